@@ -1,0 +1,2 @@
+//! The Lambda edge of the step.
+fn main() {}
