@@ -1,0 +1,1 @@
+//! One HTTP client: auth, retry, resume, redaction, host policy.
