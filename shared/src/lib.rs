@@ -3,10 +3,14 @@
 pub mod checksum;
 pub mod clock;
 pub mod config;
+pub mod context;
 pub mod error;
 pub mod event;
 pub mod http;
 pub mod job;
+pub mod lambda;
 pub mod source;
+pub mod store;
+pub mod telemetry;
 
 pub use error::{Error, ErrorType, Result};

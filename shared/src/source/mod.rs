@@ -1,13 +1,17 @@
 //! The systems that run export jobs, behind one trait.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
+use crate::config::Connection;
 use crate::error::Result;
-use crate::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey};
+use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey};
 
 pub mod fusion;
 
@@ -130,4 +134,11 @@ pub trait Source: Send + Sync {
 
     /// Opens a file, from its beginning or where a download stopped.
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download>;
+}
+
+/// Opens the source behind a connection. Nothing is called yet.
+pub fn open(name: &ConnectionName, connection: &Connection, clock: Arc<dyn Clock>) -> Result<Arc<dyn Source>> {
+    Ok(match connection {
+        Connection::Fusion(fusion) => Arc::new(fusion::FusionExtractSource::new(name, fusion, clock)?),
+    })
 }
