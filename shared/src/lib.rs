@@ -14,3 +14,7 @@ pub mod store;
 pub mod telemetry;
 
 pub use error::{Error, ErrorType, Result};
+//! landfall
+
+pub mod archive;
+pub mod rows;
