@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -13,7 +14,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::stream::{ByteStream, DynByteStream};
@@ -28,6 +29,9 @@ use crate::intercept::{After, Before, Call, Counts, Intercept};
 use crate::service::Service;
 use crate::store::Store;
 use crate::{EmbeddedStore, Error};
+
+/// How long to wait when no connection can be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The key pair that requests must be signed with.
 #[derive(Debug, Clone)]
@@ -142,7 +146,7 @@ async fn accept(listener: TcpListener, server: Arc<Server>, tasks: TaskTracker, 
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 // Out of file descriptors, most likely: others have to close theirs first.
-                tokio::task::yield_now().await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -156,8 +160,7 @@ async fn connection(stream: TcpStream, server: Arc<Server>, stop: CancellationTo
         let server = Arc::clone(&server);
         async move { server.handle(request).await }
     });
-    let serving =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -19,6 +19,9 @@ use crate::record::Generation;
 /// so that this reaches beyond the two seconds of the coarsest file systems.
 const MAX_STAMPS: u32 = 34;
 
+/// How far a file's time is moved at random, in nanoseconds: below what anybody would notice.
+const MAX_JITTER_NS: u64 = 1_000_000;
+
 /// A live store's right to a folder of temporary files.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -71,17 +74,24 @@ impl Drop for Session {
 fn sweep(sessions: &Path) -> io::Result<()> {
     for entry in fs::read_dir(sessions)? {
         let entry = entry?;
-        if !entry.file_type()?.is_dir() {
-            continue;
-        }
-        let lock = open_lock_file(&entry.path().join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => fs::remove_dir_all(entry.path())?,
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
+        if entry.file_type()?.is_dir() {
+            match delete_if_dead(&entry.path()) {
+                // A live one has just ended, and deleted its own folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                swept => swept?,
+            }
         }
     }
     Ok(())
+}
+
+fn delete_if_dead(folder: &Path) -> io::Result<()> {
+    let lock = open_lock_file(&folder.join("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => fs::remove_dir_all(folder),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Opens a file that exists only to be locked.
@@ -102,19 +112,22 @@ impl TempFile {
         &mut self.file
     }
 
-    /// Gives the file a generation that is not `taken`: file systems keep times so coarsely that two versions
-    /// written at once could have the same.
+    /// Gives the file a generation that no other version of it has, as far as can be known: one that is not
+    /// `taken`, nor likely to be that of a version which was deleted a moment ago and may still be read.
+    /// File systems keep the time of a write so coarsely (to some milliseconds) that it says neither.
     ///
     /// # Errors
     /// The file's times cannot be read or set, or no free one is found.
     pub(crate) fn stamp(&self, taken: impl Fn(Generation) -> bool) -> io::Result<Generation> {
+        let written = Generation::of(&self.file.metadata()?)?.modified();
+        let mut time = written - Duration::from_nanos(Uuid::new_v4().as_u64_pair().1 % MAX_JITTER_NS);
         for attempt in 0..MAX_STAMPS {
+            self.file.set_modified(time)?;
             let generation = Generation::of(&self.file.metadata()?)?;
             if !taken(generation) {
                 return Ok(generation);
             }
-            let step = Duration::from_nanos(1_u64.checked_shl(attempt).unwrap_or(u64::MAX));
-            self.file.set_modified(generation.modified() + step)?;
+            time += Duration::from_nanos(1 << attempt);
         }
         Err(io::Error::other("the file system keeps no times that tell two versions of a file apart"))
     }

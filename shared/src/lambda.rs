@@ -35,7 +35,8 @@ where
         };
         let outcome = async {
             let context = context.get_or_try_init(Context::from_environment).await?;
-            run(context, event::parse(invocation.payload)?, &deadline).await
+            // On the heap: a step's future is large, and the runtime's layers would each hold it by value.
+            Box::pin(run(context, event::parse(invocation.payload)?, &deadline)).await
         };
         outcome.await.inspect_err(log_failure).map_err(Diagnostic::from)
     };

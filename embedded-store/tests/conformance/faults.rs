@@ -45,7 +45,8 @@ impl Plan {
 
 async fn planned() -> (Served, Arc<Plan>) {
     let plan = Arc::new(Plan::default());
-    (Served::intercepted(Arc::clone(&plan) as Arc<dyn Intercept>).await, plan)
+    let intercept: Arc<dyn Intercept> = plan.clone();
+    (Served::intercepted(intercept).await, plan)
 }
 
 fn put(served: &Served, body: &[u8]) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {

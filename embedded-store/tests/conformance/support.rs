@@ -15,36 +15,36 @@ use embedded_store::{Credentials, EmbeddedStore, Handle, Intercept, Options};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
-pub const BUCKET: &str = "landing";
+pub(crate) const BUCKET: &str = "landing";
 
 /// The least that S3 takes for a part that is not the last.
-pub const PART: usize = 5 << 20;
+pub(crate) const PART: usize = 5 << 20;
 
-pub struct Served {
+pub(crate) struct Served {
     dir: Arc<TempDir>,
-    pub store: EmbeddedStore,
-    pub handle: Handle,
-    pub credentials: Credentials,
-    pub client: Client,
+    pub(crate) store: EmbeddedStore,
+    pub(crate) handle: Handle,
+    pub(crate) credentials: Credentials,
+    pub(crate) client: Client,
 }
 
 impl Served {
     /// A store with an empty bucket, [`BUCKET`].
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Arc::new(tempfile::tempdir().unwrap()), None).await
     }
 
-    pub async fn intercepted(intercept: Arc<dyn Intercept>) -> Self {
+    pub(crate) async fn intercepted(intercept: Arc<dyn Intercept>) -> Self {
         Self::with(Arc::new(tempfile::tempdir().unwrap()), Some(intercept)).await
     }
 
     /// Another store on the same folder, as a second process would have it.
-    pub async fn beside(&self) -> Self {
+    pub(crate) async fn beside(&self) -> Self {
         Self::with(Arc::clone(&self.dir), None).await
     }
 
     /// Stops, and starts again on the same folder.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         let Self { dir, store, handle, .. } = self;
         handle.shutdown().await;
         drop(store);
@@ -61,40 +61,40 @@ impl Served {
     }
 
     /// A client that sends checksums only where it must.
-    pub fn client_without_checksums(&self) -> Client {
+    pub(crate) fn client_without_checksums(&self) -> Client {
         let config = config(&self.handle, &self.credentials);
         Client::from_conf(
             config.request_checksum_calculation(RequestChecksumCalculation::WhenRequired).build(),
         )
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.dir.path()
     }
 
     /// Where an object with a plain key is.
-    pub fn file(&self, key: &str) -> PathBuf {
+    pub(crate) fn file(&self, key: &str) -> PathBuf {
         self.dir.path().join(BUCKET).join(key)
     }
 
-    pub async fn put(&self, key: &str, body: impl Into<Vec<u8>>) -> String {
+    pub(crate) async fn put(&self, key: &str, body: impl Into<Vec<u8>>) -> String {
         put(&self.client, key, body).await
     }
 
-    pub async fn get(&self, key: &str) -> Vec<u8> {
+    pub(crate) async fn get(&self, key: &str) -> Vec<u8> {
         get(&self.client, key).await
     }
 
-    pub async fn keys(&self) -> Vec<String> {
+    pub(crate) async fn keys(&self) -> Vec<String> {
         let listed = self.client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
         listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
     }
 
-    pub async fn begin(&self, key: &str) -> String {
+    pub(crate) async fn begin(&self, key: &str) -> String {
         begin(&self.client, key).await
     }
 
-    pub async fn part(&self, key: &str, id: &str, number: i32, body: Vec<u8>) -> CompletedPart {
+    pub(crate) async fn part(&self, key: &str, id: &str, number: i32, body: Vec<u8>) -> CompletedPart {
         let sent = self.client.upload_part().bucket(BUCKET).key(key).upload_id(id).part_number(number);
         let sent = sent.body(ByteStream::from(body)).send().await.unwrap();
         CompletedPart::builder()
@@ -105,7 +105,7 @@ impl Served {
     }
 }
 
-pub fn config(handle: &Handle, credentials: &Credentials) -> Builder {
+pub(crate) fn config(handle: &Handle, credentials: &Credentials) -> Builder {
     let secret = credentials.secret_access_key.expose_secret();
     aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -116,28 +116,28 @@ pub fn config(handle: &Handle, credentials: &Credentials) -> Builder {
         .retry_config(RetryConfig::disabled())
 }
 
-pub async fn put(client: &Client, key: &str, body: impl Into<Vec<u8>>) -> String {
+pub(crate) async fn put(client: &Client, key: &str, body: impl Into<Vec<u8>>) -> String {
     let body = ByteStream::from(body.into());
     let put = client.put_object().bucket(BUCKET).key(key).body(body).send().await.unwrap();
     put.e_tag().unwrap().to_owned()
 }
 
-pub async fn get(client: &Client, key: &str) -> Vec<u8> {
+pub(crate) async fn get(client: &Client, key: &str) -> Vec<u8> {
     let got = client.get_object().bucket(BUCKET).key(key).send().await.unwrap();
     got.body.collect().await.unwrap().to_vec()
 }
 
-pub async fn begin(client: &Client, key: &str) -> String {
+pub(crate) async fn begin(client: &Client, key: &str) -> String {
     let begun = client.create_multipart_upload().bucket(BUCKET).key(key).send().await.unwrap();
     begun.upload_id().unwrap().to_owned()
 }
 
-pub fn parts(parts: impl IntoIterator<Item = CompletedPart>) -> CompletedMultipartUpload {
+pub(crate) fn parts(parts: impl IntoIterator<Item = CompletedPart>) -> CompletedMultipartUpload {
     CompletedMultipartUpload::builder().set_parts(Some(parts.into_iter().collect())).build()
 }
 
 /// The error code that the store answered; its status, where the answer has no body.
-pub fn code<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::Debug>(
+pub(crate) fn code<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::Debug>(
     result: Result<T, SdkError<E>>,
 ) -> String {
     let error = result.unwrap_err();
@@ -146,14 +146,14 @@ pub fn code<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::Debug>(
 }
 
 /// Bytes that do not repeat within a part.
-pub fn data(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn data(seed: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     fastrand::Rng::with_seed(seed).fill(&mut bytes);
     bytes
 }
 
 /// Every file below a folder.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

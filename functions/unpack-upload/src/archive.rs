@@ -33,10 +33,10 @@ struct Checkpoint {
 pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<Landed> {
     let limits = &unpack.landing.destination.limits;
     let directory = read_directory(&object, limits).await.map_err(unreadable)?;
-    if directory.members.is_empty() {
+    if directory.members().is_empty() {
         return Err(Error::integrity("the archive holds nothing, not even an empty member"));
     }
-    let members: Vec<&Member> = directory.members.iter().filter(|member| !member.is_directory()).collect();
+    let members: Vec<&Member> = directory.files().collect();
     keys_fit(unpack, &members)?;
     let bytes = members.iter().map(|member| member.size()).sum();
     unpack.context.observer().members_listed(u64::try_from(members.len()).unwrap_or(u64::MAX), bytes);
@@ -79,7 +79,7 @@ async fn land_members(
     let missing: Vec<&Member> =
         members.iter().copied().filter(|member| !checkpoint.landed.contains_key(&member.index())).collect();
     let mut landing = stream::iter(missing)
-        .map(|member| async move { (member, member::land(unpack, object, member).await) })
+        .map(|member| async move { (member, Box::pin(member::land(unpack, object, member)).await) })
         .buffer_unordered(MEMBERS_AT_ONCE);
     let (mut all, mut unnoted_bytes, mut unnoted_members) = (true, 0, 0);
     let mut first_error = None;
@@ -145,8 +145,7 @@ fn in_order(members: &[&Member], mut checkpoint: Checkpoint) -> Vec<LandedObject
 /// Deletes what has landed of an archive that turned out to be one that must not land.
 async fn withdraw(unpack: &Unpack<'_>, directory: &Directory, checkpoint_key: &str) -> Result<()> {
     tracing::warn!(file.ordinal = unpack.staged.ordinal, "the archive is refused: what has landed of it is withdrawn");
-    let files = directory.members.iter().filter(|member| !member.is_directory());
-    let deletions: Vec<Result<(), StoreError>> = stream::iter(files)
+    let deletions: Vec<Result<(), StoreError>> = stream::iter(directory.files())
         .map(|member| async move { unpack.landing.store.delete(&member::key(unpack, member)).await })
         .buffer_unordered(MEMBERS_AT_ONCE)
         .collect()

@@ -181,7 +181,8 @@ impl Decode {
             self.look_at(filling.filled(step.produced));
             let is_idle = step.consumed == 0 && step.produced == 0;
             if is_idle && !piece.is_empty() {
-                return Err(refusal(self.decoder.trailing_data(piece.len())));
+                let ended = self.decoder.finish().map_err(refusal);
+                return Err(ended.err().unwrap_or_else(|| Error::integrity("there are bytes behind the member's data")));
             }
             let has_more = !piece.is_empty() || (step.produced == room_bytes && !is_idle);
             match filling.is_full() {
