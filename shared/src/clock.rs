@@ -86,7 +86,9 @@ impl ManualClock {
     /// Moves the clock on.
     pub fn advance(&self, duration: Duration) {
         let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *now = now.saturating_add(SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)).unwrap_or(*now);
+        *now = now
+            .saturating_add(SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX))
+            .unwrap_or(*now);
     }
 }
 

@@ -12,7 +12,9 @@ use crate::source::Export;
 
 /// A name that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {value:?} is not usable: it takes 1 to {max} of the characters {characters}, and starts with a letter or digit")]
+#[error(
+    "{what} {value:?} is not usable: it takes 1 to {max} of the characters {characters}, and starts with a letter or digit"
+)]
 pub struct InvalidName {
     what: &'static str,
     value: String,
