@@ -270,9 +270,9 @@ mod tests {
 
     #[test]
     fn a_name_promises_a_format() {
-        let format = RowFormat::from_name;
-        assert_eq!(format("a/B.CSV"), Some(RowFormat::Csv { delimiter: b',', has_header }));
-        assert_eq!(format("b.tsv"), Some(RowFormat::Csv { delimiter: b'\t', has_header }));
+        let format = |name| RowFormat::from_name(name, false);
+        assert_eq!(format("a/B.CSV"), Some(RowFormat::Csv { delimiter: b',', has_header: false }));
+        assert_eq!(format("b.tsv"), Some(RowFormat::Csv { delimiter: b'\t', has_header: false }));
         assert_eq!(format("b.jsonl"), Some(RowFormat::Ndjson));
         assert_eq!(format("b.ndjson"), Some(RowFormat::Ndjson));
         assert_eq!(format("b.json"), None);

@@ -18,8 +18,8 @@ use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use manifest::ManifestWriter;
-pub use manifest::{Head, MANIFEST_VERSION, Manifest, Tail};
+use manifest::{Head, ManifestWriter};
+pub use manifest::{MANIFEST_VERSION, Manifest, SourceFile};
 
 /// Where the manifest is, and what it counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -50,7 +50,7 @@ pub struct Manifest {
 
 /// What a manifest begins with.
 #[derive(Debug, Serialize)]
-pub struct Head<'a> {
+pub(crate) struct Head<'a> {
     manifest_version: u32,
     connection: &'a ConnectionName,
     job_request_id: &'a JobRequestId,
@@ -63,7 +63,7 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// The head of a job's manifest.
-    pub fn of(job: &'a JobRecord) -> Self {
+    pub(crate) fn of(job: &'a JobRecord) -> Self {
         Self {
             manifest_version: MANIFEST_VERSION,
             connection: &job.connection,
@@ -90,7 +90,7 @@ pub struct SourceFile {
 
 /// What a manifest ends with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tail {
+pub(crate) struct Tail {
     /// How the job ended.
     pub state: JobState,
     /// The same in the source's own word.
@@ -103,7 +103,7 @@ pub struct Tail {
 }
 
 /// Writes a manifest piece by piece. It becomes visible whole, when it is finished.
-pub struct ManifestWriter {
+pub(crate) struct ManifestWriter {
     writer: ObjectWriter,
     is_first: bool,
     totals: Totals,
@@ -114,7 +114,7 @@ const TAIL_MARK: &str = "\n  ],\n  \"state\":";
 
 impl ManifestWriter {
     /// Begins with what the job was asked for.
-    pub async fn begin(store: &Store, key: &str, budget: &ByteBudget, head: &Head<'_>) -> Result<Self> {
+    pub(crate) async fn begin(store: &Store, key: &str, budget: &ByteBudget, head: &Head<'_>) -> Result<Self> {
         let writer = ObjectWriter::new(store, key, budget, None);
         let mut this = Self { writer, is_first: true, totals: Totals::default() };
         let head = serde_json::to_string_pretty(head).map_err(unserialisable)?;
@@ -124,25 +124,25 @@ impl ManifestWriter {
     }
 
     /// Names one of the source's files.
-    pub async fn file(&mut self, staged: &StagedFile) -> Result<()> {
+    pub(crate) async fn file(&mut self, staged: &StagedFile) -> Result<()> {
         let file = SourceFile { name: staged.name.clone(), size: staged.size, sha256: staged.sha256 };
         self.item(&file).await
     }
 
     /// Goes on to the objects.
-    pub async fn begin_objects(&mut self) -> Result<()> {
+    pub(crate) async fn begin_objects(&mut self) -> Result<()> {
         self.is_first = true;
         self.push("\n  ],\n  \"objects\": [").await
     }
 
     /// Names one object.
-    pub async fn object(&mut self, object: &LandedObject) -> Result<()> {
+    pub(crate) async fn object(&mut self, object: &LandedObject) -> Result<()> {
         self.totals.add(object);
         self.item(object).await
     }
 
     /// Ends with how the job ended, and makes the manifest visible.
-    pub async fn finish(mut self, outcome: &Outcome) -> Result<()> {
+    pub(crate) async fn finish(mut self, outcome: &Outcome) -> Result<()> {
         let tail = Tail {
             state: outcome.state,
             native_status: outcome.native_status.clone(),
@@ -172,7 +172,7 @@ impl ManifestWriter {
 }
 
 /// Reads how a manifest ends, without the objects that it names.
-pub async fn read_tail(store: &Store, key: &str) -> Result<Tail> {
+pub(crate) async fn read_tail(store: &Store, key: &str) -> Result<Tail> {
     use futures::TryStreamExt as _;
     const LONGEST_TAIL: u64 = 64 << 10;
     let missing = || StoreError::NoSuchObject { operation: "HeadObject", object: key.to_owned() };

@@ -20,7 +20,6 @@ pub enum UnpackEvent {
 /// The two forms of the event, for its schema.
 #[derive(JsonSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used")]
 pub enum Trigger {
     /// A file of a job.
     File(FileEvent),

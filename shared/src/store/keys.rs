@@ -155,9 +155,12 @@ mod tests {
         assert_eq!(met[0], ("a~0/".into(), "a.zip~0".into()));
         assert_eq!(met[1], ("a~1/".into(), "a~1".into()));
         assert_eq!(met[3].1, "_manifest.json~3");
-        let mut all: Vec<_> = met.iter().flat_map(|(folder, file)| [folder.trim_end_matches('/'), file]).collect();
-        all.sort_unstable();
-        all.dedup();
-        assert!(all.len() >= 11 && !all.contains(&MANIFEST), "{all:?}");
+        for (at, (folder, file)) in met.iter().enumerate() {
+            let own = [folder.trim_end_matches('/'), file];
+            assert!(!own.contains(&MANIFEST), "{own:?}");
+            let others = met.iter().enumerate().filter(|(other, _)| *other != at);
+            let meets = |name: &str| own.contains(&name.trim_end_matches('/'));
+            assert!(others.into_iter().all(|(_, (folder, file))| !meets(folder) && !meets(file)), "{met:?}");
+        }
     }
 }
