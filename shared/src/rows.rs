@@ -134,14 +134,20 @@ impl CsvRecords {
         }
     }
 
-    fn skip_quoted<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        match memchr(b'"', bytes).and_then(|at| bytes.get(at.saturating_add(1)..)) {
-            Some(rest) => {
-                self.place = Place::QuoteInQuoted;
-                rest
-            }
-            None => &[],
+    /// Skips to behind the quote that may close the field. The two that surely keep a quote open, a doubled one and
+    /// one that ends a field right before the next, are passed here: text that quotes every field is full of them.
+    fn skip_quoted<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
+        while let Some(rest) = memchr(b'"', bytes).and_then(|at| bytes.get(at.saturating_add(1)..)) {
+            bytes = match rest {
+                [b'"', after @ ..] => after,
+                [between, b'"', after @ ..] if *between == self.delimiter => after,
+                _ => {
+                    self.place = Place::QuoteInQuoted;
+                    return rest;
+                }
+            };
         }
+        &[]
     }
 
     /// The byte behind a quote decides what the quote was; any but a second quote is read as a field's.
@@ -234,8 +240,11 @@ mod tests {
 
     /// What the `csv` crate reads, byte order mark and all.
     fn csv_crate(text: &[u8], delimiter: u8) -> u64 {
-        let reader =
-            csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text);
+        let reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text);
         let records = reader.into_byte_records().map(Result::unwrap).count();
         u64::try_from(records).unwrap()
     }
