@@ -265,7 +265,7 @@ fn two_ends_are_refused() {
     let behind = Archive { trailing: one.clone(), ..Archive::of([other()]) };
     refused!(behind, ArchiveError::DirectoryPlace { .. } | ArchiveError::AmbiguousEnd { .. });
     // Two archives whose offsets are right for the file that holds both.
-    let mut second = Archive { prefix: one.clone(), ..Archive::of([other()]) };
+    let mut second = Archive { prefix: one, ..Archive::of([other()]) };
     refused!(second, ArchiveError::AmbiguousEnd { .. });
     second.prefix = vec![0; 10];
     refused!(second, ArchiveError::Prefix { found: 10 });
