@@ -211,7 +211,9 @@ fn find_quote(bytes: &[u8]) -> Option<usize> {
         let differs = u64::from_le_bytes(*word) ^ QUOTES;
         let zeros = differs.wrapping_sub(ONES) & !differs & HIGH;
         if zeros != 0 {
-            return Some(seen.saturating_add(usize::try_from(zeros.trailing_zeros() / 8).unwrap_or_default()));
+            return Some(
+                seen.saturating_add(usize::try_from(zeros.trailing_zeros() / 8).unwrap_or_default()),
+            );
         }
         rest = after;
         seen = seen.saturating_add(8);
