@@ -1,4 +1,1 @@
 //! landfall
-
-pub mod archive;
-pub mod rows;
