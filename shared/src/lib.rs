@@ -1,1 +1,4 @@
 //! landfall
+
+pub mod archive;
+pub mod rows;
