@@ -23,11 +23,11 @@ impl RowFormat {
     /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson` or `.jsonl`, in any case.
     ///
     /// `.json` promises nothing: it may be one value over many lines.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str, has_header: bool) -> Option<Self> {
         let (_, extension) = name.rsplit('/').next()?.rsplit_once('.')?;
         match extension.to_ascii_lowercase().as_str() {
-            "csv" => Some(Self::Csv { delimiter: b',', has_header: true }),
-            "tsv" => Some(Self::Csv { delimiter: b'\t', has_header: true }),
+            "csv" => Some(Self::Csv { delimiter: b',', has_header }),
+            "tsv" => Some(Self::Csv { delimiter: b'\t', has_header }),
             "ndjson" | "jsonl" => Some(Self::Ndjson),
             _ => None,
         }
@@ -305,8 +305,8 @@ mod tests {
     #[test]
     fn a_name_promises_a_format() {
         let format = RowFormat::from_name;
-        assert_eq!(format("a/B.CSV"), Some(RowFormat::Csv { delimiter: b',', has_header: true }));
-        assert_eq!(format("b.tsv"), Some(RowFormat::Csv { delimiter: b'\t', has_header: true }));
+        assert_eq!(format("a/B.CSV"), Some(RowFormat::Csv { delimiter: b',', has_header }));
+        assert_eq!(format("b.tsv"), Some(RowFormat::Csv { delimiter: b'\t', has_header }));
         assert_eq!(format("b.jsonl"), Some(RowFormat::Ndjson));
         assert_eq!(format("b.ndjson"), Some(RowFormat::Ndjson));
         assert_eq!(format("b.json"), None);

@@ -1,0 +1,232 @@
+//! Checksums as values, and a hasher that computes them as bytes pass.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use crc_fast::{CrcAlgorithm, Digest as CrcDigest};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+/// Text that is not a checksum of this kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{value:?} is not {digits} hex digits of a {kind}")]
+pub struct InvalidChecksum {
+    kind: &'static str,
+    digits: usize,
+    value: String,
+}
+
+macro_rules! checksum {
+    ($(#[$doc:meta])+ $name:ident, $bytes:literal, $kind:literal) => {
+        $(#[$doc])+
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(try_from = "String", into = "String")]
+        #[schemars(with = "String")]
+        pub struct $name([u8; $bytes]);
+
+        impl $name {
+            /// The checksum's bytes, most significant first.
+            pub fn bytes(&self) -> &[u8] {
+                &self.0
+            }
+
+            /// The checksum as S3's headers have it.
+            pub fn base64(&self) -> String {
+                BASE64.encode(self.0)
+            }
+        }
+
+        impl From<[u8; $bytes]> for $name {
+            fn from(bytes: [u8; $bytes]) -> Self {
+                Self(bytes)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidChecksum;
+
+            fn from_str(value: &str) -> Result<Self, InvalidChecksum> {
+                let mut bytes = [0; $bytes];
+                match hex::decode_to_slice(value, &mut bytes) {
+                    Ok(()) => Ok(Self(bytes)),
+                    Err(_) => Err(InvalidChecksum {
+                        kind: $kind,
+                        digits: 2 * $bytes,
+                        value: value.chars().take(80).collect(),
+                    }),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidChecksum;
+
+            fn try_from(value: String) -> Result<Self, InvalidChecksum> {
+                value.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(checksum: $name) -> String {
+                checksum.to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(formatter, concat!(stringify!($name), "({})"), self)
+            }
+        }
+    };
+}
+
+checksum! {
+    /// CRC-32 (ISO-HDLC): what ZIP and gzip keep of their content.
+    Crc32, 4, "CRC-32"
+}
+checksum! {
+    /// CRC-64/NVME: what S3 keeps of every object.
+    Crc64Nvme, 8, "CRC-64/NVME"
+}
+checksum! {
+    /// SHA-256.
+    Sha256, 32, "SHA-256"
+}
+
+impl From<u32> for Crc32 {
+    fn from(value: u32) -> Self {
+        Self(value.to_be_bytes())
+    }
+}
+
+impl From<u64> for Crc64Nvme {
+    fn from(value: u64) -> Self {
+        Self(value.to_be_bytes())
+    }
+}
+
+impl Crc64Nvme {
+    /// The checksum of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes).into()
+    }
+
+    /// The checksum of two runs of bytes, one behind the other, from the checksum of each.
+    #[must_use]
+    pub fn followed_by(self, next: Self, next_length: u64) -> Self {
+        let (this, next) = (u64::from_be_bytes(self.0), u64::from_be_bytes(next.0));
+        crc_fast::checksum_combine(CrcAlgorithm::Crc64Nvme, this, next, next_length).into()
+    }
+}
+
+impl Sha256 {
+    /// The checksum of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+}
+
+/// Computes an object's checksums as its bytes pass.
+#[derive(Clone)]
+pub struct Hasher {
+    size: u64,
+    crc32: crc32fast::Hasher,
+    crc64nvme: CrcDigest,
+    sha256: Option<sha2::Sha256>,
+}
+
+/// What a [`Hasher`] has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checksums {
+    /// How many bytes.
+    pub size: u64,
+    /// Their CRC-32.
+    pub crc32: Crc32,
+    /// Their CRC-64/NVME.
+    pub crc64nvme: Crc64Nvme,
+    /// Their SHA-256, where it was asked for.
+    pub sha256: Option<Sha256>,
+}
+
+impl Hasher {
+    /// A hasher that has seen nothing. SHA-256 costs a third of what landing costs, so it is asked for.
+    pub fn new(with_sha256: bool) -> Self {
+        Self {
+            size: 0,
+            crc32: crc32fast::Hasher::new(),
+            crc64nvme: CrcDigest::new(CrcAlgorithm::Crc64Nvme),
+            sha256: with_sha256.then(sha2::Sha256::new),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.size = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.crc32.update(bytes);
+        self.crc64nvme.update(bytes);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(bytes);
+        }
+    }
+
+    /// The checksums of everything that it has seen.
+    pub fn finish(self) -> Checksums {
+        Checksums {
+            size: self.size,
+            crc32: self.crc32.finalize().into(),
+            crc64nvme: self.crc64nvme.finalize().into(),
+            sha256: self.sha256.map(|sha256| Sha256(sha256.finalize().into())),
+        }
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Hasher").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 4: the checksums are the standard ones (check values of the CRC catalogue and of FIPS 180).
+    #[test]
+    fn checksums_have_their_published_check_values() {
+        let mut hasher = Hasher::new(true);
+        hasher.update(b"1234");
+        hasher.update(b"56789");
+        let sums = hasher.finish();
+        assert_eq!(sums.size, 9);
+        assert_eq!(sums.crc32.to_string(), "cbf43926");
+        assert_eq!(sums.crc64nvme.to_string(), "ae8b14860a799888");
+        assert_eq!(
+            sums.sha256.unwrap().to_string(),
+            "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"
+        );
+    }
+
+    /// A multipart object's checksum comes from its parts', without reading them again.
+    #[test]
+    fn crc64_of_two_parts_is_that_of_the_whole() {
+        let whole = Crc64Nvme::of(b"123456789");
+        assert_eq!(Crc64Nvme::of(b"1234").followed_by(Crc64Nvme::of(b"56789"), 5), whole);
+    }
+
+    /// A server's checksum is parsed, not trusted: anything but hex of the right length is refused.
+    #[test]
+    fn malformed_checksums_are_refused() {
+        assert!("zz".parse::<Crc32>().is_err());
+        assert!("cbf439261".parse::<Crc32>().is_err());
+        assert_eq!("CBF43926".parse::<Crc32>().unwrap().to_string(), "cbf43926");
+    }
+}

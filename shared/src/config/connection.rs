@@ -1,0 +1,206 @@
+//! What a connection's name stands for.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+/// A connection, by the system behind it.
+#[derive(Debug, Clone)]
+pub enum Connection {
+    /// `type = "fusion"`: an Oracle Fusion pod.
+    Fusion(FusionConnection),
+}
+
+impl Connection {
+    /// What concerns the job and its polling.
+    pub fn job(&self) -> &JobSettings {
+        match self {
+            Self::Fusion(fusion) => &fusion.job,
+        }
+    }
+
+    /// What concerns its HTTP calls.
+    pub fn http(&self) -> &HttpSettings {
+        match self {
+            Self::Fusion(fusion) => &fusion.http,
+        }
+    }
+}
+
+/// An Oracle Fusion pod and the identity domain that gives tokens for it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FusionConnection {
+    /// The pod, for instance `https://fa-example-saasfaprod1.fa.ocs.oraclecloud.com`.
+    pub base_url: Url,
+    /// How tokens are obtained.
+    pub auth: OAuth,
+    /// One scope an API: a token has one audience.
+    pub scopes: FusionScopes,
+    /// Whether the run key is also sent as `clientRequestUuid`; a pod that rejects unknown fields needs `false`.
+    #[serde(default = "yes")]
+    pub client_request_uuid: bool,
+    /// How `runAtTimes` writes dates: Oracle's pages disagree.
+    #[serde(default)]
+    pub schedule_dates: ScheduleDates,
+    /// Polling and time-outs of jobs.
+    #[serde(default)]
+    pub job: JobSettings,
+    /// Time-outs, retries and hosts of calls.
+    #[serde(default)]
+    pub http: HttpSettings,
+}
+
+/// The OAuth scopes of a Fusion pod, for instance `urn:opc:resource:fusion:<pod>:saas-batch/`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FusionScopes {
+    /// For `saas-batch`: submitting, polling, files.
+    pub batch: String,
+    /// For BOSS: extract definitions and groups. Needed only by exports that name them.
+    pub boss: Option<String>,
+}
+
+/// The form of dates in `runAtTimes`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleDates {
+    /// `2026-05-15`
+    #[default]
+    Iso,
+    /// `05/15/2026`
+    Us,
+}
+
+/// An OAuth 2.0 client of an identity domain.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth {
+    /// The token endpoint, for instance `https://idcs-….identity.oraclecloud.com/oauth2/v1/token`.
+    pub token_url: Url,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret; not needed where `client_auth` is `private_key_jwt`.
+    pub client_secret: Option<SecretString>,
+    /// How the client authenticates.
+    #[serde(default)]
+    pub client_auth: ClientAuth,
+    /// Which grant is used.
+    pub grant: Grant,
+    /// The user, for the grant `password` and as the subject of `jwt_bearer` (there the client's id by default).
+    pub username: Option<String>,
+    /// The user's password, for the grant `password`.
+    pub password: Option<SecretString>,
+    /// An RSA private key (PEM), for `jwt_bearer` and `private_key_jwt`.
+    pub private_key: Option<SecretString>,
+    /// The key's id (`kid`) as the identity domain knows it.
+    pub key_id: Option<String>,
+    /// The audience of assertions.
+    #[serde(default = "oracle_assertion_audience")]
+    pub assertion_audience: String,
+}
+
+/// How an OAuth client authenticates at the token endpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// HTTP Basic.
+    #[default]
+    Basic,
+    /// `client_id` and `client_secret` in the form.
+    Body,
+    /// A signed assertion instead of the secret.
+    PrivateKeyJwt,
+}
+
+/// An OAuth grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// The client acts for itself: Oracle's stated set-up for data extraction.
+    ClientCredentials,
+    /// A user's name and password.
+    Password,
+    /// An assertion about a user, signed by the client.
+    JwtBearer,
+}
+
+/// Polling and time-outs of jobs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobSettings {
+    /// Seconds between two polls.
+    pub poll_seconds: u64,
+    /// Seconds from submission until a job that has not ended is given up: `JobTimedOut`.
+    pub timeout_seconds: u64,
+    /// Seconds that an ended job's list of files may stay empty or short before that is an error.
+    pub settle_seconds: u64,
+    /// Seconds that the source's list of jobs may lag behind a submission.
+    pub listing_lag_seconds: u64,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self { poll_seconds: 30, timeout_seconds: 36_000, settle_seconds: 300, listing_lag_seconds: 60 }
+    }
+}
+
+impl JobSettings {
+    /// The time between two polls.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds)
+    }
+
+    /// The time that a job may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+
+    /// The time that a list of files may need to be complete.
+    pub fn settle(&self) -> Duration {
+        Duration::from_secs(self.settle_seconds)
+    }
+
+    /// The time that a list of jobs may lag behind.
+    pub fn listing_lag(&self) -> Duration {
+        Duration::from_secs(self.listing_lag_seconds)
+    }
+}
+
+/// Time-outs, retries and hosts of a connection's HTTP calls.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Hosts besides the base URL's that a server's answer may send us to, `host` or `host:port`; `*.host` for any below it.
+    pub allowed_hosts: Vec<String>,
+    /// Seconds that a call may take until its answer has been read; for a download, that it may stand still.
+    pub timeout_seconds: u64,
+    /// How often a call that is safe to repeat is tried in all.
+    pub attempts: u32,
+    /// Seconds within which such a call is tried again.
+    pub retry_seconds: u64,
+    /// How many files are downloaded at once.
+    pub parallel_downloads: usize,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            timeout_seconds: 60,
+            attempts: 6,
+            retry_seconds: 120,
+            parallel_downloads: 4,
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn oracle_assertion_audience() -> String {
+    "https://identity.oraclecloud.com/".to_owned()
+}

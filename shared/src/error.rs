@@ -1,0 +1,201 @@
+//! The closed list of errors that reach a caller: a state machine, the command line, a person.
+//!
+//! Modules below have enums of their own, one variant a cause; at the crate's edge each becomes one of
+//! the names here. A name is stable: a state machine's `Retry` and `Catch` match it as `errorType`.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use lambda_runtime::Diagnostic;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The result of everything that a function calls.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in one line that a person can act on, and what caused it.
+#[derive(Debug)]
+pub struct Cause {
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+macro_rules! closed_list {
+    ($($(#[doc = $doc:literal])+ $name:ident / $constructor:ident, retry: $retry:literal;)+) => {
+        /// An error of landfall, under one of its stable names.
+        #[derive(Debug, thiserror::Error)]
+        pub enum Error {
+            $($(#[doc = $doc])+ #[error(transparent)] $name(Cause),)+
+        }
+
+        /// The stable names, without what happened: `errorType` of a failed function.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum ErrorType {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl ErrorType {
+            /// Every name there is, in the order of the contract.
+            pub const ALL: &[ErrorType] = &[$(ErrorType::$name),+];
+
+            /// The name as a state machine sees it.
+            pub fn name(self) -> &'static str {
+                match self { $(ErrorType::$name => stringify!($name),)+ }
+            }
+
+            /// Whether calling the same function again, unchanged, can help.
+            pub fn retryable(self) -> bool {
+                match self { $(ErrorType::$name => $retry,)+ }
+            }
+
+            /// What the name means, for people.
+            pub fn meaning(self) -> &'static str {
+                match self { $(ErrorType::$name => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+
+        impl Error {
+            $(
+                #[doc = concat!("An error named `", stringify!($name), "`, with a message of one line.")]
+                pub fn $constructor(message: impl Into<String>) -> Error {
+                    Error::$name(Cause { message: message.into(), source: None })
+                }
+            )+
+
+            /// The stable name of this error.
+            pub fn error_type(&self) -> ErrorType {
+                match self { $(Error::$name(_) => ErrorType::$name,)+ }
+            }
+
+            fn cause_mut(&mut self) -> &mut Cause {
+                match self { $(Error::$name(cause) => cause,)+ }
+            }
+        }
+    };
+}
+
+closed_list! {
+    /// The source or the store asks to be called less often.
+    Throttled / throttled, retry: true;
+    /// The source could not be reached, or answered that it cannot serve now.
+    SourceUnavailable / source_unavailable, retry: true;
+    /// The object store could not be reached, or answered that it cannot serve now.
+    StoreUnavailable / store_unavailable, retry: true;
+    /// The event is not one that this function takes.
+    InvalidEvent / invalid_event, retry: false;
+    /// The configuration lacks something, or holds something that cannot be.
+    InvalidConfig / invalid_config, retry: false;
+    /// Credentials were refused, or do not allow what was asked.
+    AuthRejected / auth_rejected, retry: false;
+    /// The source or the store does not know what was asked for.
+    NotFound / not_found, retry: false;
+    /// The source understood the request and refused it.
+    Rejected / rejected, retry: false;
+    /// The job ended without success at the source.
+    JobFailed / job_failed, retry: false;
+    /// The job did not end within its deadline.
+    JobTimedOut / job_timed_out, retry: false;
+    /// The job's deadline passed while the source reported a status that no table names.
+    UnknownStatus / unknown_status, retry: false;
+    /// The source answered something that it should not.
+    ContractBroken / contract_broken, retry: false;
+    /// Bytes are not the bytes that they should be.
+    IntegrityError / integrity, retry: false;
+    /// An archive that must not be unpacked.
+    UnsafeArchive / unsafe_archive, retry: false;
+    /// Something is larger, or more, than the limits allow.
+    LimitExceeded / limit_exceeded, retry: false;
+    /// Two things claim one name, and a person must say which is right.
+    Conflict / conflict, retry: false;
+}
+
+impl Error {
+    /// The same error, with what caused it.
+    #[must_use]
+    pub fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Error {
+        self.cause_mut().source = Some(Box::new(source));
+        self
+    }
+
+    /// The same error, its message led by what was being done.
+    #[must_use]
+    pub fn while_doing(mut self, doing: impl fmt::Display) -> Error {
+        let cause = self.cause_mut();
+        cause.message = format!("{doing}: {}", cause.message);
+        self
+    }
+
+    /// Whether calling the same function again, unchanged, can help.
+    pub fn retryable(&self) -> bool {
+        self.error_type().retryable()
+    }
+
+    /// The message and its chain of causes in one line, as a caller gets it.
+    pub fn line(&self) -> String {
+        chain(self)
+    }
+}
+
+/// An error and its causes in one line, outermost first; a cause that only repeats what is said already is left out.
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut line = one_line(&error.to_string());
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = one_line(&cause.to_string());
+        if !text.is_empty() && !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        next = cause.source();
+    }
+    line
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Diagnostic {
+        Diagnostic { error_type: error.error_type().name().to_owned(), error_message: error.line() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state machine's `Retry` matches these very names.
+    #[test]
+    fn the_names_that_help_to_retry_are_the_contracts_three() {
+        let retried: Vec<_> =
+            ErrorType::ALL.iter().filter(|name| name.retryable()).map(|name| name.name()).collect();
+        assert_eq!(retried, ["Throttled", "SourceUnavailable", "StoreUnavailable"]);
+        assert_eq!(ErrorType::ALL.len(), 16);
+    }
+
+    /// What Lambda reports is the name and the whole chain, in one line.
+    #[test]
+    fn a_diagnostic_keeps_the_name_and_the_chain_of_causes() {
+        let cause = std::io::Error::other("connection\nreset");
+        let error = Error::source_unavailable("the token endpoint did not answer").because(cause);
+        let diagnostic = Diagnostic::from(error.while_doing("submitting carriers"));
+        assert_eq!(diagnostic.error_type, "SourceUnavailable");
+        assert_eq!(
+            diagnostic.error_message,
+            "submitting carriers: the token endpoint did not answer: connection reset"
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! What can go wrong between a call and its answer, one variant a cause.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use url::Url;
+
+use super::policy::HostRefused;
+use super::redact;
+use crate::error::Error;
+
+/// A call, as an error shows it: nothing of its query, its headers or its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The method.
+    pub method: Method,
+    /// The URL without its query.
+    pub url: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How long all of that took.
+    pub elapsed: Duration,
+}
+
+impl Exchange {
+    pub(super) fn new(method: &Method, url: &Url) -> Self {
+        Self { method: method.clone(), url: redact::url(url), attempts: 1, elapsed: Duration::ZERO }
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.method, self.url)?;
+        if self.attempts > 1 {
+            write!(formatter, " ({} tries in {:.1} s)", self.attempts, self.elapsed.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}
+
+/// A call that did not get the answer that it was made for.
+#[derive(Debug)]
+pub struct HttpError {
+    exchange: Box<Exchange>,
+    failure: Failure,
+}
+
+impl HttpError {
+    pub(super) fn new(exchange: Exchange, failure: Failure) -> Self {
+        Self { exchange: Box::new(exchange), failure }
+    }
+
+    /// The call.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// What went wrong.
+    pub fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
+    /// The status of the answer, where it is the answer's status that is wrong.
+    pub fn status(&self) -> Option<StatusCode> {
+        match &self.failure {
+            Failure::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether the server does not know what was asked for: 404, or 410 for what is no more.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.status(), Some(StatusCode::NOT_FOUND | StatusCode::GONE))
+    }
+
+    /// Whether the server may have done what it was asked to do, and the answer is lost.
+    pub fn outcome_is_unknown(&self) -> bool {
+        self.failure.outcome_is_unknown()
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.exchange, self.failure)
+    }
+}
+
+impl StdError for HttpError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.failure.source()
+    }
+}
+
+/// Why a call did not get the answer that it was made for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The URL is not one that the connection calls.
+    #[error("refused to call it")]
+    Refused(#[source] HostRefused),
+    /// The client itself cannot be set up.
+    #[error("the HTTP client cannot be set up")]
+    Setup(#[source] reqwest::Error),
+    /// A request that cannot be put on the wire.
+    #[error("the request cannot be formed: {0}")]
+    Unsendable(String),
+    /// No connection: the server has seen nothing of the request.
+    #[error("could not connect")]
+    Unreachable(#[source] reqwest::Error),
+    /// The server does not prove who it is.
+    #[error("the server's certificate is not trusted")]
+    Certificate(#[source] reqwest::Error),
+    /// The connection broke after the request began to travel.
+    #[error("the connection broke before the answer was complete")]
+    Interrupted(#[source] reqwest::Error),
+    /// No whole answer in time.
+    #[error("no complete answer within {:.1} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// A status that is none of success.
+    #[error("answered {status}{}", said(.problem.as_deref()))]
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// What the server said about it, redacted.
+        problem: Option<String>,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A web page where data should be: mostly a login page.
+    #[error("answered a web page instead of {wanted}: a login page? check the URL, the user and the scope")]
+    WebPage {
+        /// What should have come.
+        wanted: &'static str,
+    },
+    /// Something else than JSON.
+    #[error("answered {0:?} instead of JSON")]
+    NotJson(String),
+    /// JSON that lacks something, or has it in another form.
+    #[error("the answer does not fit{}: {reason}", at(.field))]
+    Malformed {
+        /// The path to what does not fit.
+        field: String,
+        /// Why, redacted.
+        reason: String,
+    },
+    /// More than any such answer has.
+    #[error("the {what} of the answer exceed{} {limit} bytes", if *.what == "headers" { "" } else { "s" })]
+    TooLarge {
+        /// `headers` or `body`.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// A redirect that is not followed.
+    #[error("redirected, and not followed: {0}")]
+    Redirect(RedirectRefused),
+    /// No token: the credentials were refused, now or a while ago.
+    #[error("the token endpoint refused the credentials{}", said(Some(.0)))]
+    LoginRefused(String),
+    /// No token, for another reason.
+    #[error("no access token")]
+    Token(#[source] Box<HttpError>),
+    /// An answer to a download that breaks HTTP's own rules.
+    #[error("the download cannot be trusted: {0}")]
+    Range(String),
+    /// A download that ended before the file did, and cannot be continued.
+    #[error("the download stopped after {position} bytes{}: {reason}", of(*.size))]
+    Stopped {
+        /// How far it came.
+        position: u64,
+        /// The file's size, where it is known.
+        size: Option<u64>,
+        /// Why it stopped, or was not continued.
+        reason: &'static str,
+        /// What stopped it last.
+        #[source]
+        source: Option<Box<HttpError>>,
+    },
+}
+
+/// Why a redirect is not followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RedirectRefused {
+    /// Only reading calls follow.
+    #[error("a call that changes something goes nowhere else (to {0}: a login page?)")]
+    NotReading(String),
+    /// A redirect that says not where to.
+    #[error("no usable Location")]
+    NoLocation,
+    /// In a circle, or nearly.
+    #[error("more than {0} redirects")]
+    TooMany(usize),
+    /// From https to http.
+    #[error("{0} is not https any more")]
+    Downgrade(String),
+    /// To a host that the connection does not allow.
+    #[error("{0}: a login page, or a host to allow?")]
+    Host(#[from] HostRefused),
+}
+
+impl Failure {
+    /// Whether the server may have done what it was asked to do, and the answer is lost.
+    fn outcome_is_unknown(&self) -> bool {
+        match self {
+            Self::Interrupted(_)
+            | Self::TimedOut(_)
+            | Self::Malformed { .. }
+            | Self::NotJson(_)
+            | Self::TooLarge { .. } => true,
+            Self::Status { status, .. } => {
+                *status == StatusCode::REQUEST_TIMEOUT
+                    || (status.is_server_error() && !super::retry::is_turned_away(*status))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether another try can help a call that is safe to repeat.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Interrupted(_) | Self::TimedOut(_) => true,
+            Self::Status { status, .. } => super::retry::is_transient(*status),
+            _ => false,
+        }
+    }
+
+    /// Whether the request was certainly not processed, and another try can help.
+    pub(super) fn was_turned_away(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Status { status, .. } => super::retry::is_turned_away(*status),
+            _ => false,
+        }
+    }
+
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+fn said(problem: Option<&str>) -> String {
+    problem.map(|problem| format!(": {problem}")).unwrap_or_default()
+}
+
+fn at(field: &str) -> String {
+    if field == "." { String::new() } else { format!(" at {field}") }
+}
+
+fn of(size: Option<u64>) -> String {
+    size.map(|size| format!(" of {size}")).unwrap_or_default()
+}
+
+impl From<HttpError> for Error {
+    fn from(error: HttpError) -> Error {
+        // The token endpoint's own failure says what kind this is; the call around it says what for.
+        let deciding = match &error.failure {
+            Failure::Token(inner) => &inner.failure,
+            failure => failure,
+        };
+        let named = match deciding {
+            Failure::Status { status, .. } => by_status(*status),
+            Failure::Unreachable(_)
+            | Failure::Interrupted(_)
+            | Failure::TimedOut(_)
+            | Failure::Stopped { .. } => Error::source_unavailable,
+            Failure::LoginRefused(_) => Error::auth_rejected,
+            Failure::Setup(_) | Failure::Unsendable(_) => Error::invalid_config,
+            Failure::Refused(_)
+            | Failure::Certificate(_)
+            | Failure::WebPage { .. }
+            | Failure::NotJson(_)
+            | Failure::Malformed { .. }
+            | Failure::Redirect(_)
+            | Failure::Range(_)
+            | Failure::Token(_) => Error::contract_broken,
+            Failure::TooLarge { .. } => Error::limit_exceeded,
+        };
+        named(error.to_string()).because(error)
+    }
+}
+
+fn by_status(status: StatusCode) -> fn(String) -> Error {
+    match status.as_u16() {
+        429 => Error::throttled,
+        401 | 403 => Error::auth_rejected,
+        404 | 410 => Error::not_found,
+        408 => Error::source_unavailable,
+        400..=499 => Error::rejected,
+        500..=599 => Error::source_unavailable,
+        _ => Error::contract_broken,
+    }
+}

@@ -1,0 +1,463 @@
+//! Which hosts a connection calls, whoever names them.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// Why a URL or an address is not called.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostRefused {
+    /// An entry of `allowed_hosts` that is none of the forms that it takes.
+    #[error("allowed_hosts has {0:?}, which is not `host`, `host:port` or `*.host`")]
+    Entry(String),
+    /// A URL without a host, or that is no URL.
+    #[error("{0:?} is not a URL with a host")]
+    NotAUrl(String),
+    /// A user name or password inside a URL.
+    #[error("the URL for {0} carries credentials")]
+    Credentials(String),
+    /// Neither https, nor http to this very machine.
+    #[error("{0} is not called over {1}: only https, and http to a loopback address")]
+    Scheme(String, String),
+    /// A host that neither the base URL nor `allowed_hosts` names.
+    #[error("{0} is not a host of this connection; if it should be called, add it to allowed_hosts")]
+    Host(String),
+    /// A name that leads to an address inside a network, which a stranger's answer could abuse.
+    #[error("{host} resolves to {address}, {kind} that this connection does not name")]
+    Address {
+        /// The name that was looked up.
+        host: String,
+        /// What it leads to.
+        address: IpAddr,
+        /// What kind of address that is.
+        kind: AddressKind,
+    },
+}
+
+/// What an address is reserved for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    /// The internet.
+    Public,
+    /// A private network, a carrier's or a unique local one (RFC 1918, 6598, 4193).
+    Private,
+    /// This machine.
+    Loopback,
+    /// A link, or a cloud's metadata service.
+    LinkLocal,
+    /// Nothing that a server can be reached at: unspecified, multicast, documentation, reserved.
+    Unusable,
+}
+
+impl fmt::Display for AddressKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Public => "a public address",
+            Self::Private => "a private address",
+            Self::Loopback => "a loopback address",
+            Self::LinkLocal => "a link-local or metadata address",
+            Self::Unusable => "a reserved address",
+        })
+    }
+}
+
+impl AddressKind {
+    /// The kind of an address, looking through IPv6 forms that carry an IPv4 one.
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self::of_v4(v4),
+            IpAddr::V6(v6) => embedded_v4(v6).map_or_else(|| Self::of_v6(v6), Self::of_v4),
+        }
+    }
+
+    fn of_v4(address: Ipv4Addr) -> Self {
+        // Azure's metadata and DNS service sits at a public-looking address.
+        const AZURE_WIRE_SERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+        let [a, b, c, _] = address.octets();
+        if address.is_loopback() {
+            Self::Loopback
+        } else if address.is_link_local() || address == AZURE_WIRE_SERVER {
+            Self::LinkLocal
+        } else if address.is_private() || (a == 100 && (64..128).contains(&b)) {
+            Self::Private
+        } else if a == 0
+            || a >= 224
+            || address.is_documentation()
+            || (a == 192 && b == 0 && c == 0)
+            || (a == 198 && (b == 18 || b == 19))
+        {
+            Self::Unusable
+        } else {
+            Self::Public
+        }
+    }
+
+    fn of_v6(address: Ipv6Addr) -> Self {
+        // EC2 offers its metadata service inside the unique local range.
+        const EC2_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
+        let [first, second, ..] = address.segments();
+        if address.is_loopback() {
+            Self::Loopback
+        } else if address.is_unicast_link_local() || address == EC2_METADATA {
+            Self::LinkLocal
+        } else if address.is_unique_local() {
+            Self::Private
+        } else if address.is_unspecified() || address.is_multicast() || (first == 0x2001 && second == 0x0db8)
+        {
+            Self::Unusable
+        } else {
+            Self::Public
+        }
+    }
+}
+
+/// The IPv4 address inside a mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056) address.
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let v4 = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Ipv4Addr::new(a, b, c, d)
+    };
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
+        [0x2002, high, low, ..] => Some(v4(high, low)),
+        _ => None,
+    }
+}
+
+/// A host that a connection calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct AllowedHost {
+    name: AllowedName,
+    /// The port; the scheme's own where none is named.
+    port: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum AllowedName {
+    Exact(Host<String>),
+    /// Any name below this one, which begins with a dot.
+    Below(String),
+}
+
+impl AllowedHost {
+    fn of_url(url: &Url) -> Result<Self, HostRefused> {
+        let host = url.host().ok_or_else(|| HostRefused::NotAUrl(shown(url)))?;
+        Ok(Self { name: AllowedName::Exact(host.to_owned()), port: url.port_or_known_default() })
+    }
+
+    fn parse(entry: &str) -> Result<Self, HostRefused> {
+        let refused = || HostRefused::Entry(entry.to_owned());
+        let (below, rest) = match entry.strip_prefix("*.") {
+            Some(rest) => (true, rest),
+            None => (false, entry),
+        };
+        // A URL's own parser knows ports, brackets of IPv6 and international names.
+        let url = Url::parse(&format!("https://{rest}/")).map_err(|_| refused())?;
+        let host = url.host().ok_or_else(refused)?.to_owned();
+        let is_bare = url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && !rest.contains(['/', '*', '?', '#', '@', '\\'])
+            && !rest.chars().any(char::is_whitespace);
+        let name = match host {
+            // `*.com` would allow nearly everybody.
+            Host::Domain(name) if below && name.contains('.') => AllowedName::Below(format!(".{name}")),
+            _ if below => return Err(refused()),
+            host => AllowedName::Exact(host),
+        };
+        if is_bare { Ok(Self { name, port: url.port() }) } else { Err(refused()) }
+    }
+
+    fn matches(&self, url: &Url) -> bool {
+        let port_matches = match self.port {
+            Some(port) => url.port_or_known_default() == Some(port),
+            None => url.port().is_none(),
+        };
+        port_matches && url.host().is_some_and(|host| self.name.matches(&host.to_owned()))
+    }
+}
+
+impl AllowedName {
+    fn matches(&self, host: &Host<String>) -> bool {
+        match (self, host) {
+            (Self::Exact(allowed), host) => allowed == host,
+            (Self::Below(suffix), Host::Domain(name)) => {
+                name.len() > suffix.len() && name.ends_with(suffix.as_str())
+            }
+            (Self::Below(_), _) => false,
+        }
+    }
+}
+
+/// The hosts that a connection calls: its base URL's, and those of `allowed_hosts`.
+///
+/// Only https, and http to this very machine. A host that the connection names exactly may lead into a
+/// private network; one that only a `*.` entry covers may not, and no name may lead to a link-local or
+/// metadata address.
+#[derive(Debug, Clone)]
+pub struct HostPolicy {
+    allowed: Arc<[AllowedHost]>,
+}
+
+impl HostPolicy {
+    /// The policy of a connection. Fails where an entry is none of `host`, `host:port`, `*.host`,
+    /// or the base URL itself could not be called.
+    pub fn new(base_url: &Url, allowed_hosts: &[String]) -> Result<Self, HostRefused> {
+        let mut allowed = vec![AllowedHost::of_url(base_url)?];
+        for entry in allowed_hosts {
+            allowed.push(AllowedHost::parse(entry)?);
+        }
+        let policy = Self { allowed: allowed.into() };
+        policy.check(base_url)?;
+        Ok(policy)
+    }
+
+    /// Whether a URL may be called.
+    pub fn check(&self, url: &Url) -> Result<(), HostRefused> {
+        let host = url.host().ok_or_else(|| HostRefused::NotAUrl(shown(url)))?;
+        let named = || shown_host(url);
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(HostRefused::Credentials(named()));
+        }
+        let scheme_is_safe = match url.scheme() {
+            "https" => true,
+            "http" => is_loopback(&host),
+            _ => false,
+        };
+        if !scheme_is_safe {
+            return Err(HostRefused::Scheme(named(), url.scheme().to_owned()));
+        }
+        if self.allowed.iter().any(|allowed| allowed.matches(url)) {
+            Ok(())
+        } else {
+            Err(HostRefused::Host(named()))
+        }
+    }
+
+    /// Whether a name that resolved to this address may be connected to there.
+    pub fn check_address(&self, host: &str, address: IpAddr) -> Result<(), HostRefused> {
+        let kind = AddressKind::of(address);
+        let allowed = match kind {
+            AddressKind::Public => true,
+            AddressKind::Private => self.names_exactly(host),
+            AddressKind::Loopback => host.eq_ignore_ascii_case("localhost"),
+            AddressKind::LinkLocal | AddressKind::Unusable => false,
+        };
+        if allowed { Ok(()) } else { Err(HostRefused::Address { host: host.to_owned(), address, kind }) }
+    }
+
+    fn names_exactly(&self, host: &str) -> bool {
+        self.allowed.iter().any(|allowed| match &allowed.name {
+            AllowedName::Exact(Host::Domain(name)) => name.eq_ignore_ascii_case(host),
+            _ => false,
+        })
+    }
+
+    /// Whether the base URL, the first host of the policy, is this very machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.allowed.first().is_some_and(|allowed| match &allowed.name {
+            AllowedName::Exact(Host::Domain(name)) => is_loopback(&Host::Domain(name.as_str())),
+            AllowedName::Exact(Host::Ipv4(v4)) => v4.is_loopback(),
+            AllowedName::Exact(Host::Ipv6(v6)) => v6.is_loopback(),
+            AllowedName::Below(_) => false,
+        })
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
+        Host::Ipv4(v4) => v4.is_loopback(),
+        Host::Ipv6(v6) => v6.is_loopback(),
+    }
+}
+
+fn shown_host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+fn shown(url: &Url) -> String {
+    super::redact::url(url)
+}
+
+/// Resolves names as the system does, and drops what the policy does not allow.
+#[derive(Debug)]
+pub(super) struct GuardedResolver(pub(super) HostPolicy);
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = self.0.clone();
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let allowed = allowed_addresses(&policy, &host, found)?;
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Those of a name's addresses that may be connected to; the last refusal where none may.
+fn allowed_addresses(
+    policy: &HostPolicy,
+    host: &str,
+    found: Vec<SocketAddr>,
+) -> Result<Vec<SocketAddr>, HostRefused> {
+    let mut allowed = Vec::with_capacity(found.len());
+    let mut refusal = None;
+    for address in found {
+        match policy.check_address(host, address.ip()) {
+            Ok(()) => allowed.push(address),
+            Err(refused) => refusal = Some(refused),
+        }
+    }
+    match refusal {
+        Some(refused) if allowed.is_empty() => Err(refused),
+        _ => Ok(allowed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn policy() -> HostPolicy {
+        let allowed = ["files.example.com", "cdn.example.com:8443", "*.storage.example.net"];
+        HostPolicy::new(&url("https://pod.example.com/"), &allowed.map(str::to_owned)).unwrap()
+    }
+
+    /// Promise 7: no server's answer makes us call a host that the connection does not allow.
+    #[test]
+    fn only_the_connections_own_hosts_are_called() {
+        for allowed in [
+            "https://pod.example.com/x",
+            "https://pod.example.com:443/x",
+            "https://POD.example.com/x",
+            "https://files.example.com/x?y=z",
+            "https://cdn.example.com:8443/",
+            "https://a.storage.example.net/",
+            "https://a.b.storage.example.net/",
+        ] {
+            assert_eq!(policy().check(&url(allowed)), Ok(()), "{allowed}");
+        }
+        for refused in [
+            "https://pod.example.com:8443/",
+            "https://pod.example.com.evil.example/",
+            "https://evilpod.example.com/",
+            "https://files.example.com:444/",
+            "https://cdn.example.com/",
+            "https://storage.example.net/",
+            "https://evilstorage.example.net/",
+            "https://169.254.169.254/latest/meta-data/",
+            "https://2852039166/",
+            "https://[::1]/",
+            "https://localhost/",
+        ] {
+            assert!(matches!(policy().check(&url(refused)), Err(HostRefused::Host(_))), "{refused}");
+        }
+    }
+
+    /// Promise 7: https only, loopback exempt, and only where the connection names it.
+    #[test]
+    fn plain_http_is_for_this_machine_alone() {
+        let refused = policy().check(&url("http://pod.example.com/")).unwrap_err();
+        assert!(matches!(refused, HostRefused::Scheme(..)), "{refused}");
+        assert!(matches!(policy().check(&url("ftp://pod.example.com/")), Err(HostRefused::Scheme(..))));
+        assert!(matches!(policy().check(&url("http://127.0.0.1:1/")), Err(HostRefused::Host(_))));
+        for base in ["http://127.0.0.1:8080/", "http://localhost:8080/", "http://[::1]:8080/"] {
+            let local = HostPolicy::new(&url(base), &[]).unwrap();
+            assert_eq!(local.check(&url(base)), Ok(()));
+            assert!(local.is_local());
+            assert!(local.check(&url("http://127.0.0.1:8081/")).is_err(), "another port is another server");
+        }
+        assert!(HostPolicy::new(&url("http://pod.example.com/"), &[]).is_err());
+        assert!(HostPolicy::new(&url("http://10.0.0.1/"), &[]).is_err());
+    }
+
+    /// A password in a URL would reach logs, and another server's idea of a host.
+    #[test]
+    fn a_url_with_credentials_is_refused() {
+        let refused = policy().check(&url("https://pod.example.com@evil.example/")).unwrap_err();
+        assert!(matches!(refused, HostRefused::Credentials(_)));
+        assert!(policy().check(&url("https://u:p@pod.example.com/")).is_err());
+    }
+
+    /// A literal private address is called only where the connection names that very address.
+    #[test]
+    fn a_literal_address_must_be_named() {
+        let policy = HostPolicy::new(&url("https://10.1.2.3/"), &["192.168.0.9:8443".to_owned()]).unwrap();
+        assert_eq!(policy.check(&url("https://10.1.2.3/x")), Ok(()));
+        assert_eq!(policy.check(&url("https://192.168.0.9:8443/")), Ok(()));
+        assert!(policy.check(&url("https://10.1.2.4/")).is_err());
+    }
+
+    /// A name that suddenly leads into the network (DNS rebinding) is refused, IPv6 disguises included.
+    #[test]
+    fn what_a_name_resolves_to_is_checked() {
+        let check = |host: &str, address: &str| policy().check_address(host, address.parse().unwrap());
+        assert_eq!(check("a.storage.example.net", "93.184.216.34"), Ok(()));
+        assert_eq!(check("pod.example.com", "10.0.0.7"), Ok(()), "a private endpoint, named exactly");
+        for (host, address) in [
+            ("a.storage.example.net", "10.0.0.7"),
+            ("a.storage.example.net", "100.64.0.1"),
+            ("a.storage.example.net", "fd12::1"),
+            ("a.storage.example.net", "::ffff:192.168.1.1"),
+            ("a.storage.example.net", "64:ff9b::a00:1"),
+            ("pod.example.com", "169.254.169.254"),
+            ("pod.example.com", "::ffff:169.254.169.254"),
+            ("pod.example.com", "fd00:ec2::254"),
+            ("pod.example.com", "168.63.129.16"),
+            ("pod.example.com", "fe80::1"),
+            ("pod.example.com", "127.0.0.1"),
+            ("pod.example.com", "2002:7f00:1::"),
+            ("pod.example.com", "0.0.0.0"),
+            ("pod.example.com", "224.0.0.1"),
+            ("pod.example.com", "::"),
+        ] {
+            assert!(matches!(check(host, address), Err(HostRefused::Address { .. })), "{host} {address}");
+        }
+        assert_eq!(check("localhost", "127.0.0.1"), Ok(()));
+    }
+
+    /// One good address is enough; none is an error that says which was bad.
+    #[test]
+    fn refused_addresses_are_dropped_from_a_names_list() {
+        let both: Vec<SocketAddr> =
+            ["169.254.169.254:0", "93.184.216.34:0"].map(|a| a.parse().unwrap()).into();
+        let allowed = allowed_addresses(&policy(), "pod.example.com", both.clone()).unwrap();
+        assert_eq!(allowed, both[1..]);
+        let refused = allowed_addresses(&policy(), "pod.example.com", both[..1].to_vec()).unwrap_err();
+        assert!(refused.to_string().contains("169.254.169.254"), "{refused}");
+    }
+
+    /// A wrong entry is refused when the connection is read, not when a download fails.
+    #[test]
+    fn malformed_entries_are_refused() {
+        for entry in [
+            "",
+            "*",
+            "*.",
+            "*.com",
+            "https://x.example",
+            "a.example/path",
+            "a b",
+            "u@a.example",
+            "*.10.0.0.1",
+        ] {
+            let refused = HostPolicy::new(&url("https://pod.example.com"), &[entry.to_owned()]);
+            assert!(matches!(refused, Err(HostRefused::Entry(_))), "{entry:?}: {refused:?}");
+        }
+    }
+}

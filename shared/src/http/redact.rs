@@ -1,0 +1,309 @@
+//! What of a server's words may be repeated: nothing secret, nothing that breaks a line, not too much.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+
+const MASK: &str = "[redacted]";
+/// How much of a server's explanation is repeated.
+const EXCERPT: usize = 500;
+/// How many secrets a process remembers; a token more pushes the oldest token out.
+const REMEMBERED: usize = 64;
+
+/// A URL as it may be shown: without query, fragment and credentials.
+pub(super) fn url(url: &Url) -> String {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    // Only URLs without a host refuse this, and those hold no credentials.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.into()
+}
+
+/// Takes secrets out of texts that a server wrote: those that it is told of, and whatever looks like one.
+///
+/// Clones share what they know.
+#[derive(Clone, Default)]
+pub struct Redactor(Arc<Mutex<VecDeque<SecretString>>>);
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Redactor")
+    }
+}
+
+impl Redactor {
+    /// Remembers a secret, so that a server cannot make us repeat it. Very short ones are not: they are
+    /// parts of ordinary words.
+    pub fn remember(&self, secret: &SecretString) {
+        if secret.expose_secret().len() < 4 {
+            return;
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.iter().any(|other| other.expose_secret() == secret.expose_secret()) {
+            return;
+        }
+        if known.len() >= REMEMBERED {
+            known.pop_front();
+        }
+        known.push_back(secret.clone());
+    }
+
+    /// A server's text in one line of at most 500 characters, without control characters and secrets.
+    pub fn text(&self, text: &str) -> String {
+        // Longer than what is shown, so that a secret at the cut is still recognised.
+        let head: String = text.chars().take(8 * EXCERPT).collect();
+        let masked = self.mask_known(&head);
+        let line = masked
+            .split(|c: char| c.is_whitespace() || is_unprintable(c))
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let masked = mask_lookalikes(&line);
+        let mut shown: String = masked.chars().take(EXCERPT).collect();
+        if shown.len() < masked.len() {
+            shown.push('…');
+        }
+        shown
+    }
+
+    /// What an error's body says, as far as its form is known; otherwise how it begins.
+    ///
+    /// Knows RFC 7807 (`title`, `detail`), ADF's `o:errorDetails`, OAuth's `error` and `error_description`.
+    pub fn problem(&self, body: &[u8]) -> Option<String> {
+        let text = String::from_utf8_lossy(body);
+        let said = match serde_json::from_slice::<Value>(body) {
+            Ok(problem @ Value::Object(_)) => problem_text(&problem).unwrap_or_else(|| text.into_owned()),
+            _ if looks_like_a_page(body) => "a web page".to_owned(),
+            _ => text.into_owned(),
+        };
+        let said = self.text(&said);
+        (!said.is_empty()).then_some(said)
+    }
+
+    fn mask_known(&self, text: &str) -> String {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), MASK))
+    }
+}
+
+fn is_unprintable(c: char) -> bool {
+    // Bidirectional controls and zero-width characters can make a line read as another.
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Whether bytes begin as an HTML page does.
+pub(super) fn looks_like_a_page(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    [b"<!doctype html".as_slice(), b"<html"]
+        .iter()
+        .any(|start| body.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)))
+}
+
+fn problem_text(problem: &Value) -> Option<String> {
+    const FIELDS: [&str; 7] =
+        ["error", "error_description", "title", "detail", "message", "errorCode", "o:errorCode"];
+    let mut said: Vec<String> = Vec::new();
+    let mut say = |value: Option<&Value>| {
+        let text = match value {
+            Some(Value::String(text)) => text.trim().to_owned(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => return,
+        };
+        if !text.is_empty() && !said.contains(&text) {
+            said.push(text);
+        }
+    };
+    for field in FIELDS {
+        say(problem.get(field));
+    }
+    let details = problem.get("o:errorDetails").and_then(Value::as_array);
+    for detail in details.into_iter().flatten().take(10) {
+        for field in ["title", "detail", "o:errorCode", "o:errorPath"] {
+            say(detail.get(field));
+        }
+    }
+    (!said.is_empty()).then(|| said.join(": "))
+}
+
+/// Masks what looks like a secret in a line: tokens, values behind a telling name, queries of URLs.
+fn mask_lookalikes(line: &str) -> String {
+    let line = line.split(' ').map(mask_query).collect::<Vec<_>>().join(" ");
+    let mut masked = String::with_capacity(line.len());
+    let mut rest = line.as_str();
+    let mut is_announced = false;
+    while !rest.is_empty() {
+        let (value, behind) = rest.split_at(rest.find(is_separator).unwrap_or(rest.len()));
+        let (separator, next) = behind.split_at(behind.find(|c| !is_separator(c)).unwrap_or(behind.len()));
+        let is_scheme = matches!(value, "Bearer" | "bearer" | "Basic" | "basic");
+        if !is_scheme && !value.is_empty() && (is_announced || looks_secret(value)) {
+            masked.push_str(MASK);
+            is_announced = false;
+        } else {
+            masked.push_str(value);
+            is_announced = matches!(value, "Bearer" | "Basic")
+                || (is_telling(value) && separator.contains([':', '=']))
+                || (is_announced && (is_scheme || value.is_empty()));
+        }
+        masked.push_str(separator);
+        rest = next;
+    }
+    masked
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | ':' | '=' | '"' | '\'' | ',' | ';' | '&' | '(' | ')' | '{' | '}' | '[' | ']' | '<' | '>'
+    )
+}
+
+fn mask_query(word: &str) -> String {
+    match word.split_once('?') {
+        Some((before, _)) if before.contains("://") => format!("{before}?{MASK}"),
+        _ => word.to_owned(),
+    }
+}
+
+/// Whether a name says that its value is a secret.
+fn is_telling(name: &str) -> bool {
+    const TELLING: [&str; 9] = [
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "assertion",
+        "authorization",
+        "apikey",
+        "cookie",
+        "signature",
+    ];
+    let name: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    TELLING.iter().any(|telling| name.ends_with(telling))
+}
+
+/// Whether a word has the form of a credential: a JWT, or a long run of letters of both cases and digits
+/// that change as often as only random ones do.
+fn looks_secret(word: &str) -> bool {
+    let is_jwt = word.starts_with("eyJ") && word.len() >= 16;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-' | '~');
+    is_jwt || word.split(|c| !is_part(c)).any(|run| run.len() >= 40 && looks_random(run))
+}
+
+fn looks_random(run: &str) -> bool {
+    let class = |c: char| match c {
+        'a'..='z' => 0,
+        'A'..='Z' => 1,
+        '0'..='9' => 2,
+        _ => 3,
+    };
+    let has_all = (0..3).all(|wanted| run.chars().any(|c| class(c) == wanted));
+    let changes = run.chars().zip(run.chars().skip(1)).filter(|(a, b)| class(*a) != class(*b)).count();
+    has_all && changes.saturating_mul(3) >= run.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(body: &str) -> String {
+        Redactor::default().problem(body.as_bytes()).unwrap_or_default()
+    }
+
+    /// What a person can act on is said, in whichever form the server has it.
+    #[test]
+    fn known_forms_of_errors_are_read() {
+        assert_eq!(
+            problem(
+                r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"no such extract"}"#
+            ),
+            "Bad Request: no such extract"
+        );
+        assert_eq!(
+            problem(r#"{"error":"invalid_grant","error_description":"The user is locked.","ecid":"abc"}"#),
+            "invalid_grant: The user is locked."
+        );
+        assert_eq!(
+            problem(
+                r#"{"title":"Bad Request","status":"400","o:errorDetails":[{"detail":"Attribute X is unknown","o:errorCode":"27520"}]}"#
+            ),
+            "Bad Request: Attribute X is unknown: 27520"
+        );
+        assert_eq!(problem("<!DOCTYPE html><html>secret</html>"), "a web page");
+        assert_eq!(problem("plain\n\ttext\u{7}\u{202e}"), "plain text");
+        assert_eq!(Redactor::default().problem(b""), None);
+    }
+
+    /// Promise 7: no secret reaches an error, whoever repeats it.
+    #[test]
+    fn secrets_are_masked() {
+        let redactor = Redactor::default();
+        redactor.remember(&SecretString::from("hunter2 with spaces"));
+        redactor.remember(&SecretString::from("hunter2 with spaces"));
+        for secret in [
+            "the password hunter2 with spaces is wrong",
+            "token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
+            r#"{"nothing":"known","access_token":"plainword"}"#,
+            "password=plainword&x=1",
+            "client_secret: plainword",
+            "client_secret = plainword",
+            "Authorization: Bearer plainword",
+            "Authorization: Basic plainword",
+            "see https://x.example/file?sig=plainword for more",
+            "got aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6kL9nO2q",
+        ] {
+            let shown = redactor.text(secret);
+            for leak in ["hunter2", "eyJ", "plainword", "aB3dE6gH9jK2"] {
+                assert!(!shown.contains(leak), "{secret:?} became {shown:?}");
+            }
+            assert!(shown.contains(MASK), "{shown}");
+        }
+    }
+
+    /// Masking must leave what a person needs: names of files, ids, checksums, ordinary words.
+    #[test]
+    fn ordinary_words_are_kept() {
+        for kept in [
+            "44055_S_Carriers_carriersExtract_1763985379675_20251218_074210.849135_1.zip is gone",
+            "job 44046 of extract SimpleCarriers: Job status is changed to SUCCEEDED",
+            "sha-256 b1121a45439990307f3114f7a272aef5779652e5c4bf370036f0238ff2e445a1",
+            "d0d6b4dc-2207-42ec-ac6b-3c30300e4307 at https://pod.example.com/api/boss",
+            "the token has expired",
+        ] {
+            assert_eq!(Redactor::default().text(kept), kept);
+        }
+    }
+
+    /// Promise 6: an error is a line, however much the server says.
+    #[test]
+    fn texts_are_cut() {
+        let shown = Redactor::default().text(&"ab ".repeat(10_000));
+        assert_eq!(shown.chars().count(), EXCERPT + 1);
+        assert!(shown.ends_with('…'));
+    }
+
+    /// A query may hold a signature that is as good as a password.
+    #[test]
+    fn a_shown_url_has_no_query_and_no_credentials() {
+        let shown = url(&Url::parse("https://u:p@h.example:8443/a/b?sig=x#f").unwrap());
+        assert_eq!(shown, "https://h.example:8443/a/b");
+    }
+
+    /// A login page is known by its first bytes, whatever its type says.
+    #[test]
+    fn pages_are_recognised() {
+        for page in ["<html>", "\u{feff}\n <!DOCTYPE HTML PUBLIC", "<!doctype html>"] {
+            assert!(looks_like_a_page(page.as_bytes()), "{page}");
+        }
+        for other in ["PK\u{3}\u{4}", "<htm", "", "a,b\n<html>,1", "{\"a\":\"<html>\"}"] {
+            assert!(!looks_like_a_page(other.as_bytes()), "{other}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Oracle Fusion.
+
+pub mod extract;

@@ -1,0 +1,144 @@
+//! The systems that run export jobs, behind one trait.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::config::Connection;
+use crate::error::Result;
+use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey};
+
+pub mod fusion;
+
+pub use fusion::extract::FusionExtract;
+
+/// What to export, by kind; each kind has its own fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Export {
+    /// An Oracle Fusion Data Extraction.
+    FusionExtract(FusionExtract),
+}
+
+impl Export {
+    /// The kind's name, as an event has it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::FusionExtract(_) => "fusion_extract",
+        }
+    }
+
+    /// The export's own name, as it appears in the landing layout.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::FusionExtract(export) => &export.extract,
+        }
+    }
+
+    /// Whether a job of this export that puts nothing out is normal.
+    pub fn allows_empty(&self) -> bool {
+        match self {
+            Self::FusionExtract(export) => export.allow_empty,
+        }
+    }
+}
+
+/// What a source says of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobStatus {
+    /// What it means.
+    pub state: JobState,
+    /// The status in the source's own word.
+    pub native_status: String,
+    /// Whether the source's table names that word. One that it does not name is never taken for success.
+    pub is_known: bool,
+    /// How far the job is, from 0 to 100, where the source says so.
+    pub progress_percent: Option<f64>,
+    /// What the source says about it, redacted.
+    pub message: Option<String>,
+}
+
+/// What a source did with a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submission {
+    /// The source accepted it, under this id.
+    Accepted(JobRequestId),
+    /// Whether the source accepted it is not known: the answer was lost, or cannot be read.
+    /// Ask [`Source::find`] before submitting again. The text says what happened.
+    Ambiguous(String),
+}
+
+/// Where to go on with a download that stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumeAt {
+    /// The first byte that is still missing.
+    pub offset: u64,
+    /// What the server called this version of the file (a strong `ETag`).
+    pub validator: String,
+}
+
+/// A file being downloaded. Its body survives broken connections by itself, within the client's budget.
+pub struct Download {
+    /// Where the body begins in the file: the offset that was asked for, or 0 where the server started again.
+    pub offset: u64,
+    /// The file's whole size in bytes, where the server says so.
+    pub size: Option<u64>,
+    /// What the server calls this version of the file, where it can be resumed: a strong `ETag`.
+    pub validator: Option<String>,
+    /// The bytes. An error ends them; an end without an error is the file's end as far as the server goes.
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl std::fmt::Debug for Download {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Download")
+            .field("offset", &self.offset)
+            .field("size", &self.size)
+            .field("validator", &self.validator)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A system that runs export jobs.
+///
+/// Implementations keep tokens and connections, and nothing else: any of these can be called at any time,
+/// by anyone, for any job.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Refuses an export that this source cannot run, before anything is called.
+    fn accepts(&self, export: &Export) -> Result<()>;
+
+    /// Submits a job once. Never called twice for a run key without [`Source::find`] in between.
+    async fn submit(&self, export: &Export, run_key: &RunKey) -> Result<Submission>;
+
+    /// The job that was submitted for this run key, if the source lists one. More than one is a `Conflict`.
+    async fn find(&self, export: &Export, run_key: &RunKey) -> Result<Option<JobRequestId>>;
+
+    /// What a job that somebody else submitted exports, as far as the source says.
+    async fn describe(&self, job: &JobRequestId) -> Result<Export>;
+
+    /// What has become of a job.
+    async fn status(&self, job: &JobRecord) -> Result<JobStatus>;
+
+    /// Why a job ended as it did, from the source's own log, where there is one; redacted, one line.
+    async fn explain(&self, job: &JobRecord) -> Result<Option<String>>;
+
+    /// The files that an ended job put out, all of them; a list that the source itself says is short is an error.
+    async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>>;
+
+    /// Opens a file, from its beginning or where a download stopped.
+    async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download>;
+}
+
+/// Opens the source behind a connection. Nothing is called yet.
+pub fn open(name: &ConnectionName, connection: &Connection, clock: Arc<dyn Clock>) -> Result<Arc<dyn Source>> {
+    Ok(match connection {
+        Connection::Fusion(fusion) => Arc::new(fusion::FusionExtractSource::new(name, fusion, clock)?),
+    })
+}
