@@ -1,5 +1,7 @@
 //! Archives from other projects' test suites: what must land does, and their verdicts are ours or explained.
 
+#![expect(clippy::print_stdout, reason = "the counts are what a corpus run is read for")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +22,44 @@ const REFUSED_ON_PURPOSE: [(&str, &str); 1] = [(
 )];
 
 /// Labels that are not followed.
-const DIFFERENCES: [(&str, &str); 0] = [];
+const DIFFERENCES: [(&str, &str); 9] = [
+    (
+        "libzip-regress/regress__data__incons-archive-comment-shorter.zip",
+        "a few stray bytes behind the end that hold no record; four readers agree on the members of others like it",
+    ),
+    (
+        "libzip-regress/regress__data__incons-central-date.zip",
+        "only the times disagree, and times do not land",
+    ),
+    (
+        "libzip-regress/regress__data__incons-data.zip",
+        "the label is for opening; the data has another CRC-32 than declared",
+    ),
+    (
+        "libzip-regress/regress__data__incons-ef-local-dupe-zip64-v2.zip",
+        "two ZIP64 fields with different sizes: readers take one or the other",
+    ),
+    (
+        "libzip-regress/regress__data__incons-gap-before-eocd.zip",
+        "bytes between directory and end record: some readers shift every offset by them",
+    ),
+    (
+        "pypi-warehouse/tests__unit__utils__zipdata__accept__short_usize.zip",
+        "the label is for headers alone; the data inflates to more than declared",
+    ),
+    (
+        "pypi-warehouse/tests__unit__utils__zipdata__accept__short_usize_zip64.zip",
+        "the ZIP64 field and the header give different sizes: readers take one or the other",
+    ),
+    (
+        "pypi-warehouse/tests__unit__utils__zipdata__reject__non_ascii_original_name.zip",
+        "the unicode path is the name, in another encoding",
+    ),
+    (
+        "pypi-warehouse/tests__unit__utils__zipdata__reject__suffix_not_comment.zip",
+        "a few stray bytes behind the end that hold no record; four readers agree on the members of others like it",
+    ),
+];
 
 #[derive(Deserialize)]
 struct Expected {
@@ -44,7 +83,7 @@ fn corpus() -> Option<PathBuf> {
     if corpus.is_dir() {
         return Some(corpus);
     }
-    eprintln!("skipped: no corpus at {CORPUS}");
+    println!("skipped: no corpus at {CORPUS}");
     None
 }
 
@@ -70,8 +109,7 @@ fn land(bytes: &Bytes) -> Result<Vec<ExpectedMember>, String> {
     let mut landed = Vec::new();
     for member in directory.members() {
         let range = member.data_range();
-        let data =
-            bytes.slice(usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap());
+        let data = bytes.slice(usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap());
         let mut hash = Sha256::new();
         let mut decoder = MemberDecoder::new(member, &limits);
         for chunk in data.chunks(1000) {

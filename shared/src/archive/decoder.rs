@@ -200,11 +200,7 @@ impl MemberDecoder {
         }
         let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
         let status = self.inflate.decompress(input, output, FlushDecompress::None).map_err(|source| {
-            ArchiveError::Inflate {
-                member: self.expected.shown(),
-                offset: self.inflate.total_in(),
-                source,
-            }
+            ArchiveError::Inflate { member: self.expected.shown(), offset: self.inflate.total_in(), source }
         })?;
         self.stream_ended = status == Status::StreamEnd;
         Ok(Step {

@@ -74,8 +74,12 @@ impl<'a> Extra<'a> {
         let sentinels = slots.iter().filter(|slot| slot.is_sentinel).count();
         let expected = sentinels.saturating_mul(8).saturating_add(if disk_is_sentinel { 4 } else { 0 });
         let found = self.zip64.unwrap_or_default();
-        let wrong_length =
-            || ArchiveError::Zip64Extra { member: shown(member), header: self.header, expected, found: found.len() };
+        let wrong_length = || ArchiveError::Zip64Extra {
+            member: shown(member),
+            header: self.header,
+            expected,
+            found: found.len(),
+        };
 
         let mut fields = Fields::new(found);
         let exact = found.len() == expected;

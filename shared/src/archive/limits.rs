@@ -55,11 +55,7 @@ impl Limits {
     /// Checks the sizes of one member, declared or, while it inflates, counted.
     pub(super) fn check_member(&self, name: &str, size: u64, compressed: u64) -> Result<(), ArchiveError> {
         if size > self.member_bytes {
-            return Err(ArchiveError::MemberTooLarge {
-                member: shown(name),
-                size,
-                limit: self.member_bytes,
-            });
+            return Err(ArchiveError::MemberTooLarge { member: shown(name), size, limit: self.member_bytes });
         }
         if self.is_bomb(size, compressed) {
             return Err(ArchiveError::RatioTooHigh {

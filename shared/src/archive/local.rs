@@ -88,12 +88,8 @@ impl LocalHeader {
     /// Checks the CRC-32 and the sizes; where a descriptor follows the data, each may be left 0 here.
     fn check_sums(&self, extra: &Extra<'_>, entry: &Entry) -> Result<(), ArchiveError> {
         let member = &entry.member;
-        let narrow = Narrow {
-            size: self.size,
-            compressed_size: self.compressed_size,
-            offset: None,
-            disk: None,
-        };
+        let narrow =
+            Narrow { size: self.size, compressed_size: self.compressed_size, offset: None, disk: None };
         let wide = extra.widen(&narrow, member.name())?;
         let agrees =
             |local: u64, central: u64| local == central || (member.has_data_descriptor && local == 0);

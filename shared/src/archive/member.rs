@@ -152,3 +152,14 @@ impl Directory {
         self.trailing_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 6: 100,000 members take 6 MB and their names.
+    #[test]
+    fn a_member_is_small() {
+        assert!(size_of::<Member>() <= 64, "{}", size_of::<Member>());
+    }
+}

@@ -62,7 +62,7 @@ fn the_archive_that_is_mutated_lands() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     #[test]
     fn mutated_archives_are_refused_or_read_as_others_read_them(

@@ -164,7 +164,9 @@ fn fault_of_char(character: char) -> Option<NameFault> {
 /// Checks that every file has a key of its own, and that none is a folder of another member too.
 ///
 /// A folder listed twice lands nothing twice, which many writers do.
-pub(super) fn check_distinct<'a>(members: impl Iterator<Item = &'a Member> + Clone) -> Result<(), ArchiveError> {
+pub(super) fn check_distinct<'a>(
+    members: impl Iterator<Item = &'a Member> + Clone,
+) -> Result<(), ArchiveError> {
     let mut files: HashMap<&str, u32> = HashMap::new();
     for member in members.clone().filter(|member| !member.is_directory()) {
         if let Some(first) = files.insert(member.name(), member.index()) {
@@ -234,7 +236,8 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_kept_as_they_are() {
-        for name in ["a", "a/b.csv", "dir/", "...", "a..b", "a:b", "ab:c", " a ", "-", "世界", "e\u{301}"] {
+        for name in ["a", "a/b.csv", "dir/", "...", "a..b", "ab:c", "a/b:c", " a ", "-", "世界", "e\u{301}"]
+        {
             assert_eq!(MemberName::decode(name.as_bytes(), true, 1024).unwrap().as_str(), name);
         }
     }

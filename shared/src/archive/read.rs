@@ -33,11 +33,7 @@ pub trait ReadAt: Send + Sync {
     fn size(&self) -> u64;
 
     /// Exactly `length` bytes from `offset`, which lie within [`ReadAt::size`].
-    fn read_at(
-        &self,
-        offset: u64,
-        length: usize,
-    ) -> impl Future<Output = Result<Bytes, Self::Error>> + Send;
+    fn read_at(&self, offset: u64, length: usize) -> impl Future<Output = Result<Bytes, Self::Error>> + Send;
 }
 
 /// An archive in memory.
@@ -154,7 +150,8 @@ async fn check_local_headers<R: ReadAt>(
     let places = order.iter().map(|&index| usize::try_from(index).ok()).chain([None]);
     for place in places {
         let next = place.and_then(|place| entries.get(place));
-        let needed = next.map_or(directory_offset, |entry| entry.member.header_offset);
+        let needed =
+            next.map_or((directory_offset, directory_offset), |entry| planned(entry, directory_offset));
         while !window.covers(needed) {
             match windows.next().await {
                 Some(read) => window = read?,
@@ -196,7 +193,7 @@ fn plan_windows(entries: &[Entry], order: &[u32], directory_offset: u64) -> Vec<
     let headers = order
         .iter()
         .filter_map(|&index| entries.get(usize::try_from(index).ok()?))
-        .map(|entry| (entry.member.header_offset, header_end(entry, directory_offset)));
+        .map(|entry| planned(entry, directory_offset));
     let mut windows: Vec<Range<u64>> = Vec::new();
     for (start, end) in headers.chain([(directory_offset, directory_offset)]) {
         let start = start.saturating_sub(DESCRIPTOR_BYTES);
@@ -213,14 +210,14 @@ fn plan_windows(entries: &[Entry], order: &[u32], directory_offset: u64) -> Vec<
     windows
 }
 
-fn header_end(entry: &Entry, directory_offset: u64) -> u64 {
-    entry
-        .member
-        .header_offset
+/// Where a local header starts, and where it should end.
+fn planned(entry: &Entry, directory_offset: u64) -> (u64, u64) {
+    let start = entry.member.header_offset;
+    let end = start
         .saturating_add(LOCAL_HEADER_BYTES + EXTRA_SLACK)
         .saturating_add(u64::from(entry.name_length))
-        .saturating_add(u64::from(entry.extra_length))
-        .min(directory_offset)
+        .saturating_add(u64::from(entry.extra_length));
+    (start, end.min(directory_offset))
 }
 
 /// Some bytes of the archive that are in memory.
@@ -235,9 +232,9 @@ impl Window {
         Self { start: 0, end: 0, bytes: Bytes::new() }
     }
 
-    /// Whether a header at this offset was planned to be in here.
-    fn covers(&self, offset: u64) -> bool {
-        self.start <= offset && offset <= self.end && !self.bytes.is_empty()
+    /// Whether a header with this planned start and end is in here.
+    fn covers(&self, (start, end): (u64, u64)) -> bool {
+        self.start <= start && end <= self.end && !self.bytes.is_empty()
     }
 
     /// These bytes from memory, or, rarely, from the archive.
@@ -267,10 +264,11 @@ async fn read<R: ReadAt>(archive: &R, range: Range<u64>) -> Result<Bytes, ReadDi
     if length == 0 {
         return Ok(Bytes::new());
     }
-    let bytes = archive
-        .read_at(offset, length)
-        .await
-        .map_err(|source| ReadDirectoryError::Read { offset, length, source })?;
+    let bytes = archive.read_at(offset, length).await.map_err(|source| ReadDirectoryError::Read {
+        offset,
+        length,
+        source,
+    })?;
     if bytes.len() != length {
         return Err(ReadDirectoryError::ShortRead { offset, expected: length, found: bytes.len() });
     }
