@@ -1,3 +1,7 @@
 //! Oracle Fusion.
 
 pub mod extract;
+mod pod;
+
+pub use extract::FusionExtractSource;
+pub use pod::Wrap;
