@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -56,10 +57,12 @@ impl<'a> Batch<'a> {
         let request = Request::post_json(self.collection(), &submission(export, run_key, form))?
             .authorized_by(Arc::clone(&self.authorizer));
         match self.pod.client.call(&request).await {
-            Ok(answer) => Ok(match submitted_id(&answer) {
-                Some(id) => Submission::Accepted(id),
-                None => Submission::Ambiguous(format!("{answer:?} names no job request")),
-            }),
+            Ok(answer) => match (submitted_id(&answer), answer.json::<IgnoredAny>()) {
+                (Some(id), _) => Ok(Submission::Accepted(id)),
+                // A login page has submitted nothing.
+                (None, Err(error)) if error.is_web_page() => Err(error.into()),
+                _ => Ok(Submission::Ambiguous(format!("{answer:?} names no job request"))),
+            },
             Err(error) if error.outcome_is_unknown() => Ok(Submission::Ambiguous(Error::from(error).line())),
             Err(error) => Err(error.into()),
         }
