@@ -45,7 +45,8 @@ pub enum After {
     Answer(StatusCode),
     /// Close the connection: it was done, and the answer is lost.
     Drop,
-    /// Send the head and this many bytes of the body, then close the connection.
+    /// Send the head and up to this many bytes of the body (fewer if the client reads slowly), then close the
+    /// connection.
     CutAnswer(u64),
 }
 

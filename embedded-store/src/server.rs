@@ -232,7 +232,7 @@ fn answer(status: StatusCode) -> Result<Response<Body>, Lost> {
 }
 
 fn cut(body: Body, bytes: u64) -> Body {
-    let stream: DynByteStream = Box::pin(CutBody { body, left: bytes });
+    let stream: DynByteStream = Box::pin(CutBody { body, left: bytes, flushed: false });
     Body::from(stream)
 }
 
@@ -240,12 +240,19 @@ fn cut(body: Body, bytes: u64) -> Body {
 struct CutBody {
     body: Body,
     left: u64,
+    /// Whether the connection had a chance to send what came before the failure, which it drops otherwise.
+    flushed: bool,
 }
 
 impl Stream for CutBody {
     type Item = Result<Bytes, StdError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.left == 0 && !self.flushed {
+            self.flushed = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if self.left == 0 {
             return Poll::Ready(Some(Err(Box::new(Cut))));
         }

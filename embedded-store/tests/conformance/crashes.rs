@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use aws_sdk_s3::types::ChecksumMode;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{ChecksumMode, CompletedPart};
+use embedded_store::{Credentials, EmbeddedStore, Options};
 
-use crate::support::{BUCKET, PART, Served, data, files, parts};
+use crate::support::{BUCKET, PART, Served, begin, config, data, files, get, parts, put};
 
 /// Promise 3, at the instants between the two renames of a write: with the new record but the old bytes, the old
 /// object is there as it was; the record's file is the one that the write left, the bytes are put back.
@@ -114,4 +116,30 @@ fn copy_folder(from: &Path, to: &Path) {
         let modified = fs::metadata(&file).unwrap().modified().unwrap();
         fs::File::options().write(true).open(&copy).unwrap().set_modified(modified).unwrap();
     }
+}
+
+/// The way of the command line, where every write is flushed, is the same to a client.
+#[tokio::test]
+async fn a_store_that_flushes_works_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(dir.path(), Options::default()).unwrap();
+    store.ensure_bucket(BUCKET).unwrap();
+    let credentials = Credentials::random();
+    let handle = store.serve(0, &credentials).await.unwrap();
+    let client = Client::from_conf(config(&handle, &credentials).build());
+    for key in ["a/b/c", "a/b", "x//y"] {
+        put(&client, key, key).await;
+        assert_eq!(get(&client, key).await, key.as_bytes());
+    }
+    let id = begin(&client, "m").await;
+    let part = client.upload_part().bucket(BUCKET).key("m").upload_id(&id).part_number(1);
+    let part = part.body(b"part".to_vec().into()).send().await.unwrap();
+    let part =
+        CompletedPart::builder().part_number(1).set_e_tag(part.e_tag).set_checksum_crc32(part.checksum_crc32);
+    let complete = client.complete_multipart_upload().bucket(BUCKET).key("m").upload_id(&id);
+    complete.multipart_upload(parts([part.build()])).send().await.unwrap();
+    assert_eq!(get(&client, "m").await, b"part");
+    client.delete_object().bucket(BUCKET).key("a/b/c").send().await.unwrap();
+    handle.shutdown().await;
+    assert!(!dir.path().join(BUCKET).join("a").join("b/c").exists());
 }

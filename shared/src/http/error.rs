@@ -75,6 +75,11 @@ impl HttpError {
         matches!(self.status(), Some(StatusCode::NOT_FOUND | StatusCode::GONE))
     }
 
+    /// Whether a web page came where data should be: mostly a login page.
+    pub fn is_web_page(&self) -> bool {
+        matches!(self.failure, Failure::WebPage { .. })
+    }
+
     /// Whether the server may have done what it was asked to do, and the answer is lost.
     pub fn outcome_is_unknown(&self) -> bool {
         self.failure.outcome_is_unknown()

@@ -1,0 +1,522 @@
+//! Job requests of `saas-batch`: submitted, found again, looked at.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::export::{EXTRACT_PARAMETER, FusionExtract, MODE_PARAMETER, Mode, Schedule};
+use super::lenient::{OneOrMany, Scalar, optional};
+use super::status::{JobAnswer, JobDetails, JobRequest};
+use crate::config::ScheduleDates;
+use crate::error::{Error, Result};
+use crate::http::auth::Authorizer;
+use crate::http::{Answer, HttpError, Request};
+use crate::job::{JobRequestId, RunKey};
+use crate::source::Submission;
+use crate::source::fusion::pod::Pod;
+
+const SCHEDULER: [&str; 4] = ["api", "saas-batch", "jobscheduler", "v1"];
+const JOB_REQUESTS: &str = "jobRequests";
+const DATA_EXPORT: &str = "DataExport";
+/// What leads the run key in a description.
+const MARK: &str = "landfall-";
+/// Makes run keys into `clientRequestUuid`s: the same key gives the same id, from any machine.
+const RUN_KEYS: Uuid = Uuid::from_u128(0x6c61_6e64_6661_4c4c_8a5e_72756e6b6579);
+/// How many job requests a list is walked through for: more is a server that never says that it is done.
+const MOST_LISTED: usize = 1_000_000;
+
+/// The collection of job requests.
+pub(super) struct Batch<'a> {
+    pod: &'a Pod,
+    authorizer: Arc<dyn Authorizer>,
+}
+
+/// How a submission is put, besides what it exports.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) client_request_uuid: bool,
+    pub(super) schedule_dates: ScheduleDates,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(pod: &'a Pod, authorizer: Arc<dyn Authorizer>) -> Self {
+        Self { pod, authorizer }
+    }
+
+    /// Submits once. What cannot be known is said, not guessed.
+    pub(super) async fn submit(
+        &self,
+        export: &FusionExtract,
+        run_key: &RunKey,
+        form: Form,
+    ) -> Result<Submission> {
+        let request = Request::post_json(self.collection(), &submission(export, run_key, form))?
+            .authorized_by(Arc::clone(&self.authorizer));
+        match self.pod.client.call(&request).await {
+            Ok(answer) => match (submitted_id(&answer), answer.json::<IgnoredAny>()) {
+                (Some(id), _) => Ok(Submission::Accepted(id)),
+                // A login page has submitted nothing.
+                (None, Err(error)) if error.is_web_page() => Err(error.into()),
+                _ => Ok(Submission::Ambiguous(format!("{answer:?} names no job request"))),
+            },
+            Err(error) if error.outcome_is_unknown() => Ok(Submission::Ambiguous(Error::from(error).line())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The job request that was submitted for this run key. Two are a `Conflict`, and so is one of another export.
+    pub(super) async fn find(
+        &self,
+        export: &FusionExtract,
+        run_key: &RunKey,
+    ) -> Result<Option<JobRequestId>> {
+        let listed = self.list().await?;
+        let mine: Vec<&JobDetails> = listed.iter().filter(|job| is_of(job, run_key)).collect();
+        let id = |job: &JobDetails| {
+            let id = job.job_request_id.as_ref().map(Scalar::text).unwrap_or_default();
+            id.parse::<JobRequestId>().map_err(|error| {
+                Error::contract_broken("a listed job request has no usable id").because(error)
+            })
+        };
+        match mine.as_slice() {
+            [] => Ok(None),
+            [one] if exports(one, export) => id(one).map(Some),
+            [one] => Err(Error::conflict(format!(
+                "run key {run_key} was submitted before for another export, as job request {}: use another run key",
+                id(one)?
+            ))),
+            several => {
+                let ids: Vec<String> =
+                    several.iter().map(|job| id(job).map(String::from)).collect::<Result<_>>()?;
+                Err(Error::conflict(format!(
+                    "run key {run_key} has {} job requests, {}: decide which of them lands, and resume it by its id",
+                    ids.len(),
+                    ids.join(" and ")
+                )))
+            }
+        }
+    }
+
+    /// One job request, and what it says.
+    pub(super) async fn get(&self, id: &JobRequestId) -> Result<(JobDetails, Answer), HttpError> {
+        let mut url = self.collection();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.push(id.as_str());
+        }
+        let answer = self.pod.client.call(&self.reading(url)).await?;
+        let job = answer.json::<JobAnswer>()?.job(id.as_str());
+        let job = job.map_err(|reason| answer.malformed("jobDetails", &reason))?;
+        Ok((job, answer))
+    }
+
+    /// The job request of this id, from the list, which says what others leave out.
+    pub(super) async fn listed(&self, id: &JobRequestId) -> Result<Option<JobRequest>> {
+        let found = self
+            .list()
+            .await?
+            .into_iter()
+            .find(|job| job.job_request_id.as_ref().is_some_and(|other| other.text() == id.as_str()));
+        Ok(found.and_then(|job| job.job_request))
+    }
+
+    /// Every job request, from a server that pages and from one that does not: no parameter is documented.
+    async fn list(&self) -> Result<Vec<JobDetails>, HttpError> {
+        let first = self.pod.client.call(&self.reading(self.collection())).await?;
+        let mut page: Listed = first.json()?;
+        let mut jobs: Vec<JobDetails> = Vec::new();
+        let mut last = first;
+        loop {
+            let before = jobs.len();
+            let more = page.promises_more(before);
+            let known: std::collections::HashSet<String> =
+                jobs.iter().filter_map(|job| job.job_request_id.as_ref().map(Scalar::text)).collect();
+            let is_new =
+                |job: &JobDetails| job.job_request_id.as_ref().is_none_or(|id| !known.contains(&id.text()));
+            jobs.extend(page.items.into_iter().flat_map(ListedJob::into_jobs).filter(is_new));
+            if !more {
+                return Ok(jobs);
+            }
+            if jobs.len() == before {
+                // A run key that is not found in half a list would be submitted again.
+                return Err(last.malformed("items", "the list says that there is more, and does not give it"));
+            }
+            if jobs.len() > MOST_LISTED {
+                return Err(last.malformed("items", "the list does not end"));
+            }
+            let mut url = self.collection();
+            url.query_pairs_mut()
+                .append_pair("$offset", &jobs.len().to_string())
+                .append_pair("$limit", "500");
+            last = self.pod.client.call(&self.reading(url)).await?;
+            page = last.json()?;
+        }
+    }
+
+    fn reading(&self, url: Url) -> Request {
+        Request::get(url).at_most(64 * 1024 * 1024).authorized_by(Arc::clone(&self.authorizer))
+    }
+
+    fn collection(&self) -> Url {
+        let segments: Vec<&str> = SCHEDULER.into_iter().chain([JOB_REQUESTS]).collect();
+        self.pod.url(&segments)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    items: Vec<ListedJob>,
+    #[serde(default, deserialize_with = "optional")]
+    has_more: Option<bool>,
+    #[serde(default, deserialize_with = "optional")]
+    total_items: Option<Scalar>,
+}
+
+impl Listed {
+    /// Whether there are more than those of this page and those before it.
+    fn promises_more(&self, before: usize) -> bool {
+        let so_far = u64::try_from(before.saturating_add(self.items.len())).unwrap_or(u64::MAX);
+        self.has_more == Some(true)
+            || self.total_items.as_ref().and_then(Scalar::whole).is_some_and(|total| total > so_far)
+    }
+}
+
+/// A listed job: flat, as clients of the list read it, or inside `jobDetails` as a single one is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedJob {
+    job_details: Option<OneOrMany<JobDetails>>,
+    #[serde(flatten)]
+    flat: JobDetails,
+}
+
+impl ListedJob {
+    fn into_jobs(self) -> Vec<JobDetails> {
+        match self.job_details {
+            Some(details) => details.into_vec(),
+            None => vec![self.flat],
+        }
+    }
+}
+
+/// The names inside a description: `schedule::extract::Full|Incremental::recurrence`.
+struct Described<'a> {
+    schedule: &'a str,
+    extract: &'a str,
+    mode: &'a str,
+}
+
+impl<'a> Described<'a> {
+    fn parse(description: &'a str) -> Option<Self> {
+        let (rest, _recurrence) = description.rsplit_once("::")?;
+        let (rest, mode) = rest.rsplit_once("::")?;
+        let (schedule, extract) = rest.rsplit_once("::")?;
+        Some(Self { schedule, extract, mode })
+    }
+
+    /// The run key, if landfall wrote this.
+    fn run_key(&self) -> Option<&'a str> {
+        self.schedule.strip_prefix(MARK)
+    }
+}
+
+/// The description of a submission, from which it is found again.
+fn description(export: &FusionExtract, run_key: &RunKey) -> String {
+    let (mode, recurrence) = (export.mode.word(), export.recurrence().word());
+    format!("{MARK}{run_key}::{}::{mode}::{recurrence}", export.extract)
+}
+
+/// The id that the client gives a submission: at most 64 characters (`SBS_JOB_REQUESTS.CLIENT_REQUEST_UUID`).
+fn client_request_uuid(run_key: &RunKey) -> String {
+    Uuid::new_v5(&RUN_KEYS, run_key.as_str().as_bytes()).to_string()
+}
+
+/// Whether a job request is the one of this run key: exactly, and not an occurrence of a recurring one.
+fn is_of(job: &JobDetails, run_key: &RunKey) -> bool {
+    let Some(request) = &job.job_request else { return false };
+    let described = request.description.as_deref().and_then(Described::parse);
+    let is_described = described.and_then(|described| described.run_key()) == Some(run_key.as_str());
+    let has_uuid = request.client_request_uuid.as_deref() == Some(client_request_uuid(run_key).as_str());
+    (is_described || has_uuid) && !request.is_occurrence()
+}
+
+/// Whether a job request exports this, as far as it says.
+fn exports(job: &JobDetails, export: &FusionExtract) -> bool {
+    let described = job
+        .job_request
+        .as_ref()
+        .and_then(|request| request.description.as_deref())
+        .and_then(Described::parse);
+    described
+        .is_none_or(|described| described.extract == export.extract && described.mode == export.mode.word())
+}
+
+fn submission(export: &FusionExtract, run_key: &RunKey, form: Form) -> Value {
+    let mut parameters: Map<String, Value> =
+        export.request_parameters.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    parameters.insert(EXTRACT_PARAMETER.to_owned(), json!(export.submitted_name()));
+    parameters.insert(MODE_PARAMETER.to_owned(), json!(export.mode.argument()));
+    let mut body = Map::new();
+    body.insert("serviceName".to_owned(), json!("boss"));
+    body.insert("jobDefinitionName".to_owned(), json!(DATA_EXPORT));
+    body.insert("description".to_owned(), json!(description(export, run_key)));
+    body.insert("requestParameters".to_owned(), Value::Object(parameters));
+    if form.client_request_uuid {
+        body.insert("clientRequestUuid".to_owned(), json!(client_request_uuid(run_key)));
+    }
+    if let Some(schedule) = &export.schedule {
+        body.insert("runAtTimes".to_owned(), run_at_times(schedule, form.schedule_dates));
+    }
+    Value::Object(body)
+}
+
+fn run_at_times(schedule: &Schedule, dates: ScheduleDates) -> Value {
+    let written = |date: jiff::civil::Date| match dates {
+        ScheduleDates::Iso => date.to_string(),
+        ScheduleDates::Us => date.strftime("%m/%d/%Y").to_string(),
+    };
+    let mut times = Map::new();
+    if let Some(every) = schedule.every {
+        let interval = json!({ "interval": every.interval, "timeUnit": every.time_unit.word() });
+        times.insert("fixedInterval".to_owned(), interval);
+    }
+    times.insert("startDate".to_owned(), json!(written(schedule.start_date)));
+    times.insert("endDate".to_owned(), json!(written(schedule.end_date)));
+    for (name, time) in [("startTime", &schedule.start_time), ("endTime", &schedule.end_time)] {
+        if let Some(time) = time {
+            times.insert(name.to_owned(), json!(time));
+        }
+    }
+    Value::Object(times)
+}
+
+/// The id of a job request that has just been accepted: from `Location`, or from a body that has one.
+fn submitted_id(answer: &Answer) -> Option<JobRequestId> {
+    let location = answer.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
+    location.and_then(id_from_location).or_else(|| id_from_body(answer))
+}
+
+/// The last segment of a `Location`, in any of its forms: absolute, with a port, relative, only the id,
+/// with a slash behind it or a query. The host is not looked at: nothing is called there.
+fn id_from_location(location: &str) -> Option<JobRequestId> {
+    let path = location.split(['?', '#']).next().unwrap_or_default();
+    let path = match path.split_once("://") {
+        Some((_, authority)) => authority.split_once('/')?.1,
+        None => path,
+    };
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).rev();
+    let last = segments.next()?;
+    let is_in_collection = segments.next().is_none_or(|before| before.eq_ignore_ascii_case(JOB_REQUESTS));
+    let id = percent_encoding::percent_decode_str(last).decode_utf8().ok()?;
+    let is_id = is_in_collection && !id.eq_ignore_ascii_case(JOB_REQUESTS);
+    is_id.then(|| id.parse().ok()).flatten()
+}
+
+fn id_from_body(answer: &Answer) -> Option<JobRequestId> {
+    #[derive(Deserialize)]
+    struct Created {
+        #[serde(rename = "jobRequestId")]
+        id: Scalar,
+    }
+    answer.json::<Created>().ok()?.id.text().parse().ok()
+}
+
+/// What a job request exports, as far as its parameters say; an error says what is missing.
+pub(super) fn described(request: &JobRequest) -> Result<FusionExtract, String> {
+    if let Some(other) = request.job_definition_name.as_deref().filter(|name| *name != DATA_EXPORT) {
+        return Err(format!("it runs {other}, which is no data extraction"));
+    }
+    let extract = request.parameter(EXTRACT_PARAMETER).ok_or(format!("it has no {EXTRACT_PARAMETER}"))?;
+    let argument = request.parameter(MODE_PARAMETER).ok_or(format!("it has no {MODE_PARAMETER}"))?;
+    let mode = Mode::from_argument(argument)
+        .ok_or(format!("its {MODE_PARAMETER} is neither full nor incremental"))?;
+    Ok(FusionExtract {
+        extract: extract.to_owned(),
+        mode,
+        submit_name: None,
+        definition: None,
+        group: None,
+        request_parameters: std::collections::BTreeMap::new(),
+        schedule: None,
+        allow_empty: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::export::tests::simple;
+    use super::*;
+
+    fn key(text: &str) -> RunKey {
+        text.parse().unwrap()
+    }
+
+    fn job(value: Value) -> JobDetails {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn with_description(description: &str) -> JobDetails {
+        job(json!({ "jobRequestId": 1, "jobRequest": { "description": description } }))
+    }
+
+    const FORM: Form = Form { client_request_uuid: true, schedule_dates: ScheduleDates::Iso };
+
+    /// The body of Oracle's page, with the run key where it is found again.
+    #[test]
+    fn a_submission_carries_the_run_key_twice() {
+        let mut export = simple("SimpleCarriers");
+        export.request_parameters.insert("boss.outputFormat".to_owned(), "json".to_owned());
+        let body = submission(&export, &key("carriers-06"), FORM);
+        assert_eq!(
+            body,
+            json!({
+                "serviceName": "boss",
+                "jobDefinitionName": "DataExport",
+                "description": "landfall-carriers-06::SimpleCarriers::Incremental::Immediate",
+                "requestParameters": {
+                    "boss.outputFormat": "json",
+                    "submit.argument1": "SimpleCarriers",
+                    "submit.argument2": "Incremental Data Extract",
+                },
+                "clientRequestUuid": client_request_uuid(&key("carriers-06")),
+            })
+        );
+        let off = Form { client_request_uuid: false, ..FORM };
+        assert_eq!(submission(&export, &key("x"), off).get("clientRequestUuid"), None);
+        export.submit_name = Some("SimpleCarriersGroup".to_owned());
+        let body = submission(&export, &key("x"), FORM);
+        assert_eq!(body["requestParameters"]["submit.argument1"], "SimpleCarriersGroup");
+    }
+
+    /// Oracle's pages disagree about dates: both forms can be written.
+    #[test]
+    fn a_schedule_is_written_in_the_connections_form() {
+        let schedule: Schedule = serde_json::from_value(json!({
+            "recurrence": "hourly", "every": { "interval": 2, "time_unit": "hour" },
+            "start_date": "2026-05-15", "end_date": "2026-12-16", "start_time": "1200"
+        }))
+        .unwrap();
+        assert_eq!(
+            run_at_times(&schedule, ScheduleDates::Iso),
+            json!({
+                "fixedInterval": { "interval": 2, "timeUnit": "HOUR" },
+                "startDate": "2026-05-15", "endDate": "2026-12-16", "startTime": "1200"
+            })
+        );
+        assert_eq!(run_at_times(&schedule, ScheduleDates::Us)["endDate"], "12/16/2026");
+        let export = FusionExtract { schedule: Some(schedule), ..simple("A") };
+        assert!(description(&export, &key("x")).ends_with("::Hourly"));
+    }
+
+    /// The id is stable: another machine, after a crash, looks for the very same.
+    #[test]
+    fn a_run_keys_uuid_never_changes() {
+        let uuid = client_request_uuid(&key("carriers-2026-11-21T06"));
+        assert_eq!(uuid, client_request_uuid(&key("carriers-2026-11-21T06")));
+        assert_eq!(Uuid::parse_str(&uuid).unwrap().get_version_num(), 5);
+        assert_ne!(uuid, client_request_uuid(&key("carriers-2026-11-21t06")));
+    }
+
+    /// All forms in which a `Location` was seen, and those that name no job.
+    #[test]
+    fn a_location_is_read_in_all_its_forms() {
+        for location in [
+            "https://pod.example.com/api/saas-batch/jobscheduler/v1/jobRequests/44046",
+            "https://pod.example.com:443/api/saas-batch/jobscheduler/v1/jobRequests/44046",
+            "https://other.example/api/saas-batch/jobScheduler/v1/JOBREQUESTS/44046/",
+            "/api/saas-batch/jobscheduler/v1/jobRequests/44046",
+            "jobRequests/44046?expand=all",
+            "44046",
+            "https://pod.example.com/api/saas-batch/jobscheduler/v1/jobRequests/44046/?a=/b#c",
+        ] {
+            assert_eq!(id_from_location(location).unwrap().as_str(), "44046", "{location}");
+        }
+        for location in [
+            "",
+            "/",
+            "https://pod.example.com",
+            "https://pod.example.com/",
+            "https://pod.example.com/api/saas-batch/jobscheduler/v1/jobRequests/",
+            "/api/saas-batch/jobscheduler/v1/jobRequests",
+            "https://login.example/oauth2/authorize",
+            "/jobRequests/..",
+            "/jobRequests/a%2Fb",
+        ] {
+            assert_eq!(id_from_location(location), None, "{location}");
+        }
+    }
+
+    /// Promise 1: what only looks like our job must not be taken for it, nor ours be overlooked.
+    #[test]
+    fn look_alikes_do_not_match() {
+        let mine = key("carriers-06");
+        assert!(is_of(&with_description("landfall-carriers-06::SimpleCarriers::Full::Immediate"), &mine));
+        for other in [
+            "landfall-carriers-061::SimpleCarriers::Full::Immediate",
+            "landfall-carriers-0::SimpleCarriers::Full::Immediate",
+            "landfall-xcarriers-06::SimpleCarriers::Full::Immediate",
+            "landfall-CARRIERS-06::SimpleCarriers::Full::Immediate",
+            "Landfall-carriers-06::SimpleCarriers::Full::Immediate",
+            "carriers-06::SimpleCarriers::Full::Immediate",
+            " landfall-carriers-06::SimpleCarriers::Full::Immediate",
+            "landfall-other::landfall-carriers-06::Full::Immediate",
+            "landfall-carriers-06::x::SimpleCarriers::Full::Immediate",
+            "landfall-carriers-06",
+            "",
+        ] {
+            assert!(!is_of(&with_description(other), &mine), "{other:?}");
+        }
+        // A run key may hold colons itself.
+        let colons = key("a::b:");
+        let described = description(&simple("E"), &colons);
+        assert!(is_of(&with_description(&described), &colons));
+        assert!(!is_of(&with_description(&described), &key("a::b")));
+        assert!(!is_of(&with_description(&described), &key("a")));
+    }
+
+    /// The id that we gave finds the job too, and an occurrence of a recurring request is not the request.
+    #[test]
+    fn the_uuid_matches_and_occurrences_do_not() {
+        let mine = key("carriers-06");
+        let uuid = client_request_uuid(&mine);
+        let by = |uuid: &str, parameters: Value| {
+            job(
+                json!({ "jobRequestId": 1, "jobRequest": { "clientRequestUuid": uuid, "requestParameters": parameters } }),
+            )
+        };
+        assert!(is_of(&by(&uuid, json!({})), &mine));
+        assert!(!is_of(&by(&format!("{uuid},1"), json!({})), &mine));
+        assert!(!is_of(&by(&uuid.to_uppercase(), json!({})), &key("other")));
+        let described = description(&simple("A"), &mine);
+        for parameters in [
+            json!({ "parentRequest": "7" }),
+            json!({ "parentRequest": 7 }),
+            json!({ "requestExecutionContext": "7,1" }),
+        ] {
+            assert!(!is_of(&by(&uuid, parameters.clone()), &mine), "{parameters}");
+            let child =
+                job(json!({ "jobRequest": { "description": described, "requestParameters": parameters } }));
+            assert!(!is_of(&child, &mine));
+        }
+        assert!(!is_of(&job(json!({ "jobRequestId": 1 })), &mine));
+    }
+
+    /// A job that somebody started in Oracle's own screen tells what it exports.
+    #[test]
+    fn a_request_is_described_from_its_parameters() {
+        let of = |value: Value| described(&serde_json::from_value(value).unwrap());
+        let found = of(json!({
+            "jobDefinitionName": "DataExport",
+            "requestParameters": { "submit.argument1": "Labels", "submit.argument2": "full data extract" }
+        }));
+        assert_eq!(found, Ok(FusionExtract { mode: Mode::Full, ..simple("Labels") }));
+        assert!(of(json!({ "jobDefinitionName": "Payroll" })).unwrap_err().contains("Payroll"));
+        assert!(of(json!({})).unwrap_err().contains("submit.argument1"));
+        let odd = json!({ "requestParameters": { "submit.argument1": "A", "submit.argument2": "Some" } });
+        assert!(of(odd).unwrap_err().contains("submit.argument2"));
+    }
+}

@@ -1,0 +1,241 @@
+//! Output files of `saas-batch`: listed whole, and opened.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::lenient::Scalar;
+use crate::checksum::Sha256;
+use crate::error::{Error, Result};
+use crate::http::auth::Authorizer;
+use crate::http::{Answer, HttpError, Request};
+use crate::job::{JobRequestId, OutputFile};
+use crate::source::fusion::pod::Pod;
+use crate::source::{Download, ResumeAt};
+
+const FILE_MANAGER: [&str; 4] = ["api", "saas-batch", "jobfilemanager", "v1"];
+/// More files than any job puts out.
+const MOST_FILES: usize = 100_000;
+/// How many are asked for at once, where a server pages.
+const PAGE: &str = "500";
+/// A list of so many files is larger than most answers.
+const MOST_LIST_BYTES: u64 = 64 * 1024 * 1024;
+const LONGEST_NAME: usize = 1024;
+
+/// The collection of a job's output files.
+pub(super) struct Files<'a> {
+    pod: &'a Pod,
+    authorizer: Arc<dyn Authorizer>,
+    job: &'a JobRequestId,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    file_name: Option<String>,
+    file_size: Option<Scalar>,
+    checksum: Option<String>,
+    time_created: Option<Scalar>,
+    #[serde(rename = "$context")]
+    context: Option<Context>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Context {
+    links: Option<Links>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Links {
+    enclosure: Option<Link>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Link {
+    href: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    items: Vec<Listed>,
+    total_items: Option<Scalar>,
+    has_more: Option<bool>,
+}
+
+/// A file as it is listed, and where it is now: a link with a query may grant access, and is not kept.
+struct Located {
+    file: OutputFile,
+    url: Url,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn new(pod: &'a Pod, authorizer: Arc<dyn Authorizer>, job: &'a JobRequestId) -> Self {
+        Self { pod, authorizer, job }
+    }
+
+    /// All files of the job, in the order of the source's list.
+    pub(super) async fn list(&self) -> Result<Vec<OutputFile>> {
+        Ok(self.locate().await?.into_iter().map(|located| located.file).collect())
+    }
+
+    /// Opens a file where it was listed, or where it is listed now if it is not there any more.
+    pub(super) async fn open(&self, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download> {
+        let stored = file.locator.as_ref().and_then(|locator| Url::parse(locator).ok());
+        if let Some(url) = stored {
+            match self.download(url, resume).await {
+                Err(error) if error.is_gone() => {}
+                answered => return Ok(answered?),
+            }
+        }
+        let located = self.locate().await?;
+        let url = same_file(file, located).ok_or_else(|| {
+            Error::not_found(format!("job {} lists {:?} no more: it may have expired", self.job, file.name))
+        })?;
+        Ok(self.download(url, resume).await?)
+    }
+
+    async fn download(&self, url: Url, resume: Option<&ResumeAt>) -> Result<Download, HttpError> {
+        self.pod.client.download(url, Some(Arc::clone(&self.authorizer)), resume).await
+    }
+
+    async fn locate(&self) -> Result<Vec<Located>> {
+        let (items, answer) = self.items().await?;
+        let numbered = items.into_iter().zip(0_u32..);
+        numbered.map(|(item, ordinal)| self.located(item, ordinal, &answer)).collect()
+    }
+
+    /// Every item of the list. Oracle documents a total, and no way to page: both spellings of its other
+    /// services are tried before a list that stays short is an error.
+    async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
+        let (mut items, total, mut more, answer) = self.page(None).await?;
+        for (offset_name, limit_name) in [("offset", "limit"), ("$offset", "$limit")] {
+            while more {
+                let offset = items.len().to_string();
+                let (page, _, has_more, _) =
+                    self.page(Some([(offset_name, &offset), (limit_name, PAGE)])).await?;
+                // A server that does not know these parameters begins again.
+                let begins_again = page.first().is_some_and(|first| items.first() == Some(first));
+                if page.is_empty() || begins_again {
+                    break;
+                }
+                items.extend(page);
+                check_count(items.len())?;
+                more = has_more || total.is_some_and(|total| total > count(items.len()));
+            }
+        }
+        check_count(items.len())?;
+        if more {
+            let total = total.map_or_else(|| "more".to_owned(), |total| total.to_string());
+            return Err(Error::contract_broken(format!(
+                "job {} says that it put out {total} files, and lists {}",
+                self.job,
+                items.len()
+            )));
+        }
+        Ok((items, answer))
+    }
+
+    async fn page(
+        &self,
+        parameters: Option<[(&str, &str); 2]>,
+    ) -> Result<(Vec<Listed>, Option<u64>, bool, Answer), HttpError> {
+        let mut url = self.collection();
+        if let Some(parameters) = parameters {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        let request = Request::get(url).at_most(MOST_LIST_BYTES).authorized_by(Arc::clone(&self.authorizer));
+        let answer = self.pod.client.call(&request).await?;
+        let page: Page = answer.json()?;
+        let total = match &page.total_items {
+            Some(total) => {
+                Some(total.whole().ok_or_else(|| answer.malformed("totalItems", "it is not a count"))?)
+            }
+            None => None,
+        };
+        let more = page.has_more == Some(true) || total.is_some_and(|total| total > count(page.items.len()));
+        Ok((page.items, total, more, answer))
+    }
+
+    fn located(&self, item: Listed, ordinal: u32, answer: &Answer) -> Result<Located> {
+        let broken =
+            |field: &str, reason: &str| answer.malformed(&format!("items[{ordinal}].{field}"), reason);
+        let name = item.file_name.ok_or_else(|| broken("fileName", "it is missing"))?;
+        if name.trim().is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+            let reason = "it is empty, longer than 1,024 bytes, or has control characters";
+            return Err(broken("fileName", reason).into());
+        }
+        let size = match &item.file_size {
+            Some(size) => Some(size.whole().ok_or_else(|| broken("fileSize", "it is not a size in bytes"))?),
+            None => None,
+        };
+        let sha256 = match item.checksum.as_deref().map(str::trim).filter(|checksum| !checksum.is_empty()) {
+            Some(checksum) => Some(sha256(checksum).ok_or_else(|| {
+                broken("checksum", &format!("{checksum:?} is not `sha-256=` and 64 hex digits"))
+            })?),
+            None => None,
+        };
+        let href = item.context.and_then(|context| context.links).and_then(|links| links.enclosure);
+        let url = self.url(&name, href.and_then(|link| link.href), answer)?;
+        let locator = (url.query().is_none() && url.fragment().is_none()).then(|| url.to_string());
+        Ok(Located { file: OutputFile { ordinal, name, size, sha256, locator }, url })
+    }
+
+    /// Where a file is: its link, if the connection allows that host, or its place in the collection.
+    fn url(&self, name: &str, href: Option<String>, answer: &Answer) -> Result<Url> {
+        let collection = self.collection();
+        let Some(href) = href.filter(|href| !href.trim().is_empty()) else {
+            let mut url = collection;
+            if let Ok(mut path) = url.path_segments_mut() {
+                path.extend([name, "content"]);
+            }
+            return Ok(url);
+        };
+        let broken = |reason: &str| answer.malformed(&format!("the link of {name:?}"), reason);
+        let url = collection.join(href.trim()).map_err(|error| broken(&error.to_string()))?;
+        self.pod.client.policy().check(&url).map_err(|refused| Error::from(broken(&refused.to_string())))?;
+        Ok(url)
+    }
+
+    fn collection(&self) -> Url {
+        let rest = ["jobRequests", self.job.as_str(), "outputFiles"];
+        let segments: Vec<&str> = FILE_MANAGER.into_iter().chain(rest).collect();
+        self.pod.url(&segments)
+    }
+}
+
+/// Where a file is now, among those that are listed: the one of its name, size and checksum, and of
+/// several such the one of its turn.
+fn same_file(file: &OutputFile, located: Vec<Located>) -> Option<Url> {
+    let is_alike =
+        |other: &OutputFile| (&other.name, other.size, other.sha256) == (&file.name, file.size, file.sha256);
+    let mut alike: HashMap<u32, Url> = HashMap::new();
+    let mut first = None;
+    for Located { file: other, url } in located.into_iter().filter(|located| is_alike(&located.file)) {
+        first.get_or_insert(other.ordinal);
+        alike.insert(other.ordinal, url);
+    }
+    // Files that are alike to the byte are interchangeable; those without a checksum keep their place.
+    let ordinal = if alike.contains_key(&file.ordinal) { file.ordinal } else { first? };
+    alike.remove(&ordinal)
+}
+
+/// `sha-256=<64 hex digits>`.
+fn sha256(checksum: &str) -> Option<Sha256> {
+    let (algorithm, digits) = checksum.split_once('=')?;
+    let is_sha256 = algorithm.eq_ignore_ascii_case("sha-256") || algorithm.eq_ignore_ascii_case("sha256");
+    is_sha256.then(|| digits.trim().parse().ok()).flatten()
+}
+
+fn check_count(files: usize) -> Result<()> {
+    if files > MOST_FILES {
+        return Err(Error::limit_exceeded(format!("the job lists more than {MOST_FILES} files")));
+    }
+    Ok(())
+}
+
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,100 @@
+//! Values as the pod writes them: numbers as texts, texts as numbers, one thing or a list of one.
+
+use serde::de::{Deserializer, IgnoredAny};
+use serde::{Deserialize, Serialize};
+
+/// A value that comes as text or as a number.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(super) enum Scalar {
+    /// A whole number.
+    Whole(u64),
+    /// Another number.
+    Number(f64),
+    /// Text.
+    Text(String),
+}
+
+impl Scalar {
+    /// The value as text.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Whole(whole) => whole.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.trim().to_owned(),
+        }
+    }
+
+    /// The value as a whole number.
+    pub(super) fn whole(&self) -> Option<u64> {
+        match self {
+            Self::Whole(whole) => Some(*whole),
+            Self::Number(_) => None,
+            Self::Text(text) => text.trim().parse().ok(),
+        }
+    }
+
+    /// The value as a number.
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Whole(_) | Self::Text(_) => self.text().parse().ok(),
+        }
+        .filter(|number| number.is_finite())
+    }
+}
+
+/// One thing, or a list.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMany<T> {
+    /// A list.
+    Many(Vec<T>),
+    /// One.
+    One(T),
+}
+
+impl<T> OneOrMany<T> {
+    pub(super) fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::Many(many) => many,
+            Self::One(one) => vec![one],
+        }
+    }
+}
+
+/// A field that nothing depends on: what does not fit is as good as missing.
+pub(super) fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Lenient<T> {
+        Fits(T),
+        Other(IgnoredAny),
+    }
+    Ok(match Option::<Lenient<T>>::deserialize(deserializer)? {
+        Some(Lenient::Fits(value)) => Some(value),
+        Some(Lenient::Other(_)) | None => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Oracle's own examples have `"completedPercentage": "50"` beside `"jobRequestId": 44046`.
+    #[test]
+    fn numbers_and_texts_are_one() {
+        let read = |value: Value| serde_json::from_value::<Scalar>(value).unwrap();
+        assert_eq!(read(json!("44046")).text(), read(json!(44046)).text());
+        assert_eq!(read(json!("50")).number(), Some(50.0));
+        assert_eq!(read(json!(50.5)).number(), Some(50.5));
+        assert_eq!(read(json!(" 2876 ")).whole(), Some(2876));
+        assert_eq!(read(json!(-1)).whole(), None);
+        assert_eq!(read(json!("NaN")).number(), None);
+        assert_eq!(read(json!("many")).number(), None);
+    }
+}

@@ -1,0 +1,84 @@
+//! A Fusion pod, as its APIs are called.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::clock::Clock;
+use crate::config::{FusionConnection, HttpSettings};
+use crate::error::{Error, Result};
+use crate::http::auth::{Authorizer, OAuthTokens};
+use crate::http::{Client, HostPolicy, Transport};
+
+/// A pod, and who calls it.
+#[derive(Debug, Clone)]
+pub(super) struct Pod {
+    pub(super) client: Client,
+    base_url: Url,
+    tokens: Arc<OAuthTokens>,
+}
+
+/// Puts something of a test's own between a client and the wire.
+pub type Wrap<'a> = &'a (dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Sync);
+
+impl Pod {
+    /// A pod as a connection describes it; `InvalidConfig` where that cannot be.
+    pub(super) fn new(
+        connection: &FusionConnection,
+        clock: &Arc<dyn Clock>,
+        wrap: Option<Wrap<'_>>,
+    ) -> Result<Self> {
+        let http = &connection.http;
+        let client = client("base_url", &connection.base_url, &http.allowed_hosts, http, clock, wrap)?;
+        // The identity domain is another server: it is called for tokens, and nowhere else.
+        let identity = client_for_tokens(connection, clock, wrap)?.with_redactor(client.redactor().clone());
+        let tokens = OAuthTokens::new(&connection.auth, identity)?;
+        Ok(Self { client, base_url: connection.base_url.clone(), tokens })
+    }
+
+    /// Tokens of a scope, for this pod alone.
+    pub(super) fn scope(&self, scope: &str) -> Arc<dyn Authorizer> {
+        self.tokens.scope(scope, &self.base_url)
+    }
+
+    /// The URL of a resource below the base URL; each segment is encoded.
+    pub(super) fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.base_url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        // The base URL has a host, as the host policy has checked: it can be a base.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+}
+
+fn client_for_tokens(
+    connection: &FusionConnection,
+    clock: &Arc<dyn Clock>,
+    wrap: Option<Wrap<'_>>,
+) -> Result<Client> {
+    client("auth.token_url", &connection.auth.token_url, &[], &connection.http, clock, wrap)
+}
+
+fn client(
+    key: &str,
+    base_url: &Url,
+    allowed_hosts: &[String],
+    settings: &HttpSettings,
+    clock: &Arc<dyn Clock>,
+    wrap: Option<Wrap<'_>>,
+) -> Result<Client> {
+    let policy = HostPolicy::new(base_url, allowed_hosts).map_err(|refused| {
+        let key =
+            if matches!(refused, crate::http::HostRefused::Entry(_)) { "http.allowed_hosts" } else { key };
+        Error::invalid_config(format!("{key} cannot be used")).because(refused)
+    })?;
+    let client = Client::new(policy, settings, Arc::clone(clock))
+        .map_err(|error| Error::invalid_config("the HTTP client cannot be set up").because(error))?;
+    Ok(match wrap {
+        Some(wrap) => client.wrapped(wrap),
+        None => client,
+    })
+}
