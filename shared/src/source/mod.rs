@@ -139,6 +139,6 @@ pub trait Source: Send + Sync {
 /// Opens the source behind a connection. Nothing is called yet.
 pub fn open(name: &ConnectionName, connection: &Connection, clock: Arc<dyn Clock>) -> Result<Arc<dyn Source>> {
     Ok(match connection {
-        Connection::Fusion(fusion) => Arc::new(fusion::FusionExtractSource::new(name, fusion, clock)?),
+        Connection::Fusion(fusion) => Arc::new(fusion::FusionExtractSource::new(name.clone(), fusion, clock)?),
     })
 }

@@ -445,7 +445,8 @@ impl Store {
     /// Holds the object that is there against the bytes that should be: the same is fine, anything else is not.
     pub async fn expect(&self, key: &str, expected: Sealed) -> Result<()> {
         let found = self.head(key).await?;
-        let found = found.ok_or_else(|| StoreError::NoSuchObject { operation: "HeadObject", object: self.object(key) })?;
+        // Whoever wrote it has taken it away again: trying once more may find either.
+        let found = found.ok_or_else(|| StoreError::body("HeadObject", self.object(key), Gone))?;
         let crc64nvme = match found.crc64nvme {
             Some(crc) => crc,
             None if found.size == expected.size => self.read_crc(&found).await?,
@@ -540,6 +541,10 @@ fn exactly(body: ByteStream, length: u64, object: String) -> impl futures::Strea
         }
     })
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the object was written and is not there")]
+struct Gone;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the body is {off} than the range that was asked for")]

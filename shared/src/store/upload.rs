@@ -242,11 +242,15 @@ impl ObjectWriter {
         }
         self.send_last().await?;
         let upload_id = self.upload_id.clone().unwrap_or_default();
-        let written = self.store.complete(&self.key, &upload_id, &self.done, Condition::Absent).await?;
-        if written == Written::NotWritten {
-            self.abort().await?;
+        match self.store.complete(&self.key, &upload_id, &self.done, Condition::Absent).await {
+            // Completed already: by an attempt whose answer was lost, or by another invocation.
+            Err(StoreError::NoSuchUpload { .. }) => Ok(Written::NotWritten),
+            Ok(Written::NotWritten) => {
+                self.abort().await?;
+                Ok(Written::NotWritten)
+            }
+            other => other,
         }
-        Ok(written)
     }
 
     /// Gives the object up: what the store has of it is deleted.
