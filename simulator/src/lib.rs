@@ -317,7 +317,7 @@ impl Simulator {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), Error> {
-        let path = self.world.output_folder(0);
+        let path = self.world.folder.path().to_owned();
         self.world.store.change(change).map_err(|source| Error::Folder { path, source })
     }
 

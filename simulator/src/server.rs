@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use http::StatusCode;
+use http::{StatusCode, header};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -129,13 +129,34 @@ async fn record(State(world): State<Arc<World>>, request: Request, next: Next) -
         line.write();
         return answer;
     }
-    answer.map(|body| Body::new(Counted { body, line }))
+    let declared =
+        answer.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    answer.map(|body| Body::new(Counted { body, declared, sent: 0, line }))
 }
 
 /// A body whose bytes are counted.
 struct Counted {
     body: Body,
+    /// The `Content-Length`: the server does not ask for the body's end once it has so many bytes.
+    declared: Option<u64>,
+    sent: u64,
     line: Line,
+}
+
+impl Counted {
+    fn count(&mut self, bytes: usize) {
+        self.sent = self.sent.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let sent = self.sent;
+        self.line.note(|entry| entry.bytes_sent = sent);
+        if self.declared == Some(sent) {
+            self.complete();
+        }
+    }
+
+    fn complete(&mut self) {
+        self.line.note(|entry| entry.complete = true);
+        self.line.write();
+    }
 }
 
 impl HttpBody for Counted {
@@ -148,11 +169,8 @@ impl HttpBody for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                let sent = frame.data_ref().and_then(|data| u64::try_from(data.len()).ok()).unwrap_or(0);
-                self.line.note(|entry| entry.bytes_sent += sent);
-            }
-            Poll::Ready(None) => self.line.note(|entry| entry.complete = true),
+            Poll::Ready(Some(Ok(frame))) => self.count(frame.data_ref().map_or(0, Bytes::len)),
+            Poll::Ready(None) => self.complete(),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         polled

@@ -32,7 +32,7 @@ pub(crate) enum Folder {
 }
 
 impl Folder {
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Given(path) => path,
             Self::Temporary(folder) => folder.path(),
