@@ -185,6 +185,20 @@ mod tests {
         assert!(!format!("{config:?}").contains("hush-hush"));
     }
 
+    /// What a file leaves out, a process that brings its own stores may add; what the file says counts.
+    #[tokio::test]
+    async fn a_place_behind_another_gives_what_the_first_does_not() {
+        let made = Place::made("this machine", |path| {
+            path.starts_with("destinations/")
+                .then(|| serde_json::json!({ "type": "s3", "bucket": path.replace('/', "-") }))
+        });
+        let place = Place::from_toml(FILE, "landfall.toml").unwrap().or(made);
+        let config = Config::new(place, Arc::new(SystemClock));
+        assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");
+        assert_eq!(config.destination(&"pond".parse().unwrap()).await.unwrap().bucket, "destinations-pond");
+        assert!(config.connection(&"other".parse().unwrap()).await.is_err());
+    }
+
     /// A wrong or missing key is an `InvalidConfig` that names the key and the place, and never the value.
     #[tokio::test]
     async fn what_is_wrong_is_named_with_its_key_and_place() {

@@ -32,7 +32,24 @@ pub enum Place {
         /// How it is reached.
         client: aws_sdk_ssm::Client,
     },
+    /// The process itself, which brings its own systems and stores.
+    Made {
+        /// What it is called in messages.
+        label: String,
+        /// Gives the document of a path.
+        documents: Documents,
+    },
+    /// One place, and another for what the first does not keep.
+    Layered {
+        /// Asked first.
+        first: Box<Place>,
+        /// Asked for what the first does not keep.
+        then: Box<Place>,
+    },
 }
+
+/// Gives the document of a path, where there is one.
+type Documents = Box<dyn Fn(&str) -> Option<Value> + Send + Sync>;
 
 /// A file's tables. Some of their values are secrets.
 pub struct Tables(Map<String, Value>);
@@ -49,6 +66,8 @@ impl fmt::Display for Place {
             Self::File { label, .. } => formatter.write_str(label),
             Self::SecretsManager { prefix, .. } => write!(formatter, "Secrets Manager below {prefix}/"),
             Self::Ssm { path, .. } => write!(formatter, "the SSM parameter store below {path}/"),
+            Self::Made { label, .. } => formatter.write_str(label),
+            Self::Layered { first, .. } => first.fmt(formatter),
         }
     }
 }
@@ -106,6 +125,25 @@ impl Place {
         Ok(Self::File { label: label.to_owned(), tables: SecretBox::new(Box::new(Tables(tables))) })
     }
 
+    /// Documents that the process makes itself; `label` names it in messages.
+    pub fn made(label: &str, documents: impl Fn(&str) -> Option<Value> + Send + Sync + 'static) -> Self {
+        Self::Made { label: label.to_owned(), documents: Box::new(documents) }
+    }
+
+    /// The same place; what it does not keep is looked for in another.
+    #[must_use]
+    pub fn or(self, then: Place) -> Self {
+        Self::Layered { first: Box::new(self), then: Box::new(then) }
+    }
+
+    /// Whether a file has a section, `connections`, `destinations` or `work`; unknown of other places.
+    pub fn has_section(&self, section: &str) -> Option<bool> {
+        match self {
+            Self::File { tables, .. } => Some(tables.expose_secret().0.contains_key(section)),
+            _ => None,
+        }
+    }
+
     /// Reads a document; `None` where there is none.
     pub(super) async fn read(&self, path: &str) -> Result<Option<Value>> {
         match self {
@@ -141,6 +179,11 @@ impl Place {
                     Err(error) => Err(self.unreadable(&name, error)),
                 }
             }
+            Self::Made { documents, .. } => Ok(documents(path)),
+            Self::Layered { first, then } => match Box::pin(first.read(path)).await? {
+                Some(document) => Ok(Some(document)),
+                None => Box::pin(then.read(path)).await,
+            },
         }
     }
 

@@ -23,6 +23,16 @@ pub use fusion::extract::FusionExtract;
 pub enum Export {
     /// An Oracle Fusion Data Extraction.
     FusionExtract(FusionExtract),
+    /// A file of this machine, which the command line lands: no source runs it.
+    File(LocalFile),
+}
+
+/// A file that was on the machine already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LocalFile {
+    /// Its name without the extension.
+    pub name: String,
 }
 
 impl Export {
@@ -30,6 +40,7 @@ impl Export {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::FusionExtract(_) => "fusion_extract",
+            Self::File(_) => "file",
         }
     }
 
@@ -37,6 +48,7 @@ impl Export {
     pub fn name(&self) -> &str {
         match self {
             Self::FusionExtract(export) => &export.extract,
+            Self::File(file) => &file.name,
         }
     }
 
@@ -44,6 +56,7 @@ impl Export {
     pub fn allows_empty(&self) -> bool {
         match self {
             Self::FusionExtract(export) => export.allow_empty,
+            Self::File(_) => false,
         }
     }
 }
