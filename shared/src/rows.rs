@@ -20,7 +20,8 @@ pub enum RowFormat {
 }
 
 impl RowFormat {
-    /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson` or `.jsonl`, in any case.
+    /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson` or `.jsonl`, in any case. `has_header` says
+    /// whether the first record of delimited text names the columns.
     ///
     /// `.json` promises nothing: it may be one value over many lines.
     pub fn from_name(name: &str, has_header: bool) -> Option<Self> {
@@ -304,14 +305,16 @@ mod tests {
 
     #[test]
     fn a_name_promises_a_format() {
-        let format = RowFormat::from_name;
-        assert_eq!(format("a/B.CSV"), Some(RowFormat::Csv { delimiter: b',', has_header }));
-        assert_eq!(format("b.tsv"), Some(RowFormat::Csv { delimiter: b'\t', has_header }));
+        let format = |name| RowFormat::from_name(name, false);
+        assert_eq!(format("a/B.CSV"), Some(RowFormat::Csv { delimiter: b',', has_header: false }));
+        assert_eq!(format("b.tsv"), Some(RowFormat::Csv { delimiter: b'\t', has_header: false }));
         assert_eq!(format("b.jsonl"), Some(RowFormat::Ndjson));
         assert_eq!(format("b.ndjson"), Some(RowFormat::Ndjson));
         assert_eq!(format("b.json"), None);
         assert_eq!(format("dir.csv/readme"), None);
         assert_eq!(format("csv"), None);
+        let with_header = RowFormat::Csv { delimiter: b',', has_header: true };
+        assert_eq!(RowFormat::from_name("a.csv", true), Some(with_header));
     }
 
     proptest! {
