@@ -20,7 +20,8 @@ pub enum RowFormat {
 }
 
 impl RowFormat {
-    /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson` or `.jsonl`, in any case.
+    /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson` or `.jsonl`, in any case. `has_header` says
+    /// whether the first record of delimited text names the columns.
     ///
     /// `.json` promises nothing: it may be one value over many lines.
     pub fn from_name(name: &str, has_header: bool) -> Option<Self> {
@@ -312,6 +313,8 @@ mod tests {
         assert_eq!(format("b.json"), None);
         assert_eq!(format("dir.csv/readme"), None);
         assert_eq!(format("csv"), None);
+        let with_header = RowFormat::Csv { delimiter: b',', has_header: true };
+        assert_eq!(RowFormat::from_name("a.csv", true), Some(with_header));
     }
 
     proptest! {
