@@ -163,13 +163,14 @@ fn fault_of_char(character: char) -> Option<NameFault> {
 
 /// Checks that every file has a key of its own, and that none is a folder of another member too.
 ///
-/// A folder listed twice lands nothing twice, which many writers do.
+/// A folder listed twice lands nothing twice, which many writers do. A file without a byte beside a folder of its
+/// name is how some of them mark the folder: it hides nothing, and its key is not the folder's.
 pub(super) fn check_distinct<'a>(
     members: impl Iterator<Item = &'a Member> + Clone,
 ) -> Result<(), ArchiveError> {
-    let mut files: HashMap<&str, u32> = HashMap::new();
+    let mut files: HashMap<&str, (u32, u64)> = HashMap::new();
     for member in members.clone().filter(|member| !member.is_directory()) {
-        if let Some(first) = files.insert(member.name(), member.index()) {
+        if let Some((first, _)) = files.insert(member.name(), (member.index(), member.size())) {
             return Err(ArchiveError::DuplicateName {
                 member: shown(member.name()),
                 first,
@@ -177,8 +178,9 @@ pub(super) fn check_distinct<'a>(
             });
         }
     }
+    let holds_bytes = |folder: &&str| files.get(folder).is_some_and(|(_, size)| *size > 0);
     for member in members {
-        if let Some(file) = folders_of(member.name()).find(|folder| files.contains_key(folder)) {
+        if let Some(file) = folders_of(member.name()).find(holds_bytes) {
             return Err(ArchiveError::FileAndFolder { member: shown(file), other: shown(member.name()) });
         }
     }

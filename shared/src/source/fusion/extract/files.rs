@@ -110,7 +110,9 @@ impl<'a> Files<'a> {
     /// Every item of the list. Oracle documents a total, and no way to page: both spellings of its other
     /// services are tried before a list that stays short is an error.
     async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
-        let (mut items, total, mut more, answer) = self.page(None).await?;
+        let (mut items, total, has_more, answer) = self.page(None).await?;
+        let is_short = |items: usize| total.is_some_and(|total| total > count(items));
+        let mut more = has_more || is_short(items.len());
         for (offset_name, limit_name) in [("offset", "limit"), ("$offset", "$limit")] {
             while more {
                 let offset = items.len().to_string();
@@ -123,7 +125,7 @@ impl<'a> Files<'a> {
                 }
                 items.extend(page);
                 check_count(items.len())?;
-                more = has_more || total.is_some_and(|total| total > count(items.len()));
+                more = has_more || is_short(items.len());
             }
         }
         check_count(items.len())?;
@@ -155,8 +157,7 @@ impl<'a> Files<'a> {
             }
             None => None,
         };
-        let more = page.has_more == Some(true) || total.is_some_and(|total| total > count(page.items.len()));
-        Ok((page.items, total, more, answer))
+        Ok((page.items, total, page.has_more == Some(true), answer))
     }
 
     fn located(&self, item: Listed, ordinal: u32, answer: &Answer) -> Result<Located> {
