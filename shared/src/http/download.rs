@@ -142,7 +142,8 @@ impl Client {
                 response.status(),
                 StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE
             );
-            if !response.status().is_success() && !(is_about_ranges && asked.is_some()) {
+            let is_expected = response.status().is_success() || (is_about_ranges && asked.is_some());
+            if !is_expected {
                 return Err(self.status_failure(response).await);
             }
             check_type(response.status(), response.headers())?;
@@ -355,4 +356,279 @@ impl Body {
 
 fn length(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::Result;
+    use crate::http::scripted::{Reply, Scripted, Seen};
+
+    /// A file that no two bytes of which are alike by their place.
+    fn file() -> Vec<u8> {
+        (0..1000_u32).flat_map(|number| format!("{number:03},").into_bytes()).collect()
+    }
+
+    fn whole() -> Reply {
+        Reply::status(200).header("Content-Type", "application/octet-stream").header("ETag", "\"v1\"")
+    }
+
+    /// The rest of the file from `first`, up to and without `end`.
+    fn part(first: usize, end: usize) -> Reply {
+        let range = format!("bytes {first}-{}/{}", end - 1, file().len());
+        Reply::status(206).header("Content-Range", range).header("ETag", "\"v1\"").body(&file()[first..end])
+    }
+
+    fn first_missing(seen: &Seen) -> usize {
+        seen.header("range").strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap()
+    }
+
+    async fn read(download: Download) -> Result<Vec<u8>> {
+        let mut body = download.body;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = body.next().await {
+            bytes.extend_from_slice(&chunk?);
+        }
+        assert!(body.next().await.is_none());
+        Ok(bytes)
+    }
+
+    async fn open(server: &Scripted, resume: Option<(u64, &str)>) -> Result<Download> {
+        let client = server.client().0.with_timeout(Duration::from_millis(200));
+        let resume = resume.map(|(offset, validator)| ResumeAt { offset, validator: validator.to_owned() });
+        Ok(client.download(server.url("/file"), None, resume.as_ref()).await?)
+    }
+
+    async fn fetch(replies: Vec<Reply>) -> (Result<Vec<u8>>, Vec<Seen>) {
+        let server = Scripted::replies(replies).await;
+        let read = match open(&server, None).await {
+            Ok(download) => read(download).await,
+            Err(error) => Err(error),
+        };
+        (read, server.seen())
+    }
+
+    async fn failure(replies: Vec<Reply>) -> (&'static str, String) {
+        let error = fetch(replies).await.0.unwrap_err();
+        (error.error_type().name(), error.line())
+    }
+
+    /// The plain case, with and without a declared length.
+    #[tokio::test]
+    async fn a_file_comes_whole() {
+        for reply in [whole().body(file()), whole().body(file()).chunked()] {
+            let (bytes, seen) = fetch(vec![reply]).await;
+            assert_eq!(bytes.unwrap(), file());
+            assert_eq!(seen.len(), 1);
+            assert_eq!(seen[0].header("accept-encoding"), "identity");
+            assert!(seen[0].header("accept").starts_with("application/octet-stream"));
+        }
+        for short in ["", "x", "<htm"] {
+            assert_eq!(fetch(vec![whole().body(short)]).await.0.unwrap(), short.as_bytes());
+        }
+    }
+
+    /// Issue of every long download: a body that breaks is continued, byte by byte where it must be.
+    #[tokio::test]
+    async fn a_broken_body_is_continued() {
+        let length = file().len();
+        let server = Scripted::start(move |seen, number| match number {
+            0 => whole().body(&file()[..10]).cut_of(length),
+            // Broken, refused, silent.
+            1 => Reply::status(206)
+                .header("Content-Range", format!("bytes 10-{}/{length}", length - 1))
+                .body(&file()[10..100])
+                .cut_of(length - 10),
+            2 => Reply::status(503),
+            3 => Reply::status(206)
+                .header("Content-Range", format!("bytes 100-{}/{length}", length - 1))
+                .body(&file()[100..150])
+                .cut_of(length - 100)
+                .then_hang(),
+            _ => part(first_missing(seen), length),
+        })
+        .await;
+        let download = open(&server, None).await.unwrap();
+        assert_eq!((download.offset, download.size), (0, Some(4000)));
+        assert_eq!(download.validator.as_deref(), Some("\"v1\""));
+        assert_eq!(read(download).await.unwrap(), file());
+        let seen = server.seen();
+        assert_eq!(first_missing(&seen[1]), 10);
+        assert_eq!(first_missing(&seen[2]), 100);
+        assert!(seen[1..].iter().all(|seen| seen.header("if-range") == "\"v1\""));
+    }
+
+    /// The budget begins anew with every byte: a download outlives more breaks than it has tries.
+    #[tokio::test]
+    async fn progress_renews_the_budget() {
+        let length = file().len();
+        let server = Scripted::start(move |seen, number| match number {
+            0 => whole().body(&file()[..100]).cut_of(length),
+            _ => {
+                let first = first_missing(seen);
+                let reply = Reply::status(206)
+                    .header("Content-Range", format!("bytes {first}-{}/{length}", length - 1));
+                reply.body(&file()[first..(first + 100).min(length)]).cut_of(length - first)
+            }
+        })
+        .await;
+        assert_eq!(read(open(&server, None).await.unwrap()).await.unwrap(), file());
+        assert_eq!(server.count(), 40);
+    }
+
+    /// Without progress it ends, with an error after which the next try starts where this one stopped.
+    #[tokio::test]
+    async fn without_progress_it_ends() {
+        let stuck = Reply::status(206).header("Content-Range", "bytes 100-3999/4000").cut_of(3900);
+        let (name, line) = failure(vec![whole().body(&file()[..100]).cut_of(4000), stuck]).await;
+        assert_eq!(name, "SourceUnavailable");
+        assert!(line.contains("stopped after 100 of 4000 bytes: continuing it did not help"), "{line}");
+    }
+
+    /// Promise 5: a truncated body is an error, never a file.
+    #[tokio::test]
+    async fn a_truncated_body_that_cannot_be_continued_is_an_error() {
+        for etag in ["W/\"v1\"", "v1"] {
+            let cut = Reply::status(200).header("ETag", etag).body(&file()[..100]).cut_of(4000);
+            let (name, line) = failure(vec![cut, part(100, 4000)]).await;
+            assert_eq!(name, "SourceUnavailable");
+            assert!(line.contains("does not name its version"), "{line}");
+        }
+    }
+
+    /// A stalled body is not waited for for ever.
+    #[tokio::test]
+    async fn a_stalled_body_is_continued() {
+        let stalled = whole().body(&file()[..100]).cut_of(4000).then_hang();
+        let (bytes, seen) = fetch(vec![stalled, part(100, 4000)]).await;
+        assert_eq!((bytes.unwrap(), seen.len()), (file(), 2));
+    }
+
+    /// A server that ignores the range: what is known already is skipped, if it is the same version.
+    #[tokio::test]
+    async fn a_server_that_ignores_ranges_is_read_past_what_is_known() {
+        let cut = whole().body(&file()[..100]).cut_of(4000);
+        let (bytes, _) = fetch(vec![cut.clone(), whole().body(file())]).await;
+        assert_eq!(bytes.unwrap(), file());
+        let changed = Reply::status(200).header("ETag", "\"v2\"").body(vec![b'x'; 4000]);
+        let (name, line) = failure(vec![cut, changed]).await;
+        assert_eq!(name, "SourceUnavailable");
+        assert!(line.contains("it has changed meanwhile"), "{line}");
+    }
+
+    /// Supersets and short ranges, in the middle of a body.
+    #[tokio::test]
+    async fn odd_ranges_are_put_in_place() {
+        let cut = whole().body(&file()[..100]).cut_of(4000);
+        for replies in [
+            vec![cut.clone(), part(50, 4000)],
+            vec![cut.clone(), part(0, 4000)],
+            vec![cut.clone(), part(100, 2000), part(2000, 3999), part(3999, 4000)],
+            vec![cut.clone(), part(20, 101), part(60, 4000)],
+        ] {
+            let count = replies.len();
+            let (bytes, seen) = fetch(replies).await;
+            assert_eq!((bytes.unwrap(), seen.len()), (file(), count));
+        }
+    }
+
+    /// Promise 5: what contradicts itself is refused by name.
+    #[tokio::test]
+    async fn answers_that_break_the_rules_are_refused() {
+        let cut = whole().body(&file()[..100]).cut_of(4000);
+        let nameless = Reply::status(206).header("ETag", "\"v1\"").body(&file()[100..]);
+        let gap = part(101, 4000);
+        let long = Reply::status(206)
+            .header("Content-Range", "bytes 100-199/4000")
+            .body(&file()[100..300])
+            .chunked();
+        for (second, said) in [
+            (nameless, "without Content-Range"),
+            (gap, "byte 100 was asked for"),
+            (long, "more bytes than the 200 that it declares"),
+        ] {
+            let (name, line) = failure(vec![cut.clone(), second]).await;
+            assert_eq!(name, "ContractBroken");
+            assert!(line.contains(said), "{line}");
+        }
+        let (name, line) = failure(vec![part(0, 4000)]).await;
+        assert!(name == "ContractBroken" && line.contains("nobody asked for"), "{line}");
+        let (name, line) = failure(vec![whole().header("Content-Encoding", "gzip").body("x")]).await;
+        assert!(name == "ContractBroken" && line.contains("encoded on the way"), "{line}");
+    }
+
+    /// Across calls: what is staged already is not fetched again.
+    #[tokio::test]
+    async fn a_download_resumes_where_it_stopped() {
+        let server = Scripted::replies(vec![part(3000, 4000)]).await;
+        let download = open(&server, Some((3000, "\"v1\""))).await.unwrap();
+        assert_eq!((download.offset, download.size), (3000, Some(4000)));
+        assert_eq!(download.validator.as_deref(), Some("\"v1\""));
+        assert_eq!(read(download).await.unwrap(), file()[3000..]);
+        let seen = &server.seen()[0];
+        assert_eq!((seen.header("range"), seen.header("if-range")), ("bytes=3000-", "\"v1\""));
+
+        let server = Scripted::replies(vec![part(2000, 4000)]).await;
+        let download = open(&server, Some((3000, "\"v1\""))).await.unwrap();
+        assert_eq!(download.offset, 3000, "a superset begins earlier; the download does not");
+        assert_eq!(read(download).await.unwrap(), file()[3000..]);
+    }
+
+    /// A file that is not the one that was begun, or a server without ranges: from the beginning.
+    #[tokio::test]
+    async fn what_cannot_be_resumed_begins_anew() {
+        let v2 = || Reply::status(200).header("ETag", "\"v2\"").body(file());
+        let other_part = part(3000, 4000);
+        for (replies, calls) in [
+            (vec![v2()], 1),
+            (vec![Reply::status(412), v2()], 2),
+            (vec![Reply::status(416).header("Content-Range", "bytes */10"), v2()], 2),
+            (vec![Reply::status(416), v2()], 2),
+            (vec![other_part, v2()], 2),
+        ] {
+            let server = Scripted::replies(replies).await;
+            let download = open(&server, Some((3000, "\"v0\""))).await.unwrap();
+            assert_eq!(download.offset, 0);
+            let validator = download.validator.clone();
+            assert_eq!(read(download).await.unwrap(), file());
+            assert_eq!(validator.as_deref(), Some("\"v2\""));
+            assert_eq!(server.count(), calls);
+        }
+    }
+
+    /// Stopped between the last byte and the record of it: there is nothing left, and that is no error.
+    #[tokio::test]
+    async fn resuming_at_the_end_is_the_end() {
+        let server =
+            Scripted::replies(vec![Reply::status(416).header("Content-Range", "bytes */4000")]).await;
+        let download = open(&server, Some((4000, "\"v1\""))).await.unwrap();
+        assert_eq!((download.offset, download.size), (4000, Some(4000)));
+        assert_eq!(read(download).await.unwrap(), b"");
+    }
+
+    /// Promise 5: a login page is not a file, even if its type says so; data that mentions one is.
+    #[tokio::test]
+    async fn a_login_page_is_no_file() {
+        let lying = |body: &str| whole().body(body.as_bytes().to_vec());
+        for page in
+            [Reply::page(), lying("<html>"), lying(&format!("\r\n<!doctype HTML>{}", "x".repeat(5000)))]
+        {
+            let (name, line) = failure(vec![page]).await;
+            assert_eq!(name, "ContractBroken");
+            assert!(line.contains("a web page instead of a file"), "{line}");
+        }
+        let data = format!("a,b\n<html>,{}", "x".repeat(500));
+        assert_eq!(fetch(vec![lying(&data)]).await.0.unwrap(), data.as_bytes());
+    }
+
+    /// A link that expires in the middle: the next open lists the files anew.
+    #[tokio::test]
+    async fn a_file_that_goes_in_the_middle_can_be_opened_again() {
+        let (name, line) = failure(vec![whole().body(&file()[..100]).cut_of(4000), Reply::status(410)]).await;
+        assert_eq!(name, "SourceUnavailable");
+        assert!(line.contains("its link has expired"), "{line}");
+        assert_eq!(failure(vec![Reply::status(404)]).await.0, "NotFound");
+    }
 }

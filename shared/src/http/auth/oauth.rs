@@ -69,6 +69,12 @@ struct Refusal {
     said: String,
 }
 
+impl Refusal {
+    fn concerns(&self, scope: &str) -> bool {
+        self.scope.as_deref().is_none_or(|refused| refused == scope)
+    }
+}
+
 impl fmt::Debug for OAuthTokens {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -140,9 +146,7 @@ impl OAuthTokens {
         if let Some(token) = state.tokens.get(scope).filter(|token| now < token.renew_at) {
             return Ok(Some(token.credential.clone()));
         }
-        let refused = state.refusal.as_ref().filter(|refusal| {
-            now < refusal.until && refusal.scope.as_deref().is_none_or(|refused| refused == scope)
-        });
+        let refused = state.refusal.as_ref().filter(|refusal| now < refusal.until && refusal.concerns(scope));
         match refused {
             Some(refusal) => {
                 let said = format!("{} (not tried again before {})", refusal.said, seconds(refusal.until));
@@ -229,7 +233,9 @@ impl OAuthTokens {
         let renew_at = later(self.client.clock.now(), used_for);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.issued = state.issued.saturating_add(1);
-        state.refusal = None;
+        if state.refusal.as_ref().is_some_and(|refusal| refusal.concerns(scope)) {
+            state.refusal = None;
+        }
         let credential = Credential::new(issued.bearer, state.issued);
         state.tokens.insert(scope.to_owned(), Token { credential: credential.clone(), renew_at });
         credential
@@ -344,5 +350,286 @@ impl Authorizer for ScopedToken {
 
     async fn refused(&self, credential: &Credential) {
         self.tokens.forget(&self.scope, credential);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::RsaKeyPair;
+    use jsonwebtoken::dangerous::insecure_decode;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::http::scripted::{Reply, Scripted, Seen};
+
+    /// A key as an administrator has it: PKCS #8 in PEM.
+    fn private_key() -> String {
+        let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
+        let base64 = BASE64.encode(der.as_ref());
+        let lines: Vec<_> = base64.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+    }
+
+    fn settings(server: &Scripted, more: Value) -> OAuth {
+        let mut settings = json!({
+            "token_url": server.url("/oauth2/v1/token"), "client_id": "landfall client", "client_secret": "s3cr3t:+/",
+            "grant": "client_credentials",
+        });
+        for (name, value) in more.as_object().unwrap() {
+            settings[name] = value.clone();
+        }
+        serde_json::from_value(settings).unwrap()
+    }
+
+    fn tokens_of(server: &Scripted, more: Value) -> (Arc<OAuthTokens>, Arc<ManualClock>) {
+        let (client, clock) = server.client();
+        (OAuthTokens::new(&settings(server, more), client).unwrap(), clock)
+    }
+
+    /// A server that numbers its tokens, and what they live.
+    async fn issuing(expires_in: Value) -> Scripted {
+        Scripted::start(move |_, number| {
+            Reply::json(json!({ "access_token": format!("token-{number}"), "token_type": "Bearer", "expires_in": expires_in }))
+        })
+        .await
+    }
+
+    async fn bearer(tokens: &Arc<OAuthTokens>, server: &Scripted, scope: &str) -> String {
+        let credential = tokens.scope(scope, &server.url("/")).credential().await.unwrap();
+        assert!(credential.header().is_sensitive());
+        assert!(!format!("{credential:?}").contains("token-"));
+        credential.header().to_str().unwrap().to_owned()
+    }
+
+    async fn asked(more: Value) -> Seen {
+        let server = issuing(json!(3600)).await;
+        let (tokens, _) = tokens_of(&server, more);
+        bearer(&tokens, &server, "urn:opc:resource:fusion:pod:saas-batch/").await;
+        server.seen().remove(0)
+    }
+
+    /// RFC 6749, 4.4 and 2.3.1: the set-up that Oracle names for data extraction.
+    #[tokio::test]
+    async fn client_credentials_with_basic() {
+        let seen = asked(json!({})).await;
+        assert_eq!((seen.method.as_str(), seen.path()), ("POST", "/oauth2/v1/token"));
+        assert_eq!(
+            seen.header("authorization"),
+            format!("Basic {}", BASE64.encode("landfall client:s3cr3t:+/"))
+        );
+        let form = seen.form();
+        assert_eq!(form["grant_type"], "client_credentials");
+        assert_eq!(form["scope"], "urn:opc:resource:fusion:pod:saas-batch/");
+        assert_eq!(form.len(), 2);
+    }
+
+    /// RFC 6749, 4.3, and the client in the form.
+    #[tokio::test]
+    async fn password_with_the_client_in_the_body() {
+        let seen = asked(json!({
+            "grant": "password", "username": "ann", "password": "p&w=1", "client_auth": "body"
+        }))
+        .await;
+        let form = seen.form();
+        assert_eq!((form["grant_type"].as_str(), form["username"].as_str()), ("password", "ann"));
+        assert_eq!((form["password"].as_str(), form["client_secret"].as_str()), ("p&w=1", "s3cr3t:+/"));
+        assert_eq!(form["client_id"], "landfall client");
+        assert_eq!(seen.header("authorization"), "");
+    }
+
+    /// RFC 7523: a user's assertion, and the client's instead of a secret; each is used once.
+    #[tokio::test]
+    async fn assertions_are_signed_and_single() {
+        let more = json!({
+            "grant": "jwt_bearer", "username": "ann", "client_auth": "private_key_jwt", "client_secret": null,
+            "private_key": private_key(), "key_id": "key-1",
+        });
+        let form = asked(more.clone()).await.form();
+        assert_eq!(form["grant_type"], JWT_BEARER);
+        assert_eq!(form["client_assertion_type"], CLIENT_ASSERTION);
+        assert!(!form.contains_key("client_secret"));
+        let claims = |token: &str| insecure_decode::<Value>(token).unwrap();
+        let user = claims(&form["assertion"]);
+        let client = claims(&form["client_assertion"]);
+        assert_eq!(
+            (user.claims["sub"].as_str(), client.claims["sub"].as_str()),
+            (Some("ann"), Some("landfall client"))
+        );
+        for token in [&user, &client] {
+            assert_eq!(token.header.kid.as_deref(), Some("key-1"));
+            assert_eq!(token.header.alg, jsonwebtoken::Algorithm::RS256);
+            assert_eq!(token.claims["iss"], "landfall client");
+            assert_eq!(token.claims["aud"], "https://identity.oraclecloud.com/");
+            assert_eq!((token.claims["iat"].as_i64(), token.claims["exp"].as_i64()), (Some(0), Some(300)));
+        }
+        assert_ne!(user.claims["jti"], client.claims["jti"]);
+        // A lost answer is not asked for with the same assertion.
+        let server = Scripted::replies(vec![Reply::nothing()]).await;
+        let (tokens, _) = tokens_of(&server, more);
+        tokens.token("s").await.unwrap_err();
+        assert_eq!(server.count(), 1);
+    }
+
+    /// One token a scope, kept until shortly before it expires.
+    #[tokio::test]
+    async fn a_token_is_cached_by_scope_until_shortly_before_its_end() {
+        let server = issuing(json!(3600)).await;
+        let (tokens, clock) = tokens_of(&server, json!({}));
+        assert_eq!(bearer(&tokens, &server, "batch").await, "Bearer token-0");
+        assert_eq!(bearer(&tokens, &server, "boss").await, "Bearer token-1");
+        clock.advance(Duration::from_secs(3539));
+        assert_eq!(bearer(&tokens, &server, "batch").await, "Bearer token-0");
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(bearer(&tokens, &server, "batch").await, "Bearer token-2");
+    }
+
+    /// However absurd a lifetime is, a token is neither asked for at every call nor used for ever.
+    #[test]
+    fn lifetimes_are_clamped() {
+        let of = |value: Value| {
+            lifetime(serde_json::from_value::<Option<Lifetime>>(value).unwrap().as_ref()).as_secs()
+        };
+        assert_eq!(of(json!(3600)), 3600);
+        assert_eq!(of(json!("3600")), 3600);
+        assert_eq!(of(json!(14_400_000)), 14_400, "milliseconds, as Fusion's token relay has them");
+        assert_eq!(of(json!(86_400)), 43_200);
+        assert_eq!(of(json!(1e300)), 43_200);
+        for unusable in [json!(null), json!(0), json!(-5), json!("soon")] {
+            assert_eq!(of(unusable.clone()), 300, "{unusable}");
+        }
+    }
+
+    /// Many callers, one call.
+    #[tokio::test]
+    async fn parallel_callers_share_one_call() {
+        let server = issuing(json!(3600)).await;
+        let (tokens, _) = tokens_of(&server, json!({}));
+        let scope = tokens.scope("batch", &server.url("/"));
+        let all = futures::future::join_all((0..20).map(|_| scope.credential())).await;
+        assert!(all.into_iter().all(|credential| credential.unwrap().serial() == 1));
+        assert_eq!(server.count(), 1);
+    }
+
+    /// A wrong secret is told to the server once, whoever asks, for a while: accounts get locked.
+    #[tokio::test]
+    async fn a_refused_login_is_not_repeated() {
+        for status in [400, 401, 403] {
+            let body = json!({ "error": "invalid_grant", "error_description": "Wrong password s3cr3t:+/" });
+            let server = Scripted::replies(vec![Reply::status(status).body(body.to_string())]).await;
+            let (tokens, clock) = tokens_of(&server, json!({}));
+            let all = futures::future::join_all(["a", "b", "a"].map(|scope| tokens.token(scope))).await;
+            for error in all {
+                let error = Error::from(error.unwrap_err());
+                assert_eq!(error.error_type().name(), "AuthRejected");
+                assert!(
+                    error.line().contains("invalid_grant: Wrong password [redacted]"),
+                    "{}",
+                    error.line()
+                );
+            }
+            assert_eq!(server.count(), 1, "{status}");
+            clock.advance(REFUSAL_REMEMBERED);
+            tokens.token("a").await.unwrap_err();
+            assert_eq!(server.count(), 2, "{status}");
+        }
+    }
+
+    /// A scope that is refused does not keep the other scope's callers out.
+    #[tokio::test]
+    async fn a_refused_scope_is_refused_alone() {
+        let server = Scripted::start(|seen, _| match seen.form()["scope"].as_str() {
+            "bad" => Reply::status(400).body(json!({ "error": "invalid_scope" }).to_string()),
+            _ => Reply::json(json!({ "access_token": "t", "expires_in": "60" })),
+        })
+        .await;
+        let (tokens, _) = tokens_of(&server, json!({}));
+        tokens.token("bad").await.unwrap_err();
+        tokens.token("good").await.unwrap();
+        tokens.token("bad").await.unwrap_err();
+        assert_eq!(server.count(), 2);
+    }
+
+    /// An overloaded token endpoint is waited for; that is no refusal.
+    #[tokio::test]
+    async fn a_throttled_token_endpoint_is_asked_again() {
+        let token = Reply::json(json!({ "access_token": "t", "token_type": "JWT", "expires_in": 60 }));
+        let server =
+            Scripted::replies(vec![Reply::status(429), Reply::status(500), Reply::nothing(), token]).await;
+        let (tokens, _) = tokens_of(&server, json!({}));
+        assert_eq!(bearer(&tokens, &server, "s").await, "Bearer t");
+        assert_eq!(server.count(), 4);
+    }
+
+    /// Promise 5: what is no token is not used as one, and what it was does not leak.
+    #[tokio::test]
+    async fn an_answer_without_a_token_is_named() {
+        for (reply, said) in [
+            (Reply::page(), "a web page instead of JSON"),
+            (Reply::json(json!({})), "missing field `access_token`"),
+            (Reply::json(json!({ "access_token": "" })), "at access_token"),
+            (Reply::json(json!({ "access_token": "a\r\nX: y" })), "at access_token"),
+            (Reply::json(json!({ "access_token": "t", "token_type": "mac" })), "at token_type"),
+        ] {
+            let server = Scripted::replies(vec![reply]).await;
+            let error = Error::from(tokens_of(&server, json!({})).0.token("s").await.unwrap_err());
+            assert_eq!(error.error_type().name(), "ContractBroken");
+            assert!(error.line().contains(said), "{}", error.line());
+        }
+    }
+
+    /// An API's 401 renews the token once; a 403 does not, nor does a second 401.
+    #[tokio::test]
+    async fn a_401_renews_once_and_a_403_never() {
+        for (statuses, calls, issued) in
+            [(vec![401, 200], 2, 2), (vec![401, 401, 200], 2, 2), (vec![403, 200], 1, 1)]
+        {
+            let identity = issuing(json!(3600)).await;
+            let (tokens, _) = tokens_of(&identity, json!({}));
+            let api = Scripted::replies(statuses.iter().map(|status| Reply::status(*status)).collect()).await;
+            let request = Request::get(api.url("/x")).authorized_by(tokens.scope("s", &api.url("/")));
+            let answer = api.client().0.call(&request).await;
+            assert_eq!((api.count(), identity.count()), (calls, issued), "{statuses:?}");
+            match statuses.get(calls - 1) {
+                Some(200) => assert_eq!(api.seen()[1].header("authorization"), "Bearer token-1"),
+                _ => assert_eq!(Error::from(answer.unwrap_err()).error_type().name(), "AuthRejected"),
+            }
+        }
+    }
+
+    /// A login that fails is the call's failure too, under its own name, with the endpoint in it.
+    #[tokio::test]
+    async fn a_call_without_a_token_says_why() {
+        let identity =
+            Scripted::replies(vec![Reply::status(401).body("{\"error\":\"invalid_client\"}")]).await;
+        let (tokens, _) = tokens_of(&identity, json!({}));
+        let api = Scripted::replies(vec![Reply::status(200)]).await;
+        let request = Request::get(api.url("/x")).authorized_by(tokens.scope("s", &api.url("/")));
+        let error = Error::from(api.client().0.call(&request).await.unwrap_err());
+        assert_eq!((error.error_type().name(), api.count()), ("AuthRejected", 0));
+        let line = error.line();
+        assert!(line.contains("/x: no access token") && line.contains("/oauth2/v1/token"), "{line}");
+        assert!(line.contains("invalid_client"), "{line}");
+    }
+
+    /// What a grant lacks is found before anything is called, and named.
+    #[tokio::test]
+    async fn missing_settings_are_named() {
+        let server = issuing(json!(1)).await;
+        for (more, key) in [
+            (json!({ "grant": "password", "password": "x" }), "auth.username"),
+            (json!({ "grant": "password", "username": "x" }), "auth.password"),
+            (json!({ "client_secret": null }), "auth.client_secret"),
+            (json!({ "grant": "jwt_bearer" }), "auth.private_key"),
+            (json!({ "client_auth": "private_key_jwt" }), "auth.private_key"),
+            (json!({ "grant": "jwt_bearer", "private_key": "no PEM" }), "auth.private_key"),
+        ] {
+            let error = OAuthTokens::new(&settings(&server, more), server.client().0).unwrap_err();
+            assert_eq!(error.error_type().name(), "InvalidConfig");
+            assert!(error.line().contains(key), "{}", error.line());
+        }
     }
 }

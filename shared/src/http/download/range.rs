@@ -66,7 +66,7 @@ pub(super) fn place(
 ) -> Result<Placed, String> {
     let validator = headers.get(header::ETAG).filter(|etag| is_strong(etag)).cloned();
     match (status, asked) {
-        (StatusCode::PARTIAL_CONTENT, Some(asked)) => part(asked, validator, headers),
+        (StatusCode::PARTIAL_CONTENT, Some(asked)) => part(asked, validator.as_ref(), headers),
         (StatusCode::PARTIAL_CONTENT, None) => Err("a part of it came that nobody asked for".to_owned()),
         (StatusCode::RANGE_NOT_SATISFIABLE, Some(asked)) => {
             Ok(unsatisfiable(asked, validator.as_ref(), headers))
@@ -77,7 +77,7 @@ pub(super) fn place(
     }
 }
 
-fn part(asked: &Asked, etag: Option<HeaderValue>, headers: &HeaderMap) -> Result<Placed, String> {
+fn part(asked: &Asked, etag: Option<&HeaderValue>, headers: &HeaderMap) -> Result<Placed, String> {
     if media_type(headers).is_some_and(|kind| kind.starts_with("multipart/")) {
         return Err("several parts came where one was asked for".to_owned());
     }
@@ -89,7 +89,7 @@ fn part(asked: &Asked, etag: Option<HeaderValue>, headers: &HeaderMap) -> Result
         return Err(format!("the part's Content-Range {value:?} contradicts itself"));
     };
     // A part of another version, sent in spite of If-Range: its bytes must not be joined to ours.
-    if etag.as_ref().is_some_and(|etag| *etag != asked.validator) {
+    if etag.is_some_and(|etag| *etag != asked.validator) {
         return Ok(Placed::Changed);
     }
     if !(first..end).contains(&asked.offset) {

@@ -25,15 +25,17 @@ impl Pod {
     /// A pod as a connection describes it; `InvalidConfig` where that cannot be.
     pub(super) fn new(
         connection: &FusionConnection,
-        clock: &Arc<dyn Clock>,
+        clock: Arc<dyn Clock>,
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let http = &connection.http;
-        let client = client("base_url", &connection.base_url, &http.allowed_hosts, http, clock, wrap)?;
         // The identity domain is another server: it is called for tokens, and nowhere else.
-        let identity = client_for_tokens(connection, clock, wrap)?.with_redactor(client.redactor().clone());
+        let token_url = &connection.auth.token_url;
+        let identity = client("auth.token_url", token_url, &[], http, Arc::clone(&clock), wrap)?;
+        let redactor = identity.redactor().clone();
         let tokens = OAuthTokens::new(&connection.auth, identity)?;
-        Ok(Self { client, base_url: connection.base_url.clone(), tokens })
+        let client = client("base_url", &connection.base_url, &http.allowed_hosts, http, clock, wrap)?;
+        Ok(Self { client: client.with_redactor(redactor), base_url: connection.base_url.clone(), tokens })
     }
 
     /// Tokens of a scope, for this pod alone.
@@ -54,20 +56,12 @@ impl Pod {
     }
 }
 
-fn client_for_tokens(
-    connection: &FusionConnection,
-    clock: &Arc<dyn Clock>,
-    wrap: Option<Wrap<'_>>,
-) -> Result<Client> {
-    client("auth.token_url", &connection.auth.token_url, &[], &connection.http, clock, wrap)
-}
-
 fn client(
     key: &str,
     base_url: &Url,
     allowed_hosts: &[String],
     settings: &HttpSettings,
-    clock: &Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     wrap: Option<Wrap<'_>>,
 ) -> Result<Client> {
     let policy = HostPolicy::new(base_url, allowed_hosts).map_err(|refused| {
@@ -75,7 +69,7 @@ fn client(
             if matches!(refused, crate::http::HostRefused::Entry(_)) { "http.allowed_hosts" } else { key };
         Error::invalid_config(format!("{key} cannot be used")).because(refused)
     })?;
-    let client = Client::new(policy, settings, Arc::clone(clock))
+    let client = Client::new(policy, settings, clock)
         .map_err(|error| Error::invalid_config("the HTTP client cannot be set up").because(error))?;
     Ok(match wrap {
         Some(wrap) => client.wrapped(wrap),

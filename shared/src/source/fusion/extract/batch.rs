@@ -25,7 +25,7 @@ const DATA_EXPORT: &str = "DataExport";
 /// What leads the run key in a description.
 const MARK: &str = "landfall-";
 /// Makes run keys into `clientRequestUuid`s: the same key gives the same id, from any machine.
-const RUN_KEYS: Uuid = Uuid::from_u128(0x6c61_6e64_6661_4c4c_8a5e_72756e6b6579);
+const RUN_KEYS: Uuid = Uuid::from_u128(0x6c61_6e64_6661_4c4c_8a5e_7275_6e6b_6579);
 /// How many job requests a list is walked through for: more is a server that never says that it is done.
 const MOST_LISTED: usize = 1_000_000;
 
