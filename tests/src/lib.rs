@@ -180,6 +180,7 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         type = "fusion"
         base_url = "{base_url}"
         scopes = {{ batch = "{batch}", boss = "{boss}" }}
+        job = {{ timeout_seconds = 900 }}
         {auth}
         {connection}
         "#,

@@ -9,11 +9,14 @@ use landfall::context::Context;
 use landfall::job::{JobRecord, OutputFile, StagedFile};
 use landfall::source::{Download, ResumeAt, Source};
 use landfall::store::{ObjectInfo, ObjectWriter, PART_BYTES, Part, WorkState, Written, keys};
-use landfall::{Error, Result};
+use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
 
 /// What is left of the invocation when a download stops and leaves the rest to the next one.
 const MARGIN: Duration = Duration::from_secs(15);
+
+/// How often a file is fetched whose bytes are not what the source lists.
+const TRIES: u32 = 3;
 
 /// What the downloads of one invocation have in common.
 pub(crate) struct Fetch<'a> {
@@ -54,7 +57,22 @@ struct Checkpoint {
 
 impl Fetch<'_> {
     /// Stages a file, from where an earlier call has left it.
+    ///
+    /// What comes otherwise than the source lists it may have been shortened or damaged on its way once: it is
+    /// fetched again, from its beginning, before that is what is reported.
     pub(crate) async fn file(&self, file: &OutputFile) -> Result<Fetched> {
+        for attempt in 1..TRIES {
+            match self.attempt(file).await {
+                Err(error) if error.error_type() == ErrorType::IntegrityError => {
+                    tracing::warn!(file.name, attempt, error = error.line(), "the file is fetched once more");
+                }
+                came => return came,
+            }
+        }
+        self.attempt(file).await
+    }
+
+    async fn attempt(&self, file: &OutputFile) -> Result<Fetched> {
         let key = keys::staged(&self.job.job(), file.ordinal);
         if let Some(object) = self.work.store().head(&key).await? {
             // Stored whole by a call that could not write its record.

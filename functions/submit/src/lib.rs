@@ -4,10 +4,11 @@
 //! Everybody else waits for that id. A claimant that died is replaced after [`LEASE`], and its successor asks the
 //! source for a job with this run key before it submits again.
 //!
-//! Promise 1: one run key, one job. What makes a takeover safe: a claimant submits only within [`MAY_SUBMIT`] of its
-//! claim, and the call to the source ends within [`CALL_ENDS`] of that; a successor starts no sooner than [`LEASE`]
-//! after the claim, which leaves a margin for clocks that differ. A submission that the source has accepted by then
-//! is found in its list, which the successor gives time to catch up.
+//! Promise 1: one run key, one job. What makes a takeover safe: a claimant begins to submit only within
+//! [`MAY_SUBMIT`] of its claim, which it renews by a conditional write if it took longer, and gives the call up
+//! after [`CALL_ENDS`]; a successor starts no sooner than [`LEASE`] after the claim, which leaves a margin for
+//! clocks that differ. A submission that the source has accepted by then is found in its list, which the successor
+//! gives time to catch up.
 
 use std::time::Duration;
 
@@ -66,18 +67,19 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
 
     let (job_request_id, already_submitted) = match run.claim().await? {
         Turn::Submitted(id) => (id, true),
-        Turn::Ours { record, etag, taken_over } => {
+        Turn::Ours { mut claim, taken_over } => {
             let settings = context.connection(&event.connection).await?;
             let listing_lag = settings.job().listing_lag();
-            let id = match run.submit_once(source.as_ref(), &record, taken_over, listing_lag).await? {
-                Called::HasJob(id) => id,
+            match run.submit_once(source.as_ref(), &mut claim, taken_over, listing_lag).await? {
+                Called::HasJob(id) => {
+                    run.record_job(context, &id, &claim).await?;
+                    (run.record_id(claim, id).await?, false)
+                }
                 Called::Refused(error) => {
-                    run.release(record, &etag).await?;
+                    run.release(claim).await?;
                     return Err(error);
                 }
-            };
-            run.record_job(context, &id, &record).await?;
-            (run.record_id(record, &etag, id).await?, false)
+            }
         }
     };
 
@@ -107,7 +109,13 @@ enum Called {
 
 enum Turn {
     Submitted(JobRequestId),
-    Ours { record: RunRecord, etag: String, taken_over: bool },
+    Ours { claim: Claim, taken_over: bool },
+}
+
+/// A claim that was ours when it was written last.
+struct Claim {
+    record: RunRecord,
+    etag: String,
 }
 
 impl Run<'_> {
@@ -130,7 +138,7 @@ impl Run<'_> {
                 let record = self.new_claim();
                 if let Some(etag) = self.write(&record, etag.as_deref()).await? {
                     let taken_over = found.is_some_and(|found| !found.released);
-                    return Ok(Turn::Ours { record, etag, taken_over });
+                    return Ok(Turn::Ours { claim: Claim { record, etag }, taken_over });
                 }
             } else {
                 self.clock.sleep(wait).await;
@@ -143,7 +151,7 @@ impl Run<'_> {
     async fn submit_once(
         &self,
         source: &dyn Source,
-        claim: &RunRecord,
+        claim: &mut Claim,
         taken_over: bool,
         listing_lag: Duration,
     ) -> Result<Called> {
@@ -152,7 +160,7 @@ impl Run<'_> {
         }
         let mut what_happened = Vec::new();
         for _ in 0..TRIES {
-            self.must_still_be_ours(claim)?;
+            self.hold(claim).await?;
             match source.submit(&self.event.export, &self.event.run_key).await {
                 Ok(Submission::Accepted(id)) => return Ok(Called::HasJob(id)),
                 Ok(Submission::Ambiguous(what)) => {
@@ -190,39 +198,44 @@ impl Run<'_> {
         }
     }
 
-    async fn record_job(&self, context: &Context, id: &JobRequestId, claim: &RunRecord) -> Result<()> {
+    async fn record_job(&self, context: &Context, id: &JobRequestId, claim: &Claim) -> Result<()> {
         let RunEvent { connection, export, destination, run_key } = self.event;
         let settings = context.landing(destination).await?.destination;
+        let since = claim.record.claimed_at;
         let record = JobRecord {
             connection: connection.clone(),
             job_request_id: id.clone(),
             export: export.clone(),
             destination: destination.clone(),
-            landing_prefix: settings.landing_prefix(connection, id, export, claim.claimed_at)?,
+            landing_prefix: settings.landing_prefix(connection, id, export, since)?,
             run_key: Some(run_key.clone()),
-            since: claim.claimed_at,
+            since,
         };
         self.work.record_job(record).await?;
         Ok(())
     }
 
     /// Writes the id behind the claim. If somebody took the claim over meanwhile, theirs is what counts.
-    async fn record_id(&self, claim: RunRecord, etag: &str, id: JobRequestId) -> Result<JobRequestId> {
-        let record = RunRecord { job_request_id: Some(id.clone()), ..claim };
-        if self.write(&record, Some(etag)).await?.is_some() {
+    async fn record_id(&self, claim: Claim, id: JobRequestId) -> Result<JobRequestId> {
+        if self.write_id(claim, &id).await? {
             return Ok(id);
         }
         match self.claim().await? {
             Turn::Submitted(theirs) if theirs == id => Ok(id),
             Turn::Submitted(theirs) => Err(self.two_jobs(&id, &theirs)),
-            Turn::Ours { record, etag, .. } => {
-                let record = RunRecord { job_request_id: Some(id.clone()), ..record };
-                match self.write(&record, Some(&etag)).await? {
-                    Some(_) => Ok(id),
-                    None => Err(Error::store_unavailable(format!("the record of run {} keeps changing", self.event.run_key))),
-                }
-            }
+            Turn::Ours { claim, .. } => match self.write_id(claim, &id).await? {
+                true => Ok(id),
+                false => Err(Error::store_unavailable(format!(
+                    "the record of run {} keeps changing: call again",
+                    self.event.run_key
+                ))),
+            },
         }
+    }
+
+    async fn write_id(&self, claim: Claim, id: &JobRequestId) -> Result<bool> {
+        let record = RunRecord { job_request_id: Some(id.clone()), ..claim.record };
+        Ok(self.write(&record, Some(&claim.etag)).await?.is_some())
     }
 
     async fn write(&self, record: &RunRecord, unchanged_since: Option<&str>) -> Result<Option<String>> {
@@ -252,8 +265,28 @@ impl Run<'_> {
         found.released || elapsed(found.claimed_at, self.clock.now()) >= self.lease
     }
 
-    async fn release(&self, claim: RunRecord, etag: &str) -> Result<()> {
-        self.write(&RunRecord { released: true, ..claim }, Some(etag)).await.map(|_| ())
+    async fn release(&self, claim: Claim) -> Result<()> {
+        self.write(&RunRecord { released: true, ..claim.record }, Some(&claim.etag)).await.map(|_| ())
+    }
+
+    /// Makes sure that the claim is ours for long enough to call the source: an old one is renewed, which fails if
+    /// another invocation has taken it over.
+    async fn hold(&self, claim: &mut Claim) -> Result<()> {
+        self.must_have_time()?;
+        if elapsed(claim.record.claimed_at, self.clock.now()) < MAY_SUBMIT {
+            return Ok(());
+        }
+        let renewed = RunRecord { claimed_at: self.clock.now(), ..claim.record.clone() };
+        match self.write(&renewed, Some(&claim.etag)).await? {
+            Some(etag) => {
+                *claim = Claim { record: renewed, etag };
+                Ok(())
+            }
+            None => Err(Error::source_unavailable(format!(
+                "run {} is being submitted by another invocation by now: call again",
+                self.event.run_key
+            ))),
+        }
     }
 
     fn must_be_the_same_run(&self, found: &RunRecord) -> Result<()> {
@@ -266,17 +299,6 @@ impl Run<'_> {
             "run {} on {} was started before with another {differs}: another {differs} needs another run_key",
             self.event.run_key, self.event.connection
         )))
-    }
-
-    fn must_still_be_ours(&self, claim: &RunRecord) -> Result<()> {
-        match elapsed(claim.claimed_at, self.clock.now()) {
-            held if held < MAY_SUBMIT => Ok(()),
-            held => Err(Error::source_unavailable(format!(
-                "run {} was not submitted within {} s of its claim, and may be another invocation's soon: call again",
-                self.event.run_key,
-                held.as_secs()
-            ))),
-        }
     }
 
     fn must_have_time(&self) -> Result<()> {

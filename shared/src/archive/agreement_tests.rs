@@ -421,6 +421,8 @@ fn every_key_is_one_members() {
     let folder = || Entry::stored(b"a/", b"");
     lands(&Archive::of([folder(), folder(), Entry::stored(b"a/b", TEXT)]), &["a/b"]);
     lands(&Archive::of([Entry::stored(b"A", TEXT), Entry::stored(b"a", TEXT)]), &["A", "a"]);
+    let marked = Archive::of([Entry::stored(b"a", b""), folder(), Entry::stored(b"a/b", TEXT)]);
+    assert_eq!(land(&marked.build()).unwrap().len(), 2);
     refused!(Archive::of([Entry::stored(b"a", TEXT), folder()]), ArchiveError::FileAndFolder { .. });
     refused!(
         Archive::of([Entry::stored(b"a/b/c", TEXT), Entry::stored(b"a/b", TEXT)]),

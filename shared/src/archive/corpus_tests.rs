@@ -15,12 +15,6 @@ use super::*;
 /// Beside the workspace, as the design has it.
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus/zip");
 
-/// Archives that four other readers take and this one does not.
-const REFUSED_ON_PURPOSE: [(&str, &str); 1] = [(
-    "go-archive-zip/testdata__dupdir.zip",
-    "`a/b` is a file and the folder of `a/b/c`: a store of plain files cannot hold both",
-)];
-
 /// Labels that are not followed.
 const DIFFERENCES: [(&str, &str); 9] = [
     (
@@ -135,35 +129,30 @@ fn read(corpus: &Path, file: &str) -> Bytes {
     std::fs::read(corpus.join(file)).unwrap().into()
 }
 
-/// Issue E: every archive that four readers read alike lands, to the byte.
+/// Every archive that four readers read alike lands, to the byte.
 #[test]
 fn what_all_readers_agree_on_lands() {
     let Some(corpus) = corpus() else { return };
-    let exceptions: BTreeMap<&str, &str> = REFUSED_ON_PURPOSE.into();
     let (mut landed, mut refused) = (0, Vec::new());
     for line in std::fs::read_to_string(corpus.join("expected.jsonl")).unwrap().lines() {
         let mut expected: Expected = serde_json::from_str(line).unwrap();
         for member in expected.members.iter_mut().filter(|member| member.name.ends_with('/')) {
             *member = ExpectedMember { name: member.name.clone(), size: 0, crc32: 0, sha256: None };
         }
-        match (land(&read(&corpus, &expected.file)), exceptions.get(expected.file.as_str())) {
-            (Ok(found), None) => {
+        match land(&read(&corpus, &expected.file)) {
+            Ok(found) => {
                 assert_eq!(found, expected.members, "{}", expected.file);
                 landed += 1;
             }
-            (Err(refusal), Some(reason)) => {
-                println!("refused on purpose: {}: {refusal} ({reason})", expected.file);
-            }
-            (Ok(_), Some(_)) => refused.push(format!("{} lands after all", expected.file)),
-            (Err(refusal), None) => refused.push(format!("{}: {refusal}", expected.file)),
+            Err(refusal) => refused.push(format!("{}: {refusal}", expected.file)),
         }
     }
-    println!("{landed} landed to the byte, {} refused on purpose", exceptions.len());
+    println!("{landed} landed to the byte");
     assert!(refused.is_empty(), "{refused:#?}");
     assert!(landed > 100, "{landed}");
 }
 
-/// Issue E: every label is followed, or a difference with a reason.
+/// Every label is followed, or a difference with a reason.
 #[test]
 fn labels_are_followed_or_explained() {
     let Some(corpus) = corpus() else { return };
