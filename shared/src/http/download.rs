@@ -107,7 +107,7 @@ impl Client {
             let next = body.next().await?;
             Some((next.map_err(Error::from), body))
         });
-        Ok(Download { offset, size, validator, body: body.boxed() })
+        Ok(Download { offset, size, validator, body: body.fuse().boxed() })
     }
 
     /// Asks for a file or the rest of it, again where that makes sense.

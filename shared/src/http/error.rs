@@ -170,7 +170,7 @@ pub enum Failure {
     #[error("the download cannot be trusted: {0}")]
     Range(String),
     /// A download that ended before the file did, and cannot be continued.
-    #[error("the download stopped after {position} bytes{}: {reason}", of(*.size))]
+    #[error("the download stopped after {position}{} bytes: {reason}", of(*.size))]
     Stopped {
         /// How far it came.
         position: u64,

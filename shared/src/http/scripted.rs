@@ -61,6 +61,7 @@ impl Reply {
         Self { head, body: Vec::new(), has_length: true, hangs: false }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
     pub(crate) fn json(value: serde_json::Value) -> Self {
         Self::status(200).header("Content-Type", "application/json").body(value.to_string())
     }

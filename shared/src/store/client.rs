@@ -38,7 +38,7 @@ impl Store {
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        let environment = loader.load().await;
+        let environment = Box::pin(loader.load()).await;
         let mut config = aws_sdk_s3::config::Builder::from(&environment)
             // Every write carries the CRC-64/NVME that landfall computes anyway; the SDK's own would come on top.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

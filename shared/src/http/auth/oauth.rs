@@ -374,6 +374,7 @@ mod tests {
         format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
     fn settings(server: &Scripted, more: Value) -> OAuth {
         let mut settings = json!({
             "token_url": server.url("/oauth2/v1/token"), "client_id": "landfall client", "client_secret": "s3cr3t:+/",

@@ -247,6 +247,7 @@ mod tests {
         "carriers-06".parse().unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
     fn line(error: Error, name: &str) -> String {
         assert_eq!(error.error_type().name(), name, "{}", error.line());
         error.line()
@@ -358,6 +359,22 @@ mod tests {
         .await;
         assert_eq!(pod.source.find(&export(), &key()).await.unwrap().unwrap().as_str(), "4");
         assert_eq!(pod.asked().len(), 3);
+        // A list that says nothing of its length is asked for more until nothing new comes.
+        let pod = TestPod::start(|seen, _| {
+            let offset: u64 = seen.query().get("$offset").map_or(0, |offset| offset.parse().unwrap());
+            let page: Vec<_> = (offset..(offset + 2).min(3))
+                .map(|id| listed(id, &format!("carriers-0{}", id + 4), "SimpleCarriers"))
+                .collect();
+            Reply::json(json!({ "items": page }))
+        })
+        .await;
+        assert_eq!(pod.source.find(&export(), &key()).await.unwrap().unwrap().as_str(), "2");
+        let pod = TestPod::start(|seen, _| match seen.query().is_empty() {
+            true => Reply::json(json!({ "items": [listed(1, "carriers-06", "SimpleCarriers")] })),
+            false => Reply::status(400),
+        })
+        .await;
+        assert_eq!(pod.source.find(&export(), &key()).await.unwrap().unwrap().as_str(), "1");
         let short = json!({ "items": [listed(1, "x", "y")], "totalItems": 2 });
         let said = line(find(short).await.unwrap_err(), "ContractBroken");
         assert!(said.contains("does not give it"), "{said}");

@@ -1,7 +1,9 @@
 //! Job requests of `saas-batch`: submitted, found again, looked at.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
@@ -123,37 +125,54 @@ impl<'a> Batch<'a> {
         Ok(found.and_then(|job| job.job_request))
     }
 
-    /// Every job request, from a server that pages and from one that does not: no parameter is documented.
+    /// Every job request, from a server that pages and from one that does not: nothing of it is documented.
+    ///
+    /// A list that does not say whether it is whole is asked for more once: a run key that is overlooked
+    /// behind the end of a page would be submitted again.
     async fn list(&self) -> Result<Vec<JobDetails>, HttpError> {
-        let first = self.pod.client.call(&self.reading(self.collection())).await?;
-        let mut page: Listed = first.json()?;
+        let mut answer = self.pod.client.call(&self.reading(self.collection())).await?;
         let mut jobs: Vec<JobDetails> = Vec::new();
-        let mut last = first;
+        let mut known: HashSet<String> = HashSet::new();
         loop {
-            let before = jobs.len();
-            let more = page.promises_more(before);
-            let known: std::collections::HashSet<String> =
-                jobs.iter().filter_map(|job| job.job_request_id.as_ref().map(Scalar::text)).collect();
-            let is_new =
-                |job: &JobDetails| job.job_request_id.as_ref().is_none_or(|id| !known.contains(&id.text()));
-            jobs.extend(page.items.into_iter().flat_map(ListedJob::into_jobs).filter(is_new));
-            if !more {
-                return Ok(jobs);
+            let page: Listed = answer.json()?;
+            let (has_more, total) = (page.has_more, page.total_items.as_ref().and_then(Scalar::whole));
+            let before = known.len();
+            for job in page.items.into_iter().flat_map(ListedJob::into_jobs) {
+                let id = job.job_request_id.as_ref().map(Scalar::text);
+                if id.is_none_or(|id| known.insert(id)) {
+                    jobs.push(job);
+                }
             }
-            if jobs.len() == before {
-                // A run key that is not found in half a list would be submitted again.
-                return Err(last.malformed("items", "the list says that there is more, and does not give it"));
+            let is_promised = has_more == Some(true) || total.is_some_and(|total| total > count(jobs.len()));
+            let is_silent = has_more.is_none() && total.is_none();
+            let came = known.len() > before;
+            if is_promised && !came {
+                return Err(
+                    answer.malformed("items", "the list says that there is more, and does not give it")
+                );
             }
             if jobs.len() > MOST_LISTED {
-                return Err(last.malformed("items", "the list does not end"));
+                return Err(answer.malformed("items", "the list does not end"));
             }
-            let mut url = self.collection();
-            url.query_pairs_mut()
-                .append_pair("$offset", &jobs.len().to_string())
-                .append_pair("$limit", "500");
-            last = self.pod.client.call(&self.reading(url)).await?;
-            page = last.json()?;
+            let may_go_on = is_promised || (is_silent && came);
+            if !may_go_on {
+                return Ok(jobs);
+            }
+            let next = self.pod.client.call(&self.reading(self.page(jobs.len()))).await;
+            answer = match next {
+                // It does not page, and says so in its own way.
+                Err(error) if is_silent && error.status() == Some(StatusCode::BAD_REQUEST) => {
+                    return Ok(jobs);
+                }
+                next => next?,
+            };
         }
+    }
+
+    fn page(&self, offset: usize) -> Url {
+        let mut url = self.collection();
+        url.query_pairs_mut().append_pair("$offset", &offset.to_string()).append_pair("$limit", "500");
+        url
     }
 
     fn reading(&self, url: Url) -> Request {
@@ -176,15 +195,6 @@ struct Listed {
     total_items: Option<Scalar>,
 }
 
-impl Listed {
-    /// Whether there are more than those of this page and those before it.
-    fn promises_more(&self, before: usize) -> bool {
-        let so_far = u64::try_from(before.saturating_add(self.items.len())).unwrap_or(u64::MAX);
-        self.has_more == Some(true)
-            || self.total_items.as_ref().and_then(Scalar::whole).is_some_and(|total| total > so_far)
-    }
-}
-
 /// A listed job: flat, as clients of the list read it, or inside `jobDetails` as a single one is.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -201,6 +211,10 @@ impl ListedJob {
             None => vec![self.flat],
         }
     }
+}
+
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
 }
 
 /// The names inside a description: `schedule::extract::Full|Incremental::recurrence`.

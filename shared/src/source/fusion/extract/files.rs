@@ -65,6 +65,19 @@ struct Page {
     has_more: Option<bool>,
 }
 
+/// A part of the list, and what it says about the rest.
+struct Part {
+    items: Vec<Listed>,
+    total: Option<u64>,
+    has_more: bool,
+}
+
+impl Part {
+    fn promises_more_than(&self, items: usize) -> bool {
+        self.has_more || self.total.is_some_and(|total| total > u64::try_from(items).unwrap_or(u64::MAX))
+    }
+}
+
 /// A file as it is listed, and where it is now: a link with a query may grant access, and is not kept.
 struct Located {
     file: OutputFile,
@@ -110,27 +123,25 @@ impl<'a> Files<'a> {
     /// Every item of the list. Oracle documents a total, and no way to page: both spellings of its other
     /// services are tried before a list that stays short is an error.
     async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
-        let (mut items, total, has_more, answer) = self.page(None).await?;
-        let is_short = |items: usize| total.is_some_and(|total| total > count(items));
-        let mut more = has_more || is_short(items.len());
+        let (mut page, answer) = self.page(None).await?;
+        let mut items = std::mem::take(&mut page.items);
         for (offset_name, limit_name) in [("offset", "limit"), ("$offset", "$limit")] {
-            while more {
+            while page.promises_more_than(items.len()) {
                 let offset = items.len().to_string();
-                let (page, _, has_more, _) =
-                    self.page(Some([(offset_name, &offset), (limit_name, PAGE)])).await?;
+                let (mut next, _) = self.page(Some([(offset_name, &offset), (limit_name, PAGE)])).await?;
                 // A server that does not know these parameters begins again.
-                let begins_again = page.first().is_some_and(|first| items.first() == Some(first));
-                if page.is_empty() || begins_again {
+                let begins_again = next.items.first().is_some_and(|first| items.first() == Some(first));
+                if next.items.is_empty() || begins_again {
                     break;
                 }
-                items.extend(page);
+                items.append(&mut next.items);
                 check_count(items.len())?;
-                more = has_more || is_short(items.len());
+                page = next;
             }
         }
         check_count(items.len())?;
-        if more {
-            let total = total.map_or_else(|| "more".to_owned(), |total| total.to_string());
+        if page.promises_more_than(items.len()) {
+            let total = page.total.map_or_else(|| "more".to_owned(), |total| total.to_string());
             return Err(Error::contract_broken(format!(
                 "job {} says that it put out {total} files, and lists {}",
                 self.job,
@@ -140,10 +151,7 @@ impl<'a> Files<'a> {
         Ok((items, answer))
     }
 
-    async fn page(
-        &self,
-        parameters: Option<[(&str, &str); 2]>,
-    ) -> Result<(Vec<Listed>, Option<u64>, bool, Answer), HttpError> {
+    async fn page(&self, parameters: Option<[(&str, &str); 2]>) -> Result<(Part, Answer), HttpError> {
         let mut url = self.collection();
         if let Some(parameters) = parameters {
             url.query_pairs_mut().extend_pairs(parameters);
@@ -157,7 +165,7 @@ impl<'a> Files<'a> {
             }
             None => None,
         };
-        Ok((page.items, total, page.has_more == Some(true), answer))
+        Ok((Part { items: page.items, total, has_more: page.has_more == Some(true) }, answer))
     }
 
     fn located(&self, item: Listed, ordinal: u32, answer: &Answer) -> Result<Located> {
@@ -235,8 +243,4 @@ fn check_count(files: usize) -> Result<()> {
         return Err(Error::limit_exceeded(format!("the job lists more than {MOST_FILES} files")));
     }
     Ok(())
-}
-
-fn count(items: usize) -> u64 {
-    u64::try_from(items).unwrap_or(u64::MAX)
 }

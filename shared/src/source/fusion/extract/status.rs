@@ -239,7 +239,7 @@ mod tests {
             json!({ "jobDetails": details }),
             json!({ "jobDetails": [details] }),
             json!({ "jobDetails": [{ "jobRequestId": 1, "jobStatus": "FAILED" }, details] }),
-            details.clone(),
+            details,
         ] {
             let found = status(shape.clone()).unwrap();
             assert_eq!(found.native_status, "RUNNING", "{shape}");
