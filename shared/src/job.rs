@@ -277,6 +277,13 @@ impl Totals {
         self.bytes = self.bytes.saturating_add(object.size);
         self.rows = self.rows.saturating_add(object.rows.unwrap_or(0));
     }
+
+    /// Counts what others count, too.
+    pub fn add_all(&mut self, others: &Totals) {
+        self.objects += others.objects;
+        self.bytes = self.bytes.saturating_add(others.bytes);
+        self.rows = self.rows.saturating_add(others.rows);
+    }
 }
 
 #[cfg(test)]

@@ -1,1 +1,313 @@
-//! Helpers of the whole-run tests.
+//! A world to run in: a simulated pod, an embedded store, a context between them, and a clock that never waits.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use landfall::Result;
+use landfall::clock::{Clock, Deadline, ManualClock};
+use landfall::config::Place;
+use landfall::context::Context;
+use landfall::event::{JobEvent, RunEvent, parse};
+use landfall::store::{Store, StoreSettings};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use simulator::{ExpectedFile, Faults, Landing, Scenario, Simulator, credentials};
+use tempfile::TempDir;
+
+/// How a world differs from one in which nothing goes wrong.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// The simulator's faults.
+    pub faults: Value,
+    /// What the pod holds; a small job of two views and two chunks each, if nothing is said.
+    pub scenario: Option<Scenario>,
+    /// More lines of the connection's table.
+    pub connection: String,
+    /// The connection's `auth` instead of the usual one.
+    pub auth: Option<String>,
+    /// More lines of the destination's table.
+    pub destination: String,
+}
+
+/// A simulated pod, an embedded store and a context between them.
+pub struct World {
+    /// The pod.
+    pub simulator: Simulator,
+    /// The embedded store's files.
+    pub folder: TempDir,
+    /// What the steps are given.
+    pub context: Context,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    config: String,
+    store: Handle,
+    settings: StoreSettings,
+}
+
+/// A small job: what matters is how many files and members there are, not how large.
+pub fn small_scenario() -> Scenario {
+    Scenario { chunks_per_view: 2, member_size: simulator::MemberSize::Rows(50), ..Scenario::default() }
+}
+
+impl World {
+    /// A world, running.
+    pub async fn new(setup: Setup) -> World {
+        Self::with_store(setup, Options { fsync: false, ..Options::default() }).await
+    }
+
+    /// A world whose store is opened with these options.
+    pub async fn with_store(setup: Setup, options: Options) -> World {
+        let faults: Faults = match &setup.faults {
+            Value::Null => Faults::default(),
+            faults => serde_json::from_value(faults.clone()).expect("the faults of a test are switches that exist"),
+        };
+        let scenario = setup.scenario.clone().unwrap_or_else(small_scenario);
+        let simulator = Simulator::builder().faults(faults).scenario(scenario).start(0).await.expect("a simulator");
+        let folder = TempDir::new().expect("a folder");
+        let embedded = EmbeddedStore::open(folder.path(), options).expect("a store");
+        embedded.ensure_bucket("work").expect("a bucket");
+        embedded.ensure_bucket("landing").expect("a bucket");
+        let key = Credentials::random();
+        let store = embedded.serve(0, &key).await.expect("a store that serves");
+        let config = config(&setup, &simulator, &store.endpoint(), &key);
+        let settings = StoreSettings {
+            endpoint: Some(store.endpoint().parse().expect("a URL")),
+            access_key_id: Some(key.access_key_id),
+            secret_access_key: Some(key.secret_access_key),
+            ..StoreSettings::default()
+        };
+        let clock = Arc::new(ManualClock::new(Timestamp::now()));
+        let context = context(&config, &clock);
+        World { simulator, folder, context, clock, config, store, settings }
+    }
+
+    /// The same world seen by a new process: nothing is remembered.
+    pub fn anew(&self) -> Context {
+        context(&self.config, &self.clock)
+    }
+
+    /// The landing bucket.
+    pub async fn landing(&self) -> Store {
+        Store::open("landing", &self.settings).await
+    }
+
+    /// The work bucket.
+    pub async fn work(&self) -> Store {
+        Store::open("work", &self.settings).await
+    }
+
+    /// Every object of the landing bucket.
+    pub async fn landed(&self) -> BTreeMap<String, Vec<u8>> {
+        objects(&self.landing().await).await
+    }
+
+    /// The manifests that are there, by key.
+    pub async fn manifests(&self) -> BTreeMap<String, publish::Manifest> {
+        let landed = self.landed().await;
+        let manifests = landed.into_iter().filter(|(key, _)| key.ends_with("/_manifest.json"));
+        manifests.map(|(key, bytes)| (key, serde_json::from_slice(&bytes).expect("a manifest that reads"))).collect()
+    }
+
+    /// The multipart uploads that nobody has finished.
+    pub async fn unfinished_uploads(&self) -> usize {
+        let landing = self.landing().await.list_uploads("").await.expect("a list");
+        landing.len() + self.work().await.list_uploads("").await.expect("a list").len()
+    }
+
+    /// Where the landing bucket's objects are files.
+    pub fn landing_folder(&self) -> PathBuf {
+        self.folder.path().join("landing")
+    }
+
+    /// How many requests the store has served, by kind.
+    pub fn store_requests(&self) -> BTreeMap<&'static str, u64> {
+        self.store.requests()
+    }
+
+    /// Ends the world's servers.
+    pub async fn end(self) {
+        self.simulator.shutdown().await;
+        self.store.shutdown().await;
+    }
+}
+
+fn context(config: &str, clock: &Arc<ManualClock>) -> Context {
+    let place = Place::from_toml(config, "the test's configuration").expect("a configuration that reads");
+    Context::new(place, Arc::clone(clock) as Arc<dyn Clock>)
+}
+
+/// Every object of a bucket.
+pub async fn objects(store: &Store) -> BTreeMap<String, Vec<u8>> {
+    let keys: Vec<String> = store.list("").map_ok(|object| object.key).try_collect().await.expect("a list");
+    let mut objects = BTreeMap::new();
+    for key in keys {
+        let object = store.read(&key, u64::MAX).await.expect("an object that reads").expect("an object");
+        objects.insert(key, object.bytes.to_vec());
+    }
+    objects
+}
+
+fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credentials) -> String {
+    let usual = format!(
+        "auth = {{ grant = \"client_credentials\", token_url = \"{}\", client_id = \"{}\", client_secret = {} }}",
+        simulator.token_url(),
+        credentials::CLIENT_ID,
+        toml_text(credentials::CLIENT_SECRET),
+    );
+    let store = format!(
+        "store = {{ endpoint = \"{endpoint}\", region = \"us-east-1\", access_key_id = \"{}\", secret_access_key = \"{}\" }}",
+        key.access_key_id,
+        key.secret_access_key.expose_secret()
+    );
+    format!(
+        r#"
+        [work]
+        bucket = "work"
+        {store}
+
+        [destinations.lake]
+        type = "s3"
+        bucket = "landing"
+        sha256 = true
+        {store}
+        {destination}
+
+        [connections.fusion-demo]
+        type = "fusion"
+        base_url = "{base_url}"
+        scopes = {{ batch = "{batch}", boss = "{boss}" }}
+        {auth}
+        {connection}
+        "#,
+        destination = setup.destination,
+        base_url = simulator.base_url(),
+        batch = credentials::BATCH_SCOPE,
+        boss = credentials::BOSS_SCOPE,
+        auth = setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()),
+        connection = setup.connection,
+    )
+}
+
+/// A text as TOML has it.
+pub fn toml_text(text: &str) -> String {
+    format!("'''{text}'''")
+}
+
+/// The event of the contract's example.
+pub fn run_event() -> Value {
+    json!({
+        "connection": "fusion-demo",
+        "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
+        "destination": "lake",
+        "run_key": "carriers-2026-11-21T06"
+    })
+}
+
+/// Holds what has landed of a job against the simulator's own word of it: every member, to the byte, and nothing else.
+pub async fn assert_landed(world: &World, job: u64, case: &str) -> publish::Manifest {
+    let manifests = world.manifests().await;
+    let (manifest_key, manifest) = manifests
+        .into_iter()
+        .find(|(_, manifest)| manifest.job_request_id.as_str() == job.to_string())
+        .unwrap_or_else(|| panic!("{case}: job {job} has no manifest"));
+    let expected: Vec<Expected> = world
+        .simulator
+        .expected_files(job)
+        .await
+        .expect("a job with output")
+        .iter()
+        .flat_map(|file| expected_of(&world.simulator, job, file))
+        .collect();
+    let mut landed = world.landed().await;
+    landed.remove(&manifest_key);
+    assert_eq!(manifest.objects.len(), expected.len(), "{case}: objects in the manifest");
+    for (object, expected) in std::iter::zip(&manifest.objects, &expected) {
+        assert_eq!(object.file, expected.file, "{case}");
+        assert_eq!(object.member, expected.member, "{case}");
+        if expected.rows.is_some() {
+            assert_eq!(object.rows, expected.rows, "{case}: rows of {}", object.key);
+        }
+        assert_eq!(object.size, expected.bytes.len() as u64, "{case}: size of {}", object.key);
+        let bytes = landed.remove(&object.key).unwrap_or_else(|| panic!("{case}: {} is not there", object.key));
+        assert!(bytes == expected.bytes, "{case}: {} holds other bytes than the source generated", object.key);
+    }
+    let prefix = manifest_key.trim_end_matches("_manifest.json");
+    let others: Vec<_> = landed.keys().filter(|key| key.starts_with(prefix)).collect();
+    assert!(others.is_empty(), "{case}: landed, and in no manifest: {others:?}");
+    assert_eq!(world.unfinished_uploads().await, 0, "{case}: unfinished uploads");
+    manifest
+}
+
+struct Expected {
+    file: String,
+    member: Option<String>,
+    rows: Option<u64>,
+    bytes: Vec<u8>,
+}
+
+fn expected_of(simulator: &Simulator, job: u64, file: &ExpectedFile) -> Vec<Expected> {
+    let name = &file.name;
+    match &file.landing {
+        Landing::Members(members) => members
+            .iter()
+            .filter(|member| !member.name.ends_with('/'))
+            .map(|member| {
+                let mut bytes = Vec::new();
+                std::io::Read::read_to_end(&mut member.reader(), &mut bytes).expect("a member's bytes");
+                Expected { file: name.clone(), member: Some(member.name.clone()), rows: member.rows, bytes }
+            })
+            .collect(),
+        Landing::Copied => {
+            let bytes = std::fs::read(simulator.file_path(job, file.ordinal)).expect("a file's bytes");
+            vec![Expected { file: name.clone(), member: None, rows: None, bytes }]
+        }
+        Landing::Refused => Vec::new(),
+    }
+}
+
+/// Runs an event to its end, as one machine does.
+pub async fn land(context: &Context, event: Value) -> Result<publish::Published> {
+    let event: RunEvent = parse(event)?;
+    let deadline = Deadline::none(Arc::clone(context.clock()));
+    let connection = event.connection.clone();
+    let submitted = submit::submit(context, event, &deadline).await?;
+    let event = JobEvent { connection, job_request_id: submitted.job_request_id, destination: None };
+    go_on(context, event).await
+}
+
+/// Goes on with a job by its id.
+pub async fn resume(context: &Context, event: Value) -> Result<publish::Published> {
+    go_on(context, parse(event)?).await
+}
+
+async fn go_on(context: &Context, event: JobEvent) -> Result<publish::Published> {
+    let deadline = Deadline::none(Arc::clone(context.clock()));
+    loop {
+        let polled = poll_status::poll_status(context, event.clone(), &deadline).await?;
+        match polled.wait_seconds {
+            Some(seconds) => context.clock().sleep(std::time::Duration::from_secs(seconds)).await,
+            None if polled.state.lands() => break,
+            None => {
+                let message = polled.message.unwrap_or_default();
+                return Err(landfall::Error::job_failed(format!("{} {message}", polled.native_status)));
+            }
+        }
+    }
+    let files = loop {
+        let fetched = fetch_files::fetch_files(context, event.clone(), &deadline).await?;
+        if fetched.complete {
+            break fetched.files;
+        }
+        context.clock().sleep(std::time::Duration::from_secs(fetched.wait_seconds.unwrap_or(0))).await;
+    };
+    for file in files {
+        let JobEvent { connection, job_request_id, destination } = event.clone();
+        let file = landfall::event::FileEvent { connection, job_request_id, destination, ordinal: file.ordinal };
+        while !unpack_upload::unpack_file(context, file.clone(), &deadline).await?.complete {}
+    }
+    publish::publish(context, event, &deadline).await
+}

@@ -1,1 +1,90 @@
-//! The step fetch-files.
+//! Fetches a job's output files from its source into the work bucket, byte for byte.
+//!
+//! The story: the list of files is frozen once it is complete. Each file that has no record yet is streamed from
+//! the source to its staged object, several at once; what an earlier call has stored of it is kept. A file counts
+//! when its record is there, which is written after its bytes were held against what the source says of them.
+//! When the invocation's deadline comes near, the answer is `complete: false`: call again.
+
+mod download;
+mod listing;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use landfall::Result;
+use landfall::clock::Deadline;
+use landfall::context::Context;
+use landfall::event::JobEvent;
+use landfall::job::{FileList, OutputFile, StagedFile};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use download::{Fetch, Fetched};
+use listing::Listed;
+
+/// What has been fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchedFiles {
+    /// Whether every file of the job is staged.
+    pub complete: bool,
+    /// The files that are staged.
+    pub files: Vec<FetchedFile>,
+    /// Where the source does not list its files yet: after how many seconds to call again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_seconds: Option<u64>,
+}
+
+/// A file that is staged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchedFile {
+    /// Its place in the job's list of files, from 0.
+    pub ordinal: u32,
+    /// Its name at the source.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Fetches the job's output files, or goes on with them.
+pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline) -> Result<FetchedFiles> {
+    let job = context.job(&event).await?;
+    let work = context.work().await?;
+    let source = context.source(&job.connection).await?;
+    let files = match listing::frozen(context, source.as_ref(), &work, &job).await? {
+        Listed::Files(files) => files,
+        Listed::NotYet { wait_seconds } => {
+            return Ok(FetchedFiles { complete: false, files: Vec::new(), wait_seconds: Some(wait_seconds) });
+        }
+    };
+
+    let bytes = files.files.iter().map(|file| file.size).sum::<Option<u64>>();
+    context.observer().files_listed(count(&files), bytes);
+    let connection = context.connection(&job.connection).await?;
+    let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline };
+    let staged: Vec<Option<StagedFile>> = stream::iter(&files.files)
+        .map(|file| fetch_one(&fetch, file))
+        .buffered(connection.http().parallel_downloads.max(1))
+        .try_collect()
+        .await?;
+
+    let complete = staged.iter().all(Option::is_some);
+    let files = staged.into_iter().flatten();
+    let files: Vec<_> = files.map(|file| FetchedFile { ordinal: file.ordinal, name: file.name, size: file.size }).collect();
+    tracing::info!(complete, staged.files = files.len(), "files were fetched");
+    Ok(FetchedFiles { complete, files, wait_seconds: None })
+}
+
+async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Option<StagedFile>> {
+    if let Some(staged) = fetch.work.staged(&fetch.job.job(), file.ordinal).await? {
+        fetch.context.observer().fetched(staged.size);
+        return Ok(Some(staged));
+    }
+    match fetch.file(file).await.map_err(|error| error.while_doing(format_args!("fetching {}", file.name)))? {
+        Fetched::Staged(staged) => Ok(Some(fetch.work.record_staged(&fetch.job.job(), staged).await?)),
+        Fetched::DeadlineCame => Ok(None),
+    }
+}
+
+fn count(files: &FileList) -> u64 {
+    u64::try_from(files.files.len()).unwrap_or(u64::MAX)
+}

@@ -1,1 +1,123 @@
-//! The step poll-status.
+//! Asks the source what has become of a job.
+//!
+//! The story: a job that ended well once has ended well for good, which is written down and never asked again.
+//! One that runs is waited for until its deadline; a status that the source's table does not name counts as running.
+//! A job that failed is not written down: an operator may start it again at the source, under the same id.
+
+use landfall::clock::{Deadline, elapsed};
+use landfall::context::Context;
+use landfall::event::JobEvent;
+use landfall::job::{JobRecord, JobState, Outcome};
+use landfall::source::{JobStatus, Source};
+use landfall::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What has become of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Polled {
+    /// What its status means.
+    pub state: JobState,
+    /// Its status in the source's own word.
+    pub native_status: String,
+    /// How far it is, from 0 to 100, where the source says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<f64>,
+    /// What the source says about it; for a job that failed, why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// While it runs: after how many seconds to ask again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_seconds: Option<u64>,
+}
+
+/// Asks what has become of a job.
+pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadline) -> Result<Polled> {
+    let job = context.job(&event).await?;
+    let work = context.work().await?;
+    if let Some(outcome) = work.outcome(&job.job()).await? {
+        return Ok(ended(outcome));
+    }
+
+    let source = context.source(&job.connection).await?;
+    let status = source.status(&job).await?;
+    tracing::info!(state = ?status.state, native_status = status.native_status, "the source was asked");
+
+    match status.state {
+        JobState::Running => running(context, &job, status).await,
+        JobState::Succeeded | JobState::Partial | JobState::Empty => {
+            let outcome = Outcome {
+                state: status.state,
+                native_status: status.native_status,
+                message: status.message,
+                since: context.clock().now(),
+            };
+            Ok(ended(work.record_outcome(&job.job(), outcome).await?))
+        }
+        JobState::Failed | JobState::Cancelled | JobState::NeedsAttention => {
+            not_well(source.as_ref(), &job, status).await
+        }
+    }
+}
+
+fn ended(outcome: Outcome) -> Polled {
+    Polled {
+        state: outcome.state,
+        native_status: outcome.native_status,
+        progress: Some(100.0),
+        message: outcome.message,
+        wait_seconds: None,
+    }
+}
+
+async fn running(context: &Context, job: &JobRecord, status: JobStatus) -> Result<Polled> {
+    let connection = context.connection(&job.connection).await?;
+    let settings = connection.job();
+    let running_for = elapsed(job.since, context.clock().now());
+    if running_for >= settings.timeout() {
+        let seconds = running_for.as_secs();
+        let native_status = &status.native_status;
+        return Err(match status.is_known {
+            true => Error::job_timed_out(format!(
+                "{} is still {native_status} after {seconds} s; connections.{}.job.timeout_seconds allows {}",
+                job.job(),
+                job.connection,
+                settings.timeout_seconds
+            )),
+            false => Error::unknown_status(format!(
+                "{} reports {native_status:?}, which no table names, and did so until its deadline of {} s",
+                job.job(),
+                settings.timeout_seconds
+            )),
+        });
+    }
+    if !status.is_known {
+        tracing::warn!(native_status = status.native_status, "the source reports a status that no table names");
+    }
+    Ok(Polled {
+        state: status.state,
+        native_status: status.native_status,
+        progress: status.progress_percent,
+        message: status.message,
+        wait_seconds: Some(settings.poll_seconds),
+    })
+}
+
+/// A job that did not end well, with the reason that the source's own log gives.
+async fn not_well(source: &dyn Source, job: &JobRecord, status: JobStatus) -> Result<Polled> {
+    let explanation = match source.explain(job).await {
+        Ok(explanation) => explanation,
+        Err(error) => {
+            tracing::warn!(error = error.line(), "the source could not say why the job ended as it did");
+            None
+        }
+    };
+    Ok(Polled {
+        state: status.state,
+        native_status: status.native_status,
+        progress: status.progress_percent,
+        message: explanation.or(status.message),
+        wait_seconds: None,
+    })
+}

@@ -1,2 +1,8 @@
-//! The Lambda edge of the step.
-fn main() {}
+//! The step `poll-status` as a Lambda function.
+
+use landfall::lambda;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda::serve("poll-status", poll_status::poll_status).await
+}

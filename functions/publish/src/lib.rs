@@ -1,1 +1,145 @@
-//! The step publish.
+//! Writes a job's manifest: the commit point.
+//!
+//! The story: a manifest that is there is the answer. Otherwise every file of the job must have its receipt, and
+//! every object that the receipts name must be in the landing bucket with its size; then the manifest is written,
+//! last, and only if no other is there. Its bytes depend on nothing but the job.
+
+mod manifest;
+
+use std::collections::HashMap;
+
+use futures::TryStreamExt as _;
+use landfall::clock::Deadline;
+use landfall::context::{Context, Landing};
+use landfall::event::JobEvent;
+use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals};
+use landfall::store::{WorkState, keys};
+use landfall::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use manifest::{Head, ManifestWriter};
+pub use manifest::{MANIFEST_VERSION, Manifest, SourceFile};
+
+/// Where the manifest is, and what it counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The landing bucket.
+    pub bucket: String,
+    /// The manifest's key in it.
+    pub manifest_key: String,
+    /// How the job ended.
+    pub state: JobState,
+    /// What has landed.
+    pub totals: Totals,
+    /// Whether the manifest was there before this call.
+    pub already_published: bool,
+}
+
+/// Writes the job's manifest, or returns what the one that is there says.
+pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -> Result<Published> {
+    let job = context.job(&event).await?;
+    let landing = context.landing(&job.destination).await?;
+    let work = context.work().await?;
+    let key = format!("{}{}", job.landing_prefix, keys::MANIFEST);
+
+    let already_published = landing.store.head(&key).await?.is_some();
+    if !already_published {
+        let outcome = outcome(&work, &job).await?;
+        let files = files(&work, &job).await?;
+        objects_are_there(&work, &landing, &job, &files).await?;
+        write_manifest(context, &landing, &job, &outcome, &files, &key).await?;
+    }
+
+    let tail = manifest::read_tail(&landing.store, &key).await?;
+    tracing::info!(
+        manifest.key = key,
+        landed.objects = tail.totals.objects,
+        landed.size_bytes = tail.totals.bytes,
+        landed.rows = tail.totals.rows,
+        already_published,
+        "the job has landed"
+    );
+    Ok(Published {
+        bucket: landing.store.bucket().to_owned(),
+        manifest_key: key,
+        state: tail.state,
+        totals: tail.totals,
+        already_published,
+    })
+}
+
+async fn outcome(work: &WorkState, job: &JobRecord) -> Result<Outcome> {
+    work.outcome(&job.job()).await?.ok_or_else(|| {
+        Error::not_found(format!("{} is not known to have ended well: call poll-status first", job.job()))
+    })
+}
+
+async fn files(work: &WorkState, job: &JobRecord) -> Result<FileList> {
+    work.files(&job.job()).await?.ok_or_else(|| {
+        Error::not_found(format!("the output files of {} have not been listed: call fetch-files first", job.job()))
+    })
+}
+
+/// Holds what the receipts name against what the landing bucket lists, both in bounded memory a file at a time.
+async fn objects_are_there(work: &WorkState, landing: &Landing, job: &JobRecord, files: &FileList) -> Result<()> {
+    let places = keys::landing_places(&files.files);
+    for (file, place) in std::iter::zip(&files.files, places) {
+        let receipt = receipt(work, job, file.ordinal).await?;
+        let mut expected: HashMap<&str, u64> =
+            receipt.iter().map(|object| (object.key.as_str(), object.size)).collect();
+        let folder = format!("{}{}", job.landing_prefix, place.folder);
+        let single = format!("{}{}", job.landing_prefix, place.file);
+        for prefix in [folder, single] {
+            let mut listed = landing.store.list(&prefix);
+            while let Some(object) = listed.try_next().await? {
+                if expected.get(object.key.as_str()) == Some(&object.size) {
+                    expected.remove(object.key.as_str());
+                }
+            }
+        }
+        if let Some((key, size)) = expected.into_iter().min() {
+            return Err(Error::integrity(format!(
+                "{} landed as {size} bytes at {key}, and that object is not in {} any more: unpack file {} again",
+                file.name,
+                landing.store.bucket(),
+                file.ordinal
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn receipt(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<Vec<LandedObject>> {
+    let receipt = work.receipt(&job.job(), ordinal).await?;
+    let receipt = receipt.ok_or_else(|| {
+        Error::not_found(format!("file {ordinal} of {} has not been unpacked: call unpack-upload first", job.job()))
+    })?;
+    Ok(receipt.objects)
+}
+
+async fn write_manifest(
+    context: &Context,
+    landing: &Landing,
+    job: &JobRecord,
+    outcome: &Outcome,
+    files: &FileList,
+    key: &str,
+) -> Result<()> {
+    let work = context.work().await?;
+    let mut writer = ManifestWriter::begin(&landing.store, key, context.budget(), &Head::of(job)).await?;
+    for file in &files.files {
+        let staged = work.staged(&job.job(), file.ordinal).await?.ok_or_else(|| {
+            Error::not_found(format!("file {} of {} has not been fetched: call fetch-files first", file.ordinal, job.job()))
+        })?;
+        writer.file(&staged).await?;
+    }
+    writer.begin_objects().await?;
+    for file in &files.files {
+        for object in receipt(&work, job, file.ordinal).await? {
+            writer.object(&object).await?;
+        }
+    }
+    writer.finish(outcome).await
+}

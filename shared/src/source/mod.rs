@@ -1,13 +1,17 @@
 //! The systems that run export jobs, behind one trait.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
+use crate::config::Connection;
 use crate::error::Result;
-use crate::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey};
+use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey};
 
 pub mod fusion;
 
@@ -19,6 +23,16 @@ pub use fusion::extract::FusionExtract;
 pub enum Export {
     /// An Oracle Fusion Data Extraction.
     FusionExtract(FusionExtract),
+    /// A file of this machine, which the command line lands: no source runs it.
+    File(LocalFile),
+}
+
+/// A file that was on the machine already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LocalFile {
+    /// Its name without the extension.
+    pub name: String,
 }
 
 impl Export {
@@ -26,6 +40,7 @@ impl Export {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::FusionExtract(_) => "fusion_extract",
+            Self::File(_) => "file",
         }
     }
 
@@ -33,6 +48,7 @@ impl Export {
     pub fn name(&self) -> &str {
         match self {
             Self::FusionExtract(export) => &export.extract,
+            Self::File(file) => &file.name,
         }
     }
 
@@ -40,6 +56,7 @@ impl Export {
     pub fn allows_empty(&self) -> bool {
         match self {
             Self::FusionExtract(export) => export.allow_empty,
+            Self::File(_) => false,
         }
     }
 }
@@ -130,4 +147,11 @@ pub trait Source: Send + Sync {
 
     /// Opens a file, from its beginning or where a download stopped.
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download>;
+}
+
+/// Opens the source behind a connection. Nothing is called yet.
+pub fn open(name: &ConnectionName, connection: &Connection, clock: Arc<dyn Clock>) -> Result<Arc<dyn Source>> {
+    Ok(match connection {
+        Connection::Fusion(fusion) => Arc::new(fusion::FusionExtractSource::new(name.clone(), fusion, clock)?),
+    })
 }

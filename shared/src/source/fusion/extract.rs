@@ -82,16 +82,20 @@ impl FusionExtractSource {
     }
 }
 
-fn extraction(export: &Export) -> &FusionExtract {
+fn extraction(export: &Export) -> Result<&FusionExtract> {
     match export {
-        Export::FusionExtract(export) => export,
+        Export::FusionExtract(export) => Ok(export),
+        other => Err(Error::invalid_event(format!(
+            "export.kind is {}, which no Fusion connection runs: it takes fusion_extract",
+            other.kind()
+        ))),
     }
 }
 
 #[async_trait]
 impl Source for FusionExtractSource {
     fn accepts(&self, export: &Export) -> Result<()> {
-        let export = extraction(export);
+        let export = extraction(export)?;
         export.check()?;
         if (export.definition.is_some() || export.group.is_some()) && self.boss.is_none() {
             return Err(Error::invalid_config(format!(
@@ -104,7 +108,7 @@ impl Source for FusionExtractSource {
 
     async fn submit(&self, export: &Export, run_key: &RunKey) -> Result<Submission> {
         self.accepts(export)?;
-        let export = extraction(export);
+        let export = extraction(export)?;
         if let Some(boss) = &self.boss {
             Boss::new(&self.pod, Arc::clone(boss)).ensure(export).await?;
         }
@@ -112,7 +116,7 @@ impl Source for FusionExtractSource {
     }
 
     async fn find(&self, export: &Export, run_key: &RunKey) -> Result<Option<JobRequestId>> {
-        self.batch().find(extraction(export), run_key).await
+        self.batch().find(extraction(export)?, run_key).await
     }
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {

@@ -326,7 +326,8 @@ fn id_from_location(location: &str) -> Option<JobRequestId> {
     let last = segments.next()?;
     let is_in_collection = segments.next().is_none_or(|before| before.eq_ignore_ascii_case(JOB_REQUESTS));
     let id = percent_encoding::percent_decode_str(last).decode_utf8().ok()?;
-    let is_id = is_in_collection && !id.eq_ignore_ascii_case(JOB_REQUESTS);
+    // A job request's id is a number: anything else is a `Location` of something else.
+    let is_id = is_in_collection && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     is_id.then(|| id.parse().ok()).flatten()
 }
 
@@ -459,6 +460,7 @@ mod tests {
             "https://login.example/oauth2/authorize",
             "/jobRequests/..",
             "/jobRequests/a%2Fb",
+            "/jobRequests/pending",
         ] {
             assert_eq!(id_from_location(location), None, "{location}");
         }

@@ -1,0 +1,107 @@
+//! An S3-compatible object store over plain files, for one machine and for tests.
+//!
+//! Its objects are ordinary files below a folder, `DIR/<bucket>/<key>`, which other programs can read, and files
+//! put there by hand are objects. Everything else is in `DIR/.store`. It speaks what S3's clients speak, over
+//! HTTP on the loopback interface, with signed requests, and promises what S3 promises:
+//!
+//! * **Atomic.** An object appears, or is replaced, whole: by the rename of a complete and verified file. What is
+//!   said of an object (`ETag`, checksums, metadata) is bound to the very bytes, so that a process killed at any
+//!   instant leaves no object with another one's description.
+//! * **Conditional.** `If-None-Match: *` and `If-Match` hold at the instant of the write, against any number of
+//!   tasks and processes that have the same folder open: of two that race, exactly one wins.
+//! * **Verified.** `Content-MD5`, the `x-amz-checksum-*` headers and trailers and the signed payload hash are
+//!   checked before anything is visible. MD5 and CRC-64/NVME are computed as the data comes in and never again;
+//!   a multipart upload's CRCs are combined from its parts'.
+//! * **Bounded.** Bodies stream to and from the disk; memory does not grow with them.
+//!
+//! What it is not: versioned, replicated, or access-controlled beyond one key pair. File systems that fold case
+//! are not supported, nor are network file systems without file locks. Symbolic links are not objects.
+
+mod answer;
+mod checksum;
+mod error;
+mod intercept;
+mod keys;
+mod listing;
+mod objects;
+mod receive;
+mod record;
+mod server;
+mod service;
+mod session;
+mod store;
+mod uploads;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use error::Error;
+pub use intercept::{After, Before, Call, Intercept};
+pub use server::{Credentials, Handle};
+
+use store::Store;
+
+/// How a store is to behave.
+#[derive(Clone)]
+pub struct Options {
+    /// Whether a write is on the disk before it is answered, so that it survives a power cut. Without it, what was
+    /// answered survives the end of the process, however violent, but the machine's own end may take the last
+    /// seconds of writes back. On by default; tests turn it off, as it costs a few disk flushes a write.
+    pub fsync: bool,
+    /// Is asked about every request. For tests.
+    pub intercept: Option<Arc<dyn Intercept>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { fsync: true, intercept: None }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let intercepted = self.intercept.is_some();
+        formatter
+            .debug_struct("Options")
+            .field("fsync", &self.fsync)
+            .field("intercept", &intercepted)
+            .finish()
+    }
+}
+
+/// A folder that is open as a store. Any number of them, in any number of processes, may have the same folder
+/// open.
+#[derive(Clone)]
+pub struct EmbeddedStore {
+    store: Arc<Store>,
+    intercept: Option<Arc<dyn Intercept>>,
+}
+
+impl EmbeddedStore {
+    /// Opens a folder, making it if it is not there, and deletes what dead processes have left unfinished in it.
+    /// Multipart uploads stay: they can be gone on with.
+    ///
+    /// # Errors
+    /// [`Error::Folder`].
+    pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self, Error> {
+        let Options { fsync, intercept } = options;
+        Ok(Self { store: Arc::new(Store::open(dir.into(), fsync)?), intercept })
+    }
+
+    /// Makes a bucket if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::BucketName`], [`Error::Folder`].
+    pub fn ensure_bucket(&self, name: &str) -> Result<(), Error> {
+        let folder =
+            self.store.bucket_folder(name).map_err(|_| Error::BucketName { name: name.to_owned() })?;
+        self.store.create_folders(&folder).map_err(|source| Error::Folder { path: folder, source })
+    }
+}
+
+impl fmt::Debug for EmbeddedStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("EmbeddedStore").field("folder", &self.store.root()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,375 @@
+//! Listing keys in S3's order (that of their UTF-8 bytes), a page at a time.
+//!
+//! Nothing is indexed: the folders are walked in the order of their keys from where the page begins, and only
+//! one folder a level is in memory at a time.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::keys::{ESCAPED_FOLDER, is_plain_component, key_of_escaped};
+
+/// What a page is asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query {
+    pub(crate) prefix: String,
+    pub(crate) delimiter: Option<String>,
+    /// Only keys after this one.
+    pub(crate) after: Option<String>,
+    /// Whether `after` is a common prefix that an earlier page has shown: nothing below it is shown again.
+    pub(crate) after_is_prefix: bool,
+    pub(crate) max: usize,
+}
+
+/// One line of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item<T> {
+    Key(String, T),
+    CommonPrefix(String),
+}
+
+impl<T> Item<T> {
+    /// The key or the common prefix.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Key(name, _) | Self::CommonPrefix(name) => name,
+        }
+    }
+}
+
+/// One page.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<Item<T>>,
+    pub(crate) truncated: bool,
+}
+
+/// Keys in order, with something that is known of each.
+pub(crate) trait Keys {
+    type Value;
+
+    /// The next key.
+    fn next(&mut self) -> io::Result<Option<(String, Self::Value)>>;
+
+    /// Says that no key that begins with `prefix` is wanted any more.
+    fn pass(&mut self, prefix: &str) {
+        let _ = prefix;
+    }
+}
+
+impl<T> Keys for VecDeque<(String, T)> {
+    type Value = T;
+
+    fn next(&mut self) -> io::Result<Option<(String, T)>> {
+        Ok(self.pop_front())
+    }
+}
+
+/// Reads one page. `value` says what is shown of a key, or that it is not there any more.
+///
+/// # Errors
+/// The keys cannot be read, or `value` fails.
+pub(crate) fn page<K: Keys, T, E: From<io::Error>>(
+    keys: &mut K,
+    query: &Query,
+    mut value: impl FnMut(&str, K::Value) -> Result<Option<T>, E>,
+) -> Result<Page<T>, E> {
+    let mut items: Vec<Item<T>> = Vec::new();
+    if query.max == 0 {
+        return Ok(Page { items, truncated: false });
+    }
+    while let Some((key, known)) = keys.next()? {
+        if !is_wanted(&key, query) {
+            continue;
+        }
+        let common = common_prefix(&key, query);
+        if let Some(common) = common
+            && items.last().is_some_and(|last| last.name() == common)
+        {
+            continue;
+        }
+        if items.len() == query.max {
+            return Ok(Page { items, truncated: true });
+        }
+        if let Some(common) = common {
+            keys.pass(common);
+            items.push(Item::CommonPrefix(common.to_owned()));
+        } else if let Some(shown) = value(&key, known)? {
+            items.push(Item::Key(key, shown));
+        }
+    }
+    Ok(Page { items, truncated: false })
+}
+
+fn is_wanted(key: &str, query: &Query) -> bool {
+    let Some(after) = &query.after else { return key.starts_with(&query.prefix) };
+    let shown = query.after_is_prefix && key.starts_with(after);
+    key.starts_with(&query.prefix) && key > after.as_str() && !shown
+}
+
+fn common_prefix<'key>(key: &'key str, query: &Query) -> Option<&'key str> {
+    let delimiter = query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())?;
+    let rest = key.strip_prefix(&query.prefix)?;
+    let end = query.prefix.len() + rest.find(delimiter)? + delimiter.len();
+    key.get(..end)
+}
+
+/// The keys of a bucket.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    query: Query,
+    /// From the outermost folder inwards: what is left of each, in order.
+    plain: Vec<VecDeque<Entry>>,
+    /// A plain key that was read but not yet given out.
+    ahead: Option<String>,
+    escaped: VecDeque<String>,
+}
+
+/// A file's key, or a folder's with `/` at its end. Ordered by that, a walk yields keys in order.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    key: String,
+    path: PathBuf,
+}
+
+impl Entry {
+    fn is_folder(&self) -> bool {
+        self.key.ends_with('/')
+    }
+}
+
+impl Walk {
+    /// # Errors
+    /// A folder cannot be read.
+    pub(crate) fn new(bucket: &Path, query: &Query) -> io::Result<Self> {
+        // The deepest folder that every key with this prefix is below.
+        let start = query.prefix.rfind('/').and_then(|end| query.prefix.get(..=end)).unwrap_or_default();
+        let below = start.split_terminator('/').all(is_plain_component);
+        let mut walk =
+            Self { query: query.clone(), plain: Vec::new(), ahead: None, escaped: escaped_keys(bucket)? };
+        if below {
+            walk.enter(start, &bucket.join(start))?;
+        }
+        Ok(walk)
+    }
+
+    fn next_plain(&mut self) -> io::Result<Option<String>> {
+        while let Some(folder) = self.plain.last_mut() {
+            match folder.pop_front() {
+                None => {
+                    self.plain.pop();
+                }
+                Some(entry) if entry.is_folder() => self.enter(&entry.key, &entry.path)?,
+                Some(entry) => return Ok(Some(entry.key)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn enter(&mut self, prefix: &str, path: &Path) -> io::Result<()> {
+        let mut entries = match read_folder(prefix, path) {
+            Ok(entries) => entries,
+            // Deleted meanwhile, or never there: it holds no keys.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        entries.retain(|entry| self.may_hold_wanted(entry));
+        entries.sort_unstable();
+        self.plain.push(entries.into());
+        Ok(())
+    }
+
+    fn may_hold_wanted(&self, entry: &Entry) -> bool {
+        let Query { prefix, after, after_is_prefix, .. } = &self.query;
+        let has_prefix = entry.key.starts_with(prefix) || entry.is_folder() && prefix.starts_with(&entry.key);
+        let Some(after) = after else { return has_prefix };
+        let shown = *after_is_prefix && entry.key.starts_with(after);
+        let beyond = entry.key > *after || entry.is_folder() && after.starts_with(&entry.key);
+        has_prefix && beyond && !shown
+    }
+}
+
+impl Keys for Walk {
+    type Value = ();
+
+    fn next(&mut self) -> io::Result<Option<(String, ())>> {
+        if self.ahead.is_none() {
+            self.ahead = self.next_plain()?;
+        }
+        let escaped_first = match (&self.ahead, self.escaped.front()) {
+            (Some(plain), Some(escaped)) => {
+                if plain == escaped {
+                    // The plain place has precedence, and the key is one.
+                    self.escaped.pop_front();
+                    return Ok(self.ahead.take().map(|key| (key, ())));
+                }
+                escaped < plain
+            }
+            (plain, _) => plain.is_none(),
+        };
+        let key = if escaped_first { self.escaped.pop_front() } else { self.ahead.take() };
+        Ok(key.map(|key| (key, ())))
+    }
+
+    fn pass(&mut self, prefix: &str) {
+        if self.ahead.as_ref().is_some_and(|key| key.starts_with(prefix)) {
+            self.ahead = None;
+        }
+        for folder in &mut self.plain {
+            while folder.front().is_some_and(|entry| entry.key.starts_with(prefix)) {
+                folder.pop_front();
+            }
+        }
+        while self.escaped.front().is_some_and(|key| key.starts_with(prefix)) {
+            self.escaped.pop_front();
+        }
+    }
+}
+
+/// The files and folders that have keys; links and devices have none.
+fn read_folder(prefix: &str, path: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| is_plain_component(name)) else { continue };
+        if prefix.is_empty() && name == ESCAPED_FOLDER {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        if kind.is_file() || kind.is_dir() {
+            let end = if kind.is_dir() { "/" } else { "" };
+            entries.push(Entry { key: format!("{prefix}{name}{end}"), path: entry.path() });
+        }
+    }
+    Ok(entries)
+}
+
+fn escaped_keys(bucket: &Path) -> io::Result<VecDeque<String>> {
+    let mut keys = Vec::new();
+    let mut folders = vec![bucket.join(ESCAPED_FOLDER)];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                keys.extend(entry.path().strip_prefix(bucket).ok().and_then(key_of_escaped));
+            }
+        }
+    }
+    keys.sort_unstable();
+    Ok(keys.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{escaped_path, plain_path};
+
+    fn bucket(keys: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for key in keys {
+            let path = dir.path().join(plain_path(key).unwrap_or_else(|| escaped_path(key)));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        }
+        dir
+    }
+
+    fn list(bucket: &Path, query: &Query) -> Page<()> {
+        let mut walk = Walk::new(bucket, query).unwrap();
+        page(&mut walk, query, |_, ()| Ok::<_, io::Error>(Some(()))).unwrap()
+    }
+
+    fn names(page: &Page<()>) -> Vec<&str> {
+        page.items.iter().map(Item::name).collect()
+    }
+
+    fn all() -> Query {
+        Query { max: 1000, ..Query::default() }
+    }
+
+    /// S3 lists in the order of UTF-8 bytes, in which `a-` and `a.` come before `a/`.
+    #[test]
+    fn keys_come_in_the_order_of_their_bytes() {
+        let keys = ["a", "a-b", "a.b", "a//b", "a/b", "a/b/", "a/é", "a0", "b", "%escaped", "ü", "Z"];
+        let keys: Vec<&str> = keys.into_iter().filter(|key| !["a", "a/b"].contains(key)).collect();
+        let dir = bucket(&keys);
+        let mut sorted = keys.clone();
+        sorted.sort_unstable();
+        assert_eq!(names(&list(dir.path(), &all())), sorted);
+    }
+
+    /// Promise 5: pages of any size, put together, are the whole list, with and without a delimiter.
+    #[test]
+    fn pages_add_up_to_the_list() {
+        let keys = ["a", "b/1", "b/2", "b/c/3", "b/c/4", "b//5", "c", "d/6", "d/7", "e/"];
+        let dir = bucket(&keys);
+        for (prefix, delimiter) in
+            [("", None), ("", Some("/")), ("b/", Some("/")), ("b", None), ("", Some("/c"))]
+        {
+            let query = Query { prefix: prefix.to_owned(), delimiter: delimiter.map(str::to_owned), ..all() };
+            let whole = list(dir.path(), &query);
+            for max in 1..=keys.len() {
+                let mut query = Query { max, ..query.clone() };
+                let mut found = Vec::new();
+                loop {
+                    let page = list(dir.path(), &query);
+                    assert!(page.items.len() <= max);
+                    let last = page.items.last();
+                    query.after_is_prefix = matches!(last, Some(Item::CommonPrefix(_)));
+                    query.after = last.map(|item| item.name().to_owned());
+                    found.extend(page.items);
+                    if !page.truncated {
+                        break;
+                    }
+                }
+                assert_eq!(found, whole.items, "prefix {prefix:?}, delimiter {delimiter:?}, {max} a page");
+            }
+        }
+    }
+
+    #[test]
+    fn a_delimiter_groups_what_follows_the_prefix() {
+        let dir = bucket(&["a", "b/1", "b/2", "b/c/3", "x-y-z"]);
+        let grouped = |prefix: &str, delimiter: &str| {
+            let query = Query { prefix: prefix.to_owned(), delimiter: Some(delimiter.to_owned()), ..all() };
+            list(dir.path(), &query).items
+        };
+        let key = |name: &str| Item::Key(name.to_owned(), ());
+        let common = |name: &str| Item::CommonPrefix(name.to_owned());
+        assert_eq!(grouped("", "/"), [key("a"), common("b/"), key("x-y-z")]);
+        assert_eq!(grouped("b/", "/"), [key("b/1"), key("b/2"), common("b/c/")]);
+        assert_eq!(grouped("x", "-"), [common("x-")]);
+        assert_eq!(grouped("nothing/", "/"), []);
+        assert_eq!(grouped("../", "/"), []);
+    }
+
+    /// Folders that hold no object are no common prefix.
+    #[test]
+    fn empty_folders_are_not_shown() {
+        let dir = bucket(&["a/b"]);
+        fs::create_dir_all(dir.path().join("empty/deep")).unwrap();
+        let query = Query { delimiter: Some("/".to_owned()), ..all() };
+        assert_eq!(names(&list(dir.path(), &query)), ["a/"]);
+    }
+
+    #[test]
+    fn keys_that_are_gone_do_not_count() {
+        let dir = bucket(&["a", "b", "c"]);
+        let query = Query { max: 2, ..all() };
+        let mut walk = Walk::new(dir.path(), &query).unwrap();
+        let page = page(&mut walk, &query, |key, ()| Ok::<_, io::Error>((key != "a").then_some(()))).unwrap();
+        assert_eq!((names(&page), page.truncated), (vec!["b", "c"], false));
+    }
+}

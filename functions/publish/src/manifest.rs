@@ -1,0 +1,198 @@
+//! The manifest's form, and a writer that streams it: it may name more objects than memory would hold.
+
+use jiff::Timestamp;
+use landfall::checksum::Sha256;
+use landfall::job::{
+    ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey, StagedFile, Totals,
+};
+use landfall::source::Export;
+use landfall::store::{ByteBudget, ObjectWriter, Store, StoreError};
+use landfall::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version of the manifest's form.
+pub const MANIFEST_VERSION: u32 = 1;
+
+/// A manifest: this job has landed, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of this form.
+    pub manifest_version: u32,
+    /// The connection that the job ran on.
+    pub connection: ConnectionName,
+    /// The job's id at the source.
+    pub job_request_id: JobRequestId,
+    /// The run that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_key: Option<RunKey>,
+    /// What it exported.
+    pub export: Export,
+    /// The destination's name.
+    pub destination: DestinationName,
+    /// When it was submitted, or first seen.
+    pub submitted_at: Timestamp,
+    /// The source's files.
+    pub files: Vec<SourceFile>,
+    /// Every object that has landed, in the order of the source's files and of their members.
+    pub objects: Vec<LandedObject>,
+    /// How the job ended: `succeeded`, `partial` or `empty`.
+    pub state: JobState,
+    /// The same in the source's own word.
+    pub native_status: String,
+    /// What the source said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What has landed, summed.
+    pub totals: Totals,
+}
+
+/// What a manifest begins with.
+#[derive(Debug, Serialize)]
+pub(crate) struct Head<'a> {
+    manifest_version: u32,
+    connection: &'a ConnectionName,
+    job_request_id: &'a JobRequestId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_key: Option<&'a RunKey>,
+    export: &'a Export,
+    destination: &'a DestinationName,
+    submitted_at: Timestamp,
+}
+
+impl<'a> Head<'a> {
+    /// The head of a job's manifest.
+    pub(crate) fn of(job: &'a JobRecord) -> Self {
+        Self {
+            manifest_version: MANIFEST_VERSION,
+            connection: &job.connection,
+            job_request_id: &job.job_request_id,
+            run_key: job.run_key.as_ref(),
+            export: &job.export,
+            destination: &job.destination,
+            submitted_at: job.since,
+        }
+    }
+}
+
+/// A file as the source gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceFile {
+    /// Its name at the source.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: Sha256,
+}
+
+/// What a manifest ends with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tail {
+    /// How the job ended.
+    pub state: JobState,
+    /// The same in the source's own word.
+    pub native_status: String,
+    /// What the source said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What has landed, summed.
+    pub totals: Totals,
+}
+
+/// Writes a manifest piece by piece. It becomes visible whole, when it is finished.
+pub(crate) struct ManifestWriter {
+    writer: ObjectWriter,
+    is_first: bool,
+    totals: Totals,
+}
+
+/// Every line of a manifest's lists begins so; the tail's own line begins with a brace's worth less.
+const TAIL_MARK: &str = "\n  ],\n  \"state\":";
+
+impl ManifestWriter {
+    /// Begins with what the job was asked for.
+    pub(crate) async fn begin(store: &Store, key: &str, budget: &ByteBudget, head: &Head<'_>) -> Result<Self> {
+        let writer = ObjectWriter::new(store, key, budget, None);
+        let mut this = Self { writer, is_first: true, totals: Totals::default() };
+        let head = serde_json::to_string_pretty(head).map_err(unserialisable)?;
+        let open = head.trim_end().strip_suffix('}').unwrap_or(&head).trim_end();
+        this.push(&format!("{open},\n  \"files\": [")).await?;
+        Ok(this)
+    }
+
+    /// Names one of the source's files.
+    pub(crate) async fn file(&mut self, staged: &StagedFile) -> Result<()> {
+        let file = SourceFile { name: staged.name.clone(), size: staged.size, sha256: staged.sha256 };
+        self.item(&file).await
+    }
+
+    /// Goes on to the objects.
+    pub(crate) async fn begin_objects(&mut self) -> Result<()> {
+        self.is_first = true;
+        self.push("\n  ],\n  \"objects\": [").await
+    }
+
+    /// Names one object.
+    pub(crate) async fn object(&mut self, object: &LandedObject) -> Result<()> {
+        self.totals.add(object);
+        self.item(object).await
+    }
+
+    /// Ends with how the job ended, and makes the manifest visible.
+    pub(crate) async fn finish(mut self, outcome: &Outcome) -> Result<()> {
+        let tail = Tail {
+            state: outcome.state,
+            native_status: outcome.native_status.clone(),
+            message: outcome.message.clone(),
+            totals: self.totals,
+        };
+        let tail = serde_json::to_string_pretty(&tail).map_err(unserialisable)?;
+        let tail = tail.trim_start_matches(['{', '\n', ' ']);
+        self.push(&format!("\n  ],\n  {tail}\n")).await?;
+        self.writer.seal(|_| Ok::<_, Error>(())).await?;
+        Ok(())
+    }
+
+    async fn item<T: Serialize>(&mut self, item: &T) -> Result<()> {
+        let json = serde_json::to_string(item).map_err(unserialisable)?;
+        let comma = if std::mem::replace(&mut self.is_first, false) { "" } else { "," };
+        self.push(&format!("{comma}\n    {json}")).await
+    }
+
+    async fn push(&mut self, text: &str) -> Result<()> {
+        if let Err(error) = self.writer.write(text.as_bytes()).await {
+            self.writer.abort().await?;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+}
+
+/// Reads how a manifest ends, without the objects that it names.
+pub(crate) async fn read_tail(store: &Store, key: &str) -> Result<Tail> {
+    use futures::TryStreamExt as _;
+    const LONGEST_TAIL: u64 = 64 << 10;
+    let missing = || StoreError::NoSuchObject { operation: "HeadObject", object: key.to_owned() };
+    let info = store.head(key).await?.ok_or_else(missing)?;
+    let from = info.size.saturating_sub(LONGEST_TAIL);
+    let body = store.read_range(key, &info.etag, from..info.size).await?;
+    let bytes = body.try_fold(Vec::new(), async |mut read, bytes| {
+        read.extend_from_slice(&bytes);
+        Ok(read)
+    });
+    let bytes = bytes.await?;
+    let text = String::from_utf8_lossy(&bytes);
+    let tail = text.rfind(TAIL_MARK).map(|at| text.split_at(at).1.trim_start_matches(['\n', ' ', ']', ',']));
+    let tail = tail.map(|tail| serde_json::from_str(&format!("{{{tail}")));
+    match tail {
+        Some(Ok(tail)) => Ok(tail),
+        _ => Err(Error::integrity(format!("{key} is there, and is not a manifest that landfall wrote"))),
+    }
+}
+
+fn unserialisable(error: serde_json::Error) -> Error {
+    Error::contract_broken("a part of the manifest cannot be written as JSON").because(error)
+}

@@ -1,0 +1,182 @@
+//! An archive: checked as a whole, then landed member by member.
+
+use std::collections::HashMap;
+
+use futures::{StreamExt as _, stream};
+use landfall::archive::{ArchiveError, Directory, Member, ReadDirectoryError, RefusalKind, read_directory};
+use landfall::clock::elapsed;
+use landfall::job::LandedObject;
+use landfall::store::StoreError;
+use landfall::store::keys::{LONGEST_KEY, unpack_checkpoint};
+use landfall::{Error, ErrorType, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::member::{self, MARGIN};
+use crate::staged::StagedObject;
+use crate::{Landed, Unpack};
+
+/// How many members are on their way at once. Beyond two a core only latency gains, and each costs a part's memory.
+const MEMBERS_AT_ONCE: usize = 6;
+
+/// How often what has landed is noted, in bytes landed and in members.
+const CHECKPOINT_BYTES: u64 = 1 << 30;
+const CHECKPOINT_MEMBERS: usize = 1_000;
+
+/// The members that have landed, by their place in the directory.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Checkpoint {
+    landed: HashMap<u32, LandedObject>,
+}
+
+/// Lands an archive. Nothing lands of one that is refused: what had, before its bytes showed why, is withdrawn.
+pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<Landed> {
+    let limits = &unpack.landing.destination.limits;
+    let directory = read_directory(&object, limits).await.map_err(unreadable)?;
+    if directory.members().is_empty() {
+        return Err(Error::integrity("the archive holds nothing, not even an empty member"));
+    }
+    let members: Vec<&Member> = directory.files().collect();
+    keys_fit(unpack, &members)?;
+    let bytes = members.iter().map(|member| member.size()).sum();
+    unpack.context.observer().members_listed(u64::try_from(members.len()).unwrap_or(u64::MAX), bytes);
+
+    let checkpoint_key = unpack_checkpoint(&unpack.job.job(), unpack.staged.ordinal);
+    let mut checkpoint: Checkpoint = unpack.work.checkpoint(&checkpoint_key).await?.unwrap_or_default();
+    let landed_before = checkpoint.landed.len();
+    for object in checkpoint.landed.values() {
+        unpack.context.observer().unpacked(object.size);
+        unpack.context.observer().landed();
+    }
+    match land_members(unpack, &object, &members, &mut checkpoint, &checkpoint_key).await {
+        Ok(true) => Ok(Landed::Whole(in_order(&members, checkpoint))),
+        Ok(false) => {
+            unpack.work.save_checkpoint(&checkpoint_key, &checkpoint).await?;
+            made_progress(unpack, &members, &checkpoint, landed_before)?;
+            Ok(Landed::InPart(in_order(&members, checkpoint)))
+        }
+        Err(error) if error.retryable() => {
+            unpack.work.save_checkpoint(&checkpoint_key, &checkpoint).await?;
+            Err(error)
+        }
+        Err(error) => {
+            if is_refusal(&error) {
+                withdraw(unpack, &directory, &checkpoint_key).await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Lands what has not landed yet. Returns whether all has; not all, if the deadline came first.
+async fn land_members(
+    unpack: &Unpack<'_>,
+    object: &StagedObject,
+    members: &[&Member],
+    checkpoint: &mut Checkpoint,
+    checkpoint_key: &str,
+) -> Result<bool> {
+    let missing: Vec<&Member> =
+        members.iter().copied().filter(|member| !checkpoint.landed.contains_key(&member.index())).collect();
+    let mut landing = stream::iter(missing)
+        .map(|member| async move { (member, Box::pin(member::land(unpack, object, member)).await) })
+        .buffer_unordered(MEMBERS_AT_ONCE);
+    let (mut all, mut unnoted_bytes, mut unnoted_members) = (true, 0, 0);
+    let mut first_error = None;
+    while let Some((member, landed)) = landing.next().await {
+        match landed {
+            Ok(Some(object)) => {
+                unpack.context.observer().landed();
+                unnoted_bytes += object.size;
+                unnoted_members += 1;
+                checkpoint.landed.insert(member.index(), object);
+            }
+            Ok(None) => all = false,
+            Err(error) => {
+                first_error = Some(error.while_doing(format_args!("member {:?}", member.name())));
+                break;
+            }
+        }
+        if unnoted_bytes >= CHECKPOINT_BYTES || unnoted_members >= CHECKPOINT_MEMBERS {
+            unpack.work.save_checkpoint(checkpoint_key, checkpoint).await?;
+            (unnoted_bytes, unnoted_members) = (0, 0);
+        }
+    }
+    match first_error {
+        Some(error) => Err(error),
+        None => Ok(all),
+    }
+}
+
+/// A call that could not land one member more would be repeated for ever.
+fn made_progress(
+    unpack: &Unpack<'_>,
+    members: &[&Member],
+    checkpoint: &Checkpoint,
+    landed_before: usize,
+) -> Result<()> {
+    let seconds = elapsed(unpack.started_at, unpack.context.clock().now()).as_secs();
+    if checkpoint.landed.len() > landed_before || seconds < MARGIN.as_secs() {
+        return Ok(());
+    }
+    let missing = members.iter().filter(|member| !checkpoint.landed.contains_key(&member.index()));
+    let largest = missing.max_by_key(|member| member.size());
+    Err(Error::limit_exceeded(format!(
+        "no member more could land within an invocation of {seconds} s; the largest that is missing has {} bytes: \
+         give the function more memory, which brings more network, or more time",
+        largest.map_or(0, |member| member.size())
+    )))
+}
+
+fn keys_fit(unpack: &Unpack<'_>, members: &[&Member]) -> Result<()> {
+    match members.iter().find(|member| member::key(unpack, member).len() > LONGEST_KEY) {
+        None => Ok(()),
+        Some(member) => Err(Error::unsafe_archive(format!(
+            "the key of member {:?} would be longer than {LONGEST_KEY} bytes",
+            member.name()
+        ))),
+    }
+}
+
+fn in_order(members: &[&Member], mut checkpoint: Checkpoint) -> Vec<LandedObject> {
+    members.iter().filter_map(|member| checkpoint.landed.remove(&member.index())).collect()
+}
+
+/// Deletes what has landed of an archive that turned out to be one that must not land.
+async fn withdraw(unpack: &Unpack<'_>, directory: &Directory, checkpoint_key: &str) -> Result<()> {
+    tracing::warn!(file.ordinal = unpack.staged.ordinal, "the archive is refused: what has landed of it is withdrawn");
+    let deletions: Vec<Result<(), StoreError>> = stream::iter(directory.files())
+        .map(|member| async move { unpack.landing.store.delete(&member::key(unpack, member)).await })
+        .buffer_unordered(MEMBERS_AT_ONCE)
+        .collect()
+        .await;
+    deletions.into_iter().collect::<Result<Vec<()>, _>>()?;
+    Ok(unpack.work.store().delete(checkpoint_key).await?)
+}
+
+fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error.error_type(),
+        ErrorType::UnsafeArchive | ErrorType::LimitExceeded | ErrorType::IntegrityError
+    )
+}
+
+fn unreadable(error: ReadDirectoryError<StoreError>) -> Error {
+    match error {
+        ReadDirectoryError::Refused(refused) => refusal(refused),
+        ReadDirectoryError::Read { source, .. } => source.into(),
+        short @ ReadDirectoryError::ShortRead { .. } => {
+            Error::store_unavailable("the staged archive could not be read").because(short)
+        }
+    }
+}
+
+/// A refusal, under its stable name.
+pub(crate) fn refusal(refused: ArchiveError) -> Error {
+    let message = refused.to_string();
+    match refused.kind() {
+        RefusalKind::Unsafe | RefusalKind::Unsupported => Error::unsafe_archive(message),
+        RefusalKind::LimitExceeded => Error::limit_exceeded(message),
+        RefusalKind::Integrity => Error::integrity(message),
+    }
+}

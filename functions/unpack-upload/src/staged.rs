@@ -1,0 +1,74 @@
+//! The staged object, read by ranges. It must stay the very object that was fetched.
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use landfall::archive::{ReadAt, SNIFF_BYTES};
+use landfall::job::{JobRef, StagedFile};
+use landfall::store::{ObjectInfo, Store, StoreError, keys};
+use landfall::{Error, Result};
+
+/// A staged object that is there.
+#[derive(Debug, Clone)]
+pub(crate) struct StagedObject {
+    store: Store,
+    info: ObjectInfo,
+}
+
+impl StagedObject {
+    /// Finds the object that the record is about.
+    pub(crate) async fn open(store: &Store, job: &JobRef, staged: &StagedFile) -> Result<Self> {
+        let key = keys::staged(job, staged.ordinal);
+        let info = store.head(&key).await?;
+        let info = info.ok_or_else(|| {
+            Error::not_found(format!("{} was staged at {key} and is not there any more: fetch it again", staged.name))
+        })?;
+        if info.size != staged.size || info.crc64nvme.is_some_and(|crc| crc != staged.crc64nvme) {
+            return Err(Error::integrity(format!(
+                "{} was staged with {} bytes and CRC-64/NVME {}, and {key} is another object now",
+                staged.name, staged.size, staged.crc64nvme
+            )));
+        }
+        Ok(Self { store: store.clone(), info })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn info(&self) -> &ObjectInfo {
+        &self.info
+    }
+
+    /// As much of its beginning as tells what it is.
+    pub(crate) async fn first_bytes(&self) -> Result<Bytes> {
+        let wanted = usize::try_from(self.info.size).unwrap_or(SNIFF_BYTES).min(SNIFF_BYTES);
+        Ok(self.read_at(0, wanted).await?)
+    }
+
+    /// Streams a range of it.
+    pub(crate) async fn stream(
+        &self,
+        range: std::ops::Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>> {
+        Ok(self.store.read_range(&self.info.key, &self.info.etag, range).await?)
+    }
+}
+
+impl ReadAt for StagedObject {
+    type Error = StoreError;
+
+    fn size(&self) -> u64 {
+        self.info.size
+    }
+
+    async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
+        let end = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        let body = self.store.read_range(&self.info.key, &self.info.etag, offset..end).await?;
+        let read = body.try_fold(Vec::with_capacity(length), async |mut read, bytes| {
+            read.extend_from_slice(&bytes);
+            Ok(read)
+        });
+        Ok(read.await?.into())
+    }
+}

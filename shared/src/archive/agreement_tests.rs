@@ -1,0 +1,694 @@
+//! Each refusal, provoked by an archive that is legal but for one thing; and what looks odd but is legal.
+
+use bytes::Bytes;
+use futures::executor::block_on;
+
+use super::fixture::{Archive, Entry, TEXT, Zip64End, block, deflate, unicode_path_block, zip64_block};
+use super::*;
+
+fn read(bytes: Vec<u8>) -> Result<Directory, ArchiveError> {
+    read_within(bytes, &Limits::default())
+}
+
+fn read_within(bytes: Vec<u8>, limits: &Limits) -> Result<Directory, ArchiveError> {
+    block_on(read_directory(&Bytes::from(bytes), limits)).map_err(|error| match error {
+        ReadDirectoryError::Refused(refusal) => refusal,
+        other => panic!("{other}"),
+    })
+}
+
+/// Reads the directory and all data, as landing does.
+fn land(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, ArchiveError> {
+    let directory = read(bytes.to_vec())?;
+    directory.files().map(|member| Ok((member.name().to_owned(), decode(bytes, member)?))).collect()
+}
+
+fn decode(bytes: &[u8], member: &Member) -> Result<Vec<u8>, ArchiveError> {
+    let range = member.data_range();
+    let data = &bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
+    let mut decoder = MemberDecoder::new(member, &Limits::default());
+    let mut landed = Vec::new();
+    for chunk in data.chunks(7) {
+        decoder.push(chunk, |piece| {
+            landed.extend_from_slice(piece);
+            Ok::<_, ArchiveError>(())
+        })?;
+    }
+    decoder.finish()?;
+    Ok(landed)
+}
+
+/// The archive lands these names, each with [`TEXT`].
+#[track_caller]
+fn lands(archive: &Archive, names: &[&str]) {
+    let landed = land(&archive.build()).unwrap();
+    assert_eq!(landed.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+    assert!(landed.iter().all(|(_, data)| data == TEXT));
+}
+
+macro_rules! refused {
+    ($archive:expr, $pattern:pat) => {
+        let error = land(&$archive.build()).expect_err("lands");
+        assert!(matches!(error, $pattern), "{error:?}");
+    };
+}
+
+fn file() -> Entry {
+    Entry::deflated(b"a.csv", TEXT)
+}
+
+fn other() -> Entry {
+    Entry::stored(b"b.csv", TEXT)
+}
+
+#[test]
+fn plain_archives_land() {
+    lands(&Archive::of([file(), other()]), &["a.csv", "b.csv"]);
+    lands(&Archive::of([Entry::stored(b"d/", b""), Entry::deflated(b"d/a", TEXT)]), &["d/a"]);
+    lands(&Archive { comment: b"comment".to_vec(), ..Archive::of([file()]) }, &["a.csv"]);
+}
+
+#[test]
+fn an_archive_without_members_is_an_empty_directory() {
+    let directory = read(Archive::default().build()).unwrap();
+    assert!(directory.members().is_empty());
+    assert_eq!(sniff(&Archive::default().build()), Kind::EmptyZip);
+}
+
+#[test]
+fn every_form_of_data_descriptor_lands() {
+    let signature = b"PK\x07\x08";
+    let entry = Entry::streamed(b"a.csv", TEXT);
+    for descriptor in [
+        entry.descriptor_32(signature),
+        entry.descriptor_32(b""),
+        entry.descriptor_64(signature),
+        entry.descriptor_64(b""),
+    ] {
+        let first = Entry { descriptor, ..entry.clone() };
+        lands(&Archive::of([first.clone(), other()]), &["a.csv", "b.csv"]);
+        lands(&Archive::of([other(), first]), &["b.csv", "a.csv"]);
+    }
+}
+
+#[test]
+fn a_local_header_before_a_descriptor_may_be_filled_all_the_same() {
+    let mut entry = Entry::streamed(b"a.csv", TEXT);
+    entry.local = entry.central.clone();
+    lands(&Archive::of([entry.clone()]), &["a.csv"]);
+    entry.local.compressed_size = 0;
+    lands(&Archive::of([entry]), &["a.csv"]);
+}
+
+#[test]
+fn descriptors_that_say_otherwise_are_refused() {
+    let good = Entry::streamed(b"a.csv", TEXT);
+    for byte in [4, 8, 12] {
+        let mut entry = good.clone();
+        entry.descriptor[byte] ^= 1;
+        refused!(Archive::of([entry, other()]), ArchiveError::Descriptor { .. });
+    }
+    let none = Entry { descriptor: Vec::new(), ..good };
+    refused!(Archive::of([none.clone(), other()]), ArchiveError::Descriptor { .. });
+    refused!(Archive::of([none]), ArchiveError::Descriptor { .. });
+}
+
+#[test]
+fn every_form_of_zip64_lands() {
+    let sizes = |entry: &Entry| [entry.central.size.into(), entry.central.compressed_size.into()];
+    let wide = |mut entry: Entry, extra: Vec<u8>| {
+        entry.central.size = u32::MAX;
+        entry.central.compressed_size = u32::MAX;
+        entry.central.extra = extra;
+        entry
+    };
+    let [size, compressed] = sizes(&file());
+    // Only what is a sentinel.
+    lands(&Archive::of([wide(file(), zip64_block(&[size, compressed]))]), &["a.csv"]);
+    // All values although the offset is none.
+    lands(&Archive::of([wide(file(), zip64_block(&[size, compressed, 0]))]), &["a.csv"]);
+    // Sentinel in one field alone.
+    let mut one = file();
+    one.central.compressed_size = u32::MAX;
+    one.central.extra = zip64_block(&[compressed]);
+    lands(&Archive::of([one]), &["a.csv"]);
+    // In the local header, beside values that are no sentinels.
+    let mut local = file();
+    local.local.extra = zip64_block(&[size, compressed]);
+    lands(&Archive::of([local.clone()]), &["a.csv"]);
+    local.local.size = u32::MAX;
+    local.local.compressed_size = u32::MAX;
+    lands(&Archive::of([local]), &["a.csv"]);
+    // The offset and the disk.
+    let mut far = file();
+    far.offset = Some(u32::MAX);
+    far.disk = u16::MAX;
+    far.central.extra = block(1, &[&[0; 8][..], &[0; 4]].concat());
+    lands(&Archive::of([far]), &["a.csv"]);
+    // Streamed with zeros in 64 bits.
+    let mut streamed = Entry::streamed(b"a.csv", TEXT);
+    streamed.local.size = u32::MAX;
+    streamed.local.compressed_size = u32::MAX;
+    streamed.local.extra = zip64_block(&[0, 0]);
+    streamed.descriptor = streamed.descriptor_64(b"PK\x07\x08");
+    lands(&Archive::of([streamed]), &["a.csv"]);
+}
+
+#[test]
+fn zip64_end_records_land_with_and_without_sentinels() {
+    let mut archive = Archive { zip64: Some(Zip64End::default()), ..Archive::of([file()]) };
+    lands(&archive, &["a.csv"]);
+    archive.end.entries = Some(u16::MAX);
+    archive.end.directory_size = Some(u32::MAX);
+    archive.end.directory_offset = Some(u32::MAX);
+    lands(&archive, &["a.csv"]);
+}
+
+#[test]
+fn zip64_fields_that_do_not_fit_are_refused() {
+    let with = |bend: &dyn Fn(&mut Entry)| {
+        let mut entry = file();
+        bend(&mut entry);
+        Archive::of([entry])
+    };
+    let size = u64::from(file().central.size);
+    refused!(with(&|entry| entry.central.size = u32::MAX), ArchiveError::Zip64Extra { .. });
+    refused!(
+        with(&|entry| {
+            entry.central.size = u32::MAX;
+            entry.central.extra = block(1, &size.to_le_bytes()[..4]);
+        }),
+        ArchiveError::Zip64Extra { .. }
+    );
+    refused!(
+        with(&|entry| entry.central.extra = block(1, &[0; 40])),
+        ArchiveError::Zip64ExtraDisagrees { .. } | ArchiveError::Zip64Extra { .. }
+    );
+    refused!(
+        with(&|entry| {
+            entry.central.size = u32::MAX;
+            entry.central.extra = zip64_block(&[size, 1]);
+        }),
+        ArchiveError::Zip64ExtraDisagrees { header: Header::Central, .. }
+    );
+    refused!(
+        with(&|entry| entry.local.extra = zip64_block(&[size + 1, 1])),
+        ArchiveError::Zip64ExtraDisagrees { header: Header::Local, .. }
+    );
+    refused!(
+        with(&|entry| entry.local.extra = zip64_block(&[0]).repeat(2)),
+        ArchiveError::DuplicateExtra { id: 1, .. }
+    );
+}
+
+#[test]
+fn zip64_end_records_that_disagree_are_refused() {
+    let with = |zip64| Archive { zip64: Some(zip64), ..Archive::of([file()]) };
+    refused!(
+        with(Zip64End { entries: Some(2), ..Zip64End::default() }),
+        ArchiveError::Zip64EndDisagrees { field: "entries", zip64: 2, end: 1 }
+    );
+    refused!(
+        with(Zip64End { locator_offset: Some(0), ..Zip64End::default() }),
+        ArchiveError::Zip64Locator { found: 0, .. }
+    );
+    refused!(
+        with(Zip64End { extensible: vec![0; 8], ..Zip64End::default() }),
+        ArchiveError::Zip64Locator { .. }
+    );
+    refused!(with(Zip64End { disks: Some(2), ..Zip64End::default() }), ArchiveError::SplitArchive { .. });
+    let mut bytes = with(Zip64End::default()).build();
+    let record = memchr::memmem::find(&bytes, b"PK\x06\x06").unwrap();
+    bytes[record + 4] = 45;
+    assert!(matches!(read(bytes.clone()), Err(ArchiveError::Zip64RecordSize { found: 45 })));
+    bytes[record] = 0;
+    assert!(matches!(read(bytes), Err(ArchiveError::Zip64RecordMissing { .. })));
+}
+
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let whole = Archive::of([file()]).build();
+    assert!(matches!(read(Vec::new()), Err(ArchiveError::NoEndRecord { size: 0 })));
+    assert!(matches!(read(b"not an archive".to_vec()), Err(ArchiveError::NoEndRecord { .. })));
+    for length in 0..whole.len() {
+        let refusal = read(whole[..length].to_vec()).unwrap_err();
+        assert_eq!(refusal.kind(), RefusalKind::Integrity, "{length}: {refusal}");
+    }
+    assert!(matches!(
+        read(whole[..whole.len() - 1].to_vec()),
+        Err(ArchiveError::TruncatedEndRecord { found: 21, .. })
+    ));
+}
+
+#[test]
+fn the_comment_has_the_length_that_it_says() {
+    let mut archive = Archive { comment: b"comment".to_vec(), ..Archive::of([file()]) };
+    archive.end.comment_length = Some(8);
+    refused!(archive, ArchiveError::CommentLength { expected: 8, found: 7 });
+}
+
+#[test]
+fn behind_the_end_there_is_zero_padding_or_a_few_stray_bytes() {
+    let with = |trailing: &[u8]| Archive { trailing: trailing.to_vec(), ..Archive::of([file()]) };
+    lands(&with(&[0; 4096]), &["a.csv"]);
+    lands(&with(b"\r\n"), &["a.csv"]);
+    assert_eq!(read(with(b"\r\n").build()).unwrap().trailing_bytes(), 2);
+    refused!(with(&[b' '; 65]), ArchiveError::TrailingBytes { found: 65, .. });
+}
+
+#[test]
+fn two_ends_are_refused() {
+    let one = Archive::of([file()]).build();
+    // A whole archive in the comment of another, and behind it.
+    let in_comment = Archive { comment: one.clone(), ..Archive::of([other()]) };
+    refused!(in_comment, ArchiveError::AmbiguousEnd { .. } | ArchiveError::DirectoryPlace { .. });
+    let behind = Archive { trailing: one.clone(), ..Archive::of([other()]) };
+    refused!(behind, ArchiveError::DirectoryPlace { .. } | ArchiveError::AmbiguousEnd { .. });
+    // Two archives whose offsets are right for the file that holds both.
+    let mut second = Archive { prefix: one, ..Archive::of([other()]) };
+    refused!(second, ArchiveError::AmbiguousEnd { .. });
+    second.prefix = vec![0; 10];
+    refused!(second, ArchiveError::Prefix { found: 10 });
+}
+
+#[test]
+fn an_archive_within_an_archive_is_a_member() {
+    let inner = Archive::of([file()]).build();
+    let outer = Archive::of([Entry::stored(b"inner.zip", &inner)]);
+    assert_eq!(land(&outer.build()).unwrap(), [("inner.zip".to_owned(), inner)]);
+}
+
+#[test]
+fn split_archives_are_refused() {
+    let mut archive = Archive::of([file()]);
+    archive.end.disk = 1;
+    refused!(archive, ArchiveError::SplitArchive { disk: 1, .. });
+    let mut archive = Archive::of([file(), other()]);
+    archive.end.disk_entries = Some(1);
+    refused!(archive, ArchiveError::SplitArchive { .. });
+    refused!(Archive::of([Entry { disk: 1, ..file() }]), ArchiveError::MemberOnOtherDisk { disk: 1, .. });
+    lands(&Archive { prefix: b"PK00".to_vec(), ..Archive::of([file()]) }, &["a.csv"]);
+    refused!(Archive { prefix: b"XXXX".to_vec(), ..Archive::of([file()]) }, ArchiveError::Prefix { .. });
+}
+
+#[test]
+fn the_directory_is_where_the_end_says() {
+    let with = |bend: &dyn Fn(&mut Archive)| {
+        let mut archive = Archive::of([file(), other()]);
+        bend(&mut archive);
+        archive
+    };
+    refused!(with(&|archive| archive.end.directory_size = Some(1)), ArchiveError::DirectoryPlace { .. });
+    refused!(with(&|archive| archive.end.directory_offset = Some(1)), ArchiveError::DirectoryPlace { .. });
+    refused!(with(&|archive| archive.directory_gap = vec![0]), ArchiveError::DirectoryPlace { .. });
+    refused!(
+        with(&|archive| archive.end.entries = Some(1)),
+        ArchiveError::EntryCount { expected: 1, found: 2 }
+    );
+    refused!(
+        with(&|archive| archive.end.entries = Some(3)),
+        ArchiveError::EntryCount { expected: 3, found: 2 }
+    );
+    let mut bytes = with(&|_| ()).build();
+    let header = memchr::memmem::find(&bytes, b"PK\x01\x02").unwrap();
+    bytes[header] = 0;
+    assert!(matches!(read(bytes.clone()), Err(ArchiveError::CentralSignature { offset: 0, .. })));
+    bytes[header] = b'P';
+    bytes[header + 32] = 0xff;
+    assert!(matches!(
+        read(bytes),
+        Err(ArchiveError::CentralSignature { .. } | ArchiveError::TruncatedCentral { .. })
+    ));
+}
+
+#[test]
+fn headers_that_disagree_are_refused() {
+    let with = |bend: &dyn Fn(&mut Entry)| {
+        let mut entry = file();
+        bend(&mut entry);
+        Archive::of([other(), entry])
+    };
+    refused!(with(&|entry| entry.local.name = b"b.csv".to_vec()), ArchiveError::LocalName { .. });
+    refused!(with(&|entry| entry.local.flags = 8), ArchiveError::LocalFlags { .. });
+    refused!(with(&|entry| entry.central.flags = 8), ArchiveError::LocalFlags { .. });
+    refused!(with(&|entry| entry.central.flags = 1 << 11), ArchiveError::LocalFlags { .. });
+    refused!(with(&|entry| entry.local.flags = 1), ArchiveError::LocalFlags { .. });
+    refused!(with(&|entry| entry.local.method = 0), ArchiveError::LocalMethod { central: 8, local: 0, .. });
+    refused!(with(&|entry| entry.local.crc32 ^= 1), ArchiveError::LocalCrc { .. });
+    refused!(with(&|entry| entry.local.crc32 = 0), ArchiveError::LocalCrc { .. });
+    refused!(with(&|entry| entry.local.size += 1), ArchiveError::LocalSize { .. });
+    refused!(with(&|entry| entry.local.compressed_size -= 1), ArchiveError::LocalCompressedSize { .. });
+    refused!(with(&|entry| entry.offset = Some(1)), ArchiveError::Overlap { .. });
+    let mut bytes = Archive::of([file()]).build();
+    bytes[2] = 0;
+    assert!(matches!(
+        read(bytes),
+        Err(ArchiveError::LocalSignature { offset: 0, found: [b'P', b'K', 0, 4], .. })
+    ));
+}
+
+#[test]
+fn how_hard_the_writer_compressed_may_differ() {
+    let mut entry = file();
+    entry.central.flags = 0b010;
+    lands(&Archive::of([entry]), &["a.csv"]);
+}
+
+#[test]
+fn extra_fields_are_well_formed() {
+    let with = |extra: &[u8]| Archive::of([file().both(|header| header.extra = extra.to_vec())]);
+    lands(&with(&block(0xcafe, b"")), &["a.csv"]);
+    lands(&with(&[0; 3]), &["a.csv"]);
+    refused!(with(b"   "), ArchiveError::ExtraField { offset: 0, .. });
+    refused!(with(&[0xfe, 0xca, 9, 0, 1]), ArchiveError::ExtraField { offset: 0, .. });
+    let mut local = file();
+    local.local.extra = vec![0xfe, 0xca, 9, 0, 1];
+    refused!(Archive::of([local]), ArchiveError::ExtraField { header: Header::Local, .. });
+    // Longer than the window was planned for.
+    let mut aligned = file();
+    aligned.local.extra = block(0xd935, &[0; 60_000]);
+    lands(&Archive::of([aligned, other()]), &["a.csv", "b.csv"]);
+}
+
+#[test]
+fn overlapping_members_are_refused() {
+    let second = Entry { offset: Some(0), ..file() }.both(|header| header.name = b"c.csv".to_vec());
+    refused!(Archive::of([file(), second]), ArchiveError::Overlap { .. });
+    // Reaches into the next one only by its local extra field, which the directory does not know.
+    let mut long = other();
+    long.local.extra = block(0xcafe, &[0; 40]);
+    let next = Entry { offset: Some(30 + 5 + 52 + 20), ..file() };
+    refused!(
+        Archive { end: Default::default(), ..Archive::of([long, next]) },
+        ArchiveError::Overlap { .. } | ArchiveError::LocalSignature { .. }
+    );
+    let mut far = other();
+    far.central.size = 5000;
+    far.central.compressed_size = 5000;
+    refused!(Archive::of([far]), ArchiveError::OutOfRange { .. });
+    let mut behind = Entry { offset: Some(500_000), ..other() };
+    behind.central.size = 10;
+    refused!(
+        Archive::of([file(), behind]),
+        ArchiveError::OutOfRange { .. } | ArchiveError::StoredSize { .. }
+    );
+}
+
+#[test]
+fn gaps_hide_nothing() {
+    let gap = |bytes: &[u8]| Entry { gap: bytes.to_vec(), ..file() };
+    lands(&Archive::of([gap(b"X"), other()]), &["a.csv", "b.csv"]);
+    lands(&Archive { gap: vec![b'X'; 5000], ..Archive::of([file()]) }, &["a.csv"]);
+    for signature in [b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"] {
+        refused!(
+            Archive::of([gap(&[b"XX", &signature[..]].concat()), other()]),
+            ArchiveError::HiddenRecord { .. }
+        );
+    }
+    refused!(
+        Archive::of([gap(&[0; 40_000]), Entry { gap: vec![0; 40_000], ..other() }]),
+        ArchiveError::GapTooLarge { found: 40_000, .. }
+    );
+    // A member that the directory leaves out.
+    let unlisted = Entry { is_listed: false, ..file() };
+    refused!(Archive::of([other(), unlisted.clone()]), ArchiveError::HiddenRecord { .. });
+    refused!(Archive::of([unlisted, other()]), ArchiveError::Prefix { .. });
+}
+
+#[test]
+fn every_key_is_one_members() {
+    refused!(Archive::of([file(), file()]), ArchiveError::DuplicateName { first: 0, second: 1, .. });
+    let folder = || Entry::stored(b"a/", b"");
+    lands(&Archive::of([folder(), folder(), Entry::stored(b"a/b", TEXT)]), &["a/b"]);
+    lands(&Archive::of([Entry::stored(b"A", TEXT), Entry::stored(b"a", TEXT)]), &["A", "a"]);
+    refused!(Archive::of([Entry::stored(b"a", TEXT), folder()]), ArchiveError::FileAndFolder { .. });
+    refused!(
+        Archive::of([Entry::stored(b"a/b/c", TEXT), Entry::stored(b"a/b", TEXT)]),
+        ArchiveError::FileAndFolder { .. }
+    );
+}
+
+#[test]
+fn unsafe_names_are_refused() {
+    for name in [&b"../a"[..], b"/a", b"C:\\a", b"a\\b", b"a/../b", b"a//b", b"", b"a\0b", b"\xc3\x28"] {
+        let is_utf8 = |header: &mut fixture::Header| header.flags = 1 << 11;
+        refused!(Archive::of([Entry::stored(name, TEXT).both(is_utf8)]), ArchiveError::Name { .. });
+    }
+    let long = Archive::of([Entry::stored(&[b'a'; 1025], TEXT)]);
+    assert_eq!(read(long.build()).unwrap_err().kind(), RefusalKind::LimitExceeded);
+}
+
+#[test]
+fn the_unicode_path_is_the_name() {
+    let raw = b"fran\x87ais";
+    let with = |extra: Vec<u8>| Entry::stored(raw, TEXT).both(|header| header.extra.clone_from(&extra));
+    lands(&Archive::of([with(unicode_path_block(raw, "français"))]), &["français"]);
+    refused!(Archive::of([with(unicode_path_block(raw, "other"))]), ArchiveError::UnicodePath { .. });
+    refused!(Archive::of([with(unicode_path_block(b"stale", "français"))]), ArchiveError::UnicodePath { .. });
+    refused!(
+        Archive::of([with(unicode_path_block(raw, "français").repeat(2))]),
+        ArchiveError::DuplicateExtra { id: 0x7075, .. }
+    );
+    let mut local = Entry::stored(raw, TEXT);
+    local.local.extra = unicode_path_block(raw, "other");
+    refused!(Archive::of([local]), ArchiveError::UnicodePath { header: Header::Local, .. });
+}
+
+#[test]
+fn what_is_not_a_file_or_folder_is_refused() {
+    let mode = |mode: u32| Archive::of([Entry { external_attributes: mode << 16, ..file() }]);
+    for special in [0o120_777, 0o020_600, 0o060_600, 0o140_600, 0o040_755] {
+        refused!(mode(special), ArchiveError::SpecialFile { .. });
+    }
+    // Info-ZIP's mark of data from a pipe.
+    lands(&mode(0o010_600), &["a.csv"]);
+    // An upper half that is no mode on OS/2.
+    let mut os2 = mode(0o120_777);
+    os2.entries[0].made_by = 0x0614;
+    lands(&os2, &["a.csv"]);
+    refused!(Archive::of([Entry::stored(b"d/", TEXT)]), ArchiveError::FolderWithData { .. });
+    // An empty stream, as jar writes for a folder.
+    assert!(land(&Archive::of([Entry::streamed(b"d/", b"")]).build()).unwrap().is_empty());
+}
+
+#[test]
+fn encryption_and_other_methods_are_named() {
+    for flags in [1, 1 << 6, 1 << 13] {
+        refused!(Archive::of([file().both(|header| header.flags = flags)]), ArchiveError::Encrypted { .. });
+    }
+    refused!(Archive::of([file().both(|header| header.flags = 32)]), ArchiveError::PatchData { .. });
+    refused!(Archive::of([file().both(|header| header.method = 99)]), ArchiveError::Encrypted { .. });
+    for (method, name) in [(9, "deflate64"), (12, "bzip2"), (14, "lzma"), (93, "zstd"), (95, "xz")] {
+        let refusal = read(Archive::of([file().both(|header| header.method = method)]).build()).unwrap_err();
+        assert_eq!(refusal.kind(), RefusalKind::Unsupported);
+        assert!(refusal.to_string().contains(name), "{refusal}");
+    }
+}
+
+#[test]
+fn limits_are_checked_before_any_data() {
+    let bytes = Archive::of([file(), other()]).build();
+    let refusal = |bend: &dyn Fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        bend(&mut limits);
+        let error = read_within(bytes.clone(), &limits).unwrap_err();
+        assert_eq!(error.kind(), RefusalKind::LimitExceeded);
+        error
+    };
+    assert!(matches!(refusal(&|limits| limits.entries = 1), ArchiveError::TooManyEntries { found: 2, .. }));
+    assert!(matches!(refusal(&|limits| limits.directory_bytes = 9), ArchiveError::DirectoryTooLarge { .. }));
+    assert!(matches!(refusal(&|limits| limits.member_bytes = 9), ArchiveError::MemberTooLarge { .. }));
+    assert!(matches!(refusal(&|limits| limits.total_bytes = 99), ArchiveError::TotalTooLarge { .. }));
+    assert!(matches!(
+        refusal(&|limits| {
+            limits.ratio = 1;
+            limits.ratio_floor_bytes = 9;
+        }),
+        ArchiveError::RatioTooHigh { .. }
+    ));
+    assert!(matches!(
+        refusal(&|limits| {
+            limits.ratio = 1;
+            limits.ratio_floor_bytes = 60;
+        }),
+        ArchiveError::TotalRatioTooHigh { .. }
+    ));
+    assert!(matches!(refusal(&|limits| limits.name_bytes = 4), ArchiveError::Name { .. }));
+}
+
+#[test]
+fn data_that_is_otherwise_than_declared_is_refused() {
+    let with = |bend: &dyn Fn(&mut Entry)| {
+        let mut entry = file();
+        bend(&mut entry);
+        Archive::of([entry])
+    };
+    let both = |bend: &dyn Fn(&mut fixture::Header)| Archive::of([file().both(bend)]);
+    refused!(both(&|header| header.crc32 ^= 1), ArchiveError::Crc { .. });
+    refused!(both(&|header| header.size -= 1), ArchiveError::TooMuchData { .. });
+    refused!(both(&|header| header.size = 0), ArchiveError::TooMuchData { .. });
+    refused!(both(&|header| header.size += 1), ArchiveError::TooLittleData { .. });
+    refused!(with(&|entry| entry.data[0] |= 0b110), ArchiveError::Inflate { .. });
+    let trailing = Entry { data: [deflate(TEXT), vec![0; 3]].concat(), ..file() };
+    let trailing = trailing.both(|header| header.compressed_size += 3);
+    refused!(Archive::of([trailing]), ArchiveError::TrailingData { .. });
+    let cut = file().both(|header| header.compressed_size -= 1);
+    let cut = Entry { data: cut.data[..cut.data.len() - 1].to_vec(), ..cut };
+    refused!(Archive::of([cut]), ArchiveError::UnfinishedStream { .. });
+    let stored = Archive::of([other().both(|header| header.size += 1)]);
+    refused!(stored, ArchiveError::StoredSize { .. });
+}
+
+/// Promise 6: a member whose header lies is stopped at what it declares, whatever it would inflate to.
+#[test]
+fn a_lying_bomb_gives_no_byte_beyond_its_declared_size() {
+    let bomb = Entry::deflated(b"bomb", &vec![0; 8 << 20]).both(|header| header.size = 1000);
+    let bytes = Archive::of([bomb]).build();
+    let directory = read(bytes.clone()).unwrap();
+    let member = &directory.members()[0];
+    let range = member.data_range();
+    let mut decoder = MemberDecoder::new(member, &Limits::default());
+    let mut landed = 0;
+    let data = &bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
+    let result = decoder.push(data, |piece| {
+        landed += piece.len();
+        Ok::<_, ArchiveError>(())
+    });
+    assert!(matches!(result, Err(ArchiveError::TooMuchData { expected: 1000, .. })));
+    assert!(landed <= 1000);
+}
+
+/// The limits hold for counted bytes too, should a decoder be started with tighter ones.
+#[test]
+fn limits_hold_while_inflating() {
+    let bytes = Archive::of([Entry::deflated(b"zeros", &vec![0; 4 << 20])]).build();
+    let directory = read(bytes.clone()).unwrap();
+    let member = &directory.members()[0];
+    let range = member.data_range();
+    let data = &bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
+    let verify = |limits: &Limits| MemberDecoder::new(member, limits).verify(data).unwrap_err();
+    let tight = Limits { member_bytes: 1 << 20, ..Limits::default() };
+    assert!(matches!(verify(&tight), ArchiveError::MemberTooLarge { size, .. } if size <= 2 << 20));
+    let low = Limits { ratio: 100, ratio_floor_bytes: 1 << 20, ..Limits::default() };
+    assert!(matches!(verify(&low), ArchiveError::RatioTooHigh { size, .. } if size <= 2 << 20));
+}
+
+#[test]
+fn a_decoder_serves_member_after_member_into_any_buffer() {
+    let bytes = Archive::of([file(), other(), Entry::streamed(b"c.csv", TEXT)]).build();
+    let directory = read(bytes.clone()).unwrap();
+    let mut decoder = MemberDecoder::new(&directory.members()[0], &Limits::default());
+    // Left in the middle of a member.
+    let start = usize::try_from(directory.members()[0].data_range().start).unwrap();
+    decoder.decode(&bytes[start..start + 10], &mut [0; 8]).unwrap();
+    for (member, room) in directory.files().zip([1, 3, 1000]) {
+        decoder.restart(member);
+        let range = member.data_range();
+        let mut input = &bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
+        let mut landed = Vec::new();
+        let mut buffer = vec![0; room];
+        while !decoder.is_complete() {
+            let step = decoder.decode(input, &mut buffer).unwrap();
+            input = &input[step.consumed..];
+            landed.extend_from_slice(&buffer[..step.produced]);
+        }
+        assert_eq!(landed, TEXT);
+        let decoded = decoder.finish().unwrap();
+        assert_eq!(decoded, Decoded { size: member.size(), crc32: crc32fast::hash(TEXT) });
+    }
+}
+
+#[test]
+fn data_beyond_or_short_of_the_member_is_refused() {
+    let bytes = Archive::of([file(), other()]).build();
+    let directory = read(bytes.clone()).unwrap();
+    for member in directory.files() {
+        let start = usize::try_from(member.data_range().start).unwrap();
+        let length = usize::try_from(member.compressed_size()).unwrap();
+        let mut decoder = MemberDecoder::new(member, &Limits::default());
+        let refusal = decoder.verify(&bytes[start..=start + length]).unwrap_err();
+        assert!(matches!(refusal, ArchiveError::TrailingData { .. }), "{refusal}");
+        decoder.restart(member);
+        decoder.verify(&bytes[start..start + length - 1]).unwrap();
+        assert!(matches!(decoder.finish(), Err(ArchiveError::TruncatedData { .. })));
+    }
+}
+
+/// Every refusal is one line that names the member, so that a person can act on it.
+#[test]
+fn a_refusal_is_one_line() {
+    let refusal = read(Archive::of([Entry::stored(b"a\nb\xe2", TEXT)]).build()).unwrap_err();
+    assert!(!refusal.to_string().contains('\n'));
+    assert!(refusal.to_string().contains("a\\nb"));
+    let source = std::error::Error::source(&refusal).unwrap();
+    assert_eq!(source.to_string(), "the name contains the control character U+000A");
+}
+
+#[test]
+fn a_short_read_is_the_stores_fault() {
+    struct Short(Bytes);
+    impl ReadAt for Short {
+        type Error = std::convert::Infallible;
+        fn size(&self) -> u64 {
+            self.0.size() + 1
+        }
+        async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, Self::Error> {
+            self.0.read_at(offset, length).await
+        }
+    }
+    let short = Short(Bytes::from(Archive::of([file()]).build()));
+    let error = block_on(read_directory(&short, &Limits::default())).unwrap_err();
+    assert!(matches!(error, ReadDirectoryError::ShortRead { .. }), "{error}");
+}
+
+/// Promise 6: small members share reads, large ones cost one small read each.
+#[test]
+fn reads_are_few_and_small() {
+    use std::sync::Mutex;
+    struct Counting(Bytes, Mutex<Vec<usize>>);
+    impl ReadAt for Counting {
+        type Error = std::convert::Infallible;
+        fn size(&self) -> u64 {
+            self.0.size()
+        }
+        async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, Self::Error> {
+            self.1.lock().unwrap().push(length);
+            self.0.read_at(offset, length).await
+        }
+    }
+    let read = |entries: Vec<Entry>| {
+        let archive = Counting(Archive::of(entries).build().into(), Mutex::default());
+        block_on(read_directory(&archive, &Limits::default())).unwrap();
+        archive.1.into_inner().unwrap()
+    };
+    let small = (0..5000).map(|at| Entry::stored(format!("member-{at}").as_bytes(), &[0; 300])).collect();
+    let reads = read(small);
+    assert!(reads.len() <= 5, "{reads:?}");
+    assert!(reads.iter().all(|&length| length <= 1 << 20), "{reads:?}");
+    let large = (0..4).map(|at| Entry::stored(format!("{at}").as_bytes(), &vec![0; 1 << 20])).collect();
+    let reads = read(large);
+    assert_eq!(reads.len(), 2 + 4 + 1, "{reads:?}");
+    assert!(reads[2..].iter().all(|&length| length < 300), "{reads:?}");
+}
+
+/// The `zip` crate writes what we read.
+#[test]
+fn archives_of_another_writer_land() {
+    use std::io::Write;
+    let options = zip::write::SimpleFileOptions::default;
+    let mut writer = zip::ZipWriter::new_stream(Vec::new());
+    writer
+        .start_file("streamed.csv", options().compression_method(zip::CompressionMethod::Deflated))
+        .unwrap();
+    writer.write_all(TEXT).unwrap();
+    writer.start_file("large.csv", options().large_file(true)).unwrap();
+    writer.write_all(TEXT).unwrap();
+    writer.add_directory("folder", options()).unwrap();
+    let bytes = writer.finish().unwrap().into_inner();
+    let landed = land(&bytes).unwrap();
+    assert_eq!(
+        landed.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["streamed.csv", "large.csv"]
+    );
+    assert!(landed.iter().all(|(_, data)| data == TEXT));
+}

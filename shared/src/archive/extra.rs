@@ -1,0 +1,157 @@
+//! The extra field: only ZIP64 and the Unicode path decide anything, but all of it must be well-formed.
+
+use super::error::{ArchiveError, Header};
+use super::limits::shown;
+use super::name::MemberName;
+use super::wire::{Fields, SENTINEL_16, SENTINEL_32};
+
+/// ZIP64 extended information (APPNOTE 4.5.3).
+const ZIP64: u16 = 0x0001;
+/// Info-ZIP Unicode path (APPNOTE 4.6.9).
+const UNICODE_PATH: u16 = 0x7075;
+
+/// The blocks of an extra field that decide what is read.
+pub(super) struct Extra<'a> {
+    header: Header,
+    zip64: Option<&'a [u8]>,
+    unicode_path: Option<&'a [u8]>,
+}
+
+/// The sizes and the place of a header, as the header itself has them.
+pub(super) struct Narrow {
+    pub(super) size: u32,
+    pub(super) compressed_size: u32,
+    /// Only a central header has one.
+    pub(super) offset: Option<u32>,
+    /// Only a central header has one.
+    pub(super) disk: Option<u16>,
+}
+
+/// The same, with what ZIP64 holds in the place of sentinels.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wide {
+    pub(super) size: u64,
+    pub(super) compressed_size: u64,
+    pub(super) offset: u64,
+    pub(super) disk: u32,
+}
+
+impl<'a> Extra<'a> {
+    pub(super) fn parse(extra: &'a [u8], header: Header, member: &str) -> Result<Self, ArchiveError> {
+        let mut found = Self { header, zip64: None, unicode_path: None };
+        let mut fields = Fields::new(extra);
+        while fields.rest().len() >= 4 {
+            let offset = extra.len().saturating_sub(fields.rest().len());
+            let broken = || ArchiveError::ExtraField { member: shown(member), header, offset };
+            let id = fields.u16().ok_or_else(broken)?;
+            let length = fields.u16().ok_or_else(broken)?;
+            let block = fields.bytes(usize::from(length)).ok_or_else(broken)?;
+            let slot = match id {
+                ZIP64 => &mut found.zip64,
+                UNICODE_PATH => &mut found.unicode_path,
+                _ => continue,
+            };
+            if slot.replace(block).is_some() {
+                return Err(ArchiveError::DuplicateExtra { member: shown(member), header, id });
+            }
+        }
+        // Writers that align data pad the field, with zeros or ones, by less than a block's header.
+        let is_padding = |&byte: &u8| byte == 0 || byte == u8::MAX;
+        if fields.rest().iter().all(is_padding) {
+            return Ok(found);
+        }
+        let offset = extra.len().saturating_sub(fields.rest().len());
+        Err(ArchiveError::ExtraField { member: shown(member), header, offset })
+    }
+
+    /// Puts the ZIP64 values in the place of sentinels.
+    ///
+    /// The field holds either exactly the values that are sentinels (APPNOTE 4.5.3), or, as several writers do,
+    /// all values in order, sentinel or not; then a value that is there twice must be the same.
+    pub(super) fn widen(&self, narrow: &Narrow, member: &str) -> Result<Wide, ArchiveError> {
+        let mut slots = [Some(narrow.size), Some(narrow.compressed_size), narrow.offset].map(Slot::of);
+        let disk_is_sentinel = narrow.disk == Some(SENTINEL_16);
+        let sentinels = slots.iter().filter(|slot| slot.is_sentinel).count();
+        let expected = sentinels.saturating_mul(8).saturating_add(if disk_is_sentinel { 4 } else { 0 });
+        let found = self.zip64.unwrap_or_default();
+        let wrong_length = || ArchiveError::Zip64Extra {
+            member: shown(member),
+            header: self.header,
+            expected,
+            found: found.len(),
+        };
+
+        let mut fields = Fields::new(found);
+        let exact = found.len() == expected;
+        for slot in slots.iter_mut().filter(|slot| !exact || slot.is_sentinel) {
+            match fields.u64() {
+                Some(zip64) => self.fill(slot, zip64, member)?,
+                None if slot.is_sentinel => return Err(wrong_length()),
+                None => break,
+            }
+        }
+        let disk = match (narrow.disk, fields.u32()) {
+            (Some(SENTINEL_16), Some(disk)) => disk,
+            (Some(SENTINEL_16), None) => return Err(wrong_length()),
+            (own, _) => own.map_or(0, u32::from),
+        };
+        if !fields.rest().is_empty() {
+            return Err(wrong_length());
+        }
+        let [size, compressed_size, offset] = slots.map(|slot| slot.value);
+        Ok(Wide { size, compressed_size, offset, disk })
+    }
+
+    fn fill(&self, slot: &mut Slot, zip64: u64, member: &str) -> Result<(), ArchiveError> {
+        if !slot.is_absent && !slot.is_sentinel && slot.value != zip64 {
+            let own = slot.value;
+            return Err(ArchiveError::Zip64ExtraDisagrees {
+                member: shown(member),
+                header: self.header,
+                zip64,
+                own,
+            });
+        }
+        slot.value = zip64;
+        Ok(())
+    }
+
+    /// Checks that the Unicode path, if there is one, is the name that the header has: as text, or byte for byte.
+    ///
+    /// APPNOTE 4.6.9 lets it override the header's name, which one reader does and the next does not.
+    pub(super) fn check_unicode_path(&self, name: &MemberName, raw: &[u8]) -> Result<(), ArchiveError> {
+        let Some(block) = self.unicode_path else { return Ok(()) };
+        let mut fields = Fields::new(block);
+        let version = fields.bytes(1);
+        let name_crc = fields.u32();
+        let path = fields.rest();
+        let agrees = version == Some(&[1][..])
+            && name_crc == Some(crc32fast::hash(raw))
+            && (path == raw || path == name.as_str().as_bytes());
+        if agrees {
+            return Ok(());
+        }
+        Err(ArchiveError::UnicodePath {
+            member: shown(name.as_str()),
+            header: self.header,
+            found: shown(&String::from_utf8_lossy(path)),
+        })
+    }
+}
+
+/// One value that a header and its ZIP64 field share.
+struct Slot {
+    value: u64,
+    is_sentinel: bool,
+    is_absent: bool,
+}
+
+impl Slot {
+    fn of(own: Option<u32>) -> Self {
+        Self {
+            value: u64::from(own.unwrap_or_default()),
+            is_sentinel: own == Some(SENTINEL_32),
+            is_absent: own.is_none(),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Reads and checks a whole directory by ranged reads, few and large.
+
+use std::future::Future;
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
+
+use super::central::{CentralParser, Entry};
+use super::end::{End, TAIL_BYTES};
+use super::error::ArchiveError;
+use super::layout::{self, DESCRIPTOR_BYTES, Walk};
+use super::limits::Limits;
+use super::local::{LOCAL_HEADER_BYTES, LocalHeader};
+use super::member::Directory;
+use super::name::check_distinct;
+
+/// Bytes of one ranged read.
+const WINDOW_BYTES: u64 = 1 << 20;
+/// Headers closer than this share a read: a request costs about as long as this many bytes.
+const COALESCE_BYTES: u64 = 128 << 10;
+/// What a local extra field may have more than the central one before it costs a read of its own.
+const EXTRA_SLACK: u64 = 128;
+/// Reads in flight. With windows of 1 MiB this bounds the memory of reading a directory.
+const READS_IN_FLIGHT: usize = 8;
+
+/// Something that is read by ranges: a stored object, a file, memory.
+pub trait ReadAt: Send + Sync {
+    /// Why a read failed.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Bytes in all.
+    fn size(&self) -> u64;
+
+    /// Exactly `length` bytes from `offset`, which lie within [`ReadAt::size`].
+    fn read_at(&self, offset: u64, length: usize) -> impl Future<Output = Result<Bytes, Self::Error>> + Send;
+}
+
+/// An archive in memory.
+impl ReadAt for Bytes {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> u64 {
+        u64::try_from(self.len()).unwrap_or(u64::MAX)
+    }
+
+    async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, Self::Error> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
+        Ok(self.slice(start..start.saturating_add(length).min(self.len())))
+    }
+}
+
+/// Why a directory was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadDirectoryError<E: std::error::Error + 'static> {
+    /// The store, not the archive, is at fault.
+    #[error("cannot read {length} bytes of the archive at {offset}")]
+    Read {
+        /// Where the read started.
+        offset: u64,
+        /// How many bytes were asked for.
+        length: usize,
+        /// What the store said.
+        #[source]
+        source: E,
+    },
+    /// The store gave fewer bytes than it says that there are.
+    #[error("reading {expected} bytes of the archive at {offset} gave {found}")]
+    ShortRead {
+        /// Where the read started.
+        offset: u64,
+        /// How many bytes were asked for.
+        expected: usize,
+        /// How many came.
+        found: usize,
+    },
+    /// The archive is refused.
+    #[error(transparent)]
+    Refused(#[from] ArchiveError),
+}
+
+/// Reads the central directory and every local header, and checks all that can be checked without the data:
+/// names, kinds, limits, agreement, and that every byte before the directory belongs to one member only.
+///
+/// Costs one read for the end, one for each MiB of directory, and one for each header, where headers that lie
+/// close together share one. At most 8 reads are in flight. Memory grows with the number of members alone, by
+/// about 100 bytes and its name for each.
+///
+/// # Errors
+/// [`ReadDirectoryError::Refused`] with the first disagreement found; nothing of such an archive may land.
+pub async fn read_directory<R: ReadAt>(
+    archive: &R,
+    limits: &Limits,
+) -> Result<Directory, ReadDirectoryError<R::Error>> {
+    let end = read_end(archive).await?;
+    let mut entries = read_central(archive, &end, limits).await?;
+    let members = || entries.iter().map(|entry| &entry.member);
+    check_distinct(members())?;
+    let total_size = limits.check_total(members())?;
+    let order = layout::order(&entries, end.directory_offset)?;
+    check_local_headers(archive, &mut entries, &order, end.directory_offset).await?;
+    Ok(Directory {
+        members: entries.into_iter().map(|entry| entry.member).collect(),
+        total_size,
+        trailing_bytes: end.trailing_bytes,
+    })
+}
+
+async fn read_end<R: ReadAt>(archive: &R) -> Result<End, ReadDirectoryError<R::Error>> {
+    let size = archive.size();
+    let length = TAIL_BYTES.min(usize::try_from(size).unwrap_or(TAIL_BYTES));
+    let tail = size.saturating_sub(u64::try_from(length).unwrap_or(size))..size;
+    let bytes = read(archive, tail).await?;
+    Ok(End::parse(&bytes, size)?)
+}
+
+async fn read_central<R: ReadAt>(
+    archive: &R,
+    end: &End,
+    limits: &Limits,
+) -> Result<Vec<Entry>, ReadDirectoryError<R::Error>> {
+    let mut parser = CentralParser::new(end.entries, end.directory_size, limits)?;
+    let stop = end.directory_offset.saturating_add(end.directory_size);
+    let ranges = std::iter::successors(Some(end.directory_offset), |start| start.checked_add(WINDOW_BYTES))
+        .take_while(|&start| start < stop)
+        .map(|start| start..stop.min(start.saturating_add(WINDOW_BYTES)));
+    let mut windows = stream::iter(ranges).map(|range| read(archive, range)).buffered(READS_IN_FLIGHT);
+    while let Some(window) = windows.next().await {
+        parser.push(&window?)?;
+    }
+    Ok(parser.finish()?)
+}
+
+async fn check_local_headers<R: ReadAt>(
+    archive: &R,
+    entries: &mut [Entry],
+    order: &[u32],
+    directory_offset: u64,
+) -> Result<(), ReadDirectoryError<R::Error>> {
+    let plan = plan_windows(entries, order, directory_offset);
+    let mut windows = stream::iter(plan)
+        .map(|range| async move {
+            let bytes = read(archive, range.clone()).await?;
+            Ok::<_, ReadDirectoryError<R::Error>>(Window { start: range.start, end: range.end, bytes })
+        })
+        .buffered(READS_IN_FLIGHT);
+    let mut window = Window::empty();
+    let mut walk = Walk::new(directory_offset);
+    let mut previous: Option<usize> = None;
+    let places = order.iter().map(|&index| usize::try_from(index).ok()).chain([None]);
+    for place in places {
+        let next = place.and_then(|place| entries.get(place));
+        let needed =
+            next.map_or((directory_offset, directory_offset), |entry| planned(entry, directory_offset));
+        while !window.covers(needed) {
+            match windows.next().await {
+                Some(read) => window = read?,
+                None => break,
+            }
+        }
+        let last = previous.and_then(|place| entries.get(place)).map(|entry| &entry.member);
+        let between = walk.between(last, next.map(|entry| &entry.member))?;
+        let bytes = window.bytes(archive, between.clone()).await?;
+        walk.check(last, &bytes, between.start)?;
+        if let Some(entry) = place.and_then(|place| entries.get_mut(place)) {
+            check_local_header(archive, &window, entry, directory_offset).await?;
+        }
+        previous = place;
+    }
+    Ok(())
+}
+
+async fn check_local_header<R: ReadAt>(
+    archive: &R,
+    window: &Window,
+    entry: &mut Entry,
+    directory_offset: u64,
+) -> Result<(), ReadDirectoryError<R::Error>> {
+    let start = entry.member.header_offset;
+    let variable = start.saturating_add(LOCAL_HEADER_BYTES);
+    let fixed = window.bytes(archive, start..variable).await?;
+    let header = LocalHeader::parse(&fixed, entry)?;
+    let data = start.saturating_add(header.length());
+    layout::check_range(&entry.member, data.saturating_add(entry.member.compressed_size), directory_offset)?;
+    header.check(&window.bytes(archive, variable..data).await?, entry)?;
+    entry.member.data_offset = data;
+    Ok(())
+}
+
+/// The ranges that hold every local header, with the bytes before it that may be a descriptor, and those before
+/// the directory; neighbours joined.
+fn plan_windows(entries: &[Entry], order: &[u32], directory_offset: u64) -> Vec<Range<u64>> {
+    let headers = order
+        .iter()
+        .filter_map(|&index| entries.get(usize::try_from(index).ok()?))
+        .map(|entry| planned(entry, directory_offset));
+    let mut windows: Vec<Range<u64>> = Vec::new();
+    for (start, end) in headers.chain([(directory_offset, directory_offset)]) {
+        let start = start.saturating_sub(DESCRIPTOR_BYTES);
+        match windows.last_mut() {
+            Some(last)
+                if start <= last.end.saturating_add(COALESCE_BYTES)
+                    && end.saturating_sub(last.start) <= WINDOW_BYTES =>
+            {
+                last.end = last.end.max(end);
+            }
+            _ => windows.push(start..end),
+        }
+    }
+    windows
+}
+
+/// Where a local header starts, and where it should end.
+fn planned(entry: &Entry, directory_offset: u64) -> (u64, u64) {
+    let start = entry.member.header_offset;
+    let end = start
+        .saturating_add(LOCAL_HEADER_BYTES + EXTRA_SLACK)
+        .saturating_add(u64::from(entry.name_length))
+        .saturating_add(u64::from(entry.extra_length));
+    (start, end.min(directory_offset))
+}
+
+/// Some bytes of the archive that are in memory.
+struct Window {
+    start: u64,
+    end: u64,
+    bytes: Bytes,
+}
+
+impl Window {
+    fn empty() -> Self {
+        Self { start: 0, end: 0, bytes: Bytes::new() }
+    }
+
+    /// Whether a header with this planned start and end is in here.
+    fn covers(&self, (start, end): (u64, u64)) -> bool {
+        self.start <= start && end <= self.end && !self.bytes.is_empty()
+    }
+
+    /// These bytes from memory, or, rarely, from the archive.
+    async fn bytes<R: ReadAt>(
+        &self,
+        archive: &R,
+        range: Range<u64>,
+    ) -> Result<Bytes, ReadDirectoryError<R::Error>> {
+        match self.slice(&range) {
+            Some(bytes) => Ok(bytes),
+            None => read(archive, range).await,
+        }
+    }
+
+    fn slice(&self, range: &Range<u64>) -> Option<Bytes> {
+        let start = usize::try_from(range.start.checked_sub(self.start)?).ok()?;
+        let end = usize::try_from(range.end.checked_sub(self.start)?).ok()?;
+        (start <= end && end <= self.bytes.len()).then(|| self.bytes.slice(start..end))
+    }
+}
+
+async fn read<R: ReadAt>(archive: &R, range: Range<u64>) -> Result<Bytes, ReadDirectoryError<R::Error>> {
+    let offset = range.start;
+    let Ok(length) = usize::try_from(range.end.saturating_sub(range.start)) else {
+        return Err(ReadDirectoryError::ShortRead { offset, expected: usize::MAX, found: 0 });
+    };
+    if length == 0 {
+        return Ok(Bytes::new());
+    }
+    let bytes = archive.read_at(offset, length).await.map_err(|source| ReadDirectoryError::Read {
+        offset,
+        length,
+        source,
+    })?;
+    if bytes.len() != length {
+        return Err(ReadDirectoryError::ShortRead { offset, expected: length, found: bytes.len() });
+    }
+    Ok(bytes)
+}

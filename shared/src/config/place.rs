@@ -1,0 +1,249 @@
+//! Where configuration is kept.
+
+use std::fmt;
+use std::path::Path;
+
+use aws_config::BehaviorVersion;
+use secrecy::{ExposeSecret as _, SecretBox, SecretString};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// A place that keeps documents by path: `connections/<name>`, `destinations/<name>`, `work`.
+pub enum Place {
+    /// A TOML file, read whole.
+    File {
+        /// Its path, for messages.
+        label: String,
+        /// What it holds.
+        tables: SecretBox<Tables>,
+    },
+    /// AWS Secrets Manager.
+    SecretsManager {
+        /// What leads the secrets' names.
+        prefix: String,
+        /// How it is reached.
+        client: aws_sdk_secretsmanager::Client,
+    },
+    /// The SSM parameter store.
+    Ssm {
+        /// What leads the parameters' names.
+        path: String,
+        /// How it is reached.
+        client: aws_sdk_ssm::Client,
+    },
+    /// The process itself, which brings its own systems and stores.
+    Made {
+        /// What it is called in messages.
+        label: String,
+        /// Gives the document of a path.
+        documents: Documents,
+    },
+    /// One place, and another for what the first does not keep.
+    Layered {
+        /// Asked first.
+        first: Box<Place>,
+        /// Asked for what the first does not keep.
+        then: Box<Place>,
+    },
+}
+
+/// Gives the document of a path, where there is one.
+type Documents = Box<dyn Fn(&str) -> Option<Value> + Send + Sync>;
+
+/// A file's tables. Some of their values are secrets.
+pub struct Tables(Map<String, Value>);
+
+impl secrecy::zeroize::Zeroize for Tables {
+    fn zeroize(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { label, .. } => formatter.write_str(label),
+            Self::SecretsManager { prefix, .. } => write!(formatter, "Secrets Manager below {prefix}/"),
+            Self::Ssm { path, .. } => write!(formatter, "the SSM parameter store below {path}/"),
+            Self::Made { label, .. } => formatter.write_str(label),
+            Self::Layered { first, .. } => first.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Place({self})")
+    }
+}
+
+impl Place {
+    /// Finds the place that is named: `file:<path>`, `secretsmanager:<prefix>` or `ssm:<path>`.
+    pub async fn named(name: &str) -> Result<Self> {
+        match name.split_once(':') {
+            Some(("file", path)) => Self::from_file(Path::new(path)),
+            Some(("secretsmanager", prefix)) if !prefix.is_empty() => {
+                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+                let client = aws_sdk_secretsmanager::Client::new(&config);
+                Ok(Self::SecretsManager { prefix: prefix.trim_end_matches('/').to_owned(), client })
+            }
+            Some(("ssm", path)) if path.starts_with('/') => {
+                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+                let client = aws_sdk_ssm::Client::new(&config);
+                Ok(Self::Ssm { path: path.trim_end_matches('/').to_owned(), client })
+            }
+            _ => Err(Error::invalid_config(format!(
+                "LANDFALL_CONFIG is {name:?}: it takes file:<path>, secretsmanager:<prefix> or ssm:/<path>"
+            ))),
+        }
+    }
+
+    /// Reads a TOML file.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let label = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::invalid_config(format!("cannot read {label}")).because(error))?;
+        Self::from_toml(SecretString::from(text).expose_secret(), &label)
+    }
+
+    /// Reads the text of a TOML file; `label` names it in messages.
+    pub fn from_toml(text: &str, label: &str) -> Result<Self> {
+        let table: toml::Table = toml::from_str(text).map_err(|error| {
+            // The error's own text quotes the line, which may hold a secret.
+            let line = error.span().map_or(0, |span| text.get(..span.start).map_or(0, |read| read.lines().count().max(1)));
+            Error::invalid_config(format!("{label} is not TOML at line {line}: {}", error.message()))
+        })?;
+        let mut tables = Map::new();
+        for (name, value) in table {
+            if !["connections", "destinations", "work"].contains(&name.as_str()) {
+                let known = "connections, destinations, work";
+                return Err(Error::invalid_config(format!("unknown section `{name}` in {label}: it takes {known}")));
+            }
+            tables.insert(name.clone(), with_variables(value, &name, label)?);
+        }
+        Ok(Self::File { label: label.to_owned(), tables: SecretBox::new(Box::new(Tables(tables))) })
+    }
+
+    /// Documents that the process makes itself; `label` names it in messages.
+    pub fn made(label: &str, documents: impl Fn(&str) -> Option<Value> + Send + Sync + 'static) -> Self {
+        Self::Made { label: label.to_owned(), documents: Box::new(documents) }
+    }
+
+    /// The same place; what it does not keep is looked for in another.
+    #[must_use]
+    pub fn or(self, then: Place) -> Self {
+        Self::Layered { first: Box::new(self), then: Box::new(then) }
+    }
+
+    /// Whether a file has a section, `connections`, `destinations` or `work`; unknown of other places.
+    pub fn has_section(&self, section: &str) -> Option<bool> {
+        match self {
+            Self::File { tables, .. } => Some(tables.expose_secret().0.contains_key(section)),
+            _ => None,
+        }
+    }
+
+    /// Reads a document; `None` where there is none.
+    pub(super) async fn read(&self, path: &str) -> Result<Option<Value>> {
+        match self {
+            Self::File { tables, .. } => Ok(path
+                .split('/')
+                .try_fold(None, |found: Option<&Value>, segment| {
+                    match found {
+                        None => tables.expose_secret().0.get(segment),
+                        Some(table) => table.get(segment),
+                    }
+                    .map(Some)
+                })
+                .flatten()
+                .cloned()),
+            Self::SecretsManager { prefix, client } => {
+                let id = format!("{prefix}/{path}");
+                match client.get_secret_value().secret_id(&id).send().await {
+                    Ok(answer) => answer.secret_string().map(|text| self.parse(text, &id)).transpose(),
+                    Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
+                        Ok(None)
+                    }
+                    Err(error) => Err(self.unreadable(&id, error)),
+                }
+            }
+            Self::Ssm { path: prefix, client } => {
+                let name = format!("{prefix}/{path}");
+                match client.get_parameter().name(&name).with_decryption(true).send().await {
+                    Ok(answer) => {
+                        let text = answer.parameter().and_then(|parameter| parameter.value());
+                        text.map(|text| self.parse(text, &name)).transpose()
+                    }
+                    Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => Ok(None),
+                    Err(error) => Err(self.unreadable(&name, error)),
+                }
+            }
+            Self::Made { documents, .. } => Ok(documents(path)),
+            Self::Layered { first, then } => match Box::pin(first.read(path)).await? {
+                Some(document) => Ok(Some(document)),
+                None => Box::pin(then.read(path)).await,
+            },
+        }
+    }
+
+    fn parse(&self, text: &str, name: &str) -> Result<Value> {
+        // Serde's text may quote the document: only where it broke is kept.
+        serde_json::from_str(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            Error::invalid_config(format!("{name} in {self} is not JSON at line {line}, column {column}"))
+        })
+    }
+
+    fn unreadable<E>(&self, name: &str, error: aws_sdk_ssm::error::SdkError<E>) -> Error
+    where
+        E: std::error::Error + aws_sdk_ssm::error::ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        use aws_sdk_ssm::error::ProvideErrorMetadata as _;
+        let said = match (error.code(), error.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code.to_owned(),
+            _ => crate::error::chain(&error),
+        };
+        Error::invalid_config(format!("cannot read {name} in {self}: {said}"))
+    }
+}
+
+fn with_variables(value: toml::Value, key: &str, label: &str) -> Result<Value> {
+    Ok(match value {
+        toml::Value::String(text) => Value::String(expand(&text, key, label)?),
+        toml::Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| with_variables(item, key, label)).collect::<Result<_>>()?)
+        }
+        toml::Value::Table(table) => Value::Object(
+            table
+                .into_iter()
+                .map(|(name, value)| {
+                    let value = with_variables(value, &format!("{key}.{name}"), label)?;
+                    Ok((name, value))
+                })
+                .collect::<Result<_>>()?,
+        ),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(value) => value.into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+    })
+}
+
+fn expand(text: &str, key: &str, label: &str) -> Result<String> {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((variable, after)) = after.split_once('}') else { break };
+        let value = std::env::var(variable).map_err(|_| {
+            let message = format!("{key} in {label}: the environment variable {variable} is not set");
+            Error::invalid_config(message)
+        })?;
+        expanded.push_str(before);
+        expanded.push_str(&value);
+        rest = after;
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}

@@ -1,0 +1,214 @@
+//! What every step is given: configuration, clock, sources and stores, opened by name when they are needed.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::clock::{Clock, SystemClock, elapsed};
+use crate::config::{Config, Connection, Destination, Place};
+use crate::error::{Error, Result};
+use crate::event::JobEvent;
+use crate::job::{ConnectionName, DestinationName, JobRecord};
+use crate::source::{self, Source};
+use crate::store::{ByteBudget, Store, WorkState};
+use crate::telemetry::{Observer, Silent};
+
+/// How long an opened source or store is used before it is opened anew, so that a rotated secret is noticed.
+const KEPT: Duration = Duration::from_secs(300);
+
+/// The bytes that may wait in memory on their way to a store: eight parts.
+const BYTES_IN_FLIGHT: usize = 64 << 20;
+
+/// What every step is given.
+pub struct Context {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    budget: ByteBudget,
+    claim_lease: Option<Duration>,
+    sources: Kept<ConnectionName, Arc<dyn Source>>,
+    works: Kept<(), WorkState>,
+    landings: Kept<DestinationName, Landing>,
+}
+
+/// A destination and its bucket.
+#[derive(Debug, Clone)]
+pub struct Landing {
+    /// What its name stands for.
+    pub destination: Arc<Destination>,
+    /// Its bucket.
+    pub store: Store,
+}
+
+impl Context {
+    /// The context of a function: configuration from where `LANDFALL_CONFIG` says.
+    pub async fn from_environment() -> Result<Self> {
+        let place = std::env::var("LANDFALL_CONFIG").map_err(|_| {
+            Error::invalid_config(
+                "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:… or ssm:…)",
+            )
+        })?;
+        Ok(Self::new(Place::named(&place).await?, Arc::new(SystemClock)))
+    }
+
+    /// A context with the configuration at a place.
+    pub fn new(place: Place, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            config: Config::new(place, Arc::clone(&clock)),
+            clock,
+            observer: Arc::new(Silent),
+            budget: ByteBudget::new(BYTES_IN_FLIGHT),
+            claim_lease: None,
+            sources: Kept::default(),
+            works: Kept::default(),
+            landings: Kept::default(),
+        }
+    }
+
+    /// The same context, which tells an observer how far transfers are.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The same context, for a process that knows no other to be submitting its runs: whatever claim it finds
+    /// was left by one that has died, and need not be waited for.
+    #[must_use]
+    pub fn as_sole_claimant(mut self) -> Self {
+        self.claim_lease = Some(Duration::ZERO);
+        self
+    }
+
+    /// How old a claim must be before it may be taken over, where that is not the usual time.
+    pub fn claim_lease(&self) -> Option<Duration> {
+        self.claim_lease
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Who is told how far transfers are.
+    pub fn observer(&self) -> &Arc<dyn Observer> {
+        &self.observer
+    }
+
+    /// The bytes that may wait in memory for a store.
+    pub fn budget(&self) -> &ByteBudget {
+        &self.budget
+    }
+
+    /// What a connection's name stands for.
+    pub async fn connection(&self, name: &ConnectionName) -> Result<Connection> {
+        self.config.connection(name).await
+    }
+
+    /// The source behind a connection.
+    pub async fn source(&self, name: &ConnectionName) -> Result<Arc<dyn Source>> {
+        let open = async { source::open(name, &self.config.connection(name).await?, Arc::clone(&self.clock)) };
+        self.sources.get(name, self.clock.now(), open).await
+    }
+
+    /// The pipeline's own state.
+    pub async fn work(&self) -> Result<WorkState> {
+        let open = async {
+            let work = self.config.work().await?;
+            Ok(WorkState::new(Store::open(&work.bucket, &work.store).await))
+        };
+        self.works.get(&(), self.clock.now(), open).await
+    }
+
+    /// The bucket behind a destination.
+    pub async fn landing(&self, name: &DestinationName) -> Result<Landing> {
+        let open = async {
+            let destination = self.config.destination(name).await?;
+            let store = Store::open(&destination.bucket, &destination.store).await;
+            Ok(Landing { destination: Arc::new(destination), store })
+        };
+        self.landings.get(name, self.clock.now(), open).await
+    }
+
+    /// What is known of a job; one that somebody else submitted is taken on here, at its first step.
+    pub async fn job(&self, event: &JobEvent) -> Result<JobRecord> {
+        let record = match self.work().await?.job(&event.job()).await? {
+            Some(record) => record,
+            None => self.take_on(event).await?,
+        };
+        match &event.destination {
+            Some(named) if *named != record.destination => Err(Error::conflict(format!(
+                "{} lands in {}, and this event says {named}: leave the destination out, or name the same",
+                event.job(),
+                record.destination
+            ))),
+            _ => Ok(record),
+        }
+    }
+
+    async fn take_on(&self, event: &JobEvent) -> Result<JobRecord> {
+        let job = event.job();
+        let destination = event.destination.clone().ok_or_else(|| {
+            Error::not_found(format!(
+                "{job} was not submitted here: if it was submitted elsewhere, say with `destination` where it lands"
+            ))
+        })?;
+        let export = self.source(&event.connection).await?.describe(&event.job_request_id).await?;
+        self.record_job(event, destination, export).await
+    }
+
+    async fn record_job(
+        &self,
+        event: &JobEvent,
+        destination: DestinationName,
+        export: source::Export,
+    ) -> Result<JobRecord> {
+        let since = self.clock.now();
+        let settings = self.landing(&destination).await?.destination;
+        let landing_prefix =
+            settings.landing_prefix(&event.connection, &event.job_request_id, &export, since)?;
+        let record = JobRecord {
+            connection: event.connection.clone(),
+            job_request_id: event.job_request_id.clone(),
+            export,
+            destination,
+            landing_prefix,
+            run_key: None,
+            since,
+        };
+        Ok(self.work().await?.record_job(record).await?)
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Context").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Kept<K, V>(Mutex<HashMap<K, (Timestamp, V)>>);
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
+    async fn get(&self, key: &K, now: Timestamp, open: impl Future<Output = Result<V>>) -> Result<V> {
+        let mut kept = self.0.lock().await;
+        if let Some((since, value)) = kept.get(key)
+            && elapsed(*since, now) < KEPT
+        {
+            return Ok(value.clone());
+        }
+        let value = open.await?;
+        kept.insert(key.clone(), (now, value.clone()));
+        Ok(value)
+    }
+}

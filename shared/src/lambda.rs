@@ -1,0 +1,70 @@
+//! The edge to AWS Lambda: an event in, a result or a named error out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use tracing::Instrument as _;
+
+use crate::clock::{Clock as _, Deadline, SystemClock};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::{event, telemetry};
+
+/// Serves a step until Lambda ends the process. Clients and tokens live as long as it does.
+pub async fn serve<Event, Output>(
+    step: &'static str,
+    run: impl AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
+) -> std::result::Result<(), lambda_runtime::Error>
+where
+    Event: DeserializeOwned,
+    Output: Serialize,
+{
+    telemetry::log_json();
+    let context = OnceCell::new();
+    let handler = async |invocation: LambdaEvent<Value>| {
+        let clock = Arc::new(SystemClock);
+        let deadline = match i64::try_from(invocation.context.deadline).ok().filter(|&at| at > 0) {
+            Some(at) => Deadline::at(Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX), clock),
+            None => Deadline::at(SystemClock.now() + Duration::from_secs(900), clock),
+        };
+        let outcome = async {
+            let context = context.get_or_try_init(Context::from_environment).await?;
+            // On the heap: a step's future is large, and the runtime's layers would each hold it by value.
+            Box::pin(run(context, event::parse(invocation.payload)?, &deadline)).await
+        };
+        outcome.await.inspect_err(log_failure).map_err(Diagnostic::from)
+    };
+    lambda_runtime::run(service_fn(|invocation: LambdaEvent<Value>| {
+        let span = span(step, &invocation.payload);
+        handler(invocation).instrument(span)
+    }))
+    .await
+}
+
+/// The span of one invocation: what its log lines have in common.
+pub fn span(step: &'static str, event: &Value) -> tracing::Span {
+    let field = |name: &str| event.get(name).and_then(Value::as_str);
+    tracing::info_span!(
+        "step",
+        step,
+        connection = field("connection"),
+        job_request_id = field("job_request_id"),
+        run_key = field("run_key"),
+    )
+}
+
+/// Logs a failure, once, at the edge.
+pub fn log_failure(error: &Error) {
+    tracing::error!(
+        error.r#type = error.error_type().name(),
+        error.retryable = error.retryable(),
+        error.message = error.line(),
+        "the step failed"
+    );
+}

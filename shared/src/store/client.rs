@@ -1,0 +1,107 @@
+//! How a bucket is reached.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    Credentials, RequestChecksumCalculation, ResponseChecksumValidation, retry::RetryConfig,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::Store;
+
+/// Where a bucket is and with which credentials. What is left out comes from the AWS SDK's own sources: its
+/// environment variables (`AWS_ENDPOINT_URL_S3`, `AWS_REGION`, …), profile, or the function's role.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// The store's endpoint, for a store that is not AWS.
+    pub endpoint: Option<Url>,
+    /// The region, as signatures need it.
+    pub region: Option<String>,
+    /// Whether the bucket's name is in the path; the default where `endpoint` is given.
+    pub path_style: Option<bool>,
+    /// The access key's id.
+    pub access_key_id: Option<String>,
+    /// The access key's secret.
+    pub secret_access_key: Option<SecretString>,
+}
+
+impl Store {
+    /// Opens a bucket. Nothing is called yet.
+    pub async fn open(bucket: &str, settings: &StoreSettings) -> Store {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(region) = &settings.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let environment = loader.load().await;
+        let mut config = aws_sdk_s3::config::Builder::from(&environment)
+            // Every write carries the CRC-64/NVME that landfall computes anyway; the SDK's own would come on top.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .retry_config(RetryConfig::standard().with_max_attempts(6))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(5))
+                    .read_timeout(Duration::from_secs(60))
+                    .build(),
+            );
+        let endpoint = settings.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let endpoint = endpoint
+            .or_else(|| std::env::var("AWS_ENDPOINT_URL_S3").ok())
+            .or_else(|| environment.endpoint_url().map(str::to_owned));
+        if let Some(endpoint) = &endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        if environment.region().is_none() {
+            config = config.region(Region::new("us-east-1"));
+        }
+        if settings.path_style.unwrap_or(endpoint.is_some()) {
+            config = config.force_path_style(true);
+        }
+        if let (Some(id), Some(secret)) = (&settings.access_key_id, &settings.secret_access_key) {
+            let credentials = Credentials::new(id, secret.expose_secret(), None, None, "landfall's configuration");
+            config = config.credentials_provider(credentials);
+        }
+        Store {
+            client: Client::from_conf(config.build()),
+            bucket: bucket.to_owned(),
+            // Over TLS, or to this very machine, nobody can change a payload: its SHA-256 would be a third of all
+            // CPU. Over plain HTTP across a network it is the only thing that protects it.
+            unsigned_payload: endpoint.as_deref().is_none_or(is_private),
+            identity: format!("{endpoint:?} {:?} {:?}", settings.region, settings.access_key_id),
+            lacks_conditional_writes: Default::default(),
+        }
+    }
+}
+
+fn is_private(endpoint: &str) -> bool {
+    Url::parse(endpoint).is_ok_and(|url| {
+        url.scheme() == "https"
+            || match url.host() {
+                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+                Some(url::Host::Domain(name)) => name == "localhost",
+                None => false,
+            }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 7: a payload goes unsigned only where nobody between us and the store could change it.
+    #[test]
+    fn only_tls_and_loopback_count_as_private() {
+        assert!(is_private("https://s3.eu-central-1.amazonaws.com"));
+        assert!(is_private("http://127.0.0.1:9000"));
+        assert!(is_private("http://localhost:9000"));
+        assert!(!is_private("http://10.0.0.7:9000"));
+        assert!(!is_private("http://localhost.example.com"));
+    }
+}

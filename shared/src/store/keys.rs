@@ -1,0 +1,166 @@
+//! The layout of keys, in the work bucket and in the landing bucket.
+
+use std::collections::HashMap;
+
+use crate::job::{ConnectionName, JobRef, OutputFile, RunKey};
+
+/// The name of the manifest below a job's landing prefix. No file lands under it.
+pub const MANIFEST: &str = "_manifest.json";
+
+/// The longest key that S3 takes, in bytes.
+pub const LONGEST_KEY: usize = 1024;
+
+/// Where a run's claim and job request id are kept.
+pub fn run(connection: &ConnectionName, run_key: &RunKey) -> String {
+    format!("runs/{connection}/{run_key}.json")
+}
+
+/// The prefix of all that is kept of a job.
+pub fn job(job: &JobRef) -> String {
+    format!("jobs/{}/{}/", job.connection, job.job_request_id)
+}
+
+/// What was asked for, where it lands, when.
+pub fn job_record(of: &JobRef) -> String {
+    format!("{}job.json", job(of))
+}
+
+/// How the job ended.
+pub fn outcome(of: &JobRef) -> String {
+    format!("{}outcome.json", job(of))
+}
+
+/// The output files.
+pub fn files(of: &JobRef) -> String {
+    format!("{}files.json", job(of))
+}
+
+/// A file as the source gave it.
+pub fn staged(of: &JobRef, ordinal: u32) -> String {
+    format!("{}staged/{ordinal}", job(of))
+}
+
+/// A staged file's size and checksums: now it counts.
+pub fn staged_record(of: &JobRef, ordinal: u32) -> String {
+    format!("{}staged/{ordinal}.json", job(of))
+}
+
+/// What unpacking a file landed.
+pub fn receipt(of: &JobRef, ordinal: u32) -> String {
+    format!("{}receipts/{ordinal}.json", job(of))
+}
+
+/// How far the download of a file is.
+pub fn fetch_checkpoint(of: &JobRef, ordinal: u32) -> String {
+    format!("{}checkpoints/fetch/{ordinal}.json", job(of))
+}
+
+/// How far the unpacking of a file is.
+pub fn unpack_checkpoint(of: &JobRef, ordinal: u32) -> String {
+    format!("{}checkpoints/unpack/{ordinal}.json", job(of))
+}
+
+/// Where a file of a job lands, below the job's landing prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LandingPlace {
+    /// The folder that an archive's members land in, with a slash behind it.
+    pub folder: String,
+    /// The name that a file which is not an archive lands under.
+    pub file: String,
+}
+
+/// The landing places of a job's files: the same for the same list, whatever the files hold, and no two alike.
+///
+/// A source's file names are labels from another company's server: what is not a letter, digit or one of
+/// `. _ - = @ + ,` and space becomes `_`. Files whose names then meet each get `~` and their ordinal behind.
+pub fn landing_places(files: &[OutputFile]) -> Vec<LandingPlace> {
+    let names: Vec<_> = files.iter().map(|file| safe_segment(&file.name)).collect();
+    let mut uses = HashMap::from([(MANIFEST.to_owned(), 2)]);
+    for name in &names {
+        let stem = stem(name);
+        *uses.entry(stem.to_owned()).or_insert(0) += 1;
+        if stem != name {
+            *uses.entry(name.clone()).or_insert(0) += 1;
+        }
+    }
+    let is_alone = |name: &str| uses.get(name).is_none_or(|&uses| uses == 1);
+    std::iter::zip(files, &names)
+        .map(|(file, name)| match is_alone(name) && is_alone(stem(name)) {
+            true => LandingPlace { folder: format!("{}/", stem(name)), file: name.clone() },
+            false => LandingPlace {
+                folder: format!("{}~{}/", stem(name), file.ordinal),
+                file: format!("{name}~{}", file.ordinal),
+            },
+        })
+        .collect()
+}
+
+/// A name as one segment of a key: nothing in it can leave its place or surprise a reader.
+pub fn safe_segment(name: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut safe = String::new();
+    for character in name.chars() {
+        let kept = character.is_alphanumeric() || "._-=@+, ".contains(character);
+        let character = if kept { character } else { '_' };
+        if safe.len() + character.len_utf8() > LONGEST {
+            break;
+        }
+        safe.push(character);
+    }
+    let trimmed = safe.trim_matches(|c: char| c == '.' || c == ' ');
+    if trimmed.is_empty() { "_".to_owned() } else { trimmed.to_owned() }
+}
+
+fn stem(name: &str) -> &str {
+    match name.len().checked_sub(4).and_then(|at| name.split_at_checked(at)) {
+        Some((stem, suffix)) if suffix.eq_ignore_ascii_case(".zip") && !stem.is_empty() => stem,
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(names: &[&str]) -> Vec<(String, String)> {
+        let files = names.iter().zip(0..).map(|(name, ordinal)| OutputFile {
+            ordinal,
+            name: (*name).to_owned(),
+            size: None,
+            sha256: None,
+            locator: None,
+        });
+        let places = landing_places(&files.collect::<Vec<_>>());
+        places.into_iter().map(|place| (place.folder, place.file)).collect()
+    }
+
+    /// Promise 7: a file's name cannot leave the job's prefix.
+    #[test]
+    fn names_from_a_server_stay_one_segment() {
+        assert_eq!(safe_segment("../../etc/passwd"), "_.._etc_passwd");
+        assert_eq!(safe_segment("..\\x%2f\u{202e}\n.zip"), "_x_2f__.zip");
+        assert_eq!(safe_segment(".."), "_");
+        assert_eq!(safe_segment("Größe 1.csv"), "Größe 1.csv");
+        assert!(safe_segment(&"é".repeat(500)).len() <= 200);
+    }
+
+    /// Promise 4: two files of one job never share a key, however they are named.
+    #[test]
+    fn files_that_would_meet_are_told_apart_by_their_ordinals() {
+        assert_eq!(places(&["a.zip", "b.csv"]), [
+            ("a/".into(), "a.zip".into()),
+            ("b.csv/".into(), "b.csv".into())
+        ]);
+        let met = places(&["a.zip", "a", "a.ZIP", "_manifest.json", "_manifest.json.zip", "x/y", "x_y"]);
+        assert_eq!(met[0], ("a~0/".into(), "a.zip~0".into()));
+        assert_eq!(met[1], ("a~1/".into(), "a~1".into()));
+        assert_eq!(met[3].1, "_manifest.json~3");
+        for (at, (folder, file)) in met.iter().enumerate() {
+            let own = [folder.trim_end_matches('/'), file];
+            assert!(!own.contains(&MANIFEST), "{own:?}");
+            let others = met.iter().enumerate().filter(|(other, _)| *other != at);
+            let meets = |name: &str| own.contains(&name.trim_end_matches('/'));
+            assert!(others.into_iter().all(|(_, (folder, file))| !meets(folder) && !meets(file)), "{met:?}");
+        }
+    }
+}

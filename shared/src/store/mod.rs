@@ -1,0 +1,553 @@
+//! An object store: S3 and what is compatible with it.
+//!
+//! What landfall relies on: an object becomes visible whole or not at all, `If-None-Match: *` lets one writer
+//! win, and a checksum that is sent along is verified before the object is visible. Where a store lacks
+//! conditional writes, deterministic keys and bytes make an overwrite harmless.
+
+mod client;
+mod error;
+pub mod keys;
+mod state;
+mod upload;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::checksum::Crc64Nvme;
+
+pub use client::StoreSettings;
+pub use error::StoreError;
+pub use state::{RunRecord, WorkState};
+pub use upload::{ByteBudget, ObjectWriter, PART_BYTES, PartBuffer, Sealed, part_bytes};
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A bucket, and how to reach it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    bucket: String,
+    unsigned_payload: bool,
+    identity: String,
+    lacks_conditional_writes: Arc<AtomicBool>,
+}
+
+/// When a write may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition<'a> {
+    /// Only where no object has this key.
+    Absent,
+    /// Only over the object with this `ETag`.
+    Unchanged(&'a str),
+    /// Always.
+    Always,
+}
+
+/// What came of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// The object is there, with this `ETag`.
+    Done(String),
+    /// The condition did not hold: somebody else was first.
+    NotWritten,
+}
+
+/// A small object, read whole.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its `ETag`.
+    pub etag: String,
+}
+
+/// What the store says of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its `ETag`.
+    pub etag: String,
+    /// Its CRC-64/NVME, where the store keeps it.
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// A part of a multipart upload that the store has.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its number, from 1.
+    pub number: i32,
+    /// Its `ETag`.
+    pub etag: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its CRC-64/NVME, where we sent it ourselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// An unfinished multipart upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfinishedUpload {
+    /// The key that it would write.
+    pub key: String,
+    /// Its id.
+    pub upload_id: String,
+}
+
+impl Store {
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// Whether both are reached by the same endpoint with the same credentials, so that one can copy from the other.
+    pub fn is_one_store_with(&self, other: &Store) -> bool {
+        self.identity == other.identity
+    }
+
+    fn object(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
+    /// What is there under a key.
+    pub async fn head(&self, key: &str) -> Result<Option<ObjectInfo>> {
+        let request = self.client.head_object().bucket(&self.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
+        match request.send().await {
+            Ok(head) => Ok(Some(ObjectInfo {
+                key: key.to_owned(),
+                size: size(head.content_length()),
+                etag: head.e_tag().unwrap_or_default().to_owned(),
+                crc64nvme: head.checksum_crc64_nvme().and_then(crc64_from_base64),
+            })),
+            Err(error) => absent(StoreError::of("HeadObject", self.object(key), error)),
+        }
+    }
+
+    /// Reads a small object whole; one larger than `max` bytes is refused.
+    pub async fn read(&self, key: &str, max: u64) -> Result<Option<Object>> {
+        let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(answer) => answer,
+            Err(error) => return absent(StoreError::of("GetObject", self.object(key), error)),
+        };
+        if size(answer.content_length()) > max {
+            return Err(StoreError::TooLarge { object: self.object(key), max });
+        }
+        let etag = answer.e_tag().unwrap_or_default().to_owned();
+        let body = answer.body.collect().await;
+        let body = body.map_err(|error| StoreError::body("GetObject", self.object(key), error))?;
+        Ok(Some(Object { bytes: body.into_bytes(), etag }))
+    }
+
+    /// Streams a range of an object that must still have this `ETag`. A body that is short ends with an error.
+    pub async fn read_range(
+        &self,
+        key: &str,
+        etag: &str,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let length = range.end.saturating_sub(range.start);
+        if length == 0 {
+            return Ok(stream::empty().boxed());
+        }
+        let last = range.end - 1;
+        let request = self.client.get_object().bucket(&self.bucket).key(key).if_match(etag);
+        let answer = request
+            .range(format!("bytes={}-{last}", range.start))
+            .send()
+            .await
+            .map_err(|error| StoreError::of("GetObject", self.object(key), error))?;
+        let object = self.object(key);
+        Ok(exactly(answer.body, length, object).boxed())
+    }
+
+    /// Writes a small object in one call.
+    pub async fn put(&self, key: &str, bytes: Bytes, condition: Condition<'_>) -> Result<Written> {
+        let crc = Crc64Nvme::of(&bytes);
+        let mut condition = self.possible(condition);
+        loop {
+            let mut request = self
+                .client
+                .put_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .content_type(content_type(key))
+                .checksum_crc64_nvme(crc.base64())
+                .body(ByteStream::from(bytes.clone()));
+            request = match condition {
+                Condition::Absent => request.if_none_match("*"),
+                Condition::Unchanged(etag) => request.if_match(etag),
+                Condition::Always => request,
+            };
+            let sent = if self.unsigned_payload {
+                request.customize().disable_payload_signing().send().await
+            } else {
+                request.send().await
+            };
+            match sent {
+                Ok(answer) => return Ok(Written::Done(answer.e_tag().unwrap_or_default().to_owned())),
+                Err(error) if condition == Condition::Absent && is_not_implemented(&error) => {
+                    self.lacks_conditional_writes.store(true, Ordering::Relaxed);
+                    condition = Condition::Always;
+                }
+                Err(error) => return not_written(StoreError::of("PutObject", self.object(key), error), condition),
+            }
+        }
+    }
+
+    /// Copies an object inside the store, if it still has this `ETag`. Objects of over 5 GiB are copied by parts.
+    pub async fn copy(&self, from: &Store, source: &ObjectInfo, key: &str) -> Result<()> {
+        const LARGEST_COPY: u64 = 5 << 30;
+        let copy_source = format!("{}/{}", from.bucket, percent_encode(&source.key));
+        if source.size <= LARGEST_COPY {
+            let request = self.client.copy_object().bucket(&self.bucket).key(key).copy_source(copy_source);
+            let request = request
+                .copy_source_if_match(&source.etag)
+                .content_type(content_type(key))
+                .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
+            let sent = request.send().await;
+            return sent.map(|_| ()).map_err(|error| StoreError::of("CopyObject", self.object(key), error));
+        }
+        let upload_id = self.create_upload(key).await?;
+        let copied = self.copy_parts(key, &upload_id, &copy_source, source).await;
+        match copied {
+            Ok(parts) => self.complete_upload(key, &upload_id, parts, None, Condition::Always).await.map(|_| ()),
+            Err(error) => {
+                self.abort_upload(key, &upload_id).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn copy_parts(
+        &self,
+        key: &str,
+        upload_id: &str,
+        copy_source: &str,
+        source: &ObjectInfo,
+    ) -> Result<Vec<CompletedPart>> {
+        const COPY_PART: u64 = 1 << 30;
+        const COPIES_AT_ONCE: usize = 8;
+        let ranges = (0..source.size.div_ceil(COPY_PART)).zip(1i32..).map(|(index, number)| {
+            let first = index * COPY_PART;
+            (number, first, source.size.min(first + COPY_PART) - 1)
+        });
+        stream::iter(ranges)
+            .map(|(number, first, last)| async move {
+                let request = self.client.upload_part_copy().bucket(&self.bucket).key(key).upload_id(upload_id);
+                let request = request
+                    .part_number(number)
+                    .copy_source(copy_source)
+                    .copy_source_if_match(&source.etag)
+                    .copy_source_range(format!("bytes={first}-{last}"));
+                let answer = request
+                    .send()
+                    .await
+                    .map_err(|error| StoreError::of("UploadPartCopy", self.object(key), error))?;
+                let copied = answer.copy_part_result();
+                Ok(CompletedPart::builder()
+                    .part_number(number)
+                    .set_e_tag(copied.and_then(|part| part.e_tag()).map(str::to_owned))
+                    .set_checksum_crc64_nvme(copied.and_then(|part| part.checksum_crc64_nvme()).map(str::to_owned))
+                    .build())
+            })
+            .buffered(COPIES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// Deletes an object; one that is not there is no error.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        let sent = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
+        sent.map(|_| ()).map_err(|error| StoreError::of("DeleteObject", self.object(key), error))
+    }
+
+    /// The objects below a prefix, in the order of their keys, a page at a time.
+    pub fn list(&self, prefix: &str) -> BoxStream<'_, Result<ObjectInfo>> {
+        let pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+        let object = self.object(prefix);
+        stream::unfold(pages, |mut pages| async { pages.next().await.map(|page| (page, pages)) })
+            .map_err(move |error| StoreError::of("ListObjectsV2", object.clone(), error))
+            .map_ok(|page| stream::iter(page.contents.unwrap_or_default()).map(Ok))
+            .try_flatten()
+            .map_ok(|object| ObjectInfo {
+                size: size(object.size()),
+                etag: object.e_tag().unwrap_or_default().to_owned(),
+                crc64nvme: None,
+                key: object.key.unwrap_or_default(),
+            })
+            .boxed()
+    }
+
+    /// Begins a multipart upload.
+    pub async fn create_upload(&self, key: &str) -> Result<String> {
+        let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
+        let answer = request
+            .content_type(content_type(key))
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+            .checksum_type(ChecksumType::FullObject)
+            .send()
+            .await
+            .map_err(|error| StoreError::of("CreateMultipartUpload", self.object(key), error))?;
+        Ok(answer.upload_id().unwrap_or_default().to_owned())
+    }
+
+    /// Uploads one part. The store verifies its checksum.
+    pub async fn upload_part(&self, key: &str, upload_id: &str, number: i32, bytes: Bytes) -> Result<Part> {
+        let crc64nvme = Crc64Nvme::of(&bytes);
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
+        let request = request
+            .part_number(number)
+            .checksum_crc64_nvme(crc64nvme.base64())
+            .body(ByteStream::from(bytes));
+        let sent = if self.unsigned_payload {
+            request.customize().disable_payload_signing().send().await
+        } else {
+            request.send().await
+        };
+        let answer = sent.map_err(|error| StoreError::of("UploadPart", self.object(key), error))?;
+        Ok(Part {
+            number,
+            etag: answer.e_tag().unwrap_or_default().to_owned(),
+            size: length,
+            crc64nvme: Some(crc64nvme),
+        })
+    }
+
+    /// Makes the parts of an upload one object. Where we sent every part ourselves, the store verifies the whole
+    /// object's checksum.
+    pub async fn complete(
+        &self,
+        key: &str,
+        upload_id: &str,
+        parts: &[Part],
+        condition: Condition<'_>,
+    ) -> Result<Written> {
+        let crcs = parts.iter().map(|part| Some((part.crc64nvme?, part.size))).collect::<Option<Vec<_>>>();
+        let whole = crcs.unwrap_or_default().into_iter().reduce(|(crc, size), (next, length)| {
+            (crc.followed_by(next, length), size.saturating_add(length))
+        });
+        let completed = parts.iter().map(|part| {
+            CompletedPart::builder()
+                .part_number(part.number)
+                .e_tag(&part.etag)
+                .set_checksum_crc64_nvme(part.crc64nvme.map(|crc| crc.base64()))
+                .build()
+        });
+        self.complete_upload(key, upload_id, completed.collect(), whole.map(|(crc, _)| crc), condition).await
+    }
+
+    async fn complete_upload(
+        &self,
+        key: &str,
+        upload_id: &str,
+        parts: Vec<CompletedPart>,
+        whole: Option<Crc64Nvme>,
+        condition: Condition<'_>,
+    ) -> Result<Written> {
+        let mut condition = self.possible(condition);
+        loop {
+            let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build();
+            let mut request = self
+                .client
+                .complete_multipart_upload()
+                .bucket(&self.bucket)
+                .key(key)
+                .upload_id(upload_id)
+                .checksum_type(ChecksumType::FullObject)
+                .set_checksum_crc64_nvme(whole.map(|crc| crc.base64()))
+                .multipart_upload(parts);
+            request = match condition {
+                Condition::Absent => request.if_none_match("*"),
+                Condition::Unchanged(etag) => request.if_match(etag),
+                Condition::Always => request,
+            };
+            match request.send().await {
+                Ok(answer) => return Ok(Written::Done(answer.e_tag().unwrap_or_default().to_owned())),
+                Err(error) if condition == Condition::Absent && is_not_implemented(&error) => {
+                    self.lacks_conditional_writes.store(true, Ordering::Relaxed);
+                    condition = Condition::Always;
+                }
+                Err(error) => {
+                    let error = StoreError::of("CompleteMultipartUpload", self.object(key), error);
+                    return not_written(error, condition);
+                }
+            }
+        }
+    }
+
+    /// Gives an upload up; one that is gone already is no error.
+    pub async fn abort_upload(&self, key: &str, upload_id: &str) -> Result<()> {
+        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);
+        match request.send().await.map_err(|error| StoreError::of("AbortMultipartUpload", self.object(key), error)) {
+            Ok(_) | Err(StoreError::NoSuchUpload { .. } | StoreError::NoSuchObject { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The parts that the store has of an upload: number, `ETag` and size of each; `None` where the upload is gone.
+    pub async fn list_parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<(i32, String, u64)>>> {
+        let mut pages =
+            self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id).into_paginator().send();
+        let mut parts = Vec::new();
+        while let Some(page) = pages.next().await {
+            match page.map_err(|error| StoreError::of("ListParts", self.object(key), error)) {
+                Ok(page) => parts.extend(page.parts().iter().map(|part| {
+                    (part.part_number().unwrap_or(0), part.e_tag().unwrap_or_default().to_owned(), size(part.size()))
+                })),
+                Err(StoreError::NoSuchUpload { .. } | StoreError::NoSuchObject { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(parts))
+    }
+
+    /// The unfinished uploads below a prefix.
+    pub async fn list_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
+        let mut found = Vec::new();
+        let (mut key_marker, mut id_marker) = (None, None);
+        loop {
+            let page = self
+                .client
+                .list_multipart_uploads()
+                .bucket(&self.bucket)
+                .prefix(prefix)
+                .set_key_marker(key_marker)
+                .set_upload_id_marker(id_marker)
+                .send()
+                .await
+                .map_err(|error| StoreError::of("ListMultipartUploads", self.object(prefix), error))?;
+            found.extend(page.uploads().iter().map(|upload| UnfinishedUpload {
+                key: upload.key().unwrap_or_default().to_owned(),
+                upload_id: upload.upload_id().unwrap_or_default().to_owned(),
+            }));
+            if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
+                return Ok(found);
+            }
+            key_marker = page.next_key_marker().map(str::to_owned);
+            id_marker = page.next_upload_id_marker().map(str::to_owned);
+        }
+    }
+
+    /// Holds the object that is there against the bytes that should be: the same is fine, anything else is not.
+    pub async fn expect(&self, key: &str, expected: Sealed) -> Result<()> {
+        let found = self.head(key).await?;
+        // Whoever wrote it has taken it away again: trying once more may find either.
+        let found = found.ok_or_else(|| StoreError::body("HeadObject", self.object(key), Gone))?;
+        let crc64nvme = match found.crc64nvme {
+            Some(crc) => crc,
+            None if found.size == expected.size => self.read_crc(&found).await?,
+            None => Crc64Nvme::from(0u64),
+        };
+        let found = Sealed { size: found.size, crc64nvme };
+        if found == expected {
+            return Ok(());
+        }
+        Err(StoreError::Occupied { object: self.object(key), expected: expected.to_string(), found: found.to_string() })
+    }
+
+    async fn read_crc(&self, object: &ObjectInfo) -> Result<Crc64Nvme> {
+        let mut hasher = crate::checksum::Hasher::new(false);
+        let mut body = self.read_range(&object.key, &object.etag, 0..object.size).await?;
+        while let Some(bytes) = body.try_next().await? {
+            hasher.update(&bytes);
+        }
+        Ok(hasher.finish().crc64nvme)
+    }
+
+    fn possible<'a>(&self, condition: Condition<'a>) -> Condition<'a> {
+        match condition {
+            Condition::Absent if self.lacks_conditional_writes.load(Ordering::Relaxed) => Condition::Always,
+            condition => condition,
+        }
+    }
+}
+
+fn not_written(error: StoreError, condition: Condition<'_>) -> Result<Written> {
+    match error {
+        StoreError::Changed { .. } if condition != Condition::Always => Ok(Written::NotWritten),
+        error => Err(error),
+    }
+}
+
+fn absent<T>(error: StoreError) -> Result<Option<T>> {
+    match error {
+        StoreError::NoSuchObject { .. } => Ok(None),
+        error => Err(error),
+    }
+}
+
+fn is_not_implemented<E: ProvideErrorMetadata>(error: &aws_sdk_s3::error::SdkError<E>) -> bool {
+    error.code() == Some("NotImplemented")
+        || error.raw_response().is_some_and(|response| response.status().as_u16() == 501)
+}
+
+fn size(length: Option<i64>) -> u64 {
+    length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0)
+}
+
+fn crc64_from_base64(text: &str) -> Option<Crc64Nvme> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+    Some(Crc64Nvme::from(<[u8; 8]>::try_from(bytes).ok()?))
+}
+
+fn percent_encode(key: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    percent_encoding::utf8_percent_encode(key, KEPT).to_string()
+}
+
+fn content_type(key: &str) -> &'static str {
+    match key.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
+        Some("csv") => "text/csv",
+        Some("json") => "application/json",
+        Some("ndjson" | "jsonl") => "application/x-ndjson",
+        Some("gz") => "application/gzip",
+        Some("zip") => "application/zip",
+        _ => "application/octet-stream",
+    }
+}
+
+fn exactly(body: ByteStream, length: u64, object: String) -> impl futures::Stream<Item = Result<Bytes>> + Send {
+    stream::try_unfold((body, length), move |(mut body, left)| {
+        let object = object.clone();
+        async move {
+            match body.next().await {
+                Some(Ok(bytes)) => {
+                    let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                    match left.checked_sub(read) {
+                        Some(left) => Ok(Some((bytes, (body, left)))),
+                        None => Err(StoreError::body("GetObject", object, WrongLength { off: "longer" })),
+                    }
+                }
+                Some(Err(error)) => Err(StoreError::body("GetObject", object, error)),
+                None if left > 0 => Err(StoreError::body("GetObject", object, WrongLength { off: "shorter" })),
+                None => Ok(None),
+            }
+        }
+    })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the object was written and is not there")]
+struct Gone;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the body is {off} than the range that was asked for")]
+struct WrongLength {
+    off: &'static str,
+}

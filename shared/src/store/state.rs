@@ -1,0 +1,165 @@
+//! The pipeline's own state: small JSON documents in the work bucket.
+//!
+//! Most are written once, by whoever comes first; who comes second reads what is there and goes on with that.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Store, StoreError, Written, keys};
+use crate::job::{
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, Receipt, RunKey, StagedFile,
+};
+use crate::source::Export;
+
+/// The largest document that is read: a list of 100,000 files is a third of it.
+const LARGEST_DOCUMENT: u64 = 128 << 20;
+
+/// A run's claim, then its job request id: `runs/<connection>/<run key>.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// What the run exports: the same run key with another export is a conflict.
+    pub export: Export,
+    /// Where it lands.
+    pub destination: DestinationName,
+    /// Who is submitting it: a random id for each invocation that claims it.
+    pub claimed_by: String,
+    /// When it was claimed.
+    pub claimed_at: Timestamp,
+    /// Whether the claimant has given up, sure that the source has no job of its.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
+    /// The job that it has become.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_request_id: Option<JobRequestId>,
+}
+
+/// The work bucket, by what is kept in it.
+#[derive(Debug, Clone)]
+pub struct WorkState {
+    store: Store,
+}
+
+impl WorkState {
+    /// The state in a bucket.
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// The bucket itself.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// A run, and the `ETag` to change it by.
+    pub async fn run(
+        &self,
+        connection: &ConnectionName,
+        run_key: &RunKey,
+    ) -> Result<Option<(RunRecord, String)>, StoreError> {
+        self.read(&keys::run(connection, run_key)).await
+    }
+
+    /// Writes a run if nobody has changed it: with no `ETag` if there is none yet. `None` if somebody was first.
+    pub async fn write_run(
+        &self,
+        connection: &ConnectionName,
+        run_key: &RunKey,
+        record: &RunRecord,
+        unchanged_since: Option<&str>,
+    ) -> Result<Option<String>, StoreError> {
+        let condition = unchanged_since.map_or(Condition::Absent, Condition::Unchanged);
+        let key = keys::run(connection, run_key);
+        match self.store.put(&key, json(record, &key)?, condition).await? {
+            Written::Done(etag) => Ok(Some(etag)),
+            Written::NotWritten => Ok(None),
+        }
+    }
+
+    /// What was asked for.
+    pub async fn job(&self, job: &JobRef) -> Result<Option<JobRecord>, StoreError> {
+        Ok(self.read(&keys::job_record(job)).await?.map(|(record, _)| record))
+    }
+
+    /// Records what was asked for; returns what is recorded.
+    pub async fn record_job(&self, record: JobRecord) -> Result<JobRecord, StoreError> {
+        let key = keys::job_record(&record.job());
+        self.write_once(&key, record).await
+    }
+
+    /// How a job ended.
+    pub async fn outcome(&self, job: &JobRef) -> Result<Option<Outcome>, StoreError> {
+        Ok(self.read(&keys::outcome(job)).await?.map(|(outcome, _)| outcome))
+    }
+
+    /// Records how a job ended; returns what is recorded.
+    pub async fn record_outcome(&self, job: &JobRef, outcome: Outcome) -> Result<Outcome, StoreError> {
+        self.write_once(&keys::outcome(job), outcome).await
+    }
+
+    /// The output files, once the list was complete.
+    pub async fn files(&self, job: &JobRef) -> Result<Option<FileList>, StoreError> {
+        Ok(self.read(&keys::files(job)).await?.map(|(files, _)| files))
+    }
+
+    /// Freezes the list of output files; returns what is frozen.
+    pub async fn freeze_files(&self, job: &JobRef, files: FileList) -> Result<FileList, StoreError> {
+        self.write_once(&keys::files(job), files).await
+    }
+
+    /// A staged file that counts.
+    pub async fn staged(&self, job: &JobRef, ordinal: u32) -> Result<Option<StagedFile>, StoreError> {
+        Ok(self.read(&keys::staged_record(job, ordinal)).await?.map(|(staged, _)| staged))
+    }
+
+    /// Makes a staged file count; returns what is recorded.
+    pub async fn record_staged(&self, job: &JobRef, staged: StagedFile) -> Result<StagedFile, StoreError> {
+        self.write_once(&keys::staged_record(job, staged.ordinal), staged).await
+    }
+
+    /// What unpacking a file landed.
+    pub async fn receipt(&self, job: &JobRef, ordinal: u32) -> Result<Option<Receipt>, StoreError> {
+        Ok(self.read(&keys::receipt(job, ordinal)).await?.map(|(receipt, _)| receipt))
+    }
+
+    /// Records what unpacking a file landed; returns what is recorded.
+    pub async fn record_receipt(&self, job: &JobRef, receipt: Receipt) -> Result<Receipt, StoreError> {
+        self.write_once(&keys::receipt(job, receipt.ordinal), receipt).await
+    }
+
+    /// How far something is, from its last checkpoint.
+    pub async fn checkpoint<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        Ok(self.read(key).await?.map(|(checkpoint, _)| checkpoint))
+    }
+
+    /// Notes how far something is.
+    pub async fn save_checkpoint<T: Serialize>(&self, key: &str, checkpoint: &T) -> Result<(), StoreError> {
+        self.store.put(key, json(checkpoint, key)?, Condition::Always).await.map(|_| ())
+    }
+
+    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, String)>, StoreError> {
+        let Some(object) = self.store.read(key, LARGEST_DOCUMENT).await? else { return Ok(None) };
+        let document = serde_json::from_slice(&object.bytes);
+        let document = document.map_err(|source| StoreError::Malformed { object: self.store.object(key), source })?;
+        Ok(Some((document, object.etag)))
+    }
+
+    async fn write_once<T: Serialize + DeserializeOwned>(&self, key: &str, document: T) -> Result<T, StoreError> {
+        match self.store.put(key, json(&document, key)?, Condition::Absent).await? {
+            Written::Done(_) => Ok(document),
+            Written::NotWritten => match self.read(key).await? {
+                Some((there, _)) => Ok(there),
+                None => Err(StoreError::Changed { operation: "PutObject", object: self.store.object(key) }),
+            },
+        }
+    }
+}
+
+fn json<T: Serialize>(document: &T, key: &str) -> Result<Bytes, StoreError> {
+    let mut bytes = serde_json::to_vec_pretty(document)
+        .map_err(|source| StoreError::Malformed { object: key.to_owned(), source })?;
+    bytes.push(b'\n');
+    Ok(bytes.into())
+}

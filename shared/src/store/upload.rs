@@ -1,0 +1,359 @@
+//! Writing an object of unknown length in bounded memory: one PUT where it fits a part, a multipart upload else.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use super::{Condition, Part, Result, Store, StoreError, Written};
+use crate::checksum::Crc64Nvme;
+
+/// The size of a part. S3 takes parts of 5 MiB and more, 10,000 of them.
+pub const PART_BYTES: usize = 8 << 20;
+
+const MOST_PARTS: u64 = 10_000;
+const PARTS_IN_FLIGHT: usize = 4;
+
+/// The bytes that may wait in memory for the store, over everything that an invocation does at once.
+#[derive(Debug, Clone)]
+pub struct ByteBudget {
+    kibibytes: Arc<Semaphore>,
+    total: u32,
+}
+
+/// A part being filled. Its room counts against the budget until the store has it.
+#[derive(Debug)]
+pub struct PartBuffer {
+    bytes: BytesMut,
+    filled: usize,
+    permit: OwnedSemaphorePermit,
+}
+
+impl ByteBudget {
+    /// A budget of this many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let total = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).max(1);
+        let permits = usize::try_from(total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { kibibytes: Arc::new(Semaphore::new(permits)), total }
+    }
+
+    /// Waits until there is room for a part of this many bytes.
+    ///
+    /// Whoever holds one part and asks for the next must have handed the first to a writer: parts that are on
+    /// their way come free by themselves, so that nobody waits for ever.
+    pub async fn buffer(&self, capacity: usize) -> PartBuffer {
+        let wanted = u32::try_from(capacity.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.total);
+        let permit = Arc::clone(&self.kibibytes).acquire_many_owned(wanted).await;
+        let Ok(permit) = permit else { unreachable!("nobody closes the budget") };
+        PartBuffer { bytes: BytesMut::zeroed(capacity), filled: 0, permit }
+    }
+}
+
+impl PartBuffer {
+    /// Takes as many of these bytes as fit, and returns the others.
+    pub fn fill<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let room = self.room();
+        let (fits, others) = bytes.split_at(bytes.len().min(room.len()));
+        if let Some(room) = room.get_mut(..fits.len()) {
+            room.copy_from_slice(fits);
+        }
+        self.filled += fits.len();
+        others
+    }
+
+    /// What is not filled yet, to be written to.
+    pub fn room(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    /// Counts the next bytes of the room as filled, and returns them.
+    pub fn filled(&mut self, bytes: usize) -> &[u8] {
+        let before = self.filled;
+        self.filled = self.bytes.len().min(before.saturating_add(bytes));
+        self.bytes.get(before..self.filled).unwrap_or_default()
+    }
+
+    /// Whether nothing more fits.
+    pub fn is_full(&self) -> bool {
+        self.filled >= self.bytes.len()
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.filled).unwrap_or_default()
+    }
+
+    fn into_bytes(mut self) -> (Bytes, OwnedSemaphorePermit) {
+        self.bytes.truncate(self.filled);
+        (self.bytes.freeze(), self.permit)
+    }
+}
+
+/// Writes one object, part by part. Nothing is visible before it is finished.
+#[derive(Debug)]
+pub struct ObjectWriter {
+    store: Store,
+    key: String,
+    budget: ByteBudget,
+    part_bytes: usize,
+    filling: Option<PartBuffer>,
+    upload_id: Option<String>,
+    done: Vec<Part>,
+    next_number: i32,
+    in_flight: JoinSet<Result<Part>>,
+}
+
+/// An object as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its CRC-64/NVME.
+    pub crc64nvme: Crc64Nvme,
+}
+
+impl ObjectWriter {
+    /// A writer for a key; `object_bytes` is how large the object will be, where that is known. Nothing is called yet.
+    pub fn new(store: &Store, key: impl Into<String>, budget: &ByteBudget, object_bytes: Option<u64>) -> Self {
+        Self {
+            store: store.clone(),
+            key: key.into(),
+            budget: budget.clone(),
+            part_bytes: part_bytes(object_bytes),
+            filling: None,
+            upload_id: None,
+            done: Vec::new(),
+            next_number: 1,
+            in_flight: JoinSet::new(),
+        }
+    }
+
+    /// The same writer, going on with an unfinished upload whose first parts the store has.
+    #[must_use]
+    pub fn resuming(self, upload_id: String, parts: Vec<Part>, part_bytes: usize) -> Self {
+        let next_number = parts.last().map_or(1, |part| part.number + 1);
+        Self { upload_id: Some(upload_id), done: parts, next_number, part_bytes, ..self }
+    }
+
+    /// The size of a part that is not the last one, in bytes.
+    pub fn part_bytes(&self) -> usize {
+        self.part_bytes
+    }
+
+    /// The id of the multipart upload, once it has begun.
+    pub fn upload_id(&self) -> Option<&str> {
+        self.upload_id.as_deref()
+    }
+
+    /// Takes the next bytes. Returns how many parts have gone on their way.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<usize> {
+        let mut sent = 0;
+        while !bytes.is_empty() {
+            let mut part = match self.filling.take() {
+                Some(part) => part,
+                None => self.budget.buffer(self.part_bytes).await,
+            };
+            bytes = part.fill(bytes);
+            if part.is_full() {
+                self.write_part(part).await?;
+                sent += 1;
+            } else {
+                self.filling = Some(part);
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Hands on a part; one that is not full is the last. Returns once it is on its way, not when it has arrived.
+    pub async fn write_part(&mut self, part: PartBuffer) -> Result<()> {
+        if !part.is_full() {
+            self.filling = Some(part);
+            return Ok(());
+        }
+        while self.in_flight.len() >= PARTS_IN_FLIGHT {
+            self.one_arrives().await?;
+        }
+        let upload_id = match &self.upload_id {
+            Some(id) => id.clone(),
+            None => self.upload_id.insert(self.store.create_upload(&self.key).await?).clone(),
+        };
+        let (store, key, number) = (self.store.clone(), self.key.clone(), self.next_number);
+        self.next_number += 1;
+        self.in_flight.spawn(async move {
+            let (bytes, permit) = part.into_bytes();
+            let arrived = store.upload_part(&key, &upload_id, number, bytes).await;
+            drop(permit);
+            arrived
+        });
+        Ok(())
+    }
+
+    /// Waits until every part that is on its way has arrived. The upload stays unfinished.
+    pub async fn settle(&mut self) -> Result<()> {
+        while !self.in_flight.is_empty() {
+            self.one_arrives().await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the object visible unless one is there already, which then must hold these very bytes.
+    ///
+    /// `verify` sees size and checksum before anything is visible, and may refuse. After any failure nothing of
+    /// the object is left. Not for an upload that was resumed: its first parts' checksums are not known.
+    pub async fn seal<E: From<StoreError>>(
+        mut self,
+        verify: impl FnOnce(Sealed) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Sealed, E> {
+        let sealed = self.seal_if(verify).await;
+        if sealed.is_err() {
+            self.abandon().await;
+        }
+        sealed
+    }
+
+    async fn seal_if<E: From<StoreError>>(
+        &mut self,
+        verify: impl FnOnce(Sealed) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Sealed, E> {
+        let sealed = if self.upload_id.is_some() {
+            self.send_last().await?;
+            self.sealed()
+        } else {
+            Sealed::of(self.filling.as_ref().map_or(&[], PartBuffer::as_bytes))
+        };
+        verify(sealed)?;
+        if self.finish().await? == Written::NotWritten {
+            self.store.expect(&self.key, sealed).await?;
+        }
+        Ok(sealed)
+    }
+
+    /// Makes the object visible, unless one is there already. After a failure the caller says whether to
+    /// [`ObjectWriter::abandon`] what the store has, or to leave it for [`ObjectWriter::resuming`].
+    pub async fn finish(&mut self) -> Result<Written> {
+        if self.upload_id.is_none() {
+            let (bytes, _permit) = self.filling.take().map(PartBuffer::into_bytes).unzip();
+            return self.store.put(&self.key, bytes.unwrap_or_default(), Condition::Absent).await;
+        }
+        self.send_last().await?;
+        let upload_id = self.upload_id.clone().unwrap_or_default();
+        match self.store.complete(&self.key, &upload_id, &self.done, Condition::Absent).await {
+            // Completed already: by an attempt whose answer was lost, or by another invocation.
+            Err(StoreError::NoSuchUpload { .. }) => Ok(Written::NotWritten),
+            Ok(Written::NotWritten) => {
+                self.abort().await?;
+                Ok(Written::NotWritten)
+            }
+            other => other,
+        }
+    }
+
+    /// Gives the object up: what the store has of it is deleted.
+    pub async fn abort(&mut self) -> Result<()> {
+        self.filling = None;
+        self.in_flight.shutdown().await;
+        match self.upload_id.take() {
+            Some(upload_id) => self.store.abort_upload(&self.key, &upload_id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the object up after a failure. That failure is what is reported; should the store fail to abort
+    /// too, a lifecycle rule ends what is left.
+    pub async fn abandon(mut self) {
+        if let Err(error) = self.abort().await {
+            tracing::warn!(object.key = self.key, %error, "an unfinished multipart upload could not be aborted");
+        }
+    }
+
+    async fn send_last(&mut self) -> Result<()> {
+        if let (Some(last), Some(upload_id)) = (self.filling.take(), self.upload_id.clone()) {
+            let (bytes, _permit) = last.into_bytes();
+            self.done.push(self.store.upload_part(&self.key, &upload_id, self.next_number, bytes).await?);
+        }
+        self.settle().await?;
+        self.done.sort_unstable_by_key(|part| part.number);
+        Ok(())
+    }
+
+    fn sealed(&self) -> Sealed {
+        let parts = self.done.iter().filter_map(|part| Some(Sealed { size: part.size, crc64nvme: part.crc64nvme? }));
+        parts.reduce(Sealed::followed_by).unwrap_or_else(|| Sealed::of(&[]))
+    }
+
+    async fn one_arrives(&mut self) -> Result<()> {
+        match self.in_flight.join_next().await {
+            Some(Ok(part)) => {
+                self.done.push(part?);
+                Ok(())
+            }
+            Some(Err(error)) => Err(StoreError::body("UploadPart", self.store.object(&self.key), error)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Sealed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} bytes, CRC-64/NVME {}", self.size, self.crc64nvme)
+    }
+}
+
+impl Sealed {
+    fn of(bytes: &[u8]) -> Self {
+        Self { size: u64::try_from(bytes.len()).unwrap_or(u64::MAX), crc64nvme: Crc64Nvme::of(bytes) }
+    }
+
+    fn followed_by(self, next: Self) -> Self {
+        Self {
+            size: self.size.saturating_add(next.size),
+            crc64nvme: self.crc64nvme.followed_by(next.crc64nvme, next.size),
+        }
+    }
+}
+
+/// The size of the parts of an object: what it needs where that is less, and more than usual where 10,000 of the
+/// usual ones would not hold it.
+pub fn part_bytes(object_bytes: Option<u64>) -> usize {
+    let Some(object_bytes) = object_bytes else { return PART_BYTES };
+    let least = usize::try_from(object_bytes.div_ceil(MOST_PARTS)).unwrap_or(usize::MAX);
+    let whole = usize::try_from(object_bytes).unwrap_or(usize::MAX);
+    // One byte more than a small object has, so that its only part never counts as a full one.
+    PART_BYTES.max(least.div_ceil(1 << 20) << 20).min(whole.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 6: an object of any size fits into the parts that a store takes.
+    #[test]
+    fn parts_grow_where_ten_thousand_would_not_hold_the_object() {
+        assert_eq!(part_bytes(None), PART_BYTES);
+        assert_eq!(part_bytes(Some(10)), 11);
+        assert_eq!(part_bytes(Some(1 << 30)), PART_BYTES);
+        let five_tebibytes = 5u64 << 40;
+        let part = part_bytes(Some(five_tebibytes)) as u64;
+        assert!(part * MOST_PARTS >= five_tebibytes && part.is_multiple_of(1 << 20));
+    }
+
+    /// Promise 6: what waits in memory never exceeds the budget.
+    #[tokio::test]
+    async fn a_part_waits_until_the_budget_has_room() {
+        let budget = ByteBudget::new(4096);
+        let first = budget.buffer(3000).await;
+        let waiting = tokio::spawn({
+            let budget = budget.clone();
+            async move { budget.buffer(2048).await.is_empty() }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(first);
+        assert!(waiting.await.unwrap());
+    }
+}

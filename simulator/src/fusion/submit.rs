@@ -1,0 +1,191 @@
+//! `POST jobRequests`: a job is accepted, whether or not the client hears of it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::recurrence::RunAtTimes;
+use super::{SCHEDULER, location};
+use crate::answer::{self, Ended, Marked};
+use crate::faults::SubmitFaults;
+use crate::idcs::Scope;
+use crate::state::{self, ID_STEP, Job, JobKind};
+use crate::world::World;
+
+/// The fields of a submission that the documentation shows.
+const DOCUMENTED_FIELDS: [&str; 5] =
+    ["serviceName", "jobDefinitionName", "description", "requestParameters", "runAtTimes"];
+/// The jobs of the `boss` service: data extraction, and extraction by Spectra.
+const JOB_DEFINITIONS: [&str; 2] = ["DataExport", "AsyncDataExtraction"];
+const MODES: [&str; 2] = ["Full Data Extract", "Incremental Data Extract"];
+/// `CLIENT_REQUEST_UUID` is a column of 64 characters.
+const LONGEST_CLIENT_REQUEST_UUID: usize = 64;
+
+pub(super) fn routes() -> Router<Arc<World>> {
+    let mut router = Router::new();
+    for scheduler in [SCHEDULER.to_owned(), SCHEDULER.replace("jobscheduler", "jobScheduler")] {
+        router = router.route(&scheduler, post(submit)).route(&format!("{scheduler}/"), post(submit));
+    }
+    router
+}
+
+async fn submit(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Result<Response, Ended> {
+    let faults = world.faults().submit;
+    world.admit(&headers, Scope::Batch, &faults.outage, "submit", "")?;
+    let request = check(&world, &faults, &body)?;
+    let occurrences = occurrences(&request, world.scenario.max_occurrences)?;
+    let now = world.clock.now();
+    let (id, fault) = world.change(|state| {
+        let id = accept(state, request, now, occurrences);
+        (id, fault_after_acceptance(state, &faults))
+    })?;
+    tracing::info!(job_request_id = id, "job accepted");
+    Ok(answer_accepted(&world, &faults, id, fault).accepting(id))
+}
+
+#[derive(Clone, Copy)]
+enum AfterAcceptance {
+    Answer,
+    Drop,
+    GatewayTimeout,
+}
+
+fn fault_after_acceptance(state: &mut state::State, faults: &SubmitFaults) -> AfterAcceptance {
+    if state.occurs(faults.accept_then_drop, "submit.accept_then_drop", "") {
+        AfterAcceptance::Drop
+    } else if state.occurs(faults.accept_then_gateway_timeout, "submit.accept_then_gateway_timeout", "") {
+        AfterAcceptance::GatewayTimeout
+    } else {
+        AfterAcceptance::Answer
+    }
+}
+
+fn answer_accepted(world: &World, faults: &SubmitFaults, id: u64, fault: AfterAcceptance) -> Response {
+    match fault {
+        AfterAcceptance::Drop => answer::hang_up().by("submit.accept_then_drop"),
+        AfterAcceptance::GatewayTimeout => {
+            answer::gateway_error(StatusCode::GATEWAY_TIMEOUT).by("submit.accept_then_gateway_timeout")
+        }
+        AfterAcceptance::Answer => {
+            let mut answer = Response::new(Body::empty());
+            *answer.status_mut() = StatusCode::ACCEPTED;
+            if let Some(location) = location(world, faults.location, &format!("{SCHEDULER}/{id}")) {
+                answer.headers_mut().insert(header::LOCATION, location);
+            }
+            answer
+        }
+    }
+}
+
+fn bad_request(detail: &str) -> Ended {
+    answer::problem(StatusCode::BAD_REQUEST, detail).into()
+}
+
+fn check(world: &World, faults: &SubmitFaults, body: &[u8]) -> Result<Map<String, Value>, Ended> {
+    let request: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|_| bad_request("The request body is not a JSON object."))?;
+    if let Some(detail) = &faults.reject {
+        return Err(answer::problem(StatusCode::BAD_REQUEST, detail).by("submit.reject").into());
+    }
+    let text = |field: &str| request.get(field).and_then(Value::as_str).unwrap_or_default();
+    let unknown = request.keys().find(|field| !DOCUMENTED_FIELDS.contains(&field.as_str()));
+    if let Some(unknown) = unknown.filter(|_| faults.strict) {
+        return Err(bad_request(&format!("Unrecognized field {unknown}.")));
+    }
+    if text("serviceName") != "boss" || !JOB_DEFINITIONS.contains(&text("jobDefinitionName")) {
+        return Err(bad_request("The job definition was not found."));
+    }
+    if text("clientRequestUuid").chars().count() > LONGEST_CLIENT_REQUEST_UUID {
+        return Err(bad_request("clientRequestUuid is longer than 64 characters."));
+    }
+    if text("jobDefinitionName") == "DataExport" {
+        check_data_export(world, faults, &request)?;
+    }
+    Ok(request)
+}
+
+fn check_data_export(
+    world: &World,
+    faults: &SubmitFaults,
+    request: &Map<String, Value>,
+) -> Result<(), Ended> {
+    let parameter = |name: &str| {
+        request.get("requestParameters").and_then(|all| all.get(name)?.as_str()).unwrap_or_default()
+    };
+    let extract = parameter("submit.argument1");
+    if extract.is_empty() {
+        return Err(bad_request("submit.argument1 (the extract's name) is required."));
+    }
+    if !MODES.contains(&parameter("submit.argument2")) {
+        return Err(bad_request("submit.argument2 must be Full Data Extract or Incremental Data Extract."));
+    }
+    let known = world.store.read(|state| state.definitions.iter().any(|known| known.name == extract));
+    if faults.require_definition && !known {
+        return Err(bad_request(&format!("The extract {extract} does not exist.")));
+    }
+    Ok(())
+}
+
+/// How many times a request with a schedule runs; none without one.
+fn occurrences(request: &Map<String, Value>, most: u32) -> Result<Option<u32>, Ended> {
+    let Some(schedule) = request.get("runAtTimes") else { return Ok(None) };
+    let schedule: RunAtTimes = serde_json::from_value(schedule.clone())
+        .map_err(|error| bad_request(&format!("runAtTimes is invalid: {error}.")))?;
+    let count = schedule.occurrences().map_err(bad_request)?;
+    Ok(Some(u32::try_from(count).unwrap_or(u32::MAX).min(most)))
+}
+
+fn accept(
+    state: &mut state::State,
+    request: Map<String, Value>,
+    now: Timestamp,
+    occurrences: Option<u32>,
+) -> u64 {
+    let Some(count) = occurrences else {
+        return add_job(state, request, now, JobKind::Single);
+    };
+    let parent = add_job(state, request.clone(), now, JobKind::Recurring);
+    for number in 1..=count {
+        let request = occurrence_of(&request, parent, number);
+        add_job(state, request, now, JobKind::Occurrence { parent, number });
+    }
+    parent
+}
+
+fn add_job(state: &mut state::State, request: Map<String, Value>, now: Timestamp, kind: JobKind) -> u64 {
+    let id = state.next_job_id;
+    state.next_job_id += ID_STEP;
+    let job = Job {
+        id,
+        submitted_at: now,
+        request,
+        kind,
+        polls: 0,
+        lists: 0,
+        file_lists: 0,
+        window: None,
+        end: None,
+    };
+    state.jobs.insert(id, job);
+    id
+}
+
+/// What public client code reads from the requests that a schedule makes: `parentRequest` and
+/// `requestExecutionContext` among the parameters, and a `clientRequestUuid` that starts like the latter.
+fn occurrence_of(request: &Map<String, Value>, parent: u64, number: u32) -> Map<String, Value> {
+    let mut request = request.clone();
+    request.remove("runAtTimes");
+    if let Some(Value::Object(parameters)) = request.get_mut("requestParameters") {
+        parameters.insert("parentRequest".to_owned(), json!(parent.to_string()));
+        parameters.insert("requestExecutionContext".to_owned(), json!(format!("{parent},{number}")));
+    }
+    request.insert("clientRequestUuid".to_owned(), json!(format!("{parent},{number}")));
+    request
+}

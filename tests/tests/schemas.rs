@@ -1,0 +1,66 @@
+//! The contract as JSON Schema: `schemas/` is what the types say, and the sample events are what the steps take.
+
+use std::path::{Path, PathBuf};
+
+use landfall::ErrorType;
+use landfall::event::{FileEvent, JobEvent, RunEvent, parse};
+use schemars::{JsonSchema, schema_for};
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn schema<T: JsonSchema>() -> String {
+    serde_json::to_string_pretty(&schema_for!(T)).unwrap() + "\n"
+}
+
+fn contract() -> [(&'static str, String); 11] {
+    [
+        ("submit.event", schema::<RunEvent>()),
+        ("submit.result", schema::<submit::Submitted>()),
+        ("poll-status.event", schema::<JobEvent>()),
+        ("poll-status.result", schema::<poll_status::Polled>()),
+        ("fetch-files.event", schema::<JobEvent>()),
+        ("fetch-files.result", schema::<fetch_files::FetchedFiles>()),
+        ("unpack-upload.event", schema::<unpack_upload::UnpackEvent>()),
+        ("unpack-upload.result", schema::<unpack_upload::Unpacked>()),
+        ("publish.event", schema::<JobEvent>()),
+        ("publish.result", schema::<publish::Published>()),
+        ("manifest", schema::<publish::Manifest>()),
+    ]
+}
+
+/// What is published of the contract is what the code does. `LANDFALL_WRITE_SCHEMAS=1` writes the files anew.
+#[test]
+fn the_schemas_are_those_of_the_types() {
+    let folder = root().join("schemas");
+    let write = std::env::var_os("LANDFALL_WRITE_SCHEMAS").is_some();
+    let errors = serde_json::to_string_pretty(&schema_for!(ErrorType)).unwrap() + "\n";
+    for (name, schema) in contract().into_iter().chain([("error-type", errors)]) {
+        let path = folder.join(format!("{name}.json"));
+        if write {
+            std::fs::write(&path, &schema).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(kept, schema, "schemas/{name}.json is not what the types say: LANDFALL_WRITE_SCHEMAS=1 cargo test -p landfall-tests --test schemas");
+    }
+}
+
+/// Every sample event is one that its function takes, and every file in `events/` is known here.
+#[test]
+fn the_sample_events_are_events() {
+    for entry in std::fs::read_dir(root().join("events")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let event: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let refused = match name.as_str() {
+            run if run.starts_with("run-") || run == "submit" => parse::<RunEvent>(event).err(),
+            "poll-status" | "fetch-files" | "publish" => parse::<JobEvent>(event).err(),
+            "unpack-upload" => parse::<FileEvent>(event).err(),
+            "unpack-upload-s3" => parse::<unpack_upload::UnpackEvent>(event).err(),
+            other => panic!("events/{other}.json is not known to this test"),
+        };
+        assert!(refused.is_none(), "{name}: {}", refused.unwrap().line());
+    }
+}
