@@ -26,10 +26,10 @@ pub struct FusionExtract {
     pub submit_name: Option<String>,
     /// The extract's definition, created at the source if it has none of this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub definition: Option<Definition>,
+    pub definition: Option<Box<Definition>>,
     /// The group that the extract belongs to, created at the source if it has none of this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<Group>,
+    pub group: Option<Box<Group>>,
     /// Further parameters of the request, as the source names them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub request_parameters: BTreeMap<String, String>,

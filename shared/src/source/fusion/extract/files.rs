@@ -67,6 +67,7 @@ struct Page {
 
 /// A part of the list, and what it says about the rest.
 struct Part {
+    /// Until they are taken into the whole list.
     items: Vec<Listed>,
     total: Option<u64>,
     has_more: bool,
@@ -136,7 +137,8 @@ impl<'a> Files<'a> {
                 }
                 items.append(&mut next.items);
                 check_count(items.len())?;
-                page = next;
+                // A later page may leave the total out.
+                page = Part { total: next.total.or(page.total), ..next };
             }
         }
         check_count(items.len())?;
