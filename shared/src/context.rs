@@ -12,6 +12,7 @@ use crate::clock::{Clock, SystemClock, elapsed};
 use crate::config::{Config, Connection, Destination, Place};
 use crate::error::{Error, Result};
 use crate::event::JobEvent;
+use crate::http::Transport;
 use crate::job::{ConnectionName, DestinationName, JobRecord};
 use crate::source::{self, Source};
 use crate::store::{ByteBudget, Store, WorkState};
@@ -30,10 +31,14 @@ pub struct Context {
     observer: Arc<dyn Observer>,
     budget: ByteBudget,
     claim_lease: Option<Duration>,
+    wrap: Option<WrapTransport>,
     sources: Kept<ConnectionName, Arc<dyn Source>>,
     works: Kept<(), WorkState>,
     landings: Kept<DestinationName, Landing>,
 }
+
+/// Puts something between a source's clients and the wire.
+pub type WrapTransport = Box<dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Send + Sync>;
 
 /// A destination and its bucket.
 #[derive(Debug, Clone)]
@@ -63,6 +68,7 @@ impl Context {
             observer: Arc::new(Silent),
             budget: ByteBudget::new(BYTES_IN_FLIGHT),
             claim_lease: None,
+            wrap: None,
             sources: Kept::default(),
             works: Kept::default(),
             landings: Kept::default(),
@@ -81,6 +87,13 @@ impl Context {
     #[must_use]
     pub fn as_sole_claimant(mut self) -> Self {
         self.claim_lease = Some(Duration::ZERO);
+        self
+    }
+
+    /// The same context, whose sources' calls pass through something of a test's own.
+    #[must_use]
+    pub fn with_transport(mut self, wrap: WrapTransport) -> Self {
+        self.wrap = Some(wrap);
         self
     }
 
@@ -111,7 +124,11 @@ impl Context {
 
     /// The source behind a connection.
     pub async fn source(&self, name: &ConnectionName) -> Result<Arc<dyn Source>> {
-        let open = async { source::open(name, &self.config.connection(name).await?, Arc::clone(&self.clock)) };
+        let wrap = self.wrap.as_ref().map(|wrap| &**wrap as source::Wrap<'_>);
+        let open = async {
+            let connection = self.config.connection(name).await?;
+            source::open(name, &connection, Arc::clone(&self.clock), wrap)
+        };
         self.sources.get(name, self.clock.now(), open).await
     }
 

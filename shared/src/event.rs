@@ -1,4 +1,4 @@
-//! The events that the functions take: JSON objects, snake_case, unknown fields refused by name.
+//! The events that the functions take: JSON objects in `snake_case`, unknown fields refused by name.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;

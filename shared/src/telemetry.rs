@@ -31,7 +31,8 @@ impl Observer for Silent {}
 /// The fields of a line: `timestamp`, `level`, `message`, what the event says, and those of the step that it
 /// happened in: `step`, `connection`, `job_request_id`, `run_key`.
 pub fn log_json() {
-    let filter = EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,landfall=info"));
+    let filter =
+        EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,landfall=info"));
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -1,4 +1,10 @@
 //! A world to run in: a simulated pod, an embedded store, a context between them, and a clock that never waits.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends where its world breaks"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,10 +69,13 @@ impl World {
     pub async fn with_store(setup: Setup, options: Options) -> World {
         let faults: Faults = match &setup.faults {
             Value::Null => Faults::default(),
-            faults => serde_json::from_value(faults.clone()).expect("the faults of a test are switches that exist"),
+            faults => {
+                serde_json::from_value(faults.clone()).expect("the faults of a test are switches that exist")
+            }
         };
         let scenario = setup.scenario.clone().unwrap_or_else(small_scenario);
-        let simulator = Simulator::builder().faults(faults).scenario(scenario).start(0).await.expect("a simulator");
+        let simulator =
+            Simulator::builder().faults(faults).scenario(scenario).start(0).await.expect("a simulator");
         let folder = TempDir::new().expect("a folder");
         let embedded = EmbeddedStore::open(folder.path(), options).expect("a store");
         embedded.ensure_bucket("work").expect("a bucket");
@@ -109,7 +118,9 @@ impl World {
     pub async fn manifests(&self) -> BTreeMap<String, publish::Manifest> {
         let landed = self.landed().await;
         let manifests = landed.into_iter().filter(|(key, _)| key.ends_with("/_manifest.json"));
-        manifests.map(|(key, bytes)| (key, serde_json::from_slice(&bytes).expect("a manifest that reads"))).collect()
+        manifests
+            .map(|(key, bytes)| (key, serde_json::from_slice(&bytes).expect("a manifest that reads")))
+            .collect()
     }
 
     /// The multipart uploads that nobody has finished.
@@ -233,8 +244,13 @@ pub async fn assert_landed(world: &World, job: u64, case: &str) -> publish::Mani
             assert_eq!(object.rows, expected.rows, "{case}: rows of {}", object.key);
         }
         assert_eq!(object.size, expected.bytes.len() as u64, "{case}: size of {}", object.key);
-        let bytes = landed.remove(&object.key).unwrap_or_else(|| panic!("{case}: {} is not there", object.key));
-        assert!(bytes == expected.bytes, "{case}: {} holds other bytes than the source generated", object.key);
+        let bytes =
+            landed.remove(&object.key).unwrap_or_else(|| panic!("{case}: {} is not there", object.key));
+        assert!(
+            bytes == expected.bytes,
+            "{case}: {} holds other bytes than the source generated",
+            object.key
+        );
     }
     let prefix = manifest_key.trim_end_matches("_manifest.json");
     let others: Vec<_> = landed.keys().filter(|key| key.starts_with(prefix)).collect();
@@ -307,7 +323,8 @@ async fn go_on(context: &Context, event: JobEvent) -> Result<publish::Published>
     };
     for file in files {
         let JobEvent { connection, job_request_id, destination } = event.clone();
-        let file = landfall::event::FileEvent { connection, job_request_id, destination, ordinal: file.ordinal };
+        let file =
+            landfall::event::FileEvent { connection, job_request_id, destination, ordinal: file.ordinal };
         while !unpack_upload::unpack_file(context, file.clone(), &deadline).await?.complete {}
     }
     publish::publish(context, event, &deadline).await

@@ -43,7 +43,10 @@ fn the_schemas_are_those_of_the_types() {
             std::fs::write(&path, &schema).unwrap();
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(kept, schema, "schemas/{name}.json is not what the types say: LANDFALL_WRITE_SCHEMAS=1 cargo test -p landfall-tests --test schemas");
+        assert_eq!(
+            kept, schema,
+            "schemas/{name}.json is not what the types say: LANDFALL_WRITE_SCHEMAS=1 cargo test -p landfall-tests --test schemas"
+        );
     }
 }
 

@@ -31,7 +31,8 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
             assert_landed(&world, jobs[0].id, case).await;
         }
         Fails(name, text) => {
-            let error: Error = came.err().unwrap_or_else(|| panic!("{case}: landed, and should have failed with {name}"));
+            let error: Error =
+                came.err().unwrap_or_else(|| panic!("{case}: landed, and should have failed with {name}"));
             let line = error.line();
             assert_eq!(error.error_type().name(), name, "{case}: {line}");
             assert!(line.contains(text), "{case}: {line:?} does not hold {text:?}");
@@ -83,8 +84,16 @@ async fn tokens() {
             json!({ "token": { "outage": { "throttle": { "times": 1, "retry_after_seconds": 7 } } } }),
             Lands,
         ),
-        ("a login page", json!({ "token": { "outage": { "login_page": "always" } } }), Fails("ContractBroken", "")),
-        ("another grant only", json!({ "token": { "allowed_grants": ["password"] } }), Fails("AuthRejected", "unauthorized_client")),
+        (
+            "a login page",
+            json!({ "token": { "outage": { "login_page": "always" } } }),
+            Fails("ContractBroken", ""),
+        ),
+        (
+            "another grant only",
+            json!({ "token": { "allowed_grants": ["password"] } }),
+            Fails("AuthRejected", "unauthorized_client"),
+        ),
     ])
     .await;
     let key = toml_text(credentials::PRIVATE_KEY_PEM);
@@ -92,18 +101,32 @@ async fn tokens() {
     let (user, password) = (credentials::USERNAME, toml_text(credentials::PASSWORD));
     let key_id = credentials::KEY_ID;
     for (case, auth) in [
-        ("password", format!("grant = 'password'\nclient_secret = {secret}\nusername = '{user}'\npassword = {password}")),
-        ("in the body", format!("grant = 'client_credentials'\nclient_auth = 'body'\nclient_secret = {secret}")),
+        (
+            "password",
+            format!(
+                "grant = 'password'\nclient_secret = {secret}\nusername = '{user}'\npassword = {password}"
+            ),
+        ),
+        (
+            "in the body",
+            format!("grant = 'client_credentials'\nclient_auth = 'body'\nclient_secret = {secret}"),
+        ),
         (
             "JWT bearer",
-            format!("grant = 'jwt_bearer'\nclient_secret = {secret}\nusername = '{user}'\nprivate_key = {key}\nkey_id = '{key_id}'"),
+            format!(
+                "grant = 'jwt_bearer'\nclient_secret = {secret}\nusername = '{user}'\nprivate_key = {key}\nkey_id = '{key_id}'"
+            ),
         ),
         (
             "private key JWT",
-            format!("grant = 'client_credentials'\nclient_auth = 'private_key_jwt'\nprivate_key = {key}\nkey_id = '{key_id}'"),
+            format!(
+                "grant = 'client_credentials'\nclient_auth = 'private_key_jwt'\nprivate_key = {key}\nkey_id = '{key_id}'"
+            ),
         ),
     ] {
-        let auth = format!("[connections.fusion-demo.auth]\ntoken_url = \"{{token_url}}\"\nclient_id = '{id}'\n{auth}");
+        let auth = format!(
+            "[connections.fusion-demo.auth]\ntoken_url = \"{{token_url}}\"\nclient_id = '{id}'\n{auth}"
+        );
         expect(case, Setup { auth: Some(auth), ..Setup::default() }, run_event(), Lands).await.end().await;
     }
 }
@@ -132,7 +155,8 @@ async fn definitions_and_groups() {
         "export_configuration": { "type": "BV", "outputDataFormat": "CSV" },
         "extraction_query": "{}"
     });
-    event["export"]["group"] = json!({ "name": "SimpleCarriersGroup", "owner": "integration.user", "owner_role": "DATA_EXTRACT" });
+    event["export"]["group"] =
+        json!({ "name": "SimpleCarriersGroup", "owner": "integration.user", "owner_role": "DATA_EXTRACT" });
     for (case, faults) in [
         ("created", json!({ "submit": { "require_definition": true } })),
         ("answer lost", json!({ "boss": { "create_then_drop": 1 } })),
@@ -213,8 +237,16 @@ async fn statuses() {
         ("status only", shape("status_only"), Lands),
         ("no status", shape("nothing"), Fails("ContractBroken", "status")),
         ("unknown job", json!({ "status": { "not_found": "always" } }), Fails("NotFound", "fusion-demo")),
-        ("outage", json!({ "status": { "outage": { "unavailable": 2, "drop_connection": 1, "unauthorized": 1 } } }), Lands),
-        ("a login page", json!({ "status": { "outage": { "login_page": "always" } } }), Fails("ContractBroken", "web page")),
+        (
+            "outage",
+            json!({ "status": { "outage": { "unavailable": 2, "drop_connection": 1, "unauthorized": 1 } } }),
+            Lands,
+        ),
+        (
+            "a login page",
+            json!({ "status": { "outage": { "login_page": "always" } } }),
+            Fails("ContractBroken", "web page"),
+        ),
     ])
     .await;
 }
@@ -239,7 +271,11 @@ async fn lists_of_files() {
         ("wrong checksum", files(json!({ "checksum": "wrong" })), Fails("IntegrityError", "SHA-256")),
         ("no checksum", files(json!({ "checksum": "absent" })), Lands),
         ("upper-case checksum", files(json!({ "checksum": "upper_case" })), Lands),
-        ("unknown algorithm", files(json!({ "checksum": "unknown_algorithm" })), Fails("ContractBroken", "checksum")),
+        (
+            "unknown algorithm",
+            files(json!({ "checksum": "unknown_algorithm" })),
+            Fails("ContractBroken", "checksum"),
+        ),
         ("short list", files(json!({ "total_items": "larger" })), Fails("ContractBroken", "5")),
         ("no total", files(json!({ "total_items": "absent" })), Lands),
         ("wrong size", files(json!({ "file_size": "wrong" })), Fails("IntegrityError", "bytes")),
@@ -248,7 +284,11 @@ async fn lists_of_files() {
         ("empty at first", files(json!({ "empty_calls": 3 })), Lands),
         ("one file late", files(json!({ "late_calls": 3 })), Lands),
         ("pages", files(json!({ "page_size": 3 })), Lands),
-        ("pages that repeat", files(json!({ "page_size": 3, "ignore_offset": true })), Fails("ContractBroken", "")),
+        (
+            "pages that repeat",
+            files(json!({ "page_size": 3, "ignore_offset": true })),
+            Fails("ContractBroken", ""),
+        ),
         ("order changes", files(json!({ "unstable_order": true })), Lands),
         ("traversal", files(json!({ "name": "traversal" })), Lands),
         ("absolute name", files(json!({ "name": "absolute" })), Lands),
@@ -274,7 +314,8 @@ async fn lists_of_files() {
 #[tokio::test]
 async fn files_of_one_name_both_land() {
     for (form, files) in [("same_file", 5), ("other_content", 4)] {
-        let setup = Setup { faults: json!({ "output_files": { "duplicate_name": form } }), ..Setup::default() };
+        let setup =
+            Setup { faults: json!({ "output_files": { "duplicate_name": form } }), ..Setup::default() };
         let world = World::new(setup).await;
         land(&world.context, run_event()).await.unwrap_or_else(|error| panic!("{form}: {}", error.line()));
         let manifests = world.manifests().await;
@@ -310,25 +351,65 @@ async fn jobs_without_output() {
 async fn downloads() {
     let content = |faults: Value| json!({ "content": faults });
     all(vec![
-        ("ranges ignored", content(json!({ "ignore_range": true, "cut": { "times": 1, "after_bytes": 500 } })), Lands),
+        (
+            "ranges ignored",
+            content(json!({ "ignore_range": true, "cut": { "times": 1, "after_bytes": 500 } })),
+            Lands,
+        ),
         ("no length", content(json!({ "no_content_length": true })), Lands),
-        ("no length, cut", content(json!({ "no_content_length": true, "cut": { "times": 1, "after_bytes": 500 } })), Lands),
+        (
+            "no length, cut",
+            content(json!({ "no_content_length": true, "cut": { "times": 1, "after_bytes": 500 } })),
+            Lands,
+        ),
         ("cut twice", content(json!({ "cut": { "times": 2, "after_bytes": 700 } })), Lands),
         ("shortened by a proxy", content(json!({ "short_answer": 1 })), Lands),
-        ("superset", content(json!({ "superset_range": 1, "cut": { "times": 1, "after_bytes": 1500 } })), Lands),
-        ("shifted", content(json!({ "shifted_range": "always", "cut": { "times": 1, "after_bytes": 700 } })), Fails("ContractBroken", "byte 700 was asked for")),
+        (
+            "superset",
+            content(json!({ "superset_range": 1, "cut": { "times": 1, "after_bytes": 1500 } })),
+            Lands,
+        ),
+        (
+            "shifted",
+            content(json!({ "shifted_range": "always", "cut": { "times": 1, "after_bytes": 700 } })),
+            Fails("ContractBroken", "byte 700 was asked for"),
+        ),
         ("gone once", content(json!({ "gone": { "times": 1 } })), Lands),
-        ("expired", content(json!({ "gone": { "times": "always", "expired": true } })), Fails("NotFound", "410")),
+        (
+            "expired",
+            content(json!({ "gone": { "times": "always", "expired": true } })),
+            Fails("NotFound", "410"),
+        ),
         ("wrong bytes", content(json!({ "wrong_bytes": "always" })), Fails("IntegrityError", "SHA-256")),
-        ("changing tag", content(json!({ "etag": "changing", "cut": { "times": 1, "after_bytes": 700 } })), Lands),
+        (
+            "changing tag",
+            content(json!({ "etag": "changing", "cut": { "times": 1, "after_bytes": 700 } })),
+            Lands,
+        ),
         ("weak tag", content(json!({ "etag": "weak", "cut": { "times": 1, "after_bytes": 700 } })), Lands),
         ("no tag", content(json!({ "etag": "absent", "cut": { "times": 1, "after_bytes": 700 } })), Lands),
-        ("redirect elsewhere", content(json!({ "redirect_to": "https://elsewhere.example/x" })), Fails("ContractBroken", "elsewhere.example")),
+        (
+            "redirect elsewhere",
+            content(json!({ "redirect_to": "https://elsewhere.example/x" })),
+            Fails("ContractBroken", "elsewhere.example"),
+        ),
         ("token revoked", content(json!({ "outage": { "unauthorized": 1 } })), Lands),
         ("unavailable", content(json!({ "outage": { "unavailable": 2 } })), Lands),
-        ("throttled", content(json!({ "outage": { "throttle": { "times": 1, "retry_after_seconds": 2 } } })), Lands),
-        ("a login page", content(json!({ "outage": { "login_page": "always" } })), Fails("ContractBroken", "web page")),
-        ("one file's page", content(json!({ "only_file": 2, "outage": { "login_page": "always" } })), Fails("ContractBroken", "web page")),
+        (
+            "throttled",
+            content(json!({ "outage": { "throttle": { "times": 1, "retry_after_seconds": 2 } } })),
+            Lands,
+        ),
+        (
+            "a login page",
+            content(json!({ "outage": { "login_page": "always" } })),
+            Fails("ContractBroken", "web page"),
+        ),
+        (
+            "one file's page",
+            content(json!({ "only_file": 2, "outage": { "login_page": "always" } })),
+            Fails("ContractBroken", "web page"),
+        ),
     ])
     .await;
 }
@@ -371,7 +452,8 @@ async fn with_archive(kind: &str, outcome: Outcome) {
             assert_landed(&world, world.simulator.jobs()[0].id, kind).await;
         }
         (Fails(name, text), came) => {
-            let error = came.err().unwrap_or_else(|| panic!("{kind}: landed, and should have failed with {name}"));
+            let error =
+                came.err().unwrap_or_else(|| panic!("{kind}: landed, and should have failed with {name}"));
             let line = error.line();
             assert_eq!(error.error_type().name(), name, "{kind}: {line}");
             assert!(line.contains(text), "{kind}: {line:?} does not hold {text:?}");

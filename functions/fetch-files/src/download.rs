@@ -127,7 +127,12 @@ impl Fetch<'_> {
         ObjectWriter::new(self.work.store(), key, self.context.budget(), file.size)
     }
 
-    async fn stream(&self, file: &OutputFile, mut download: Download, writer: &mut ObjectWriter) -> Result<Streamed> {
+    async fn stream(
+        &self,
+        file: &OutputFile,
+        mut download: Download,
+        writer: &mut ObjectWriter,
+    ) -> Result<Streamed> {
         let is_resumed = download.offset > 0;
         let mut has_checkpoint = is_resumed;
         let mut hasher = Hasher::new(true);
@@ -158,7 +163,12 @@ impl Fetch<'_> {
     }
 
     /// Notes which upload to go on with. A file that cannot be resumed at the source has no checkpoint.
-    async fn save_checkpoint(&self, file: &OutputFile, writer: &ObjectWriter, validator: Option<&str>) -> Result<()> {
+    async fn save_checkpoint(
+        &self,
+        file: &OutputFile,
+        writer: &ObjectWriter,
+        validator: Option<&str>,
+    ) -> Result<()> {
         let (Some(validator), Some(upload_id)) = (validator, writer.upload_id()) else { return Ok(()) };
         let checkpoint = Checkpoint {
             upload_id: upload_id.to_owned(),
@@ -172,7 +182,8 @@ impl Fetch<'_> {
     /// Bytes that this call has not all seen are read back once.
     async fn check_stored_at(&self, file: &OutputFile, key: &str) -> Result<Fetched> {
         let object = self.work.store().head(key).await?;
-        let object = object.ok_or_else(|| Error::store_unavailable(format!("{key} was stored and is not there")))?;
+        let object =
+            object.ok_or_else(|| Error::store_unavailable(format!("{key} was stored and is not there")))?;
         self.check_stored(file, &object).await
     }
 
@@ -198,7 +209,8 @@ impl Fetch<'_> {
 
 /// The parts that can be gone on from: all full, from the first, without a gap.
 fn contiguous(parts: Vec<(i32, String, u64)>, part_bytes: u64) -> Vec<Part> {
-    let full = std::iter::zip(parts, 1i32..).take_while(|((number, _, size), expected)| number == expected && *size == part_bytes);
+    let full = std::iter::zip(parts, 1i32..)
+        .take_while(|((number, _, size), expected)| number == expected && *size == part_bytes);
     full.map(|((number, etag, size), _)| Part { number, etag, size, crc64nvme: None }).collect()
 }
 

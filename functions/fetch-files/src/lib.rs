@@ -69,7 +69,8 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
 
     let complete = staged.iter().all(Option::is_some);
     let files = staged.into_iter().flatten();
-    let files: Vec<_> = files.map(|file| FetchedFile { ordinal: file.ordinal, name: file.name, size: file.size }).collect();
+    let files: Vec<_> =
+        files.map(|file| FetchedFile { ordinal: file.ordinal, name: file.name, size: file.size }).collect();
     tracing::info!(complete, staged.files = files.len(), "files were fetched");
     Ok(FetchedFiles { complete, files, wait_seconds: None })
 }

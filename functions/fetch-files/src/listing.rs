@@ -47,7 +47,12 @@ async fn freeze(work: &WorkState, job: &JobRecord, files: Vec<OutputFile>) -> Re
 }
 
 /// The job's good end; asked for here where `poll-status` has not written it down.
-async fn outcome(context: &Context, source: &dyn Source, work: &WorkState, job: &JobRecord) -> Result<Outcome> {
+async fn outcome(
+    context: &Context,
+    source: &dyn Source,
+    work: &WorkState,
+    job: &JobRecord,
+) -> Result<Outcome> {
     if let Some(outcome) = work.outcome(&job.job()).await? {
         return Ok(outcome);
     }
@@ -80,7 +85,9 @@ async fn not_yet(
     let waited = elapsed(outcome.since, context.clock().now());
     if waited < settings.settle() {
         tracing::info!(waited_ms = waited.as_millis(), "the source does not list all of the job's files yet");
-        return Ok(Listed::NotYet { wait_seconds: settings.poll_seconds.min(settings.settle_seconds).max(1) });
+        return Ok(Listed::NotYet {
+            wait_seconds: settings.poll_seconds.min(settings.settle_seconds).max(1),
+        });
     }
     match short {
         Some(error) => Err(error),

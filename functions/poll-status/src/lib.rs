@@ -93,7 +93,10 @@ async fn running(context: &Context, job: &JobRecord, status: JobStatus) -> Resul
         });
     }
     if !status.is_known {
-        tracing::warn!(native_status = status.native_status, "the source reports a status that no table names");
+        tracing::warn!(
+            native_status = status.native_status,
+            "the source reports a status that no table names"
+        );
     }
     Ok(Polled {
         state: status.state,

@@ -78,12 +78,20 @@ async fn outcome(work: &WorkState, job: &JobRecord) -> Result<Outcome> {
 
 async fn files(work: &WorkState, job: &JobRecord) -> Result<FileList> {
     work.files(&job.job()).await?.ok_or_else(|| {
-        Error::not_found(format!("the output files of {} have not been listed: call fetch-files first", job.job()))
+        Error::not_found(format!(
+            "the output files of {} have not been listed: call fetch-files first",
+            job.job()
+        ))
     })
 }
 
 /// Holds what the receipts name against what the landing bucket lists, both in bounded memory a file at a time.
-async fn objects_are_there(work: &WorkState, landing: &Landing, job: &JobRecord, files: &FileList) -> Result<()> {
+async fn objects_are_there(
+    work: &WorkState,
+    landing: &Landing,
+    job: &JobRecord,
+    files: &FileList,
+) -> Result<()> {
     let places = keys::landing_places(&files.files);
     for (file, place) in std::iter::zip(&files.files, places) {
         let receipt = receipt(work, job, file.ordinal).await?;
@@ -114,7 +122,10 @@ async fn objects_are_there(work: &WorkState, landing: &Landing, job: &JobRecord,
 async fn receipt(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<Vec<LandedObject>> {
     let receipt = work.receipt(&job.job(), ordinal).await?;
     let receipt = receipt.ok_or_else(|| {
-        Error::not_found(format!("file {ordinal} of {} has not been unpacked: call unpack-upload first", job.job()))
+        Error::not_found(format!(
+            "file {ordinal} of {} has not been unpacked: call unpack-upload first",
+            job.job()
+        ))
     })?;
     Ok(receipt.objects)
 }
@@ -131,7 +142,11 @@ async fn write_manifest(
     let mut writer = ManifestWriter::begin(&landing.store, key, context.budget(), &Head::of(job)).await?;
     for file in &files.files {
         let staged = work.staged(&job.job(), file.ordinal).await?.ok_or_else(|| {
-            Error::not_found(format!("file {} of {} has not been fetched: call fetch-files first", file.ordinal, job.job()))
+            Error::not_found(format!(
+                "file {} of {} has not been fetched: call fetch-files first",
+                file.ordinal,
+                job.job()
+            ))
         })?;
         writer.file(&staged).await?;
     }

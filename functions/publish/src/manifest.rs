@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use landfall::checksum::Sha256;
 use landfall::job::{
-    ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey, StagedFile, Totals,
+    ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey,
+    StagedFile, Totals,
 };
 use landfall::source::Export;
 use landfall::store::{ByteBudget, ObjectWriter, Store, StoreError};
@@ -114,7 +115,12 @@ const TAIL_MARK: &str = "\n  ],\n  \"state\":";
 
 impl ManifestWriter {
     /// Begins with what the job was asked for.
-    pub(crate) async fn begin(store: &Store, key: &str, budget: &ByteBudget, head: &Head<'_>) -> Result<Self> {
+    pub(crate) async fn begin(
+        store: &Store,
+        key: &str,
+        budget: &ByteBudget,
+        head: &Head<'_>,
+    ) -> Result<Self> {
         let writer = ObjectWriter::new(store, key, budget, None);
         let mut this = Self { writer, is_first: true, totals: Totals::default() };
         let head = serde_json::to_string_pretty(head).map_err(unserialisable)?;

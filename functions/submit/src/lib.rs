@@ -86,7 +86,9 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     let job = JobRef { connection: event.connection.clone(), job_request_id };
     let record = context.work().await?.job(&job).await?;
     let landed = match record {
-        Some(record) => landing.store.head(&format!("{}{}", record.landing_prefix, keys::MANIFEST)).await?.is_some(),
+        Some(record) => {
+            landing.store.head(&format!("{}{}", record.landing_prefix, keys::MANIFEST)).await?.is_some()
+        }
         None => false,
     };
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
@@ -109,7 +111,7 @@ enum Called {
 
 enum Turn {
     Submitted(JobRequestId),
-    Ours { claim: Claim, taken_over: bool },
+    Ours { claim: Box<Claim>, taken_over: bool },
 }
 
 /// A claim that was ours when it was written last.
@@ -138,7 +140,7 @@ impl Run<'_> {
                 let record = self.new_claim();
                 if let Some(etag) = self.write(&record, etag.as_deref()).await? {
                     let taken_over = found.is_some_and(|found| !found.released);
-                    return Ok(Turn::Ours { claim: Claim { record, etag }, taken_over });
+                    return Ok(Turn::Ours { claim: Box::new(Claim { record, etag }), taken_over });
                 }
             } else {
                 self.clock.sleep(wait).await;
@@ -216,7 +218,7 @@ impl Run<'_> {
     }
 
     /// Writes the id behind the claim. If somebody took the claim over meanwhile, theirs is what counts.
-    async fn record_id(&self, claim: Claim, id: JobRequestId) -> Result<JobRequestId> {
+    async fn record_id(&self, claim: Box<Claim>, id: JobRequestId) -> Result<JobRequestId> {
         if self.write_id(claim, &id).await? {
             return Ok(id);
         }
@@ -233,7 +235,7 @@ impl Run<'_> {
         }
     }
 
-    async fn write_id(&self, claim: Claim, id: &JobRequestId) -> Result<bool> {
+    async fn write_id(&self, claim: Box<Claim>, id: &JobRequestId) -> Result<bool> {
         let record = RunRecord { job_request_id: Some(id.clone()), ..claim.record };
         Ok(self.write(&record, Some(&claim.etag)).await?.is_some())
     }
@@ -265,7 +267,7 @@ impl Run<'_> {
         found.released || elapsed(found.claimed_at, self.clock.now()) >= self.lease
     }
 
-    async fn release(&self, claim: Claim) -> Result<()> {
+    async fn release(&self, claim: Box<Claim>) -> Result<()> {
         self.write(&RunRecord { released: true, ..claim.record }, Some(&claim.etag)).await.map(|_| ())
     }
 

@@ -144,7 +144,10 @@ fn in_order(members: &[&Member], mut checkpoint: Checkpoint) -> Vec<LandedObject
 
 /// Deletes what has landed of an archive that turned out to be one that must not land.
 async fn withdraw(unpack: &Unpack<'_>, directory: &Directory, checkpoint_key: &str) -> Result<()> {
-    tracing::warn!(file.ordinal = unpack.staged.ordinal, "the archive is refused: what has landed of it is withdrawn");
+    tracing::warn!(
+        file.ordinal = unpack.staged.ordinal,
+        "the archive is refused: what has landed of it is withdrawn"
+    );
     let deletions: Vec<Result<(), StoreError>> = stream::iter(directory.files())
         .map(|member| async move { unpack.landing.store.delete(&member::key(unpack, member)).await })
         .buffer_unordered(MEMBERS_AT_ONCE)
@@ -163,7 +166,7 @@ fn is_refusal(error: &Error) -> bool {
 
 fn unreadable(error: ReadDirectoryError<StoreError>) -> Error {
     match error {
-        ReadDirectoryError::Refused(refused) => refusal(refused),
+        ReadDirectoryError::Refused(refused) => refusal(&refused),
         ReadDirectoryError::Read { source, .. } => source.into(),
         short @ ReadDirectoryError::ShortRead { .. } => {
             Error::store_unavailable("the staged archive could not be read").because(short)
@@ -172,7 +175,7 @@ fn unreadable(error: ReadDirectoryError<StoreError>) -> Error {
 }
 
 /// A refusal, under its stable name.
-pub(crate) fn refusal(refused: ArchiveError) -> Error {
+pub(crate) fn refusal(refused: &ArchiveError) -> Error {
     let message = refused.to_string();
     match refused.kind() {
         RefusalKind::Unsafe | RefusalKind::Unsupported => Error::unsafe_archive(message),

@@ -22,7 +22,9 @@ pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<La
             if landing.head(&key).await?.is_none() {
                 landing.copy(object.store(), object.info(), &key).await?;
             }
-            landing.expect(&key, Sealed { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme }).await?;
+            landing
+                .expect(&key, Sealed { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme })
+                .await?;
             read
         }
         false => upload(unpack, &object, &key).await?,
@@ -47,7 +49,8 @@ struct Read {
 }
 
 async fn upload(unpack: &Unpack<'_>, object: &StagedObject, key: &str) -> Result<Read> {
-    let mut writer = ObjectWriter::new(&unpack.landing.store, key, unpack.context.budget(), Some(object.info().size));
+    let mut writer =
+        ObjectWriter::new(&unpack.landing.store, key, unpack.context.budget(), Some(object.info().size));
     match read_through(unpack, object, async |bytes| Ok(writer.write(bytes).await.map(|_| ())?)).await {
         Ok(read) => {
             writer.seal(|_| Ok::<_, Error>(())).await?;

@@ -20,8 +20,8 @@ use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::FileEvent;
 use landfall::job::{JobRecord, LandedObject, Receipt, StagedFile, Totals};
-use landfall::store::keys::{self, LandingPlace};
 use landfall::store::WorkState;
+use landfall::store::keys::{self, LandingPlace};
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,11 @@ pub async fn unpack_file(context: &Context, event: FileEvent, deadline: &Deadlin
         Landed::Whole(objects) => {
             let receipt = Receipt { ordinal: event.ordinal, objects };
             let receipt = unpack.work.record_receipt(&unpack.job.job(), receipt).await?;
-            tracing::info!(file.ordinal = event.ordinal, landed.objects = receipt.objects.len(), "the file has landed");
+            tracing::info!(
+                file.ordinal = event.ordinal,
+                landed.objects = receipt.objects.len(),
+                "the file has landed"
+            );
             Ok(unpacked(&receipt.objects, true))
         }
         Landed::InPart(objects) => Ok(unpacked(&objects, false)),
@@ -100,10 +104,12 @@ impl Unpack<'_> {
         let object = StagedObject::open(self.work.store(), &self.job.job(), &self.staged).await?;
         match sniff(&object.first_bytes().await?) {
             Kind::Zip | Kind::EmptyZip => archive::land(self, object).await,
-            Kind::HtmlPage if !is_named(&self.staged.name, &[".html", ".htm"]) => Err(Error::contract_broken(format!(
-                "{} is a web page, a login form perhaps, where a file should be",
-                self.staged.name
-            ))),
+            Kind::HtmlPage if !is_named(&self.staged.name, &[".html", ".htm"]) => {
+                Err(Error::contract_broken(format!(
+                    "{} is a web page, a login form perhaps, where a file should be",
+                    self.staged.name
+                )))
+            }
             // An archive may have something before its first member, and a damaged one anything: its directory tells.
             Kind::Other if is_named(&self.staged.name, &[".zip"]) => archive::land(self, object).await,
             Kind::Gzip | Kind::HtmlPage | Kind::Other => file::land(self, object).await,
@@ -117,9 +123,13 @@ async fn staged_file(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<
     let files = files.ok_or_else(|| {
         Error::not_found(format!("the output files of {job} have not been listed: call fetch-files first"))
     })?;
-    let place = usize::try_from(ordinal).ok().and_then(|at| keys::landing_places(&files.files).into_iter().nth(at));
+    let place =
+        usize::try_from(ordinal).ok().and_then(|at| keys::landing_places(&files.files).into_iter().nth(at));
     let place = place.ok_or_else(|| {
-        Error::not_found(format!("{job} has {} output files, so none with ordinal {ordinal}", files.files.len()))
+        Error::not_found(format!(
+            "{job} has {} output files, so none with ordinal {ordinal}",
+            files.files.len()
+        ))
     })?;
     let staged = work.staged(&job, ordinal).await?;
     let staged = staged.ok_or_else(|| {

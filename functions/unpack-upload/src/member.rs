@@ -44,7 +44,8 @@ pub(crate) async fn land(
         return Ok(None);
     }
     let key = key(unpack, member);
-    let mut writer = ObjectWriter::new(&unpack.landing.store, &key, unpack.context.budget(), Some(member.size()));
+    let mut writer =
+        ObjectWriter::new(&unpack.landing.store, &key, unpack.context.budget(), Some(member.size()));
     let streamed = tokio::select! {
         streamed = stream(unpack, object, member, &mut writer) => streamed,
         () = unpack.deadline.wait_until_within(MARGIN) => {
@@ -62,7 +63,10 @@ pub(crate) async fn land(
     let sealed = writer
         .seal(|sealed| match sealed.size == decoded.size {
             true => Ok(()),
-            false => Err(Error::integrity(format!("{} bytes were inflated and {} uploaded", decoded.size, sealed.size))),
+            false => Err(Error::integrity(format!(
+                "{} bytes were inflated and {} uploaded",
+                decoded.size, sealed.size
+            ))),
         })
         .await?;
     Ok(Some(LandedObject {
@@ -155,7 +159,7 @@ impl Decode {
         while let Some(piece) = compressed.blocking_recv() {
             part = self.decode(&piece, part)?;
         }
-        let decoded = self.decoder.finish().map_err(refusal)?;
+        let decoded = self.decoder.finish().map_err(|error| refusal(&error))?;
         if let Some(last) = part {
             self.hand_on(last)?;
         }
@@ -176,13 +180,18 @@ impl Decode {
             };
             let room = filling.room();
             let room_bytes = room.len().min(STEP_BYTES);
-            let step = self.decoder.decode(piece, room.get_mut(..room_bytes).unwrap_or_default()).map_err(refusal)?;
+            let step = self
+                .decoder
+                .decode(piece, room.get_mut(..room_bytes).unwrap_or_default())
+                .map_err(|error| refusal(&error))?;
             piece = piece.get(step.consumed..).unwrap_or_default();
             self.look_at(filling.filled(step.produced));
             let is_idle = step.consumed == 0 && step.produced == 0;
             if is_idle && !piece.is_empty() {
-                let ended = self.decoder.finish().map_err(refusal);
-                return Err(ended.err().unwrap_or_else(|| Error::integrity("there are bytes behind the member's data")));
+                let ended = self.decoder.finish().map_err(|error| refusal(&error));
+                return Err(ended
+                    .err()
+                    .unwrap_or_else(|| Error::integrity("there are bytes behind the member's data")));
             }
             let has_more = !piece.is_empty() || (step.produced == room_bytes && !is_idle);
             match filling.is_full() {

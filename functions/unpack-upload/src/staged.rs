@@ -21,7 +21,10 @@ impl StagedObject {
         let key = keys::staged(job, staged.ordinal);
         let info = store.head(&key).await?;
         let info = info.ok_or_else(|| {
-            Error::not_found(format!("{} was staged at {key} and is not there any more: fetch it again", staged.name))
+            Error::not_found(format!(
+                "{} was staged at {key} and is not there any more: fetch it again",
+                staged.name
+            ))
         })?;
         if info.size != staged.size || info.crc64nvme.is_some_and(|crc| crc != staged.crc64nvme) {
             return Err(Error::integrity(format!(

@@ -85,7 +85,9 @@ impl UnpackEvent {
     pub(crate) fn files(self) -> Result<Vec<FileEvent>> {
         match self {
             Self::File(file) => Ok(vec![file]),
-            Self::Created(notification) => notification.records.iter().map(|record| staged(&record.s3.object.key)).collect(),
+            Self::Created(notification) => {
+                notification.records.iter().map(|record| staged(&record.s3.object.key)).collect()
+            }
         }
     }
 }
@@ -135,7 +137,13 @@ mod tests {
     /// Other objects of the work bucket, and odd keys, are refused by name and never taken for a job.
     #[test]
     fn other_objects_are_refused() {
-        for key in ["jobs/a/b/staged/7", "jobs/a/b/receipts/7.json", "jobs/a/../b/staged/7.json", "x", "jobs/a/%2e%2e/staged/1.json"] {
+        for key in [
+            "jobs/a/b/staged/7",
+            "jobs/a/b/receipts/7.json",
+            "jobs/a/../b/staged/7.json",
+            "x",
+            "jobs/a/%2e%2e/staged/1.json",
+        ] {
             assert_eq!(created(key).unwrap_err().error_type().name(), "InvalidEvent", "{key}");
         }
     }

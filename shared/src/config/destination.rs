@@ -67,7 +67,9 @@ pub enum InvalidLayout {
     #[error("the layout lacks the segment {{{0}}}: two jobs could meet in it")]
     Without(&'static str),
     /// A segment that cannot be one.
-    #[error("the layout cannot hold the segment {0:?}: it takes letters, digits, . _ - = and fields in braces")]
+    #[error(
+        "the layout cannot hold the segment {0:?}: it takes letters, digits, . _ - = and fields in braces"
+    )]
     Segment(String),
 }
 
@@ -88,9 +90,13 @@ impl TryFrom<String> for Layout {
             rest = rest.replace(&format!("{{{field}}}"), "x");
         }
         if let Some((_, unknown)) = rest.split_once('{') {
-            return Err(InvalidLayout::UnknownField(unknown.split('}').next().unwrap_or_default().to_owned()));
+            return Err(InvalidLayout::UnknownField(
+                unknown.split('}').next().unwrap_or_default().to_owned(),
+            ));
         }
-        if let Some(segment) = rest.split('/').find(|segment| segment.is_empty() || safe_segment(segment) != *segment) {
+        if let Some(segment) =
+            rest.split('/').find(|segment| segment.is_empty() || safe_segment(segment) != *segment)
+        {
             return Err(InvalidLayout::Segment(segment.to_owned()));
         }
         for needed in ["connection", "job_request_id"] {
@@ -112,21 +118,28 @@ impl Destination {
         since: Timestamp,
     ) -> Result<String> {
         let prefix = self.prefix.trim_matches('/');
-        if let Some(segment) = prefix.split('/').find(|segment| !prefix.is_empty() && safe_segment(segment) != *segment) {
-            return Err(Error::invalid_config(format!("the destination's prefix cannot hold the segment {segment:?}")));
+        if let Some(segment) =
+            prefix.split('/').find(|segment| !prefix.is_empty() && safe_segment(segment) != *segment)
+        {
+            return Err(Error::invalid_config(format!(
+                "the destination's prefix cannot hold the segment {segment:?}"
+            )));
         }
         let time = since.to_zoned(TimeZone::UTC);
         let mut path = self.layout.0.clone();
-        for (field, value) in std::iter::zip(FIELDS, [
-            connection.to_string(),
-            safe_segment(export.name()),
-            export.kind().to_owned(),
-            safe_segment(job.as_str()),
-            time.strftime("%Y").to_string(),
-            time.strftime("%m").to_string(),
-            time.strftime("%d").to_string(),
-            time.strftime("%H").to_string(),
-        ]) {
+        for (field, value) in std::iter::zip(
+            FIELDS,
+            [
+                connection.to_string(),
+                safe_segment(export.name()),
+                export.kind().to_owned(),
+                safe_segment(job.as_str()),
+                time.strftime("%Y").to_string(),
+                time.strftime("%m").to_string(),
+                time.strftime("%d").to_string(),
+                time.strftime("%H").to_string(),
+            ],
+        ) {
             path = path.replace(&format!("{{{field}}}"), &value);
         }
         Ok(if prefix.is_empty() { format!("{path}/") } else { format!("{prefix}/{path}/") })

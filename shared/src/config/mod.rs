@@ -30,11 +30,14 @@ use crate::job::{ConnectionName, DestinationName};
 /// How long a document is used before it is read again: a rotated secret is noticed after this time.
 const KEPT: Duration = Duration::from_secs(300);
 
+/// A document, or that there is none, and when that was read.
+type Kept = (jiff::Timestamp, Option<Arc<Value>>);
+
 /// The configuration, read by name when it is needed and kept for a few minutes.
 pub struct Config {
     place: Place,
     clock: Arc<dyn Clock>,
-    kept: Mutex<HashMap<String, (jiff::Timestamp, Option<Arc<Value>>)>>,
+    kept: Mutex<HashMap<String, Kept>>,
 }
 
 /// Shows where the configuration is, and nothing of what it holds.
@@ -78,7 +81,8 @@ impl Config {
             Some(document) => self.fit("work", (*document).clone()),
             None => match std::env::var("LANDFALL_WORK_BUCKET") {
                 Ok(bucket) if !bucket.is_empty() => Ok(Work { bucket, store: Default::default() }),
-                _ => Err(self.invalid("work", "is missing: it names the bucket that keeps the pipeline's own state")),
+                _ => Err(self
+                    .invalid("work", "is missing: it names the bucket that keeps the pipeline's own state")),
             },
         }
     }
@@ -118,7 +122,10 @@ impl Config {
             // Serde quotes a value that does not fit, which may be a secret: only what it expected is kept.
             let reason = error.into_inner().to_string();
             let reason = match reason.starts_with("invalid ") {
-                true => format!("expected{}", reason.rsplit_once("expected").map_or(" another value", |(_, what)| what)),
+                true => format!(
+                    "expected{}",
+                    reason.rsplit_once("expected").map_or(" another value", |(_, what)| what)
+                ),
                 false => reason,
             };
             self.invalid(&format!("{path}{within}"), reason)
@@ -222,7 +229,8 @@ mod tests {
 
         let variable = refusal(FILE.replace("hush-hush", "${LANDFALL_TEST_UNSET}")).await;
         assert!(
-            variable.contains("connections.pod.auth.client_secret") && variable.contains("LANDFALL_TEST_UNSET"),
+            variable.contains("connections.pod.auth.client_secret")
+                && variable.contains("LANDFALL_TEST_UNSET"),
             "{variable}"
         );
     }

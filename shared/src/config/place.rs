@@ -111,14 +111,18 @@ impl Place {
     pub fn from_toml(text: &str, label: &str) -> Result<Self> {
         let table: toml::Table = toml::from_str(text).map_err(|error| {
             // The error's own text quotes the line, which may hold a secret.
-            let line = error.span().map_or(0, |span| text.get(..span.start).map_or(0, |read| read.lines().count().max(1)));
+            let line = error
+                .span()
+                .map_or(0, |span| text.get(..span.start).map_or(0, |read| read.lines().count().max(1)));
             Error::invalid_config(format!("{label} is not TOML at line {line}: {}", error.message()))
         })?;
         let mut tables = Map::new();
         for (name, value) in table {
             if !["connections", "destinations", "work"].contains(&name.as_str()) {
                 let known = "connections, destinations, work";
-                return Err(Error::invalid_config(format!("unknown section `{name}` in {label}: it takes {known}")));
+                return Err(Error::invalid_config(format!(
+                    "unknown section `{name}` in {label}: it takes {known}"
+                )));
             }
             tables.insert(name.clone(), with_variables(value, &name, label)?);
         }
@@ -162,10 +166,12 @@ impl Place {
                 let id = format!("{prefix}/{path}");
                 match client.get_secret_value().secret_id(&id).send().await {
                     Ok(answer) => answer.secret_string().map(|text| self.parse(text, &id)).transpose(),
-                    Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
+                    Err(error)
+                        if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) =>
+                    {
                         Ok(None)
                     }
-                    Err(error) => Err(self.unreadable(&id, error)),
+                    Err(error) => Err(self.unreadable(&id, &error)),
                 }
             }
             Self::Ssm { path: prefix, client } => {
@@ -175,8 +181,10 @@ impl Place {
                         let text = answer.parameter().and_then(|parameter| parameter.value());
                         text.map(|text| self.parse(text, &name)).transpose()
                     }
-                    Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => Ok(None),
-                    Err(error) => Err(self.unreadable(&name, error)),
+                    Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => {
+                        Ok(None)
+                    }
+                    Err(error) => Err(self.unreadable(&name, &error)),
                 }
             }
             Self::Made { documents, .. } => Ok(documents(path)),
@@ -195,7 +203,7 @@ impl Place {
         })
     }
 
-    fn unreadable<E>(&self, name: &str, error: aws_sdk_ssm::error::SdkError<E>) -> Error
+    fn unreadable<E>(&self, name: &str, error: &aws_sdk_ssm::error::SdkError<E>) -> Error
     where
         E: std::error::Error + aws_sdk_ssm::error::ProvideErrorMetadata + Send + Sync + 'static,
     {
@@ -203,7 +211,7 @@ impl Place {
         let said = match (error.code(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
-            _ => crate::error::chain(&error),
+            _ => crate::error::chain(error),
         };
         Error::invalid_config(format!("cannot read {name} in {self}: {said}"))
     }
@@ -212,9 +220,9 @@ impl Place {
 fn with_variables(value: toml::Value, key: &str, label: &str) -> Result<Value> {
     Ok(match value {
         toml::Value::String(text) => Value::String(expand(&text, key, label)?),
-        toml::Value::Array(items) => {
-            Value::Array(items.into_iter().map(|item| with_variables(item, key, label)).collect::<Result<_>>()?)
-        }
+        toml::Value::Array(items) => Value::Array(
+            items.into_iter().map(|item| with_variables(item, key, label)).collect::<Result<_>>()?,
+        ),
         toml::Value::Table(table) => Value::Object(
             table
                 .into_iter()

@@ -15,6 +15,7 @@ use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, 
 
 pub mod fusion;
 
+pub use fusion::Wrap;
 pub use fusion::extract::FusionExtract;
 
 /// What to export, by kind; each kind has its own fields.
@@ -149,9 +150,17 @@ pub trait Source: Send + Sync {
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download>;
 }
 
-/// Opens the source behind a connection. Nothing is called yet.
-pub fn open(name: &ConnectionName, connection: &Connection, clock: Arc<dyn Clock>) -> Result<Arc<dyn Source>> {
+/// Opens the source behind a connection. Nothing is called yet. `wrap` puts something of a test's own between its
+/// clients and the wire.
+pub fn open(
+    name: &ConnectionName,
+    connection: &Connection,
+    clock: Arc<dyn Clock>,
+    wrap: Option<Wrap<'_>>,
+) -> Result<Arc<dyn Source>> {
     Ok(match connection {
-        Connection::Fusion(fusion) => Arc::new(fusion::FusionExtractSource::new(name.clone(), fusion, clock)?),
+        Connection::Fusion(fusion) => {
+            Arc::new(fusion::FusionExtractSource::wrapped(name.clone(), fusion, clock, wrap)?)
+        }
     })
 }

@@ -64,7 +64,8 @@ impl Store {
             config = config.force_path_style(true);
         }
         if let (Some(id), Some(secret)) = (&settings.access_key_id, &settings.secret_access_key) {
-            let credentials = Credentials::new(id, secret.expose_secret(), None, None, "landfall's configuration");
+            let credentials =
+                Credentials::new(id, secret.expose_secret(), None, None, "landfall's configuration");
             config = config.credentials_provider(credentials);
         }
         Store {

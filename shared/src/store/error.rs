@@ -132,13 +132,13 @@ pub enum StoreError {
 pub struct Described(String);
 
 impl StoreError {
-    pub(super) fn of<E>(operation: &'static str, object: String, error: SdkError<E>) -> Self
+    pub(super) fn of<E>(operation: &'static str, object: String, error: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
         let status = error.raw_response().map_or(0, |response| response.status().as_u16());
         let code = error.code().unwrap_or_default().to_owned();
-        let source = Described(describe(&error, status));
+        let source = Described(describe(error, status));
         match (code.as_str(), status) {
             ("NoSuchUpload", _) => Self::NoSuchUpload { operation, object },
             ("NoSuchBucket", _) => Self::NoSuchBucket { operation, object },

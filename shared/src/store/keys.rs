@@ -147,10 +147,10 @@ mod tests {
     /// Promise 4: two files of one job never share a key, however they are named.
     #[test]
     fn files_that_would_meet_are_told_apart_by_their_ordinals() {
-        assert_eq!(places(&["a.zip", "b.csv"]), [
-            ("a/".into(), "a.zip".into()),
-            ("b.csv/".into(), "b.csv".into())
-        ]);
+        assert_eq!(
+            places(&["a.zip", "b.csv"]),
+            [("a/".into(), "a.zip".into()), ("b.csv/".into(), "b.csv".into())]
+        );
         let met = places(&["a.zip", "a", "a.ZIP", "_manifest.json", "_manifest.json.zip", "x/y", "x_y"]);
         assert_eq!(met[0], ("a~0/".into(), "a.zip~0".into()));
         assert_eq!(met[1], ("a~1/".into(), "a~1".into()));

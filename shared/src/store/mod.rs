@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
+};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -124,7 +126,8 @@ impl Store {
 
     /// What is there under a key.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectInfo>> {
-        let request = self.client.head_object().bucket(&self.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
+        let request =
+            self.client.head_object().bucket(&self.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
         match request.send().await {
             Ok(head) => Ok(Some(ObjectInfo {
                 key: key.to_owned(),
@@ -132,7 +135,7 @@ impl Store {
                 etag: head.e_tag().unwrap_or_default().to_owned(),
                 crc64nvme: head.checksum_crc64_nvme().and_then(crc64_from_base64),
             })),
-            Err(error) => absent(StoreError::of("HeadObject", self.object(key), error)),
+            Err(error) => absent(StoreError::of("HeadObject", self.object(key), &error)),
         }
     }
 
@@ -140,7 +143,7 @@ impl Store {
     pub async fn read(&self, key: &str, max: u64) -> Result<Option<Object>> {
         let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => answer,
-            Err(error) => return absent(StoreError::of("GetObject", self.object(key), error)),
+            Err(error) => return absent(StoreError::of("GetObject", self.object(key), &error)),
         };
         if size(answer.content_length()) > max {
             return Err(StoreError::TooLarge { object: self.object(key), max });
@@ -168,7 +171,7 @@ impl Store {
             .range(format!("bytes={}-{last}", range.start))
             .send()
             .await
-            .map_err(|error| StoreError::of("GetObject", self.object(key), error))?;
+            .map_err(|error| StoreError::of("GetObject", self.object(key), &error))?;
         let object = self.object(key);
         Ok(exactly(answer.body, length, object).boxed())
     }
@@ -202,7 +205,9 @@ impl Store {
                     self.lacks_conditional_writes.store(true, Ordering::Relaxed);
                     condition = Condition::Always;
                 }
-                Err(error) => return not_written(StoreError::of("PutObject", self.object(key), error), condition),
+                Err(error) => {
+                    return not_written(StoreError::of("PutObject", self.object(key), &error), condition);
+                }
             }
         }
     }
@@ -218,12 +223,14 @@ impl Store {
                 .content_type(content_type(key))
                 .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
             let sent = request.send().await;
-            return sent.map(|_| ()).map_err(|error| StoreError::of("CopyObject", self.object(key), error));
+            return sent.map(|_| ()).map_err(|error| StoreError::of("CopyObject", self.object(key), &error));
         }
         let upload_id = self.create_upload(key).await?;
         let copied = self.copy_parts(key, &upload_id, &copy_source, source).await;
         match copied {
-            Ok(parts) => self.complete_upload(key, &upload_id, parts, None, Condition::Always).await.map(|_| ()),
+            Ok(parts) => {
+                self.complete_upload(key, &upload_id, parts, None, Condition::Always).await.map(|_| ())
+            }
             Err(error) => {
                 self.abort_upload(key, &upload_id).await?;
                 Err(error)
@@ -246,7 +253,8 @@ impl Store {
         });
         stream::iter(ranges)
             .map(|(number, first, last)| async move {
-                let request = self.client.upload_part_copy().bucket(&self.bucket).key(key).upload_id(upload_id);
+                let request =
+                    self.client.upload_part_copy().bucket(&self.bucket).key(key).upload_id(upload_id);
                 let request = request
                     .part_number(number)
                     .copy_source(copy_source)
@@ -255,12 +263,14 @@ impl Store {
                 let answer = request
                     .send()
                     .await
-                    .map_err(|error| StoreError::of("UploadPartCopy", self.object(key), error))?;
+                    .map_err(|error| StoreError::of("UploadPartCopy", self.object(key), &error))?;
                 let copied = answer.copy_part_result();
                 Ok(CompletedPart::builder()
                     .part_number(number)
                     .set_e_tag(copied.and_then(|part| part.e_tag()).map(str::to_owned))
-                    .set_checksum_crc64_nvme(copied.and_then(|part| part.checksum_crc64_nvme()).map(str::to_owned))
+                    .set_checksum_crc64_nvme(
+                        copied.and_then(|part| part.checksum_crc64_nvme()).map(str::to_owned),
+                    )
                     .build())
             })
             .buffered(COPIES_AT_ONCE)
@@ -271,7 +281,7 @@ impl Store {
     /// Deletes an object; one that is not there is no error.
     pub async fn delete(&self, key: &str) -> Result<()> {
         let sent = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
-        sent.map(|_| ()).map_err(|error| StoreError::of("DeleteObject", self.object(key), error))
+        sent.map(|_| ()).map_err(|error| StoreError::of("DeleteObject", self.object(key), &error))
     }
 
     /// The objects below a prefix, in the order of their keys, a page at a time.
@@ -279,7 +289,7 @@ impl Store {
         let pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
         let object = self.object(prefix);
         stream::unfold(pages, |mut pages| async { pages.next().await.map(|page| (page, pages)) })
-            .map_err(move |error| StoreError::of("ListObjectsV2", object.clone(), error))
+            .map_err(move |error| StoreError::of("ListObjectsV2", object.clone(), &error))
             .map_ok(|page| stream::iter(page.contents.unwrap_or_default()).map(Ok))
             .try_flatten()
             .map_ok(|object| ObjectInfo {
@@ -300,7 +310,7 @@ impl Store {
             .checksum_type(ChecksumType::FullObject)
             .send()
             .await
-            .map_err(|error| StoreError::of("CreateMultipartUpload", self.object(key), error))?;
+            .map_err(|error| StoreError::of("CreateMultipartUpload", self.object(key), &error))?;
         Ok(answer.upload_id().unwrap_or_default().to_owned())
     }
 
@@ -309,16 +319,14 @@ impl Store {
         let crc64nvme = Crc64Nvme::of(&bytes);
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
-        let request = request
-            .part_number(number)
-            .checksum_crc64_nvme(crc64nvme.base64())
-            .body(ByteStream::from(bytes));
+        let request =
+            request.part_number(number).checksum_crc64_nvme(crc64nvme.base64()).body(ByteStream::from(bytes));
         let sent = if self.unsigned_payload {
             request.customize().disable_payload_signing().send().await
         } else {
             request.send().await
         };
-        let answer = sent.map_err(|error| StoreError::of("UploadPart", self.object(key), error))?;
+        let answer = sent.map_err(|error| StoreError::of("UploadPart", self.object(key), &error))?;
         Ok(Part {
             number,
             etag: answer.e_tag().unwrap_or_default().to_owned(),
@@ -382,7 +390,7 @@ impl Store {
                     condition = Condition::Always;
                 }
                 Err(error) => {
-                    let error = StoreError::of("CompleteMultipartUpload", self.object(key), error);
+                    let error = StoreError::of("CompleteMultipartUpload", self.object(key), &error);
                     return not_written(error, condition);
                 }
             }
@@ -392,7 +400,11 @@ impl Store {
     /// Gives an upload up; one that is gone already is no error.
     pub async fn abort_upload(&self, key: &str, upload_id: &str) -> Result<()> {
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);
-        match request.send().await.map_err(|error| StoreError::of("AbortMultipartUpload", self.object(key), error)) {
+        match request
+            .send()
+            .await
+            .map_err(|error| StoreError::of("AbortMultipartUpload", self.object(key), &error))
+        {
             Ok(_) | Err(StoreError::NoSuchUpload { .. } | StoreError::NoSuchObject { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -400,13 +412,23 @@ impl Store {
 
     /// The parts that the store has of an upload: number, `ETag` and size of each; `None` where the upload is gone.
     pub async fn list_parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<(i32, String, u64)>>> {
-        let mut pages =
-            self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id).into_paginator().send();
+        let mut pages = self
+            .client
+            .list_parts()
+            .bucket(&self.bucket)
+            .key(key)
+            .upload_id(upload_id)
+            .into_paginator()
+            .send();
         let mut parts = Vec::new();
         while let Some(page) = pages.next().await {
-            match page.map_err(|error| StoreError::of("ListParts", self.object(key), error)) {
+            match page.map_err(|error| StoreError::of("ListParts", self.object(key), &error)) {
                 Ok(page) => parts.extend(page.parts().iter().map(|part| {
-                    (part.part_number().unwrap_or(0), part.e_tag().unwrap_or_default().to_owned(), size(part.size()))
+                    (
+                        part.part_number().unwrap_or(0),
+                        part.e_tag().unwrap_or_default().to_owned(),
+                        size(part.size()),
+                    )
                 })),
                 Err(StoreError::NoSuchUpload { .. } | StoreError::NoSuchObject { .. }) => return Ok(None),
                 Err(error) => return Err(error),
@@ -429,7 +451,7 @@ impl Store {
                 .set_upload_id_marker(id_marker)
                 .send()
                 .await
-                .map_err(|error| StoreError::of("ListMultipartUploads", self.object(prefix), error))?;
+                .map_err(|error| StoreError::of("ListMultipartUploads", self.object(prefix), &error))?;
             found.extend(page.uploads().iter().map(|upload| UnfinishedUpload {
                 key: upload.key().unwrap_or_default().to_owned(),
                 upload_id: upload.upload_id().unwrap_or_default().to_owned(),
@@ -456,7 +478,11 @@ impl Store {
         if found == expected {
             return Ok(());
         }
-        Err(StoreError::Occupied { object: self.object(key), expected: expected.to_string(), found: found.to_string() })
+        Err(StoreError::Occupied {
+            object: self.object(key),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        })
     }
 
     async fn read_crc(&self, object: &ObjectInfo) -> Result<Crc64Nvme> {
@@ -507,7 +533,8 @@ fn crc64_from_base64(text: &str) -> Option<Crc64Nvme> {
 
 fn percent_encode(key: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    const KEPT: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     percent_encoding::utf8_percent_encode(key, KEPT).to_string()
 }
 
@@ -522,7 +549,11 @@ fn content_type(key: &str) -> &'static str {
     }
 }
 
-fn exactly(body: ByteStream, length: u64, object: String) -> impl futures::Stream<Item = Result<Bytes>> + Send {
+fn exactly(
+    body: ByteStream,
+    length: u64,
+    object: String,
+) -> impl futures::Stream<Item = Result<Bytes>> + Send {
     stream::try_unfold((body, length), move |(mut body, left)| {
         let object = object.clone();
         async move {
@@ -535,7 +566,9 @@ fn exactly(body: ByteStream, length: u64, object: String) -> impl futures::Strea
                     }
                 }
                 Some(Err(error)) => Err(StoreError::body("GetObject", object, error)),
-                None if left > 0 => Err(StoreError::body("GetObject", object, WrongLength { off: "shorter" })),
+                None if left > 0 => {
+                    Err(StoreError::body("GetObject", object, WrongLength { off: "shorter" }))
+                }
                 None => Ok(None),
             }
         }

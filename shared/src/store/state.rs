@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Store, StoreError, Written, keys};
 use crate::job::{
-    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, Receipt, RunKey, StagedFile,
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, Receipt, RunKey,
+    StagedFile,
 };
 use crate::source::Export;
 
@@ -142,11 +143,16 @@ impl WorkState {
     async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, String)>, StoreError> {
         let Some(object) = self.store.read(key, LARGEST_DOCUMENT).await? else { return Ok(None) };
         let document = serde_json::from_slice(&object.bytes);
-        let document = document.map_err(|source| StoreError::Malformed { object: self.store.object(key), source })?;
+        let document =
+            document.map_err(|source| StoreError::Malformed { object: self.store.object(key), source })?;
         Ok(Some((document, object.etag)))
     }
 
-    async fn write_once<T: Serialize + DeserializeOwned>(&self, key: &str, document: T) -> Result<T, StoreError> {
+    async fn write_once<T: Serialize + DeserializeOwned>(
+        &self,
+        key: &str,
+        document: T,
+    ) -> Result<T, StoreError> {
         match self.store.put(key, json(&document, key)?, Condition::Absent).await? {
             Written::Done(_) => Ok(document),
             Written::NotWritten => match self.read(key).await? {

@@ -119,7 +119,12 @@ pub struct Sealed {
 
 impl ObjectWriter {
     /// A writer for a key; `object_bytes` is how large the object will be, where that is known. Nothing is called yet.
-    pub fn new(store: &Store, key: impl Into<String>, budget: &ByteBudget, object_bytes: Option<u64>) -> Self {
+    pub fn new(
+        store: &Store,
+        key: impl Into<String>,
+        budget: &ByteBudget,
+        object_bytes: Option<u64>,
+    ) -> Self {
         Self {
             store: store.clone(),
             key: key.into(),
@@ -282,7 +287,8 @@ impl ObjectWriter {
     }
 
     fn sealed(&self) -> Sealed {
-        let parts = self.done.iter().filter_map(|part| Some(Sealed { size: part.size, crc64nvme: part.crc64nvme? }));
+        let parts =
+            self.done.iter().filter_map(|part| Some(Sealed { size: part.size, crc64nvme: part.crc64nvme? }));
         parts.reduce(Sealed::followed_by).unwrap_or_else(|| Sealed::of(&[]))
     }
 
