@@ -1,1 +1,61 @@
-//! cli
+//! The command line: a run on one machine.
+//!
+//! `landfall` calls the same functions in the same order as the state machine does ([`mod@self`]'s `run` module is
+//! that loop), on an S3-compatible store that it brings itself, against a real system or the simulator. It keeps
+//! no state but the store's: every command can be stopped at any instant and given again.
+//!
+//! Results go to stdout, as text or as one JSON object a line; progress, warnings and errors go to stderr.
+//! Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration; 3 refused
+//! (`UnsafeArchive`, `LimitExceeded`, `IntegrityError`); 130 and 143 stopped by a signal.
+
+mod arguments;
+mod command;
+mod event;
+mod failure;
+mod invoke;
+mod lock;
+mod machine;
+mod progress;
+mod report;
+mod retry;
+mod run;
+mod simulate;
+mod stop;
+mod unpack;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+
+pub use arguments::{
+    Arguments, Command, Function, Invoke, OnMachine, Resume, Run, Simulate, Simulated, Systems, Unpack,
+};
+pub use command::execute;
+pub use failure::{Failure, Signal};
+pub use progress::Progress;
+
+/// Runs the command that the arguments name, the program's own name first, as the process that it is.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too. If even this cannot be printed, nothing can.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+    };
+    let progress = Arc::new(progress::for_process(arguments.log));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            progress.say(&format!("error: the process cannot start its threads: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(execute(&arguments, &mut std::io::stdout(), progress));
+    // Whatever still runs on a thread of its own (a simulated job's output, say) is nobody's any more.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}

@@ -1,0 +1,275 @@
+//! What the command line takes.
+
+// These comments are what `--help` prints, where backticks would only be in the way.
+#![expect(clippy::doc_markdown)]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use landfall::job::{ConnectionName, DestinationName, JobRequestId};
+
+/// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
+#[derive(Debug, Parser)]
+#[command(name = "landfall", version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Log JSON lines to stderr instead of showing progress; LANDFALL_LOG, where it is set, says which
+    #[arg(long, global = true)]
+    pub log: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration;
+3 refused (UnsafeArchive, LimitExceeded, IntegrityError); 130 stopped by Ctrl-C, 143 by SIGTERM.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Submit a run's job, wait for it, and land its files
+    Run(Run),
+    /// Go on with a job that was submitted before, here or in the source's own screen
+    Resume(Resume),
+    /// Call one function once, as Lambda would, and print its result as JSON
+    Invoke(Invoke),
+    /// Land files of this machine: unpacked, verified, one job and one manifest a file
+    Unpack(Unpack),
+    /// Serve the simulated source systems on this machine until stopped
+    Simulate(Simulate),
+}
+
+/// `landfall run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The run event, a JSON file, or - for stdin
+    pub event: PathBuf,
+    /// Where it runs.
+    #[command(flatten)]
+    pub systems: Systems,
+}
+
+/// `landfall resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The connection that the job runs on
+    pub connection: ConnectionName,
+    /// The job's id at the source
+    pub job_request_id: JobRequestId,
+    /// Where it lands; needed for a job that landfall did not submit
+    #[arg(long, value_name = "NAME")]
+    pub destination: Option<DestinationName>,
+    /// Where it runs.
+    #[command(flatten)]
+    pub systems: Systems,
+}
+
+/// `landfall invoke`.
+#[derive(Debug, Args)]
+pub struct Invoke {
+    /// The function
+    pub function: Function,
+    /// Its event, a JSON file, or - for stdin
+    pub event: PathBuf,
+    /// Where it runs.
+    #[command(flatten)]
+    pub systems: Systems,
+}
+
+/// `landfall unpack`.
+#[derive(Debug, Args)]
+pub struct Unpack {
+    /// The files: ZIP archives are unpacked, others land as they are
+    #[arg(required = true)]
+    pub archives: Vec<PathBuf>,
+    /// Where they land
+    #[arg(long, value_name = "NAME", default_value = "landing")]
+    pub destination: DestinationName,
+    /// Where it runs.
+    #[command(flatten)]
+    pub machine: OnMachine,
+}
+
+/// `landfall simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// The port on 127.0.0.1; 0 for any free one
+    #[arg(long, default_value_t = 8765)]
+    pub port: u16,
+    /// What the simulator is to be like.
+    #[command(flatten)]
+    pub simulated: Simulated,
+    /// The folder that keeps its jobs, below `simulator`
+    #[arg(long, value_name = "DIR", default_value = DATA)]
+    pub data: PathBuf,
+}
+
+/// A function, by the name that it is deployed under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Function {
+    /// Submits a run's job, once
+    Submit,
+    /// Asks the source what has become of a job
+    PollStatus,
+    /// Fetches a job's output files
+    FetchFiles,
+    /// Unpacks one fetched file
+    UnpackUpload,
+    /// Writes the job's manifest
+    Publish,
+}
+
+/// The systems that a command works with.
+#[derive(Debug, Args)]
+pub struct Systems {
+    /// Run against simulated source systems that this command starts: every connection is one to them
+    #[arg(long, conflicts_with = "config")]
+    pub simulate: bool,
+    /// What the simulator is to be like.
+    #[command(flatten)]
+    pub simulated: Simulated,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: OnMachine,
+}
+
+/// What a simulator is to be like.
+#[derive(Debug, Default, Args)]
+pub struct Simulated {
+    /// What goes wrong with the simulator, a JSON file
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// What data the simulator holds, a JSON file
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+}
+
+/// What a command stands on, on this machine.
+#[derive(Debug, Args)]
+pub struct OnMachine {
+    /// The folder that holds the store of this machine (`work`, `landing`) and the simulator's jobs
+    #[arg(long, value_name = "DIR", default_value = DATA)]
+    pub data: PathBuf,
+    /// Connections and destinations, a TOML file; what it says of neither work nor destinations is below --data
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print results and errors to stdout as one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The default of `--data`.
+const DATA: &str = "./landfall-data";
+
+impl Systems {
+    /// The options that another command needs to work with the same systems.
+    pub(crate) fn as_options(&self) -> String {
+        let OnMachine { data, config, json } = &self.machine;
+        let Simulated { faults, scenario } = &self.simulated;
+        let mut options = String::new();
+        if self.simulate {
+            options.push_str(" --simulate");
+        }
+        let data = Some(data).filter(|data| *data != &PathBuf::from(DATA));
+        for (option, path) in [
+            ("faults", faults.as_ref()),
+            ("scenario", scenario.as_ref()),
+            ("data", data),
+            ("config", config.as_ref()),
+        ] {
+            if let Some(path) = path {
+                options.push_str(&format!(" --{option} {}", quoted(&path.display().to_string())));
+            }
+        }
+        if *json {
+            options.push_str(" --json");
+        }
+        options
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,+@".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, ErrorKind> {
+        let words = line.split(' ').filter(|word| !word.is_empty());
+        Arguments::try_parse_from(words).map(|arguments| arguments.command).map_err(|error| error.kind())
+    }
+
+    /// What the parser is made of holds together: no two options of one name, for instance.
+    #[test]
+    fn the_commands_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    /// The command line of the documentation, word for word.
+    #[test]
+    fn every_documented_form_parses() {
+        for line in [
+            "landfall run events/run.json",
+            "landfall run - --simulate --faults f.json --data D --json",
+            "landfall run e.json --config c.toml --data D --json --log",
+            "landfall resume fusion-demo 44055",
+            "landfall resume fusion-demo 44055 --destination lake --config c.toml",
+            "landfall invoke poll-status e.json --simulate",
+            "landfall unpack a.zip b.whl --destination lake --data D --json",
+            "landfall simulate",
+            "landfall simulate --port 0 --faults f.json --data D",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
+        }
+    }
+
+    /// Defaults are those of the documentation.
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let Ok(Command::Run(run)) = parse("landfall run e.json") else { panic!() };
+        assert_eq!(run.systems.machine.data, PathBuf::from("./landfall-data"));
+        assert!(!run.systems.simulate && !run.systems.machine.json);
+        let Ok(Command::Simulate(simulate)) = parse("landfall simulate") else { panic!() };
+        assert_eq!(simulate.port, 8765);
+    }
+
+    /// Wrong usage is refused by the parser, before anything is called.
+    #[test]
+    fn wrong_usage_is_refused() {
+        assert_eq!(parse("landfall run").unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse("landfall unpack").unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse("landfall invoke land e.json").unwrap_err(), ErrorKind::InvalidValue);
+        assert_eq!(
+            parse("landfall run e.json --simulate --config c.toml").unwrap_err(),
+            ErrorKind::ArgumentConflict
+        );
+        assert_eq!(parse("landfall resume fusion-demo ../../etc").unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse("landfall simulate --port 70000").unwrap_err(), ErrorKind::ValueValidation);
+    }
+
+    /// What is said of how to go on can be pasted into a shell.
+    #[test]
+    fn the_options_to_go_on_with_are_those_that_were_given() {
+        let options = |line: &str| match parse(line) {
+            Ok(Command::Run(run)) => run.systems.as_options(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(options("landfall run e.json"), "");
+        assert_eq!(
+            options("landfall run e.json --simulate --faults it's.json --data D"),
+            r" --simulate --faults 'it'\''s.json' --data D"
+        );
+        assert_eq!(options("landfall run e.json --config c.toml --json"), " --config c.toml --json");
+    }
+}

@@ -1,0 +1,249 @@
+//! One command, from its arguments to its exit code.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use futures::FutureExt as _;
+use landfall::ErrorType;
+use landfall::clock::elapsed;
+use landfall::event::{JobEvent, RunEvent, parse};
+use serde_json::Value;
+
+use crate::arguments::{Arguments, Command, Invoke, Resume, Run, Systems, Unpack};
+use crate::failure::{Failure, worst};
+use crate::invoke;
+use crate::machine::Machine;
+use crate::progress::{self, Progress};
+use crate::report::{About, Report};
+use crate::stop::unless_stopped;
+use crate::unpack::Archive;
+use crate::{event, run, simulate, unpack};
+
+/// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
+pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
+    progress::show_warnings(&progress);
+    match &arguments.command {
+        Command::Run(arguments) => run_command(arguments, out, &progress).await,
+        Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
+        Command::Invoke(arguments) => invoke_command(arguments, out, &progress).await,
+        Command::Unpack(arguments) => unpack_command(arguments, out, &progress).await,
+        Command::Simulate(arguments) => {
+            let outcome = simulate::simulate(arguments, out).await;
+            ended(outcome, &mut Report::new(out, &progress, false), About::default)
+        }
+    }
+}
+
+async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    let job = OnceLock::new();
+    let connection = OnceLock::new();
+    let outcome = async {
+        let event: RunEvent = parse(event::read(&arguments.event)?)?;
+        let _ = connection.set(event.connection.to_string());
+        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        on(machine, async |machine| {
+            let since = machine.context().clock().now();
+            let published = run::run(machine, event, &job).await?;
+            let Some(job) = job.get() else { return Ok(()) };
+            let took = elapsed(since, machine.context().clock().now());
+            report.landed(machine, job, None, &published, took).await
+        })
+        .await
+    }
+    .await;
+    ended_with(outcome, &mut report, |failure| About {
+        connection: connection.get().cloned(),
+        ..about_job(failure, job.get(), &arguments.systems)
+    })
+}
+
+async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    let job = JobEvent {
+        connection: arguments.connection.clone(),
+        job_request_id: arguments.job_request_id.clone(),
+        destination: arguments.destination.clone(),
+    };
+    let outcome = async {
+        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        on(machine, async |machine| {
+            let since = machine.context().clock().now();
+            let published = run::resume(machine, &job).await?;
+            let took = elapsed(since, machine.context().clock().now());
+            report.landed(machine, &job, None, &published, took).await
+        })
+        .await
+    }
+    .await;
+    ended_with(outcome, &mut report, |failure| about_job(failure, Some(&job), &arguments.systems))
+}
+
+async fn invoke_command(arguments: &Invoke, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    let about = OnceLock::new();
+    let outcome = async {
+        let event = event::read(&arguments.event)?;
+        let _ = about.set(about_event(&event));
+        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        on(machine, async |machine| {
+            let result = invoke::invoke(machine, arguments.function, event).await?;
+            report.result(&result)
+        })
+        .await
+    }
+    .await;
+    ended(outcome, &mut report, || about.into_inner().unwrap_or_default())
+}
+
+/// Lands every file, also where one fails.
+async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.machine.json);
+    let mut code = 0;
+    let outcome = async {
+        let machine = Machine::for_files(&arguments.machine, progress).await?;
+        on(machine, async |machine| {
+            for path in &arguments.archives {
+                let unpacked = unpack_one(machine, path, arguments, &mut report).await;
+                code = worst(code, ended(unpacked, &mut report, || about_file(path)));
+            }
+            Ok(())
+        })
+        .await
+    }
+    .await;
+    let next = "what has landed stays: give the same command again to go on";
+    worst(code, ended(outcome, &mut report, || About { next: Some(next.to_owned()), ..About::default() }))
+}
+
+async fn unpack_one(
+    machine: &Machine,
+    path: &Path,
+    arguments: &Unpack,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let since = machine.context().clock().now();
+    let archive = Archive::read(path, &arguments.destination).await?;
+    let published = unpack::unpack(machine, &archive).await?;
+    let took = elapsed(since, machine.context().clock().now());
+    report.landed(machine, archive.job(), Some(path), &published, took).await
+}
+
+/// Works on a machine until the work is done or a signal comes, and stops the machine either way.
+async fn on(
+    machine: Machine,
+    work: impl AsyncFnOnce(&Machine) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    // Its type forgotten: it holds those of every step.
+    let outcome = unless_stopped(work(&machine).boxed_local()).await;
+    machine.stop().await;
+    outcome
+}
+
+fn ended(outcome: Result<(), Failure>, report: &mut Report<'_>, about: impl FnOnce() -> About) -> u8 {
+    ended_with(outcome, report, |_| about())
+}
+
+fn ended_with(
+    outcome: Result<(), Failure>,
+    report: &mut Report<'_>,
+    about: impl FnOnce(&Failure) -> About,
+) -> u8 {
+    match outcome {
+        Ok(()) => 0,
+        Err(failure) => {
+            report.failed(&failure, &about(&failure));
+            failure.exit_code()
+        }
+    }
+}
+
+fn about_event(event: &Value) -> About {
+    let text = |field: &str| event.get(field).and_then(Value::as_str).map(str::to_owned);
+    About { connection: text("connection"), job_request_id: text("job_request_id"), ..About::default() }
+}
+
+fn about_file(path: &Path) -> About {
+    About { archive: Some(path.display().to_string()), ..About::default() }
+}
+
+/// What a failed run is about, and how to go on with it.
+fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> About {
+    About {
+        connection: job.map(|job| job.connection.to_string()),
+        job_request_id: job.map(|job| job.job_request_id.to_string()),
+        archive: None,
+        next: next_step(failure, job, &systems.as_options()),
+    }
+}
+
+fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option<String> {
+    let resume = match job {
+        Some(JobEvent { connection, job_request_id, destination }) => {
+            let destination = destination.as_ref().map(|name| format!(" --destination {name}"));
+            let destination = destination.unwrap_or_default();
+            format!("landfall resume {connection} {job_request_id}{destination}{options}")
+        }
+        None => "the same command again; it finds what this one has started".to_owned(),
+    };
+    let error = match failure {
+        Failure::Stopped(_) => return Some(format!("to go on: {resume}")),
+        Failure::Output(_) => return None,
+        Failure::Landfall(error) => error.error_type(),
+    };
+    match error {
+        ErrorType::Throttled | ErrorType::SourceUnavailable | ErrorType::StoreUnavailable => {
+            Some(format!("to go on once that has passed: {resume}"))
+        }
+        ErrorType::AuthRejected => Some(format!("to go on with credentials that are allowed it: {resume}")),
+        ErrorType::JobTimedOut | ErrorType::UnknownStatus => {
+            Some(format!("to go on once the job has ended: {resume}"))
+        }
+        ErrorType::JobFailed => Some(format!(
+            "to go on should the source start it again: {resume}\nto start another job: run with another run_key"
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall::Error;
+
+    use super::*;
+    use crate::failure::Signal;
+
+    fn job() -> JobEvent {
+        JobEvent {
+            connection: "fusion-demo".parse().unwrap(),
+            job_request_id: "44055".parse().unwrap(),
+            destination: None,
+        }
+    }
+
+    /// Promise 2: whoever is stopped is told the command that goes on, or that the same one does.
+    #[test]
+    fn how_to_go_on_is_said() {
+        let stopped = Failure::Stopped(Signal::Interrupt);
+        assert_eq!(
+            next_step(&stopped, Some(&job()), " --simulate").unwrap(),
+            "to go on: landfall resume fusion-demo 44055 --simulate"
+        );
+        assert!(next_step(&stopped, None, "").unwrap().contains("the same command again"));
+        let elsewhere = JobEvent { destination: Some("lake".parse().unwrap()), ..job() };
+        let throttled = Failure::from(Error::throttled("slow down"));
+        assert!(
+            next_step(&throttled, Some(&elsewhere), "")
+                .unwrap()
+                .ends_with("landfall resume fusion-demo 44055 --destination lake")
+        );
+    }
+
+    /// Where the same call cannot help, the message alone says what to do.
+    #[test]
+    fn a_refusal_is_not_told_to_go_on() {
+        let refused = Failure::from(Error::unsafe_archive("a member leaves its prefix"));
+        assert_eq!(next_step(&refused, Some(&job()), ""), None);
+    }
+}

@@ -1,0 +1,248 @@
+//! What a run on one machine stands on: the embedded store, the configuration, and the simulator when asked for.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
+use landfall::clock::{Deadline, SystemClock};
+use landfall::config::Place;
+use landfall::context::Context;
+use landfall::event::RunEvent;
+use landfall::job::DestinationName;
+use landfall::{Error, Result};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use crate::arguments::{OnMachine, Systems};
+use crate::lock::{self, Held};
+use crate::progress::Progress;
+use crate::simulate::Pod;
+
+/// The embedded store's buckets.
+const WORK: &str = "work";
+const LANDING: &str = "landing";
+
+/// Holds the locks of this machine's processes; no bucket can have this name.
+const LOCKS: &str = ".locks";
+
+/// How long the servers of a machine that stops may take to end what they are doing.
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a run on one machine stands on.
+pub(crate) struct Machine {
+    context: Context,
+    deadline: Deadline,
+    progress: Arc<Progress>,
+    data: PathBuf,
+    store: Option<Handle>,
+    pod: Option<Pod>,
+}
+
+/// What of a configuration the embedded store stands in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Embedded {
+    work: bool,
+    landing: bool,
+}
+
+impl Embedded {
+    const ALL: Self = Self { work: true, landing: true };
+
+    /// A file that names no work bucket gets the embedded one. One that names no destination at all lands there
+    /// too; where it names some, an unknown name is more likely a misspelling than a wish for this machine's disk.
+    fn behind(place: &Place, work_bucket_is_named: bool) -> Self {
+        let lacks = |section| place.has_section(section) == Some(false);
+        let work = lacks("work") && !work_bucket_is_named;
+        Self { work, landing: work && lacks("destinations") }
+    }
+}
+
+impl Machine {
+    /// Starts what a run needs.
+    pub(crate) async fn for_run(systems: &Systems, progress: &Arc<Progress>) -> Result<Self> {
+        let on = &systems.machine;
+        if systems.simulate {
+            let pod = Pod::beside(&on.data, &systems.simulated).await?;
+            return Self::start(on, None, Embedded::ALL, Some(pod), progress).await;
+        }
+        let place = configured(on).await?.ok_or_else(|| {
+            Error::invalid_config(
+                "nothing says what connections stand for: name a configuration with --config FILE or LANDFALL_CONFIG, \
+                 or try it with --simulate",
+            )
+        })?;
+        let embedded = embedded_behind(&place);
+        Self::start(on, Some(place), embedded, None, progress).await
+    }
+
+    /// Starts what landing local files needs: there are no connections, and a configuration is needed only for
+    /// destinations elsewhere.
+    pub(crate) async fn for_files(on: &OnMachine, progress: &Arc<Progress>) -> Result<Self> {
+        let place = configured(on).await?;
+        let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
+        Self::start(on, place, embedded, None, progress).await
+    }
+
+    async fn start(
+        on: &OnMachine,
+        place: Option<Place>,
+        embedded: Embedded,
+        pod: Option<Pod>,
+        progress: &Arc<Progress>,
+    ) -> Result<Self> {
+        let (store, settings) = match embedded.work {
+            true => serve(&on.data).await.map(|(handle, settings)| (Some(handle), settings))?,
+            false => (None, Value::Null),
+        };
+        let connection = pod.as_ref().map(Pod::connection);
+        let own = Place::made("the configuration of this machine", move |path| match path.split_once('/') {
+            None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
+            Some(("destinations", _)) if embedded.landing => {
+                Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
+            }
+            Some(("connections", _)) => connection.clone(),
+            _ => None,
+        });
+        let place = match place {
+            Some(place) => place.or(own),
+            None => own,
+        };
+        let context = Context::new(place, Arc::new(SystemClock)).observed_by(progress.clone());
+        Ok(Self {
+            // Whoever submits on this store holds the run's lock: a claim without an id was left by the dead.
+            context: if store.is_some() { context.as_sole_claimant() } else { context },
+            deadline: Deadline::none(Arc::new(SystemClock)),
+            progress: Arc::clone(progress),
+            data: on.data.clone(),
+            store,
+            pod,
+        })
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// A run on one machine takes the time that it takes.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Waits until no other process on this machine submits this run.
+    ///
+    /// None is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
+    pub(crate) async fn turn_to_submit(&self, event: &RunEvent) -> Result<Option<Held>> {
+        self.turn(&format!("runs/{}/{}.lock", event.connection, event.run_key)).await
+    }
+
+    /// Waits for the lock of this name, if the work bucket is this machine's own.
+    pub(crate) async fn turn(&self, name: &str) -> Result<Option<Held>> {
+        if self.store.is_none() {
+            return Ok(None);
+        }
+        let path = self.data.join(LOCKS).join(name);
+        lock::hold(&path, self.context.clock().as_ref()).await.map(Some)
+    }
+
+    /// The file that an object of a destination is, where that destination is on this machine.
+    pub(crate) async fn file_of(&self, destination: &DestinationName, key: &str) -> Result<Option<PathBuf>> {
+        let landing = self.context.landing(destination).await?;
+        let endpoint = landing.destination.store.endpoint.as_ref();
+        let is_here = match (&self.store, endpoint) {
+            (Some(store), Some(endpoint)) => store.endpoint() == endpoint.as_str().trim_end_matches('/'),
+            _ => false,
+        };
+        let path = self.data.join(landing.store.bucket()).join(key);
+        Ok((is_here && path.is_file()).then_some(path))
+    }
+
+    /// Stops the servers.
+    pub(crate) async fn stop(self) {
+        let Self { context, store, pod, .. } = self;
+        drop(context);
+        let stopping = async {
+            if let Some(pod) = pod {
+                pod.stop().await;
+            }
+            if let Some(store) = store {
+                store.shutdown().await;
+            }
+        };
+        // What is on the disk is whole at any instant: there is nothing to lose.
+        let _ = tokio::time::timeout(STOPS_WITHIN, stopping).await;
+    }
+}
+
+/// The configuration that `--config`, or else `LANDFALL_CONFIG`, names.
+async fn configured(on: &OnMachine) -> Result<Option<Place>> {
+    match (&on.config, std::env::var("LANDFALL_CONFIG")) {
+        (Some(file), _) => Place::from_file(file).map(Some),
+        (None, Ok(place)) if !place.is_empty() => Place::named(&place).await.map(Some),
+        (None, _) => Ok(None),
+    }
+}
+
+fn embedded_behind(place: &Place) -> Embedded {
+    let work_bucket = std::env::var_os("LANDFALL_WORK_BUCKET");
+    Embedded::behind(place, work_bucket.is_some_and(|bucket| !bucket.is_empty()))
+}
+
+/// Serves the folder as a store, and says how it is reached.
+async fn serve(data: &Path) -> Result<(Handle, Value)> {
+    let unusable = |error: embedded_store::Error| {
+        Error::invalid_config(format!("--data {} cannot be used as a store", data.display())).because(error)
+    };
+    let store = EmbeddedStore::open(data, Options::default()).map_err(unusable)?;
+    for bucket in [WORK, LANDING] {
+        store.ensure_bucket(bucket).map_err(unusable)?;
+    }
+    let credentials = Credentials::random();
+    let handle = store.serve(0, &credentials).await.map_err(unusable)?;
+    let settings = json!({
+        "endpoint": handle.endpoint(),
+        "region": "us-east-1",
+        "path_style": true,
+        "access_key_id": credentials.access_key_id,
+        "secret_access_key": credentials.secret_access_key.expose_secret(),
+    });
+    Ok((handle, settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Embedded = Embedded { work: false, landing: false };
+
+    fn behind(toml: &str, work_bucket_is_named: bool) -> Embedded {
+        Embedded::behind(&Place::from_toml(toml, "test.toml").unwrap(), work_bucket_is_named)
+    }
+
+    /// What a configuration names counts; the embedded store stands in only for what it is silent on.
+    #[test]
+    fn the_embedded_store_stands_in_for_what_is_not_configured() {
+        let work = "[work]\nbucket = 'w'\n";
+        let lake = "[destinations.lake]\ntype = 's3'\nbucket = 'l'\n";
+        assert_eq!(behind("", false), Embedded::ALL);
+        assert_eq!(behind(lake, false), Embedded { work: true, landing: false });
+        assert_eq!(behind(&format!("{work}{lake}"), false), NOTHING);
+    }
+
+    /// A job whose state others share lands where they can read it.
+    #[test]
+    fn a_shared_work_bucket_has_no_destination_on_this_disk() {
+        assert_eq!(behind("[work]\nbucket = 'w'\n", false), NOTHING);
+        assert_eq!(behind("", true), NOTHING);
+    }
+
+    /// Nothing is guessed about configuration that is kept elsewhere.
+    #[test]
+    fn a_place_that_is_no_file_is_taken_as_it_is() {
+        assert_eq!(Embedded::behind(&Place::made("elsewhere", |_| None), false), NOTHING);
+    }
+}

@@ -1,0 +1,403 @@
+//! How far a run is, on stderr: a bar on a terminal, plain lines elsewhere, a few seconds apart.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use landfall::clock::{Clock, SystemClock};
+use landfall::telemetry::{self, Observer};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// The time between two plain lines of one stage.
+const BETWEEN_LINES_MS: i64 = 5_000;
+
+/// How often a bar moves where nothing else moves it.
+const TICK: Duration = Duration::from_millis(120);
+
+/// Shows on stderr how far a run is.
+pub struct Progress {
+    show: Show,
+    stderr: Mutex<Box<dyn Write + Send>>,
+    clock: Arc<dyn Clock>,
+    stage: Mutex<String>,
+    counts: Counts,
+    next_line_at: AtomicI64,
+}
+
+enum Show {
+    Nothing,
+    Lines,
+    Bar(ProgressBar),
+}
+
+/// What has been done of a stage, and how much there is to do where that is known.
+#[derive(Debug, Default)]
+struct Counts {
+    bytes: AtomicU64,
+    bytes_in_all: AtomicU64,
+    objects: AtomicU64,
+    objects_in_all: AtomicU64,
+}
+
+/// Progress as this process shows it, and its logs: either JSON lines and nothing else, or progress with the
+/// warnings between.
+pub(crate) fn for_process(log: bool) -> Progress {
+    if log || std::env::var_os("LANDFALL_LOG").is_some() {
+        telemetry::log_json();
+        return Progress::silent();
+    }
+    match io::stderr().is_terminal() {
+        true => Progress::bar(ProgressBar::new_spinner()),
+        false => Progress::lines(Box::new(io::stderr()), Arc::new(SystemClock)),
+    }
+}
+
+/// Shows warnings between the progress, unless somebody has set another subscriber already.
+pub(crate) fn show_warnings(progress: &Arc<Progress>) {
+    if matches!(progress.show, Show::Nothing) {
+        return;
+    }
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("warn"))
+        .with_writer(Warnings(Arc::clone(progress)))
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .compact();
+    let _ = subscriber.try_init();
+}
+
+impl Progress {
+    /// Shows nothing of the progress; what is said still goes to stderr.
+    pub fn silent() -> Self {
+        Self::new(Show::Nothing, Box::new(io::stderr()), Arc::new(SystemClock))
+    }
+
+    /// Writes plain lines: one a stage, and at most one every few seconds in it.
+    pub fn lines(stderr: Box<dyn Write + Send>, clock: Arc<dyn Clock>) -> Self {
+        Self::new(Show::Lines, stderr, clock)
+    }
+
+    fn bar(bar: ProgressBar) -> Self {
+        bar.enable_steady_tick(TICK);
+        Self::new(Show::Bar(bar), Box::new(io::stderr()), Arc::new(SystemClock))
+    }
+
+    fn new(show: Show, stderr: Box<dyn Write + Send>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            show,
+            stderr: Mutex::new(stderr),
+            clock,
+            stage: Mutex::default(),
+            counts: Counts::default(),
+            next_line_at: AtomicI64::new(0),
+        }
+    }
+
+    /// A new stage begins, with nothing done of it.
+    pub(crate) fn stage(&self, stage: impl Into<String>) {
+        let stage = stage.into();
+        self.counts.reset();
+        match &self.show {
+            Show::Nothing => {}
+            Show::Lines => {
+                self.write(&stage);
+                self.next_line_at.store(self.now().saturating_add(BETWEEN_LINES_MS), Ordering::Relaxed);
+            }
+            Show::Bar(bar) => {
+                bar.set_style(spinner());
+                bar.unset_length();
+                bar.reset();
+                bar.set_message(stage.clone());
+            }
+        }
+        *locked(&self.stage) = stage;
+    }
+
+    /// Where the stage stands, in words.
+    pub(crate) fn at(&self, state: &str) {
+        match &self.show {
+            Show::Nothing => {}
+            Show::Lines if self.a_line_is_due() => self.write(&format!("{}: {state}", locked(&self.stage))),
+            Show::Lines => {}
+            Show::Bar(bar) => bar.set_message(format!("{}: {state}", locked(&self.stage))),
+        }
+    }
+
+    /// Says something on stderr, whatever else is shown there.
+    pub(crate) fn say(&self, text: &str) {
+        match &self.show {
+            Show::Bar(bar) => bar.suspend(|| self.write(text)),
+            Show::Nothing | Show::Lines => self.write(text),
+        }
+    }
+
+    /// Nothing moves any more.
+    pub(crate) fn end(&self) {
+        if let Show::Bar(bar) = &self.show {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn moved(&self, bytes: u64) {
+        self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+        match &self.show {
+            Show::Nothing => {}
+            Show::Lines if self.a_line_is_due() => {
+                self.write(&format!("{}: {}", locked(&self.stage), self.counts));
+            }
+            Show::Lines => {}
+            Show::Bar(bar) => bar.inc(bytes),
+        }
+    }
+
+    fn expect_bytes(&self, bytes_in_all: u64) {
+        if let Show::Bar(bar) = &self.show
+            && bytes_in_all > 0
+        {
+            bar.set_style(bytes_bar());
+            bar.set_length(bytes_in_all);
+        }
+    }
+
+    /// Whether a line may be written now; if so, the next may be only in a few seconds.
+    fn a_line_is_due(&self) -> bool {
+        let (now, at) = (self.now(), self.next_line_at.load(Ordering::Relaxed));
+        let next = now.saturating_add(BETWEEN_LINES_MS);
+        now >= at
+            && self.next_line_at.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    /// Progress is no result: where stderr does not take it, the run goes on.
+    fn write(&self, line: &str) {
+        let mut stderr = locked(&self.stderr);
+        let _ = writeln!(stderr, "{line}");
+        let _ = stderr.flush();
+    }
+}
+
+impl Observer for Progress {
+    fn files_listed(&self, _files: u64, bytes: Option<u64>) {
+        // Called anew whenever the list is gone on with: what is there already is counted again then.
+        self.counts.bytes.store(0, Ordering::Relaxed);
+        self.counts.bytes_in_all.store(bytes.unwrap_or(0), Ordering::Relaxed);
+        if let Show::Bar(bar) = &self.show {
+            bar.set_position(0);
+        }
+        self.expect_bytes(bytes.unwrap_or(0));
+    }
+
+    fn fetched(&self, bytes: u64) {
+        self.moved(bytes);
+    }
+
+    fn members_listed(&self, members: u64, bytes: u64) {
+        self.counts.objects_in_all.fetch_add(members, Ordering::Relaxed);
+        let before = self.counts.bytes_in_all.fetch_add(bytes, Ordering::Relaxed);
+        self.expect_bytes(before.saturating_add(bytes));
+    }
+
+    fn unpacked(&self, bytes: u64) {
+        self.moved(bytes);
+    }
+
+    fn landed(&self) {
+        self.counts.objects.fetch_add(1, Ordering::Relaxed);
+        self.moved(0);
+    }
+}
+
+impl Counts {
+    fn reset(&self) {
+        for count in [&self.bytes, &self.bytes_in_all, &self.objects, &self.objects_in_all] {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        write!(formatter, "{}", HumanBytes(count(&self.bytes)))?;
+        if count(&self.bytes_in_all) > 0 {
+            write!(formatter, " of {}", HumanBytes(count(&self.bytes_in_all)))?;
+        }
+        if count(&self.objects_in_all) > 0 {
+            let (objects, in_all) = (count(&self.objects), count(&self.objects_in_all));
+            write!(formatter, ", {} of {} objects", HumanCount(objects), HumanCount(in_all))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Progress").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {msg} ({elapsed})")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn bytes_bar() -> ProgressStyle {
+    const TEMPLATE: &str =
+        "{spinner} {msg} [{bar:30}] {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left";
+    ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the log's warnings are written: between the progress, a whole one at a time.
+struct Warnings(Arc<Progress>);
+
+impl<'a> MakeWriter<'a> for Warnings {
+    type Writer = Warning;
+
+    fn make_writer(&'a self) -> Warning {
+        Warning { progress: Arc::clone(&self.0), text: Vec::new() }
+    }
+}
+
+struct Warning {
+    progress: Arc<Progress>,
+    text: Vec<u8>,
+}
+
+impl Write for Warning {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Warning {
+    fn drop(&mut self) {
+        let text = String::from_utf8_lossy(&self.text);
+        let text = text.trim();
+        if !text.is_empty() {
+            self.progress.say(text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use landfall::clock::ManualClock;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Shared {
+        fn lines(&self) -> Vec<String> {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            text.lines().map(str::to_owned).collect()
+        }
+    }
+
+    fn plain() -> (Progress, Arc<ManualClock>, Shared) {
+        let (clock, written) = (Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)), Shared::default());
+        (Progress::lines(Box::new(written.clone()), clock.clone()), clock, written)
+    }
+
+    /// Where stderr is no terminal there is a line a stage, and one every few seconds, however much happens.
+    #[test]
+    fn plain_lines_are_few() {
+        let (progress, clock, written) = plain();
+        progress.stage("fetching");
+        progress.files_listed(2, Some(4 << 20));
+        for _ in 0..1024 {
+            progress.fetched(1024);
+        }
+        assert_eq!(written.lines(), ["fetching"]);
+
+        clock.advance(Duration::from_secs(5));
+        progress.fetched(1 << 20);
+        progress.fetched(1);
+        assert_eq!(written.lines(), ["fetching", "fetching: 2.00 MiB of 4.00 MiB"]);
+
+        progress.stage("unpacking");
+        progress.members_listed(3, 100);
+        progress.members_listed(1, 24);
+        progress.unpacked(62);
+        clock.advance(Duration::from_secs(5));
+        progress.landed();
+        assert_eq!(written.lines()[2..], ["unpacking", "unpacking: 62 B of 124 B, 1 of 4 objects"]);
+    }
+
+    /// What a call that goes on finds done already is counted once.
+    #[test]
+    fn a_list_that_is_gone_on_with_counts_anew() {
+        let (progress, clock, written) = plain();
+        progress.stage("fetching");
+        progress.files_listed(1, Some(100));
+        progress.fetched(60);
+        progress.files_listed(1, Some(100));
+        clock.advance(Duration::from_secs(5));
+        progress.fetched(60);
+        assert_eq!(written.lines()[1], "fetching: 60 B of 100 B");
+    }
+
+    /// How a poll stands is shown as seldom as the rest; what a person has to know is always said.
+    #[test]
+    fn states_are_rate_limited_and_words_are_not() {
+        let (progress, clock, written) = plain();
+        progress.stage("waiting for job 1 on pod");
+        progress.at("RUNNING");
+        progress.say("submit: Throttled: slow down; trying again in 2 s");
+        progress.say("again");
+        clock.advance(Duration::from_secs(6));
+        progress.at("RUNNING, 40 %");
+        progress.at("RUNNING, 41 %");
+        assert_eq!(
+            written.lines(),
+            [
+                "waiting for job 1 on pod",
+                "submit: Throttled: slow down; trying again in 2 s",
+                "again",
+                "waiting for job 1 on pod: RUNNING, 40 %",
+            ]
+        );
+    }
+
+    /// A warning of the log is one line between the others.
+    #[test]
+    fn a_warning_is_written_whole() {
+        let (progress, _, written) = plain();
+        let warnings = Warnings(Arc::new(progress));
+        let mut warning = warnings.make_writer();
+        warning.write_all(b" WARN the source ").unwrap();
+        warning.write_all(b"was slow\n").unwrap();
+        assert!(written.lines().is_empty());
+        drop(warning);
+        assert_eq!(written.lines(), ["WARN the source was slow"]);
+    }
+}

@@ -1,0 +1,328 @@
+//! What a command has to say in the end: on stdout as text or as one JSON object a line, exit codes aside.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use futures::TryStreamExt as _;
+use indicatif::{HumanBytes, HumanCount, HumanDuration};
+use landfall::context::Landing;
+use landfall::event::JobEvent;
+use landfall::job::JobState;
+use landfall::store::StoreError;
+use landfall::{Error, Result};
+use publish::Published;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::machine::Machine;
+use crate::progress::Progress;
+
+/// What a command has to say.
+pub(crate) struct Report<'a> {
+    out: &'a mut (dyn Write + Send),
+    progress: &'a Progress,
+    json: bool,
+}
+
+/// What a failure is about, as far as it is known.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct About {
+    /// The connection's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) connection: Option<String>,
+    /// The job's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) job_request_id: Option<String>,
+    /// The file, for `unpack`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) archive: Option<String>,
+    /// What a person may do next.
+    #[serde(skip)]
+    pub(crate) next: Option<String>,
+}
+
+/// What has landed, without the manifest itself.
+#[derive(Debug, Serialize)]
+struct LandedLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archive: Option<String>,
+    connection: &'a str,
+    job_request_id: &'a str,
+    already_landed: bool,
+    bucket: &'a str,
+    manifest_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest_path: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailedLine<'a> {
+    error: NamedError<'a>,
+    #[serde(flatten)]
+    about: &'a About,
+}
+
+#[derive(Debug, Serialize)]
+struct NamedError<'a> {
+    r#type: &'a str,
+    message: &'a str,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(out: &'a mut (dyn Write + Send), progress: &'a Progress, json: bool) -> Self {
+        Self { out, progress, json }
+    }
+
+    /// A job has landed.
+    pub(crate) async fn landed(
+        &mut self,
+        machine: &Machine,
+        job: &JobEvent,
+        archive: Option<&Path>,
+        published: &Published,
+        took: Duration,
+    ) -> Result<(), Failure> {
+        self.progress.end();
+        let destination = machine.context().job(job).await?.destination;
+        let path = machine.file_of(&destination, &published.manifest_key).await?;
+        let path = path.map(|path| path.display().to_string());
+        if !self.json {
+            let text = landed_text(job, archive, published, path.as_deref(), took);
+            return self.print(text.as_bytes());
+        }
+        let line = LandedLine {
+            archive: archive.map(|path| path.display().to_string()),
+            connection: job.connection.as_str(),
+            job_request_id: job.job_request_id.as_str(),
+            already_landed: published.already_published,
+            bucket: &published.bucket,
+            manifest_key: &published.manifest_key,
+            manifest_path: path,
+        };
+        let landing = machine.context().landing(&destination).await?;
+        self.print_with_manifest(&line, &landing, &published.manifest_key).await
+    }
+
+    /// A function has returned.
+    pub(crate) fn result(&mut self, result: &Value) -> Result<(), Failure> {
+        self.progress.end();
+        self.print(format!("{result}\n").as_bytes())
+    }
+
+    /// Something failed.
+    pub(crate) fn failed(&mut self, failure: &Failure, about: &About) {
+        self.progress.end();
+        let (name, message) = (failure.name(), failure.line());
+        if self.json && !matches!(failure, Failure::Output(_)) {
+            let line = FailedLine { error: NamedError { r#type: name, message: &message }, about };
+            let line = serde_json::to_string(&line).unwrap_or_default() + "\n";
+            if self.print(line.as_bytes()).is_ok() {
+                return;
+            }
+        }
+        let of = about.archive.as_ref().map(|archive| format!("{archive}: ")).unwrap_or_default();
+        self.progress.say(&format!("error: {of}{name}: {message}"));
+        if let Some(next) = &about.next {
+            self.progress.say(next);
+        }
+    }
+
+    /// Prints a line and, as its last field, the manifest, which is streamed: it may be larger than memory.
+    async fn print_with_manifest(
+        &mut self,
+        line: &LandedLine<'_>,
+        landing: &Landing,
+        key: &str,
+    ) -> Result<(), Failure> {
+        let missing = || {
+            let object = format!("s3://{}/{key}", landing.store.bucket());
+            Error::from(StoreError::NoSuchObject { operation: "HeadObject", object })
+        };
+        let info = landing.store.head(key).await.map_err(Error::from)?.ok_or_else(missing)?;
+        let mut body = landing.store.read_range(key, &info.etag, 0..info.size).await.map_err(Error::from)?;
+        let line = serde_json::to_string(line).map_err(|error| Failure::Output(io::Error::from(error)))?;
+        let open = line.strip_suffix('}').unwrap_or(&line);
+        self.print(format!("{open},\"manifest\":").as_bytes())?;
+        let mut one_line = OneLine::default();
+        while let Some(bytes) = body.try_next().await.map_err(Error::from)? {
+            self.print(&one_line.of(&bytes))?;
+        }
+        self.print(b"}\n")
+    }
+
+    fn print(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(Failure::Output)
+    }
+}
+
+/// Makes JSON one line, piece by piece: a line break in it is layout, as is the indentation behind one.
+#[derive(Debug, Default)]
+struct OneLine {
+    is_indentation: bool,
+}
+
+impl OneLine {
+    fn of(&mut self, piece: &[u8]) -> Vec<u8> {
+        let kept = piece.iter().copied().filter(|byte| match byte {
+            b'\n' | b'\r' => {
+                self.is_indentation = true;
+                false
+            }
+            b' ' => !self.is_indentation,
+            _ => {
+                self.is_indentation = false;
+                true
+            }
+        });
+        kept.collect()
+    }
+}
+
+fn landed_text(
+    job: &JobEvent,
+    archive: Option<&Path>,
+    published: &Published,
+    path: Option<&str>,
+    took: Duration,
+) -> String {
+    let what = match archive {
+        Some(archive) => archive.display().to_string(),
+        None => job.job().to_string(),
+    };
+    let how = match (published.already_published, published.state) {
+        (true, _) => "already landed",
+        (false, JobState::Partial) => "landed with warnings",
+        (false, JobState::Empty) => "landed empty",
+        (false, _) => "landed",
+    };
+    let totals = &published.totals;
+    let took = match published.already_published {
+        true => String::new(),
+        false => format!(" in {}", HumanDuration(took)),
+    };
+    let place = match path {
+        Some(path) => path.to_owned(),
+        None => format!("s3://{}/{}", published.bucket, published.manifest_key),
+    };
+    format!(
+        "{how}: {what}: {objects} {noun}, {bytes}, {rows} rows{took}\nmanifest: {place}\n",
+        objects = HumanCount(totals.objects),
+        noun = if totals.objects == 1 { "object" } else { "objects" },
+        bytes = HumanBytes(totals.bytes),
+        rows = HumanCount(totals.rows),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall::job::Totals;
+    use serde_json::json;
+
+    use super::*;
+    use crate::failure::Signal;
+
+    fn job() -> JobEvent {
+        JobEvent {
+            connection: "fusion-demo".parse().unwrap(),
+            job_request_id: "44055".parse().unwrap(),
+            destination: None,
+        }
+    }
+
+    fn published(already_published: bool, state: JobState) -> Published {
+        Published {
+            bucket: "landing".to_owned(),
+            manifest_key: "fusion-demo/X/44055/_manifest.json".to_owned(),
+            state,
+            totals: Totals { objects: 8, bytes: 1536, rows: 12_000 },
+            already_published,
+        }
+    }
+
+    fn failed(json: bool, failure: &Failure, about: &About) -> Vec<u8> {
+        let mut out = Vec::new();
+        Report::new(&mut out, &Progress::silent(), json).failed(failure, about);
+        out
+    }
+
+    /// What has landed is told with where the manifest is and what it counts.
+    #[test]
+    fn a_landing_is_told_in_two_lines() {
+        let seconds = Duration::from_secs(3);
+        let text = landed_text(
+            &job(),
+            None,
+            &published(false, JobState::Succeeded),
+            Some("d/_manifest.json"),
+            seconds,
+        );
+        assert_eq!(
+            text,
+            "landed: job 44055 on fusion-demo: 8 objects, 1.50 KiB, 12,000 rows in 3 seconds\n\
+             manifest: d/_manifest.json\n"
+        );
+        let text = landed_text(&job(), None, &published(true, JobState::Succeeded), None, seconds);
+        assert!(
+            text.starts_with("already landed: job 44055 on fusion-demo: 8 objects, 1.50 KiB, 12,000 rows\n")
+        );
+        assert!(text.ends_with("manifest: s3://landing/fusion-demo/X/44055/_manifest.json\n"), "{text}");
+        let text = landed_text(
+            &job(),
+            Some(Path::new("x/a.zip")),
+            &published(false, JobState::Partial),
+            None,
+            seconds,
+        );
+        assert!(text.starts_with("landed with warnings: x/a.zip: "), "{text}");
+    }
+
+    /// With `--json` a failure is one object in one line on stdout, with the contract's name.
+    #[test]
+    fn a_failure_is_one_json_line() {
+        let error = Error::job_failed("job 44055 failed").because(io::Error::other("ORA-\n00942"));
+        let about = About {
+            connection: Some("fusion-demo".to_owned()),
+            job_request_id: Some("44055".to_owned()),
+            next: Some("do this".to_owned()),
+            archive: None,
+        };
+        let line = String::from_utf8(failed(true, &error.into(), &about)).unwrap();
+        assert_eq!(line.lines().count(), 1);
+        assert_eq!(
+            serde_json::from_str::<Value>(&line).unwrap(),
+            json!({
+                "error": { "type": "JobFailed", "message": "job 44055 failed: ORA- 00942" },
+                "connection": "fusion-demo",
+                "job_request_id": "44055",
+            })
+        );
+
+        let archive = About { archive: Some("a.zip".to_owned()), ..About::default() };
+        let line = failed(true, &Failure::Stopped(Signal::Interrupt), &archive);
+        let line: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!((&line["error"]["type"], &line["archive"]), (&json!("Stopped"), &json!("a.zip")));
+    }
+
+    /// Without `--json` nothing of a failure goes to stdout.
+    #[test]
+    fn a_failure_in_words_is_for_stderr() {
+        assert!(failed(false, &Error::not_found("no job 7").into(), &About::default()).is_empty());
+    }
+
+    /// A manifest, however it is laid out and cut into pieces, becomes one line that says the same.
+    #[test]
+    fn json_becomes_one_line_in_pieces() {
+        let value =
+            json!({ "name": "a  b\n  c \"d\"", "objects": [{ "size": 1 }, { "key": " x" }], "empty": {} });
+        let pretty = serde_json::to_string_pretty(&value).unwrap() + "\n";
+        for length in [1, 2, 3, 7, 1000] {
+            let mut one_line = OneLine::default();
+            let line: Vec<u8> =
+                pretty.as_bytes().chunks(length).flat_map(|piece| one_line.of(piece)).collect();
+            assert!(!line.contains(&b'\n'));
+            assert_eq!(serde_json::from_slice::<Value>(&line).unwrap(), value);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The run on one machine: the same functions in the same order as the state machine's.
+//!
+//! ```text
+//! submit ---> poll-status <--wait--+
+//!                  |  \____________|
+//!                  v
+//!             fetch-files          until it is complete
+//!                  |
+//!         unpack-upload, one a file, several at once
+//!                  |
+//!               publish
+//! ```
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fetch_files::FetchedFile;
+use futures::{FutureExt as _, StreamExt as _, stream};
+use landfall::clock::Deadline;
+use landfall::context::Context;
+use landfall::event::{FileEvent, JobEvent, RunEvent};
+use landfall::job::JobState;
+use landfall::store::keys;
+use landfall::{Error, Result, lambda};
+use poll_status::Polled;
+use publish::Published;
+use serde::Serialize;
+use tracing::Instrument as _;
+
+use crate::machine::Machine;
+use crate::retry::retrying;
+
+/// How many files are unpacked at once: each brings several members of its own.
+const FILES_AT_ONCE: usize = 3;
+
+/// Lands a run; `job` is told which job it is as soon as that is known.
+pub(crate) async fn run(machine: &Machine, event: RunEvent, job: &OnceLock<JobEvent>) -> Result<Published> {
+    machine.progress().stage(format!("submitting run {}", event.run_key));
+    let turn = machine.turn_to_submit(&event).await?;
+    let submitted = step(machine, "submit", &event, submit::submit).await?;
+    drop(turn);
+
+    let event = JobEvent {
+        connection: event.connection,
+        job_request_id: submitted.job_request_id,
+        destination: None,
+    };
+    let event = job.get_or_init(|| event);
+    match submitted.landed {
+        true => step(machine, "publish", event, publish::publish).await,
+        false => land(machine, event).await,
+    }
+}
+
+/// Goes on with a job from wherever it stands.
+pub(crate) async fn resume(machine: &Machine, event: &JobEvent) -> Result<Published> {
+    machine.progress().stage(format!("looking at {}", event.job()));
+    match has_landed(machine.context(), event).await? {
+        true => step(machine, "publish", event, publish::publish).await,
+        false => land(machine, event).await,
+    }
+}
+
+/// Whether the job's manifest is there.
+pub(crate) async fn has_landed(context: &Context, event: &JobEvent) -> Result<bool> {
+    let job = context.job(event).await?;
+    let landing = context.landing(&job.destination).await?;
+    let manifest = landing.store.head(&format!("{}{}", job.landing_prefix, keys::MANIFEST)).await?;
+    Ok(manifest.is_some())
+}
+
+async fn land(machine: &Machine, event: &JobEvent) -> Result<Published> {
+    poll_until_ended(machine, event).await?;
+    let files = fetch_until_complete(machine, event).await?;
+    unpack(machine, event, &files).await?;
+    publish(machine, event).await
+}
+
+async fn poll_until_ended(machine: &Machine, event: &JobEvent) -> Result<()> {
+    machine.progress().stage(format!("waiting for {}", event.job()));
+    loop {
+        let polled = step(machine, "poll-status", event, poll_status::poll_status).await?;
+        if polled.state.lands() {
+            return Ok(());
+        }
+        if polled.state != JobState::Running {
+            return Err(ended_badly(event, &polled));
+        }
+        machine.progress().at(&standing(&polled));
+        wait(machine, polled.wait_seconds).await;
+    }
+}
+
+async fn fetch_until_complete(machine: &Machine, event: &JobEvent) -> Result<Vec<FetchedFile>> {
+    machine.progress().stage("fetching its files");
+    loop {
+        let fetched = step(machine, "fetch-files", event, fetch_files::fetch_files).await?;
+        if fetched.complete {
+            return Ok(fetched.files);
+        }
+        if fetched.wait_seconds.is_some() {
+            machine.progress().at("the source does not list them all yet");
+        }
+        wait(machine, fetched.wait_seconds).await;
+    }
+}
+
+/// Unpacks the files. After a failure none is begun any more, and those under way come to their own end, so that
+/// nothing of them is left lying about.
+async fn unpack(machine: &Machine, event: &JobEvent, files: &[FetchedFile]) -> Result<()> {
+    machine.progress().stage("unpacking");
+    let failed = AtomicBool::new(false);
+    let unpack = async |file: &FetchedFile| {
+        if failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let unpacked = unpack_until_complete(machine, event, file.ordinal).await;
+        failed.fetch_or(unpacked.is_err(), Ordering::Relaxed);
+        unpacked
+    };
+    let mut unpacking = stream::iter(files).map(unpack).buffer_unordered(FILES_AT_ONCE);
+    let mut outcome = Ok(());
+    while let Some(unpacked) = unpacking.next().await {
+        outcome = outcome.and(unpacked);
+    }
+    outcome
+}
+
+pub(crate) async fn unpack_until_complete(machine: &Machine, event: &JobEvent, ordinal: u32) -> Result<()> {
+    let JobEvent { connection, job_request_id, destination } = event.clone();
+    let file = FileEvent { connection, job_request_id, ordinal, destination };
+    while !step(machine, "unpack-upload", &file, unpack_upload::unpack_file).await?.complete {}
+    Ok(())
+}
+
+pub(crate) async fn publish(machine: &Machine, event: &JobEvent) -> Result<Published> {
+    machine.progress().stage("publishing the manifest");
+    step(machine, "publish", event, publish::publish).await
+}
+
+/// Calls a function, again where that can help.
+async fn step<Event: Clone + Serialize, Output>(
+    machine: &Machine,
+    name: &'static str,
+    event: &Event,
+    function: impl AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
+) -> Result<Output> {
+    let (context, deadline) = (machine.context(), machine.deadline());
+    let span = lambda::span(name, &serde_json::to_value(event).unwrap_or_default());
+    // On the heap, and its type forgotten: a step's future is large, and of a type to match.
+    let call = async || function(context, event.clone(), deadline).boxed_local().await;
+    retrying(context.clock().as_ref(), machine.progress(), name, call).instrument(span).await
+}
+
+async fn wait(machine: &Machine, seconds: Option<u64>) {
+    machine.context().clock().sleep(Duration::from_secs(seconds.unwrap_or(0))).await;
+}
+
+fn standing(polled: &Polled) -> String {
+    match polled.progress {
+        Some(percent) => format!("{}, {percent:.0} %", polled.native_status),
+        None => polled.native_status.clone(),
+    }
+}
+
+fn ended_badly(event: &JobEvent, polled: &Polled) -> Error {
+    let how = match polled.state {
+        JobState::Cancelled => "was cancelled",
+        JobState::NeedsAttention => "waits for a person at the source",
+        _ => "failed at the source",
+    };
+    let said = polled.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+    Error::job_failed(format!("{} {how} ({}){said}", event.job(), polled.native_status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn polled(state: JobState, message: Option<&str>) -> Polled {
+        Polled {
+            state,
+            native_status: "ERROR".to_owned(),
+            progress: None,
+            message: message.map(str::to_owned),
+            wait_seconds: None,
+        }
+    }
+
+    fn event() -> JobEvent {
+        JobEvent {
+            connection: "pod".parse().unwrap(),
+            job_request_id: "7".parse().unwrap(),
+            destination: None,
+        }
+    }
+
+    /// A job that failed at the source ends the run with the source's own words.
+    #[test]
+    fn a_failed_job_is_told_in_the_sources_words() {
+        let error = ended_badly(&event(), &polled(JobState::Failed, Some("ORA-01555: snapshot too old")));
+        assert_eq!(error.error_type().name(), "JobFailed");
+        assert_eq!(error.line(), "job 7 on pod failed at the source (ERROR): ORA-01555: snapshot too old");
+        let cancelled = ended_badly(&event(), &polled(JobState::Cancelled, None));
+        assert_eq!(cancelled.line(), "job 7 on pod was cancelled (ERROR)");
+    }
+
+    /// How far a job is, where the source says so.
+    #[test]
+    fn a_poll_is_told_in_the_sources_words() {
+        let mut running = polled(JobState::Running, None);
+        assert_eq!(standing(&running), "ERROR");
+        running.progress = Some(41.6);
+        assert_eq!(standing(&running), "ERROR, 42 %");
+    }
+}

@@ -1,0 +1,310 @@
+//! Whole commands, as their users see them: exit codes, stdout, and what is below the data folder.
+
+// The exemption for tests does not reach the functions that they share.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::ffi::OsString;
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::Parser as _;
+use landfall_cli::{Arguments, Progress, execute};
+use serde_json::{Value, json};
+use simulator::{Scenario, Simulator};
+use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+
+/// What a command came to.
+struct Done {
+    code: u8,
+    out: String,
+}
+
+impl Done {
+    fn lines(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn line(&self) -> Value {
+        let mut lines = self.lines();
+        assert_eq!(lines.len(), 1, "{}", self.out);
+        lines.remove(0)
+    }
+
+    fn error(&self) -> (u8, String) {
+        (self.code, self.line()["error"]["type"].as_str().unwrap().to_owned())
+    }
+}
+
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Runs `landfall` with these words, and with this machine's data folder.
+    async fn landfall(&self, words: &[&str]) -> Done {
+        let program = ["landfall"].iter().chain(words).map(OsString::from);
+        let data = [OsString::from("--data"), self.path("data").into_os_string()];
+        let arguments = Arguments::try_parse_from(program.chain(data)).unwrap();
+        let mut out = Vec::new();
+        let code = execute(&arguments, &mut out, Arc::new(Progress::silent())).await;
+        Done { code, out: String::from_utf8(out).unwrap() }
+    }
+
+    /// Every landed file and when it was last written.
+    fn landed(&self) -> Vec<(PathBuf, SystemTime)> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.path("data/landing")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                match entry.file_type().unwrap().is_dir() {
+                    true => folders.push(entry.path()),
+                    false => found.push((entry.path(), entry.metadata().unwrap().modified().unwrap())),
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn run_event(connection: &str) -> Vec<u8> {
+    let event = json!({
+        "connection": connection,
+        "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
+        "destination": "lake",
+        "run_key": "carriers-2026-11-21T06",
+    });
+    event.to_string().into_bytes()
+}
+
+/// A simulator of small jobs, and a configuration that names it and nothing else.
+async fn pod(machine: &Machine, timeout_seconds: u64) -> (Simulator, PathBuf) {
+    let scenario = Scenario { chunks_per_view: 1, ..Scenario::default() };
+    let simulator = Simulator::builder().scenario(scenario).start(0).await.unwrap();
+    let config = format!(
+        "[connections.pod]\ntype = 'fusion'\nbase_url = '{base}'\nscopes = {{ batch = '{batch}', boss = '{boss}' }}\n\
+         auth = {{ grant = 'client_credentials', token_url = '{token}', client_id = '{id}', client_secret = '{secret}' }}\n\
+         job = {{ poll_seconds = 0, timeout_seconds = {timeout_seconds}, settle_seconds = 0 }}\n",
+        base = simulator.base_url(),
+        token = simulator.token_url(),
+        batch = simulator::credentials::BATCH_SCOPE,
+        boss = simulator::credentials::BOSS_SCOPE,
+        id = simulator::credentials::CLIENT_ID,
+        secret = simulator::credentials::CLIENT_SECRET,
+    );
+    let config = machine.file("landfall.toml", config);
+    (simulator, config)
+}
+
+/// One archive is one job; its members land with their own bytes, and the line names the manifest.
+#[tokio::test]
+async fn unpack_lands_the_bytes_of_every_member() {
+    let machine = Machine::new();
+    let large: Vec<u8> = (0..20u32 << 20).map(|n| n.to_le_bytes()[0] % 251).collect();
+    let first = machine.file("first.zip", zip(&[("a/one.csv", b"H\n1\n2\n"), ("large.bin", &large)]));
+    let second = machine.file("second.whl", zip(&[("one.csv", b"H\n3\n")]));
+
+    let done = machine.landfall(&["unpack", text(&first), text(&second), "--json"]).await;
+    assert_eq!(done.code, 0, "{}", done.out);
+    let lines = done.lines();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["archive"], text(&first));
+    assert_eq!(lines[0]["already_landed"], false);
+    assert_eq!(lines[0]["manifest"]["totals"]["objects"], 2);
+    assert_eq!(lines[0]["manifest"]["totals"]["rows"], 2);
+    assert_ne!(lines[0]["job_request_id"], lines[1]["job_request_id"]);
+
+    let manifest = PathBuf::from(lines[0]["manifest_path"].as_str().unwrap());
+    assert_eq!(manifest, machine.path("data/landing").join(lines[0]["manifest_key"].as_str().unwrap()));
+    let below = manifest.parent().unwrap().join("first");
+    assert_eq!(std::fs::read(below.join("a/one.csv")).unwrap(), b"H\n1\n2\n");
+    assert!(std::fs::read(below.join("large.bin")).unwrap() == large);
+}
+
+/// Promise 4: landing the same bytes again, under whatever name, changes nothing and says so.
+#[tokio::test]
+async fn unpack_of_what_has_landed_changes_nothing() {
+    let machine = Machine::new();
+    let archive = machine.file("a.zip", zip(&[("one.csv", b"H\n1\n")]));
+    let copy = machine.file("b.zip", std::fs::read(&archive).unwrap());
+    let first = machine.landfall(&["unpack", text(&archive), "--json"]).await.line();
+    let landed = machine.landed();
+    assert_eq!(landed.len(), 2);
+
+    let again = machine.landfall(&["unpack", text(&archive), text(&copy), "--json"]).await;
+    assert_eq!(again.code, 0);
+    for line in again.lines() {
+        assert_eq!(line["already_landed"], true);
+        assert_eq!(line["manifest"], first["manifest"]);
+    }
+    assert_eq!(machine.landed(), landed);
+
+    let words = machine.landfall(&["unpack", text(&archive)]).await.out;
+    assert!(words.starts_with("already landed: ") && words.contains("_manifest.json"), "{words}");
+}
+
+/// Every archive is tried; a refused one lands nothing, and the worst outcome is the exit code.
+#[tokio::test]
+async fn unpack_tries_every_archive_and_ends_with_the_worst_code() {
+    let machine = Machine::new();
+    let good = machine.file("good.zip", zip(&[("one.csv", b"H\n1\n")]));
+    let escapes = machine.file("escapes.zip", zip(&[("ok.csv", b"H\n"), ("../../evil", b"x")]));
+    let empty = machine.file("empty.zip", zip(&[]));
+    let missing = machine.path("missing.zip");
+
+    let words = ["unpack", text(&escapes), text(&empty), text(&good), "--json"];
+    let done = machine.landfall(&words).await;
+    assert_eq!(done.code, 3);
+    let lines = done.lines();
+    assert_eq!(lines[0]["error"]["type"], "UnsafeArchive");
+    assert_eq!(lines[0]["archive"], text(&escapes));
+    assert_eq!(lines[1]["error"]["type"], "IntegrityError");
+    assert_eq!(lines[2]["already_landed"], false);
+    assert_eq!(machine.landed().len(), 2);
+    assert!(!machine.path("data/evil").exists());
+
+    let done = machine.landfall(&["unpack", text(&missing), text(&escapes), "--json"]).await;
+    assert_eq!(done.code, 2);
+    assert_eq!(done.lines()[0]["error"]["type"], "InvalidEvent");
+    assert_eq!(done.lines()[1]["error"]["type"], "UnsafeArchive");
+}
+
+/// With `--simulate` alone a run lands below the data folder; run again it says so and changes nothing.
+#[tokio::test]
+async fn a_simulated_run_lands_once() {
+    let machine = Machine::new();
+    let event = machine.file("event.json", run_event("anything"));
+    let scenario = machine.file("scenario.json", r#"{ "chunks_per_view": 2 }"#);
+    let words = ["run", text(&event), "--simulate", "--scenario", text(&scenario), "--json"];
+
+    let done = machine.landfall(&words).await;
+    assert_eq!(done.code, 0, "{}", done.out);
+    let line = done.line();
+    assert_eq!((&line["connection"], &line["bucket"]), (&json!("anything"), &json!("landing")));
+    let objects = line["manifest"]["objects"].as_array().unwrap();
+    assert!(objects.len() >= 4, "{objects:?}");
+    for object in objects {
+        let file = machine.path("data/landing").join(object["key"].as_str().unwrap());
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), object["size"].as_u64().unwrap());
+    }
+    let landed = machine.landed();
+    assert_eq!(landed.len(), objects.len() + 1);
+    let journal = std::fs::read(machine.path("data/simulator").join(simulator::JOURNAL_FILE)).unwrap();
+
+    let again = machine.landfall(&words).await;
+    assert_eq!(again.code, 0);
+    assert_eq!(again.line()["already_landed"], true);
+    assert_eq!(again.line()["manifest"], line["manifest"]);
+    assert_eq!(machine.landed(), landed);
+    let asked = std::fs::read(machine.path("data/simulator").join(simulator::JOURNAL_FILE)).unwrap();
+    assert!(asked == journal, "the source was asked");
+}
+
+/// A configuration that names only a connection lands on this machine; every later step works from the id alone.
+#[tokio::test]
+async fn each_function_works_alone_and_resume_ends_the_job() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 600).await;
+    let event = machine.file("event.json", run_event("pod"));
+    let invoke = async |function: &str, event: &Path| {
+        machine.landfall(&["invoke", function, text(event), "--config", text(&config), "--json"]).await
+    };
+
+    let submitted = invoke("submit", &event).await.line();
+    assert_eq!((&submitted["already_submitted"], &submitted["landed"]), (&json!(false), &json!(false)));
+    let id = submitted["job_request_id"].as_str().unwrap();
+    let job = machine.file("job.json", json!({ "connection": "pod", "job_request_id": id }).to_string());
+    assert_eq!(invoke("poll-status", &job).await.line()["state"], "running");
+    assert_eq!(invoke("publish", &job).await.error(), (1, "NotFound".to_owned()));
+
+    let resumed = machine.landfall(&["resume", "pod", id, "--config", text(&config), "--json"]).await;
+    assert_eq!(resumed.code, 0, "{}", resumed.out);
+    assert_eq!(resumed.line()["manifest"]["run_key"], "carriers-2026-11-21T06");
+    let published = invoke("publish", &job).await.line();
+    assert_eq!(published["already_published"], true);
+
+    let run = machine.landfall(&["run", text(&event), "--config", text(&config), "--json"]).await;
+    assert_eq!(run.line()["already_landed"], true);
+    assert_eq!(simulator.jobs().len(), 1);
+    simulator.shutdown().await;
+}
+
+/// A job that failed at the source ends the run with its words; one that nobody knows is `NotFound`.
+#[tokio::test]
+async fn a_failed_job_is_exit_code_1() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 600).await;
+    let mut faults = simulator::Faults::default();
+    faults.status.final_status = "FAILED".to_owned();
+    faults.status.final_message = Some("ORA-01555: snapshot too old".to_owned());
+    simulator.set_faults(faults).unwrap();
+    let event = machine.file("event.json", run_event("pod"));
+
+    let done = machine.landfall(&["run", text(&event), "--config", text(&config), "--json"]).await;
+    assert_eq!(done.error(), (1, "JobFailed".to_owned()));
+    let line = done.line();
+    assert!(line["error"]["message"].as_str().unwrap().contains("ORA-01555"), "{line}");
+    assert_eq!(line["connection"], "pod");
+    assert_eq!(line["job_request_id"], simulator.jobs()[0].id.to_string());
+
+    let unknown = ["resume", "pod", "99999", "--destination", "lake", "--config", text(&config), "--json"];
+    assert_eq!(machine.landfall(&unknown).await.error(), (1, "NotFound".to_owned()));
+    simulator.shutdown().await;
+}
+
+/// Wrong usage, events and configuration: exit code 2, before anything is called.
+#[tokio::test]
+async fn what_is_wrong_with_the_question_is_exit_code_2() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 600).await;
+    let event = machine.file("event.json", run_event("pod"));
+    let other = machine.file("other.json", run_event("no-such-pod"));
+    let broken = machine.file("broken.json", "{");
+    let faults = machine.file("faults.json", r#"{ "moon": "full" }"#);
+
+    let done = machine.landfall(&["run", text(&broken), "--simulate", "--json"]).await;
+    assert_eq!(done.error(), (2, "InvalidEvent".to_owned()));
+    let done =
+        machine.landfall(&["run", text(&event), "--simulate", "--faults", text(&faults), "--json"]).await;
+    assert_eq!(done.error(), (2, "InvalidConfig".to_owned()));
+    let done = machine.landfall(&["run", text(&other), "--config", text(&config), "--json"]).await;
+    assert_eq!(done.error(), (2, "InvalidConfig".to_owned()));
+    let done = machine.landfall(&["run", text(&event), "--config", "no/such.toml", "--json"]).await;
+    assert_eq!(done.error(), (2, "InvalidConfig".to_owned()));
+    let done = machine.landfall(&["run", text(&event), "--json"]).await;
+    assert_eq!(done.error(), (2, "InvalidConfig".to_owned()));
+    assert!(done.out.contains("--simulate"), "{}", done.out);
+    assert!(simulator.journal().requests().is_empty());
+    simulator.shutdown().await;
+}
