@@ -1,10 +1,4 @@
 //! A world to run in: a simulated pod, an embedded store, a context between them, and a clock that never waits.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test ends where its world breaks"
-)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
