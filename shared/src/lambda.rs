@@ -47,7 +47,8 @@ where
     .await
 }
 
-/// The span of one invocation: what its log lines have in common.
+/// The span of one invocation: what its log lines have in common. What its event does not say is filled in once
+/// it is known, see [`telemetry::name_job`].
 pub fn span(step: &'static str, event: &Value) -> tracing::Span {
     let field = |name: &str| event.get(name).and_then(Value::as_str);
     tracing::info_span!(

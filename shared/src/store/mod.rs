@@ -18,7 +18,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, MetadataDirective,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -220,6 +220,7 @@ impl Store {
             let request = self.client.copy_object().bucket(&self.bucket).key(key).copy_source(copy_source);
             let request = request
                 .copy_source_if_match(&source.etag)
+                .metadata_directive(MetadataDirective::Replace)
                 .content_type(content_type(key))
                 .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
             let sent = request.send().await;
