@@ -35,14 +35,19 @@ pub fn files(of: &JobRef) -> String {
     format!("{}files.json", job(of))
 }
 
+/// The prefix of a job's files as the source gave them.
+pub fn all_staged(of: &JobRef) -> String {
+    format!("{}staged/", job(of))
+}
+
 /// A file as the source gave it.
 pub fn staged(of: &JobRef, ordinal: u32) -> String {
-    format!("{}staged/{ordinal}", job(of))
+    format!("{}{ordinal}", all_staged(of))
 }
 
 /// A staged file's size and checksums: now it counts.
 pub fn staged_record(of: &JobRef, ordinal: u32) -> String {
-    format!("{}staged/{ordinal}.json", job(of))
+    format!("{}{ordinal}.json", staged_prefix(of))
 }
 
 /// What unpacking a file landed.
@@ -50,14 +55,19 @@ pub fn receipt(of: &JobRef, ordinal: u32) -> String {
     format!("{}receipts/{ordinal}.json", job(of))
 }
 
+/// The prefix of what is noted of transfers under way.
+pub fn checkpoints_prefix(of: &JobRef) -> String {
+    format!("{}checkpoints/", job(of))
+}
+
 /// How far the download of a file is.
 pub fn fetch_checkpoint(of: &JobRef, ordinal: u32) -> String {
-    format!("{}checkpoints/fetch/{ordinal}.json", job(of))
+    format!("{}fetch/{ordinal}.json", checkpoints_prefix(of))
 }
 
 /// How far the unpacking of a file is.
 pub fn unpack_checkpoint(of: &JobRef, ordinal: u32) -> String {
-    format!("{}checkpoints/unpack/{ordinal}.json", job(of))
+    format!("{}unpack/{ordinal}.json", checkpoints_prefix(of))
 }
 
 /// Where a file of a job lands, below the job's landing prefix.

@@ -465,6 +465,16 @@ impl Store {
         }
     }
 
+    /// Gives up every unfinished upload below a prefix whose object is there by another. Invocations that have died
+    /// left them; one that is still at it is told to call again, and then finds the object.
+    pub async fn abort_uploads(&self, prefix: &str, is_there: impl Fn(&str) -> bool) -> Result<()> {
+        for upload in self.list_uploads(prefix).await?.into_iter().filter(|upload| is_there(&upload.key)) {
+            tracing::info!(object.key = upload.key, "an unfinished multipart upload is aborted");
+            self.abort_upload(&upload.key, &upload.upload_id).await?;
+        }
+        Ok(())
+    }
+
     /// Holds the object that is there against the bytes that should be: the same is fine, anything else is not.
     pub async fn expect(&self, key: &str, expected: Sealed) -> Result<()> {
         let found = self.head(key).await?;
