@@ -98,7 +98,7 @@ async fn abort_leftovers(work: &WorkState, job: &JobRef, files: &FileList) -> Re
         file.size.is_none_or(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes >= PART_BYTES))
     };
     if files.files.iter().any(is_in_parts) {
-        work.store().abort_uploads(&keys::all_staged(job), |_| true).await?;
+        work.store().abort_uploads(&keys::staged_prefix(job), |_| true).await?;
     }
     Ok(())
 }

@@ -36,13 +36,13 @@ pub fn files(of: &JobRef) -> String {
 }
 
 /// The prefix of a job's files as the source gave them.
-pub fn all_staged(of: &JobRef) -> String {
+pub fn staged_prefix(of: &JobRef) -> String {
     format!("{}staged/", job(of))
 }
 
 /// A file as the source gave it.
 pub fn staged(of: &JobRef, ordinal: u32) -> String {
-    format!("{}{ordinal}", all_staged(of))
+    format!("{}{ordinal}", staged_prefix(of))
 }
 
 /// A staged file's size and checksums: now it counts.
