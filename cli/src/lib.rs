@@ -21,6 +21,7 @@ mod retry;
 mod run;
 mod simulate;
 mod stop;
+mod tidy;
 mod unpack;
 
 use std::ffi::OsString;

@@ -9,7 +9,7 @@ use landfall::clock::{Deadline, SystemClock};
 use landfall::config::Place;
 use landfall::context::Context;
 use landfall::event::RunEvent;
-use landfall::job::DestinationName;
+use landfall::job::{DestinationName, JobRef};
 use landfall::{Error, Result};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -151,6 +151,30 @@ impl Machine {
         }
         self.progress.at("another landfall is at it");
         lock::hold(&path, self.context.clock().as_ref()).await.map(Some)
+    }
+
+    /// Says to the other processes of this machine that somebody needs what is staged of this job.
+    ///
+    /// Nothing is said where the work bucket is elsewhere: there nobody tidies up.
+    pub(crate) async fn at_work_on(&self, job: &JobRef) -> Result<Option<Held>> {
+        match self.store.is_some() {
+            true => lock::hold_with_others(&self.lock_of(job), self.context.clock().as_ref()).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Keeps the other processes of this machine from what is staged of this job, if none is at it; `None` if one
+    /// is, or if the work bucket is not this machine's own.
+    pub(crate) fn alone_with(&self, job: &JobRef) -> Result<Option<Held>> {
+        match self.store.is_some() {
+            true => lock::try_hold(&self.lock_of(job)),
+            false => Ok(None),
+        }
+    }
+
+    fn lock_of(&self, job: &JobRef) -> PathBuf {
+        let name = format!("staged/{}/{}.lock", job.connection, job.job_request_id);
+        self.data.join(LOCKS).join(name)
     }
 
     /// The file that an object of a destination is, where that destination is on this machine.

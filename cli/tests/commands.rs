@@ -69,8 +69,13 @@ impl Machine {
 
     /// Every landed file and when it was last written.
     fn landed(&self) -> Vec<(PathBuf, SystemTime)> {
+        self.files("data/landing")
+    }
+
+    /// Every file below a folder and when it was last written.
+    fn files(&self, folder: &str) -> Vec<(PathBuf, SystemTime)> {
         let mut found = Vec::new();
-        let mut folders = vec![self.path("data/landing")];
+        let mut folders = vec![self.path(folder)];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let entry = entry.unwrap();
@@ -229,6 +234,45 @@ async fn a_simulated_run_lands_once() {
     assert_eq!(machine.landed(), landed);
     let asked = std::fs::read(machine.path("data/simulator").join(simulator::JOURNAL_FILE)).unwrap();
     assert!(asked == journal, "the source was asked");
+}
+
+impl Machine {
+    /// What the work bucket keeps of jobs, without the folders above them.
+    fn kept(&self) -> Vec<String> {
+        let jobs = self.path("data/work/jobs");
+        let below = |path: &Path| -> Option<String> {
+            let mut parts = path.strip_prefix(&jobs).ok()?.components().skip(2);
+            Some(parts.by_ref().collect::<PathBuf>().to_str()?.to_owned())
+        };
+        self.files("data/work/jobs").iter().filter_map(|(path, _)| below(path)).collect()
+    }
+}
+
+/// On this machine there is no lifecycle rule: of a landed job the records stay, and nothing that fills the disk.
+#[tokio::test]
+async fn what_a_landed_job_no_longer_needs_is_deleted() {
+    let machine = Machine::new();
+    let event = machine.file("event.json", run_event("pod"));
+    let scenario = machine.file("scenario.json", r#"{ "chunks_per_view": 1, "views": ["carriersExtract"] }"#);
+    let words = ["run", text(&event), "--simulate", "--scenario", text(&scenario), "--json"];
+    let landed = machine.landfall(&words).await.line();
+    let records = ["files.json", "job.json", "outcome.json", "receipts/0.json", "staged/0.json"];
+    assert_eq!(machine.kept(), records);
+
+    // What a process that was killed in the midst of it has left goes with the next.
+    let job = PathBuf::from("data/work/jobs/pod").join(landed["job_request_id"].as_str().unwrap());
+    machine.file(job.join("staged/0").to_str().unwrap(), "staged");
+    std::fs::create_dir_all(machine.path(job.join("checkpoints/fetch").to_str().unwrap())).unwrap();
+    machine.file(job.join("checkpoints/fetch/0.json").to_str().unwrap(), "{}");
+    let landing = machine.landed();
+    let again = machine.landfall(&words).await.line();
+    assert_eq!(again["already_landed"], true);
+    assert_eq!(machine.kept(), records);
+    assert_eq!(machine.landed(), landing);
+
+    let archive = machine.file("a.zip", zip(&[("one.csv", b"H\n1\n")]));
+    assert_eq!(machine.landfall(&["unpack", text(&archive)]).await.code, 0);
+    assert!(!machine.kept().contains(&"staged/0".to_owned()), "{:?}", machine.kept());
 }
 
 /// A configuration that names only a connection lands on this machine; every later step works from the id alone.
