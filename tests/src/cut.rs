@@ -124,6 +124,7 @@ pub enum Ended<T> {
 }
 
 /// What sits on the ways out of a process.
+#[derive(Default)]
 pub struct Line(Mutex<State>);
 
 #[derive(Default)]
@@ -158,12 +159,6 @@ enum Verdict {
     Pass,
     Never,
     Spoil(Moment),
-}
-
-impl Default for Line {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
 }
 
 impl Line {

@@ -1,5 +1,6 @@
 //! A world to run in: a simulated pod, an embedded store, a context between them, and a clock that never waits.
 
+pub mod clock;
 pub mod cut;
 pub mod matrix;
 pub mod watch;
