@@ -10,14 +10,30 @@ pub const MANIFEST: &str = "_manifest.json";
 /// The longest key that S3 takes, in bytes.
 pub const LONGEST_KEY: usize = 1024;
 
+/// The prefix of all runs, by connection.
+pub const RUNS: &str = "runs/";
+
+/// The prefix of all jobs, by connection.
+pub const JOBS: &str = "jobs/";
+
+/// The prefix of a connection's runs.
+pub fn runs(of: &ConnectionName) -> String {
+    format!("{RUNS}{of}/")
+}
+
 /// Where a run's claim and job request id are kept.
 pub fn run(connection: &ConnectionName, run_key: &RunKey) -> String {
-    format!("runs/{connection}/{run_key}.json")
+    format!("{}{run_key}.json", runs(connection))
+}
+
+/// The prefix of a connection's jobs.
+pub fn jobs(of: &ConnectionName) -> String {
+    format!("{JOBS}{of}/")
 }
 
 /// The prefix of all that is kept of a job.
 pub fn job(job: &JobRef) -> String {
-    format!("jobs/{}/{}/", job.connection, job.job_request_id)
+    format!("{}{}/", jobs(&job.connection), job.job_request_id)
 }
 
 /// What was asked for, where it lands, when.

@@ -6,6 +6,7 @@
 
 mod client;
 mod error;
+mod inventory;
 pub mod keys;
 mod state;
 mod upload;
@@ -28,6 +29,7 @@ use crate::checksum::Crc64Nvme;
 
 pub use client::StoreSettings;
 pub use error::StoreError;
+pub use inventory::JobObjects;
 pub use state::{RunRecord, WorkState};
 pub use upload::{ByteBudget, ObjectWriter, PART_BYTES, PartBuffer, Sealed, part_bytes};
 
