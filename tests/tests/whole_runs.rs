@@ -50,12 +50,12 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
 async fn land_as_retried(world: &World, event: Value) -> landfall::Result<publish::Published> {
     const TRIES: usize = 5;
     for _ in 1..TRIES {
-        match land(&world.anew(), event.clone()).await {
+        match Box::pin(land(&world.anew(), event.clone())).await {
             Err(error) if error.retryable() => {}
             came => return came,
         }
     }
-    land(&world.anew(), event).await
+    Box::pin(land(&world.anew(), event)).await
 }
 
 async fn with_faults(case: &str, faults: Value, outcome: Outcome) {
