@@ -20,6 +20,7 @@ mod report;
 mod retry;
 mod run;
 mod simulate;
+mod status;
 mod stop;
 mod tidy;
 mod unpack;
