@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
-use landfall_tests::cut::{At, Cut, Made, Moment};
-use landfall_tests::matrix::{Start, Tally, Undisturbed};
+use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
+use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
+use landfall_tests::watch::{Landed, landed};
+use serde_json::json;
 use simulator::{MemberSize, Producer, Scenario};
 use tokio::runtime::Handle;
 
@@ -109,6 +111,29 @@ async fn cut_inside_large_transfers_a_run_lands_as_if_nothing_had_been() {
     println!("large transfers; the cuts made:\n{tally}");
     assert!(tally.deviations.is_empty(), "{tally}");
     assert_eq!(tally.cuts(), tried);
+}
+
+/// Promise 3: of a refused archive nothing is left, be it an upload that a dead invocation began.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_archive_leaves_no_upload_of_an_earlier_process() {
+    let faults = json!({ "archive": { "kind": "bad_crc" } });
+    let theatre = Theatre::new(&small(), faults, None).await;
+    let is_first_read = At::Named("GetObject work/jobs/fusion-demo/44046/staged/0".to_owned(), 1);
+    let cut = Cut { at: is_first_read, moment: Moment::Before };
+    assert!(matches!(theatre.process(Start::Event, Some(cut)).await, Ended::Cut));
+    let job = theatre.world.simulator.jobs()[0].id;
+    let files = theatre.world.simulator.expected_files(job).await.unwrap();
+    let stem = files[0].name.trim_end_matches(".zip");
+    let key = format!("fusion-demo/SimpleCarriers/{job}/{stem}/carriersExtract.csv");
+    theatre.world.landing().await.create_upload(&key).await.unwrap();
+    theatre.wait();
+    match theatre.process(Start::Id, None).await {
+        Ended::ByItself(Err(error)) => assert_eq!(error.error_type().name(), "IntegrityError"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(landed(&theatre.world.landing_folder()), Landed::new());
+    assert_eq!(theatre.world.unfinished_uploads().await, 0);
+    theatre.end().await;
 }
 
 /// A run that is cut, started again and cut again: a sample, as there are tens of thousands of such pairs.

@@ -60,6 +60,7 @@ pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<La
             Err(error)
         }
         Err(error) => {
+            abandon_uploads(unpack).await;
             if is_refusal(&error) {
                 withdraw(unpack, &directory, &checkpoint_key).await?;
             }
@@ -155,6 +156,16 @@ async fn withdraw(unpack: &Unpack<'_>, directory: &Directory, checkpoint_key: &s
         .await;
     deletions.into_iter().collect::<Result<Vec<()>, _>>()?;
     Ok(unpack.work.store().delete(checkpoint_key).await?)
+}
+
+/// Aborts what is under way of an archive that nobody goes on with: members beside the one that failed, and what
+/// invocations before this one have left. The failure is what is reported; should the store fail to abort too, a
+/// lifecycle rule ends what is left.
+async fn abandon_uploads(unpack: &Unpack<'_>) {
+    let folder = format!("{}{}", unpack.job.landing_prefix, unpack.place.folder);
+    if let Err(error) = unpack.landing.store.abort_uploads(&folder, |_| true).await {
+        tracing::warn!(%error, "unfinished multipart uploads could not be aborted");
+    }
 }
 
 fn is_refusal(error: &Error) -> bool {

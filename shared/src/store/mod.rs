@@ -467,10 +467,10 @@ impl Store {
         }
     }
 
-    /// Gives up every unfinished upload below a prefix whose object is there by another. Invocations that have died
-    /// left them; one that is still at it is told to call again, and then finds the object.
-    pub async fn abort_uploads(&self, prefix: &str, is_there: impl Fn(&str) -> bool) -> Result<()> {
-        for upload in self.list_uploads(prefix).await?.into_iter().filter(|upload| is_there(&upload.key)) {
+    /// Gives up the unfinished uploads below a prefix whose keys `is_settled` says nobody writes any more: dead
+    /// invocations left them. One that is alive after all is told to call again, and then finds how things stand.
+    pub async fn abort_uploads(&self, prefix: &str, is_settled: impl Fn(&str) -> bool) -> Result<()> {
+        for upload in self.list_uploads(prefix).await?.into_iter().filter(|upload| is_settled(&upload.key)) {
             tracing::info!(object.key = upload.key, "an unfinished multipart upload is aborted");
             self.abort_upload(&upload.key, &upload.upload_id).await?;
         }
