@@ -76,7 +76,9 @@ async fn land(machine: &Machine, event: &JobEvent) -> Result<()> {
     poll_until_ended(machine, event).await?;
     let _at_work = machine.at_work_on(&event.job()).await?;
     let files = fetch_until_complete(machine, event).await?;
-    unpack(machine, event, &files).await
+    unpack(machine, event, &files).await?;
+    machine.progress().stage("publishing the manifest");
+    Ok(())
 }
 
 async fn poll_until_ended(machine: &Machine, event: &JobEvent) -> Result<()> {
@@ -138,7 +140,6 @@ pub(crate) async fn unpack_until_complete(machine: &Machine, event: &JobEvent, o
 
 /// Publishes the manifest, or finds the one that is there, and tidies up behind the job.
 pub(crate) async fn publish(machine: &Machine, event: &JobEvent) -> Result<Published> {
-    machine.progress().stage("publishing the manifest");
     let published = step(machine, "publish", event, publish::publish).await?;
     tidy::tidy(machine, event).await;
     Ok(published)

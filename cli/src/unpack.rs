@@ -71,6 +71,7 @@ pub(crate) async fn unpack(machine: &Machine, archive: &Archive) -> Result<Publi
         stage(machine, archive).await?;
         machine.progress().stage(format!("unpacking {}", archive.path.display()));
         run::unpack_until_complete(machine, archive.job(), ONLY).await?;
+        machine.progress().stage("publishing the manifest");
     }
     run::publish(machine, archive.job()).await
 }
