@@ -36,7 +36,7 @@ pub enum Command {
     Invoke(Invoke),
     /// Land files of this machine: unpacked, verified, one job and one manifest a file
     Unpack(Unpack),
-    /// Serve the simulated source systems on this machine until stopped
+    /// Serve the simulated source systems and a store on this machine until stopped
     Simulate(Simulate),
 }
 
@@ -100,7 +100,7 @@ pub struct Simulate {
     /// What the simulator is to be like.
     #[command(flatten)]
     pub simulated: Simulated,
-    /// The folder that keeps its jobs, below `simulator`
+    /// The folder that holds the store (`work`, `landing`) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
     pub data: PathBuf,
 }
