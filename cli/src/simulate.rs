@@ -124,8 +124,9 @@ fn configuration(pod: &Pod, store: &Value) -> Value {
 /// What is served, said as a TOML file to run with.
 fn paste(address: &str, configuration: &Value) -> Result<String> {
     let toml = toml::to_string(configuration);
-    let toml = toml
-        .map_err(|error| Error::invalid_config("the configuration cannot be written as TOML").because(error))?;
+    let toml = toml.map_err(|error| {
+        Error::invalid_config("the configuration cannot be written as TOML").because(error)
+    })?;
     Ok(format!(
         "# The simulated systems are served at {address}, beside a store, until this command is stopped (Ctrl-C).\n\
          # With these lines in FILE, `landfall run EVENT --config FILE` runs against them.\n\n{toml}"
