@@ -14,11 +14,11 @@ use landfall::job::{ConnectionName, DestinationName, JobRequestId};
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 
     /// Log JSON lines to stderr instead of showing progress; LANDFALL_LOG, where it is set, says which
     #[arg(long, global = true)]
-    pub log: bool,
+    pub(crate) log: bool,
 }
 
 const EXIT_CODES: &str = "\
@@ -27,7 +27,7 @@ Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Submit a run's job, wait for it, and land its files
     Run(Run),
     /// Go on with a job that was submitted before, here or in the source's own screen
@@ -42,72 +42,72 @@ pub enum Command {
 
 /// `landfall run`.
 #[derive(Debug, Args)]
-pub struct Run {
+pub(crate) struct Run {
     /// The run event, a JSON file, or - for stdin
-    pub event: PathBuf,
+    pub(crate) event: PathBuf,
     /// Where it runs.
     #[command(flatten)]
-    pub systems: Systems,
+    pub(crate) systems: Systems,
 }
 
 /// `landfall resume`.
 #[derive(Debug, Args)]
-pub struct Resume {
+pub(crate) struct Resume {
     /// The connection that the job runs on
-    pub connection: ConnectionName,
+    pub(crate) connection: ConnectionName,
     /// The job's id at the source
-    pub job_request_id: JobRequestId,
+    pub(crate) job_request_id: JobRequestId,
     /// Where it lands; needed for a job that landfall did not submit
     #[arg(long, value_name = "NAME")]
-    pub destination: Option<DestinationName>,
+    pub(crate) destination: Option<DestinationName>,
     /// Where it runs.
     #[command(flatten)]
-    pub systems: Systems,
+    pub(crate) systems: Systems,
 }
 
 /// `landfall invoke`.
 #[derive(Debug, Args)]
-pub struct Invoke {
+pub(crate) struct Invoke {
     /// The function
-    pub function: Function,
+    pub(crate) function: Function,
     /// Its event, a JSON file, or - for stdin
-    pub event: PathBuf,
+    pub(crate) event: PathBuf,
     /// Where it runs.
     #[command(flatten)]
-    pub systems: Systems,
+    pub(crate) systems: Systems,
 }
 
 /// `landfall unpack`.
 #[derive(Debug, Args)]
-pub struct Unpack {
+pub(crate) struct Unpack {
     /// The files: ZIP archives are unpacked, others land as they are
     #[arg(required = true)]
-    pub archives: Vec<PathBuf>,
+    pub(crate) archives: Vec<PathBuf>,
     /// Where they land
     #[arg(long, value_name = "NAME", default_value = "landing")]
-    pub destination: DestinationName,
+    pub(crate) destination: DestinationName,
     /// Where it runs.
     #[command(flatten)]
-    pub machine: OnMachine,
+    pub(crate) machine: OnMachine,
 }
 
 /// `landfall simulate`.
 #[derive(Debug, Args)]
-pub struct Simulate {
+pub(crate) struct Simulate {
     /// The port on 127.0.0.1; 0 for any free one
     #[arg(long, default_value_t = 8765)]
-    pub port: u16,
+    pub(crate) port: u16,
     /// What the simulator is to be like.
     #[command(flatten)]
-    pub simulated: Simulated,
+    pub(crate) simulated: Simulated,
     /// The folder that holds the store (`work`, `landing`) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
 }
 
 /// A function, by the name that it is deployed under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Function {
+pub(crate) enum Function {
     /// Submits a run's job, once
     Submit,
     /// Asks the source what has become of a job
@@ -122,41 +122,41 @@ pub enum Function {
 
 /// The systems that a command works with.
 #[derive(Debug, Args)]
-pub struct Systems {
+pub(crate) struct Systems {
     /// Run against simulated source systems that this command starts: every connection is one to them
     #[arg(long, conflicts_with = "config")]
-    pub simulate: bool,
+    pub(crate) simulate: bool,
     /// What the simulator is to be like.
     #[command(flatten)]
-    pub simulated: Simulated,
+    pub(crate) simulated: Simulated,
     /// The machine.
     #[command(flatten)]
-    pub machine: OnMachine,
+    pub(crate) machine: OnMachine,
 }
 
 /// What a simulator is to be like.
 #[derive(Debug, Default, Args)]
-pub struct Simulated {
+pub(crate) struct Simulated {
     /// What goes wrong with the simulator, a JSON file
     #[arg(long, value_name = "FILE")]
-    pub faults: Option<PathBuf>,
+    pub(crate) faults: Option<PathBuf>,
     /// What data the simulator holds, a JSON file
     #[arg(long, value_name = "FILE")]
-    pub scenario: Option<PathBuf>,
+    pub(crate) scenario: Option<PathBuf>,
 }
 
 /// What a command stands on, on this machine.
 #[derive(Debug, Args)]
-pub struct OnMachine {
+pub(crate) struct OnMachine {
     /// The folder that holds the store of this machine (`work`, `landing`) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// Connections and destinations, a TOML file; what it says of neither work nor destinations is below --data
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Print results and errors to stdout as one JSON object a line
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// The default of `--data`.

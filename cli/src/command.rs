@@ -1,5 +1,6 @@
 //! One command, from its arguments to its exit code.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -14,7 +15,7 @@ use crate::arguments::{Arguments, Command, Invoke, Resume, Run, Systems, Unpack}
 use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::Machine;
-use crate::progress::{self, Progress};
+use crate::progress::Progress;
 use crate::report::{About, Report};
 use crate::stop::unless_stopped;
 use crate::unpack::Archive;
@@ -22,7 +23,6 @@ use crate::{event, run, simulate, unpack};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
-    progress::show_warnings(&progress);
     match &arguments.command {
         Command::Run(arguments) => run_command(arguments, out, &progress).await,
         Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
@@ -101,10 +101,13 @@ async fn invoke_command(arguments: &Invoke, out: &mut (dyn Write + Send), progre
 async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
     let mut code = 0;
+    // A signal may come at any of them.
+    let at = RefCell::new(About::default());
     let outcome = async {
         let machine = Machine::for_files(&arguments.machine, progress).await?;
         on(machine, async |machine| {
             for path in &arguments.archives {
+                at.replace(about_file(path));
                 let unpacked = unpack_one(machine, path, arguments, &mut report).await;
                 code = worst(code, ended(unpacked, &mut report, || about_file(path)));
             }
@@ -113,8 +116,8 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
         .await
     }
     .await;
-    let next = "what has landed stays: give the same command again to go on";
-    worst(code, ended(outcome, &mut report, || About { next: Some(next.to_owned()), ..About::default() }))
+    let next = "to go on: the same command again".to_owned();
+    worst(code, ended(outcome, &mut report, || About { next: Some(next), ..at.into_inner() }))
 }
 
 async fn unpack_one(
@@ -124,6 +127,7 @@ async fn unpack_one(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let since = machine.context().clock().now();
+    machine.progress().stage(format!("reading {}", path.display()));
     let archive = Archive::read(path, &arguments.destination).await?;
     let published = unpack::unpack(machine, &archive).await?;
     let took = elapsed(since, machine.context().clock().now());
@@ -185,7 +189,7 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
             let destination = destination.unwrap_or_default();
             format!("landfall resume {connection} {job_request_id}{destination}{options}")
         }
-        None => "the same command again; it finds what this one has started".to_owned(),
+        None => "the same command again".to_owned(),
     };
     let error = match failure {
         Failure::Stopped(_) => return Some(format!("to go on: {resume}")),
@@ -203,7 +207,16 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
         ErrorType::JobFailed => Some(format!(
             "to go on should the source start it again: {resume}\nto start another job: run with another run_key"
         )),
-        _ => None,
+        ErrorType::ContractBroken | ErrorType::IntegrityError => Some(format!("to try once more: {resume}")),
+        ErrorType::LimitExceeded => {
+            Some(format!("to go on should the destination's limits be raised: {resume}"))
+        }
+        ErrorType::InvalidEvent
+        | ErrorType::InvalidConfig
+        | ErrorType::NotFound
+        | ErrorType::Rejected
+        | ErrorType::UnsafeArchive
+        | ErrorType::Conflict => None,
     }
 }
 

@@ -7,7 +7,7 @@ use landfall::ErrorType;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// A step, or what it stands on, failed.
     #[error(transparent)]
     Landfall(#[from] landfall::Error),
@@ -21,7 +21,7 @@ pub enum Failure {
 
 /// A signal that asks a process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// SIGINT: Ctrl-C.
     Interrupt,
     /// SIGTERM.
@@ -39,7 +39,7 @@ impl fmt::Display for Signal {
 
 impl Failure {
     /// Its name: an error's stable one where it is landfall's.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Landfall(error) => error.error_type().name(),
             Self::Stopped(_) => "Stopped",
@@ -48,12 +48,12 @@ impl Failure {
     }
 
     /// What happened and what caused it, in one line.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         landfall::error::chain(self)
     }
 
     /// The exit code of a process that fails so.
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Landfall(error) => exit_code(error.error_type()),
             Self::Stopped(Signal::Interrupt) => 130,

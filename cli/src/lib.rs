@@ -1,8 +1,8 @@
 //! The command line: a run on one machine.
 //!
-//! `landfall` calls the same functions in the same order as the state machine does ([`mod@self`]'s `run` module is
-//! that loop), on an S3-compatible store that it brings itself, against a real system or the simulator. It keeps
-//! no state but the store's: every command can be stopped at any instant and given again.
+//! `landfall` calls the same functions in the same order as the state machine does (the module `run` is that loop),
+//! on an S3-compatible store that it brings itself, against a real system or the simulator. It keeps no state but
+//! the store's: every command can be stopped at any instant and given again.
 //!
 //! Results go to stdout, as text or as one JSON object a line; progress, warnings and errors go to stderr.
 //! Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration; 3 refused
@@ -29,11 +29,8 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 
-pub use arguments::{
-    Arguments, Command, Function, Invoke, OnMachine, Resume, Run, Simulate, Simulated, Systems, Unpack,
-};
+pub use arguments::Arguments;
 pub use command::execute;
-pub use failure::{Failure, Signal};
 pub use progress::Progress;
 
 /// Runs the command that the arguments name, the program's own name first, as the process that it is.
@@ -47,6 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let progress = Arc::new(progress::for_process(arguments.log));
+    progress::show_warnings(&progress);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -146,6 +146,10 @@ impl Machine {
             return Ok(None);
         }
         let path = self.data.join(LOCKS).join(name);
+        if let Some(held) = lock::try_hold(&path)? {
+            return Ok(Some(held));
+        }
+        self.progress.at("another landfall is at it");
         lock::hold(&path, self.context.clock().as_ref()).await.map(Some)
     }
 

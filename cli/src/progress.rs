@@ -83,7 +83,6 @@ impl Progress {
     }
 
     fn bar(bar: ProgressBar) -> Self {
-        bar.enable_steady_tick(TICK);
         Self::new(Show::Bar(bar), Box::new(io::stderr()), Arc::new(SystemClock))
     }
 
@@ -113,6 +112,7 @@ impl Progress {
                 bar.unset_length();
                 bar.reset();
                 bar.set_message(stage.clone());
+                bar.enable_steady_tick(TICK);
             }
         }
         *locked(&self.stage) = stage;
@@ -251,7 +251,7 @@ fn spinner() -> ProgressStyle {
 
 fn bytes_bar() -> ProgressStyle {
     const TEMPLATE: &str =
-        "{spinner} {msg} [{bar:30}] {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left";
+        "{spinner} {msg} [{wide_bar}] {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left";
     ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 

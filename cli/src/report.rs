@@ -146,10 +146,17 @@ impl<'a> Report<'a> {
         let open = line.strip_suffix('}').unwrap_or(&line);
         self.print(format!("{open},\"manifest\":").as_bytes())?;
         let mut one_line = OneLine::default();
-        while let Some(bytes) = body.try_next().await.map_err(Error::from)? {
-            self.print(&one_line.of(&bytes))?;
+        loop {
+            match body.try_next().await {
+                Ok(Some(bytes)) => self.print(&one_line.of(&bytes))?,
+                Ok(None) => return self.print(b"}\n"),
+                Err(error) => {
+                    // What says so has a line of its own.
+                    self.print(b"\n")?;
+                    return Err(Error::from(error).into());
+                }
+            }
         }
-        self.print(b"}\n")
     }
 
     fn print(&mut self, bytes: &[u8]) -> Result<(), Failure> {

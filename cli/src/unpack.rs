@@ -66,7 +66,7 @@ impl Archive {
 pub(crate) async fn unpack(machine: &Machine, archive: &Archive) -> Result<Published> {
     record(machine, archive).await?;
     if !run::has_landed(machine.context(), archive.job()).await? {
-        machine.progress().stage(format!("reading {}", archive.path.display()));
+        machine.progress().stage(format!("copying {}", archive.path.display()));
         stage(machine, archive).await?;
         machine.progress().stage(format!("unpacking {}", archive.path.display()));
         run::unpack_until_complete(machine, archive.job(), ONLY).await?;
