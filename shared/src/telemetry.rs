@@ -26,13 +26,16 @@ pub struct Silent;
 
 impl Observer for Silent {}
 
+/// What is logged where nothing is said: all that landfall says, and warnings of the libraries below it.
+const USUAL: &str =
+    "warn,landfall=info,submit=info,poll_status=info,fetch_files=info,unpack_upload=info,publish=info";
+
 /// Logs to stderr, one JSON object a line, from the level that `LANDFALL_LOG` names (default `info`).
 ///
 /// The fields of a line: `timestamp`, `level`, `message`, what the event says, and those of the step that it
 /// happened in: `step`, `connection`, `job_request_id`, `run_key`.
 pub fn log_json() {
-    let filter =
-        EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,landfall=info"));
+    let filter = EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new(USUAL));
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -75,6 +75,11 @@ impl HttpError {
         matches!(self.status(), Some(StatusCode::NOT_FOUND | StatusCode::GONE))
     }
 
+    /// Whether the URL is not one that the connection calls, so that nothing was.
+    pub fn is_host_refused(&self) -> bool {
+        matches!(self.failure, Failure::Refused(_))
+    }
+
     /// Whether a web page came where data should be: mostly a login page.
     pub fn is_web_page(&self) -> bool {
         matches!(self.failure, Failure::WebPage { .. })

@@ -576,19 +576,19 @@ mod tests {
         assert!(said.contains("lists \"b.zip\" no more"), "{said}");
     }
 
-    /// Promise 7: a locator that was stored, or tampered with, is checked like any other URL.
+    /// Promise 7: a locator that was stored is checked like any other URL. One that the connection does not call,
+    /// because it was tampered with or the pod has another name now, is not called, and listed anew.
     #[tokio::test]
     async fn a_stored_locator_is_checked_too() {
-        let pod = TestPod::answering(Reply::status(200)).await;
-        let file = OutputFile {
-            ordinal: 0,
-            name: "a.zip".to_owned(),
-            size: None,
-            sha256: None,
-            locator: Some("https://evil.example/a.zip".to_owned()),
-        };
-        line(pod.source.open(&record(), &file, None).await.unwrap_err(), "ContractBroken");
-        assert_eq!(pod.asked().len(), 0);
+        let pod = TestPod::start(|seen, _| match seen.path() {
+            FILES => Reply::json(json!({ "items": [item("", "a.zip")] })),
+            _ => Reply::status(200).body("bytes"),
+        })
+        .await;
+        let mut file = pod.source.output_files(&record()).await.unwrap().remove(0);
+        file.locator = Some("https://evil.example/a.zip".to_owned());
+        assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
+        assert_eq!(pod.asked().len(), 3);
     }
 
     fn defined() -> Export {

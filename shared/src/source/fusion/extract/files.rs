@@ -100,7 +100,8 @@ impl<'a> Files<'a> {
         let stored = file.locator.as_ref().and_then(|locator| Url::parse(locator).ok());
         if let Some(url) = stored {
             match self.download(url, resume).await {
-                Err(error) if error.is_gone() => {}
+                // The file has moved since it was listed, or the pod itself has.
+                Err(error) if error.is_gone() || error.is_host_refused() => {}
                 answered => return Ok(answered?),
             }
         }
