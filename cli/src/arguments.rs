@@ -3,7 +3,7 @@
 // These comments are what `--help` prints, where backticks would only be in the way.
 #![expect(clippy::doc_markdown)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Invoke(Invoke),
     /// Land files of this machine: unpacked, verified, one job and one manifest a file
     Unpack(Unpack),
+    /// Show what is known of runs and jobs, and what happens next; changes nothing and asks no source
+    Status(Status),
     /// Serve the simulated source systems and a store on this machine until stopped
     Simulate(Simulate),
 }
@@ -87,6 +89,18 @@ pub(crate) struct Unpack {
     #[arg(long, value_name = "NAME", default_value = "landing")]
     pub(crate) destination: DestinationName,
     /// Where it runs.
+    #[command(flatten)]
+    pub(crate) machine: OnMachine,
+}
+
+/// `landfall status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Only this connection's
+    pub(crate) connection: Option<ConnectionName>,
+    /// Only this job, in detail
+    pub(crate) job_request_id: Option<JobRequestId>,
+    /// Where it is looked at.
     #[command(flatten)]
     pub(crate) machine: OnMachine,
 }
@@ -165,28 +179,25 @@ const DATA: &str = "./landfall-data";
 impl Systems {
     /// The options that another command needs to work with the same systems.
     pub(crate) fn as_options(&self) -> String {
-        let OnMachine { data, config, json } = &self.machine;
         let Simulated { faults, scenario } = &self.simulated;
-        let mut options = String::new();
-        if self.simulate {
-            options.push_str(" --simulate");
-        }
-        let data = Some(data).filter(|data| *data != &PathBuf::from(DATA));
-        for (option, path) in [
-            ("faults", faults.as_ref()),
-            ("scenario", scenario.as_ref()),
-            ("data", data),
-            ("config", config.as_ref()),
-        ] {
-            if let Some(path) = path {
-                options.push_str(&format!(" --{option} {}", quoted(&path.display().to_string())));
-            }
-        }
-        if *json {
-            options.push_str(" --json");
-        }
-        options
+        let simulate = if self.simulate { " --simulate" } else { "" };
+        let simulated =
+            [option("faults", faults.as_deref()), option("scenario", scenario.as_deref())].concat();
+        let json = if self.machine.json { " --json" } else { "" };
+        format!("{simulate}{simulated}{}{json}", self.machine.as_options())
     }
+}
+
+impl OnMachine {
+    /// The options that another command needs to work with the same buckets.
+    pub(crate) fn as_options(&self) -> String {
+        let data = Some(self.data.as_path()).filter(|data| *data != Path::new(DATA));
+        [option("data", data), option("config", self.config.as_deref())].concat()
+    }
+}
+
+fn option(name: &str, path: Option<&Path>) -> String {
+    path.map(|path| format!(" --{name} {}", quoted(&path.display().to_string()))).unwrap_or_default()
 }
 
 /// A word as a shell takes it.
@@ -227,6 +238,9 @@ mod tests {
             "landfall resume fusion-demo 44055 --destination lake --config c.toml",
             "landfall invoke poll-status e.json --simulate",
             "landfall unpack a.zip b.whl --destination lake --data D --json",
+            "landfall status",
+            "landfall status fusion-demo --json",
+            "landfall status fusion-demo 44046 --data D --config c.toml",
             "landfall simulate",
             "landfall simulate --port 0 --faults f.json --data D",
         ] {

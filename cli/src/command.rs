@@ -11,7 +11,7 @@ use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
 use serde_json::Value;
 
-use crate::arguments::{Arguments, Command, Invoke, Resume, Run, Systems, Unpack};
+use crate::arguments::{Arguments, Command, Invoke, Resume, Run, Status, Systems, Unpack};
 use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::Machine;
@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::report::{About, Report};
 use crate::stop::unless_stopped;
 use crate::unpack::Archive;
-use crate::{event, run, simulate, unpack};
+use crate::{event, run, simulate, status, unpack};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
@@ -28,6 +28,7 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
         Command::Invoke(arguments) => invoke_command(arguments, out, &progress).await,
         Command::Unpack(arguments) => unpack_command(arguments, out, &progress).await,
+        Command::Status(arguments) => status_command(arguments, out, &progress).await,
         Command::Simulate(arguments) => {
             let outcome = simulate::simulate(arguments, out).await;
             ended(outcome, &mut Report::new(out, &progress, false), About::default)
@@ -132,6 +133,24 @@ async fn unpack_one(
     let published = unpack::unpack(machine, &archive).await?;
     let took = elapsed(since, machine.context().clock().now());
     report.landed(machine, archive.job(), Some(path), &published, took).await
+}
+
+async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.machine.json);
+    let outcome = async {
+        match Machine::to_look_at(&arguments.machine, progress).await? {
+            Some(machine) => {
+                on(machine, async |machine| status::tell(machine, arguments, &mut report).await).await
+            }
+            None => status::tell_nothing(arguments, &mut report),
+        }
+    }
+    .await;
+    ended(outcome, &mut report, || About {
+        connection: arguments.connection.as_ref().map(ToString::to_string),
+        job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
+        ..About::default()
+    })
 }
 
 /// Works on a machine until the work is done or a signal comes, and stops the machine either way.

@@ -12,7 +12,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Landfall(#[from] landfall::Error),
     /// A signal ended it before its time.
-    #[error("stopped by {0} before the job had landed")]
+    #[error("stopped by {0} before it was done")]
     Stopped(Signal),
     /// The result is there, and stdout does not take it.
     #[error("the result cannot be written to stdout")]

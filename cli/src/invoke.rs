@@ -4,9 +4,10 @@ use futures::FutureExt as _;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::parse;
+use landfall::job::JobRef;
 use landfall::{Error, Result, lambda};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use tracing::Instrument as _;
 
@@ -31,6 +32,11 @@ pub(crate) async fn invoke(machine: &Machine, function: Function, event: Value) 
     machine.progress().stage(function.name());
     let span = lambda::span(function.name(), &event);
     let called = async {
+        // An event that names no job, or none that can be, is for the function to judge.
+        let _at_work = match JobRef::deserialize(&event) {
+            Ok(job) => machine.at_work_on(&job).await?,
+            Err(_) => None,
+        };
         match function {
             Function::Submit => {
                 let event = parse(event)?;

@@ -20,7 +20,9 @@ mod report;
 mod retry;
 mod run;
 mod simulate;
+mod status;
 mod stop;
+mod tidy;
 mod unpack;
 
 use std::ffi::OsString;

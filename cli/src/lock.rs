@@ -18,9 +18,22 @@ pub(crate) struct Held(#[expect(dead_code, reason = "closing the file is what le
 
 /// Waits until nobody else holds the lock.
 pub(crate) async fn hold(path: &Path, clock: &dyn Clock) -> Result<Held> {
+    hold_by(path, clock, File::try_lock).await
+}
+
+/// Waits until nobody holds the lock for themselves alone, and holds it beside others who do not either.
+pub(crate) async fn hold_with_others(path: &Path, clock: &dyn Clock) -> Result<Held> {
+    hold_by(path, clock, File::try_lock_shared).await
+}
+
+async fn hold_by(
+    path: &Path,
+    clock: &dyn Clock,
+    try_lock: fn(&File) -> std::result::Result<(), TryLockError>,
+) -> Result<Held> {
     let file = open(path)?;
     loop {
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => return Ok(Held(file)),
             Err(TryLockError::WouldBlock) => clock.sleep(EVERY).await,
             Err(TryLockError::Error(error)) => return Err(unusable(path, error)),
@@ -54,6 +67,8 @@ fn unusable(path: &Path, error: std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use landfall::clock::ManualClock;
+
     use super::*;
 
     /// Promise 1: of two processes that submit one run, one waits until the other is done or dead.
@@ -65,6 +80,21 @@ mod tests {
         assert!(held.is_some());
         assert!(try_hold(&path).unwrap().is_none());
         drop(held);
+        assert!(try_hold(&path).unwrap().is_some());
+    }
+
+    /// Promise 2: those who work on one job do so side by side; who deletes what they need waits for all of them.
+    #[tokio::test]
+    async fn a_lock_is_shared_by_those_who_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.lock");
+        let clock = ManualClock::new(jiff::Timestamp::UNIX_EPOCH);
+        let one = hold_with_others(&path, &clock).await.unwrap();
+        let other = hold_with_others(&path, &clock).await.unwrap();
+        assert!(try_hold(&path).unwrap().is_none());
+        drop(one);
+        assert!(try_hold(&path).unwrap().is_none());
+        drop(other);
         assert!(try_hold(&path).unwrap().is_some());
     }
 

@@ -9,7 +9,7 @@ use landfall::clock::{Deadline, SystemClock};
 use landfall::config::Place;
 use landfall::context::Context;
 use landfall::event::RunEvent;
-use landfall::job::DestinationName;
+use landfall::job::{DestinationName, JobRef};
 use landfall::{Error, Result};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -35,8 +35,16 @@ pub(crate) struct Machine {
     deadline: Deadline,
     progress: Arc<Progress>,
     data: PathBuf,
+    names_connections: bool,
     store: Option<Handle>,
     pod: Option<Pod>,
+}
+
+/// Whether the embedded store's buckets are made where they are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Buckets {
+    Made,
+    AsTheyAre,
 }
 
 /// What of a configuration the embedded store stands in for.
@@ -64,7 +72,7 @@ impl Machine {
         let on = &systems.machine;
         if systems.simulate {
             let pod = Pod::beside(&on.data, &systems.simulated).await?;
-            return Self::start(on, None, Embedded::ALL, Some(pod), progress).await;
+            return Self::start(on, Buckets::Made, None, Embedded::ALL, Some(pod), progress).await;
         }
         let place = configured(on).await?.ok_or_else(|| {
             Error::invalid_config(
@@ -73,7 +81,7 @@ impl Machine {
             )
         })?;
         let embedded = embedded_behind(&place);
-        Self::start(on, Some(place), embedded, None, progress).await
+        Self::start(on, Buckets::Made, Some(place), embedded, None, progress).await
     }
 
     /// Starts what landing local files needs: there are no connections, and a configuration is needed only for
@@ -81,20 +89,34 @@ impl Machine {
     pub(crate) async fn for_files(on: &OnMachine, progress: &Arc<Progress>) -> Result<Self> {
         let place = configured(on).await?;
         let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
-        Self::start(on, place, embedded, None, progress).await
+        Self::start(on, Buckets::Made, place, embedded, None, progress).await
+    }
+
+    /// Starts what looking at the state needs, and makes no bucket for it. `None` where there is nothing to look at:
+    /// the state would be in the embedded store, which is not there.
+    pub(crate) async fn to_look_at(on: &OnMachine, progress: &Arc<Progress>) -> Result<Option<Self>> {
+        let place = configured(on).await?;
+        let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
+        if embedded.work && !on.data.join(WORK).is_dir() {
+            return Ok(None);
+        }
+        let buckets = Buckets::AsTheyAre;
+        Self::start(on, buckets, place, embedded, None, progress).await.map(Some)
     }
 
     async fn start(
         on: &OnMachine,
+        buckets: Buckets,
         place: Option<Place>,
         embedded: Embedded,
         pod: Option<Pod>,
         progress: &Arc<Progress>,
     ) -> Result<Self> {
         let (store, settings) = match embedded.work {
-            true => serve(&on.data).await.map(|(handle, settings)| (Some(handle), settings))?,
+            true => serve(&on.data, buckets).await.map(|(handle, settings)| (Some(handle), settings))?,
             false => (None, Value::Null),
         };
+        let names_connections = place.is_some() || pod.is_some();
         let connection = pod.as_ref().map(Pod::connection);
         let own = Place::made("the configuration of this machine", move |path| match path.split_once('/') {
             None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
@@ -115,6 +137,7 @@ impl Machine {
             deadline: Deadline::none(Arc::new(SystemClock)),
             progress: Arc::clone(progress),
             data: on.data.clone(),
+            names_connections,
             store,
             pod,
         })
@@ -133,6 +156,16 @@ impl Machine {
         &self.progress
     }
 
+    /// Whether it is known here what connections stand for.
+    pub(crate) fn names_connections(&self) -> bool {
+        self.names_connections
+    }
+
+    /// Whether the work bucket is this machine's own.
+    pub(crate) fn keeps_state(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// Waits until no other process on this machine submits this run.
     ///
     /// None is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
@@ -142,7 +175,7 @@ impl Machine {
 
     /// Waits for the lock of this name, if the work bucket is this machine's own.
     pub(crate) async fn turn(&self, name: &str) -> Result<Option<Held>> {
-        if self.store.is_none() {
+        if !self.keeps_state() {
             return Ok(None);
         }
         let path = self.data.join(LOCKS).join(name);
@@ -151,6 +184,30 @@ impl Machine {
         }
         self.progress.at("another landfall is at it");
         lock::hold(&path, self.context.clock().as_ref()).await.map(Some)
+    }
+
+    /// Says to the other processes of this machine that somebody needs what is staged of this job.
+    ///
+    /// Nothing is said where the work bucket is elsewhere: there nobody tidies up.
+    pub(crate) async fn at_work_on(&self, job: &JobRef) -> Result<Option<Held>> {
+        match self.keeps_state() {
+            true => lock::hold_with_others(&self.lock_of(job), self.context.clock().as_ref()).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Keeps the other processes of this machine from what is staged of this job, if none is at it; `None` if one
+    /// is, or if the work bucket is not this machine's own.
+    pub(crate) fn alone_with(&self, job: &JobRef) -> Result<Option<Held>> {
+        match self.keeps_state() {
+            true => lock::try_hold(&self.lock_of(job)),
+            false => Ok(None),
+        }
+    }
+
+    fn lock_of(&self, job: &JobRef) -> PathBuf {
+        let name = format!("staged/{}/{}.lock", job.connection, job.job_request_id);
+        self.data.join(LOCKS).join(name)
     }
 
     /// The file that an object of a destination is, where that destination is on this machine.
@@ -197,13 +254,15 @@ fn embedded_behind(place: &Place) -> Embedded {
 }
 
 /// Serves the folder as a store, and says how it is reached.
-pub(crate) async fn serve(data: &Path) -> Result<(Handle, Value)> {
+pub(crate) async fn serve(data: &Path, buckets: Buckets) -> Result<(Handle, Value)> {
     let unusable = |error: embedded_store::Error| {
         Error::invalid_config(format!("--data {} cannot be used as a store", data.display())).because(error)
     };
     let store = EmbeddedStore::open(data, Options::default()).map_err(unusable)?;
-    for bucket in [WORK, LANDING] {
-        store.ensure_bucket(bucket).map_err(unusable)?;
+    if buckets == Buckets::Made {
+        for bucket in [WORK, LANDING] {
+            store.ensure_bucket(bucket).map_err(unusable)?;
+        }
     }
     let credentials = Credentials::random();
     let handle = store.serve(0, &credentials).await.map_err(unusable)?;

@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::progress::Progress;
+use crate::status::Standing;
 
 /// What a command has to say.
 pub(crate) struct Report<'a> {
@@ -109,6 +110,39 @@ impl<'a> Report<'a> {
     pub(crate) fn result(&mut self, result: &Value) -> Result<(), Failure> {
         self.progress.end();
         self.print(format!("{result}\n").as_bytes())
+    }
+
+    /// One run or job stands so.
+    pub(crate) fn standing(
+        &mut self,
+        standing: &Standing,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        self.standings(std::slice::from_ref(standing), text)
+    }
+
+    /// Runs and jobs stand so.
+    pub(crate) fn standings(
+        &mut self,
+        standings: &[Standing],
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if !self.json {
+            return self.print(text().as_bytes());
+        }
+        for standing in standings {
+            let line = serde_json::to_string(standing).map_err(|error| Failure::Output(error.into()))?;
+            self.print(format!("{line}\n").as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// What only people need to be told.
+    pub(crate) fn words(&mut self, words: &str) -> Result<(), Failure> {
+        match self.json {
+            true => Ok(()),
+            false => self.print(words.as_bytes()),
+        }
     }
 
     /// Something failed.

@@ -8,7 +8,7 @@
 //!                  |
 //!         unpack-upload, one a file, several at once
 //!                  |
-//!               publish
+//!               publish, and what the landed job no longer needs is deleted
 //! ```
 
 use std::sync::OnceLock;
@@ -30,6 +30,7 @@ use tracing::Instrument as _;
 
 use crate::machine::Machine;
 use crate::retry::retrying;
+use crate::tidy;
 
 /// How many files are unpacked at once: each brings several members of its own.
 const FILES_AT_ONCE: usize = 3;
@@ -47,19 +48,19 @@ pub(crate) async fn run(machine: &Machine, event: RunEvent, job: &OnceLock<JobEv
         destination: None,
     };
     let event = job.get_or_init(|| event);
-    match submitted.landed {
-        true => step(machine, "publish", event, publish::publish).await,
-        false => land(machine, event).await,
+    if !submitted.landed {
+        land(machine, event).await?;
     }
+    publish(machine, event).await
 }
 
 /// Goes on with a job from wherever it stands.
 pub(crate) async fn resume(machine: &Machine, event: &JobEvent) -> Result<Published> {
     machine.progress().stage(format!("looking at {}", event.job()));
-    match has_landed(machine.context(), event).await? {
-        true => step(machine, "publish", event, publish::publish).await,
-        false => land(machine, event).await,
+    if !has_landed(machine.context(), event).await? {
+        land(machine, event).await?;
     }
+    publish(machine, event).await
 }
 
 /// Whether the job's manifest is there.
@@ -70,11 +71,12 @@ pub(crate) async fn has_landed(context: &Context, event: &JobEvent) -> Result<bo
     Ok(manifest.is_some())
 }
 
-async fn land(machine: &Machine, event: &JobEvent) -> Result<Published> {
+/// Lands all of a job but its manifest.
+async fn land(machine: &Machine, event: &JobEvent) -> Result<()> {
     poll_until_ended(machine, event).await?;
+    let _at_work = machine.at_work_on(&event.job()).await?;
     let files = fetch_until_complete(machine, event).await?;
-    unpack(machine, event, &files).await?;
-    publish(machine, event).await
+    unpack(machine, event, &files).await
 }
 
 async fn poll_until_ended(machine: &Machine, event: &JobEvent) -> Result<()> {
@@ -134,9 +136,12 @@ pub(crate) async fn unpack_until_complete(machine: &Machine, event: &JobEvent, o
     Ok(())
 }
 
+/// Publishes the manifest, or finds the one that is there, and tidies up behind the job.
 pub(crate) async fn publish(machine: &Machine, event: &JobEvent) -> Result<Published> {
     machine.progress().stage("publishing the manifest");
-    step(machine, "publish", event, publish::publish).await
+    let published = step(machine, "publish", event, publish::publish).await?;
+    tidy::tidy(machine, event).await;
+    Ok(published)
 }
 
 /// Calls a function, again where that can help.

@@ -11,7 +11,7 @@ use simulator::{Simulator, credentials};
 use crate::arguments::{Simulate, Simulated};
 use crate::failure::Failure;
 use crate::lock::{self, Held};
-use crate::machine::{self, LANDING, WORK};
+use crate::machine::{self, Buckets, LANDING, WORK};
 use crate::stop;
 
 /// A simulator that runs, alone with its folder.
@@ -103,7 +103,7 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
     let stopped = stop::next_signal()
         .map_err(|error| Error::invalid_config("this process cannot listen to signals").because(error))?;
     let pod = Pod::start(arguments.port, &arguments.data, &arguments.simulated).await?;
-    let (store, settings) = machine::serve(&arguments.data).await?;
+    let (store, settings) = machine::serve(&arguments.data, Buckets::Made).await?;
     let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings))?;
     write!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Output)?;
     stopped.await;
@@ -161,7 +161,7 @@ mod tests {
     async fn what_is_printed_is_a_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let pod = Pod::start(0, folder.path(), &Simulated::default()).await.unwrap();
-        let (store, settings) = machine::serve(folder.path()).await.unwrap();
+        let (store, settings) = machine::serve(folder.path(), Buckets::Made).await.unwrap();
         let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings)).unwrap();
         let config = Config::new(Place::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
         let Connection::Fusion(connection) =

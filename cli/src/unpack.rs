@@ -66,6 +66,7 @@ impl Archive {
 pub(crate) async fn unpack(machine: &Machine, archive: &Archive) -> Result<Published> {
     record(machine, archive).await?;
     if !run::has_landed(machine.context(), archive.job()).await? {
+        let _at_work = machine.at_work_on(&archive.job().job()).await?;
         machine.progress().stage(format!("copying {}", archive.path.display()));
         stage(machine, archive).await?;
         machine.progress().stage(format!("unpacking {}", archive.path.display()));

@@ -16,7 +16,7 @@ use crate::http::Transport;
 use crate::job::{ConnectionName, DestinationName, JobRecord};
 use crate::source::{self, Source};
 use crate::store::{ByteBudget, Store, WorkState};
-use crate::telemetry::{Observer, Silent};
+use crate::telemetry::{Observer, Silent, name_job};
 
 /// How long an opened source or store is used before it is opened anew, so that a rotated secret is noticed.
 const KEPT: Duration = Duration::from_secs(300);
@@ -157,6 +157,7 @@ impl Context {
             Some(record) => record,
             None => self.take_on(event).await?,
         };
+        name_job(&record);
         match &event.destination {
             Some(named) if *named != record.destination => Err(Error::conflict(format!(
                 "{} lands in {}, and this event says {named}: leave the destination out, or name the same",

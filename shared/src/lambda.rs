@@ -55,7 +55,8 @@ fn ends_at(told: u64, now: Timestamp) -> Timestamp {
     told.filter(|at| *at > now).unwrap_or_else(|| now + LONGEST_INVOCATION)
 }
 
-/// The span of one invocation: what its log lines have in common.
+/// The span of one invocation: what its log lines have in common. What its event does not say is filled in once
+/// it is known, see [`telemetry::name_job`].
 pub fn span(step: &'static str, event: &Value) -> tracing::Span {
     let field = |name: &str| event.get(name).and_then(Value::as_str);
     tracing::info_span!(

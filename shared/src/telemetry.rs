@@ -2,6 +2,8 @@
 
 use tracing_subscriber::EnvFilter;
 
+use crate::job::JobRecord;
+
 /// Is told how far transfers are. Calls come often and from many tasks at once: they must be cheap.
 pub trait Observer: Send + Sync {
     /// How many files the job put out, and their bytes where the source says so.
@@ -45,4 +47,14 @@ pub fn log_json() {
         .with_writer(std::io::stderr);
     // Whoever has set a subscriber before us wants that one.
     let _ = subscriber.try_init();
+}
+
+/// Names the job in the log lines of this invocation from here on.
+pub fn name_job(job: &JobRecord) {
+    let span = tracing::Span::current();
+    span.record("connection", job.connection.as_str());
+    span.record("job_request_id", job.job_request_id.as_str());
+    if let Some(run_key) = &job.run_key {
+        span.record("run_key", run_key.as_str());
+    }
 }

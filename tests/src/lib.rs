@@ -1,5 +1,10 @@
 //! A world to run in: a simulated pod, an embedded store, a context between them, and a clock that never waits.
 
+pub mod clock;
+pub mod cut;
+pub mod matrix;
+pub mod watch;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +36,8 @@ pub struct Setup {
     pub auth: Option<String>,
     /// More lines of the destination's table.
     pub destination: String,
+    /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
+    pub at: Option<Timestamp>,
 }
 
 /// A simulated pod, an embedded store and a context between them.
@@ -68,8 +75,11 @@ impl World {
             }
         };
         let scenario = setup.scenario.clone().unwrap_or_else(small_scenario);
-        let simulator =
-            Simulator::builder().faults(faults).scenario(scenario).start(0).await.expect("a simulator");
+        let mut simulator = Simulator::builder().faults(faults).scenario(scenario);
+        if let Some(at) = setup.at {
+            simulator = simulator.clock(Arc::new(simulator::ManualClock::starting_at(at)));
+        }
+        let simulator = simulator.start(0).await.expect("a simulator");
         let folder = TempDir::new().expect("a folder");
         let embedded = EmbeddedStore::open(folder.path(), options).expect("a store");
         embedded.ensure_bucket("work").expect("a bucket");
@@ -83,14 +93,19 @@ impl World {
             secret_access_key: Some(key.secret_access_key),
             ..StoreSettings::default()
         };
-        let clock = Arc::new(ManualClock::new(Timestamp::now()));
-        let context = context(&config, &clock);
+        let clock = Arc::new(ManualClock::new(setup.at.unwrap_or_else(Timestamp::now)));
+        let context = context(&config, clock.clone());
         World { simulator, folder, context, clock, config, store, settings }
     }
 
     /// The same world seen by a new process: nothing is remembered.
     pub fn anew(&self) -> Context {
-        context(&self.config, &self.clock)
+        self.anew_by(self.clock.clone())
+    }
+
+    /// The same, by another clock.
+    pub fn anew_by(&self, clock: Arc<dyn Clock>) -> Context {
+        context(&self.config, clock)
     }
 
     /// The landing bucket.
@@ -128,6 +143,11 @@ impl World {
         self.folder.path().join("landing")
     }
 
+    /// Where the work bucket's objects are files.
+    pub fn work_folder(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
     /// How many requests the store has served, by kind.
     pub fn store_requests(&self) -> BTreeMap<&'static str, u64> {
         self.store.requests()
@@ -140,9 +160,9 @@ impl World {
     }
 }
 
-fn context(config: &str, clock: &Arc<ManualClock>) -> Context {
+fn context(config: &str, clock: Arc<dyn Clock>) -> Context {
     let place = Place::from_toml(config, "the test's configuration").expect("a configuration that reads");
-    Context::new(place, Arc::clone(clock) as Arc<dyn Clock>)
+    Context::new(place, clock)
 }
 
 /// Every object of a bucket.
@@ -282,21 +302,53 @@ fn expected_of(simulator: &Simulator, job: u64, file: &ExpectedFile) -> Vec<Expe
 
 /// Runs an event to its end, as one machine does.
 pub async fn land(context: &Context, event: Value) -> Result<publish::Published> {
+    land_noting(context, event, &|_| ()).await
+}
+
+/// The same, saying which step it has come to.
+pub async fn land_noting(
+    context: &Context,
+    event: Value,
+    note: &(dyn Fn(&'static str) + Sync),
+) -> Result<publish::Published> {
+    note("submit");
+    let submitted = submit_event(context, event.clone()).await?;
     let event: RunEvent = parse(event)?;
+    let event = JobEvent {
+        connection: event.connection,
+        job_request_id: submitted.job_request_id,
+        destination: None,
+    };
+    go_on(context, event, note).await
+}
+
+/// Submits an event's job.
+pub async fn submit_event(context: &Context, event: Value) -> Result<submit::Submitted> {
     let deadline = Deadline::none(Arc::clone(context.clock()));
-    let connection = event.connection.clone();
-    let submitted = submit::submit(context, event, &deadline).await?;
-    let event = JobEvent { connection, job_request_id: submitted.job_request_id, destination: None };
-    go_on(context, event).await
+    submit::submit(context, parse(event)?, &deadline).await
 }
 
 /// Goes on with a job by its id.
 pub async fn resume(context: &Context, event: Value) -> Result<publish::Published> {
-    go_on(context, parse(event)?).await
+    resume_noting(context, event, &|_| ()).await
 }
 
-async fn go_on(context: &Context, event: JobEvent) -> Result<publish::Published> {
+/// The same, saying which step it has come to.
+pub async fn resume_noting(
+    context: &Context,
+    event: Value,
+    note: &(dyn Fn(&'static str) + Sync),
+) -> Result<publish::Published> {
+    go_on(context, parse(event)?, note).await
+}
+
+async fn go_on(
+    context: &Context,
+    event: JobEvent,
+    note: &(dyn Fn(&'static str) + Sync),
+) -> Result<publish::Published> {
     let deadline = Deadline::none(Arc::clone(context.clock()));
+    note("poll-status");
     loop {
         let polled = poll_status::poll_status(context, event.clone(), &deadline).await?;
         match polled.wait_seconds {
@@ -308,6 +360,7 @@ async fn go_on(context: &Context, event: JobEvent) -> Result<publish::Published>
             }
         }
     }
+    note("fetch-files");
     let files = loop {
         let fetched = fetch_files::fetch_files(context, event.clone(), &deadline).await?;
         if fetched.complete {
@@ -315,11 +368,13 @@ async fn go_on(context: &Context, event: JobEvent) -> Result<publish::Published>
         }
         context.clock().sleep(std::time::Duration::from_secs(fetched.wait_seconds.unwrap_or(0))).await;
     };
+    note("unpack-upload");
     for file in files {
         let JobEvent { connection, job_request_id, destination } = event.clone();
         let file =
             landfall::event::FileEvent { connection, job_request_id, destination, ordinal: file.ordinal };
         while !unpack_upload::unpack_file(context, file.clone(), &deadline).await?.complete {}
     }
+    note("publish");
     publish::publish(context, event, &deadline).await
 }

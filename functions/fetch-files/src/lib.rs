@@ -3,6 +3,7 @@
 //! The story: the list of files is frozen once it is complete. Each file that has no record yet is streamed from
 //! the source to its staged object, several at once; what an earlier call has stored of it is kept. A file counts
 //! when its record is there, which is written after its bytes were held against what the source says of them.
+//! Once every file is staged, the unfinished uploads that dead invocations have left are aborted.
 //! When the invocation's deadline comes near, the answer is `complete: false`: call again.
 
 mod download;
@@ -13,7 +14,8 @@ use landfall::Result;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::JobEvent;
-use landfall::job::{FileList, OutputFile, StagedFile};
+use landfall::job::{FileList, JobRef, OutputFile, StagedFile};
+use landfall::store::{PART_BYTES, WorkState, keys};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +70,9 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
         .await?;
 
     let complete = staged.iter().all(Option::is_some);
+    if complete {
+        abort_leftovers(&work, &job.job(), &files).await?;
+    }
     let files = staged.into_iter().flatten();
     let files: Vec<_> =
         files.map(|file| FetchedFile { ordinal: file.ordinal, name: file.name, size: file.size }).collect();
@@ -84,6 +89,18 @@ async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Option<Staged
         Fetched::Staged(staged) => Ok(Some(fetch.work.record_staged(&fetch.job.job(), staged).await?)),
         Fetched::DeadlineCame => Ok(None),
     }
+}
+
+/// Aborts the uploads that invocations before this one have left, now that every file is staged. Not sooner: what
+/// looks left behind may be another invocation's, and of use.
+async fn abort_leftovers(work: &WorkState, job: &JobRef, files: &FileList) -> Result<()> {
+    let is_in_parts = |file: &OutputFile| {
+        file.size.is_none_or(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes >= PART_BYTES))
+    };
+    if files.files.iter().any(is_in_parts) {
+        work.store().abort_uploads(&keys::staged_prefix(job), |_| true).await?;
+    }
+    Ok(())
 }
 
 fn count(files: &FileList) -> u64 {

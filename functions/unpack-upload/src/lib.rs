@@ -2,8 +2,8 @@
 //!
 //! The story: a receipt that is there is the answer. Otherwise the staged file's first bytes say what it is. An
 //! archive is checked as a whole before any of its bytes land; then its members are streamed, several at once, each
-//! visible only once its size and CRC-32 hold. What is not an archive is copied inside the store. The receipt,
-//! written last, names what has landed.
+//! visible only once its size and CRC-32 hold. What is not an archive is copied inside the store. Unfinished uploads
+//! that dead invocations have left of it are aborted. The receipt, written last, names what has landed.
 //!
 //! When the invocation's deadline comes near, the answer is `complete: false`: what has landed is noted in a
 //! checkpoint, and the next call goes on behind it.
@@ -14,14 +14,16 @@ mod member;
 mod staged;
 mod trigger;
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use landfall::archive::{Kind, sniff};
 use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::FileEvent;
 use landfall::job::{JobRecord, LandedObject, Receipt, StagedFile, Totals};
-use landfall::store::WorkState;
 use landfall::store::keys::{self, LandingPlace};
+use landfall::store::{PART_BYTES, WorkState};
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,7 @@ pub async fn unpack_file(context: &Context, event: FileEvent, deadline: &Deadlin
 
     match landed {
         Landed::Whole(objects) => {
+            unpack.abort_leftovers(&objects).await?;
             let receipt = Receipt { ordinal: event.ordinal, objects };
             let receipt = unpack.work.record_receipt(&unpack.job.job(), receipt).await?;
             tracing::info!(
@@ -114,6 +117,22 @@ impl Unpack<'_> {
             Kind::Other if is_named(&self.staged.name, &[".zip"]) => archive::land(self, object).await,
             Kind::Gzip | Kind::HtmlPage | Kind::Other => file::land(self, object).await,
         }
+    }
+
+    /// Aborts the uploads that invocations before this one have left of what has landed by now.
+    async fn abort_leftovers(&self, landed: &[LandedObject]) -> Result<()> {
+        let is_in_parts =
+            |object: &&LandedObject| usize::try_from(object.size).map_or(true, |bytes| bytes >= PART_BYTES);
+        let in_parts: HashSet<&str> =
+            landed.iter().filter(is_in_parts).map(|object| object.key.as_str()).collect();
+        if in_parts.is_empty() {
+            return Ok(());
+        }
+        let prefix = match landed {
+            [whole] if whole.member.is_none() => whole.key.clone(),
+            _ => format!("{}{}", self.job.landing_prefix, self.place.folder),
+        };
+        Ok(self.landing.store.abort_uploads(&prefix, |key| in_parts.contains(key)).await?)
     }
 }
 

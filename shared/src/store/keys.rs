@@ -10,14 +10,30 @@ pub const MANIFEST: &str = "_manifest.json";
 /// The longest key that S3 takes, in bytes.
 pub const LONGEST_KEY: usize = 1024;
 
+/// The prefix of all runs, by connection.
+pub const RUNS: &str = "runs/";
+
+/// The prefix of all jobs, by connection.
+pub const JOBS: &str = "jobs/";
+
+/// The prefix of a connection's runs.
+pub fn runs(of: &ConnectionName) -> String {
+    format!("{RUNS}{of}/")
+}
+
 /// Where a run's claim and job request id are kept.
 pub fn run(connection: &ConnectionName, run_key: &RunKey) -> String {
-    format!("runs/{connection}/{run_key}.json")
+    format!("{}{run_key}.json", runs(connection))
+}
+
+/// The prefix of a connection's jobs.
+pub fn jobs(of: &ConnectionName) -> String {
+    format!("{JOBS}{of}/")
 }
 
 /// The prefix of all that is kept of a job.
 pub fn job(job: &JobRef) -> String {
-    format!("jobs/{}/{}/", job.connection, job.job_request_id)
+    format!("{}{}/", jobs(&job.connection), job.job_request_id)
 }
 
 /// What was asked for, where it lands, when.
@@ -35,14 +51,19 @@ pub fn files(of: &JobRef) -> String {
     format!("{}files.json", job(of))
 }
 
+/// The prefix of a job's files as the source gave them.
+pub fn staged_prefix(of: &JobRef) -> String {
+    format!("{}staged/", job(of))
+}
+
 /// A file as the source gave it.
 pub fn staged(of: &JobRef, ordinal: u32) -> String {
-    format!("{}staged/{ordinal}", job(of))
+    format!("{}{ordinal}", staged_prefix(of))
 }
 
 /// A staged file's size and checksums: now it counts.
 pub fn staged_record(of: &JobRef, ordinal: u32) -> String {
-    format!("{}staged/{ordinal}.json", job(of))
+    format!("{}{ordinal}.json", staged_prefix(of))
 }
 
 /// What unpacking a file landed.
@@ -50,14 +71,19 @@ pub fn receipt(of: &JobRef, ordinal: u32) -> String {
     format!("{}receipts/{ordinal}.json", job(of))
 }
 
+/// The prefix of what is noted of transfers under way.
+pub fn checkpoints_prefix(of: &JobRef) -> String {
+    format!("{}checkpoints/", job(of))
+}
+
 /// How far the download of a file is.
 pub fn fetch_checkpoint(of: &JobRef, ordinal: u32) -> String {
-    format!("{}checkpoints/fetch/{ordinal}.json", job(of))
+    format!("{}fetch/{ordinal}.json", checkpoints_prefix(of))
 }
 
 /// How far the unpacking of a file is.
 pub fn unpack_checkpoint(of: &JobRef, ordinal: u32) -> String {
-    format!("{}checkpoints/unpack/{ordinal}.json", job(of))
+    format!("{}unpack/{ordinal}.json", checkpoints_prefix(of))
 }
 
 /// Where a file of a job lands, below the job's landing prefix.

@@ -6,6 +6,7 @@
 
 mod client;
 mod error;
+mod inventory;
 pub mod keys;
 mod state;
 mod upload;
@@ -18,7 +19,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, MetadataDirective,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -28,6 +29,7 @@ use crate::checksum::Crc64Nvme;
 
 pub use client::StoreSettings;
 pub use error::StoreError;
+pub use inventory::JobObjects;
 pub use state::{RunRecord, WorkState};
 pub use upload::{ByteBudget, ObjectWriter, PART_BYTES, PartBuffer, Sealed, part_bytes};
 
@@ -220,6 +222,7 @@ impl Store {
             let request = self.client.copy_object().bucket(&self.bucket).key(key).copy_source(copy_source);
             let request = request
                 .copy_source_if_match(&source.etag)
+                .metadata_directive(MetadataDirective::Replace)
                 .content_type(content_type(key))
                 .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
             let sent = request.send().await;
@@ -462,6 +465,16 @@ impl Store {
             key_marker = page.next_key_marker().map(str::to_owned);
             id_marker = page.next_upload_id_marker().map(str::to_owned);
         }
+    }
+
+    /// Gives up every unfinished upload below a prefix whose object is there by another. Invocations that have died
+    /// left them; one that is still at it is told to call again, and then finds the object.
+    pub async fn abort_uploads(&self, prefix: &str, is_there: impl Fn(&str) -> bool) -> Result<()> {
+        for upload in self.list_uploads(prefix).await?.into_iter().filter(|upload| is_there(&upload.key)) {
+            tracing::info!(object.key = upload.key, "an unfinished multipart upload is aborted");
+            self.abort_upload(&upload.key, &upload.upload_id).await?;
+        }
+        Ok(())
     }
 
     /// Holds the object that is there against the bytes that should be: the same is fine, anything else is not.

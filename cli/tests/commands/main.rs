@@ -3,129 +3,14 @@
 // The exemption for tests does not reach the functions that they share.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use std::ffi::OsString;
-use std::io::{Cursor, Write as _};
+mod machine;
+mod status;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
 
-use clap::Parser as _;
-use landfall_cli::{Arguments, Progress, execute};
-use serde_json::{Value, json};
-use simulator::{Scenario, Simulator};
-use tempfile::TempDir;
-use zip::write::SimpleFileOptions;
+use serde_json::json;
 
-/// What a command came to.
-struct Done {
-    code: u8,
-    out: String,
-}
-
-impl Done {
-    fn lines(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn line(&self) -> Value {
-        let mut lines = self.lines();
-        assert_eq!(lines.len(), 1, "{}", self.out);
-        lines.remove(0)
-    }
-
-    fn error(&self) -> (u8, String) {
-        (self.code, self.line()["error"]["type"].as_str().unwrap().to_owned())
-    }
-}
-
-struct Machine {
-    folder: TempDir,
-}
-
-impl Machine {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    /// Runs `landfall` with these words, and with this machine's data folder.
-    async fn landfall(&self, words: &[&str]) -> Done {
-        let program = ["landfall"].iter().chain(words).map(OsString::from);
-        let data = [OsString::from("--data"), self.path("data").into_os_string()];
-        let arguments = Arguments::try_parse_from(program.chain(data)).unwrap();
-        let mut out = Vec::new();
-        let code = execute(&arguments, &mut out, Arc::new(Progress::silent())).await;
-        Done { code, out: String::from_utf8(out).unwrap() }
-    }
-
-    /// Every landed file and when it was last written.
-    fn landed(&self) -> Vec<(PathBuf, SystemTime)> {
-        let mut found = Vec::new();
-        let mut folders = vec![self.path("data/landing")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let entry = entry.unwrap();
-                match entry.file_type().unwrap().is_dir() {
-                    true => folders.push(entry.path()),
-                    false => found.push((entry.path(), entry.metadata().unwrap().modified().unwrap())),
-                }
-            }
-        }
-        found.sort();
-        found
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in members {
-        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-        writer.write_all(bytes).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
-}
-
-fn run_event(connection: &str) -> Vec<u8> {
-    let event = json!({
-        "connection": connection,
-        "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
-        "destination": "lake",
-        "run_key": "carriers-2026-11-21T06",
-    });
-    event.to_string().into_bytes()
-}
-
-/// A simulator of small jobs, and a configuration that names it and nothing else.
-async fn pod(machine: &Machine, timeout_seconds: u64) -> (Simulator, PathBuf) {
-    let scenario = Scenario { chunks_per_view: 1, ..Scenario::default() };
-    let simulator = Simulator::builder().scenario(scenario).start(0).await.unwrap();
-    let config = format!(
-        "[connections.pod]\ntype = 'fusion'\nbase_url = '{base}'\nscopes = {{ batch = '{batch}', boss = '{boss}' }}\n\
-         auth = {{ grant = 'client_credentials', token_url = '{token}', client_id = '{id}', client_secret = '{secret}' }}\n\
-         job = {{ poll_seconds = 0, timeout_seconds = {timeout_seconds}, settle_seconds = 0 }}\n",
-        base = simulator.base_url(),
-        token = simulator.token_url(),
-        batch = simulator::credentials::BATCH_SCOPE,
-        boss = simulator::credentials::BOSS_SCOPE,
-        id = simulator::credentials::CLIENT_ID,
-        secret = simulator::credentials::CLIENT_SECRET,
-    );
-    let config = machine.file("landfall.toml", config);
-    (simulator, config)
-}
+use machine::{Machine, pod, run_event, text, zip};
 
 /// One archive is one job; its members land with their own bytes, and the line names the manifest.
 #[tokio::test]
@@ -229,6 +114,33 @@ async fn a_simulated_run_lands_once() {
     assert_eq!(machine.landed(), landed);
     let asked = std::fs::read(machine.path("data/simulator").join(simulator::JOURNAL_FILE)).unwrap();
     assert!(asked == journal, "the source was asked");
+}
+
+/// On this machine there is no lifecycle rule: of a landed job the records stay, and nothing that fills the disk.
+#[tokio::test]
+async fn what_a_landed_job_no_longer_needs_is_deleted() {
+    let machine = Machine::new();
+    let event = machine.file("event.json", run_event("pod"));
+    let scenario = machine.file("scenario.json", r#"{ "chunks_per_view": 1, "views": ["carriersExtract"] }"#);
+    let words = ["run", text(&event), "--simulate", "--scenario", text(&scenario), "--json"];
+    let landed = machine.landfall(&words).await.line();
+    let records = ["files.json", "job.json", "outcome.json", "receipts/0.json", "staged/0.json"];
+    assert_eq!(machine.kept(), records);
+
+    // What a process that was killed in the midst of it has left goes with the next.
+    let job = PathBuf::from("data/work/jobs/pod").join(landed["job_request_id"].as_str().unwrap());
+    machine.file(job.join("staged/0").to_str().unwrap(), "staged");
+    std::fs::create_dir_all(machine.path(job.join("checkpoints/fetch").to_str().unwrap())).unwrap();
+    machine.file(job.join("checkpoints/fetch/0.json").to_str().unwrap(), "{}");
+    let landing = machine.landed();
+    let again = machine.landfall(&words).await.line();
+    assert_eq!(again["already_landed"], true);
+    assert_eq!(machine.kept(), records);
+    assert_eq!(machine.landed(), landing);
+
+    let archive = machine.file("a.zip", zip(&[("one.csv", b"H\n1\n")]));
+    assert_eq!(machine.landfall(&["unpack", text(&archive)]).await.code, 0);
+    assert!(!machine.kept().contains(&"staged/0".to_owned()), "{:?}", machine.kept());
 }
 
 /// A configuration that names only a connection lands on this machine; every later step works from the id alone.

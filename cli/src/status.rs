@@ -1,0 +1,508 @@
+//! What the work bucket knows of runs and jobs: read, never written, and without asking any source.
+//!
+//! The story: a job's standing follows from which of its objects there are, and from whether its manifest is in the
+//! landing bucket. What a source has not been asked yet, nobody knows here: a job that has failed there stands as
+//! submitted until a step sees it.
+
+mod text;
+
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use indicatif::HumanBytes;
+use jiff::Timestamp;
+use landfall::job::{
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, Totals,
+};
+use landfall::source::Export;
+use landfall::store::{JobObjects, RunRecord, WorkState, keys};
+use landfall::{Error, Result};
+use serde::Serialize;
+
+use crate::arguments::{OnMachine, Status};
+use crate::failure::Failure;
+use crate::machine::Machine;
+use crate::report::Report;
+
+/// How many runs or jobs are looked at at once.
+const AT_ONCE: usize = 8;
+
+/// So many lines are aligned with each other, and in memory.
+const LINES_AT_ONCE: usize = 500;
+
+/// How far a run or a job is. A later one has everything that an earlier one has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// The run was given up before its source had a job of it: whoever starts it again submits it.
+    Released,
+    /// The run is claimed, and no job is written down for it: somebody is submitting it, or died over it.
+    Claimed,
+    /// The run has had its job, of which nothing is kept any more.
+    Expired,
+    /// The job is at its source. Whether it has ended there has not been asked, or it had not.
+    Submitted,
+    /// The job has ended well.
+    Ended,
+    /// Its output files are listed, and none is fetched.
+    Listed,
+    /// Some of its files are fetched, or a part of one.
+    Fetching,
+    /// All of its files are fetched, and none is unpacked.
+    Fetched,
+    /// All of its files are fetched, and some are unpacked, or a part of one.
+    Unpacking,
+    /// All of its files are unpacked; only the manifest is missing.
+    Unpacked,
+    /// The manifest is there.
+    Landed,
+}
+
+/// A run without a job, or a job: what `landfall status --json` prints, one a line.
+///
+/// Names stay; fields may come. What is not known, or does not apply, is left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Standing {
+    /// The connection that it runs on.
+    pub(crate) connection: ConnectionName,
+    /// The run; none for a job that landfall did not submit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) run_key: Option<RunKey>,
+    /// The job; none for a run that has not got one yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) job_request_id: Option<JobRequestId>,
+    /// How far it is.
+    pub(crate) state: State,
+    /// What it exports.
+    pub(crate) export: Exported,
+    /// Where it lands.
+    pub(crate) destination: DestinationName,
+    /// When the run was claimed, or the job was submitted or first seen.
+    pub(crate) since: Timestamp,
+    /// How many output files the job has, once they are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) files: Option<usize>,
+    /// How many of them are fetched.
+    pub(crate) fetched: usize,
+    /// How many of them are unpacked.
+    pub(crate) unpacked: usize,
+    /// Where the job's manifest is, or will be; none for a run, and where the landing bucket cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) manifest: Option<Manifest>,
+    /// Why the landing bucket cannot be asked. The state is then what the work bucket alone tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) landing_unknown: Option<String>,
+    /// What happens next; none where nothing is left to do, or nothing can be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<Next>,
+    /// More, where one job was asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) details: Option<Details>,
+}
+
+/// What a job exports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Exported {
+    /// The export's kind, as its event names it.
+    pub(crate) kind: String,
+    /// The export's own name.
+    pub(crate) name: String,
+}
+
+/// A job's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Manifest {
+    /// Whether it is there: the job has landed.
+    pub(crate) is_there: bool,
+    /// The landing bucket.
+    pub(crate) bucket: String,
+    /// Its key.
+    pub(crate) key: String,
+    /// The file that it is, where the bucket is on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+}
+
+/// What happens next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Next {
+    /// The function that does it, or `tidy`.
+    pub(crate) step: &'static str,
+    /// What it does, in words.
+    pub(crate) what: String,
+    /// The command that calls it. EVENT and FILE in it stand for what only its user has.
+    pub(crate) command: String,
+}
+
+/// What is known of one job besides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Details {
+    /// How the job ended, once it has ended well and a step has seen it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) outcome: Option<Outcome>,
+    /// The bytes of its output files, where the source says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) listed_bytes: Option<u64>,
+    /// The bytes of the files that are fetched.
+    pub(crate) fetched_bytes: u64,
+    /// What the files that are unpacked have landed.
+    pub(crate) landed: Totals,
+    /// Transfers that can be gone on with.
+    pub(crate) checkpoints: u64,
+    /// Multipart uploads of its files and objects that are not finished; none where a bucket cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unfinished_uploads: Option<usize>,
+    /// Since when the run is claimed, where its record does not name this job: submitting it was cut short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) claimed_since: Option<Timestamp>,
+}
+
+/// Tells what the arguments ask for.
+pub(crate) async fn tell(
+    machine: &Machine,
+    arguments: &Status,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let survey = Survey::of(machine, &arguments.machine).await?;
+    let now = machine.context().clock().now();
+    match (&arguments.connection, &arguments.job_request_id) {
+        (Some(connection), Some(id)) => {
+            let job = JobRef { connection: connection.clone(), job_request_id: id.clone() };
+            let standing = survey.job(&job).await?;
+            report.standing(&standing, || text::details(&standing, now, machine.names_connections()))
+        }
+        (Some(connection), None) => match tell_connection(&survey, connection, now, report).await? {
+            0 => report.words(&format!("nothing is kept of connection {connection}\n")),
+            _ => Ok(()),
+        },
+        (None, _) => {
+            let mut told = 0;
+            for connection in survey.work.connections().await.map_err(Error::from)? {
+                told += tell_connection(&survey, &connection, now, report).await?;
+            }
+            match told {
+                0 => report.words("nothing is kept of any run or job\n"),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+/// Tells that there is nothing to tell of: the folder that would hold it is not there.
+pub(crate) fn tell_nothing(arguments: &Status, report: &mut Report<'_>) -> Result<(), Failure> {
+    let data = arguments.machine.data.display();
+    match (&arguments.connection, &arguments.job_request_id) {
+        (Some(connection), Some(id)) => {
+            let job = JobRef { connection: connection.clone(), job_request_id: id.clone() };
+            Err(unknown(&job, &format!("in {data}")).into())
+        }
+        _ => report.words(&format!("nothing has run with --data {data}\n")),
+    }
+}
+
+/// Tells of a connection's runs and jobs, and returns how many there are.
+async fn tell_connection(
+    survey: &Survey<'_>,
+    connection: &ConnectionName,
+    now: Timestamp,
+    report: &mut Report<'_>,
+) -> Result<usize, Failure> {
+    let mut told = 0;
+    let mut chunks = survey.standings(connection).try_chunks(LINES_AT_ONCE);
+    while let Some(standings) = chunks.try_next().await.map_err(|error| error.1)? {
+        let title = (told == 0).then_some(connection);
+        report.standings(&standings, || text::table(title, &standings, now))?;
+        told += standings.len();
+    }
+    Ok(told)
+}
+
+/// The work bucket, looked at.
+struct Survey<'a> {
+    machine: &'a Machine,
+    work: WorkState,
+    /// The options that a command needs to work with the same buckets.
+    options: String,
+}
+
+impl<'a> Survey<'a> {
+    async fn of(machine: &'a Machine, on: &OnMachine) -> Result<Self> {
+        Ok(Self { machine, work: machine.context().work().await?, options: on.as_options() })
+    }
+
+    /// A connection's runs that have no job, then its jobs.
+    fn standings<'s>(&'s self, connection: &'s ConnectionName) -> BoxStream<'s, Result<Standing>> {
+        let runs = self.work.runs(connection).map_err(Error::from);
+        let runs = runs.map_ok(move |run_key| self.run(connection, run_key)).try_buffered(AT_ONCE);
+        let jobs = self.work.jobs(connection).map_err(Error::from);
+        let jobs = jobs.map_ok(move |objects| self.kept_job(objects)).try_buffered(AT_ONCE);
+        runs.chain(jobs).try_filter_map(async |standing| Ok(standing)).boxed()
+    }
+
+    /// A run; `None` where its job tells more.
+    async fn run(&self, connection: &ConnectionName, run_key: RunKey) -> Result<Option<Standing>> {
+        let Some((run, _)) = self.work.run(connection, &run_key).await? else { return Ok(None) };
+        if let Some(id) = &run.job_request_id {
+            let job = JobRef { connection: connection.clone(), job_request_id: id.clone() };
+            if self.work.store().head(&keys::job_record(&job)).await?.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.run_standing(connection, run_key, run)))
+    }
+
+    fn run_standing(&self, connection: &ConnectionName, run_key: RunKey, run: RunRecord) -> Standing {
+        let state = match (&run.job_request_id, run.released) {
+            (Some(_), _) => State::Expired,
+            (None, true) => State::Released,
+            (None, false) => State::Claimed,
+        };
+        Standing {
+            connection: connection.clone(),
+            run_key: Some(run_key),
+            next: next_of_run(state, &self.options),
+            job_request_id: run.job_request_id,
+            state,
+            export: exported(&run.export),
+            destination: run.destination,
+            since: run.claimed_at,
+            files: None,
+            fetched: 0,
+            unpacked: 0,
+            manifest: None,
+            landing_unknown: None,
+            details: None,
+        }
+    }
+
+    /// A job; `None` if what is there of it is not a job's.
+    async fn kept_job(&self, objects: JobObjects) -> Result<Option<Standing>> {
+        let Some(record) = self.work.job(&objects.job).await? else { return Ok(None) };
+        Ok(Some(self.job_standing(&record, &objects).await?.0))
+    }
+
+    /// One job, with all that is known of it.
+    async fn job(&self, job: &JobRef) -> Result<Standing> {
+        let record = self.work.job(job).await?;
+        let record =
+            record.ok_or_else(|| unknown(job, &format!("in s3://{}", self.work.store().bucket())))?;
+        let objects = self.work.job_objects(job).await?;
+        let (mut standing, files) = self.job_standing(&record, &objects).await?;
+        let files = match files {
+            None if objects.has_files => self.work.files(job).await?,
+            files => files,
+        };
+        standing.details = Some(self.details(&record, &objects, files.as_ref()).await?);
+        Ok(standing)
+    }
+
+    /// How far a job is, and its list of files if that had to be read for it.
+    async fn job_standing(
+        &self,
+        record: &JobRecord,
+        objects: &JobObjects,
+    ) -> Result<(Standing, Option<FileList>)> {
+        let (manifest, landing_unknown) = match self.manifest(record).await {
+            Ok(manifest) => (Some(manifest), None),
+            Err(error) if error.retryable() => return Err(error),
+            Err(error) => (None, Some(error.line())),
+        };
+        let has_landed = manifest.as_ref().is_some_and(|manifest| manifest.is_there);
+        let list = match objects.has_files && !has_landed {
+            true => self.work.files(&objects.job).await?,
+            false => None,
+        };
+        let files = match &list {
+            None if has_landed => Some(objects.unpacked.len()),
+            list => list.as_ref().map(|list| list.files.len()),
+        };
+        let state = if has_landed { State::Landed } else { state(objects, files) };
+        let standing = Standing {
+            connection: record.connection.clone(),
+            run_key: record.run_key.clone(),
+            job_request_id: Some(record.job_request_id.clone()),
+            state,
+            export: exported(&record.export),
+            destination: record.destination.clone(),
+            since: record.since,
+            files,
+            fetched: objects.staged.len(),
+            unpacked: objects.unpacked.len(),
+            manifest,
+            landing_unknown,
+            next: self.next_of_job(state, record, objects, files),
+            details: None,
+        };
+        Ok((standing, list))
+    }
+
+    async fn manifest(&self, record: &JobRecord) -> Result<Manifest> {
+        let landing = self.machine.context().landing(&record.destination).await?;
+        let key = format!("{}{}", record.landing_prefix, keys::MANIFEST);
+        let is_there = landing.store.head(&key).await?.is_some();
+        let path = self.machine.file_of(&record.destination, &key).await?;
+        let path = path.map(|path| path.display().to_string());
+        Ok(Manifest { is_there, bucket: landing.store.bucket().to_owned(), key, path })
+    }
+
+    async fn details(
+        &self,
+        record: &JobRecord,
+        objects: &JobObjects,
+        files: Option<&FileList>,
+    ) -> Result<Details> {
+        let job = &objects.job;
+        let staged = stream::iter(objects.staged.iter().copied());
+        let staged = staged.map(|ordinal| self.work.staged(job, ordinal)).buffered(AT_ONCE);
+        let fetched_bytes = staged.try_fold(0u64, async |sum, staged| {
+            Ok(sum.saturating_add(staged.map_or(0, |staged| staged.size)))
+        });
+        let fetched_bytes = fetched_bytes.await?;
+        let mut landed = Totals::default();
+        // One at a time: a receipt names every member of an archive.
+        for &ordinal in &objects.unpacked {
+            let receipt = self.work.receipt(job, ordinal).await?;
+            receipt.iter().flat_map(|receipt| &receipt.objects).for_each(|object| landed.add(object));
+        }
+        Ok(Details {
+            outcome: self.work.outcome(job).await?,
+            listed_bytes: files.and_then(|files| files.files.iter().map(|file| file.size).sum()),
+            fetched_bytes,
+            landed,
+            checkpoints: objects.checkpoints,
+            unfinished_uploads: self.unfinished_uploads(record).await?,
+            claimed_since: self.claimed_since(record).await?,
+        })
+    }
+
+    async fn unfinished_uploads(&self, record: &JobRecord) -> Result<Option<usize>> {
+        let staged = self.work.store().list_uploads(&keys::job(&record.job())).await?;
+        let landing = async {
+            let landing = self.machine.context().landing(&record.destination).await?;
+            Ok::<_, Error>(landing.store.list_uploads(&record.landing_prefix).await?)
+        };
+        match landing.await {
+            Ok(landing) => Ok(Some(staged.len() + landing.len())),
+            Err(error) if error.retryable() => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn claimed_since(&self, record: &JobRecord) -> Result<Option<Timestamp>> {
+        let Some(run_key) = &record.run_key else { return Ok(None) };
+        let run = self.work.run(&record.connection, run_key).await?;
+        Ok(run.filter(|(run, _)| run.job_request_id.is_none()).map(|(run, _)| run.claimed_at))
+    }
+
+    fn next_of_job(
+        &self,
+        state: State,
+        record: &JobRecord,
+        objects: &JobObjects,
+        files: Option<usize>,
+    ) -> Option<Next> {
+        let nth = |done: &std::collections::BTreeSet<u32>| {
+            let first_missing = (0u32..).find(|ordinal| !done.contains(ordinal)).unwrap_or_default();
+            format!("file {} of {}", u64::from(first_missing) + 1, files.unwrap_or_default())
+        };
+        let (step, what) = match state {
+            State::Submitted => ("poll-status", "ask the source whether it has ended".to_owned()),
+            State::Ended => ("fetch-files", "list its output files".to_owned()),
+            State::Listed | State::Fetching => ("fetch-files", format!("fetch {}", nth(&objects.staged))),
+            State::Fetched | State::Unpacking => {
+                ("unpack-upload", format!("unpack {}", nth(&objects.unpacked)))
+            }
+            State::Unpacked => ("publish", "publish the manifest".to_owned()),
+            State::Landed if self.machine.keeps_state() && objects.bodies + objects.checkpoints > 0 => {
+                let bytes = HumanBytes(objects.body_bytes);
+                ("tidy", format!("delete {bytes} of staged files that nobody needs any more"))
+            }
+            State::Landed | State::Expired | State::Claimed | State::Released => return None,
+        };
+        let command = match &record.export {
+            Export::File(_) => format!("landfall unpack FILE{}", self.options),
+            _ => format!("landfall resume {} {}{}", record.connection, record.job_request_id, self.options),
+        };
+        Some(Next { step, what, command })
+    }
+}
+
+fn next_of_run(state: State, options: &str) -> Option<Next> {
+    let what = match state {
+        State::Claimed => "ask the source for the run's job, and submit it if there is none",
+        State::Released => "submit the run's job",
+        _ => return None,
+    };
+    Some(Next { step: "submit", what: what.to_owned(), command: format!("landfall run EVENT{options}") })
+}
+
+/// How far a job without a manifest is.
+fn state(objects: &JobObjects, files: Option<usize>) -> State {
+    let (fetched, unpacked) = (objects.staged.len(), objects.unpacked.len());
+    match files {
+        None if objects.has_outcome => State::Ended,
+        None => State::Submitted,
+        Some(files) if fetched < files => match fetched == 0 && objects.checkpoints == 0 {
+            true => State::Listed,
+            false => State::Fetching,
+        },
+        Some(files) if unpacked < files => match unpacked == 0 {
+            true => State::Fetched,
+            false => State::Unpacking,
+        },
+        Some(_) => State::Unpacked,
+    }
+}
+
+fn exported(export: &Export) -> Exported {
+    Exported { kind: export.kind().to_owned(), name: export.name().to_owned() }
+}
+
+fn unknown(job: &JobRef, place: &str) -> Error {
+    Error::not_found(format!(
+        "nothing is kept of {job} {place}: `landfall status {}` lists what is; a job that was submitted elsewhere is \
+         taken on by `landfall resume` with --destination",
+        job.connection
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objects(outcome: bool, staged: u32, unpacked: u32, checkpoints: u64) -> JobObjects {
+        JobObjects {
+            job: JobRef { connection: "pod".parse().unwrap(), job_request_id: "7".parse().unwrap() },
+            has_record: true,
+            has_outcome: outcome,
+            has_files: false,
+            staged: (0..staged).collect(),
+            unpacked: (0..unpacked).collect(),
+            bodies: 0,
+            body_bytes: 0,
+            checkpoints,
+        }
+    }
+
+    /// A job is as far as the first thing that is missing of it, whatever else is there.
+    #[test]
+    fn a_job_is_as_far_as_what_is_missing_first() {
+        assert_eq!(state(&objects(false, 0, 0, 0), None), State::Submitted);
+        assert_eq!(state(&objects(true, 0, 0, 0), None), State::Ended);
+        assert_eq!(state(&objects(true, 0, 0, 0), Some(3)), State::Listed);
+        assert_eq!(state(&objects(true, 0, 0, 1), Some(3)), State::Fetching);
+        assert_eq!(state(&objects(true, 2, 2, 0), Some(3)), State::Fetching);
+        assert_eq!(state(&objects(true, 3, 0, 0), Some(3)), State::Fetched);
+        assert_eq!(state(&objects(true, 3, 2, 0), Some(3)), State::Unpacking);
+        assert_eq!(state(&objects(true, 3, 3, 0), Some(3)), State::Unpacked);
+        // A job that put nothing out lands as a manifest alone.
+        assert_eq!(state(&objects(true, 0, 0, 0), Some(0)), State::Unpacked);
+    }
+
+    /// Only a run that can be started again is said to be.
+    #[test]
+    fn a_run_without_a_job_is_started_again_by_its_event() {
+        let next = next_of_run(State::Claimed, " --data D").unwrap();
+        assert_eq!((next.step, next.command.as_str()), ("submit", "landfall run EVENT --data D"));
+        assert!(next_of_run(State::Expired, "").is_none());
+    }
+}

@@ -1,0 +1,303 @@
+//! Standings in words: a table of many, a paragraph of one.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanCount};
+use jiff::Timestamp;
+use landfall::clock::elapsed;
+use landfall::job::ConnectionName;
+
+use super::{Details, Manifest, Standing, State};
+
+/// What a terminal is taken to hold in a line.
+const COLUMNS: usize = 80;
+
+/// However little room is left, so much of a run's name is shown.
+const SHORTEST_NAME: usize = 12;
+
+const HEADINGS: [&str; 5] = ["JOB", "STATE", "FILES", "AGE", "RUN"];
+
+/// A line of the table.
+type Row = [String; 5];
+
+/// Standings below each other, under the connection's name and headings if this is where they begin.
+pub(super) fn table(title: Option<&ConnectionName>, standings: &[Standing], now: Timestamp) -> String {
+    let headings: Row = HEADINGS.map(str::to_owned);
+    let rows: Vec<Row> = standings.iter().map(|standing| row(standing, now)).collect();
+    let mut widths = [0; 5];
+    for row in rows.iter().chain([&headings]) {
+        for (width, cell) in std::iter::zip(&mut widths, row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = title.map(|title| format!("{title}\n")).unwrap_or_default();
+    let shown = title.map(|_| &headings);
+    for row in shown.into_iter().chain(&rows) {
+        text.push_str(&line(row, widths));
+    }
+    text
+}
+
+fn row(standing: &Standing, now: Timestamp) -> Row {
+    let job = standing.job_request_id.as_ref().map_or("-", |id| id.as_str()).to_owned();
+    let run = match &standing.run_key {
+        Some(run_key) => run_key.to_string(),
+        None => format!("({})", standing.export.name),
+    };
+    [job, state(standing.state), files(standing), age(elapsed(standing.since, now)), run]
+}
+
+fn line(
+    [job, state, files, age, run]: &Row,
+    [job_width, state_width, files_width, age_width, _]: [usize; 5],
+) -> String {
+    let start =
+        format!("  {job:job_width$}  {state:state_width$}  {files:>files_width$}  {age:>age_width$}  ");
+    let room = COLUMNS.saturating_sub(start.chars().count()).max(SHORTEST_NAME);
+    format!("{start}{}\n", shortened(run, room))
+}
+
+/// The end of a name that is too long: dates and numbers are there.
+fn shortened(name: &str, room: usize) -> String {
+    let length = name.chars().count();
+    if length <= room {
+        return name.to_owned();
+    }
+    std::iter::once('…').chain(name.chars().skip(length + 1 - room)).collect()
+}
+
+fn state(state: State) -> String {
+    let name = match state {
+        State::Released => "released",
+        State::Claimed => "claimed",
+        State::Expired => "expired",
+        State::Submitted => "submitted",
+        State::Ended => "ended",
+        State::Listed => "listed",
+        State::Fetching => "fetching",
+        State::Fetched => "fetched",
+        State::Unpacking => "unpacking",
+        State::Unpacked => "unpacked",
+        State::Landed => "landed",
+    };
+    name.to_owned()
+}
+
+/// How many files, and how many of them the state is about.
+fn files(standing: &Standing) -> String {
+    match (standing.files, standing.state) {
+        (None, _) => "-".to_owned(),
+        (Some(files), State::Listed | State::Fetching) => format!("{}/{files}", standing.fetched),
+        (Some(files), State::Fetched | State::Unpacking) => format!("{}/{files}", standing.unpacked),
+        (Some(files), _) => files.to_string(),
+    }
+}
+
+/// An age in one unit.
+fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// All that is known of a job.
+pub(super) fn details(standing: &Standing, now: Timestamp, names_connections: bool) -> String {
+    let job = standing.job_request_id.as_ref().map_or("-", |id| id.as_str());
+    let mut text = format!("job {job} on {}: {}\n", standing.connection, state(standing.state));
+    let mut fact = |name: &str, value: &str| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {name:<12} {value}");
+    };
+    if let Some(run_key) = &standing.run_key {
+        fact("run", run_key.as_str());
+    }
+    fact("export", &format!("{} {}", standing.export.kind, standing.export.name));
+    fact("destination", standing.destination.as_str());
+    fact("submitted", &moment(standing.since, now));
+    if let Some(details) = &standing.details {
+        for (name, value) in facts_of(standing, details, now) {
+            fact(name, &value);
+        }
+    }
+    match (&standing.manifest, &standing.landing_unknown) {
+        (Some(manifest), _) => fact("manifest", &place(manifest)),
+        (None, Some(why)) => fact("manifest", &format!("not known: {why}")),
+        (None, None) => {}
+    }
+    if let Some(next) = &standing.next {
+        fact("next", &next.what);
+        fact("", &next.command);
+        if !names_connections && next.command.contains(" resume ") {
+            fact("", "(with the --simulate or --config that its run had)");
+        }
+    }
+    text
+}
+
+fn facts_of(standing: &Standing, details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(outcome) = &details.outcome {
+        let message = outcome.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+        facts.push((
+            "outcome",
+            format!("{}{message}, seen {}", outcome.native_status, moment(outcome.since, now)),
+        ));
+    }
+    if let Some(files) = standing.files {
+        let bytes = details.listed_bytes.map(|bytes| format!(", {}", HumanBytes(bytes))).unwrap_or_default();
+        facts.push(("files", format!("{files}{bytes}")));
+        let fetched = HumanBytes(details.fetched_bytes);
+        facts.push(("fetched", format!("{} of {files}, {fetched}", standing.fetched)));
+        let landed = &details.landed;
+        let noun = if landed.objects == 1 { "object" } else { "objects" };
+        let (objects, rows) = (HumanCount(landed.objects), HumanCount(landed.rows));
+        let landed = format!("{objects} {noun}, {}, {rows} rows", HumanBytes(landed.bytes));
+        facts.push(("unpacked", format!("{} of {files}: {landed}", standing.unpacked)));
+    }
+    if details.checkpoints > 0 {
+        facts.push(("checkpoints", details.checkpoints.to_string()));
+    }
+    match details.unfinished_uploads {
+        None | Some(0) => {}
+        Some(uploads) => facts.push(("uploads", format!("{uploads} unfinished"))),
+    }
+    if let Some(since) = details.claimed_since {
+        let claim = format!("{}: the run's record does not name this job yet", moment(since, now));
+        facts.push(("claimed", claim));
+    }
+    facts
+}
+
+fn place(manifest: &Manifest) -> String {
+    let place = match &manifest.path {
+        Some(path) => path.clone(),
+        None => format!("s3://{}/{}", manifest.bucket, manifest.key),
+    };
+    match manifest.is_there {
+        true => place,
+        false => format!("not there yet: {place}"),
+    }
+}
+
+fn moment(moment: Timestamp, now: Timestamp) -> String {
+    format!("{} ({} ago)", moment.strftime("%Y-%m-%d %H:%M:%S UTC"), age(elapsed(moment, now)))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall::job::{JobState, Outcome, Totals};
+
+    use super::super::{Exported, Next};
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-21T08:00:00Z".parse().unwrap()
+    }
+
+    fn standing(job: &str, state: State, done: usize) -> Standing {
+        Standing {
+            connection: "fusion-demo".parse().unwrap(),
+            run_key: Some(format!("carriers-{job}").parse().unwrap()),
+            job_request_id: Some(job.parse().unwrap()),
+            state,
+            export: Exported { kind: "fusion_extract".to_owned(), name: "SimpleCarriers".to_owned() },
+            destination: "lake".parse().unwrap(),
+            since: "2026-11-21T06:00:00Z".parse().unwrap(),
+            files: Some(6),
+            fetched: done,
+            unpacked: 0,
+            manifest: Some(Manifest {
+                is_there: state == State::Landed,
+                bucket: "landing".to_owned(),
+                key: "fusion-demo/SimpleCarriers/44046/_manifest.json".to_owned(),
+                path: None,
+            }),
+            landing_unknown: None,
+            next: None,
+            details: None,
+        }
+    }
+
+    fn claim() -> Standing {
+        let since = "2026-11-21T07:58:30Z".parse().unwrap();
+        Standing { job_request_id: None, files: None, since, ..standing("7", State::Claimed, 0) }
+    }
+
+    /// Columns stand below each other, whatever is in them.
+    #[test]
+    fn a_table_is_aligned() {
+        let rows = [claim(), standing("44046", State::Landed, 6), standing("440461", State::Fetching, 2)];
+        let title = rows[0].connection.clone();
+        assert_eq!(
+            table(Some(&title), &rows, now()),
+            "fusion-demo\n\
+             \x20 JOB     STATE     FILES  AGE  RUN\n\
+             \x20 -       claimed       -  90s  carriers-7\n\
+             \x20 44046   landed        6   2h  carriers-44046\n\
+             \x20 440461  fetching    2/6   2h  carriers-440461\n"
+        );
+        assert!(table(None, &rows, now()).starts_with("  -  "));
+    }
+
+    /// A line fits a terminal of 80 columns, also with the longest ids that sources give in practice.
+    #[test]
+    fn a_line_fits_a_terminal() {
+        let mut long = standing("d0d6b4dc-2207-42ec-ac6b-3c30300e4307", State::Unpacking, 6);
+        long.files = Some(100_000);
+        long.run_key = Some(format!("{}-2026-11-21", "x".repeat(100)).parse().unwrap());
+        let table = table(None, &[long], now());
+        assert!(table.lines().all(|line| line.chars().count() <= COLUMNS), "{table}");
+        assert!(table.ends_with("-2026-11-21\n") && table.contains('…'), "{table}");
+    }
+
+    /// Promise 2: who looks at a job is told what there is of it, and the command that goes on.
+    #[test]
+    fn a_job_is_told_with_what_goes_on() {
+        let mut job = standing("44046", State::Fetching, 2);
+        job.details = Some(Details {
+            outcome: Some(Outcome {
+                state: JobState::Succeeded,
+                native_status: "SUCCEEDED".to_owned(),
+                message: None,
+                since: "2026-11-21T07:00:00Z".parse().unwrap(),
+            }),
+            listed_bytes: Some(6 << 20),
+            fetched_bytes: 2 << 20,
+            landed: Totals::default(),
+            checkpoints: 1,
+            unfinished_uploads: Some(1),
+            claimed_since: None,
+        });
+        job.next = Some(Next {
+            step: "fetch-files",
+            what: "fetch file 3 of 6".to_owned(),
+            command: "landfall resume fusion-demo 44046".to_owned(),
+        });
+        let told = details(&job, now(), true);
+        assert_eq!(
+            told,
+            "job 44046 on fusion-demo: fetching\n\
+             \x20 run          carriers-44046\n\
+             \x20 export       fusion_extract SimpleCarriers\n\
+             \x20 destination  lake\n\
+             \x20 submitted    2026-11-21 06:00:00 UTC (2h ago)\n\
+             \x20 outcome      SUCCEEDED, seen 2026-11-21 07:00:00 UTC (60m ago)\n\
+             \x20 files        6, 6.00 MiB\n\
+             \x20 fetched      2 of 6, 2.00 MiB\n\
+             \x20 unpacked     0 of 6: 0 objects, 0 B, 0 rows\n\
+             \x20 checkpoints  1\n\
+             \x20 uploads      1 unfinished\n\
+             \x20 manifest     not there yet: s3://landing/fusion-demo/SimpleCarriers/44046/_manifest.json\n\
+             \x20 next         fetch file 3 of 6\n\
+             \x20              landfall resume fusion-demo 44046\n"
+        );
+        assert!(
+            details(&job, now(), false).ends_with("(with the --simulate or --config that its run had)\n")
+        );
+    }
+}

@@ -1,0 +1,264 @@
+//! One case of the crash matrix: a run that is cut, started again, and held against one that was not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use embedded_store::{Intercept, Options};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use simulator::Scenario;
+
+use crate::cut::{Cut, Ended, Line, Made, Moment, Tapped};
+use crate::watch::{Landed, Watched, Watcher, landed};
+use crate::{Setup, World, land_noting, resume_noting, run_event, submit_event};
+
+/// By then a claim that a dead process has left may be taken over.
+const UNTIL_THE_NEXT_PROCESS: Duration = Duration::from_secs(200);
+
+/// What a process starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// The run's event.
+    Event,
+    /// Connection and job request id, where the id was known when the process before it ended; else the event.
+    Id,
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Event => "started again from its event",
+            Self::Id => "started again from its id",
+        })
+    }
+}
+
+/// What an undisturbed run does, and leaves.
+#[derive(Debug)]
+pub struct Undisturbed {
+    /// The pod's data.
+    pub scenario: Scenario,
+    /// Every call that left the process.
+    pub made: Vec<Made>,
+    /// What has landed.
+    pub landed: Arc<Landed>,
+}
+
+/// A world in which processes are cut.
+pub struct Theatre {
+    /// The world.
+    pub world: World,
+    /// What sits on the ways out of each process.
+    pub line: Arc<Line>,
+    watcher: Arc<Watcher>,
+}
+
+/// What came of a case.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// How many processes were cut.
+    pub cuts: usize,
+    /// How the outcome differs from the undisturbed run's.
+    pub deviations: Vec<String>,
+}
+
+/// When every world begins: two of them are alike to the byte.
+pub fn beginning() -> Timestamp {
+    "2026-11-21T06:00:00Z".parse().expect("a moment")
+}
+
+impl Theatre {
+    /// A world of this data in which nothing but the expected may land.
+    pub async fn new(scenario: &Scenario, faults: Value, expected: Option<Arc<Landed>>) -> Self {
+        let line = Arc::new(Line::default());
+        let watched = Arc::new(Watched::new(Arc::clone(&line)));
+        let setup =
+            Setup { scenario: Some(scenario.clone()), at: Some(beginning()), faults, ..Setup::default() };
+        let intercept = Some(Arc::clone(&watched) as Arc<dyn Intercept>);
+        let world = World::with_store(setup, Options { fsync: false, intercept }).await;
+        let watcher = Arc::new(Watcher::new(world.landing_folder(), expected));
+        watched.by(Arc::clone(&watcher));
+        Self { world, line, watcher }
+    }
+
+    /// Runs one process, to its end or to the cut.
+    pub async fn process(
+        &self,
+        start: Start,
+        cut: Option<Cut>,
+    ) -> Ended<landfall::Result<publish::Published>> {
+        let context = self.world.anew().with_transport(Tapped::wrap(&self.line));
+        let line = Arc::clone(&self.line);
+        let known = self.known_id().filter(|_| start == Start::Id);
+        let process = async move {
+            let note = |step| line.enter(step);
+            match known {
+                Some(id) => {
+                    let event = json!({ "connection": "fusion-demo", "job_request_id": id });
+                    resume_noting(&context, event, &note).await
+                }
+                None => land_noting(&context, run_event(), &note).await,
+            }
+        };
+        self.line.run(cut, Box::pin(process)).await
+    }
+
+    /// Lets the time pass after which somebody starts the next process.
+    pub fn wait(&self) {
+        self.world.clock.advance(UNTIL_THE_NEXT_PROCESS);
+    }
+
+    /// The job request id, if the process that was cut had come so far that somebody can know it.
+    pub fn known_id(&self) -> Option<String> {
+        let jobs = self.world.work_folder().join("jobs/fusion-demo");
+        let mut jobs = fs::read_dir(jobs).ok()?.flatten().filter(|job| job.path().join("job.json").exists());
+        jobs.next().map(|job| job.file_name().to_string_lossy().into_owned())
+    }
+
+    /// Holds what is there against the undisturbed run.
+    pub async fn deviations(&self, expected: &Landed) -> Vec<String> {
+        let mut found = self.watcher.seen();
+        let jobs = self.world.simulator.journal().jobs_submitted();
+        if jobs != 1 {
+            found.push(format!("the source has seen {jobs} jobs"));
+        }
+        let uploads = self.world.unfinished_uploads().await;
+        if uploads != 0 {
+            found.push(format!("{uploads} multipart uploads are unfinished"));
+        }
+        let there = landed(&self.world.landing_folder());
+        for key in expected.keys().filter(|key| !there.contains_key(*key)) {
+            found.push(format!("{key} is missing"));
+        }
+        for (key, bytes) in &there {
+            let same = match expected.get(key) {
+                Some(wanted) if key.ends_with("/_manifest.json") => {
+                    self.manifest_at_the_beginning(bytes) == *wanted
+                }
+                Some(wanted) => bytes == wanted,
+                None => false,
+            };
+            if !same {
+                found.push(format!("{key} is not what the undisturbed run landed"));
+            }
+        }
+        found
+    }
+
+    /// The manifest as it would be if the job had been submitted when the world began: a run that was cut before that
+    /// submits it later, and its manifest says so.
+    fn manifest_at_the_beginning(&self, manifest: &[u8]) -> Vec<u8> {
+        let Some(id) = self.known_id() else { return manifest.to_vec() };
+        let record = self.world.work_folder().join(format!("jobs/fusion-demo/{id}/job.json"));
+        let record: Value = serde_json::from_slice(&fs::read(record).expect("a record")).expect("a record");
+        let line = |at: &Value| format!("\"submitted_at\": {at}");
+        let manifest = String::from_utf8_lossy(manifest);
+        manifest.replace(&line(&record["since"]), &line(&json!(beginning()))).into_bytes()
+    }
+
+    /// Ends the world.
+    pub async fn end(self) {
+        self.world.end().await;
+    }
+}
+
+impl Undisturbed {
+    /// Runs undisturbed.
+    pub async fn run(scenario: Scenario) -> Self {
+        let theatre = Theatre::new(&scenario, Value::Null, None).await;
+        match theatre.process(Start::Event, None).await {
+            Ended::ByItself(Ok(_)) => {}
+            other => panic!("the undisturbed run: {other:?}"),
+        }
+        let made = theatre.line.made();
+        let landed = Arc::new(landed(&theatre.world.landing_folder()));
+        assert_eq!(theatre.deviations(&landed).await, Vec::<String>::new(), "the undisturbed run");
+        theatre.end().await;
+        Self { scenario, made, landed }
+    }
+
+    /// Every call and every moment of it.
+    pub fn cuts(&self) -> impl Iterator<Item = (&Made, Cut)> {
+        self.made
+            .iter()
+            .flat_map(|made| made.moments().map(move |moment| (made, Cut { at: made.at(), moment })))
+    }
+
+    /// Runs with a process cut at each of these in turn, then with one that is not, and says what differs.
+    pub async fn cut_at(&self, cuts: Vec<Cut>, start: Start, must_come: bool) -> Verdict {
+        let theatre = Theatre::new(&self.scenario, Value::Null, Some(Arc::clone(&self.landed))).await;
+        let mut verdict = Verdict::default();
+        let mut from = Start::Event;
+        for cut in cuts {
+            let ended = theatre.process(from, Some(cut)).await;
+            verdict.cuts += usize::from(theatre.line.was_cut());
+            match ended {
+                Ended::Cut => {}
+                Ended::ByItself(Err(error)) if error.retryable() => {}
+                Ended::ByItself(Err(error)) => verdict.deviations.push(described(&error)),
+                Ended::ByItself(Ok(_)) if must_come && !theatre.line.was_cut() => {
+                    verdict.deviations.push("the call to be cut at never came".to_owned());
+                }
+                Ended::ByItself(Ok(_)) => {}
+            }
+            theatre.wait();
+            from = start;
+        }
+        match theatre.process(from, None).await {
+            Ended::ByItself(Ok(_)) => {}
+            Ended::ByItself(Err(error)) => verdict.deviations.push(described(&error)),
+            Ended::Cut => verdict.deviations.push("the last process ended early".to_owned()),
+        }
+        if start == Start::Id {
+            // Whoever starts the run by its event once more is told that it has landed.
+            theatre.wait();
+            match submit_event(&theatre.world.anew(), run_event()).await {
+                Ok(submitted) if submitted.landed => {}
+                Ok(submitted) => verdict.deviations.push(format!("submitted again: {submitted:?}")),
+                Err(error) => verdict.deviations.push(described(&error)),
+            }
+        }
+        verdict.deviations.append(&mut theatre.deviations(&self.landed).await);
+        theatre.end().await;
+        verdict
+    }
+}
+
+fn described(error: &landfall::Error) -> String {
+    format!("ended with {}: {}", error.error_type().name(), error.line())
+}
+
+/// How many cuts were made, by step and moment.
+#[derive(Debug, Default)]
+pub struct Tally {
+    counts: BTreeMap<(&'static str, Moment), usize>,
+    /// What differed, and in which case.
+    pub deviations: Vec<String>,
+}
+
+impl Tally {
+    /// Counts a case.
+    pub fn add(&mut self, step: &'static str, moment: Moment, case: &str, verdict: Verdict) {
+        *self.counts.entry((step, moment)).or_default() += verdict.cuts;
+        let deviations = verdict.deviations.into_iter().map(|deviation| format!("{case}: {deviation}"));
+        self.deviations.extend(deviations);
+    }
+
+    /// How many there were in all.
+    pub fn cuts(&self) -> usize {
+        self.counts.values().sum()
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for ((step, moment), cuts) in &self.counts {
+            writeln!(formatter, "  {step:<14} {moment:<24} {cuts:>5}", moment = moment.to_string())?;
+        }
+        writeln!(formatter, "  {} cuts, {} deviations", self.cuts(), self.deviations.len())?;
+        self.deviations.iter().take(40).try_for_each(|deviation| writeln!(formatter, "  {deviation}"))
+    }
+}

@@ -1,0 +1,142 @@
+//! The crash matrix: a run is cut at every call that leaves its process, before it, after it and in the middle of it,
+//! then started again; the outcome must be that of an undisturbed run (promises 1 to 4).
+//!
+//! `LANDFALL_CUT_PAIRS` and `LANDFALL_CUT_SEED` say how many pairs of cuts are tried, and which.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, stream};
+use landfall_tests::cut::{At, Cut, Made, Moment};
+use landfall_tests::matrix::{Start, Tally, Undisturbed};
+use simulator::{MemberSize, Producer, Scenario};
+use tokio::runtime::Handle;
+
+/// Worlds that are on at once.
+const AT_ONCE: usize = 6;
+const PAIRS: u64 = 60;
+const SEED: u64 = 20_261_121;
+
+/// The least job with all that a job has: two archives, two members of one name, a metadata file.
+fn small() -> Scenario {
+    Scenario {
+        views: vec!["carriersExtract".to_owned()],
+        chunks_per_view: 2,
+        member_size: MemberSize::Rows(5),
+        ..Scenario::default()
+    }
+}
+
+/// One archive and one member that take three parts each.
+fn large() -> Scenario {
+    Scenario {
+        chunks_per_view: 1,
+        member_size: MemberSize::Bytes(20 << 20),
+        producers: vec![Producer::Stored],
+        ..small()
+    }
+}
+
+struct Case {
+    step: &'static str,
+    cuts: Vec<Cut>,
+    start: Start,
+    must_come: bool,
+}
+
+impl Case {
+    fn single((made, cut): (&Made, Cut), start: Start) -> Self {
+        Self { step: made.step, cuts: vec![cut], start, must_come: true }
+    }
+
+    fn describe(&self) -> String {
+        let cuts: Vec<String> = self.cuts.iter().map(Cut::to_string).collect();
+        format!("{} cut at {}; {}", self.step, cuts.join(", then at "), self.start)
+    }
+}
+
+async fn try_all(undisturbed: Undisturbed, cases: Vec<Case>) -> Tally {
+    let undisturbed = Arc::new(undisturbed);
+    let mut tally = Tally::default();
+    let mut verdicts = stream::iter(cases)
+        .map(|case| {
+            let undisturbed = Arc::clone(&undisturbed);
+            // On a thread of its own, as a trial is too long for one poll of a task to share.
+            let trial = tokio::task::spawn_blocking(move || {
+                let trial = undisturbed.cut_at(case.cuts.clone(), case.start, case.must_come);
+                (Handle::current().block_on(trial), case)
+            });
+            async move { trial.await.expect("a trial that ends") }
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some((verdict, case)) = verdicts.next().await {
+        tally.add(case.step, case.cuts[0].moment, &case.describe(), verdict);
+    }
+    tally
+}
+
+fn starts() -> [Start; 2] {
+    [Start::Event, Start::Id]
+}
+
+/// Every call of a run, every moment of it, started again from the event and from the id alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_anywhere_and_started_again_a_run_lands_as_if_nothing_had_been() {
+    let undisturbed = Undisturbed::run(small()).await;
+    let calls = undisturbed.made.len();
+    let cases: Vec<Case> =
+        undisturbed.cuts().flat_map(|cut| starts().map(|start| Case::single(cut.clone(), start))).collect();
+    let tried = cases.len();
+    let tally = try_all(undisturbed, cases).await;
+    println!("{calls} calls leave an undisturbed run; the cuts made:\n{tally}");
+    assert!(tally.deviations.is_empty(), "{tally}");
+    assert_eq!(tally.cuts(), tried);
+}
+
+/// The same for the calls that only large files and members make: uploads by parts, their checkpoints, the download.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_inside_large_transfers_a_run_lands_as_if_nothing_had_been() {
+    let undisturbed = Undisturbed::run(large()).await;
+    let is_about_parts = |made: &Made| {
+        ["Upload", "Part", "/checkpoints/", "/content"].iter().any(|mark| made.name.contains(mark))
+    };
+    let cases: Vec<Case> = undisturbed
+        .cuts()
+        .filter(|(made, _)| is_about_parts(made))
+        .flat_map(|cut| starts().map(|start| Case::single(cut.clone(), start)))
+        .collect();
+    let tried = cases.len();
+    let tally = try_all(undisturbed, cases).await;
+    println!("large transfers; the cuts made:\n{tally}");
+    assert!(tally.deviations.is_empty(), "{tally}");
+    assert_eq!(tally.cuts(), tried);
+}
+
+/// A run that is cut, started again and cut again: a sample, as there are tens of thousands of such pairs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_twice_a_run_lands_as_if_nothing_had_been() {
+    let seed = from_environment("LANDFALL_CUT_SEED", SEED);
+    let pairs = from_environment("LANDFALL_CUT_PAIRS", PAIRS);
+    let undisturbed = Undisturbed::run(small()).await;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let cuts: Vec<(&Made, Cut)> = undisturbed.cuts().collect();
+    let cases: Vec<Case> = (0..pairs)
+        .map(|_| {
+            let (made, first) = cuts[random.usize(..cuts.len())].clone();
+            let moments = [Moment::Before, Moment::AnswerLost, Moment::InAnswer];
+            let number = random.usize(1..=undisturbed.made.len());
+            let second = Cut { at: At::Number(number), moment: moments[random.usize(..moments.len())] };
+            let start = starts()[random.usize(..2)];
+            Case { step: made.step, cuts: vec![first, second], start, must_come: false }
+        })
+        .collect();
+    let tally = try_all(undisturbed, cases).await;
+    println!("{pairs} pairs of seed {seed}; the cuts made, by the first of each:\n{tally}");
+    assert!(tally.deviations.is_empty(), "LANDFALL_CUT_SEED={seed} LANDFALL_CUT_PAIRS={pairs}:\n{tally}");
+}
+
+fn from_environment(name: &str, usual: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(value) => value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")),
+        Err(_) => usual,
+    }
+}

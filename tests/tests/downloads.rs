@@ -1,0 +1,134 @@
+//! Downloads that are cut cost little more than downloads that are not (promise 2): inside one request, and when the
+//! process itself ends in the middle.
+//!
+//! `LANDFALL_DOWNLOAD_MIB` says how large the file is.
+
+use landfall::clock::Deadline;
+use landfall::event::{JobEvent, parse};
+use landfall::store::PART_BYTES;
+use landfall_tests::cut::{At, Cut, Ended, Moment, Tapped};
+use landfall_tests::matrix::{Start, Theatre};
+use landfall_tests::{run_event, submit_event};
+use serde_json::{Value, json};
+use simulator::{Entry, MemberSize, Operation, Producer, Scenario};
+
+const MIB: u64 = 1 << 20;
+const CUTS: u64 = 20;
+/// What may be on its way to the store and in memory when a process ends: the store has all before it.
+const PARTS_UNDER_WAY: u64 = 5;
+
+fn file_bytes() -> u64 {
+    let mebibytes = std::env::var("LANDFALL_DOWNLOAD_MIB").map_or(64, |size| size.parse().expect("a number"));
+    mebibytes * MIB
+}
+
+fn one_file(bytes: u64) -> Scenario {
+    Scenario {
+        views: vec!["carriersExtract".to_owned()],
+        chunks_per_view: 1,
+        member_size: MemberSize::Bytes(bytes),
+        producers: vec![Producer::Stored],
+        ..Scenario::default()
+    }
+}
+
+/// A world whose job has ended.
+async fn ended_job(faults: Value) -> (Theatre, JobEvent) {
+    let theatre = Theatre::new(&one_file(file_bytes()), faults, None).await;
+    let context = &theatre.world.context;
+    let deadline = Deadline::none(theatre.world.clock.clone());
+    let submitted = submit_event(context, run_event()).await.unwrap();
+    let event: JobEvent =
+        parse(json!({ "connection": "fusion-demo", "job_request_id": submitted.job_request_id })).unwrap();
+    let poll = async || poll_status::poll_status(context, event.clone(), &deadline).await.unwrap();
+    while poll().await.wait_seconds.is_some() {}
+    (theatre, event)
+}
+
+fn downloads(theatre: &Theatre) -> Vec<Entry> {
+    let requests = theatre.world.simulator.journal().requests();
+    requests.into_iter().filter(|entry| entry.operation == Operation::Download).collect()
+}
+
+/// Holds the staged file against the source's own.
+async fn assert_staged(theatre: &Theatre, event: &JobEvent) -> u64 {
+    let job: u64 = event.job_request_id.as_str().parse().unwrap();
+    let expected = theatre.world.simulator.expected_files(job).await.unwrap().remove(0);
+    let record = theatre.world.work_folder().join(format!("jobs/fusion-demo/{job}/staged/0.json"));
+    let record: Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+    assert_eq!(record["sha256"], expected.sha256);
+    let staged = theatre.world.work_folder().join(format!("jobs/fusion-demo/{job}/staged/0"));
+    assert_eq!(sha256(&staged), expected.sha256);
+    expected.size
+}
+
+fn sha256(file: &std::path::Path) -> String {
+    use sha2::Digest as _;
+    let mut hasher = sha2::Sha256::new();
+    let mut reader = std::io::BufReader::with_capacity(1 << 20, std::fs::File::open(file).unwrap());
+    loop {
+        let read = std::io::BufRead::fill_buf(&mut reader).unwrap();
+        if read.is_empty() {
+            return hex::encode(hasher.finalize());
+        }
+        hasher.update(read);
+        let length = read.len();
+        std::io::BufRead::consume(&mut reader, length);
+    }
+}
+
+/// Twenty cuts at random places of one file: every byte is fetched once, but for those that were lost on the wire.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_download_cut_twenty_times_transfers_less_than_a_tenth_more() {
+    let step = file_bytes() / (CUTS + 1);
+    let cut = json!({ "times": CUTS, "after_bytes": step / 4, "up_to_bytes": step });
+    let (theatre, event) = ended_job(json!({ "content": { "cut": cut } })).await;
+    let deadline = Deadline::none(theatre.world.clock.clone());
+    let fetched = fetch_files::fetch_files(&theatre.world.anew(), event.clone(), &deadline).await.unwrap();
+    assert!(fetched.complete);
+    let size = assert_staged(&theatre, &event).await;
+    let cut = downloads(&theatre).iter().filter(|entry| !entry.complete).count() as u64;
+    let transferred = theatre.world.simulator.journal().bytes_downloaded();
+    println!("{size} bytes, cut {cut} times: {transferred} bytes were transferred");
+    assert_eq!(cut, CUTS);
+    assert!(transferred * 10 < size * 11, "{transferred} bytes for a file of {size}");
+}
+
+/// A process that ends in the middle leaves its parts in the store, and the next one asks for the rest alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_download_whose_process_ends_goes_on_from_the_parts_that_are_stored() {
+    let (theatre, event) = ended_job(Value::Null).await;
+    let part = PART_BYTES as u64;
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut stored = 0;
+    for _ in 0..3 {
+        let comes = random.u64(PARTS_UNDER_WAY * part / 2..(PARTS_UNDER_WAY + 1) * part / 2);
+        let cut = Cut { at: At::Download(comes), moment: Moment::InAnswer };
+        assert!(matches!(theatre.process(Start::Id, Some(cut)).await, Ended::Cut));
+        theatre.wait();
+        let resumed_at = range_start(downloads(&theatre).last().unwrap());
+        assert!(
+            resumed_at >= stored,
+            "what was stored up to byte {stored} was fetched again from {resumed_at}"
+        );
+        stored = resumed_at;
+    }
+    let context = theatre.world.anew().with_transport(Tapped::wrap(&theatre.line));
+    let deadline = Deadline::none(theatre.world.clock.clone());
+    let fetch = fetch_files::fetch_files(&context, event.clone(), &deadline);
+    match theatre.line.run(None, Box::pin(fetch)).await {
+        Ended::ByItself(Ok(fetched)) => assert!(fetched.complete),
+        other => panic!("{other:?}"),
+    }
+    let size = assert_staged(&theatre, &event).await;
+    let starts: Vec<u64> = downloads(&theatre).iter().map(range_start).collect();
+    println!("{size} bytes, fetched by four processes from {starts:?}");
+    let last = *starts.last().unwrap();
+    assert!(last > 0 && starts.iter().all(|start| start.is_multiple_of(part)), "{starts:?}");
+    assert_eq!(theatre.world.unfinished_uploads().await, 0);
+}
+
+fn range_start(entry: &Entry) -> u64 {
+    let Some(range) = &entry.range else { return 0 };
+    range.trim_start_matches("bytes=").trim_end_matches('-').parse().expect("a range to the end")
+}
