@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Unpack(Unpack),
     /// Show what is known of runs and jobs, and what happens next; changes nothing and asks no source
     Status(Status),
-    /// Serve the simulated source systems on this machine until stopped
+    /// Serve the simulated source systems and a store on this machine until stopped
     Simulate(Simulate),
 }
 
@@ -114,7 +114,7 @@ pub(crate) struct Simulate {
     /// What the simulator is to be like.
     #[command(flatten)]
     pub(crate) simulated: Simulated,
-    /// The folder that keeps its jobs, below `simulator`
+    /// The folder that holds the store (`work`, `landing`) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
     pub(crate) data: PathBuf,
 }

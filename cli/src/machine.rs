@@ -20,8 +20,8 @@ use crate::progress::Progress;
 use crate::simulate::Pod;
 
 /// The embedded store's buckets.
-const WORK: &str = "work";
-const LANDING: &str = "landing";
+pub(crate) const WORK: &str = "work";
+pub(crate) const LANDING: &str = "landing";
 
 /// Holds the locks of this machine's processes; no bucket can have this name.
 const LOCKS: &str = ".locks";
@@ -42,7 +42,7 @@ pub(crate) struct Machine {
 
 /// Whether the embedded store's buckets are made where they are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Buckets {
+pub(crate) enum Buckets {
     Made,
     AsTheyAre,
 }
@@ -254,7 +254,7 @@ fn embedded_behind(place: &Place) -> Embedded {
 }
 
 /// Serves the folder as a store, and says how it is reached.
-async fn serve(data: &Path, buckets: Buckets) -> Result<(Handle, Value)> {
+pub(crate) async fn serve(data: &Path, buckets: Buckets) -> Result<(Handle, Value)> {
     let unusable = |error: embedded_store::Error| {
         Error::invalid_config(format!("--data {} cannot be used as a store", data.display())).because(error)
     };

@@ -11,6 +11,7 @@ use simulator::{Simulator, credentials};
 use crate::arguments::{Simulate, Simulated};
 use crate::failure::Failure;
 use crate::lock::{self, Held};
+use crate::machine::{self, Buckets, LANDING, WORK};
 use crate::stop;
 
 /// A simulator that runs, alone with its folder.
@@ -102,23 +103,32 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
     let stopped = stop::next_signal()
         .map_err(|error| Error::invalid_config("this process cannot listen to signals").because(error))?;
     let pod = Pod::start(arguments.port, &arguments.data, &arguments.simulated).await?;
-    let address = pod.simulator.base_url();
-    write!(out, "{}", paste(address, &pod.connection())?)
-        .and_then(|()| out.flush())
-        .map_err(Failure::Output)?;
+    let (store, settings) = machine::serve(&arguments.data, Buckets::Made).await?;
+    let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings))?;
+    write!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Output)?;
     stopped.await;
     pod.stop().await;
+    store.shutdown().await;
     Ok(())
 }
 
-/// What the simulator says of itself: a TOML file to run with.
-fn paste(address: &str, connection: &Value) -> Result<String> {
-    let configuration = json!({ "connections": { "fusion-demo": connection } });
-    let toml = toml::to_string(&configuration);
-    let toml = toml
-        .map_err(|error| Error::invalid_config("the connection cannot be written as TOML").because(error))?;
+/// What it takes to run against a simulator and a store that are served: by another process too, a function's say.
+fn configuration(pod: &Pod, store: &Value) -> Value {
+    json!({
+        "work": { "bucket": WORK, "store": store },
+        "connections": { "fusion-demo": pod.connection() },
+        "destinations": { "lake": { "type": "s3", "bucket": LANDING, "store": store } },
+    })
+}
+
+/// What is served, said as a TOML file to run with.
+fn paste(address: &str, configuration: &Value) -> Result<String> {
+    let toml = toml::to_string(configuration);
+    let toml = toml.map_err(|error| {
+        Error::invalid_config("the configuration cannot be written as TOML").because(error)
+    })?;
     Ok(format!(
-        "# The simulated systems are served at {address} until this command is stopped (Ctrl-C).\n\
+        "# The simulated systems are served at {address}, beside a store, until this command is stopped (Ctrl-C).\n\
          # With these lines in FILE, `landfall run EVENT --config FILE` runs against them.\n\n{toml}"
     ))
 }
@@ -151,15 +161,22 @@ mod tests {
     async fn what_is_printed_is_a_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let pod = Pod::start(0, folder.path(), &Simulated::default()).await.unwrap();
-        let text = paste(pod.simulator.base_url(), &pod.connection()).unwrap();
+        let (store, settings) = machine::serve(folder.path(), Buckets::Made).await.unwrap();
+        let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings)).unwrap();
         let config = Config::new(Place::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
         let Connection::Fusion(connection) =
             config.connection(&"fusion-demo".parse().unwrap()).await.unwrap();
         assert_eq!(connection.base_url.as_str().trim_end_matches('/'), pod.simulator.base_url());
+        let lake = config.destination(&"lake".parse().unwrap()).await.unwrap();
+        for (bucket, found) in [(WORK, config.work().await.unwrap().store), (LANDING, lake.store)] {
+            let endpoint = found.endpoint.map(|url| url.as_str().trim_end_matches('/').to_owned());
+            assert_eq!(endpoint, Some(store.endpoint()), "{bucket}");
+        }
         assert!(
             text.contains("fusion-demo") && text.lines().next().unwrap().contains(pod.simulator.base_url())
         );
         pod.stop().await;
+        store.shutdown().await;
     }
 
     /// Two simulators on one folder would undo each other's jobs.

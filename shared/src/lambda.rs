@@ -16,6 +16,9 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::{event, telemetry};
 
+/// The longest that Lambda lets an invocation last.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
+
 /// Serves a step until Lambda ends the process. Clients and tokens live as long as it does.
 pub async fn serve<Event, Output>(
     step: &'static str,
@@ -29,10 +32,7 @@ where
     let context = OnceCell::new();
     let handler = async |invocation: LambdaEvent<Value>| {
         let clock = Arc::new(SystemClock);
-        let deadline = match i64::try_from(invocation.context.deadline).ok().filter(|&at| at > 0) {
-            Some(at) => Deadline::at(Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX), clock),
-            None => Deadline::at(SystemClock.now() + Duration::from_secs(900), clock),
-        };
+        let deadline = Deadline::at(ends_at(invocation.context.deadline, clock.now()), clock);
         let outcome = async {
             let context = context.get_or_try_init(Context::from_environment).await?;
             // On the heap: a step's future is large, and the runtime's layers would each hold it by value.
@@ -45,6 +45,14 @@ where
         handler(invocation).instrument(span)
     }))
     .await
+}
+
+/// When an invocation that begins now must have ended, from the milliseconds since 1970 that the runtime is told.
+///
+/// A moment that has passed already is no deadline: `cargo lambda watch` sends a constant from 1970.
+fn ends_at(told: u64, now: Timestamp) -> Timestamp {
+    let told = i64::try_from(told).ok().and_then(|told| Timestamp::from_millisecond(told).ok());
+    told.filter(|at| *at > now).unwrap_or_else(|| now + LONGEST_INVOCATION)
 }
 
 /// The span of one invocation: what its log lines have in common. What its event does not say is filled in once
@@ -68,4 +76,19 @@ pub fn log_failure(error: &Error) {
         error.message = error.line(),
         "the step failed"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 6: an invocation's time is what Lambda says; what cannot be a deadline leaves it all the time there is.
+    #[test]
+    fn a_deadline_that_has_passed_is_none() {
+        let now = Timestamp::from_second(1_795_000_000).unwrap();
+        assert_eq!(ends_at(1_795_000_030_000, now), now + Duration::from_secs(30));
+        for odd in [0, 600_000, u64::MAX] {
+            assert_eq!(ends_at(odd, now), now + LONGEST_INVOCATION, "{odd}");
+        }
+    }
 }
