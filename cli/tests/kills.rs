@@ -231,13 +231,24 @@ struct Seed(u64);
 impl Drop for Seed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // The test is failing: this is what it takes to see why.
-            #[expect(clippy::print_stderr)]
-            {
-                eprintln!("again with LANDFALL_KILL_SEED={}", self.0);
-            }
+            say(&format!("again with LANDFALL_KILL_SEED={}", self.0));
         }
     }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            say(&format!("what the run has left is in {}", self.folder.path().display()));
+        }
+    }
+}
+
+/// Says what it takes to see why the test fails, or what it has done.
+#[expect(clippy::print_stderr)]
+fn say(what: &str) {
+    eprintln!("{what}");
 }
 
 /// A run that is killed wherever it stands, any number of times, lands as if nothing had happened.
@@ -277,8 +288,5 @@ async fn a_run_that_is_killed_again_and_again_lands_once() {
     assert!(all.kills >= kills, "{all:?}");
     // Kills that all came at one place would show nothing of the others.
     assert!(kills < KILLS || all.states.len() > 2, "again with LANDFALL_KILL_SEED={seed}: {all:?}");
-    #[expect(clippy::print_stdout)]
-    {
-        println!("{} kills of runs that take {undisturbed:.1?}, found at {:?}", all.kills, all.states);
-    }
+    say(&format!("{} kills of runs that take {undisturbed:.1?}, found at {:?}", all.kills, all.states));
 }

@@ -22,6 +22,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use simulator::{ExpectedFile, Faults, Landing, Scenario, Simulator, credentials};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 /// How a world differs from one in which nothing goes wrong.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +54,8 @@ pub struct World {
     config: String,
     store: Handle,
     settings: StoreSettings,
+    landing: OnceCell<Store>,
+    work: OnceCell<Store>,
 }
 
 /// A small job: what matters is how many files and members there are, not how large.
@@ -95,7 +98,17 @@ impl World {
         };
         let clock = Arc::new(ManualClock::new(setup.at.unwrap_or_else(Timestamp::now)));
         let context = context(&config, clock.clone());
-        World { simulator, folder, context, clock, config, store, settings }
+        World {
+            simulator,
+            folder,
+            context,
+            clock,
+            config,
+            store,
+            settings,
+            landing: OnceCell::new(),
+            work: OnceCell::new(),
+        }
     }
 
     /// The same world seen by a new process: nothing is remembered.
@@ -110,12 +123,12 @@ impl World {
 
     /// The landing bucket.
     pub async fn landing(&self) -> Store {
-        Store::open("landing", &self.settings).await
+        self.landing.get_or_init(|| Store::open("landing", &self.settings)).await.clone()
     }
 
     /// The work bucket.
     pub async fn work(&self) -> Store {
-        Store::open("work", &self.settings).await
+        self.work.get_or_init(|| Store::open("work", &self.settings)).await.clone()
     }
 
     /// Every object of the landing bucket.
@@ -377,4 +390,10 @@ async fn go_on(
     }
     note("publish");
     publish::publish(context, event, &deadline).await
+}
+
+/// Tells what a test has counted, also where the test runner keeps what passing tests print.
+pub fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

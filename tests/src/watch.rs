@@ -1,6 +1,6 @@
 //! Watches a landing bucket while others write to it: nothing in it may ever be half there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub type Landed = BTreeMap<String, Vec<u8>>;
 pub struct Watcher {
     folder: PathBuf,
     expected: Option<Arc<Landed>>,
-    seen: Mutex<Vec<String>>,
+    seen: Mutex<BTreeSet<String>>,
 }
 
 impl Watcher {
@@ -32,10 +32,10 @@ impl Watcher {
 
     /// What was seen that must never be.
     pub fn seen(&self) -> Vec<String> {
-        self.lock().clone()
+        self.lock().iter().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -56,7 +56,7 @@ impl Watcher {
             }
         }
         if !found.is_empty() {
-            self.lock().append(&mut found);
+            self.lock().extend(found);
         }
     }
 

@@ -68,7 +68,7 @@ async fn sixteen_submissions_of_one_run_key_make_one_job() {
         // The clocks of the round are gone: nobody may be told a time before theirs.
         world.clock.advance(Duration::from_secs(3600));
     }
-    println!("{rounds} rounds of {AT_ONCE} submissions at once: {rounds} jobs");
+    landfall_tests::say(&format!("{rounds} rounds of {AT_ONCE} submissions at once: {rounds} jobs"));
 }
 
 /// Two overlapping invocations of each step do the work at worst twice, and leave what one leaves.

@@ -89,7 +89,7 @@ async fn cut_anywhere_and_started_again_a_run_lands_as_if_nothing_had_been() {
         undisturbed.cuts().flat_map(|cut| starts().map(|start| Case::single(cut.clone(), start))).collect();
     let tried = cases.len();
     let tally = try_all(undisturbed, cases).await;
-    println!("{calls} calls leave an undisturbed run; the cuts made:\n{tally}");
+    landfall_tests::say(&format!("{calls} calls leave an undisturbed run; the cuts made:\n{tally}"));
     assert!(tally.deviations.is_empty(), "{tally}");
     assert_eq!(tally.cuts(), tried);
 }
@@ -108,7 +108,7 @@ async fn cut_inside_large_transfers_a_run_lands_as_if_nothing_had_been() {
         .collect();
     let tried = cases.len();
     let tally = try_all(undisturbed, cases).await;
-    println!("large transfers; the cuts made:\n{tally}");
+    landfall_tests::say(&format!("large transfers; the cuts made:\n{tally}"));
     assert!(tally.deviations.is_empty(), "{tally}");
     assert_eq!(tally.cuts(), tried);
 }
@@ -155,7 +155,9 @@ async fn cut_twice_a_run_lands_as_if_nothing_had_been() {
         })
         .collect();
     let tally = try_all(undisturbed, cases).await;
-    println!("{pairs} pairs of seed {seed}; the cuts made, by the first of each:\n{tally}");
+    landfall_tests::say(&format!(
+        "{pairs} pairs of seed {seed}; the cuts made, by the first of each:\n{tally}"
+    ));
     assert!(tally.deviations.is_empty(), "LANDFALL_CUT_SEED={seed} LANDFALL_CUT_PAIRS={pairs}:\n{tally}");
 }
 

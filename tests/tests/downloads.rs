@@ -89,7 +89,7 @@ async fn a_download_cut_twenty_times_transfers_less_than_a_tenth_more() {
     let size = assert_staged(&theatre, &event).await;
     let cut = downloads(&theatre).iter().filter(|entry| !entry.complete).count() as u64;
     let transferred = theatre.world.simulator.journal().bytes_downloaded();
-    println!("{size} bytes, cut {cut} times: {transferred} bytes were transferred");
+    landfall_tests::say(&format!("{size} bytes, cut {cut} times: {transferred} bytes were transferred"));
     assert_eq!(cut, CUTS);
     assert!(transferred * 10 < size * 11, "{transferred} bytes for a file of {size}");
 }
@@ -122,7 +122,7 @@ async fn a_download_whose_process_ends_goes_on_from_the_parts_that_are_stored() 
     }
     let size = assert_staged(&theatre, &event).await;
     let starts: Vec<u64> = downloads(&theatre).iter().map(range_start).collect();
-    println!("{size} bytes, fetched by four processes from {starts:?}");
+    landfall_tests::say(&format!("{size} bytes, fetched by four processes from {starts:?}"));
     let last = *starts.last().unwrap();
     assert!(last > 0 && starts.iter().all(|start| start.is_multiple_of(part)), "{starts:?}");
     assert_eq!(theatre.world.unfinished_uploads().await, 0);
