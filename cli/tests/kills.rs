@@ -166,6 +166,10 @@ async fn land_killed(seed: u64, most: usize, undisturbed: Duration) -> Killed {
             }
         }
     };
+    // Promise 1: a run whose id was not written down when the kill came, and that was landed by its job's id, is
+    // found at the source by whoever starts it again.
+    let Came::Ended(again) = machine.killed_after(None, None) else { panic!("nobody kills it") };
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
     holds_what_the_source_gave(&machine, &landed).await;
     killed
 }
