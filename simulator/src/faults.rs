@@ -6,6 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::epm::EpmFaults;
+use crate::folio::FolioFaults;
+use crate::fusion::rest::RestFaults;
+
 /// How often something goes wrong: the first so many times (a passing fault, which a retry survives), or
 /// always. In JSON a number, or `"always"`. The default is never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +94,12 @@ pub struct Faults {
     /// What is wrong with one of the archives. Acts when a job's output is made, so on jobs that have not
     /// finished yet.
     pub archive: ArchiveFaults,
+    /// Fusion's REST resources.
+    pub rest: RestFaults,
+    /// Oracle EPM.
+    pub epm: EpmFaults,
+    /// FOLIO.
+    pub folio: FolioFaults,
 }
 
 /// What can happen to any request before its endpoint looks at it. Counted by endpoint, and where the

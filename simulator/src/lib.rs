@@ -27,7 +27,9 @@ mod answer;
 mod clock;
 pub mod credentials;
 mod data;
+mod epm;
 pub mod faults;
+mod folio;
 mod fusion;
 mod idcs;
 mod journal;
@@ -47,7 +49,10 @@ use tokio::net::TcpListener;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use data::{ExpectedFile, ExpectedMember, Landing, MemberReader};
+pub use epm::{EpmFaults, EpmScenario};
 pub use faults::{Faults, Times};
+pub use folio::{FolioFaults, FolioScenario};
+pub use fusion::rest::{RestFaults, RestScenario};
 pub use journal::{Entry, JOURNAL_FILE, Journal, Operation};
 pub use scenario::{Format, MemberSize, PlantedJob, Producer, Scenario};
 

@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::epm::EpmScenario;
+use crate::folio::FolioScenario;
+use crate::fusion::rest::RestScenario;
+
 /// The data that jobs yield. The same scenario and the same job id give the same bytes, always.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +30,12 @@ pub struct Scenario {
     pub max_occurrences: u32,
     /// Jobs that the pod's list holds from the start, all finished and without output.
     pub planted_jobs: Vec<PlantedJob>,
+    /// Fusion's REST resources.
+    pub rest: RestScenario,
+    /// Oracle EPM.
+    pub epm: EpmScenario,
+    /// FOLIO.
+    pub folio: FolioScenario,
 }
 
 impl Default for Scenario {
@@ -40,6 +50,9 @@ impl Default for Scenario {
             producers: Vec::new(),
             max_occurrences: 3,
             planted_jobs: Vec::new(),
+            rest: RestScenario::default(),
+            epm: EpmScenario::default(),
+            folio: FolioScenario::default(),
         }
     }
 }

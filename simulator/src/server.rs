@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::answer::{self, AcceptedJob, ByFault, HangUp};
 use crate::journal::Line;
 use crate::world::World;
-use crate::{fusion, idcs};
+use crate::{epm, folio, fusion, idcs};
 
 /// A running listener.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ impl Server {
         let router = Router::new()
             .merge(idcs::routes())
             .merge(fusion::routes())
+            .merge(epm::routes())
+            .merge(folio::routes())
             .fallback(unknown)
             .layer(middleware::from_fn_with_state(world.clone(), record))
             .with_state(world);

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::epm::EpmState;
 use crate::faults::Times;
+use crate::folio::FolioState;
+use crate::fusion::rest::RestState;
 
 /// The state's file in the data folder.
 const STATE_FILE: &str = "state.json";
@@ -34,6 +37,12 @@ pub(crate) struct State {
     pub(crate) windows: BTreeMap<String, u64>,
     /// How often each switch has been asked whether it acts, by switch and subject.
     pub(crate) occasions: BTreeMap<String, u32>,
+    #[serde(default)]
+    pub(crate) rest: RestState,
+    #[serde(default)]
+    pub(crate) epm: EpmState,
+    #[serde(default)]
+    pub(crate) folio: FolioState,
 }
 
 impl Default for State {
@@ -48,6 +57,9 @@ impl Default for State {
             jobs: BTreeMap::new(),
             windows: BTreeMap::new(),
             occasions: BTreeMap::new(),
+            rest: RestState::default(),
+            epm: EpmState::default(),
+            folio: FolioState::default(),
         }
     }
 }
