@@ -87,8 +87,16 @@ async fn record(machine: &Machine, archive: &Archive) -> Result<()> {
     let settings = context.landing(&destination).await?.destination;
     let since = context.clock().now();
     let landing_prefix = settings.landing_prefix(&connection, &job_request_id, &export, since)?;
-    let record =
-        JobRecord { connection, job_request_id, export, destination, landing_prefix, run_key: None, since };
+    let record = JobRecord {
+        connection,
+        job_request_id,
+        export,
+        destination,
+        landing_prefix,
+        run_key: None,
+        window: None,
+        since,
+    };
     context.work().await?.record_job(record).await?;
     Ok(())
 }
@@ -104,6 +112,7 @@ async fn stage(machine: &Machine, archive: &Archive) -> Result<()> {
         state: JobState::Succeeded,
         native_status: "READ".to_owned(),
         message: None,
+        expected_rows: None,
         since: machine.context().clock().now(),
     };
     work.record_outcome(&job, outcome).await?;

@@ -127,7 +127,9 @@ impl Context {
         let wrap = self.wrap.as_ref().map(|wrap| &**wrap as source::Wrap<'_>);
         let open = async {
             let connection = self.config.connection(name).await?;
-            source::open(name, &connection, Arc::clone(&self.clock), wrap)
+            let means =
+                source::Means { clock: Arc::clone(&self.clock), work: Box::pin(self.work()).await?, wrap };
+            source::open(name, &connection, means)
         };
         self.sources.get(name, self.clock.now(), open).await
     }
@@ -196,6 +198,7 @@ impl Context {
             destination,
             landing_prefix,
             run_key: None,
+            window: None,
             since,
         };
         Ok(self.work().await?.record_job(record).await?)

@@ -154,8 +154,30 @@ pub struct JobRecord {
     /// The run that it belongs to; none for a job that somebody else submitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_key: Option<RunKey>,
+    /// What time its rows are of, where landfall divides the export into increments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// When landfall submitted it, or first saw it. Its deadline counts from here.
     pub since: Timestamp,
+}
+
+/// The rows of an increment: those whose time is in `[from, until)`.
+///
+/// Increments of one export follow each other without a gap. Each begins a little before the end of the one before
+/// it, so a row whose time is before `overlap_until` may have landed with that one too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The field that tells a row's time.
+    pub field: String,
+    /// The first moment that is in it; none where it has all rows before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// The first moment that is not in it any more.
+    pub until: Timestamp,
+    /// Rows before this moment may have landed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap_until: Option<Timestamp>,
 }
 
 impl JobRecord {
@@ -176,6 +198,9 @@ pub struct Outcome {
     /// What the source said about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// How many rows or records it has put out, where the source counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rows: Option<u64>,
     /// When landfall saw it first.
     pub since: Timestamp,
 }

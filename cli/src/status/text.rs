@@ -264,6 +264,7 @@ mod tests {
                 state: JobState::Succeeded,
                 native_status: "SUCCEEDED".to_owned(),
                 message: None,
+                expected_rows: None,
                 since: "2026-11-21T07:00:00Z".parse().unwrap(),
             }),
             listed_bytes: Some(6 << 20),

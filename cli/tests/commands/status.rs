@@ -153,6 +153,8 @@ async fn runs_without_a_job_are_shown() {
             claimed_by: "somebody".to_owned(),
             claimed_at: hours_ago(hours),
             released,
+            called: false,
+            window: None,
             job_request_id: job.map(|job| job.parse().unwrap()),
         };
         let run_key: RunKey = run_key.parse().unwrap();

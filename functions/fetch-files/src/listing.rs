@@ -68,6 +68,7 @@ async fn outcome(
         state: status.state,
         native_status: status.native_status,
         message: status.message,
+        expected_rows: status.expected_rows,
         since: context.clock().now(),
     };
     Ok(work.record_outcome(&job.job(), outcome).await?)

@@ -51,6 +51,7 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
                 state: status.state,
                 native_status: status.native_status,
                 message: status.message,
+                expected_rows: status.expected_rows,
                 since: context.clock().now(),
             };
             Ok(ended(work.record_outcome(&job.job(), outcome).await?))

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use landfall::checksum::Sha256;
 use landfall::job::{
     ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey,
-    StagedFile, Totals,
+    StagedFile, Totals, Window,
 };
 use landfall::source::Export;
 use landfall::store::{ByteBudget, ObjectWriter, Store, StoreError};
@@ -30,6 +30,9 @@ pub struct Manifest {
     pub run_key: Option<RunKey>,
     /// What it exported.
     pub export: Export,
+    /// What time its rows are of, where landfall divides the export into increments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// The destination's name.
     pub destination: DestinationName,
     /// When it was submitted, or first seen.
@@ -58,6 +61,8 @@ pub(crate) struct Head<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     run_key: Option<&'a RunKey>,
     export: &'a Export,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<&'a Window>,
     destination: &'a DestinationName,
     submitted_at: Timestamp,
 }
@@ -71,6 +76,7 @@ impl<'a> Head<'a> {
             job_request_id: &job.job_request_id,
             run_key: job.run_key.as_ref(),
             export: &job.export,
+            window: job.window.as_ref(),
             destination: &job.destination,
             submitted_at: job.since,
         }
@@ -149,6 +155,15 @@ impl ManifestWriter {
 
     /// Ends with how the job ended, and makes the manifest visible.
     pub(crate) async fn finish(mut self, outcome: &Outcome) -> Result<()> {
+        if let Some(expected) = outcome.expected_rows
+            && expected != self.totals.rows
+        {
+            self.writer.abort().await?;
+            return Err(Error::integrity(format!(
+                "the source counts {expected} rows or records, and {} have landed",
+                self.totals.rows
+            )));
+        }
         let tail = Tail {
             state: outcome.state,
             native_status: outcome.native_status.clone(),

@@ -1,17 +1,20 @@
 //! The systems that run export jobs, behind one trait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::config::Connection;
 use crate::error::Result;
-use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey};
+use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::store::WorkState;
 
 pub mod fusion;
 
@@ -75,6 +78,45 @@ pub struct JobStatus {
     pub progress_percent: Option<f64>,
     /// What the source says about it, redacted.
     pub message: Option<String>,
+    /// How many rows or records an ended job has put out, where the source counts them: what lands is held against it.
+    pub expected_rows: Option<u64>,
+}
+
+/// A job to be submitted, or looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// What it exports.
+    pub export: &'a Export,
+    /// The run that it is for.
+    pub run_key: &'a RunKey,
+    /// What time the rows are of, where [`Source::increments`] asked for a window.
+    pub window: Option<&'a Window>,
+}
+
+/// How an export is divided into increments, by the time at which a row changed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Increments {
+    /// The field that tells a row's time.
+    pub field: String,
+    /// How far an increment reaches back into the one before it: a row whose transaction ended late shows then.
+    pub overlap: Duration,
+    /// How far an increment's end stays behind now, for the same reason.
+    pub lag: Duration,
+    /// Where the first increment begins; with all rows, if not said.
+    pub initial_from: Option<Timestamp>,
+    /// The window to export, where the event names one: it moves no watermark.
+    pub given: Option<(Option<Timestamp>, Timestamp)>,
+}
+
+/// What a source's own list says of a run's job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It is there.
+    Job(JobRequestId),
+    /// It is not there.
+    Nothing,
+    /// The source lists no jobs. The text says where a person can look.
+    CannotTell(String),
 }
 
 /// What a source did with a submission.
@@ -128,11 +170,17 @@ pub trait Source: Send + Sync {
     /// Refuses an export that this source cannot run, before anything is called.
     fn accepts(&self, export: &Export) -> Result<()>;
 
+    /// How the export is divided into increments, where that is the client's part: where the source keeps the
+    /// window itself, or the export is of all rows, `None`.
+    fn increments(&self, _export: &Export) -> Option<Increments> {
+        None
+    }
+
     /// Submits a job once. Never called twice for a run key without [`Source::find`] in between.
-    async fn submit(&self, export: &Export, run_key: &RunKey) -> Result<Submission>;
+    async fn submit(&self, order: &Order<'_>) -> Result<Submission>;
 
     /// The job that was submitted for this run key, if the source lists one. More than one is a `Conflict`.
-    async fn find(&self, export: &Export, run_key: &RunKey) -> Result<Option<JobRequestId>>;
+    async fn find(&self, order: &Order<'_>) -> Result<Found>;
 
     /// What a job that somebody else submitted exports, as far as the source says.
     async fn describe(&self, job: &JobRequestId) -> Result<Export>;
@@ -150,14 +198,19 @@ pub trait Source: Send + Sync {
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download>;
 }
 
-/// Opens the source behind a connection. Nothing is called yet. `wrap` puts something of a test's own between its
-/// clients and the wire.
-pub fn open(
-    name: &ConnectionName,
-    connection: &Connection,
-    clock: Arc<dyn Clock>,
-    wrap: Option<Wrap<'_>>,
-) -> Result<Arc<dyn Source>> {
+/// What a source works with, besides its connection's settings.
+pub struct Means<'a> {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The work bucket: inputs of exports are read from there.
+    pub work: WorkState,
+    /// Puts something of a test's own between the source's clients and the wire.
+    pub wrap: Option<Wrap<'a>>,
+}
+
+/// Opens the source behind a connection. Nothing is called yet.
+pub fn open(name: &ConnectionName, connection: &Connection, means: Means<'_>) -> Result<Arc<dyn Source>> {
+    let Means { clock, work: _, wrap } = means;
     Ok(match connection {
         Connection::Fusion(fusion) => {
             Arc::new(fusion::FusionExtractSource::wrapped(name.clone(), fusion, clock, wrap)?)

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::job::{ConnectionName, JobRef, OutputFile, RunKey};
+use sha2::{Digest as _, Sha256};
+
+use crate::job::{ConnectionName, DestinationName, JobRef, OutputFile, RunKey};
+use crate::source::Export;
 
 /// The name of the manifest below a job's landing prefix. No file lands under it.
 pub const MANIFEST: &str = "_manifest.json";
@@ -24,6 +27,19 @@ pub fn runs(of: &ConnectionName) -> String {
 /// Where a run's claim and job request id are kept.
 pub fn run(connection: &ConnectionName, run_key: &RunKey) -> String {
     format!("{}{run_key}.json", runs(connection))
+}
+
+/// Where it is kept up to when the increments of an export have landed. Another export, be it of the same resource
+/// with another filter, or another destination has increments of its own.
+pub fn watermark(connection: &ConnectionName, export: &Export, destination: &DestinationName) -> String {
+    // It is made of strings, numbers and flags: it serialises.
+    let identity = serde_json::to_vec(&(export, destination)).unwrap_or_default();
+    let digest = hex::encode(Sha256::digest(identity));
+    format!(
+        "watermarks/{connection}/{}-{}.json",
+        safe_segment(export.name()),
+        digest.get(..16).unwrap_or_default()
+    )
 }
 
 /// The prefix of a connection's jobs.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Condition, Store, StoreError, Written, keys};
 use crate::job::{
     ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, Receipt, RunKey,
-    StagedFile,
+    StagedFile, Window,
 };
 use crate::source::Export;
 
@@ -32,9 +32,47 @@ pub struct RunRecord {
     /// Whether the claimant has given up, sure that the source has no job of its.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub released: bool,
+    /// Whether the claimant has begun to call the source: from here on it may have a job.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub called: bool,
+    /// What time the run's rows are of, decided once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// The job that it has become.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_request_id: Option<JobRequestId>,
+}
+
+/// Up to when the increments of an export have landed: `watermarks/<connection>/<export>.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watermark {
+    /// The export.
+    pub export: Export,
+    /// Where its increments land.
+    pub destination: DestinationName,
+    /// All rows before this moment have landed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landed_until: Option<Timestamp>,
+    /// The windows that were given to runs since: one counts once its run has landed.
+    pub given: Vec<GivenWindow>,
+}
+
+/// A window, and the run that it was given to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenWindow {
+    /// The run.
+    pub run_key: RunKey,
+    /// Its window.
+    pub window: Window,
+}
+
+impl Watermark {
+    /// Before the first increment.
+    pub fn new(export: Export, destination: DestinationName) -> Self {
+        Self { export, destination, landed_until: None, given: Vec::new() }
+    }
 }
 
 /// The work bucket, by what is kept in it.
@@ -77,6 +115,22 @@ impl WorkState {
             Written::Done(etag) => Ok(Some(etag)),
             Written::NotWritten => Ok(None),
         }
+    }
+
+    /// The watermark at a key, and the `ETag` to change it by.
+    pub async fn watermark(&self, key: &str) -> Result<Option<(Watermark, String)>, StoreError> {
+        self.read(key).await
+    }
+
+    /// Writes a watermark if nobody has changed it; whether it is written.
+    pub async fn write_watermark(
+        &self,
+        key: &str,
+        watermark: &Watermark,
+        unchanged_since: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let condition = unchanged_since.map_or(Condition::Absent, Condition::Unchanged);
+        Ok(matches!(self.store.put(key, json(watermark, key)?, condition).await?, Written::Done(_)))
     }
 
     /// What was asked for.

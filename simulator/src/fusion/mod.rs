@@ -22,7 +22,12 @@ pub(crate) const SCHEDULER: &str = "/api/saas-batch/jobscheduler/v1/jobRequests"
 pub(crate) const FILE_MANAGER: &str = "/api/saas-batch/jobfilemanager/v1/jobRequests";
 
 pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new().merge(boss::routes()).merge(submit::routes()).merge(jobs::routes()).merge(files::routes()).merge(rest::routes())
+    Router::new()
+        .merge(boss::routes())
+        .merge(submit::routes())
+        .merge(jobs::routes())
+        .merge(files::routes())
+        .merge(rest::routes())
 }
 
 /// A query's parameters by name; BOSS writes `$limit`, other parts of Fusion `limit`.

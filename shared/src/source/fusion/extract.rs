@@ -24,8 +24,8 @@ use crate::config::FusionConnection;
 use crate::error::{Error, Result};
 use crate::http::HttpError;
 use crate::http::auth::Authorizer;
-use crate::job::{ConnectionName, JobRecord, JobRequestId, OutputFile, RunKey};
-use crate::source::{Download, Export, JobStatus, ResumeAt, Source, Submission};
+use crate::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
+use crate::source::{Download, Export, Found, JobStatus, Order, ResumeAt, Source, Submission};
 
 /// The source `fusion_extract`.
 #[derive(Debug)]
@@ -106,17 +106,18 @@ impl Source for FusionExtractSource {
         Ok(())
     }
 
-    async fn submit(&self, export: &Export, run_key: &RunKey) -> Result<Submission> {
-        self.accepts(export)?;
-        let export = extraction(export)?;
+    async fn submit(&self, order: &Order<'_>) -> Result<Submission> {
+        self.accepts(order.export)?;
+        let export = extraction(order.export)?;
         if let Some(boss) = &self.boss {
             Boss::new(&self.pod, Arc::clone(boss)).ensure(export).await?;
         }
-        self.batch().submit(export, run_key, self.form).await
+        self.batch().submit(export, order.run_key, self.form).await
     }
 
-    async fn find(&self, export: &Export, run_key: &RunKey) -> Result<Option<JobRequestId>> {
-        self.batch().find(extraction(export)?, run_key).await
+    async fn find(&self, order: &Order<'_>) -> Result<Found> {
+        let found = self.batch().find(extraction(order.export)?, order.run_key).await?;
+        Ok(found.map_or(Found::Nothing, Found::Job))
     }
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::http::scripted::{Reply, Scripted, Seen};
-    use crate::job::JobState;
+    use crate::job::{JobState, RunKey};
 
     const JOBS: &str = "/api/saas-batch/jobscheduler/v1/jobRequests";
     const FILES: &str = "/api/saas-batch/jobfilemanager/v1/jobRequests/44046/outputFiles";
@@ -235,12 +236,17 @@ mod tests {
             destination: "lake".parse().unwrap(),
             landing_prefix: "x/".to_owned(),
             run_key: None,
+            window: None,
             since: Timestamp::UNIX_EPOCH,
         }
     }
 
     fn export() -> Export {
         Export::FusionExtract(simple("SimpleCarriers"))
+    }
+
+    fn order<'a>(export: &'a Export, run_key: &'a RunKey) -> Order<'a> {
+        Order { export, run_key, window: None }
     }
 
     fn key() -> RunKey {
@@ -258,7 +264,7 @@ mod tests {
     async fn a_submission_is_one_post_with_the_batch_token() {
         let location = "https://pod.example.com:443/api/saas-batch/jobScheduler/v1/jobRequests/44046/";
         let pod = TestPod::answering(Reply::status(202).header("Location", location)).await;
-        let submitted = pod.source.submit(&export(), &key()).await.unwrap();
+        let submitted = pod.source.submit(&order(&export(), &key())).await.unwrap();
         assert_eq!(submitted, Submission::Accepted("44046".parse().unwrap()));
         let asked = pod.asked();
         assert_eq!(asked.len(), 1);
@@ -280,13 +286,13 @@ mod tests {
             Reply::json(json!({ "jobRequestId": {} })),
         ] {
             let pod = TestPod::answering(reply.clone()).await;
-            let submitted = pod.source.submit(&export(), &key()).await.unwrap();
+            let submitted = pod.source.submit(&order(&export(), &key())).await.unwrap();
             assert!(matches!(submitted, Submission::Ambiguous(_)), "{reply:?}");
             assert_eq!(pod.asked().len(), 1, "{reply:?}");
         }
         // A body that names the id is as good as a Location.
         let pod = TestPod::answering(Reply::json(json!({ "jobRequestId": 44046 }))).await;
-        let submitted = pod.source.submit(&export(), &key()).await.unwrap();
+        let submitted = pod.source.submit(&order(&export(), &key())).await.unwrap();
         assert_eq!(submitted, Submission::Accepted("44046".parse().unwrap()));
     }
 
@@ -302,7 +308,7 @@ mod tests {
             (Reply::status(302).header("Location", "/login"), "ContractBroken"),
         ] {
             let pod = TestPod::answering(reply).await;
-            line(pod.source.submit(&export(), &key()).await.unwrap_err(), name);
+            line(pod.source.submit(&order(&export(), &key())).await.unwrap_err(), name);
         }
     }
 
@@ -313,9 +319,17 @@ mod tests {
         })
     }
 
+    async fn found(pod: &TestPod) -> Result<Option<JobRequestId>> {
+        match pod.source.find(&order(&export(), &key())).await? {
+            Found::Job(id) => Ok(Some(id)),
+            Found::Nothing => Ok(None),
+            Found::CannotTell(where_to_look) => panic!("{where_to_look}"),
+        }
+    }
+
     async fn find(reply: Value) -> Result<Option<JobRequestId>> {
         let pod = TestPod::answering(Reply::json(reply)).await;
-        pod.source.find(&export(), &key()).await
+        found(&pod).await
     }
 
     /// Ours is found between look-alikes, with the list's items flat and wrapped.
@@ -357,7 +371,7 @@ mod tests {
             Reply::json(json!({ "items": page, "hasMore": offset + 2 < all.len() }))
         })
         .await;
-        assert_eq!(pod.source.find(&export(), &key()).await.unwrap().unwrap().as_str(), "4");
+        assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "4");
         assert_eq!(pod.asked().len(), 3);
         // A list that says nothing of its length is asked for more until nothing new comes.
         let pod = TestPod::start(|seen, _| {
@@ -368,13 +382,13 @@ mod tests {
             Reply::json(json!({ "items": page }))
         })
         .await;
-        assert_eq!(pod.source.find(&export(), &key()).await.unwrap().unwrap().as_str(), "2");
+        assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "2");
         let pod = TestPod::start(|seen, _| match seen.query().is_empty() {
             true => Reply::json(json!({ "items": [listed(1, "carriers-06", "SimpleCarriers")] })),
             false => Reply::status(400),
         })
         .await;
-        assert_eq!(pod.source.find(&export(), &key()).await.unwrap().unwrap().as_str(), "1");
+        assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "1");
         let short = json!({ "items": [listed(1, "x", "y")], "totalItems": 2 });
         let said = line(find(short).await.unwrap_err(), "ContractBroken");
         assert!(said.contains("does not give it"), "{said}");
@@ -612,7 +626,7 @@ mod tests {
             _ => Reply::status(201).header("Location", "/300100641963646"),
         })
         .await;
-        pod.source.submit(&defined(), &key()).await.unwrap();
+        pod.source.submit(&order(&defined(), &key())).await.unwrap();
         let asked = pod.asked();
         let calls: Vec<_> = asked.iter().map(|seen| (seen.method.as_str(), seen.path())).collect();
         assert_eq!(
@@ -655,7 +669,7 @@ mod tests {
                 }
             })
             .await;
-            pod.source.submit(&defined(), &key()).await.unwrap();
+            pod.source.submit(&order(&defined(), &key())).await.unwrap();
             let posts =
                 pod.asked().iter().filter(|seen| seen.method == "POST" && seen.path() != JOBS).count();
             assert_eq!(posts, creations);
@@ -670,7 +684,7 @@ mod tests {
             _ => Reply::status(400).body("{\"title\":\"owner is unknown\"}"),
         })
         .await;
-        let said = line(pod.source.submit(&defined(), &key()).await.unwrap_err(), "Rejected");
+        let said = line(pod.source.submit(&order(&defined(), &key())).await.unwrap_err(), "Rejected");
         assert!(said.contains("creating \"Carriers\"") && said.contains("owner is unknown"), "{said}");
         assert!(pod.asked().iter().all(|seen| seen.path() != JOBS));
     }
@@ -682,7 +696,7 @@ mod tests {
             TestPod::configured(json!({ "scopes": { "batch": "batch" } }), |_, _| Reply::status(500)).await;
         let said = line(pod.source.accepts(&defined()).unwrap_err(), "InvalidConfig");
         assert!(said.contains("scopes.boss"), "{said}");
-        line(pod.source.submit(&defined(), &key()).await.unwrap_err(), "InvalidConfig");
+        line(pod.source.submit(&order(&defined(), &key())).await.unwrap_err(), "InvalidConfig");
         assert_eq!(pod.server.count(), 0);
     }
 

@@ -172,6 +172,7 @@ impl JobDetails {
             }
         }
         Some(JobStatus {
+            expected_rows: None,
             state,
             native_status: native,
             is_known: said.is_some(),

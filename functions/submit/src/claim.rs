@@ -1,0 +1,201 @@
+//! The run's record: who may submit, and which job the run has become.
+
+use std::time::Duration;
+
+use landfall::clock::{Clock, Deadline, elapsed};
+use landfall::event::RunEvent;
+use landfall::job::JobRequestId;
+use landfall::store::{RunRecord, WorkState};
+use landfall::{Error, Result};
+
+use crate::{FIRST_WAIT, LONGEST_WAIT, MAY_SUBMIT};
+
+/// An invocation that has less time than this left does not begin to submit.
+const ENOUGH_TO_SUBMIT: Duration = Duration::from_secs(75);
+
+/// A run, and what it is decided with who submits it.
+pub(crate) struct Run<'a> {
+    pub(crate) work: WorkState,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) lease: Duration,
+    pub(crate) event: &'a RunEvent,
+    pub(crate) deadline: &'a Deadline,
+}
+
+/// What waiting for a turn ends with.
+pub(crate) enum Turn {
+    /// The run has its job.
+    Submitted(JobRequestId),
+    /// It is ours to submit.
+    Ours { claim: Box<Claim>, before: Before },
+}
+
+/// What the claimant before us, if there was one, may have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// There was none, or it was sure that the source has no job of the run.
+    Nobody,
+    /// It died before it called the source.
+    DiedBeforeItsCall,
+    /// It called the source, and what came of that is not recorded.
+    MayHaveSubmitted,
+}
+
+/// A claim that was ours when it was written last.
+pub(crate) struct Claim {
+    pub(crate) record: RunRecord,
+    etag: String,
+}
+
+impl Run<'_> {
+    /// Waits until the run has its job, or it is our turn to submit it.
+    pub(crate) async fn claim(&self) -> Result<Turn> {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let (found, etag) = match self.work.run(&self.event.connection, &self.event.run_key).await? {
+                Some((found, etag)) => (Some(found), Some(etag)),
+                None => (None, None),
+            };
+            if let Some(found) = &found {
+                self.must_be_the_same_run(found)?;
+                if let Some(id) = &found.job_request_id {
+                    return Ok(Turn::Submitted(id.clone()));
+                }
+            }
+            self.must_have_time()?;
+            if found.as_ref().is_none_or(|found| self.is_free(found)) {
+                let record = self.new_claim(found.as_ref());
+                if let Some(etag) = self.write(&record, etag.as_deref()).await? {
+                    let before = before(found.as_ref());
+                    return Ok(Turn::Ours { claim: Box::new(Claim { record, etag }), before });
+                }
+            } else {
+                self.clock.sleep(wait).await;
+                wait = LONGEST_WAIT.min(wait * 2);
+            }
+        }
+    }
+
+    /// Makes sure, before the source is called, that the claim is ours for long enough, and that whoever finds it
+    /// knows of the call. It fails if another invocation has taken the claim over.
+    pub(crate) async fn hold(&self, claim: &mut Claim) -> Result<()> {
+        self.must_have_time()?;
+        let is_fresh = elapsed(claim.record.claimed_at, self.clock.now()) < MAY_SUBMIT;
+        if is_fresh && claim.record.called {
+            return Ok(());
+        }
+        let claimed_at = if is_fresh { claim.record.claimed_at } else { self.clock.now() };
+        self.change(claim, RunRecord { claimed_at, called: true, ..claim.record.clone() }).await
+    }
+
+    /// Changes what the claim says; it fails if another invocation has taken the claim over.
+    pub(crate) async fn change(&self, claim: &mut Claim, record: RunRecord) -> Result<()> {
+        match self.write(&record, Some(&claim.etag)).await? {
+            Some(etag) => {
+                *claim = Claim { record, etag };
+                Ok(())
+            }
+            None => Err(Error::source_unavailable(format!(
+                "run {} is being submitted by another invocation by now: call again",
+                self.event.run_key
+            ))),
+        }
+    }
+
+    /// Gives the claim up, sure that the source has no job of the run.
+    pub(crate) async fn release(&self, claim: Box<Claim>) -> Result<()> {
+        let record = RunRecord { released: true, called: false, ..claim.record };
+        self.write(&record, Some(&claim.etag)).await.map(|_| ())
+    }
+
+    /// Writes the id behind the claim. If somebody took the claim over meanwhile, theirs is what counts.
+    pub(crate) async fn record_id(&self, claim: Box<Claim>, id: JobRequestId) -> Result<JobRequestId> {
+        if self.write_id(claim, &id).await? {
+            return Ok(id);
+        }
+        match self.claim().await? {
+            Turn::Submitted(theirs) if theirs == id => Ok(id),
+            Turn::Submitted(theirs) => Err(self.two_jobs(&id, &theirs)),
+            Turn::Ours { claim, .. } => match self.write_id(claim, &id).await? {
+                true => Ok(id),
+                false => Err(Error::store_unavailable(format!(
+                    "the record of run {} keeps changing: call again",
+                    self.event.run_key
+                ))),
+            },
+        }
+    }
+
+    async fn write_id(&self, claim: Box<Claim>, id: &JobRequestId) -> Result<bool> {
+        let record = RunRecord { job_request_id: Some(id.clone()), ..claim.record };
+        Ok(self.write(&record, Some(&claim.etag)).await?.is_some())
+    }
+
+    async fn write(&self, record: &RunRecord, unchanged_since: Option<&str>) -> Result<Option<String>> {
+        let RunEvent { connection, run_key, .. } = self.event;
+        match self.work.write_run(connection, run_key, record, unchanged_since).await? {
+            Some(etag) => Ok(Some(etag)),
+            // Our own write may be there though its answer was lost.
+            None => match self.work.run(connection, run_key).await? {
+                Some((found, etag)) if found == *record => Ok(Some(etag)),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    fn new_claim(&self, found: Option<&RunRecord>) -> RunRecord {
+        RunRecord {
+            export: self.event.export.clone(),
+            destination: self.event.destination.clone(),
+            claimed_by: uuid::Uuid::new_v4().to_string(),
+            claimed_at: self.clock.now(),
+            released: false,
+            called: found.is_some_and(|found| found.called),
+            window: found.and_then(|found| found.window.clone()),
+            job_request_id: None,
+        }
+    }
+
+    fn is_free(&self, found: &RunRecord) -> bool {
+        found.released || elapsed(found.claimed_at, self.clock.now()) >= self.lease
+    }
+
+    fn must_be_the_same_run(&self, found: &RunRecord) -> Result<()> {
+        let differs = match (found.export == self.event.export, found.destination == self.event.destination) {
+            (true, true) => return Ok(()),
+            (false, _) => "export",
+            (true, false) => "destination",
+        };
+        Err(Error::conflict(format!(
+            "run {} on {} was started before with another {differs}: another {differs} needs another run_key",
+            self.event.run_key, self.event.connection
+        )))
+    }
+
+    pub(crate) fn must_have_time(&self) -> Result<()> {
+        match self.deadline.is_within(ENOUGH_TO_SUBMIT) {
+            false => Ok(()),
+            true => Err(Error::source_unavailable(format!(
+                "too little time is left to see run {} submitted: call again",
+                self.event.run_key
+            ))),
+        }
+    }
+
+    fn two_jobs(&self, ours: &JobRequestId, theirs: &JobRequestId) -> Error {
+        Error::conflict(format!(
+            "run {} has two jobs at the source, {theirs} (recorded) and {ours}: land the second with `landfall resume`, \
+             or cancel it there",
+            self.event.run_key
+        ))
+    }
+}
+
+fn before(found: Option<&RunRecord>) -> Before {
+    match found {
+        None => Before::Nobody,
+        Some(found) if found.released => Before::Nobody,
+        Some(found) if found.called => Before::MayHaveSubmitted,
+        Some(_) => Before::DiedBeforeItsCall,
+    }
+}
