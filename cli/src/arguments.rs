@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
+use submit::Seen;
 
 /// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
 #[derive(Debug, Parser)]
@@ -47,6 +48,12 @@ pub(crate) enum Command {
 pub(crate) struct Run {
     /// The run event, a JSON file, or - for stdin
     pub(crate) event: PathBuf,
+    /// The run's job, which somebody has found at the source: for a run whose submission had no known outcome
+    #[arg(long, value_name = "JOB_REQUEST_ID", conflicts_with = "no_job")]
+    pub(crate) job: Option<JobRequestId>,
+    /// The run surely has no job at the source: submit it, though it is not known what came of an earlier submission
+    #[arg(long)]
+    pub(crate) no_job: bool,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -175,6 +182,17 @@ pub(crate) struct OnMachine {
 
 /// The default of `--data`.
 const DATA: &str = "./landfall-data";
+
+impl Run {
+    /// What a person has seen at the source.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        match (&self.job, self.no_job) {
+            (Some(id), _) => Some(Seen::Job(id.clone())),
+            (None, true) => Some(Seen::NoJob),
+            (None, false) => None,
+        }
+    }
+}
 
 impl Systems {
     /// The options that another command needs to work with the same systems.

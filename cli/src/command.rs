@@ -46,7 +46,7 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
         let machine = Machine::for_run(&arguments.systems, progress).await?;
         on(machine, async |machine| {
             let since = machine.context().clock().now();
-            let published = run::run(machine, event, &job).await?;
+            let published = run::run(machine, event, arguments.seen(), &job).await?;
             let Some(job) = job.get() else { return Ok(()) };
             let took = elapsed(since, machine.context().clock().now());
             report.landed(machine, job, None, &published, took).await

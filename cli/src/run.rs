@@ -26,6 +26,7 @@ use landfall::{Error, Result, lambda};
 use poll_status::Polled;
 use publish::Published;
 use serde::Serialize;
+use submit::Seen;
 use tracing::Instrument as _;
 
 use crate::machine::Machine;
@@ -36,9 +37,19 @@ use crate::tidy;
 const FILES_AT_ONCE: usize = 3;
 
 /// Lands a run; `job` is told which job it is as soon as that is known.
-pub(crate) async fn run(machine: &Machine, event: RunEvent, job: &OnceLock<JobEvent>) -> Result<Published> {
+///
+/// `seen` is what a person has found out about a run whose submission had no known outcome.
+pub(crate) async fn run(
+    machine: &Machine,
+    event: RunEvent,
+    seen: Option<Seen>,
+    job: &OnceLock<JobEvent>,
+) -> Result<Published> {
     machine.progress().stage(format!("submitting run {}", event.run_key));
     let turn = machine.turn_to_submit(&event).await?;
+    if let Some(seen) = seen {
+        submit::settle(machine.context(), &event, seen, machine.deadline()).await?;
+    }
     let submitted = step(machine, "submit", &event, submit::submit).await?;
     drop(turn);
 

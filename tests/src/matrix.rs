@@ -8,12 +8,17 @@ use std::time::Duration;
 
 use embedded_store::{Intercept, Options};
 use jiff::Timestamp;
+use landfall::ErrorType;
+use landfall::clock::Deadline;
+use landfall::event::parse;
 use serde_json::{Value, json};
 use simulator::Scenario;
+use submit::Seen;
 
 use crate::cut::{Cut, Ended, Line, Made, Moment, Tapped};
+use crate::systems::System;
 use crate::watch::{Landed, Watched, Watcher, landed};
-use crate::{Setup, World, land_noting, resume_noting, run_event, submit_event};
+use crate::{Setup, World, land_noting, resume_noting, submit_event};
 
 /// By then a claim that a dead process has left may be taken over.
 const UNTIL_THE_NEXT_PROCESS: Duration = Duration::from_secs(200);
@@ -39,7 +44,9 @@ impl fmt::Display for Start {
 /// What an undisturbed run does, and leaves.
 #[derive(Debug)]
 pub struct Undisturbed {
-    /// The pod's data.
+    /// The system.
+    pub system: System,
+    /// Its data.
     pub scenario: Scenario,
     /// Every call that left the process.
     pub made: Vec<Made>,
@@ -49,6 +56,7 @@ pub struct Undisturbed {
 
 /// A world in which processes are cut.
 pub struct Theatre {
+    system: System,
     /// The world.
     pub world: World,
     /// What sits on the ways out of each process.
@@ -72,7 +80,12 @@ pub fn beginning() -> Timestamp {
 
 impl Theatre {
     /// A world of this data in which nothing but the expected may land.
-    pub async fn new(scenario: &Scenario, faults: Value, expected: Option<Arc<Landed>>) -> Self {
+    pub async fn new(
+        system: System,
+        scenario: &Scenario,
+        faults: Value,
+        expected: Option<Arc<Landed>>,
+    ) -> Self {
         let line = Arc::new(Line::default());
         let watched = Arc::new(Watched::new(Arc::clone(&line)));
         let setup =
@@ -81,7 +94,7 @@ impl Theatre {
         let world = World::with_store(setup, Options { fsync: false, intercept }).await;
         let watcher = Arc::new(Watcher::new(world.landing_folder(), expected));
         watched.by(Arc::clone(&watcher));
-        Self { world, line, watcher }
+        Self { system, world, line, watcher }
     }
 
     /// Runs one process, to its end or to the cut.
@@ -92,15 +105,13 @@ impl Theatre {
     ) -> Ended<landfall::Result<publish::Published>> {
         let context = self.world.anew().with_transport(Tapped::wrap(&self.line));
         let line = Arc::clone(&self.line);
+        let system = self.system;
         let known = self.known_id().filter(|_| start == Start::Id);
         let process = async move {
             let note = |step| line.enter(step);
             match known {
-                Some(id) => {
-                    let event = json!({ "connection": "fusion-demo", "job_request_id": id });
-                    resume_noting(&context, event, &note).await
-                }
-                None => land_noting(&context, run_event(), &note).await,
+                Some(id) => resume_noting(&context, system.job_event(&id), &note).await,
+                None => land_noting(&context, (system.event)(), &note).await,
             }
         };
         self.line.run(cut, Box::pin(process)).await
@@ -113,15 +124,34 @@ impl Theatre {
 
     /// The job request id, if the process that was cut had come so far that somebody can know it.
     pub fn known_id(&self) -> Option<String> {
-        let jobs = self.world.work_folder().join("jobs/fusion-demo");
+        let jobs = self.world.work_folder().join("jobs").join(self.system.connection);
         let mut jobs = fs::read_dir(jobs).ok()?.flatten().filter(|job| job.path().join("job.json").exists());
         jobs.next().map(|job| job.file_name().to_string_lossy().into_owned())
+    }
+
+    /// Whether somebody must look whether the source has the run's job.
+    fn is_for_a_person(&self, error: &landfall::Error) -> bool {
+        self.system.seen_by_a_person.is_some() && error.error_type() == ErrorType::Conflict
+    }
+
+    /// Says of the run what a person has seen at the source.
+    async fn settle(&self) {
+        let job = self.system.seen_by_a_person.and_then(|look| look(&self.world.simulator));
+        self.wait();
+        let context = self.world.anew();
+        let event = parse((self.system.event)()).expect("an event");
+        let seen = match job {
+            Some(id) => Seen::Job(id.parse().expect("an id")),
+            None => Seen::NoJob,
+        };
+        let deadline = Deadline::none(self.world.clock.clone());
+        submit::settle(&context, &event, seen, &deadline).await.expect("a run that can be settled");
     }
 
     /// Holds what is there against the undisturbed run.
     pub async fn deviations(&self, expected: &Landed) -> Vec<String> {
         let mut found = self.watcher.seen();
-        let jobs = self.world.simulator.journal().jobs_submitted();
+        let jobs = (self.system.jobs)(&self.world.simulator);
         if jobs != 1 {
             found.push(format!("the source has seen {jobs} jobs"));
         }
@@ -152,7 +182,8 @@ impl Theatre {
     /// submits it later, and its manifest says so.
     fn manifest_at_the_beginning(&self, manifest: &[u8]) -> Vec<u8> {
         let Some(id) = self.known_id() else { return manifest.to_vec() };
-        let record = self.world.work_folder().join(format!("jobs/fusion-demo/{id}/job.json"));
+        let record = format!("jobs/{}/{id}/job.json", self.system.connection);
+        let record = self.world.work_folder().join(record);
         let record: Value = serde_json::from_slice(&fs::read(record).expect("a record")).expect("a record");
         let line = |at: &Value| format!("\"submitted_at\": {at}");
         let manifest = String::from_utf8_lossy(manifest);
@@ -167,8 +198,8 @@ impl Theatre {
 
 impl Undisturbed {
     /// Runs undisturbed.
-    pub async fn run(scenario: Scenario) -> Self {
-        let theatre = Theatre::new(&scenario, Value::Null, None).await;
+    pub async fn run(system: System, scenario: Scenario) -> Self {
+        let theatre = Theatre::new(system, &scenario, Value::Null, None).await;
         match theatre.process(Start::Event, None).await {
             Ended::ByItself(Ok(_)) => {}
             other => panic!("the undisturbed run: {other:?}"),
@@ -177,7 +208,7 @@ impl Undisturbed {
         let landed = Arc::new(landed(&theatre.world.landing_folder()));
         assert_eq!(theatre.deviations(&landed).await, Vec::<String>::new(), "the undisturbed run");
         theatre.end().await;
-        Self { scenario, made, landed }
+        Self { system, scenario, made, landed }
     }
 
     /// Every call and every moment of it.
@@ -189,7 +220,8 @@ impl Undisturbed {
 
     /// Runs with a process cut at each of these in turn, then with one that is not, and says what differs.
     pub async fn cut_at(&self, cuts: Vec<Cut>, start: Start, must_come: bool) -> Verdict {
-        let theatre = Theatre::new(&self.scenario, Value::Null, Some(Arc::clone(&self.landed))).await;
+        let expected = Some(Arc::clone(&self.landed));
+        let theatre = Theatre::new(self.system, &self.scenario, Value::Null, expected).await;
         let mut verdict = Verdict::default();
         let mut from = Start::Event;
         for cut in cuts {
@@ -198,6 +230,7 @@ impl Undisturbed {
             match ended {
                 Ended::Cut => {}
                 Ended::ByItself(Err(error)) if error.retryable() => {}
+                Ended::ByItself(Err(error)) if theatre.is_for_a_person(&error) => theatre.settle().await,
                 Ended::ByItself(Err(error)) => verdict.deviations.push(described(&error)),
                 Ended::ByItself(Ok(_)) if must_come && !theatre.line.was_cut() => {
                     verdict.deviations.push("the call to be cut at never came".to_owned());
@@ -211,7 +244,12 @@ impl Undisturbed {
             // Nobody can know an id: the case is the one that starts again from the event.
             return verdict;
         }
-        match theatre.process(from, None).await {
+        let mut ended = theatre.process(from, None).await;
+        if matches!(&ended, Ended::ByItself(Err(error)) if theatre.is_for_a_person(error)) {
+            theatre.settle().await;
+            ended = theatre.process(from, None).await;
+        }
+        match ended {
             Ended::ByItself(Ok(_)) => {}
             Ended::ByItself(Err(error)) => verdict.deviations.push(described(&error)),
             Ended::Cut => verdict.deviations.push("the last process ended early".to_owned()),
@@ -219,7 +257,7 @@ impl Undisturbed {
         if start == Start::Id {
             // Whoever starts the run by its event once more is told that it has landed.
             theatre.wait();
-            match submit_event(&theatre.world.anew(), run_event()).await {
+            match submit_event(&theatre.world.anew(), (self.system.event)()).await {
                 Ok(submitted) if submitted.landed => {}
                 Ok(submitted) => verdict.deviations.push(format!("submitted again: {submitted:?}")),
                 Err(error) => verdict.deviations.push(described(&error)),

@@ -11,6 +11,7 @@ use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, parse};
 use landfall_tests::clock::FastClock;
 use landfall_tests::matrix::{Theatre, Undisturbed};
+use landfall_tests::systems::FUSION_EXTRACT;
 use landfall_tests::{Setup, World, run_event, submit_event};
 use serde_json::{Value, json};
 use simulator::{Faults, MemberSize, Producer, Scenario};
@@ -87,7 +88,7 @@ async fn overlapping_invocations_of_each_step_leave_what_one_leaves() {
         ..small.clone()
     };
     for (scenario, rounds) in [(small, 12), (large, 4)] {
-        let undisturbed = Undisturbed::run(scenario).await;
+        let undisturbed = Undisturbed::run(FUSION_EXTRACT, scenario).await;
         for round in 0..rounds {
             overlapping(&undisturbed, round).await;
         }
@@ -96,7 +97,8 @@ async fn overlapping_invocations_of_each_step_leave_what_one_leaves() {
 
 async fn overlapping(undisturbed: &Undisturbed, round: usize) {
     let expected = &undisturbed.landed;
-    let theatre = Theatre::new(&undisturbed.scenario, Value::Null, Some(Arc::clone(expected))).await;
+    let theatre =
+        Theatre::new(FUSION_EXTRACT, &undisturbed.scenario, Value::Null, Some(Arc::clone(expected))).await;
     let theatre = Arc::new(theatre);
     let world = &theatre.world;
     let submitted = submit_event(&world.context, run_event()).await.unwrap();

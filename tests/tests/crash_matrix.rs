@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
+use landfall_tests::systems::{self, FUSION_EXTRACT, System};
 use landfall_tests::watch::{Landed, landed};
 use serde_json::json;
 use simulator::{MemberSize, Producer, Scenario};
@@ -18,23 +19,13 @@ const AT_ONCE: usize = 6;
 const PAIRS: u64 = 60;
 const SEED: u64 = 20_261_121;
 
-/// The least job with all that a job has: two archives, two members of one name, a metadata file.
-fn small() -> Scenario {
-    Scenario {
-        views: vec!["carriersExtract".to_owned()],
-        chunks_per_view: 2,
-        member_size: MemberSize::Rows(5),
-        ..Scenario::default()
-    }
-}
-
 /// One archive and one member that take three parts each.
 fn large() -> Scenario {
     Scenario {
         chunks_per_view: 1,
         member_size: MemberSize::Bytes(20 << 20),
         producers: vec![Producer::Stored],
-        ..small()
+        ..(FUSION_EXTRACT.small)()
     }
 }
 
@@ -83,21 +74,28 @@ fn starts() -> [Start; 2] {
 /// Every call of a run, every moment of it, started again from the event and from the id alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_anywhere_and_started_again_a_run_lands_as_if_nothing_had_been() {
-    let undisturbed = Undisturbed::run(small()).await;
-    let calls = undisturbed.made.len();
-    let cases: Vec<Case> =
-        undisturbed.cuts().flat_map(|cut| starts().map(|start| Case::single(cut.clone(), start))).collect();
-    let tried = cases.len();
-    let tally = try_all(undisturbed, cases).await;
-    landfall_tests::say(&format!("{calls} calls leave an undisturbed run; the cuts made:\n{tally}"));
-    assert!(tally.deviations.is_empty(), "{tally}");
-    assert_eq!(tally.cuts(), tried);
+    for system in systems::ALL {
+        let undisturbed = Undisturbed::run(system, (system.small)()).await;
+        let calls = undisturbed.made.len();
+        let cases: Vec<Case> = undisturbed
+            .cuts()
+            .flat_map(|cut| starts().map(|start| Case::single(cut.clone(), start)))
+            .collect();
+        let tried = cases.len();
+        let tally = try_all(undisturbed, cases).await;
+        let kind = system.kind;
+        landfall_tests::say(&format!(
+            "{kind}: {calls} calls leave an undisturbed run; the cuts made:\n{tally}"
+        ));
+        assert!(tally.deviations.is_empty(), "{kind}: {tally}");
+        assert_eq!(tally.cuts(), tried, "{kind}");
+    }
 }
 
 /// The same for the calls that only large files and members make: uploads by parts, their checkpoints, the download.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_inside_large_transfers_a_run_lands_as_if_nothing_had_been() {
-    let undisturbed = Undisturbed::run(large()).await;
+    let undisturbed = Undisturbed::run(FUSION_EXTRACT, large()).await;
     let is_about_parts = |made: &Made| {
         ["Upload", "Part", "/checkpoints/", "/content"].iter().any(|mark| made.name.contains(mark))
     };
@@ -117,7 +115,7 @@ async fn cut_inside_large_transfers_a_run_lands_as_if_nothing_had_been() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_archive_leaves_no_upload_of_an_earlier_process() {
     let faults = json!({ "archive": { "kind": "bad_crc" } });
-    let theatre = Theatre::new(&small(), faults, None).await;
+    let theatre = Theatre::new(FUSION_EXTRACT, &(FUSION_EXTRACT.small)(), faults, None).await;
     let is_first_read = At::Named("GetObject work/jobs/fusion-demo/44046/staged/0".to_owned(), 1);
     let cut = Cut { at: is_first_read, moment: Moment::Before };
     assert!(matches!(theatre.process(Start::Event, Some(cut)).await, Ended::Cut));
@@ -141,7 +139,14 @@ async fn a_refused_archive_leaves_no_upload_of_an_earlier_process() {
 async fn cut_twice_a_run_lands_as_if_nothing_had_been() {
     let seed = from_environment("LANDFALL_CUT_SEED", SEED);
     let pairs = from_environment("LANDFALL_CUT_PAIRS", PAIRS);
-    let undisturbed = Undisturbed::run(small()).await;
+    for system in systems::ALL {
+        pairs_of(system, pairs, seed).await;
+    }
+}
+
+async fn pairs_of(system: System, pairs: u64, seed: u64) {
+    let kind = system.kind;
+    let undisturbed = Undisturbed::run(system, (system.small)()).await;
     let mut random = fastrand::Rng::with_seed(seed);
     let cuts: Vec<(&Made, Cut)> = undisturbed.cuts().collect();
     let cases: Vec<Case> = (0..pairs)
@@ -156,9 +161,12 @@ async fn cut_twice_a_run_lands_as_if_nothing_had_been() {
         .collect();
     let tally = try_all(undisturbed, cases).await;
     landfall_tests::say(&format!(
-        "{pairs} pairs of seed {seed}; the cuts made, by the first of each:\n{tally}"
+        "{kind}: {pairs} pairs of seed {seed}; the cuts made, by the first of each:\n{tally}"
     ));
-    assert!(tally.deviations.is_empty(), "LANDFALL_CUT_SEED={seed} LANDFALL_CUT_PAIRS={pairs}:\n{tally}");
+    assert!(
+        tally.deviations.is_empty(),
+        "{kind}: LANDFALL_CUT_SEED={seed} LANDFALL_CUT_PAIRS={pairs}:\n{tally}"
+    );
 }
 
 fn from_environment(name: &str, usual: u64) -> u64 {

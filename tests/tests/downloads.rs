@@ -8,6 +8,7 @@ use landfall::event::{JobEvent, parse};
 use landfall::store::PART_BYTES;
 use landfall_tests::cut::{At, Cut, Ended, Moment, Tapped};
 use landfall_tests::matrix::{Start, Theatre};
+use landfall_tests::systems::FUSION_EXTRACT;
 use landfall_tests::{run_event, submit_event};
 use serde_json::{Value, json};
 use simulator::{Entry, MemberSize, Operation, Producer, Scenario};
@@ -34,7 +35,7 @@ fn one_file(bytes: u64) -> Scenario {
 
 /// A world whose job has ended.
 async fn ended_job(faults: Value) -> (Theatre, JobEvent) {
-    let theatre = Theatre::new(&one_file(file_bytes()), faults, None).await;
+    let theatre = Theatre::new(FUSION_EXTRACT, &one_file(file_bytes()), faults, None).await;
     let context = &theatre.world.context;
     let deadline = Deadline::none(theatre.world.clock.clone());
     let submitted = submit_event(context, run_event()).await.unwrap();

@@ -1,0 +1,51 @@
+//! The systems that jobs run in, as the crash matrix knows them.
+
+use serde_json::{Value, json};
+use simulator::{MemberSize, Scenario, Simulator};
+
+/// A system, and a run in it.
+#[derive(Debug, Clone, Copy)]
+pub struct System {
+    /// The kind of its exports.
+    pub kind: &'static str,
+    /// The connection's name.
+    pub connection: &'static str,
+    /// The run's event.
+    pub event: fn() -> Value,
+    /// The data of the least run that makes every kind of call.
+    pub small: fn() -> Scenario,
+    /// How many jobs the system has been made to run.
+    pub jobs: fn(&Simulator) -> usize,
+    /// What a person who looks for the run's job sees there, where the system itself cannot be asked.
+    pub seen_by_a_person: Option<fn(&Simulator) -> Option<String>>,
+}
+
+/// Every system.
+pub const ALL: [System; 1] = [FUSION_EXTRACT];
+
+/// Oracle Fusion Data Extraction.
+pub const FUSION_EXTRACT: System = System {
+    kind: "fusion_extract",
+    connection: "fusion-demo",
+    event: crate::run_event,
+    small: small_extract,
+    jobs: |simulator| simulator.journal().jobs_submitted(),
+    seen_by_a_person: None,
+};
+
+/// The least job with all that a job has: two archives, two members of one name, a metadata file.
+fn small_extract() -> Scenario {
+    Scenario {
+        views: vec!["carriersExtract".to_owned()],
+        chunks_per_view: 2,
+        member_size: MemberSize::Rows(5),
+        ..Scenario::default()
+    }
+}
+
+impl System {
+    /// The event that goes on with a job of this system.
+    pub fn job_event(&self, id: &str) -> Value {
+        json!({ "connection": self.connection, "job_request_id": id })
+    }
+}
