@@ -40,7 +40,8 @@ def main(landfall: str, by_cargo_lambda: bool) -> None:
 def one_function_at_a_time(call: Call) -> set[str]:
     """Lands a job call by call; returns the events that were used."""
     submitted = call("submit", "submit.json")
-    assert submitted == {"job_request_id": JOB, "already_submitted": False, "landed": False}, submitted
+    accepted = {"job_request_id": JOB, "already_submitted": False, "landed": False, "recurring": False}
+    assert submitted == accepted, submitted
     repeat(call, "poll-status", "poll-status.json", lambda polled: polled["state"] == "succeeded")
     fetched = repeat(call, "fetch-files", "fetch-files.json", lambda fetched: fetched["complete"])
     first = repeat(call, "unpack-upload", "unpack-upload.json", lambda unpacked: unpacked["complete"])
@@ -50,10 +51,12 @@ def one_function_at_a_time(call: Call) -> set[str]:
     for count in ("objects", "bytes", "rows"):
         assert published["totals"][count] == first[count] + others[count], (count, published, first, others)
     assert len(fetched["files"]) == 6 and published["totals"]["objects"] >= 6, fetched
-    assert call("submit", "submit.json") == {"job_request_id": JOB, "already_submitted": True, "landed": True}
+    assert call("submit", "submit.json") == accepted | {"already_submitted": True, "landed": True}
+    swept = call("sweep", "sweep.json")
+    assert swept["landed"] == 1 and JOB not in [job["job_request_id"] for job in swept["jobs"]], swept
     return {
         "submit.json", "poll-status.json", "fetch-files.json",
-        "unpack-upload.json", "unpack-upload-s3.json", "publish.json",
+        "unpack-upload.json", "unpack-upload-s3.json", "publish.json", "sweep.json",
     }
 
 

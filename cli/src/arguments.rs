@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
 use submit::Seen;
 
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Resume(Resume),
     /// Call one function once, as Lambda would, and print its result as JSON
     Invoke(Invoke),
+    /// Land what has ended at the source and has not landed, whoever started it: occurrences of recurring requests too
+    Sweep(Sweep),
     /// Land files of this machine: unpacked, verified, one job and one manifest a file
     Unpack(Unpack),
     /// Show what is known of runs and jobs, and what happens next; changes nothing and asks no source
@@ -81,6 +84,25 @@ pub(crate) struct Invoke {
     pub(crate) function: Function,
     /// Its event, a JSON file, or - for stdin
     pub(crate) event: PathBuf,
+    /// Where it runs.
+    #[command(flatten)]
+    pub(crate) systems: Systems,
+}
+
+/// `landfall sweep`.
+#[derive(Debug, Args)]
+pub(crate) struct Sweep {
+    /// The connection whose jobs are looked at
+    pub(crate) connection: ConnectionName,
+    /// An export whose jobs are to land; given again for more, * for all
+    #[arg(long = "export", value_name = "NAME", required = true)]
+    pub(crate) exports: Vec<String>,
+    /// Where jobs land that landfall did not submit
+    #[arg(long, value_name = "NAME")]
+    pub(crate) destination: DestinationName,
+    /// Only jobs that ended at this time or later, 2026-11-21T06:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -139,6 +161,8 @@ pub(crate) enum Function {
     UnpackUpload,
     /// Writes the job's manifest
     Publish,
+    /// Finds what has ended at the source and has not landed
+    Sweep,
 }
 
 /// The systems that a command works with.
@@ -212,6 +236,11 @@ impl OnMachine {
         let data = Some(self.data.as_path()).filter(|data| *data != Path::new(DATA));
         [option("data", data), option("config", self.config.as_deref())].concat()
     }
+}
+
+/// A word as an option's value.
+pub(crate) fn as_word(text: &str) -> String {
+    quoted(text)
 }
 
 fn option(name: &str, path: Option<&Path>) -> String {

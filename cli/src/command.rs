@@ -11,15 +11,16 @@ use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
 use serde_json::Value;
 
-use crate::arguments::{Arguments, Command, Invoke, Resume, Run, Status, Systems, Unpack};
+use crate::arguments::{Arguments, Command, Invoke, Resume, Run, Status, Sweep, Systems, Unpack};
 use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::report::{About, Report};
+use crate::run::Ran;
 use crate::stop::unless_stopped;
 use crate::unpack::Archive;
-use crate::{event, run, simulate, status, unpack};
+use crate::{event, run, simulate, status, sweep, unpack};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
@@ -27,6 +28,7 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Run(arguments) => run_command(arguments, out, &progress).await,
         Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
         Command::Invoke(arguments) => invoke_command(arguments, out, &progress).await,
+        Command::Sweep(arguments) => sweep_command(arguments, out, &progress).await,
         Command::Unpack(arguments) => unpack_command(arguments, out, &progress).await,
         Command::Status(arguments) => status_command(arguments, out, &progress).await,
         Command::Simulate(arguments) => {
@@ -46,8 +48,16 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
         let machine = Machine::for_run(&arguments.systems, progress).await?;
         on(machine, async |machine| {
             let since = machine.context().clock().now();
-            let published = run::run(machine, event, arguments.seen(), &job).await?;
+            let (export, destination) = (event.export.name().to_owned(), event.destination.clone());
+            let ran = run::run(machine, event, arguments.seen(), &job).await?;
             let Some(job) = job.get() else { return Ok(()) };
+            let published = match ran {
+                Ran::Landed(published) => published,
+                Ran::Recurring => {
+                    let options = arguments.systems.as_options();
+                    return report.recurring(job, &sweep::command(job, &export, &destination, &options));
+                }
+            };
             let took = elapsed(since, machine.context().clock().now());
             report.landed(machine, job, None, &published, took).await
         })
@@ -69,13 +79,7 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
     };
     let outcome = async {
         let machine = Machine::for_run(&arguments.systems, progress).await?;
-        on(machine, async |machine| {
-            let since = machine.context().clock().now();
-            let published = run::resume(machine, &job).await?;
-            let took = elapsed(since, machine.context().clock().now());
-            report.landed(machine, &job, None, &published, took).await
-        })
-        .await
+        on(machine, async |machine| land_one(machine, &job, &mut report).await).await
     }
     .await;
     ended_with(outcome, &mut report, |failure| about_job(failure, Some(&job), &arguments.systems))
@@ -96,6 +100,44 @@ async fn invoke_command(arguments: &Invoke, out: &mut (dyn Write + Send), progre
     }
     .await;
     ended(outcome, &mut report, || about.into_inner().unwrap_or_default())
+}
+
+/// Lands every job that is found, also where one fails.
+async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    let mut code = 0;
+    // A signal may come at any of them.
+    let at = RefCell::new(None);
+    let outcome = async {
+        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        on(machine, async |machine| {
+            let swept = sweep::find(machine, arguments).await?;
+            report.swept(&arguments.connection, &swept)?;
+            code = sweep::exit_code(&swept);
+            for job in swept.jobs {
+                let job = sweep::job_event(job);
+                at.replace(Some(job.clone()));
+                let landed = land_one(machine, &job, &mut report).await;
+                let about = |failure: &Failure| about_job(failure, Some(&job), &arguments.systems);
+                code = worst(code, ended_with(landed, &mut report, about));
+            }
+            Ok(())
+        })
+        .await
+    }
+    .await;
+    let about = |failure: &Failure| About {
+        connection: Some(arguments.connection.to_string()),
+        ..about_job(failure, at.into_inner().as_ref(), &arguments.systems)
+    };
+    worst(code, ended_with(outcome, &mut report, about))
+}
+
+async fn land_one(machine: &Machine, job: &JobEvent, report: &mut Report<'_>) -> Result<(), Failure> {
+    let since = machine.context().clock().now();
+    let published = run::resume(machine, job).await?;
+    let took = elapsed(since, machine.context().clock().now());
+    report.landed(machine, job, None, &published, took).await
 }
 
 /// Lands every file, also where one fails.

@@ -23,6 +23,7 @@ impl Function {
             Self::FetchFiles => "fetch-files",
             Self::UnpackUpload => "unpack-upload",
             Self::Publish => "publish",
+            Self::Sweep => "sweep",
         }
     }
 }
@@ -47,6 +48,7 @@ pub(crate) async fn invoke(machine: &Machine, function: Function, event: Value) 
             Function::FetchFiles => call(machine, event, fetch_files::fetch_files).await,
             Function::UnpackUpload => call(machine, event, unpack_upload::unpack_upload).await,
             Function::Publish => call(machine, event, publish::publish).await,
+            Function::Sweep => call(machine, event, sweep::sweep).await,
         }
     };
     called.instrument(span).await

@@ -22,6 +22,7 @@ mod run;
 mod simulate;
 mod status;
 mod stop;
+mod sweep;
 mod tidy;
 mod unpack;
 

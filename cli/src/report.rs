@@ -8,12 +8,13 @@ use futures::TryStreamExt as _;
 use indicatif::{HumanBytes, HumanCount, HumanDuration};
 use landfall::context::Landing;
 use landfall::event::JobEvent;
-use landfall::job::JobState;
+use landfall::job::{ConnectionName, JobState};
 use landfall::store::StoreError;
 use landfall::{Error, Result};
 use publish::Published;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sweep::{NotWell, Swept};
 
 use crate::failure::Failure;
 use crate::machine::Machine;
@@ -104,6 +105,48 @@ impl<'a> Report<'a> {
         };
         let landing = machine.context().landing(&destination).await?;
         self.print_with_manifest(&line, &landing, &published.manifest_key).await
+    }
+
+    /// The source has accepted a recurring request; `sweep` is the command that lands its occurrences.
+    pub(crate) fn recurring(&mut self, job: &JobEvent, sweep: &str) -> Result<(), Failure> {
+        self.progress.end();
+        if !self.json {
+            let job = job.job();
+            return self.print(
+                format!(
+                    "recurring: {job} is a recurring request: nothing lands yet, as its occurrences are jobs of their own\n\
+                     to land those that have ended, now and then: {sweep}\n"
+                )
+                .as_bytes(),
+            );
+        }
+        let JobEvent { connection, job_request_id, .. } = job;
+        let line = json!({
+            "connection": connection, "job_request_id": job_request_id, "recurring": true, "next": sweep,
+        });
+        self.print(format!("{line}\n").as_bytes())
+    }
+
+    /// A sweep has found this.
+    pub(crate) fn swept(&mut self, connection: &ConnectionName, swept: &Swept) -> Result<(), Failure> {
+        self.progress.end();
+        for job in &swept.failed {
+            let NotWell { job_request_id, export, native_status, message, .. } = job;
+            let said = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+            let text =
+                format!("failed: job {job_request_id} on {connection} ({export}): {native_status}{said}\n");
+            let line = || json!({ "connection": connection, "failed": job });
+            self.print(if self.json { format!("{}\n", line()) } else { text }.as_bytes())?;
+        }
+        match self.json {
+            true => Ok(()),
+            false => {
+                let (landed, found) = (HumanCount(swept.landed), swept.jobs.len());
+                self.print(
+                    format!("swept {connection}: {found} to land, {landed} landed before\n").as_bytes(),
+                )
+            }
+        }
     }
 
     /// A function has returned.
@@ -259,7 +302,6 @@ fn landed_text(
 #[cfg(test)]
 mod tests {
     use landfall::job::Totals;
-    use serde_json::json;
 
     use super::*;
     use crate::failure::Signal;

@@ -36,6 +36,14 @@ use crate::tidy;
 /// How many files are unpacked at once: each brings several members of its own.
 const FILES_AT_ONCE: usize = 3;
 
+/// What a run comes to.
+pub(crate) enum Ran {
+    /// Its job has landed.
+    Landed(Published),
+    /// Its job is a recurring request, which the source has: the occurrences are jobs of their own.
+    Recurring,
+}
+
 /// Lands a run; `job` is told which job it is as soon as that is known.
 ///
 /// `seen` is what a person has found out about a run whose submission had no known outcome.
@@ -44,7 +52,7 @@ pub(crate) async fn run(
     event: RunEvent,
     seen: Option<Seen>,
     job: &OnceLock<JobEvent>,
-) -> Result<Published> {
+) -> Result<Ran> {
     machine.progress().stage(format!("submitting run {}", event.run_key));
     let turn = machine.turn_to_submit(&event).await?;
     if let Some(seen) = seen {
@@ -59,10 +67,13 @@ pub(crate) async fn run(
         destination: None,
     };
     let event = job.get_or_init(|| event);
+    if submitted.recurring {
+        return Ok(Ran::Recurring);
+    }
     if !submitted.landed {
         land(machine, event).await?;
     }
-    publish(machine, event).await
+    publish(machine, event).await.map(Ran::Landed)
 }
 
 /// Goes on with a job from wherever it stands.
@@ -157,7 +168,7 @@ pub(crate) async fn publish(machine: &Machine, event: &JobEvent) -> Result<Publi
 }
 
 /// Calls a function, again where that can help.
-async fn step<Event: Clone + Serialize, Output>(
+pub(crate) async fn step<Event: Clone + Serialize, Output>(
     machine: &Machine,
     name: &'static str,
     event: &Event,

@@ -15,7 +15,7 @@ fn schema<T: JsonSchema>() -> String {
     serde_json::to_string_pretty(&schema_for!(T)).unwrap() + "\n"
 }
 
-fn contract() -> [(&'static str, String); 11] {
+fn contract() -> [(&'static str, String); 13] {
     [
         ("submit.event", schema::<RunEvent>()),
         ("submit.result", schema::<submit::Submitted>()),
@@ -27,6 +27,8 @@ fn contract() -> [(&'static str, String); 11] {
         ("unpack-upload.result", schema::<unpack_upload::Unpacked>()),
         ("publish.event", schema::<JobEvent>()),
         ("publish.result", schema::<publish::Published>()),
+        ("sweep.event", schema::<sweep::SweepEvent>()),
+        ("sweep.result", schema::<sweep::Swept>()),
         ("manifest", schema::<publish::Manifest>()),
     ]
 }
@@ -60,6 +62,7 @@ fn the_sample_events_are_events() {
         let refused = match name.as_str() {
             run if run.starts_with("run-") || run == "submit" => parse::<RunEvent>(event).err(),
             "poll-status" | "fetch-files" | "publish" => parse::<JobEvent>(event).err(),
+            "sweep" => parse::<sweep::SweepEvent>(event).err(),
             "unpack-upload" => parse::<FileEvent>(event).err(),
             "unpack-upload-s3" => parse::<unpack_upload::UnpackEvent>(event).err(),
             other => panic!("events/{other}.json is not known to this test"),

@@ -40,6 +40,13 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
         return Ok(ended(outcome));
     }
 
+    if job.export.recurs() {
+        return Err(Error::invalid_event(format!(
+            "{} is a recurring request, of which nothing lands itself: its occurrences are jobs of their own, which \
+             `sweep` finds",
+            job.job()
+        )));
+    }
     let source = context.source(&job.connection).await?;
     let status = source.status(&job).await?;
     tracing::info!(state = ?status.state, native_status = status.native_status, "the source was asked");

@@ -54,6 +54,9 @@ pub struct Submitted {
     pub already_submitted: bool,
     /// Whether the run has landed: its manifest is there, and nothing is left to do.
     pub landed: bool,
+    /// Whether the job is a recurring request: nothing of it lands itself. Its occurrences are jobs of their own, which
+    /// `sweep` finds.
+    pub recurring: bool,
 }
 
 /// Submits the run's job, or returns the job that it has.
@@ -98,7 +101,8 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
         None => false,
     };
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
-    Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed })
+    let recurring = event.export.recurs();
+    Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring })
 }
 
 /// Decides once, and notes with the claim, what time the run's rows are of.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::config::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
 use crate::store::WorkState;
 
@@ -56,6 +56,14 @@ impl Export {
         }
     }
 
+    /// Whether it is submitted once and runs again and again: each occurrence is a job of its own.
+    pub fn recurs(&self) -> bool {
+        match self {
+            Self::FusionExtract(export) => export.recurs(),
+            Self::File(_) => false,
+        }
+    }
+
     /// Whether a job of this export that puts nothing out is normal.
     pub fn allows_empty(&self) -> bool {
         match self {
@@ -80,6 +88,19 @@ pub struct JobStatus {
     pub message: Option<String>,
     /// How many rows or records an ended job has put out, where the source counts them: what lands is held against it.
     pub expected_rows: Option<u64>,
+}
+
+/// A job that has ended, whoever submitted it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndedJob {
+    /// Its id.
+    pub job_request_id: JobRequestId,
+    /// What it exports, as far as the source says.
+    pub export: Export,
+    /// How it ended.
+    pub status: JobStatus,
+    /// When, where the list says so; otherwise [`Source::ended_at`] may know.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// A job to be submitted, or looked for.
@@ -181,6 +202,16 @@ pub trait Source: Send + Sync {
 
     /// The job that was submitted for this run key, if the source lists one. More than one is a `Conflict`.
     async fn find(&self, order: &Order<'_>) -> Result<Found>;
+
+    /// The jobs that have ended, whoever submitted them; of a recurring request its occurrences, and not itself.
+    async fn ended(&self) -> Result<Vec<EndedJob>> {
+        Err(Error::invalid_event("the source of this connection lists no jobs: there is nothing to sweep"))
+    }
+
+    /// When a job ended, where the source says so.
+    async fn ended_at(&self, _job: &JobRequestId) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
 
     /// What a job that somebody else submitted exports, as far as the source says.
     async fn describe(&self, job: &JobRequestId) -> Result<Export>;

@@ -62,6 +62,11 @@ pub fn outcome(of: &JobRef) -> String {
     format!("{}outcome.json", job(of))
 }
 
+/// That a sweep has told of the job, which did not end well.
+pub fn reported(of: &JobRef) -> String {
+    format!("{}reported.json", job(of))
+}
+
 /// The output files.
 pub fn files(of: &JobRef) -> String {
     format!("{}files.json", job(of))

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Store, StoreError, Written, keys};
 use crate::job::{
-    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, Receipt, RunKey,
-    StagedFile, Window,
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome, Receipt,
+    RunKey, StagedFile, Window,
 };
 use crate::source::Export;
 
@@ -73,6 +73,16 @@ impl Watermark {
     pub fn new(export: Export, destination: DestinationName) -> Self {
         Self { export, destination, landed_until: None, given: Vec::new() }
     }
+}
+
+/// How a job ended of which a sweep has told: `reported.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reported {
+    /// What its status means.
+    pub state: JobState,
+    /// The same in the source's own word.
+    pub native_status: String,
 }
 
 /// The work bucket, by what is kept in it.
@@ -152,6 +162,16 @@ impl WorkState {
     /// Records how a job ended; returns what is recorded.
     pub async fn record_outcome(&self, job: &JobRef, outcome: Outcome) -> Result<Outcome, StoreError> {
         self.write_once(&keys::outcome(job), outcome).await
+    }
+
+    /// Notes that a job which did not end well is told of; whether it ended otherwise when it was told of before, if
+    /// it ever was. A job that was started again at the source and failed again in the same way is told of once.
+    pub async fn report(&self, job: &JobRef, reported: &Reported) -> Result<bool, StoreError> {
+        let key = keys::reported(job);
+        if self.read::<Reported>(&key).await?.is_some_and(|(before, _)| before == *reported) {
+            return Ok(false);
+        }
+        self.store.put(&key, json(reported, &key)?, Condition::Always).await.map(|_| true)
     }
 
     /// The output files, once the list was complete.

@@ -10,6 +10,7 @@ mod status;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use self::batch::{Batch, Form};
 use self::boss::Boss;
@@ -25,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::http::HttpError;
 use crate::http::auth::Authorizer;
 use crate::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
-use crate::source::{Download, Export, Found, JobStatus, Order, ResumeAt, Source, Submission};
+use crate::source::{Download, EndedJob, Export, Found, JobStatus, Order, ResumeAt, Source, Submission};
 
 /// The source `fusion_extract`.
 #[derive(Debug)]
@@ -120,6 +121,20 @@ impl Source for FusionExtractSource {
         Ok(found.map_or(Found::Nothing, Found::Job))
     }
 
+    async fn ended(&self) -> Result<Vec<EndedJob>> {
+        let mut ended = self.batch().ended().await?;
+        for job in &mut ended {
+            job.status.native_status = self.pod.client.redactor().text(&job.status.native_status);
+            job.status.message = self.redacted(job.status.message.take());
+        }
+        Ok(ended)
+    }
+
+    async fn ended_at(&self, job: &JobRequestId) -> Result<Option<Timestamp>> {
+        let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
+        Ok(details.ended_at())
+    }
+
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
         let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
         let request = match details.job_request.filter(|request| request.request_parameters.is_some()) {
@@ -164,7 +179,6 @@ impl Source for FusionExtractSource {
 #[cfg(test)]
 mod tests {
     use futures::StreamExt;
-    use jiff::Timestamp;
     use serde_json::{Value, json};
 
     use super::export::tests::simple;

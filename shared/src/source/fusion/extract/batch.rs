@@ -17,9 +17,9 @@ use crate::config::ScheduleDates;
 use crate::error::{Error, Result};
 use crate::http::auth::Authorizer;
 use crate::http::{Answer, HttpError, Request};
-use crate::job::{JobRequestId, RunKey};
-use crate::source::Submission;
+use crate::job::{JobRequestId, JobState, RunKey};
 use crate::source::fusion::pod::Pod;
+use crate::source::{EndedJob, Export, Submission};
 
 const SCHEDULER: [&str; 4] = ["api", "saas-batch", "jobscheduler", "v1"];
 const JOB_REQUESTS: &str = "jobRequests";
@@ -125,6 +125,14 @@ impl<'a> Batch<'a> {
         Ok(found.and_then(|job| job.job_request))
     }
 
+    /// The data extractions that have ended; of recurring requests their occurrences.
+    pub(super) async fn ended(&self) -> Result<Vec<EndedJob>> {
+        let listed = self.list().await?;
+        let parents: HashSet<String> =
+            listed.iter().filter_map(|job| job.job_request.as_ref()?.parent()).collect();
+        Ok(listed.iter().filter_map(|job| ended(job, &parents)).collect())
+    }
+
     /// Every job request, from a server that pages and from one that does not: nothing of it is documented.
     ///
     /// A list that does not say whether it is whole is asked for more once: a run key that is overlooked
@@ -215,6 +223,18 @@ impl ListedJob {
 
 fn count(items: usize) -> u64 {
     u64::try_from(items).unwrap_or(u64::MAX)
+}
+
+/// A listed job as one that has ended; nothing if it has not, or is no data extraction.
+fn ended(job: &JobDetails, parents: &HashSet<String>) -> Option<EndedJob> {
+    let id = job.job_request_id.as_ref()?.text();
+    let request = job.job_request.as_ref()?;
+    if parents.contains(&id) || request.is_recurring() {
+        return None;
+    }
+    let status = job.status().filter(|status| status.state != JobState::Running)?;
+    let export = Export::FusionExtract(described(request).ok()?);
+    Some(EndedJob { job_request_id: id.parse().ok()?, export, status, ended_at: job.ended_at() })
 }
 
 /// The names inside a description: `schedule::extract::Full|Incremental::recurrence`.

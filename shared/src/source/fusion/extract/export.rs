@@ -234,6 +234,11 @@ impl FusionExtract {
         self.submit_name.as_deref().unwrap_or(&self.extract)
     }
 
+    /// Whether it is submitted once and runs again and again.
+    pub(crate) fn recurs(&self) -> bool {
+        self.schedule.as_ref().is_some_and(|schedule| schedule.every.is_some())
+    }
+
     /// How often it runs.
     pub(super) fn recurrence(&self) -> Recurrence {
         self.schedule.as_ref().map_or(Recurrence::Immediate, |schedule| schedule.recurrence)

@@ -1,5 +1,6 @@
 //! What a job's statuses mean.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::lenient::{OneOrMany, Scalar, optional};
@@ -70,6 +71,8 @@ pub(super) struct JobRequest {
     #[serde(deserialize_with = "optional")]
     pub(super) client_request_uuid: Option<String>,
     #[serde(deserialize_with = "optional")]
+    run_at_times: Option<serde_json::Value>,
+    #[serde(deserialize_with = "optional")]
     pub(super) request_parameters: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -78,6 +81,24 @@ impl JobRequest {
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let value = self.request_parameters.as_ref()?.get(name)?.as_str()?;
         (!value.trim().is_empty()).then_some(value)
+    }
+
+    /// Whether this is submitted once and runs again and again, as far as it says.
+    pub(super) fn is_recurring(&self) -> bool {
+        !self.is_occurrence() && self.run_at_times.as_ref().is_some_and(serde_json::Value::is_object)
+    }
+
+    /// The recurring request that this is an occurrence of, as occurrences name it.
+    pub(super) fn parent(&self) -> Option<String> {
+        let text = |value: &serde_json::Value| match value {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let parameters = self.request_parameters.as_ref()?;
+        let parent = parameters.get("parentRequest").filter(|value| !value.is_null()).map(text);
+        let context = parameters.get("requestExecutionContext").filter(|value| !value.is_null()).map(text);
+        let of_context = context.and_then(|context| context.split(',').next().map(str::to_owned));
+        parent.or(of_context).filter(|parent| !parent.is_empty())
     }
 
     /// Whether this is an occurrence of a recurring request.
@@ -101,6 +122,8 @@ struct JobProgress {
     completed_percentage: Option<Scalar>,
     #[serde(deserialize_with = "completed")]
     completed: Option<bool>,
+    #[serde(deserialize_with = "optional")]
+    end_time: Option<String>,
 }
 
 /// `completed`, as a truth value or its text.
@@ -150,6 +173,11 @@ impl JobAnswer {
 }
 
 impl JobDetails {
+    /// When it ended, for a job that has: of one that is only enqueued, `endTime` is filled as well.
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        self.job_progress.as_ref()?.end_time.as_ref()?.trim().parse().ok()
+    }
+
     /// What has become of the job; `None` where nothing in it is a status.
     ///
     /// Oracle defines success as `completed` and `SUCCEEDED` together: a success that the progress

@@ -1,0 +1,178 @@
+//! What was started elsewhere lands too, once (promises 1, 2 and 5).
+
+use landfall::clock::{Clock as _, Deadline};
+use landfall::event::{RunEvent, parse};
+use landfall::job::JobState;
+use landfall_tests::{Setup, World, assert_landed, land, resume, run_event, submit_event};
+use serde_json::{Value, json};
+use sweep::{SweepEvent, Swept, ToLand};
+
+/// A pod whose list has nothing older.
+fn without_look_alikes() -> Setup {
+    Setup { faults: json!({ "listing": { "look_alikes": false } }), ..Setup::default() }
+}
+
+fn sweep_event() -> Value {
+    json!({ "connection": "fusion-demo", "exports": ["SimpleCarriers"], "destination": "lake" })
+}
+
+async fn sweep_for(world: &World, event: Value) -> Swept {
+    let event: SweepEvent = parse(event).unwrap();
+    let deadline = Deadline::none(world.clock.clone());
+    sweep::sweep(&world.anew(), event, &deadline).await.unwrap()
+}
+
+async fn land_all(world: &World, jobs: &[ToLand]) {
+    for job in jobs {
+        resume(&world.anew(), serde_json::to_value(job).unwrap()).await.unwrap();
+    }
+}
+
+fn ids(swept: &Swept) -> Vec<u64> {
+    swept.jobs.iter().map(|job| job.job_request_id.as_str().parse().unwrap()).collect()
+}
+
+fn recurring() -> Value {
+    let mut event = run_event();
+    event["export"]["schedule"] = json!({
+        "recurrence": "hourly", "every": { "interval": 1, "time_unit": "hour" },
+        "start_date": "2026-05-15", "end_date": "2026-05-15", "start_time": "1200", "end_time": "1400"
+    });
+    event
+}
+
+/// Of three occurrences, one failed: two land, one is told of, once, and a second sweep has nothing to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_occurrences_of_a_recurring_request_land_by_the_sweep() {
+    let faults = json!({ "status": { "failed_occurrence": 2 }, "listing": { "look_alikes": false } });
+    let world = World::new(Setup { faults, ..Setup::default() }).await;
+    let submitted = submit_event(&world.context, recurring()).await.unwrap();
+    assert!(submitted.recurring && !submitted.landed);
+    let again = submit_event(&world.anew(), recurring()).await.unwrap();
+    assert!(again.recurring && again.already_submitted);
+    let parent: u64 = submitted.job_request_id.as_str().parse().unwrap();
+    let occurrences: Vec<u64> = world.simulator.occurrences(parent).iter().map(|job| job.id).collect();
+    assert_eq!(occurrences.len(), 3);
+
+    let mut swept = sweep_for(&world, sweep_event()).await;
+    for _ in 0..6 {
+        // Each look at the list lets the occurrences run on, and a failure is told only by the sweep that sees it first.
+        let mut more = sweep_for(&world, sweep_event()).await;
+        more.failed.append(&mut swept.failed);
+        swept = more;
+    }
+    assert_eq!(ids(&swept), [occurrences[0], occurrences[2]]);
+    assert_eq!(swept.failed.len(), 1);
+    assert_eq!(swept.failed[0].job_request_id.as_str(), occurrences[1].to_string());
+    assert_eq!(swept.failed[0].state, JobState::Failed);
+
+    land_all(&world, &swept.jobs).await;
+    for occurrence in [occurrences[0], occurrences[2]] {
+        assert_landed(&world, occurrence, "an occurrence").await;
+    }
+    let second = sweep_for(&world, sweep_event()).await;
+    assert_eq!(second, Swept { jobs: Vec::new(), failed: Vec::new(), landed: 2 });
+    assert_eq!(world.simulator.journal().jobs_submitted(), 1);
+    world.end().await;
+}
+
+/// The recurring request itself never has files: going on with it says so instead of waiting for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recurring_request_itself_does_not_land() {
+    let world = World::new(without_look_alikes()).await;
+    let submitted = submit_event(&world.context, recurring()).await.unwrap();
+    let event = json!({ "connection": "fusion-demo", "job_request_id": submitted.job_request_id });
+    let error = resume(&world.anew(), event).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "InvalidEvent");
+    assert!(error.line().contains("occurrences") && error.line().contains("sweep"), "{}", error.line());
+    world.end().await;
+}
+
+/// Two sweeps at once find the same jobs; each lands once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_sweeps_find_at_once_lands_once() {
+    let world = World::new(without_look_alikes()).await;
+    let submitted = submit_event(&world.context, recurring()).await.unwrap();
+    let parent: u64 = submitted.job_request_id.as_str().parse().unwrap();
+    let mut swept = sweep_for(&world, sweep_event()).await;
+    while swept.jobs.len() < 3 {
+        swept = sweep_for(&world, sweep_event()).await;
+    }
+    let (first, second) =
+        futures::join!(Box::pin(land_all(&world, &swept.jobs)), Box::pin(land_all(&world, &swept.jobs)));
+    assert_eq!((first, second), ((), ()));
+    assert_eq!(world.manifests().await.len(), 3);
+    for job in world.simulator.occurrences(parent) {
+        assert_landed(&world, job.id, "swept twice").await;
+    }
+    world.end().await;
+}
+
+/// A run whose state machine was lost is found once it is sure that nobody is at work on it; a landed one never.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_nobody_goes_on_with_is_found_after_a_while() {
+    let world = World::new(without_look_alikes()).await;
+    let mut other = run_event();
+    other["run_key"] = json!("carriers-that-landed");
+    land(&world.context, other).await.unwrap();
+    let submitted = submit_event(&world.anew(), run_event()).await.unwrap();
+    let event: RunEvent = parse(run_event()).unwrap();
+    let mut swept = sweep_for(&world, sweep_event()).await;
+    for _ in 0..4 {
+        swept = sweep_for(&world, sweep_event()).await;
+    }
+    assert_eq!((swept.jobs.len(), swept.landed), (0, 1), "somebody may be at work on it");
+    let mut now = sweep_event();
+    now["grace_seconds"] = json!(0);
+    let status = json!({ "connection": "fusion-demo", "job_request_id": submitted.job_request_id });
+    let deadline = Deadline::none(world.clock.clone());
+    for _ in 0..6 {
+        poll_status::poll_status(&world.context, parse(status.clone()).unwrap(), &deadline).await.unwrap();
+    }
+    let swept = sweep_for(&world, now).await;
+    assert_eq!(swept.jobs.len(), 1);
+    assert_eq!(swept.jobs[0].job_request_id, submitted.job_request_id);
+    assert_eq!(swept.jobs[0].destination, event.destination);
+    land_all(&world, &swept.jobs).await;
+    assert_eq!(sweep_for(&world, sweep_event()).await.landed, 2);
+    world.end().await;
+}
+
+/// Only what it is told of: other exports' jobs are nobody's business here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_looks_at_the_exports_that_it_is_told_of() {
+    let world = World::new(without_look_alikes()).await;
+    submit_event(&world.context, recurring()).await.unwrap();
+    let mut other = sweep_event();
+    other["exports"] = json!(["OtherExtract"]);
+    for _ in 0..6 {
+        let swept = sweep_for(&world, other.clone()).await;
+        assert_eq!(swept, Swept { jobs: Vec::new(), failed: Vec::new(), landed: 0 });
+    }
+    let mut all = sweep_event();
+    all["exports"] = json!(["*"]);
+    assert_eq!(sweep_for(&world, all.clone()).await.jobs.len(), 3);
+    let none = json!({ "connection": "fusion-demo", "exports": [], "destination": "lake" });
+    let event: SweepEvent = parse(none).unwrap();
+    let deadline = Deadline::none(world.clock.clone());
+    let error = sweep::sweep(&world.anew(), event, &deadline).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "InvalidEvent");
+    world.end().await;
+}
+
+/// A pod's list goes far back, and the files of what it lists are gone after a while: `since` leaves out what is old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ended_before_the_given_time_is_left_alone() {
+    let world = World::new(Setup::default()).await;
+    let submitted = submit_event(&world.context, recurring()).await.unwrap();
+    let parent: u64 = submitted.job_request_id.as_str().parse().unwrap();
+    let occurrences: Vec<u64> = world.simulator.occurrences(parent).iter().map(|job| job.id).collect();
+    let mut since = sweep_event();
+    since["since"] = json!(world.clock.now() - jiff::SignedDuration::from_mins(30));
+    for _ in 0..6 {
+        sweep_for(&world, since.clone()).await;
+    }
+    assert_eq!(ids(&sweep_for(&world, since).await), occurrences);
+    assert!(sweep_for(&world, sweep_event()).await.jobs.len() > 3, "the list has older jobs");
+    world.end().await;
+}
