@@ -42,6 +42,10 @@ pub(crate) enum Command {
     Unpack(Unpack),
     /// Show what is known of runs and jobs, and what happens next; changes nothing and asks no source
     Status(Status),
+    /// List the systems that exports run in, with what landfall supports of each
+    Sources(Sources),
+    /// Prove a connection, and the stores it needs, without changing anything at the source
+    Check(Check),
     /// Serve the simulated source systems and a store on this machine until stopped
     Simulate(Simulate),
 }
@@ -132,6 +136,27 @@ pub(crate) struct Status {
     /// Where it is looked at.
     #[command(flatten)]
     pub(crate) machine: OnMachine,
+}
+
+/// `landfall sources`.
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `landfall check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The connection
+    pub(crate) connection: ConnectionName,
+    /// A destination to prove too: a probe object is written there and deleted
+    #[arg(long, value_name = "NAME")]
+    pub(crate) destination: Option<DestinationName>,
+    /// Where it runs.
+    #[command(flatten)]
+    pub(crate) systems: Systems,
 }
 
 /// `landfall simulate`.

@@ -11,7 +11,7 @@ use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
 use serde_json::Value;
 
-use crate::arguments::{Arguments, Command, Invoke, Resume, Run, Status, Sweep, Systems, Unpack};
+use crate::arguments::{Arguments, Check, Command, Invoke, Resume, Run, Status, Sweep, Systems, Unpack};
 use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::Machine;
@@ -20,7 +20,7 @@ use crate::report::{About, Report};
 use crate::run::Ran;
 use crate::stop::unless_stopped;
 use crate::unpack::Archive;
-use crate::{event, run, simulate, status, sweep, unpack};
+use crate::{check, event, run, simulate, sources, status, sweep, unpack};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
@@ -31,6 +31,12 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Sweep(arguments) => sweep_command(arguments, out, &progress).await,
         Command::Unpack(arguments) => unpack_command(arguments, out, &progress).await,
         Command::Status(arguments) => status_command(arguments, out, &progress).await,
+        Command::Check(arguments) => check_command(arguments, out, &progress).await,
+        Command::Sources(arguments) => {
+            let told = if arguments.json { sources::lines() } else { sources::text() };
+            let outcome = out.write_all(told.as_bytes()).map_err(Failure::Output);
+            ended(outcome, &mut Report::new(out, &progress, arguments.json), About::default)
+        }
         Command::Simulate(arguments) => {
             let outcome = simulate::simulate(arguments, out).await;
             ended(outcome, &mut Report::new(out, &progress, false), About::default)
@@ -100,6 +106,22 @@ async fn invoke_command(arguments: &Invoke, out: &mut (dyn Write + Send), progre
     }
     .await;
     ended(outcome, &mut report, || about.into_inner().unwrap_or_default())
+}
+
+async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    let mut code = 0;
+    let outcome = async {
+        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        on(machine, async |machine| {
+            code = check::check(machine, arguments, &mut report).await?;
+            Ok(())
+        })
+        .await
+    }
+    .await;
+    let about = || About { connection: Some(arguments.connection.to_string()), ..About::default() };
+    worst(code, ended(outcome, &mut report, about))
 }
 
 /// Lands every job that is found, also where one fails.

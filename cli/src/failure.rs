@@ -63,7 +63,7 @@ impl Failure {
     }
 }
 
-fn exit_code(error: ErrorType) -> u8 {
+pub(crate) fn exit_code(error: ErrorType) -> u8 {
     match error {
         ErrorType::InvalidEvent | ErrorType::InvalidConfig => 2,
         ErrorType::UnsafeArchive | ErrorType::LimitExceeded | ErrorType::IntegrityError => 3,

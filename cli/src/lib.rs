@@ -9,6 +9,7 @@
 //! (`UnsafeArchive`, `LimitExceeded`, `IntegrityError`); 130 and 143 stopped by a signal.
 
 mod arguments;
+mod check;
 mod command;
 mod event;
 mod failure;
@@ -20,6 +21,7 @@ mod report;
 mod retry;
 mod run;
 mod simulate;
+mod sources;
 mod status;
 mod stop;
 mod sweep;

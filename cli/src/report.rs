@@ -180,6 +180,12 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
+    /// A look at something has found this.
+    pub(crate) fn finding(&mut self, text: &str, line: &Value) -> Result<(), Failure> {
+        self.progress.end();
+        self.print(if self.json { format!("{line}\n") } else { text.to_owned() }.as_bytes())
+    }
+
     /// What only people need to be told.
     pub(crate) fn words(&mut self, words: &str) -> Result<(), Failure> {
         match self.json {

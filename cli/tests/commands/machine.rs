@@ -56,9 +56,14 @@ impl Machine {
 
     /// Runs `landfall` with these words, and with this machine's data folder.
     pub(crate) async fn landfall(&self, words: &[&str]) -> Done {
+        let data = self.path("data");
+        self.without_data(&[words, &["--data", text(&data)]].concat()).await
+    }
+
+    /// Runs `landfall` with these words alone.
+    pub(crate) async fn without_data(&self, words: &[&str]) -> Done {
         let program = ["landfall"].iter().chain(words).map(OsString::from);
-        let data = [OsString::from("--data"), self.path("data").into_os_string()];
-        let arguments = Arguments::try_parse_from(program.chain(data)).unwrap();
+        let arguments = Arguments::try_parse_from(program).unwrap();
         let mut out = Vec::new();
         let code = execute(&arguments, &mut out, Arc::new(Progress::silent())).await;
         Done { code, out: String::from_utf8(out).unwrap() }

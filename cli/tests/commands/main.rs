@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod machine;
+mod sources;
 mod status;
 
 use std::path::{Path, PathBuf};

@@ -10,16 +10,22 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::check::Finding;
 use crate::clock::Clock;
 use crate::config::Connection;
 use crate::error::{Error, Result};
 use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
 use crate::store::WorkState;
 
+mod about;
 pub mod fusion;
 
+pub use about::{About, Increment, LostSubmission, Resumes};
 pub use fusion::Wrap;
 pub use fusion::extract::FusionExtract;
+
+/// Every kind of export that a source runs.
+pub const KINDS: [About; 1] = [fusion::extract::ABOUT];
 
 /// What to export, by kind; each kind has its own fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -190,6 +196,9 @@ impl std::fmt::Debug for Download {
 pub trait Source: Send + Sync {
     /// Refuses an export that this source cannot run, before anything is called.
     fn accepts(&self, export: &Export) -> Result<()>;
+
+    /// Looks whether the source does what landfall needs of it, without changing anything there.
+    async fn check(&self) -> Vec<Finding>;
 
     /// How the export is divided into increments, where that is the client's part: where the source keeps the
     /// window itself, or the export is of all rows, `None`.

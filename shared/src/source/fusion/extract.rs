@@ -20,13 +20,30 @@ pub use self::export::{
 };
 use self::files::Files;
 use super::pod::{Pod, Wrap};
+use crate::check::{Finding, clock_skew};
 use crate::clock::Clock;
 use crate::config::FusionConnection;
 use crate::error::{Error, Result};
 use crate::http::HttpError;
 use crate::http::auth::Authorizer;
 use crate::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
-use crate::source::{Download, EndedJob, Export, Found, JobStatus, Order, ResumeAt, Source, Submission};
+use crate::source::{
+    About, Download, EndedJob, Export, Found, Increment, JobStatus, LostSubmission, Order, ResumeAt, Resumes,
+    Source, Submission,
+};
+
+/// What `landfall sources` says of it.
+pub const ABOUT: About = About {
+    kind: "fusion_extract",
+    system: "Oracle Fusion Data Extraction",
+    connection_type: "fusion",
+    auth: &["OAuth client credentials", "OAuth password", "OAuth JWT bearer", "private-key JWT"],
+    increments: Increment::AtTheSource,
+    lost_submission: LostSubmission::List,
+    resumes: Resumes::WithinFile,
+    verified_by: &["size", "SHA-256"],
+    sweeps: true,
+};
 
 /// The source `fusion_extract`.
 #[derive(Debug)]
@@ -105,6 +122,29 @@ impl Source for FusionExtractSource {
             )));
         }
         Ok(())
+    }
+
+    async fn check(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        match self.batch().first_page().await {
+            Ok((jobs, answer)) => {
+                findings.push(clock_skew(answer.headers.get(http::header::DATE), self.pod.now()));
+                let said = format!("a token is given, and {jobs} job requests are listed");
+                findings.push(Finding::of("saas-batch", Ok(said)));
+            }
+            Err(error) => findings.push(Finding::of("saas-batch", Err(error.into()))),
+        }
+        findings.push(match &self.boss {
+            None => Finding::of(
+                "boss",
+                Ok("no scopes.boss: exports with a definition or a group cannot run".to_owned()),
+            ),
+            Some(boss) => {
+                let seen = Boss::new(&self.pod, Arc::clone(boss)).look().await;
+                Finding::of("boss", seen.map(|()| "a token is given, and definitions can be read".to_owned()))
+            }
+        });
+        findings
     }
 
     async fn submit(&self, order: &Order<'_>) -> Result<Submission> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use url::Url;
 
 use crate::clock::Clock;
@@ -15,6 +16,7 @@ use crate::http::{Client, HostPolicy, Transport};
 pub(super) struct Pod {
     pub(super) client: Client,
     base_url: Url,
+    clock: Arc<dyn Clock>,
     tokens: Arc<OAuthTokens>,
 }
 
@@ -34,8 +36,15 @@ impl Pod {
         let identity = client("auth.token_url", token_url, &[], http, Arc::clone(&clock), wrap)?;
         let redactor = identity.redactor().clone();
         let tokens = OAuthTokens::new(&connection.auth, identity)?;
-        let client = client("base_url", &connection.base_url, &http.allowed_hosts, http, clock, wrap)?;
-        Ok(Self { client: client.with_redactor(redactor), base_url: connection.base_url.clone(), tokens })
+        let client =
+            client("base_url", &connection.base_url, &http.allowed_hosts, http, Arc::clone(&clock), wrap)?;
+        let client = client.with_redactor(redactor);
+        Ok(Self { client, base_url: connection.base_url.clone(), clock, tokens })
+    }
+
+    /// The time by our clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Tokens of a scope, for this pod alone.

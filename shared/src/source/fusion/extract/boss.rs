@@ -59,6 +59,11 @@ impl<'a> Boss<'a> {
         Ok(())
     }
 
+    /// Whether definitions can be read.
+    pub(super) async fn look(&self) -> Result<()> {
+        self.exists(DEFINITIONS, "landfall-check").await.map(|_| ()).map_err(Error::from)
+    }
+
     async fn ensure_one(&self, collection: &str, name: &str, body: &Value) -> Result<()> {
         let doing = format!("looking for {name:?} among {collection}");
         if self.exists(collection, name).await.map_err(|error| Error::from(error).while_doing(&doing))? {

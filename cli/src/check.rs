@@ -1,0 +1,92 @@
+//! `landfall check`: whether a connection, the work bucket and a destination do what a run needs of them.
+
+use landfall::check::{Finding, Found, bucket};
+use landfall::{Error, Result};
+use serde_json::{Value, json};
+
+use crate::arguments::Check;
+use crate::failure::{Failure, exit_code, worst};
+use crate::machine::Machine;
+use crate::report::Report;
+
+/// Looks, tells what is found as it comes, and returns the exit code.
+pub(crate) async fn check(
+    machine: &Machine,
+    arguments: &Check,
+    report: &mut Report<'_>,
+) -> Result<u8, Failure> {
+    let context = machine.context();
+    let mut code = 0;
+    let mut tell = |findings: Vec<Finding>| {
+        for finding in findings {
+            code = worst(code, code_of(&finding));
+            report.finding(&text(&finding), &line(arguments, &finding))?;
+        }
+        Ok::<_, Failure>(())
+    };
+
+    machine.progress().stage(format!("checking {}", arguments.connection));
+    tell(match context.source(&arguments.connection).await {
+        Ok(source) => source.check().await,
+        Err(error) => vec![Finding::of("connection", Err(error))],
+    })?;
+    machine.progress().stage("checking the work bucket");
+    tell(match context.work().await {
+        Ok(work) => bucket("work", work.store(), "").await,
+        Err(error) => vec![Finding::of("work", Err(error))],
+    })?;
+    if let Some(name) = &arguments.destination {
+        machine.progress().stage(format!("checking {name}"));
+        tell(match context.landing(name).await {
+            Ok(landing) => bucket(name.as_str(), &landing.store, &prefix(&landing.destination.prefix)).await,
+            Err(error) => vec![Finding::of(name.as_str(), Err(error))],
+        })?;
+    }
+    Ok(code)
+}
+
+fn prefix(prefix: &str) -> String {
+    match prefix.trim_matches('/') {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    }
+}
+
+fn code_of(finding: &Finding) -> u8 {
+    match &finding.found {
+        Found::Broken(error) => exit_code(error.error_type()),
+        Found::Well(_) | Found::Doubtful(_) => 0,
+    }
+}
+
+fn outcome(found: &Found) -> (&'static str, String) {
+    match found {
+        Found::Well(said) => ("ok", said.clone()),
+        Found::Doubtful(said) => ("doubtful", said.clone()),
+        Found::Broken(error) => ("failed", named(error)),
+    }
+}
+
+fn named(error: &Error) -> String {
+    format!("{}: {}", error.error_type().name(), error.line())
+}
+
+fn text(finding: &Finding) -> String {
+    let (outcome, said) = outcome(&finding.found);
+    format!("{outcome:<9} {:<26} {said}\n", finding.what)
+}
+
+fn line(arguments: &Check, finding: &Finding) -> Value {
+    let (outcome, _) = outcome(&finding.found);
+    let mut line = json!({ "connection": arguments.connection, "what": finding.what, "outcome": outcome });
+    let fields = match &finding.found {
+        Found::Well(said) | Found::Doubtful(said) => json!({ "message": said }),
+        Found::Broken(error) => {
+            json!({ "error": { "type": error.error_type().name(), "message": error.line() } })
+        }
+    };
+    if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
+        line.extend(fields);
+    }
+    line
+}

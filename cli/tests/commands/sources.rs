@@ -1,0 +1,125 @@
+//! Commands about systems and their jobs: `sources`, `check`, `sweep`, and a run that has no job yet.
+
+use serde_json::{Value, json};
+use simulator::Faults;
+
+use super::machine::{Machine, pod, run_event, text};
+
+/// The list comes from the code: every kind that an event may have is in it.
+#[tokio::test]
+async fn sources_lists_every_kind() {
+    let machine = Machine::new();
+    let done = machine.without_data(&["sources", "--json"]).await;
+    assert_eq!(done.code, 0);
+    let lines = done.lines();
+    let kinds: Vec<_> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    let known: Vec<_> = landfall::source::KINDS.iter().map(|about| about.kind).collect();
+    assert_eq!(kinds, known);
+    let words = machine.without_data(&["sources"]).await.out;
+    assert!(kinds.iter().all(|kind| words.contains(&format!("{kind}: "))), "{words}");
+}
+
+/// A check tells of each thing that a run needs, leaves nothing behind, and starts no job.
+#[tokio::test]
+async fn check_proves_a_connection_and_leaves_nothing_behind() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 60).await;
+    let words = ["check", "pod", "--destination", "lake", "--config", text(&config), "--json"];
+    let done = machine.landfall(&words).await;
+    assert_eq!(done.code, 0, "{}", done.out);
+    let lines = done.lines();
+    assert!(lines.iter().all(|line| line["outcome"] == "ok"), "{}", done.out);
+    let looked_at = |what: &str| lines.iter().any(|line| line["what"] == what);
+    for what in ["clock", "saas-batch", "boss", "work: conditional write", "lake: conditional write"] {
+        assert!(looked_at(what), "{what}: {}", done.out);
+    }
+    assert_eq!(machine.landed(), []);
+    assert_eq!(machine.files("data/work"), []);
+    assert_eq!(simulator.jobs().len(), 0);
+    simulator.shutdown().await;
+}
+
+/// What is wrong is told by name, beside what is not, and the exit code says that something is.
+#[tokio::test]
+async fn check_tells_what_is_wrong_in_words() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 60).await;
+    let secret = simulator::credentials::CLIENT_SECRET;
+    let wrong = std::fs::read_to_string(&config).unwrap().replace(secret, "not-the-secret-of-this-client");
+    std::fs::write(&config, wrong).unwrap();
+    let done = machine.landfall(&["check", "pod", "--config", text(&config), "--json"]).await;
+    assert_eq!(done.code, 1, "{}", done.out);
+    let lines = done.lines();
+    let of = |what: &str| lines.iter().find(|line| line["what"] == what).unwrap().clone();
+    assert_eq!(of("saas-batch")["error"]["type"], "AuthRejected");
+    assert_eq!(of("work: write")["outcome"], "ok");
+    assert!(!done.out.contains("not-the-secret"), "{}", done.out);
+
+    let unknown = machine.landfall(&["check", "no-such", "--config", text(&config), "--json"]).await;
+    assert_eq!(unknown.code, 2, "{}", unknown.out);
+    simulator.shutdown().await;
+}
+
+fn recurring() -> Vec<u8> {
+    let mut event: Value = serde_json::from_slice(&run_event("pod")).unwrap();
+    event["export"]["schedule"] = json!({
+        "recurrence": "hourly", "every": { "interval": 1, "time_unit": "hour" },
+        "start_date": "2026-05-15", "end_date": "2026-05-15", "start_time": "1200", "end_time": "1400"
+    });
+    event.to_string().into_bytes()
+}
+
+/// A recurring request says how its occurrences land; that command lands those that ended well, tells once of the one
+/// that did not, and has nothing to do when it is given again.
+#[tokio::test]
+async fn a_recurring_run_names_the_sweep_that_lands_its_occurrences() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 60).await;
+    let faults = json!({ "status": { "failed_occurrence": 2 }, "listing": { "look_alikes": false } });
+    simulator.set_faults(serde_json::from_value::<Faults>(faults).unwrap()).unwrap();
+    let event = machine.file("event.json", recurring());
+    let line = machine.landfall(&["run", text(&event), "--config", text(&config), "--json"]).await.line();
+    assert_eq!(line["recurring"], true, "{line}");
+    let next = line["next"].as_str().unwrap();
+    assert!(next.starts_with("landfall sweep pod --export SimpleCarriers --destination lake"), "{next}");
+
+    let sweep = ["sweep", "pod", "--export", "SimpleCarriers", "--destination", "lake"];
+    let sweep = [&sweep[..], &["--config", text(&config), "--json"]].concat();
+    let (mut landed, mut failed) = (Vec::new(), Vec::new());
+    for _ in 0..8 {
+        let done = machine.landfall(&sweep).await;
+        let lines = done.lines();
+        let told = lines.iter().filter(|line| !line["failed"].is_null()).count();
+        assert_eq!(done.code, u8::from(told > 0), "{}", done.out);
+        for line in lines {
+            match line["failed"].is_null() {
+                true => landed.push(line["job_request_id"].clone()),
+                false => failed.push(line["failed"]["job_request_id"].clone()),
+            }
+        }
+    }
+    assert_eq!((landed.len(), failed.len()), (2, 1), "{landed:?} {failed:?}");
+    simulator.shutdown().await;
+}
+
+/// A run whose submission has no known outcome is settled by a person: with the job that is there, once.
+#[tokio::test]
+async fn a_run_takes_the_job_that_a_person_names() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 60).await;
+    let event = machine.file("event.json", run_event("pod"));
+    let first = machine.landfall(&["run", text(&event), "--config", text(&config), "--json"]).await.line();
+    let id = first["job_request_id"].as_str().unwrap().to_owned();
+
+    let other = String::from_utf8(run_event("pod")).unwrap().replace("T06", "T07");
+    let other = machine.file("other.json", other);
+    let words = ["run", text(&other), "--job", &id, "--config", text(&config), "--json"];
+    let settled = machine.landfall(&words).await.line();
+    assert_eq!((settled["job_request_id"].as_str(), &settled["already_landed"]), (Some(&*id), &json!(true)));
+    assert_eq!(simulator.jobs().len(), 1);
+
+    let conflict =
+        machine.landfall(&["run", text(&other), "--no-job", "--config", text(&config), "--json"]).await;
+    assert_eq!(conflict.error(), (1, "Conflict".to_owned()));
+    simulator.shutdown().await;
+}

@@ -1,0 +1,174 @@
+//! Whether a connection and its stores do what landfall needs, found out without changing anything at the source.
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::store::{Condition, Store, Written};
+
+/// Clocks that differ by more seconds than this make signatures and tokens fail here and there.
+const DOUBTFUL_SKEW: i64 = 30;
+/// Clocks that differ by more seconds than this make them fail: AWS and Oracle refuse at five minutes.
+const FATAL_SKEW: i64 = 300;
+
+/// What one look has found.
+#[derive(Debug)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: String,
+    /// What was found.
+    pub found: Found,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub enum Found {
+    /// It is as it should be.
+    Well(String),
+    /// It works, and may not always.
+    Doubtful(String),
+    /// It does not work.
+    Broken(Error),
+}
+
+impl Finding {
+    /// A finding from what a look came to.
+    pub fn of(what: impl Into<String>, came: Result<String>) -> Self {
+        Self { what: what.into(), found: came.map_or_else(Found::Broken, Found::Well) }
+    }
+
+    /// Whether nothing further can be found out behind it.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.found, Found::Broken(_))
+    }
+}
+
+/// How far a server's clock is from ours, by the `Date` of its answer.
+pub fn clock_skew(date: Option<&http::HeaderValue>, now: Timestamp) -> Finding {
+    let what = "clock";
+    let theirs = date.and_then(|date| date.to_str().ok()).and_then(|date| rfc2822::parse(date).ok());
+    let Some(theirs) = theirs else {
+        return Finding {
+            what: what.to_owned(),
+            found: Found::Well("the source does not tell its time".to_owned()),
+        };
+    };
+    let seconds = now.as_second() - theirs.timestamp().as_second();
+    let said = match seconds {
+        0 => "this machine's clock and the source's agree".to_owned(),
+        1.. => format!("this machine's clock is {seconds} s ahead of the source's"),
+        ..0 => format!("this machine's clock is {} s behind the source's", -seconds),
+    };
+    let found = match seconds.abs() {
+        ..=DOUBTFUL_SKEW => Found::Well(said),
+        seconds if seconds <= FATAL_SKEW => {
+            Found::Doubtful(format!("{said}: set it by NTP, as tokens and signatures go by it"))
+        }
+        _ => Found::Broken(Error::invalid_config(format!(
+            "{said}: tokens and signatures are refused at such a difference; set the clock by NTP"
+        ))),
+    };
+    Finding { what: what.to_owned(), found }
+}
+
+/// Tries what landfall does with a bucket, on a probe object below `prefix` that is gone afterwards.
+pub async fn bucket(name: &str, store: &Store, prefix: &str) -> Vec<Finding> {
+    let key = format!("{prefix}_landfall-check-{}", Uuid::new_v4());
+    let mut findings = Vec::new();
+    let written = write(store, &key).await;
+    let is_written = written.is_ok();
+    findings.push(Finding::of(format!("{name}: write"), written));
+    if !is_written {
+        return findings;
+    }
+    findings.push(conditional_write(name, store, &key).await);
+    findings.push(Finding::of(format!("{name}: read"), read(store, &key).await));
+    findings.push(Finding::of(format!("{name}: list"), list(store, &key).await));
+    findings.push(Finding::of(format!("{name}: multipart upload"), multipart(store, &key).await));
+    findings.push(Finding::of(format!("{name}: delete"), delete(store, &key).await));
+    findings
+}
+
+const PROBE: &[u8] = b"landfall was here\n";
+
+async fn write(store: &Store, key: &str) -> Result<String> {
+    store.put(key, Bytes::from_static(PROBE), Condition::Absent).await?;
+    Ok(format!("s3://{}/{key}", store.bucket()))
+}
+
+/// The same object is written again on the condition that it is not there.
+async fn conditional_write(name: &str, store: &Store, key: &str) -> Finding {
+    let found = match store.put(key, Bytes::from_static(PROBE), Condition::Absent).await {
+        Ok(Written::NotWritten) => Found::Well("If-None-Match: * is honoured".to_owned()),
+        Ok(Written::Done(_)) => Found::Doubtful(
+            "If-None-Match: * is ignored: two processes that start one run at the same instant are not kept apart; \
+             start a run from one place only"
+                .to_owned(),
+        ),
+        Err(error) => Found::Broken(error.into()),
+    };
+    Finding { what: format!("{name}: conditional write"), found }
+}
+
+async fn read(store: &Store, key: &str) -> Result<String> {
+    match store.read(key, 1 << 10).await? {
+        Some(object) if object.bytes == PROBE => Ok("what was written is what is read".to_owned()),
+        Some(_) => Err(Error::integrity(format!("{key} holds other bytes than were written"))),
+        None => Err(Error::store_unavailable(format!("{key} was written and is not there"))),
+    }
+}
+
+async fn list(store: &Store, key: &str) -> Result<String> {
+    let listed: Vec<_> = store.list(key).try_collect().await?;
+    match listed.iter().any(|object| object.key == key) {
+        true => Ok("what was written is listed".to_owned()),
+        false => Err(Error::store_unavailable(format!("{key} was written and is not listed"))),
+    }
+}
+
+async fn multipart(store: &Store, key: &str) -> Result<String> {
+    let key = format!("{key}-in-parts");
+    let upload = store.create_upload(&key).await?;
+    let uploaded = store.upload_part(&key, &upload, 1, Bytes::from_static(PROBE)).await;
+    let listed = store.list_parts(&key, &upload).await;
+    store.abort_upload(&key, &upload).await?;
+    uploaded?;
+    match listed? {
+        Some(parts) if parts.len() == 1 => Ok("begun, listed and aborted".to_owned()),
+        _ => {
+            Err(Error::store_unavailable("an uploaded part is not listed: transfers cannot be gone on with"))
+        }
+    }
+}
+
+async fn delete(store: &Store, key: &str) -> Result<String> {
+    store.delete(key).await?;
+    match store.head(key).await? {
+        None => Ok("the probe object is gone".to_owned()),
+        Some(_) => Err(Error::store_unavailable(format!("{key} was deleted and is there"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skew(seconds: i64) -> Found {
+        let date = http::HeaderValue::from_static("Sat, 21 Nov 2026 06:00:00 GMT");
+        let theirs: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
+        clock_skew(Some(&date), theirs + jiff::SignedDuration::from_secs(seconds)).found
+    }
+
+    /// Oracle's identity domains and AWS refuse what is signed five minutes off.
+    #[test]
+    fn a_clock_that_is_off_is_told() {
+        assert!(matches!(skew(0), Found::Well(said) if said.contains("agree")));
+        assert!(matches!(skew(-30), Found::Well(said) if said.contains("30 s behind")));
+        assert!(matches!(skew(31), Found::Doubtful(said) if said.contains("31 s ahead")));
+        assert!(matches!(skew(-301), Found::Broken(error) if error.line().contains("NTP")));
+        assert!(matches!(clock_skew(None, Timestamp::UNIX_EPOCH).found, Found::Well(_)));
+    }
+}
