@@ -103,6 +103,8 @@ pub struct EndedJob {
     pub job_request_id: JobRequestId,
     /// What it exports, as far as the source says.
     pub export: Export,
+    /// The run that landfall submitted it for, where the source's list says so.
+    pub run_key: Option<RunKey>,
     /// How it ended.
     pub status: JobStatus,
     /// When, where the list says so; otherwise [`Source::ended_at`] may know.

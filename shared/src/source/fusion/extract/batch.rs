@@ -241,7 +241,10 @@ fn ended(job: &JobDetails, parents: &HashSet<String>) -> Option<EndedJob> {
     }
     let status = job.status().filter(|status| status.state != JobState::Running)?;
     let export = Export::FusionExtract(described(request).ok()?);
-    Some(EndedJob { job_request_id: id.parse().ok()?, export, status, ended_at: job.ended_at() })
+    let of_run = request.description.as_deref().and_then(Described::parse);
+    let run_key =
+        of_run.and_then(|described| described.run_key()?.parse().ok()).filter(|_| !request.is_occurrence());
+    Some(EndedJob { job_request_id: id.parse().ok()?, export, run_key, status, ended_at: job.ended_at() })
 }
 
 /// The names inside a description: `schedule::extract::Full|Incremental::recurrence`.
