@@ -70,9 +70,15 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
         .await
     }
     .await;
-    ended_with(outcome, &mut report, |failure| About {
-        connection: connection.get().cloned(),
-        ..about_job(failure, job.get(), &arguments.systems)
+    ended_with(outcome, &mut report, |failure| {
+        let about = about_job(failure, job.get(), &arguments.systems);
+        // Given again, it would say once more that there is no job, when there may be one by now.
+        let is_said_already = arguments.no_job && job.get().is_none();
+        let next = about.next.map(|next| match is_said_already {
+            true => next.replace("the same command again", "the same command without --no-job"),
+            false => next,
+        });
+        About { connection: connection.get().cloned(), next, ..about }
     })
 }
 

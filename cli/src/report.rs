@@ -14,7 +14,7 @@ use landfall::{Error, Result};
 use publish::Published;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sweep::{NotWell, Swept};
+use sweep::{NotWell, Problem, Swept};
 
 use crate::failure::Failure;
 use crate::machine::Machine;
@@ -138,15 +138,18 @@ impl<'a> Report<'a> {
             let line = || json!({ "connection": connection, "failed": job });
             self.print(if self.json { format!("{}\n", line()) } else { text }.as_bytes())?;
         }
-        match self.json {
-            true => Ok(()),
-            false => {
-                let (landed, found) = (HumanCount(swept.landed), swept.jobs.len());
-                self.print(
-                    format!("swept {connection}: {found} to land, {landed} landed before\n").as_bytes(),
-                )
-            }
+        for job in &swept.problems {
+            let Problem { job_request_id, error, message } = job;
+            let text = format!("not looked at: job {job_request_id} on {connection}: {error}: {message}\n");
+            let line = || json!({ "connection": connection, "problem": job });
+            self.print(if self.json { format!("{}\n", line()) } else { text }.as_bytes())?;
         }
+        for export in &swept.unseen {
+            self.progress.say(&format!("{connection} lists no job of {export}: is that its name?"));
+        }
+        let (landed, found) = (HumanCount(swept.landed), swept.jobs.len());
+        let rest = if swept.complete { "" } else { "; there is more: sweep again" };
+        self.words(&format!("swept {connection}: {found} to land, {landed} landed before{rest}\n"))
     }
 
     /// A function has returned.

@@ -4,12 +4,13 @@ use ::sweep::{SweepEvent, Swept, ToLand};
 use landfall::Result;
 use landfall::event::JobEvent;
 use landfall::job::DestinationName;
+use uuid::Uuid;
 
 use crate::arguments::{Sweep, as_word};
 use crate::machine::Machine;
 use crate::run;
 
-/// On this machine's own store, whoever is at work on a job holds its lock: nobody needs to be given time.
+/// On this machine's own store nothing is given time: what is done twice at worst, the locks keep whole.
 const NO_GRACE: u64 = 0;
 
 /// Finds what is to land.
@@ -21,6 +22,7 @@ pub(crate) async fn find(machine: &Machine, arguments: &Sweep) -> Result<Swept> 
         destination: arguments.destination.clone(),
         since: arguments.since,
         grace_seconds: ::sweep::EXECUTION_ENDS,
+        asked_by: Uuid::new_v4().to_string(),
     };
     if machine.keeps_state() {
         event.grace_seconds = NO_GRACE;
@@ -34,9 +36,10 @@ pub(crate) fn job_event(job: ToLand) -> JobEvent {
     JobEvent { connection, job_request_id, destination: Some(destination) }
 }
 
-/// The exit code of a sweep, before anything lands: a job that failed at the source is a failure, told once.
+/// The exit code of a sweep, before anything lands: a job that failed at the source is a failure, told once, and so is
+/// one that cannot be looked at.
 pub(crate) fn exit_code(swept: &Swept) -> u8 {
-    u8::from(!swept.failed.is_empty())
+    u8::from(!swept.failed.is_empty() || !swept.problems.is_empty())
 }
 
 /// The command that lands the occurrences of a recurring request.

@@ -13,9 +13,9 @@ use crate::config::{Config, Connection, Destination, Place};
 use crate::error::{Error, Result};
 use crate::event::JobEvent;
 use crate::http::Transport;
-use crate::job::{ConnectionName, DestinationName, JobRecord};
+use crate::job::{ConnectionName, DestinationName, JobRecord, JobRequestId, RunKey};
 use crate::source::{self, Source};
-use crate::store::{ByteBudget, Store, WorkState};
+use crate::store::{ByteBudget, RunRecord, Store, WorkState};
 use crate::telemetry::{Observer, Silent, name_job};
 
 /// How long an opened source or store is used before it is opened anew, so that a rotated secret is noticed.
@@ -167,6 +167,39 @@ impl Context {
                 record.destination
             ))),
             _ => Ok(record),
+        }
+    }
+
+    /// Records the job that a run has become, as the run was claimed; what is recorded of it already stays.
+    pub async fn record_job_of_run(
+        &self,
+        connection: &ConnectionName,
+        run_key: &RunKey,
+        run: &RunRecord,
+        job_request_id: &JobRequestId,
+    ) -> Result<JobRecord> {
+        let settings = self.landing(&run.destination).await?.destination;
+        let since = run.claimed_at;
+        let record = JobRecord {
+            connection: connection.clone(),
+            job_request_id: job_request_id.clone(),
+            export: run.export.clone(),
+            destination: run.destination.clone(),
+            landing_prefix: match &run.landing_prefix {
+                Some(landing_prefix) => landing_prefix.clone(),
+                None => settings.landing_prefix(connection, job_request_id, &run.export, since)?,
+            },
+            run_key: Some(run_key.clone()),
+            window: run.window.clone(),
+            since,
+        };
+        let recorded = self.work().await?.record_job(record).await?;
+        match &recorded.run_key {
+            Some(other) if other != run_key => Err(Error::conflict(format!(
+                "{} is the job of run {other}, so it is not that of run {run_key}",
+                recorded.job()
+            ))),
+            _ => Ok(recorded),
         }
     }
 

@@ -102,24 +102,37 @@ async fn a_recurring_run_names_the_sweep_that_lands_its_occurrences() {
     simulator.shutdown().await;
 }
 
-/// A run whose submission has no known outcome is settled by a person: with the job that is there, once.
+/// A run whose submission has no known outcome is settled by a person: with the job that is there, which is no other
+/// run's, and once.
 #[tokio::test]
 async fn a_run_takes_the_job_that_a_person_names() {
     let machine = Machine::new();
     let (simulator, config) = pod(&machine, 60).await;
-    let event = machine.file("event.json", run_event("pod"));
-    let first = machine.landfall(&["run", text(&event), "--config", text(&config), "--json"]).await.line();
-    let id = first["job_request_id"].as_str().unwrap().to_owned();
+    let event = machine.file("recurring.json", recurring());
+    let line = machine.landfall(&["run", text(&event), "--config", text(&config), "--json"]).await.line();
+    let parent = line["job_request_id"].as_str().unwrap().parse().unwrap();
+    let nobodys = simulator.occurrences(parent)[0].id.to_string();
 
-    let other = String::from_utf8(run_event("pod")).unwrap().replace("T06", "T07");
-    let other = machine.file("other.json", other);
-    let words = ["run", text(&other), "--job", &id, "--config", text(&config), "--json"];
-    let settled = machine.landfall(&words).await.line();
-    assert_eq!((settled["job_request_id"].as_str(), &settled["already_landed"]), (Some(&*id), &json!(true)));
-    assert_eq!(simulator.jobs().len(), 1);
+    let run = async |run_key: &str, words: &[&str]| {
+        let event = String::from_utf8(run_event("pod")).unwrap().replace("carriers-2026-11-21T06", run_key);
+        let event = machine.file("event.json", event);
+        let words = [&["run", text(&event)], words, &["--config", text(&config), "--json"]].concat();
+        machine.landfall(&words).await
+    };
+    let settled = run("one", &["--job", &nobodys]).await.line();
+    assert_eq!(
+        (settled["job_request_id"].as_str(), &settled["already_landed"]),
+        (Some(&*nobodys), &json!(false))
+    );
+    let again = run("one", &["--job", &nobodys]).await.line();
+    assert_eq!(again["already_landed"], true);
 
-    let conflict =
-        machine.landfall(&["run", text(&other), "--no-job", "--config", text(&config), "--json"]).await;
-    assert_eq!(conflict.error(), (1, "Conflict".to_owned()));
+    let of_another = run("two", &["--job", &nobodys]).await;
+    assert_eq!(of_another.error(), (1, "Conflict".to_owned()), "{}", of_another.out);
+    let has_one = run("one", &["--no-job"]).await;
+    assert_eq!(has_one.error(), (1, "Conflict".to_owned()), "{}", has_one.out);
+    let submitted = run("three", &["--no-job"]).await.line();
+    assert_eq!(submitted["already_landed"], false);
+    assert_eq!(simulator.jobs().len(), 2, "the recurring request, and the one that was surely not there");
     simulator.shutdown().await;
 }

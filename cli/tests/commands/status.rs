@@ -156,6 +156,7 @@ async fn runs_without_a_job_are_shown() {
             called: false,
             window: None,
             job_request_id: job.map(|job| job.parse().unwrap()),
+            landing_prefix: None,
         };
         let run_key: RunKey = run_key.parse().unwrap();
         machine.file(&format!("data/work/runs/pod/{run_key}.json"), serde_json::to_vec(&record).unwrap());

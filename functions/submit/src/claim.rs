@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use landfall::clock::{Clock, Deadline, elapsed};
+use landfall::context::Context;
 use landfall::event::RunEvent;
-use landfall::job::JobRequestId;
+use landfall::job::{JobRecord, JobRef, JobRequestId};
 use landfall::store::{RunRecord, WorkState};
 use landfall::{Error, Result};
 
@@ -25,7 +26,7 @@ pub(crate) struct Run<'a> {
 /// What waiting for a turn ends with.
 pub(crate) enum Turn {
     /// The run has its job.
-    Submitted(JobRequestId),
+    Submitted { id: JobRequestId, record: Box<RunRecord> },
     /// It is ours to submit.
     Ours { claim: Box<Claim>, before: Before },
 }
@@ -58,8 +59,8 @@ impl Run<'_> {
             };
             if let Some(found) = &found {
                 self.must_be_the_same_run(found)?;
-                if let Some(id) = &found.job_request_id {
-                    return Ok(Turn::Submitted(id.clone()));
+                if let Some(id) = found.job_request_id.clone() {
+                    return Ok(Turn::Submitted { id, record: Box::new(found.clone()) });
                 }
             }
             self.must_have_time()?;
@@ -76,16 +77,44 @@ impl Run<'_> {
         }
     }
 
+    /// Records the job that the run has become.
+    pub(crate) async fn record_job(
+        &self,
+        context: &Context,
+        record: &RunRecord,
+        id: &JobRequestId,
+    ) -> Result<JobRecord> {
+        let RunEvent { connection, run_key, .. } = self.event;
+        context.record_job_of_run(connection, run_key, record, id).await
+    }
+
+    /// The run's job. What is kept of a job expires; the run's record does not, and says again what was recorded.
+    pub(crate) async fn job(
+        &self,
+        context: &Context,
+        record: &RunRecord,
+        id: &JobRequestId,
+    ) -> Result<JobRecord> {
+        let job = JobRef { connection: self.event.connection.clone(), job_request_id: id.clone() };
+        match self.work.job(&job).await? {
+            Some(job) => Ok(job),
+            None => self.record_job(context, record, id).await,
+        }
+    }
+
     /// Makes sure, before the source is called, that the claim is ours for long enough, and that whoever finds it
     /// knows of the call. It fails if another invocation has taken the claim over.
     pub(crate) async fn hold(&self, claim: &mut Claim) -> Result<()> {
-        self.must_have_time()?;
-        let is_fresh = elapsed(claim.record.claimed_at, self.clock.now()) < MAY_SUBMIT;
-        if is_fresh && claim.record.called {
-            return Ok(());
+        loop {
+            self.must_have_time()?;
+            // Looked at once more behind each write: that may have taken long, too.
+            let is_fresh = elapsed(claim.record.claimed_at, self.clock.now()) < MAY_SUBMIT;
+            if is_fresh && claim.record.called {
+                return Ok(());
+            }
+            let claimed_at = if is_fresh { claim.record.claimed_at } else { self.clock.now() };
+            self.change(claim, RunRecord { claimed_at, called: true, ..claim.record.clone() }).await?;
         }
-        let claimed_at = if is_fresh { claim.record.claimed_at } else { self.clock.now() };
-        self.change(claim, RunRecord { claimed_at, called: true, ..claim.record.clone() }).await
     }
 
     /// Changes what the claim says; it fails if another invocation has taken the claim over.
@@ -104,19 +133,20 @@ impl Run<'_> {
 
     /// Gives the claim up, sure that the source has no job of the run.
     pub(crate) async fn release(&self, claim: Box<Claim>) -> Result<()> {
-        let record = RunRecord { released: true, called: false, ..claim.record };
+        let record = RunRecord { released: true, called: false, window: None, ..claim.record };
         self.write(&record, Some(&claim.etag)).await.map(|_| ())
     }
 
     /// Writes the id behind the claim. If somebody took the claim over meanwhile, theirs is what counts.
-    pub(crate) async fn record_id(&self, claim: Box<Claim>, id: JobRequestId) -> Result<JobRequestId> {
-        if self.write_id(claim, &id).await? {
+    pub(crate) async fn record_id(&self, claim: Box<Claim>, job: &JobRecord) -> Result<JobRequestId> {
+        let id = job.job_request_id.clone();
+        if self.write_id(claim, job).await? {
             return Ok(id);
         }
         match self.claim().await? {
-            Turn::Submitted(theirs) if theirs == id => Ok(id),
-            Turn::Submitted(theirs) => Err(self.two_jobs(&id, &theirs)),
-            Turn::Ours { claim, .. } => match self.write_id(claim, &id).await? {
+            Turn::Submitted { id: theirs, .. } if theirs == id => Ok(id),
+            Turn::Submitted { id: theirs, .. } => Err(self.two_jobs(&id, &theirs)),
+            Turn::Ours { claim, .. } => match self.write_id(claim, job).await? {
                 true => Ok(id),
                 false => Err(Error::store_unavailable(format!(
                     "the record of run {} keeps changing: call again",
@@ -126,8 +156,12 @@ impl Run<'_> {
         }
     }
 
-    async fn write_id(&self, claim: Box<Claim>, id: &JobRequestId) -> Result<bool> {
-        let record = RunRecord { job_request_id: Some(id.clone()), ..claim.record };
+    async fn write_id(&self, claim: Box<Claim>, job: &JobRecord) -> Result<bool> {
+        let record = RunRecord {
+            job_request_id: Some(job.job_request_id.clone()),
+            landing_prefix: Some(job.landing_prefix.clone()),
+            ..claim.record
+        };
         Ok(self.write(&record, Some(&claim.etag)).await?.is_some())
     }
 
@@ -153,6 +187,7 @@ impl Run<'_> {
             called: found.is_some_and(|found| found.called),
             window: found.and_then(|found| found.window.clone()),
             job_request_id: None,
+            landing_prefix: None,
         }
     }
 

@@ -5,8 +5,8 @@
 //! source for a job with this run key before it submits again.
 //!
 //! Promise 1: one run key, one job. What makes a takeover safe: a claimant begins to submit only within
-//! [`MAY_SUBMIT`] of its claim, which it renews by a conditional write if it took longer, and gives the call up
-//! after [`CALL_ENDS`]; a successor starts no sooner than [`LEASE`] after the claim, which leaves a margin for
+//! [`MAY_SUBMIT`] of its claim, which it renews by a conditional write if it took longer, submits by one call that is
+//! not repeated, and gives that call up after [`CALL_ENDS`]; a successor starts no sooner than [`LEASE`] after the claim, which leaves a margin for
 //! clocks that differ. A submission that the source has accepted by then is found in its list, which the successor
 //! gives time to catch up.
 
@@ -19,7 +19,7 @@ use std::time::Duration;
 use landfall::clock::{Deadline, elapsed};
 use landfall::context::Context;
 use landfall::event::RunEvent;
-use landfall::job::{JobRecord, JobRef, JobRequestId};
+use landfall::job::JobRequestId;
 use landfall::source::{Found, Order, Source, Submission};
 use landfall::store::{RunRecord, keys};
 use landfall::{Error, Result};
@@ -72,19 +72,21 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
         deadline,
     };
 
-    let (job_request_id, already_submitted) = match run.claim().await? {
-        Turn::Submitted(id) => (id, true),
+    let (job, already_submitted) = match run.claim().await? {
+        Turn::Submitted { id, record } => (run.job(context, &record, &id).await?, true),
         Turn::Ours { mut claim, before } => {
             decide_window(context, &run, source.as_ref(), &mut claim).await?;
             let settings = context.connection(&event.connection).await?;
-            let called =
+            let calls =
                 Calls { run: &run, source: source.as_ref(), listing_lag: settings.job().listing_lag() };
-            match called.submit_once(&mut claim, before).await? {
+            match calls.submit_once(&mut claim, before).await? {
                 Called::HasJob(id) => {
-                    record_job(context, &event, &id, &claim.record).await?;
-                    (run.record_id(claim, id).await?, false)
+                    let job = run.record_job(context, &claim.record, &id).await?;
+                    run.record_id(claim, &job).await?;
+                    (job, false)
                 }
                 Called::Refused(error) => {
+                    give_back(context, &run, source.as_ref(), &claim).await?;
                     run.release(claim).await?;
                     return Err(error);
                 }
@@ -92,14 +94,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
         }
     };
 
-    let job = JobRef { connection: event.connection.clone(), job_request_id };
-    let record = context.work().await?.job(&job).await?;
-    let landed = match record {
-        Some(record) => {
-            landing.store.head(&format!("{}{}", record.landing_prefix, keys::MANIFEST)).await?.is_some()
-        }
-        None => false,
-    };
+    let landed = landing.store.head(&format!("{}{}", job.landing_prefix, keys::MANIFEST)).await?.is_some();
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
     let recurring = event.export.recurs();
     Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring })
@@ -116,26 +111,17 @@ async fn decide_window(
         return Ok(());
     }
     let Some(increments) = source.increments(&run.event.export) else { return Ok(()) };
-    let window = window::window(context, run.event, increments).await?;
+    let window = window::window(context, run.event, source, increments).await?;
     run.change(claim, RunRecord { window: Some(window), ..claim.record.clone() }).await
 }
 
-async fn record_job(context: &Context, event: &RunEvent, id: &JobRequestId, claim: &RunRecord) -> Result<()> {
-    let RunEvent { connection, export, destination, run_key } = event;
-    let settings = context.landing(destination).await?.destination;
-    let since = claim.claimed_at;
-    let record = JobRecord {
-        connection: connection.clone(),
-        job_request_id: id.clone(),
-        export: export.clone(),
-        destination: destination.clone(),
-        landing_prefix: settings.landing_prefix(connection, id, export, since)?,
-        run_key: Some(run_key.clone()),
-        window: claim.window.clone(),
-        since,
-    };
-    context.work().await?.record_job(record).await?;
-    Ok(())
+/// A run that surely has no job needs no window: the rows are the next run's.
+async fn give_back(context: &Context, run: &Run<'_>, source: &dyn Source, claim: &Claim) -> Result<()> {
+    let increments = source.increments(&run.event.export);
+    match (&claim.record.window, increments.is_some_and(|increments| increments.given.is_none())) {
+        (Some(_), true) => window::give_back(context, run.event).await,
+        _ => Ok(()),
+    }
 }
 
 /// The calls of one submission.
@@ -163,10 +149,13 @@ impl Calls<'_> {
         {
             return Ok(Called::HasJob(id));
         }
+        if let Err(error) = self.source.prepare(&order).await {
+            return Ok(Called::Refused(error));
+        }
         let mut what_happened = Vec::new();
         for _ in 0..TRIES {
             self.run.hold(claim).await?;
-            match self.source.submit(&order).await {
+            match self.call(&order).await {
                 Ok(Submission::Accepted(id)) => return Ok(Called::HasJob(id)),
                 Ok(Submission::Ambiguous(what)) => {
                     tracing::warn!(what, "it is not known whether the source accepted the job: asking it");
@@ -181,10 +170,18 @@ impl Calls<'_> {
         }
         Err(Error::conflict(format!(
             "{TRIES} submissions of run {run_key} were answered in a way that says neither yes nor no ({}), and the \
-             source lists no job for it: look for one there, then start the run with its id (`landfall run EVENT --job ID`), \
+             source lists no job for it: look for one there, then start the run with its id (`landfall run EVENT --job ID`, where EVENT names the run_key), \
              or anew once there surely is none (`landfall run EVENT --no-job`)",
             what_happened.join("; ")
         )))
+    }
+
+    /// Submits, and gives the call up once another invocation may take over.
+    async fn call(&self, order: &Order<'_>) -> Result<Submission> {
+        match tokio::time::timeout(CALL_ENDS, self.source.submit(order)).await {
+            Ok(submission) => submission,
+            Err(_) => Ok(Submission::Ambiguous(format!("no answer within {} s", CALL_ENDS.as_secs()))),
+        }
     }
 
     /// Looks for the run's job in the source's list, which may lag behind.

@@ -4,10 +4,11 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
+use landfall::source::{Found, Order};
 use landfall::{Error, Result};
 
-use crate::claim::{Run, Turn};
-use crate::{LEASE, record_job};
+use crate::LEASE;
+use crate::claim::{Claim, Run, Turn};
 
 /// What a person has seen at the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,8 @@ pub enum Seen {
     NoJob,
 }
 
-/// Settles a run of which it is not known whether it has a job. A run that has one keeps it: another is a `Conflict`.
+/// Settles a run of which it is not known whether it has a job. A run that has one keeps it: another is a `Conflict`,
+/// and so is the job of another run. That there is none is believed only where the source lists none.
 pub async fn settle(context: &Context, event: &RunEvent, seen: Seen, deadline: &Deadline) -> Result<()> {
     let run = Run {
         work: context.work().await?,
@@ -28,15 +30,25 @@ pub async fn settle(context: &Context, event: &RunEvent, seen: Seen, deadline: &
         deadline,
     };
     match (run.claim().await?, seen) {
-        (Turn::Submitted(id), Seen::Job(seen)) if id == seen => Ok(()),
-        (Turn::Submitted(id), _) => Err(Error::conflict(format!(
+        (Turn::Submitted { id, .. }, Seen::Job(seen)) if id == seen => Ok(()),
+        (Turn::Submitted { id, .. }, _) => Err(Error::conflict(format!(
             "run {} has its job, {id}: go on with it, or start again under another run_key",
             event.run_key
         ))),
-        (Turn::Ours { claim, .. }, Seen::NoJob) => run.release(claim).await,
-        (Turn::Ours { claim, .. }, Seen::Job(id)) => {
-            record_job(context, event, &id, &claim.record).await?;
-            run.record_id(claim, id).await.map(|_| ())
+        (Turn::Ours { claim, .. }, Seen::Job(id)) => has_job(context, &run, claim, &id).await,
+        (Turn::Ours { claim, .. }, Seen::NoJob) => {
+            let source = context.source(&event.connection).await?;
+            let window = claim.record.window.clone();
+            let order = Order { export: &event.export, run_key: &event.run_key, window: window.as_ref() };
+            match source.find(&order).await? {
+                Found::Job(id) => has_job(context, &run, claim, &id).await,
+                Found::Nothing | Found::CannotTell(_) => run.release(claim).await,
+            }
         }
     }
+}
+
+async fn has_job(context: &Context, run: &Run<'_>, claim: Box<Claim>, id: &JobRequestId) -> Result<()> {
+    let job = run.record_job(context, &claim.record, id).await?;
+    run.record_id(claim, &job).await.map(|_| ())
 }

@@ -8,25 +8,37 @@
 //! No row is lost: a window begins before the end of what has landed, by the overlap. A row is in two increments only
 //! if its time lies in that overlap, or if a run was begun while the one before it had not landed.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use landfall::context::Context;
 use landfall::event::RunEvent;
-use landfall::job::{JobRef, Window};
-use landfall::source::Increments;
+use landfall::job::Window;
+use landfall::source::{Increments, Source};
 use landfall::store::{GivenWindow, Watermark, keys};
 use landfall::{Error, Result};
 
 /// How often a watermark that others are changing is tried to be changed.
 const TRIES: usize = 20;
 
+/// A watermark this far ahead of the clock was set by a clock that was wrong.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
 /// The window of a run: the one that it was given before, or the next.
-pub(crate) async fn window(context: &Context, event: &RunEvent, increments: Increments) -> Result<Window> {
-    let Increments { field, overlap, lag, initial_from, given } = increments;
-    if let Some((from, until)) = given {
-        return Ok(Window { field, from, until, overlap_until: None });
+pub(crate) async fn window(
+    context: &Context,
+    event: &RunEvent,
+    source: &dyn Source,
+    increments: Increments,
+) -> Result<Window> {
+    if let Some((from, until)) = increments.given {
+        return Ok(Window { field: increments.field, from, until, overlap_until: None });
     }
+    // Rows carry the source's time: a clock of ours that is ahead of it would leave a gap.
+    let now = context.clock().now();
+    let now = source.time().await?.map_or(now, |theirs| theirs.min(now));
     let work = context.work().await?;
-    let key = keys::watermark(&event.connection, &event.export, &event.destination);
+    let key = watermark_key(event);
     for _ in 0..TRIES {
         let (mut watermark, etag) = match work.watermark(&key).await? {
             Some((watermark, etag)) => (watermark, Some(etag)),
@@ -35,25 +47,9 @@ pub(crate) async fn window(context: &Context, event: &RunEvent, increments: Incr
         if let Some(given) = watermark.given.iter().find(|given| given.run_key == event.run_key) {
             return Ok(given.window.clone());
         }
-        for given in std::mem::take(&mut watermark.given) {
-            if has_landed(context, event, &given).await? {
-                watermark.landed_until = watermark.landed_until.max(Some(given.window.until));
-            } else {
-                watermark.given.push(given);
-            }
-        }
-        let landed_until = watermark.landed_until;
-        // What ends where others have landed before has nothing to move any more.
-        watermark.given.retain(|given| Some(given.window.until) > landed_until);
-        let now = back(context.clock().now(), lag.try_into().unwrap_or_default());
-        let window = Window {
-            field: field.clone(),
-            from: landed_until
-                .map(|until| back(until, overlap.try_into().unwrap_or_default()))
-                .or(initial_from),
-            until: landed_until.map_or(now, |until| until.max(now)),
-            overlap_until: landed_until,
-        };
+        move_on(context, event, &mut watermark).await?;
+        must_not_be_ahead(&watermark, now, &key)?;
+        let window = next(&watermark, &increments, now);
         watermark.given.push(GivenWindow { run_key: event.run_key.clone(), window: window.clone() });
         if work.write_watermark(&key, &watermark, etag.as_deref()).await? {
             return Ok(window);
@@ -62,17 +58,73 @@ pub(crate) async fn window(context: &Context, event: &RunEvent, increments: Incr
     Err(Error::store_unavailable(format!("{key} keeps changing: call again")))
 }
 
-/// Whether the manifest of the run that was given a window is there.
-async fn has_landed(context: &Context, event: &RunEvent, given: &GivenWindow) -> Result<bool> {
+/// Takes a window back that was given to a run which surely has no job.
+pub(crate) async fn give_back(context: &Context, event: &RunEvent) -> Result<()> {
     let work = context.work().await?;
-    let Some((run, _)) = work.run(&event.connection, &given.run_key).await? else { return Ok(false) };
-    let Some(job_request_id) = run.job_request_id else { return Ok(false) };
-    let job = JobRef { connection: event.connection.clone(), job_request_id };
-    let Some(job) = work.job(&job).await? else { return Ok(false) };
-    let landing = context.landing(&job.destination).await?;
-    Ok(landing.store.head(&format!("{}{}", job.landing_prefix, keys::MANIFEST)).await?.is_some())
+    let key = watermark_key(event);
+    for _ in 0..TRIES {
+        let Some((mut watermark, etag)) = work.watermark(&key).await? else { return Ok(()) };
+        watermark.given.retain(|given| given.run_key != event.run_key);
+        if work.write_watermark(&key, &watermark, Some(&etag)).await? {
+            return Ok(());
+        }
+    }
+    Err(Error::store_unavailable(format!("{key} keeps changing: call again")))
 }
 
-fn back(moment: Timestamp, by: SignedDuration) -> Timestamp {
+fn watermark_key(event: &RunEvent) -> String {
+    keys::watermark(&event.connection, &event.export, &event.destination)
+}
+
+/// The window behind what has landed.
+fn next(watermark: &Watermark, increments: &Increments, now: Timestamp) -> Window {
+    let landed_until = watermark.landed_until;
+    let end = back(now, increments.lag);
+    Window {
+        field: increments.field.clone(),
+        from: landed_until.map(|until| back(until, increments.overlap)).or(increments.initial_from),
+        until: landed_until.map_or(end, |until| until.max(end)),
+        // What runs under way have been given may land, too.
+        overlap_until: watermark.given.iter().map(|given| given.window.until).chain(landed_until).max(),
+    }
+}
+
+fn must_not_be_ahead(watermark: &Watermark, now: Timestamp, key: &str) -> Result<()> {
+    match watermark.landed_until.filter(|until| until.duration_since(now) > AHEAD) {
+        None => Ok(()),
+        Some(until) => Err(Error::conflict(format!(
+            "{key} says that the rows up to {until} have landed, and it is {now}: a clock was wrong then, or is now; \
+             set the clock, or correct landed_until there"
+        ))),
+    }
+}
+
+/// Moves the watermark up to the last window that has landed. What ends before that has nothing to move any more.
+async fn move_on(context: &Context, event: &RunEvent, watermark: &mut Watermark) -> Result<()> {
+    watermark.given.sort_by_key(|given| given.window.until);
+    for position in (0..watermark.given.len()).rev() {
+        let Some(given) = watermark.given.get(position) else { continue };
+        if has_landed(context, event, given).await? {
+            watermark.landed_until = watermark.landed_until.max(Some(given.window.until));
+            watermark.given.drain(..=position);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the manifest of the run that was given a window is there.
+async fn has_landed(context: &Context, event: &RunEvent, given: &GivenWindow) -> Result<bool> {
+    let run = context.work().await?.run(&event.connection, &given.run_key).await?;
+    let Some((run, _)) = run.filter(|(run, _)| run.window.as_ref() == Some(&given.window)) else {
+        return Ok(false);
+    };
+    let Some(landing_prefix) = run.landing_prefix else { return Ok(false) };
+    let landing = context.landing(&run.destination).await?;
+    Ok(landing.store.head(&format!("{landing_prefix}{}", keys::MANIFEST)).await?.is_some())
+}
+
+fn back(moment: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     moment.checked_sub(by).unwrap_or(Timestamp::MIN)
 }

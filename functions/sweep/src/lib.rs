@@ -2,24 +2,35 @@
 //! the vendor's own screen, runs that nobody goes on with.
 //!
 //! The story: the source lists its ended jobs. Of those that export what the event names, each that ended well and has
-//! no manifest is to be landed; each that did not end well is reported, once. What the sweep returns, somebody lands:
-//! the state machine by an execution a job, the command line one after the other. Both go on from whatever is stored,
-//! so a job that two sweeps find lands once.
+//! no manifest is to be landed; each that did not end well is told of, once to each who asks. What the sweep returns,
+//! somebody lands: the state machine by an execution a job, the command line one after the other. Both go on from
+//! whatever is stored, so a job that two sweeps find lands once. The newest come first; what is too much for one answer
+//! is left to the next sweep.
 
+mod standing;
+
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall::clock::{Deadline, elapsed};
+use landfall::clock::Deadline;
 use landfall::context::Context;
-use landfall::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, JobState};
-use landfall::source::{EndedJob, Source};
-use landfall::store::{Reported, keys};
+use landfall::job::{ConnectionName, DestinationName, JobRef, JobRequestId, JobState};
+use landfall::source::EndedJob;
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use standing::{Look, Standing};
+
 /// After so many seconds nobody is at work on a run any more: the deadline of the state machine's execution.
 pub const EXECUTION_ENDS: u64 = 86_400;
+
+/// So many jobs are in one answer: a state machine's payload holds some 3,000.
+const MOST_IN_AN_ANSWER: usize = 500;
+
+/// What looking at one job may take.
+const ENOUGH_FOR_ONE: Duration = Duration::from_secs(15);
 
 /// What to look for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,12 +42,17 @@ pub struct SweepEvent {
     pub exports: Vec<String>,
     /// Where jobs land that landfall did not submit.
     pub destination: DestinationName,
-    /// Only jobs that ended at this moment or later, as far as the source tells when they ended.
+    /// Only jobs that ended at this moment or later. Jobs of which the source does not tell when they ended are looked
+    /// at too; where it only tells when they began, the connection's `job.timeout_seconds` is allowed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
     /// How old a run of landfall's own must be before its job counts as one that nobody goes on with, in seconds.
     #[serde(default = "execution_ends")]
     pub grace_seconds: u64,
+    /// Who asks: a job that did not end well is told once to each. The state machine puts its execution's name here, so
+    /// that an answer that was lost is given again.
+    #[serde(default)]
+    pub asked_by: String,
 }
 
 fn execution_ends() -> u64 {
@@ -47,12 +63,18 @@ fn execution_ends() -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Swept {
+    /// Whether every job was looked at; otherwise the next sweep goes on.
+    pub complete: bool,
     /// The jobs to land.
     pub jobs: Vec<ToLand>,
-    /// The jobs that did not end well, and of which no sweep has told before.
+    /// The jobs that did not end well, and of which nobody else was told before.
     pub failed: Vec<NotWell>,
+    /// The jobs of which nothing could be found out.
+    pub problems: Vec<Problem>,
     /// How many have landed already.
     pub landed: u64,
+    /// The exports of which the source lists no job: names that are wrong, perhaps.
+    pub unseen: Vec<String>,
 }
 
 /// A job to land: the input of the state machine.
@@ -84,6 +106,18 @@ pub struct NotWell {
     pub message: Option<String>,
 }
 
+/// A job that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// Its id at the source.
+    pub job_request_id: JobRequestId,
+    /// The error's name.
+    pub error: String,
+    /// What is wrong.
+    pub message: String,
+}
+
 /// Finds the jobs that have ended and not landed.
 pub async fn sweep(context: &Context, event: SweepEvent, deadline: &Deadline) -> Result<Swept> {
     if event.exports.is_empty() {
@@ -91,96 +125,73 @@ pub async fn sweep(context: &Context, event: SweepEvent, deadline: &Deadline) ->
     }
     let source = context.source(&event.connection).await?;
     let ended = source.ended().await?;
-    let mut swept = Swept { jobs: Vec::new(), failed: Vec::new(), landed: 0 };
-    for job in ended.into_iter().filter(|job| event.is_about(job)) {
-        if deadline.is_within(ENOUGH_FOR_ONE) {
-            tracing::info!("the deadline is near: the next sweep finds the rest");
+    let look = Look { context, source: source.as_ref(), event: &event };
+    let mut swept = Swept::nothing(&event, &ended);
+    let mut told = Vec::new();
+    for job in newest_first(ended).filter(|job| event.is_about(job)) {
+        if swept.is_full() || deadline.is_within(ENOUGH_FOR_ONE) {
+            swept.complete = false;
             break;
         }
-        match standing(context, source.as_ref(), &event, &job).await? {
-            Standing::Landed => swept.landed += 1,
-            Standing::SomebodyIsAtIt | Standing::Reported | Standing::TooOld => {}
-            Standing::ToLand(job) => swept.jobs.push(job),
-            Standing::NotWell(job) => swept.failed.push(job),
+        match look.standing(&job).await {
+            Ok(Standing::Landed) => swept.landed += 1,
+            Ok(Standing::SomebodyIsAtIt | Standing::Told | Standing::TooOld) => {}
+            Ok(Standing::ToLand(job)) => swept.jobs.push(job),
+            Ok(Standing::NotWell(not_well)) => {
+                told.push(event.job(&job));
+                swept.failed.push(not_well);
+            }
+            Err(error) if error.retryable() => return Err(error),
+            Err(error) => swept.problems.push(problem(job, &error)),
         }
     }
+    // Last of all: what fails before this is asked for again, and told then.
+    for (job, not_well) in std::iter::zip(told, &swept.failed) {
+        look.note_told(&job, &not_well.native_status).await?;
+    }
     tracing::info!(
+        complete = swept.complete,
         to_land.jobs = swept.jobs.len(),
         failed.jobs = swept.failed.len(),
+        problems.jobs = swept.problems.len(),
         landed.jobs = swept.landed,
         "the source's jobs were swept"
     );
     Ok(swept)
 }
 
-/// What looking at one job may take.
-const ENOUGH_FOR_ONE: Duration = Duration::from_secs(15);
-
 impl SweepEvent {
     fn is_about(&self, job: &EndedJob) -> bool {
         self.exports.iter().any(|name| name == "*" || name == job.export.name())
     }
+
+    fn job(&self, job: &EndedJob) -> JobRef {
+        JobRef { connection: self.connection.clone(), job_request_id: job.job_request_id.clone() }
+    }
 }
 
-/// How a job of the source's list stands here.
-enum Standing {
-    Landed,
-    SomebodyIsAtIt,
-    Reported,
-    TooOld,
-    ToLand(ToLand),
-    NotWell(NotWell),
+impl Swept {
+    fn nothing(event: &SweepEvent, ended: &[EndedJob]) -> Self {
+        let is_seen = |name: &&String| *name == "*" || ended.iter().any(|job| job.export.name() == *name);
+        let unseen = event.exports.iter().filter(|name| !is_seen(name)).cloned().collect();
+        Self { complete: true, jobs: Vec::new(), failed: Vec::new(), problems: Vec::new(), landed: 0, unseen }
+    }
+
+    fn is_full(&self) -> bool {
+        self.jobs.len() + self.failed.len() + self.problems.len() >= MOST_IN_AN_ANSWER
+    }
 }
 
-async fn standing(
-    context: &Context,
-    source: &dyn Source,
-    event: &SweepEvent,
-    job: &EndedJob,
-) -> Result<Standing> {
-    let name = JobRef { connection: event.connection.clone(), job_request_id: job.job_request_id.clone() };
-    let record = context.work().await?.job(&name).await?;
-    if let Some(record) = &record {
-        if has_landed(context, record).await? {
-            return Ok(Standing::Landed);
-        }
-        let age = elapsed(record.since, context.clock().now());
-        if record.run_key.is_some() && age < Duration::from_secs(event.grace_seconds) {
-            return Ok(Standing::SomebodyIsAtIt);
-        }
-    }
-    if ended_before(source, event.since, job).await? {
-        return Ok(Standing::TooOld);
-    }
-    if job.status.state.lands() {
-        let destination = record.map_or_else(|| event.destination.clone(), |record| record.destination);
-        let JobRef { connection, job_request_id } = name;
-        return Ok(Standing::ToLand(ToLand { connection, job_request_id, destination }));
-    }
-    let status = &job.status;
-    let reported = Reported { state: status.state, native_status: status.native_status.clone() };
-    if !context.work().await?.report(&name, &reported).await? {
-        return Ok(Standing::Reported);
-    }
-    Ok(Standing::NotWell(NotWell {
-        job_request_id: name.job_request_id,
-        export: job.export.name().to_owned(),
-        state: status.state,
-        native_status: status.native_status.clone(),
-        message: status.message.clone(),
-    }))
+/// The newest first, by time and, where that is not told, by the number that ids are.
+fn newest_first(mut jobs: Vec<EndedJob>) -> impl Iterator<Item = EndedJob> {
+    jobs.sort_by_key(|job| Reverse((job.ended_at, job.job_request_id.as_str().parse::<u64>().ok())));
+    jobs.into_iter()
 }
 
-async fn ended_before(source: &dyn Source, since: Option<Timestamp>, job: &EndedJob) -> Result<bool> {
-    let Some(since) = since else { return Ok(false) };
-    let ended_at = match job.ended_at {
-        Some(ended_at) => Some(ended_at),
-        None => source.ended_at(&job.job_request_id).await?,
-    };
-    Ok(ended_at.is_some_and(|ended_at| ended_at < since))
-}
-
-async fn has_landed(context: &Context, job: &JobRecord) -> Result<bool> {
-    let landing = context.landing(&job.destination).await?;
-    Ok(landing.store.head(&format!("{}{}", job.landing_prefix, keys::MANIFEST)).await?.is_some())
+fn problem(job: EndedJob, error: &Error) -> Problem {
+    Problem {
+        job_request_id: job.job_request_id,
+        error: error.error_type().name().to_owned(),
+        message: error.line(),
+    }
 }

@@ -208,7 +208,18 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// Submits a job once. Never called twice for a run key without [`Source::find`] in between.
+    /// Does what a submission needs beforehand and may be done again: what the export names is looked up, created,
+    /// uploaded. An error means that no job was started.
+    async fn prepare(&self, _order: &Order<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The time by the source's own clock, where increments go by it.
+    async fn time(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
+
+    /// Submits a job once, by one call that is not repeated. Never called twice for a run key without [`Source::find`] in between.
     async fn submit(&self, order: &Order<'_>) -> Result<Submission>;
 
     /// The job that was submitted for this run key, if the source lists one. More than one is a `Conflict`.

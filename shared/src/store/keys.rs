@@ -42,6 +42,11 @@ pub fn watermark(connection: &ConnectionName, export: &Export, destination: &Des
     )
 }
 
+/// What a sweep has found of a job: kept for good, as the source's list goes further back than what is kept of jobs.
+pub fn swept(of: &JobRef) -> String {
+    format!("swept/{}/{}.json", of.connection, of.job_request_id)
+}
+
 /// The prefix of a connection's jobs.
 pub fn jobs(of: &ConnectionName) -> String {
     format!("{JOBS}{of}/")
@@ -60,11 +65,6 @@ pub fn job_record(of: &JobRef) -> String {
 /// How the job ended.
 pub fn outcome(of: &JobRef) -> String {
     format!("{}outcome.json", job(of))
-}
-
-/// That a sweep has told of the job, which did not end well.
-pub fn reported(of: &JobRef) -> String {
-    format!("{}reported.json", job(of))
 }
 
 /// The output files.

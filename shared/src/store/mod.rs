@@ -30,7 +30,7 @@ use crate::checksum::Crc64Nvme;
 pub use client::StoreSettings;
 pub use error::StoreError;
 pub use inventory::JobObjects;
-pub use state::{GivenWindow, Reported, RunRecord, Watermark, WorkState};
+pub use state::{GivenWindow, RunRecord, Swept, Watermark, WorkState};
 pub use upload::{ByteBudget, ObjectWriter, PART_BYTES, PartBuffer, Sealed, part_bytes};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

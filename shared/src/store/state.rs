@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Store, StoreError, Written, keys};
 use crate::job::{
-    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome, Receipt,
-    RunKey, StagedFile, Window,
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, Receipt, RunKey,
+    StagedFile, Window,
 };
 use crate::source::Export;
 
@@ -33,7 +33,6 @@ pub struct RunRecord {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub released: bool,
     /// Whether the claimant has begun to call the source: from here on it may have a job.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub called: bool,
     /// What time the run's rows are of, decided once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +40,9 @@ pub struct RunRecord {
     /// The job that it has become.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_request_id: Option<JobRequestId>,
+    /// Where that job lands: known here for good, while what is kept of a job expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landing_prefix: Option<String>,
 }
 
 /// Up to when the increments of an export have landed: `watermarks/<connection>/<export>.json`.
@@ -75,14 +77,19 @@ impl Watermark {
     }
 }
 
-/// How a job ended of which a sweep has told: `reported.json`.
+/// What a sweep has found of a job, and need not look for again: `swept/<connection>/<job request id>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reported {
-    /// What its status means.
-    pub state: JobState,
-    /// The same in the source's own word.
-    pub native_status: String,
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Swept {
+    /// It has landed.
+    Landed,
+    /// It did not end well, in the source's own word, and that was told.
+    Told {
+        /// The status in the source's own word.
+        native_status: String,
+        /// Whoever was told: asked again by the same, the sweep tells again, as its answer may have been lost.
+        asked_by: String,
+    },
 }
 
 /// The work bucket, by what is kept in it.
@@ -164,14 +171,15 @@ impl WorkState {
         self.write_once(&keys::outcome(job), outcome).await
     }
 
-    /// Notes that a job which did not end well is told of; whether it ended otherwise when it was told of before, if
-    /// it ever was. A job that was started again at the source and failed again in the same way is told of once.
-    pub async fn report(&self, job: &JobRef, reported: &Reported) -> Result<bool, StoreError> {
-        let key = keys::reported(job);
-        if self.read::<Reported>(&key).await?.is_some_and(|(before, _)| before == *reported) {
-            return Ok(false);
-        }
-        self.store.put(&key, json(reported, &key)?, Condition::Always).await.map(|_| true)
+    /// What a sweep has found of a job.
+    pub async fn swept(&self, job: &JobRef) -> Result<Option<Swept>, StoreError> {
+        Ok(self.read(&keys::swept(job)).await?.map(|(swept, _)| swept))
+    }
+
+    /// Notes what a sweep has found of a job.
+    pub async fn note_swept(&self, job: &JobRef, swept: &Swept) -> Result<(), StoreError> {
+        let key = keys::swept(job);
+        self.store.put(&key, json(swept, &key)?, Condition::Always).await.map(|_| ())
     }
 
     /// The output files, once the list was complete.

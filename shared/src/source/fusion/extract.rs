@@ -147,13 +147,17 @@ impl Source for FusionExtractSource {
         findings
     }
 
-    async fn submit(&self, order: &Order<'_>) -> Result<Submission> {
+    async fn prepare(&self, order: &Order<'_>) -> Result<()> {
         self.accepts(order.export)?;
         let export = extraction(order.export)?;
-        if let Some(boss) = &self.boss {
-            Boss::new(&self.pod, Arc::clone(boss)).ensure(export).await?;
+        match &self.boss {
+            Some(boss) => Boss::new(&self.pod, Arc::clone(boss)).ensure(export).await,
+            None => Ok(()),
         }
-        self.batch().submit(export, order.run_key, self.form).await
+    }
+
+    async fn submit(&self, order: &Order<'_>) -> Result<Submission> {
+        self.batch().submit(extraction(order.export)?, order.run_key, self.form).await
     }
 
     async fn find(&self, order: &Order<'_>) -> Result<Found> {
@@ -371,6 +375,12 @@ mod tests {
             "jobRequestId": id, "jobStatus": "RUNNING",
             "jobRequest": { "description": format!("landfall-{run_key}::{extract}::Incremental::Immediate") }
         })
+    }
+
+    /// Does what a submission of an export with a definition and a group does.
+    async fn prepared(pod: &TestPod) -> Result<Submission> {
+        pod.source.prepare(&order(&defined(), &key())).await?;
+        pod.source.submit(&order(&defined(), &key())).await
     }
 
     async fn found(pod: &TestPod) -> Result<Option<JobRequestId>> {
@@ -680,7 +690,7 @@ mod tests {
             _ => Reply::status(201).header("Location", "/300100641963646"),
         })
         .await;
-        pod.source.submit(&order(&defined(), &key())).await.unwrap();
+        prepared(&pod).await.unwrap();
         let asked = pod.asked();
         let calls: Vec<_> = asked.iter().map(|seen| (seen.method.as_str(), seen.path())).collect();
         assert_eq!(
@@ -723,7 +733,7 @@ mod tests {
                 }
             })
             .await;
-            pod.source.submit(&order(&defined(), &key())).await.unwrap();
+            prepared(&pod).await.unwrap();
             let posts =
                 pod.asked().iter().filter(|seen| seen.method == "POST" && seen.path() != JOBS).count();
             assert_eq!(posts, creations);
@@ -738,7 +748,7 @@ mod tests {
             _ => Reply::status(400).body("{\"title\":\"owner is unknown\"}"),
         })
         .await;
-        let said = line(pod.source.submit(&order(&defined(), &key())).await.unwrap_err(), "Rejected");
+        let said = line(prepared(&pod).await.unwrap_err(), "Rejected");
         assert!(said.contains("creating \"Carriers\"") && said.contains("owner is unknown"), "{said}");
         assert!(pod.asked().iter().all(|seen| seen.path() != JOBS));
     }
@@ -750,7 +760,7 @@ mod tests {
             TestPod::configured(json!({ "scopes": { "batch": "batch" } }), |_, _| Reply::status(500)).await;
         let said = line(pod.source.accepts(&defined()).unwrap_err(), "InvalidConfig");
         assert!(said.contains("scopes.boss"), "{said}");
-        line(pod.source.submit(&order(&defined(), &key())).await.unwrap_err(), "InvalidConfig");
+        line(prepared(&pod).await.unwrap_err(), "InvalidConfig");
         assert_eq!(pod.server.count(), 0);
     }
 
