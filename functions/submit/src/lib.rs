@@ -159,6 +159,10 @@ impl Calls<'_> {
         {
             return Ok(Called::HasJob(id));
         }
+        // Before the claim says that the source was called: whoever finds it then knows that it was not.
+        if let Err(error) = self.source.prepare(&order).await {
+            return Ok(Called::Refused(error));
+        }
         let mut what_happened = Vec::new();
         for _ in 0..TRIES {
             self.run.hold(claim).await?;

@@ -16,8 +16,10 @@ use crate::error::Result;
 use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
 use crate::store::WorkState;
 
+pub mod epm;
 pub mod fusion;
 
+pub use epm::EpmJob;
 pub use fusion::Wrap;
 pub use fusion::extract::FusionExtract;
 
@@ -27,6 +29,8 @@ pub use fusion::extract::FusionExtract;
 pub enum Export {
     /// An Oracle Fusion Data Extraction.
     FusionExtract(FusionExtract),
+    /// An Oracle EPM Data Integration job.
+    EpmJob(EpmJob),
     /// A file of this machine, which the command line lands: no source runs it.
     File(LocalFile),
 }
@@ -44,6 +48,7 @@ impl Export {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::FusionExtract(_) => "fusion_extract",
+            Self::EpmJob(_) => "epm_job",
             Self::File(_) => "file",
         }
     }
@@ -52,6 +57,7 @@ impl Export {
     pub fn name(&self) -> &str {
         match self {
             Self::FusionExtract(export) => &export.extract,
+            Self::EpmJob(export) => &export.job_name,
             Self::File(file) => &file.name,
         }
     }
@@ -60,6 +66,7 @@ impl Export {
     pub fn allows_empty(&self) -> bool {
         match self {
             Self::FusionExtract(export) => export.allow_empty,
+            Self::EpmJob(export) => export.allow_empty,
             Self::File(_) => false,
         }
     }
@@ -176,6 +183,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Brings to the source what a job reads there, before the job is submitted. It may take long, and doing it again
+    /// comes to the same: a run that dies in it has surely submitted nothing.
+    async fn prepare(&self, _order: &Order<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// Submits a job once. Never called twice for a run key without [`Source::find`] in between.
     async fn submit(&self, order: &Order<'_>) -> Result<Submission>;
 
@@ -210,8 +223,9 @@ pub struct Means<'a> {
 
 /// Opens the source behind a connection. Nothing is called yet.
 pub fn open(name: &ConnectionName, connection: &Connection, means: Means<'_>) -> Result<Arc<dyn Source>> {
-    let Means { clock, work: _, wrap } = means;
+    let Means { clock, work, wrap } = means;
     Ok(match connection {
+        Connection::Epm(epm) => Arc::new(epm::EpmSource::wrapped(name.clone(), epm, work, clock, wrap)?),
         Connection::Fusion(fusion) => {
             Arc::new(fusion::FusionExtractSource::wrapped(name.clone(), fusion, clock, wrap)?)
         }
