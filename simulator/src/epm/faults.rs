@@ -259,8 +259,8 @@ pub enum EpmHref {
 pub struct EpmUploadFaults {
     /// The connection is closed, and the piece was not taken.
     pub drop: Times,
-    /// The piece is taken, then the connection is closed without an answer.
-    pub take_then_drop: Times,
+    /// The piece of this number, from 1, is taken, then the connection is closed without an answer.
+    pub take_then_drop: Option<u32>,
     /// What happens before the endpoint looks at the request.
     pub outage: Outage,
 }

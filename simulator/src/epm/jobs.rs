@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::faults::{EpmStatusFaults, StatusForm};
+use super::faults::{EpmStatusFaults, FailedBody, StatusForm};
 use super::state::{Content, EpmEnd, EpmJob, EpmState, RepositoryFile};
 use super::{admit, content, prefix};
 use crate::answer::{self, Ended, Marked};
@@ -35,31 +35,9 @@ async fn submit(
 ) -> Result<Response, Ended> {
     let faults = world.faults().epm.submit;
     admit(&world, &uri, &headers, &faults.outage, "epm.submit", "")?;
-    let bad = |detail: &str| Ended::from(answer::problem(StatusCode::BAD_REQUEST, detail));
-    let request: Map<String, Value> =
-        serde_json::from_slice(&body).map_err(|_| bad("The request body is not a JSON object."))?;
-    for field in ["jobType", "jobName"] {
-        if request.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
-            return Err(bad(&format!("{field} is required.")));
-        }
-    }
+    let request = check(&body)?;
     if let Some(failed) = &faults.failed_body {
-        let mut body = json!({ "status": failed.status, "jobStatus": "FAILED", "details": failed.details });
-        if !failed.with_job {
-            return Ok(answer::json_body(StatusCode::OK, &body).by("epm.submit.failed_body"));
-        }
-        let id = world.change(|state| {
-            let id = accept(&mut state.epm, request, world.clock.now());
-            let status = EpmStatusFaults {
-                final_status: failed.status,
-                details: Some(failed.details.clone()),
-                ..EpmStatusFaults::default()
-            };
-            end(&mut state.epm, id, &world.scenario, &status, world.clock.now());
-            id
-        })?;
-        body["jobId"] = json!(id);
-        return Ok(answer::json_body(StatusCode::OK, &body).by("epm.submit.failed_body").accepting(id));
+        return fail(&world, request, failed);
     }
     let (id, dropped, timed_out, nameless) = world.change(|state| {
         let id = accept(&mut state.epm, request, world.clock.now());
@@ -77,13 +55,50 @@ async fn submit(
         let body = json!({ "status": -1, "jobStatus": "RUNNING", "details": null });
         answer::json_body(StatusCode::OK, &body).by("epm.submit.no_job_id")
     } else {
-        let href = format!("{}{}/aif/rest/V1/jobs/{id}", world.base_url, prefix(&uri));
-        let links = json!([{ "rel": "self", "href": href, "action": "GET" }]);
+        let links = links(&format!("{}{}/aif/rest/V1/jobs/{id}", world.base_url, prefix(&uri)));
         let body =
             json!({ "jobId": id, "status": -1, "jobStatus": "RUNNING", "details": null, "links": links });
         answer::json_body(StatusCode::OK, &body)
     };
     Ok(answer.accepting(id))
+}
+
+fn check(body: &[u8]) -> Result<Map<String, Value>, Ended> {
+    let bad = |detail: &str| Ended::from(answer::problem(StatusCode::BAD_REQUEST, detail));
+    let request: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|_| bad("The request body is not a JSON object."))?;
+    for field in ["jobType", "jobName"] {
+        if request.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
+            return Err(bad(&format!("{field} is required.")));
+        }
+    }
+    Ok(request)
+}
+
+/// Answers 200 with a failure, of a job or of none.
+fn fail(world: &World, request: Map<String, Value>, failed: &FailedBody) -> Result<Response, Ended> {
+    let FailedBody { status, details, with_job } = failed;
+    if !with_job {
+        let body = json!({ "status": status, "jobStatus": "FAILED", "details": details });
+        return Ok(answer::json_body(StatusCode::OK, &body).by("epm.submit.failed_body"));
+    }
+    let ends = EpmStatusFaults {
+        final_status: *status,
+        details: Some(details.clone()),
+        ..EpmStatusFaults::default()
+    };
+    let now = world.clock.now();
+    let id = world.change(|state| {
+        let id = accept(&mut state.epm, request, now);
+        end(&mut state.epm, id, &world.scenario, &ends, now);
+        id
+    })?;
+    let body = json!({ "jobId": id, "status": status, "jobStatus": "FAILED", "details": details });
+    Ok(answer::json_body(StatusCode::OK, &body).by("epm.submit.failed_body").accepting(id))
+}
+
+fn links(own: &str) -> Value {
+    json!([{ "rel": "self", "href": own, "action": "GET" }])
 }
 
 /// Takes a job on; its id.
@@ -190,42 +205,41 @@ fn told(job: &EpmJob, faults: &EpmStatusFaults, self_link: &str, backslashes: bo
     let word = own_word.unwrap_or_else(|| word(code));
     let details = job.end.as_ref().and_then(|end| end.details.clone());
     let path = |name: String| if backslashes { name.replace('/', "\\") } else { name };
-    let mut body = json!({
-        "jobName": job.text("jobName"),
-        "descriptiveStatus": if job.end.is_some() { "Completed" } else { "In progress" },
-        "processType": job.text("jobType"),
-        "executedBy": credentials::USERNAME,
-        // Finer since 26.04; in which fields, nobody has published.
-        "jobDetails": { "phase": "EXPORT", "startedAt": job.submitted_at.to_string() },
-    });
+    let mut body = Map::new();
+    let mut say = |field: &str, value: Value| body.insert(field.to_owned(), value);
     match faults.form {
         StatusForm::Documented => {
-            body["links"] = json!([0]);
-            body["status"] = json!(code.to_string());
-            body["details"] = json!(details.unwrap_or_else(|| "null".to_owned()));
-            body["jobId"] = json!(job.id.to_string());
-            body["jobStatus"] = json!(word);
+            say("links", json!([0]));
+            say("details", json!(details.unwrap_or_else(|| "null".to_owned())));
+            say("jobId", json!(job.id.to_string()));
         }
-        form => {
-            body["links"] = json!([{ "rel": "self", "href": self_link, "action": "GET" }]);
-            body["details"] = json!(details);
-            body["jobId"] = json!(job.id);
-            if matches!(form, StatusForm::Numbers | StatusForm::NumberOnly | StatusForm::LowerCase) {
-                body["status"] = json!(code);
-            }
-            if matches!(form, StatusForm::Numbers | StatusForm::WordOnly) {
-                body["jobStatus"] = json!(word);
-            }
-            if form == StatusForm::LowerCase {
-                body["jobStatus"] = json!(word.to_lowercase());
-            }
+        _ => {
+            say("links", links(self_link));
+            say("details", json!(details));
+            say("jobId", json!(job.id));
         }
     }
+    match faults.form {
+        StatusForm::Documented => say("status", json!(code.to_string())),
+        StatusForm::Numbers | StatusForm::NumberOnly | StatusForm::LowerCase => say("status", json!(code)),
+        StatusForm::WordOnly | StatusForm::Nothing => None,
+    };
+    match faults.form {
+        StatusForm::Documented | StatusForm::Numbers | StatusForm::WordOnly => say("jobStatus", json!(word)),
+        StatusForm::LowerCase => say("jobStatus", json!(word.to_lowercase())),
+        StatusForm::NumberOnly | StatusForm::Nothing => None,
+    };
+    say("jobName", json!(job.text("jobName")));
+    say("descriptiveStatus", json!(if job.end.is_some() { "Completed" } else { "In progress" }));
+    say("processType", json!(job.text("jobType")));
+    say("executedBy", json!(credentials::USERNAME));
+    // Finer since 26.04; in which fields, nobody has published.
+    say("jobDetails", json!({ "phase": "EXPORT", "startedAt": job.submitted_at.to_string() }));
     if !faults.log_unnamed {
-        body["logFileName"] = json!(path(job.log_name()));
+        say("logFileName", json!(path(job.log_name())));
     }
     if let Some(output) = job.end.as_ref().and_then(|end| end.output.clone()) {
-        body["outputFileName"] = json!(path(output));
+        say("outputFileName", json!(path(output)));
     }
-    body
+    Value::Object(body)
 }

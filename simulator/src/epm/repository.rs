@@ -329,7 +329,8 @@ async fn upload(
             state.epm.pieces.remove(&path);
             state.epm.files.insert(path.clone(), RepositoryFile { content, modified });
         }
-        (true, state.occurs(faults.take_then_drop, "epm.upload.take_then_drop", ""))
+        let number = state.count("epm.upload.taken", "").saturating_add(1);
+        (true, faults.take_then_drop == Some(number))
     })?;
     Ok(match (taken, is_lost) {
         (_, true) => answer::hang_up().by("epm.upload"),

@@ -12,8 +12,10 @@ mod status;
 mod upload;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use self::environment::Environment;
@@ -22,7 +24,7 @@ use self::log::Kind;
 use self::repository::{FileName, Locator, Repository};
 use self::status::JobAnswer;
 use self::upload::Upload;
-use crate::clock::Clock;
+use crate::clock::{Clock, elapsed};
 use crate::config::EpmConnection;
 use crate::error::{Error, Result};
 use crate::http::{Answer, HttpError, Request};
@@ -30,6 +32,8 @@ use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile};
 use crate::source::{Download, Export, Found, JobStatus, Order, ResumeAt, Source, Submission, Wrap};
 use crate::store::WorkState;
 
+/// How far EPM's clock and ours are taken to be apart at most.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 const JOBS: [&str; 4] = ["aif", "rest", "V1", "jobs"];
 
 /// The source `epm_job`.
@@ -92,6 +96,28 @@ impl EpmSource {
                 Err(Error::rejected(format!("EPM refused the job with status {}: {said}", job.native())))
             }
             _ => Ok(Submission::Ambiguous(format!("{answer:?} names no job"))),
+        }
+    }
+
+    /// Refuses a file that was written long after its job was seen to have ended: it is a later run's, and the job's own
+    /// is lost. A file that was overwritten sooner cannot be told, where clocks may differ.
+    async fn must_be_of(&self, job: &JobRecord, output: &Locator) -> Result<()> {
+        let Some(outcome) = self.work.outcome(&job.job()).await? else { return Ok(()) };
+        let written = output
+            .modified
+            .and_then(|modified| i64::try_from(modified).ok())
+            .and_then(|modified| Timestamp::from_millisecond(modified).ok());
+        match written {
+            Some(written) if elapsed(outcome.since, written) > CLOCKS_DIFFER => {
+                Err(Error::integrity(format!(
+                    "{:?} was written at {written}, and {} had ended by {}: a later run that writes to the same name has \
+                 overwritten it, and what this job put out is lost there",
+                    output.name,
+                    job.job(),
+                    outcome.since
+                )))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -222,6 +248,10 @@ impl Source for EpmSource {
             return Ok(Vec::new());
         }
         let listing = self.repository.list().await?;
+        let own = answered.output_file_name.as_deref().and_then(FileName::parse);
+        if let Some(locator) = own.and_then(|own| listing.as_ref().and_then(|listing| listing.locate(&own))) {
+            self.must_be_of(job, &locator).await?;
+        }
         let files = names.iter().zip(0_u32..).map(|(name, ordinal)| {
             let listed = listing.as_ref().and_then(|listing| listing.locate(name));
             let locator = listed.unwrap_or_else(|| Locator::unlisted(name));

@@ -30,32 +30,48 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_NAME: usize = 1024;
 
 /// A file's path in the repository. Older documents write it with backslashes; it is the same file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FileName(String);
+#[derive(Debug, Clone)]
+pub(super) struct FileName {
+    path: String,
+    written: String,
+}
+
+impl PartialEq for FileName {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
 
 impl FileName {
     /// Reads a name as EPM or a person writes it; `None` where it is none.
     pub(super) fn parse(name: &str) -> Option<Self> {
-        let path = name.trim().replace('\\', "/");
-        let path = path.strip_prefix('/').unwrap_or(&path);
+        let written = name.trim();
+        let written = written.strip_prefix(['/', '\\']).unwrap_or(written);
+        let path = written.replace('\\', "/");
         let is_name = path.len() <= LONGEST_NAME
             && !path.chars().any(char::is_control)
             && path.split('/').all(|segment| !matches!(segment.trim(), "" | "." | ".."));
-        is_name.then(|| Self(path.to_owned()))
+        is_name.then(|| Self { path, written: written.to_owned() })
     }
 
     /// The path, with slashes.
     pub(super) fn path(&self) -> &str {
-        &self.0
+        &self.path
+    }
+
+    /// The path as it was written: where nothing else tells, that is how it is known.
+    fn written(&self) -> &str {
+        &self.written
     }
 
     /// Its last segment.
     pub(super) fn label(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or(&self.0)
+        self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
     fn is_json(&self) -> bool {
-        self.0.get(self.0.len().saturating_sub(5)..).is_some_and(|end| end.eq_ignore_ascii_case(".json"))
+        let end = self.path.get(self.path.len().saturating_sub(5)..);
+        end.is_some_and(|end| end.eq_ignore_ascii_case(".json"))
     }
 }
 
@@ -111,7 +127,7 @@ pub(super) struct Locator {
     pub(super) size: Option<u64>,
     /// When it was written, as it was listed, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    modified: Option<u64>,
+    pub(super) modified: Option<u64>,
     /// Whether the repository listed it.
     is_listed: bool,
 }
@@ -119,7 +135,7 @@ pub(super) struct Locator {
 impl Locator {
     /// A file that the repository does not list.
     pub(super) fn unlisted(name: &FileName) -> Self {
-        Self { name: name.path().to_owned(), size: None, modified: None, is_listed: false }
+        Self { name: name.written().to_owned(), size: None, modified: None, is_listed: false }
     }
 
     /// Whether what is listed now can be the file that was listed then: a value that is missing on either side tells

@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    /// Trap: Integer.MAX_VALUE is "unknown"; with whatever word, it is polled on and never success.
+    /// Trap: `Integer.MAX_VALUE` is "unknown"; with whatever word, it is polled on and never success.
     #[test]
     fn max_value_is_unknown_and_never_success() {
         for word in ["SUCCESS", "RUNNING", "FAILED"] {
