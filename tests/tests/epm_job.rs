@@ -679,6 +679,14 @@ async fn an_upload_never_overwrites() {
     assert!(error.line().contains("overwrites nothing"), "{}", error.line());
     assert_eq!(world.simulator.epm_jobs(), []);
     world.end().await;
+
+    // Without a list, a name that is taken cannot be told for ours.
+    let faults = json!({ "list": { "absent": true }, "upload": { "take_then_drop": 2 } });
+    let world = world_with_input(setup(faults)).await;
+    let error = land_as_retried(&world, reading_event()).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "Conflict", "{}", error.line());
+    assert_eq!(world.simulator.epm_jobs(), []);
+    world.end().await;
 }
 
 /// An input that is not there is named before anything is submitted.

@@ -279,3 +279,320 @@ impl Source for EpmSource {
         self.repository.open_listed(&locator, resume).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::http::scripted::{Reply, Scripted, Seen};
+    use crate::job::RunKey;
+    use crate::store::{Store, StoreSettings};
+
+    const LIST: &str = "/gateway/interop/rest/v2/files/list";
+
+    /// An environment behind a gateway that answers as told.
+    struct TestEnvironment {
+        server: Scripted,
+        source: EpmSource,
+    }
+
+    impl TestEnvironment {
+        async fn start(handler: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
+            Self::configured(json!({}), handler).await
+        }
+
+        async fn configured(
+            more: Value,
+            handler: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+        ) -> Self {
+            let server = Scripted::start(handler).await;
+            let mut settings = json!({
+                "base_url": server.url("/gateway"),
+                "basic": { "username": "domain.ann", "password": "s3cr3t-word" },
+            });
+            for (name, value) in more.as_object().unwrap() {
+                settings[name] = value.clone();
+            }
+            let connection: EpmConnection = serde_json::from_value(settings).unwrap();
+            let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+            let work = WorkState::new(Store::open("work", &StoreSettings::default()).await);
+            let source = EpmSource::wrapped("demo".parse().unwrap(), &connection, work, clock, None).unwrap();
+            Self { server, source }
+        }
+
+        async fn answering(reply: Reply) -> Self {
+            Self::start(move |_, _| reply.clone()).await
+        }
+
+        async fn submit(&self) -> Result<Submission> {
+            let (export, run_key) = (export(), "run-1".parse::<RunKey>().unwrap());
+            self.source.submit(&Order { export: &export, run_key: &run_key, window: None }).await
+        }
+
+        async fn open(&self, name: &str) -> Result<Vec<u8>> {
+            let download = self.source.open(&record(), &file(name), None).await?;
+            let mut bytes = Vec::new();
+            let mut body = download.body;
+            while let Some(piece) = body.next().await {
+                bytes.extend_from_slice(&piece?);
+            }
+            Ok(bytes)
+        }
+
+        fn targets(&self) -> Vec<String> {
+            self.server.seen().into_iter().map(|seen| format!("{} {}", seen.method, seen.target)).collect()
+        }
+    }
+
+    fn export() -> Export {
+        let parameters = json!({ "periodName": "{Jan-06}", "variables": { "YEAR": 2006 } });
+        let export = json!({ "job_type": "INTEGRATION", "job_name": "BESSAPP", "parameters": parameters });
+        Export::EpmJob(serde_json::from_value(export).unwrap())
+    }
+
+    fn record() -> JobRecord {
+        JobRecord {
+            connection: "demo".parse().unwrap(),
+            job_request_id: "1881".parse().unwrap(),
+            export: export(),
+            destination: "lake".parse().unwrap(),
+            landing_prefix: "x/".to_owned(),
+            run_key: None,
+            window: None,
+            since: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// A file that the repository does not list.
+    fn file(name: &str) -> OutputFile {
+        let locator = json!({ "name": name, "is_listed": false }).to_string();
+        OutputFile { ordinal: 0, name: "x.csv".to_owned(), size: None, sha256: None, locator: Some(locator) }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
+    fn line(error: Error, name: &str) -> String {
+        assert_eq!(error.error_type().name(), name, "{}", error.line());
+        error.line()
+    }
+
+    /// The seed's submission: one call, parameters as they are, below the base URL's own path.
+    #[tokio::test]
+    async fn a_submission_is_one_post_with_its_parameters_as_they_are() {
+        let answer = json!({ "jobId": "1234", "status": -1, "jobStatus": "RUNNING", "links": [0] });
+        let environment = TestEnvironment::answering(Reply::json(answer)).await;
+        assert_eq!(environment.submit().await.unwrap(), Submission::Accepted("1234".parse().unwrap()));
+        let seen = environment.server.seen();
+        assert_eq!(environment.targets(), ["POST /gateway/aif/rest/V1/jobs"]);
+        assert_eq!(seen[0].header("authorization"), "Basic ZG9tYWluLmFubjpzM2NyM3Qtd29yZA==");
+        let sent = r#"{"jobType":"INTEGRATION","jobName":"BESSAPP","periodName":"{Jan-06}","variables":{"YEAR":2006}}"#;
+        assert_eq!(seen[0].body, sent);
+    }
+
+    /// Promise 1: an answer that is lost or says nothing is ambiguous, and never followed by a second submission.
+    #[tokio::test]
+    async fn an_answer_that_says_nothing_is_ambiguous() {
+        for reply in [
+            Reply::nothing(),
+            Reply::status(500),
+            Reply::status(504),
+            Reply::status(200),
+            Reply::status(200).body("OK"),
+            Reply::json(json!([])),
+            Reply::json(json!({})),
+            Reply::json(json!({ "jobId": "null", "status": "null" })),
+            Reply::json(json!({ "status": 2_147_483_647 })),
+        ] {
+            let environment = TestEnvironment::answering(reply.clone()).await;
+            let submitted = environment.submit().await.unwrap();
+            assert!(matches!(submitted, Submission::Ambiguous(_)), "{reply:?}");
+            assert_eq!(environment.server.count(), 1, "{reply:?}");
+        }
+    }
+
+    /// What certainly did not start a job is an error, not a doubt.
+    #[tokio::test]
+    async fn a_refused_submission_is_an_error() {
+        for (reply, name) in [
+            (Reply::status(400).body("{\"details\":\"unknown job\"}"), "Rejected"),
+            (Reply::json(json!({ "status": "4", "details": "periodName", "jobId": 0 })), "Rejected"),
+            (Reply::json(json!({ "jobStatus": "FAILED" })), "Rejected"),
+            (Reply::status(401), "AuthRejected"),
+            (Reply::status(403), "AuthRejected"),
+            (Reply::page(), "ContractBroken"),
+            (Reply::status(302).header("Location", "https://login.example/"), "ContractBroken"),
+        ] {
+            let environment = TestEnvironment::answering(reply).await;
+            line(environment.submit().await.unwrap_err(), name);
+        }
+    }
+
+    /// EPM lists no jobs: where to look is said instead, with all that a person needs.
+    #[tokio::test]
+    async fn what_cannot_be_found_is_told_where_to_look_for() {
+        let environment = TestEnvironment::answering(Reply::status(500)).await;
+        let (export, run_key) = (export(), "run-1".parse::<RunKey>().unwrap());
+        let order = Order { export: &export, run_key: &run_key, window: None };
+        let Found::CannotTell(text) = environment.source.find(&order).await.unwrap() else { panic!() };
+        for said in ["Process Details", "BESSAPP", "domain.ann"] {
+            assert!(text.contains(said), "{text}");
+        }
+        assert_eq!(environment.server.count(), 0);
+    }
+
+    /// An answer about another job is not taken for this one's.
+    #[tokio::test]
+    async fn another_jobs_status_is_refused() {
+        let environment =
+            TestEnvironment::answering(Reply::json(json!({ "jobId": 1882, "status": 0 }))).await;
+        let said = line(environment.source.status(&record()).await.unwrap_err(), "ContractBroken");
+        assert!(said.contains("jobId"), "{said}");
+        let said = line(
+            TestEnvironment::answering(Reply::status(404)).await.source.status(&record()).await.unwrap_err(),
+            "NotFound",
+        );
+        assert!(said.contains("connection demo knows no job 1881"), "{said}");
+    }
+
+    /// What somebody else's job exports is told by its name and kind, as far as EPM says.
+    #[tokio::test]
+    async fn a_job_of_others_is_described() {
+        for (answer, kind, name) in [
+            (
+                json!({ "jobName": "Month End", "processType": "COMM_LOAD_DATA" }),
+                "COMM_LOAD_DATA",
+                "Month End",
+            ),
+            (json!({ "processType": "EXPORT_MAPPING" }), "EXPORT_MAPPING", "EXPORT_MAPPING"),
+            (json!({ "jobName": "Month End" }), "unknown", "Month End"),
+        ] {
+            let environment = TestEnvironment::answering(Reply::json(answer)).await;
+            let found = environment.source.describe(&"1881".parse().unwrap()).await.unwrap();
+            assert_eq!(found, Export::EpmJob(EpmJob::named(kind.to_owned(), name.to_owned())));
+        }
+        let environment = TestEnvironment::answering(Reply::json(json!({ "status": 0 }))).await;
+        line(environment.source.describe(&"1881".parse().unwrap()).await.unwrap_err(), "ContractBroken");
+    }
+
+    /// The whole path is one segment, and the list says how a name is written.
+    #[tokio::test]
+    async fn a_name_is_encoded_whole() {
+        for (name, target) in [
+            ("outbox/Plan FY06/a+b.csv", "outbox%2FPlan%20FY06%2Fa+b.csv"),
+            ("inbox\\s112.csv", "inbox%5Cs112.csv"),
+            ("outbox/100%.csv", "outbox%2F100%25.csv"),
+        ] {
+            let environment = TestEnvironment::configured(json!({ "download": "v1" }), |_, _| {
+                Reply::status(200).body("bytes")
+            })
+            .await;
+            assert_eq!(environment.open(name).await.unwrap(), b"bytes");
+            let snapshots = "/gateway/interop/rest/11.1.2.3.600/applicationsnapshots";
+            assert_eq!(environment.targets(), [format!("GET {snapshots}/{target}/contents")]);
+        }
+    }
+
+    fn outcome(status: i64, relation: &str, href: &str) -> Reply {
+        let link = json!({ "rel": relation, "action": "GET", "href": href });
+        Reply::json(json!({ "status": status, "details": "null", "links": [0, link] }))
+    }
+
+    /// Links are followed as they come, a lost answer is asked for again, and a later answer may leave out where to ask.
+    #[tokio::test]
+    async fn a_download_is_prepared_by_following_its_links() {
+        let environment = TestEnvironment::start(|seen, number| match (seen.path(), number) {
+            (_, 0) => Reply::nothing(),
+            ("/gateway/interop/rest/v2/files/download", _) => {
+                outcome(-1, "Job Status", "/elsewhere/look?id=1")
+            }
+            ("/elsewhere/look", 2) => Reply::json(json!({ "status": "-1", "links": [0] })),
+            ("/elsewhere/look", _) => outcome(0, "Download link", "/elsewhere/bytes/1"),
+            _ => Reply::status(200).body("bytes"),
+        })
+        .await;
+        assert_eq!(environment.open("outbox/x.csv").await.unwrap(), b"bytes");
+        assert_eq!(
+            environment.targets(),
+            [
+                "POST /gateway/interop/rest/v2/files/download",
+                "POST /gateway/interop/rest/v2/files/download",
+                "GET /elsewhere/look?id=1",
+                "GET /elsewhere/look?id=1",
+                "GET /elsewhere/bytes/1",
+            ]
+        );
+        assert_eq!(environment.server.seen()[0].body, r#"{"fileName":"outbox/x.csv"}"#);
+    }
+
+    /// Promise 7: a link to another host is followed where the connection allows it, and the password stays here.
+    #[tokio::test]
+    async fn an_allowed_host_gets_no_password() {
+        let other = Scripted::replies(vec![Reply::status(200).body("bytes")]).await;
+        let href = other.url("/bytes").to_string();
+        let http = json!({ "http": { "allowed_hosts": [other.host()] } });
+        let environment =
+            TestEnvironment::configured(http, move |_, _| outcome(0, "Download link", &href)).await;
+        assert_eq!(environment.open("outbox/x.csv").await.unwrap(), b"bytes");
+        assert_eq!(other.seen()[0].header("authorization"), "");
+    }
+
+    /// An outcome that is none is not waited for.
+    #[tokio::test]
+    async fn a_preparation_that_says_nothing_is_an_error() {
+        for (reply, name, said) in [
+            (
+                Reply::json(json!({ "status": 8, "details": "File x does not exist" })),
+                "NotFound",
+                "does not exist",
+            ),
+            (Reply::json(json!({ "status": 1, "details": "null" })), "Rejected", "it does not say why"),
+            (Reply::json(json!({ "links": [0] })), "ContractBroken", "no outcome"),
+            (Reply::json(json!({ "status": 0, "links": [0] })), "ContractBroken", "no download link"),
+            (Reply::json(json!({ "status": -1 })), "ContractBroken", "no link to the status"),
+            (Reply::page(), "ContractBroken", "web page"),
+        ] {
+            let environment = TestEnvironment::answering(reply).await;
+            let told = line(environment.open("outbox/x.csv").await.unwrap_err(), name);
+            assert!(told.contains(said) && told.contains("outbox/x.csv"), "{told}");
+            assert_eq!(environment.server.count(), 1);
+        }
+    }
+
+    /// Sizes come as texts, and snapshots have none; names are told as the repository writes them.
+    #[tokio::test]
+    async fn files_are_listed_with_what_the_repository_says_of_them() {
+        let environment = TestEnvironment::start(|seen, _| match seen.path() {
+            LIST => Reply::json(json!({ "status": 0, "details": null, "items": [
+                { "name": "Artifact Snapshot", "type": "LCM", "size": null, "lastmodifiedtime": null },
+                { "name": "outbox\\Rates.csv", "type": "EXTERNAL", "size": "1876", "lastmodifiedtime": 1_498_155_226_000_u64 },
+            ] })),
+            _ => Reply::json(json!({ "jobId": 1881, "status": 0, "outputFileName": "outbox/BESSAPPJan-06.csv" })),
+        })
+        .await;
+        let mut record = record();
+        let Export::EpmJob(job) = &mut record.export else { panic!() };
+        job.output_files = vec!["outbox/Rates.csv".to_owned(), "Artifact Snapshot".to_owned()];
+        let files = environment.source.output_files(&record).await.unwrap();
+        let told: Vec<_> = files.iter().map(|file| (file.ordinal, file.name.as_str(), file.size)).collect();
+        assert_eq!(
+            told,
+            [(0, "BESSAPPJan-06.csv", None), (1, "Rates.csv", Some(1876)), (2, "Artifact Snapshot", None)]
+        );
+        let locator: Value = serde_json::from_str(files[1].locator.as_ref().unwrap()).unwrap();
+        let expected = json!({ "name": "outbox\\Rates.csv", "size": 1876, "modified": 1_498_155_226_000_u64, "is_listed": true });
+        assert_eq!(locator, expected);
+    }
+
+    /// A record that was tampered with leads nowhere.
+    #[tokio::test]
+    async fn a_locator_that_is_none_is_refused() {
+        let environment = TestEnvironment::answering(Reply::status(200)).await;
+        for locator in [None, Some("https://evil.example/x".to_owned()), file("../x").locator] {
+            let file = OutputFile { locator, ..file("x") };
+            line(environment.source.open(&record(), &file, None).await.unwrap_err(), "ContractBroken");
+        }
+        assert_eq!(environment.server.count(), 0);
+    }
+}

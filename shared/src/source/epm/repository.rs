@@ -341,6 +341,9 @@ impl Repository {
             Progress::Failed(_) if is_about_a_missing_file(said) => {
                 Error::not_found(format!("{doing}: EPM has no such file: {said}"))
             }
+            Progress::Failed(_) if said.to_ascii_lowercase().contains("already exist") => Error::conflict(
+                format!("{doing}: EPM has such a file already, and overwrites nothing: {said}"),
+            ),
             Progress::Failed(status) => {
                 Error::rejected(format!("{doing}: EPM refused with status {status}: {said}"))
             }
