@@ -277,6 +277,24 @@ async fn a_lost_answer_waits_for_a_person() {
     }
 }
 
+/// Promise 2: a job that is on record for its run needs no person, though the process that recorded it died before it wrote
+/// the id behind the run's claim.
+#[tokio::test]
+async fn a_recorded_job_needs_no_person() {
+    let world = World::new(Setup::default()).await;
+    let submitted = submit_event(&world.context, event()).await.unwrap();
+    let key = "runs/epm-demo/bessapp-2026-11-21T06.json";
+    let run = world.work().await.read(key, u64::MAX).await.unwrap().unwrap();
+    let mut run: Value = serde_json::from_slice(&run.bytes).unwrap();
+    assert!(run.as_object_mut().unwrap().remove("job_request_id").is_some());
+    let without_id = Bytes::from(run.to_string());
+    world.work().await.put(key, without_id, Condition::Always).await.unwrap();
+    let again = submit_event(&world.anew(), event()).await.unwrap();
+    assert_eq!(again.job_request_id, submitted.job_request_id);
+    assert_eq!(world.simulator.epm_jobs().len(), 1);
+    world.end().await;
+}
+
 /// Traps: statuses as texts, numbers and words; details that are the text `null`; `"links": [0]`; `Integer.MAX_VALUE`;
 /// numbers and words that contradict each other. What nobody knows is never success (promise 5).
 #[tokio::test]
