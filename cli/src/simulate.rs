@@ -71,31 +71,49 @@ impl Pod {
         }
     }
 
-    /// What any connection's name stands for while it runs.
-    pub(crate) fn connection(&self) -> Value {
-        json!({
-            "type": "fusion",
-            "base_url": self.simulator.base_url(),
-            "auth": {
-                "grant": "client_credentials",
-                "token_url": self.simulator.token_url(),
-                "client_id": credentials::CLIENT_ID,
-                "client_secret": credentials::CLIENT_SECRET,
-            },
-            "scopes": { "batch": credentials::BATCH_SCOPE, "boss": credentials::BOSS_SCOPE },
-            // Its jobs go on a step a poll, and its lists lag by polls too: nobody has to wait long.
-            "job": {
-                "poll_seconds": 1,
-                "timeout_seconds": 600,
-                "settle_seconds": 10,
-                "listing_lag_seconds": 3,
-            },
-        })
+    /// Says what any connection's name stands for while it runs: one that begins with a system's word is to that
+    /// system, and any other to the Fusion pod.
+    pub(crate) fn connections(&self) -> impl Fn(&str) -> Value + Send + Sync + 'static {
+        let (base_url, token_url) = (self.simulator.base_url().to_owned(), self.simulator.token_url());
+        move |name| match name {
+            epm if epm.starts_with("epm") => epm_connection(&base_url),
+            _ => fusion_connection(&base_url, &token_url),
+        }
     }
 
     pub(crate) async fn stop(self) {
         self.simulator.shutdown().await;
     }
+}
+
+fn fusion_connection(base_url: &str, token_url: &str) -> Value {
+    json!({
+        "type": "fusion",
+        "base_url": base_url,
+        "auth": {
+            "grant": "client_credentials",
+            "token_url": token_url,
+            "client_id": credentials::CLIENT_ID,
+            "client_secret": credentials::CLIENT_SECRET,
+        },
+        "scopes": { "batch": credentials::BATCH_SCOPE, "boss": credentials::BOSS_SCOPE },
+        "job": job_settings(),
+    })
+}
+
+fn epm_connection(base_url: &str) -> Value {
+    let username = format!("{}.{}", credentials::IDENTITY_DOMAIN, credentials::USERNAME);
+    json!({
+        "type": "epm",
+        "base_url": base_url,
+        "basic": { "username": username, "password": credentials::PASSWORD },
+        "job": job_settings(),
+    })
+}
+
+/// Simulated jobs go on a step a poll, and lists lag by polls too: nobody has to wait long.
+fn job_settings() -> Value {
+    json!({ "poll_seconds": 1, "timeout_seconds": 600, "settle_seconds": 10, "listing_lag_seconds": 3 })
 }
 
 /// `landfall simulate`: serves until a signal ends it, which is how it is meant to end.
@@ -114,9 +132,10 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
 
 /// What it takes to run against a simulator and a store that are served: by another process too, a function's say.
 fn configuration(pod: &Pod, store: &Value) -> Value {
+    let connection = pod.connections();
     json!({
         "work": { "bucket": WORK, "store": store },
-        "connections": { "fusion-demo": pod.connection() },
+        "connections": { "fusion-demo": connection("fusion-demo"), "epm-demo": connection("epm-demo") },
         "destinations": { "lake": { "type": "s3", "bucket": LANDING, "store": store } },
     })
 }
@@ -164,9 +183,14 @@ mod tests {
         let (store, settings) = machine::serve(folder.path(), Buckets::Made).await.unwrap();
         let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings)).unwrap();
         let config = Config::new(Place::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
-        let Connection::Fusion(connection) =
-            config.connection(&"fusion-demo".parse().unwrap()).await.unwrap();
-        assert_eq!(connection.base_url.as_str().trim_end_matches('/'), pod.simulator.base_url());
+        for (name, is_its_kind) in [
+            ("fusion-demo", (|found| matches!(found, Connection::Fusion(_))) as fn(&Connection) -> bool),
+            ("epm-demo", |found| matches!(found, Connection::Epm(_))),
+        ] {
+            let connection = config.connection(&name.parse().unwrap()).await.unwrap();
+            assert!(is_its_kind(&connection), "{name}: {connection:?}");
+        }
+        assert!(text.contains(pod.simulator.base_url()));
         let lake = config.destination(&"lake".parse().unwrap()).await.unwrap();
         for (bucket, found) in [(WORK, config.work().await.unwrap().store), (LANDING, lake.store)] {
             let endpoint = found.endpoint.map(|url| url.as_str().trim_end_matches('/').to_owned());

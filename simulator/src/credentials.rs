@@ -24,3 +24,7 @@ pub const AUDIENCE: &str = "https://identity.oraclecloud.com/";
 pub const BOSS_SCOPE: &str = "urn:opc:resource:fusion:simulated-test:boss/";
 /// The scope of the saas-batch API.
 pub const BATCH_SCOPE: &str = "urn:opc:resource:fusion:simulated-test:saas-batch/";
+/// The identity domain that the EPM environment belongs to: what leads its users' names.
+pub const IDENTITY_DOMAIN: &str = "simulateddomain";
+/// The scope of the EPM environment.
+pub const EPM_SCOPE: &str = "urn:opc:serviceInstanceID=simulated-test:epm";

@@ -40,6 +40,8 @@ pub(crate) enum Scope {
     Boss,
     /// jobscheduler and jobfilemanager.
     Batch,
+    /// The EPM environment.
+    Epm,
 }
 
 impl Scope {
@@ -47,6 +49,7 @@ impl Scope {
         match self {
             Self::Boss => credentials::BOSS_SCOPE,
             Self::Batch => credentials::BATCH_SCOPE,
+            Self::Epm => credentials::EPM_SCOPE,
         }
     }
 }
@@ -193,7 +196,8 @@ fn requested_scope(scopes: &str) -> Result<Granted, Refusal> {
     let [wanted] = wanted.as_slice() else {
         return Err(refuse("invalid_scope", "Exactly one resource scope must be requested."));
     };
-    let known = [Scope::Boss, Scope::Batch].map(Scope::name).into_iter().find(|known| known == wanted);
+    let known =
+        [Scope::Boss, Scope::Batch, Scope::Epm].map(Scope::name).into_iter().find(|known| known == wanted);
     match known {
         Some(scope) => Ok(Granted { scope, with_refresh_token }),
         None => Err(refuse("invalid_scope", "The requested scope is invalid or unknown.")),
@@ -216,7 +220,8 @@ fn authenticate_client(world: &World, headers: &HeaderMap, form: &Form) -> Resul
     if good { Ok(()) } else { Err(rejected()) }
 }
 
-fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
+/// The name and the password of a Basic header.
+pub(crate) fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

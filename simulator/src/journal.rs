@@ -42,6 +42,12 @@ pub enum Operation {
     ListOutputFiles,
     /// One output file's bytes.
     Download,
+    /// The list of the EPM repository's files.
+    ListFiles,
+    /// A download of the EPM repository that is being prepared.
+    PrepareDownload,
+    /// A piece of a file for the EPM repository.
+    UploadFile,
     /// Anything else.
     Other,
 }
@@ -59,6 +65,14 @@ impl Operation {
             [.., "exportgroupdefinitions"] | [.., "exportgroupdefinitions", _] => Self::FindGroups,
             [.., "outputfiles", _, "content"] => Self::Download,
             [.., "outputfiles"] | [.., "outputfiles", _] => Self::ListOutputFiles,
+            [.., "aif", "rest", "v1", "jobs"] if post => Self::SubmitJob,
+            [.., "aif", "rest", "v1", "jobs", _] => Self::JobStatus,
+            [.., "applicationsnapshots", _, "contents"] if post => Self::UploadFile,
+            [.., "applicationsnapshots", _, "contents"] => Self::Download,
+            [.., "interop", "rest", _, "files", "list"] => Self::ListFiles,
+            [.., "interop", "rest", _, "files", "download"] => Self::PrepareDownload,
+            [.., "interop", "rest", _, "status", "download", _] => Self::PrepareDownload,
+            [.., "interop", "rest", _, "files", "download", _] => Self::Download,
             [.., "jobrequests"] if post => Self::SubmitJob,
             [.., "jobrequests"] => Self::ListJobs,
             [.., "jobrequests", _] | [.., "jobrequests", _, "jobstatus"] => Self::JobStatus,
@@ -271,6 +285,12 @@ mod tests {
             ("GET", format!("{batch}/44046/jobStatus"), Operation::JobStatus),
             ("GET", format!("{batch}/44046/outputFiles"), Operation::ListOutputFiles),
             ("GET", format!("{batch}/44046/outputFiles/a%2Fb.zip/content"), Operation::Download),
+            ("POST", "/gateway/aif/rest/V1/jobs".to_owned(), Operation::SubmitJob),
+            ("GET", "/aif/rest/V1/jobs/1881".to_owned(), Operation::JobStatus),
+            ("GET", "/interop/rest/v2/files/list".to_owned(), Operation::ListFiles),
+            ("POST", "/interop/rest/v2/files/download".to_owned(), Operation::PrepareDownload),
+            ("GET", "/interop/rest/v2/status/download/21".to_owned(), Operation::PrepareDownload),
+            ("GET", "/interop/rest/v2/files/download/21".to_owned(), Operation::Download),
             ("GET", "/favicon.ico".to_owned(), Operation::Other),
         ];
         for (method, path, operation) in cases {

@@ -49,7 +49,10 @@ use tokio::net::TcpListener;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use data::{ExpectedFile, ExpectedMember, Landing, MemberReader};
-pub use epm::{EpmFaults, EpmScenario};
+pub use epm::{
+    EpmDownloadFaults, EpmFaults, EpmFormat, EpmHref, EpmListFaults, EpmOutput, EpmScenario, EpmStatusFaults,
+    EpmSubmitFaults, EpmSubmitted, EpmUploadFaults, FailedBody, LogText, PlantedFile, SignIn, StatusForm,
+};
 pub use faults::{Faults, Times};
 pub use folio::{FolioFaults, FolioScenario};
 pub use fusion::rest::{RestFaults, RestScenario};

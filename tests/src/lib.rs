@@ -36,6 +36,9 @@ pub struct Setup {
     pub connection: String,
     /// The connection's `auth` instead of the usual one.
     pub auth: Option<String>,
+    /// The lines of the EPM connection's table instead of the usual ones; `{base_url}` and `{token_url}` in it are the
+    /// simulator's.
+    pub epm: Option<String>,
     /// More lines of the destination's table.
     pub destination: String,
     /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
@@ -222,6 +225,10 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         job = {{ timeout_seconds = 900 }}
         {auth}
         {connection}
+
+        [connections.epm-demo]
+        type = "epm"
+        {epm}
         "#,
         destination = setup.destination,
         base_url = simulator.base_url(),
@@ -229,7 +236,24 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         boss = credentials::BOSS_SCOPE,
         auth = setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()),
         connection = setup.connection,
+        epm = setup
+            .epm
+            .as_deref()
+            .unwrap_or(&epm_usual())
+            .replace("{base_url}", simulator.base_url())
+            .replace("{token_url}", &simulator.token_url()),
     )
+}
+
+/// An EPM connection as most are: by a user's name and password.
+fn epm_usual() -> String {
+    format!("base_url = \"{{base_url}}\"\n{}\njob = {{ timeout_seconds = 900 }}", epm_user())
+}
+
+/// The sign-in of an EPM connection by a user's name and password.
+pub fn epm_user() -> String {
+    let (domain, user) = (credentials::IDENTITY_DOMAIN, credentials::USERNAME);
+    format!("basic = {{ username = '{domain}.{user}', password = {} }}", toml_text(credentials::PASSWORD))
 }
 
 /// A text as TOML has it.

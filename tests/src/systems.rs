@@ -1,7 +1,7 @@
 //! The systems that jobs run in, as the crash matrix knows them.
 
 use serde_json::{Value, json};
-use simulator::{MemberSize, Scenario, Simulator};
+use simulator::{EpmScenario, MemberSize, Scenario, Simulator};
 
 /// A system, and a run in it.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ pub struct System {
 }
 
 /// Every system.
-pub const ALL: [System; 1] = [FUSION_EXTRACT];
+pub const ALL: [System; 2] = [FUSION_EXTRACT, EPM_JOB];
 
 /// Oracle Fusion Data Extraction.
 pub const FUSION_EXTRACT: System = System {
@@ -32,6 +32,33 @@ pub const FUSION_EXTRACT: System = System {
     jobs: |simulator| simulator.journal().jobs_submitted(),
     seen_by_a_person: None,
 };
+
+/// Oracle EPM Data Integration.
+pub const EPM_JOB: System = System {
+    kind: "epm_job",
+    connection: "epm-demo",
+    event: epm_event,
+    small: small_epm,
+    jobs: |simulator| simulator.epm_jobs().len(),
+    seen_by_a_person: Some(|simulator| simulator.epm_jobs().first().map(|job| job.id.to_string())),
+};
+
+fn epm_event() -> Value {
+    json!({
+        "connection": "epm-demo",
+        "export": {
+            "kind": "epm_job", "job_type": "INTEGRATION", "job_name": "BESSAPP",
+            "parameters": { "periodName": "{Jan-06}", "importMode": "Replace", "exportMode": "Merge" }
+        },
+        "destination": "lake",
+        "run_key": "bessapp-2026-11-21T06"
+    })
+}
+
+fn small_epm() -> Scenario {
+    let epm = EpmScenario { rows: 20, ..EpmScenario::default() };
+    Scenario { epm, ..Scenario::default() }
+}
 
 /// The least job with all that a job has: two archives, two members of one name, a metadata file.
 fn small_extract() -> Scenario {

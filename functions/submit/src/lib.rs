@@ -11,6 +11,7 @@
 //! gives time to catch up.
 
 mod claim;
+mod recorded;
 mod settle;
 mod window;
 
@@ -149,6 +150,7 @@ impl Calls<'_> {
         {
             return Ok(Called::HasJob(id));
         }
+        // Before the claim says that the source was called: whoever finds it then knows that it was not.
         if let Err(error) = self.source.prepare(&order).await {
             return Ok(Called::Refused(error));
         }
@@ -191,7 +193,12 @@ impl Calls<'_> {
         loop {
             match self.source.find(order).await? {
                 Found::Job(id) => return Ok(Some(id)),
-                Found::CannotTell(where_to_look) => return Err(self.cannot_tell(why, &where_to_look)),
+                Found::CannotTell(where_to_look) => {
+                    return match recorded::recorded_job(&self.run.work, self.run.event).await? {
+                        Some(id) => Ok(Some(id)),
+                        None => Err(self.cannot_tell(why, &where_to_look)),
+                    };
+                }
                 Found::Nothing if elapsed(since, self.run.clock.now()) >= self.listing_lag => {
                     return Ok(None);
                 }

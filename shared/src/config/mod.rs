@@ -9,6 +9,7 @@
 
 mod connection;
 mod destination;
+mod epm;
 mod place;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use tokio::sync::Mutex;
 
 pub use connection::*;
 pub use destination::*;
+pub use epm::*;
 pub use place::Place;
 
 use crate::clock::{Clock, elapsed};
@@ -60,7 +62,8 @@ impl Config {
         let (kind, settings) = self.split_type(&path, &document)?;
         match kind.as_str() {
             "fusion" => Ok(Connection::Fusion(self.fit(&path, settings)?)),
-            other => Err(self.invalid(&path, format!("type {other:?} is not one of: fusion"))),
+            "epm" => Ok(Connection::Epm(self.fit(&path, settings)?)),
+            other => Err(self.invalid(&path, format!("type {other:?} is not one of: fusion, epm"))),
         }
     }
 
@@ -176,7 +179,8 @@ mod tests {
     #[tokio::test]
     async fn a_file_gives_connections_and_destinations_by_name() {
         let config = config(FILE).unwrap();
-        let Connection::Fusion(pod) = config.connection(&"pod".parse().unwrap()).await.unwrap();
+        let connection = config.connection(&"pod".parse().unwrap()).await.unwrap();
+        let Connection::Fusion(pod) = connection else { panic!("{connection:?}") };
         assert_eq!(pod.job.poll_seconds, 30);
         assert!(pod.client_request_uuid);
         assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");

@@ -87,6 +87,14 @@ impl Request {
         Ok(request)
     }
 
+    /// A `POST` of bytes, not repeated unless it was certainly not processed.
+    pub fn post_bytes(url: Url, bytes: Bytes) -> Self {
+        let mut request =
+            Self::new(Method::POST, url, false).header(header::CONTENT_TYPE, "application/octet-stream");
+        request.body = Some(bytes);
+        request
+    }
+
     /// A `POST` of a form, not repeated unless it was certainly not processed.
     pub fn post_form(url: Url, fields: &[(&str, &str)]) -> Self {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
@@ -420,7 +428,7 @@ impl Client {
         let is_unauthorized =
             matches!(failure, Failure::Status { status, .. } if *status == StatusCode::UNAUTHORIZED);
         let (Some(authorizer), Some(used)) = (&request.authorizer, login.used.take()) else { return false };
-        let renews = is_unauthorized && !login.is_renewed;
+        let renews = is_unauthorized && !login.is_renewed && authorizer.renews();
         if renews {
             login.is_renewed = true;
             authorizer.refused(&used).await;

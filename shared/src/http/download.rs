@@ -37,6 +37,17 @@ impl Client {
         authorizer: Option<Arc<dyn Authorizer>>,
         resume: Option<&ResumeAt>,
     ) -> Result<Download, HttpError> {
+        self.download_typed(url, authorizer, resume).await.map(|(download, _)| download)
+    }
+
+    /// The same, with the media type that the server names for the body, in lower case and without parameters: some
+    /// answer an error where a file should be, and only its type says so.
+    pub async fn download_typed(
+        &self,
+        url: Url,
+        authorizer: Option<Arc<dyn Authorizer>>,
+        resume: Option<&ResumeAt>,
+    ) -> Result<(Download, Option<String>), HttpError> {
         let mut request = Request::get(url)
             .header(header::ACCEPT, "application/octet-stream, */*;q=0.5")
             .header(header::ACCEPT_ENCODING, "identity");
@@ -48,7 +59,10 @@ impl Client {
             match answered.placed {
                 // What is there is another version of the file, or nothing is where we stopped.
                 Placed::Changed if asked.is_some() => asked = None,
-                placed => return self.begin(request, placed, answered.chunks, asked.as_ref()),
+                placed => {
+                    let download = self.begin(request, placed, answered.chunks, asked.as_ref())?;
+                    return Ok((download, answered.kind));
+                }
             }
         }
     }
@@ -148,7 +162,8 @@ impl Client {
             }
             check_type(response.status(), response.headers())?;
             let placed = place(asked, response.status(), response.headers()).map_err(Failure::Range)?;
-            Ok(Answered { placed, chunks: response.bytes_stream().boxed() })
+            let kind = media_type(response.headers());
+            Ok(Answered { placed, kind, chunks: response.bytes_stream().boxed() })
         };
         tokio::time::timeout(self.timeout, head).await.unwrap_or(Err(Failure::TimedOut(self.timeout)))
     }
@@ -156,6 +171,7 @@ impl Client {
 
 struct Answered {
     placed: Placed,
+    kind: Option<String>,
     chunks: Chunks,
 }
 

@@ -18,14 +18,16 @@ use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, 
 use crate::store::WorkState;
 
 mod about;
+pub mod epm;
 pub mod fusion;
 
 pub use about::{About, Increment, LostSubmission, Resumes};
+pub use epm::EpmJob;
 pub use fusion::Wrap;
 pub use fusion::extract::FusionExtract;
 
 /// Every kind of export that a source runs.
-pub const KINDS: [About; 1] = [fusion::extract::ABOUT];
+pub const KINDS: [About; 2] = [fusion::extract::ABOUT, epm::ABOUT];
 
 /// What to export, by kind; each kind has its own fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +35,8 @@ pub const KINDS: [About; 1] = [fusion::extract::ABOUT];
 pub enum Export {
     /// An Oracle Fusion Data Extraction.
     FusionExtract(FusionExtract),
+    /// An Oracle EPM Data Integration job.
+    EpmJob(EpmJob),
     /// A file of this machine, which the command line lands: no source runs it.
     File(LocalFile),
 }
@@ -50,6 +54,7 @@ impl Export {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::FusionExtract(_) => "fusion_extract",
+            Self::EpmJob(_) => "epm_job",
             Self::File(_) => "file",
         }
     }
@@ -58,6 +63,7 @@ impl Export {
     pub fn name(&self) -> &str {
         match self {
             Self::FusionExtract(export) => &export.extract,
+            Self::EpmJob(export) => &export.job_name,
             Self::File(file) => &file.name,
         }
     }
@@ -66,7 +72,7 @@ impl Export {
     pub fn recurs(&self) -> bool {
         match self {
             Self::FusionExtract(export) => export.recurs(),
-            Self::File(_) => false,
+            Self::EpmJob(_) | Self::File(_) => false,
         }
     }
 
@@ -74,6 +80,7 @@ impl Export {
     pub fn allows_empty(&self) -> bool {
         match self {
             Self::FusionExtract(export) => export.allow_empty,
+            Self::EpmJob(export) => export.allow_empty,
             Self::File(_) => false,
         }
     }
@@ -209,7 +216,7 @@ pub trait Source: Send + Sync {
     }
 
     /// Does what a submission needs beforehand and may be done again: what the export names is looked up, created,
-    /// uploaded. An error means that no job was started.
+    /// uploaded. It may take long. An error means that no job was started.
     async fn prepare(&self, _order: &Order<'_>) -> Result<()> {
         Ok(())
     }
@@ -263,8 +270,9 @@ pub struct Means<'a> {
 
 /// Opens the source behind a connection. Nothing is called yet.
 pub fn open(name: &ConnectionName, connection: &Connection, means: Means<'_>) -> Result<Arc<dyn Source>> {
-    let Means { clock, work: _, wrap } = means;
+    let Means { clock, work, wrap } = means;
     Ok(match connection {
+        Connection::Epm(epm) => Arc::new(epm::EpmSource::wrapped(name.clone(), epm, work, clock, wrap)?),
         Connection::Fusion(fusion) => {
             Arc::new(fusion::FusionExtractSource::wrapped(name.clone(), fusion, clock, wrap)?)
         }

@@ -1,8 +1,96 @@
-//! What the EPM jobs remember.
+//! What an EPM environment remembers.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-/// All that the EPM jobs remember.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+const FIRST_JOB_ID: u64 = 1_881;
+const FIRST_DOWNLOAD_ID: u64 = 21;
+
+/// All that an EPM environment remembers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct EpmState {}
+pub(crate) struct EpmState {
+    pub(super) next_job_id: u64,
+    pub(super) jobs: BTreeMap<u64, EpmJob>,
+    /// What jobs have written and clients have uploaded, by path.
+    pub(super) files: BTreeMap<String, RepositoryFile>,
+    pub(super) next_download_id: u64,
+    /// Which file each prepared download is of, and how often it was looked at.
+    pub(super) downloads: BTreeMap<u64, Preparation>,
+    /// The pieces of uploads that are not complete, by path.
+    pub(super) pieces: BTreeMap<String, Vec<u8>>,
+    pub(super) lists: u32,
+}
+
+impl Default for EpmState {
+    fn default() -> Self {
+        Self {
+            next_job_id: FIRST_JOB_ID,
+            jobs: BTreeMap::new(),
+            files: BTreeMap::new(),
+            next_download_id: FIRST_DOWNLOAD_ID,
+            downloads: BTreeMap::new(),
+            pieces: BTreeMap::new(),
+            lists: 0,
+        }
+    }
+}
+
+/// A job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EpmJob {
+    pub(super) id: u64,
+    pub(super) submitted_at: Timestamp,
+    /// The submission as it was sent.
+    pub(super) request: Map<String, Value>,
+    pub(super) polls: u32,
+    pub(super) end: Option<EpmEnd>,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EpmEnd {
+    pub(super) status: i64,
+    pub(super) details: Option<String>,
+    pub(super) output: Option<String>,
+}
+
+/// A file of the repository.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RepositoryFile {
+    pub(super) content: Content,
+    /// In milliseconds since 1970.
+    pub(super) modified: i64,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Content {
+    /// The output of this job.
+    Output(u64),
+    /// The log of this job.
+    Log(u64),
+    /// What a client has sent.
+    Uploaded(Vec<u8>),
+}
+
+/// A download that is being prepared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Preparation {
+    pub(super) name: String,
+    pub(super) looks: u32,
+}
+
+impl EpmJob {
+    pub(super) fn text(&self, field: &str) -> &str {
+        self.request.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn log_name(&self) -> String {
+        format!("outbox/logs/{}-DB_{}.log", self.text("jobName"), self.id)
+    }
+}

@@ -6,6 +6,7 @@
 mod boss;
 mod client;
 mod content;
+mod epm;
 mod files;
 mod listing;
 mod restart;

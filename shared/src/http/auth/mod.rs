@@ -1,6 +1,7 @@
 //! Who a call is made as.
 
 mod assertion;
+mod basic;
 mod oauth;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use url::Url;
 
 use super::error::HttpError;
 
+pub use basic::BasicAuthorizer;
 pub use oauth::{OAuthTokens, ScopedToken};
 
 /// What an `Authorization` header holds, and which issue of it this is.
@@ -52,6 +54,11 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
 
     /// Credentials that are good now.
     async fn credential(&self) -> Result<Credential, HttpError>;
+
+    /// Whether other credentials can be had once a server has refused these: if not, asking again only locks an account.
+    fn renews(&self) -> bool {
+        true
+    }
 
     /// Takes note that a server refused these, so that the next ones are others.
     async fn refused(&self, credential: &Credential);

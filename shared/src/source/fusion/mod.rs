@@ -5,3 +5,4 @@ mod pod;
 
 pub use extract::FusionExtractSource;
 pub use pod::Wrap;
+pub(in crate::source) use pod::client;

@@ -65,7 +65,9 @@ impl Pod {
     }
 }
 
-fn client(
+/// The client of one server, and of the hosts that its connection allows besides; `key` is the setting that names the
+/// server.
+pub(in crate::source) fn client(
     key: &str,
     base_url: &Url,
     allowed_hosts: &[String],

@@ -1,0 +1,110 @@
+//! Input files: from the work bucket into the inbox, piece by piece.
+//!
+//! EPM overwrites nothing. A name that is there already with the object's size is taken for an earlier upload of this
+//! run, whose answer was lost; with another size it is somebody else's file, and a `Conflict`.
+
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use serde_json::json;
+use url::Url;
+
+use super::environment::Environment;
+use super::export::EpmInput;
+use super::repository::{FileName, Repository};
+use crate::error::{Error, Result};
+use crate::http::Request;
+use crate::store::{ObjectInfo, WorkState};
+
+/// What is sent at once, and all that is held of a file. EPM takes up to 50 MiB.
+const CHUNK_BYTES: usize = 8 << 20;
+
+/// Uploads of one run.
+pub(super) struct Upload<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) repository: &'a Repository,
+    pub(super) work: &'a WorkState,
+    pub(super) input: &'a EpmInput,
+}
+
+impl Upload<'_> {
+    /// Sees to it that the inbox has the file, whole.
+    pub(super) async fn ensure(&self) -> Result<()> {
+        let EpmInput { object, upload_as } = self.input;
+        let found = self.work.store().head(object).await?;
+        let found = found.ok_or_else(|| {
+            Error::not_found(format!("the work bucket has no {object}, which the job is to read"))
+        })?;
+        if found.size == 0 {
+            return Err(Error::invalid_event(format!(
+                "{object} in the work bucket is empty: there is nothing to upload"
+            )));
+        }
+        if self.is_there(found.size).await? {
+            tracing::info!(upload_as, "the input is in the inbox already");
+            return Ok(());
+        }
+        self.send(&found)
+            .await
+            .map_err(|error| error.while_doing(format!("uploading {object} as {upload_as}")))?;
+        // Where the repository lists uploads, it says whether all of it has come.
+        self.is_there(found.size).await?;
+        tracing::info!(upload_as, bytes = found.size, "the input was uploaded");
+        Ok(())
+    }
+
+    /// Whether the repository lists the file, with this size.
+    async fn is_there(&self, size: u64) -> Result<bool> {
+        let upload_as = &self.input.upload_as;
+        let Some(listing) = self.repository.list().await? else { return Ok(false) };
+        let Some(there) = FileName::parse(upload_as).and_then(|name| listing.locate(&name)) else {
+            return Ok(false);
+        };
+        match there.size {
+            Some(other) if other != size => Err(Error::conflict(format!(
+                "{upload_as} is in EPM's repository already, with {other} bytes where the run's input has {size}, and EPM \
+                 overwrites nothing: delete it there, or name another upload_as"
+            ))),
+            _ => Ok(true),
+        }
+    }
+
+    async fn send(&self, object: &ObjectInfo) -> Result<()> {
+        let store = self.work.store();
+        let mut body = store.read_range(&object.key, &object.etag, 0..object.size).await?;
+        let mut chunk = BytesMut::new();
+        let mut sent = 0;
+        while let Some(mut bytes) = body.try_next().await? {
+            while !bytes.is_empty() {
+                let room = CHUNK_BYTES.saturating_sub(chunk.len()).min(bytes.len());
+                chunk.extend_from_slice(&bytes.split_to(room));
+                let is_last = sent + length(chunk.len()) == object.size;
+                if chunk.len() == CHUNK_BYTES || is_last {
+                    let bytes = chunk.split().freeze();
+                    let first = sent == 0;
+                    sent += length(bytes.len());
+                    self.send_chunk(bytes, first, is_last).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a piece. One whose answer is lost is not sent again: it may have been appended.
+    async fn send_chunk(&self, bytes: Bytes, is_first: bool, is_last: bool) -> Result<()> {
+        let url = self.chunk_url(bytes.len(), is_first, is_last);
+        let answer = self.environment.call(Request::post_bytes(url, bytes)).await;
+        let answer = answer.map_err(|error| self.environment.named(error))?;
+        self.repository.done("sending a piece of it", &answer)
+    }
+
+    fn chunk_url(&self, bytes: usize, is_first: bool, is_last: bool) -> Url {
+        let mut url = self.repository.contents(self.input.inbox_name());
+        let piece = json!({ "isFirst": is_first, "chunkSize": bytes, "isLast": is_last });
+        url.query_pairs_mut().append_pair("q", &piece.to_string()).append_pair("extDirPath", "inbox");
+        url
+    }
+}
+
+fn length(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}

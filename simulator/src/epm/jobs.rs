@@ -1,0 +1,245 @@
+//! `POST jobs` and `GET jobs/{id}`: a job goes on by a step a poll, and its end is told in one of many forms.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::{HeaderMap, StatusCode, Uri};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::faults::{EpmStatusFaults, FailedBody, StatusForm};
+use super::state::{Content, EpmEnd, EpmJob, EpmState, RepositoryFile};
+use super::{admit, content, prefix};
+use crate::answer::{self, Ended, Marked};
+use crate::credentials;
+use crate::scenario::Scenario;
+use crate::world::World;
+
+const UNKNOWN: i64 = 2_147_483_647;
+
+pub(super) fn routes(prefix: &str) -> Router<Arc<World>> {
+    Router::new()
+        .route(&format!("{prefix}/aif/rest/V1/jobs"), post(submit))
+        .route(&format!("{prefix}/aif/rest/V1/jobs/{{id}}"), get(status))
+}
+
+async fn submit(
+    State(world): State<Arc<World>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Ended> {
+    let faults = world.faults().epm.submit;
+    admit(&world, &uri, &headers, &faults.outage, "epm.submit", "")?;
+    let request = check(&body)?;
+    if let Some(failed) = &faults.failed_body {
+        return fail(&world, request, failed);
+    }
+    let (id, dropped, timed_out, nameless) = world.change(|state| {
+        let id = accept(&mut state.epm, request, world.clock.now());
+        let mut occurs = |times, switch| state.occurs(times, switch, "");
+        let dropped = occurs(faults.accept_then_drop, "epm.submit.accept_then_drop");
+        let timed_out = occurs(faults.accept_then_gateway_timeout, "epm.submit.accept_then_gateway_timeout");
+        (id, dropped, timed_out, occurs(faults.no_job_id, "epm.submit.no_job_id"))
+    })?;
+    tracing::info!(job_id = id, "EPM job accepted");
+    let answer = if dropped {
+        answer::hang_up().by("epm.submit.accept_then_drop")
+    } else if timed_out {
+        answer::gateway_error(StatusCode::GATEWAY_TIMEOUT).by("epm.submit.accept_then_gateway_timeout")
+    } else if nameless {
+        let body = json!({ "status": -1, "jobStatus": "RUNNING", "details": null });
+        answer::json_body(StatusCode::OK, &body).by("epm.submit.no_job_id")
+    } else {
+        let links = links(&format!("{}{}/aif/rest/V1/jobs/{id}", world.base_url, prefix(&uri)));
+        let body =
+            json!({ "jobId": id, "status": -1, "jobStatus": "RUNNING", "details": null, "links": links });
+        answer::json_body(StatusCode::OK, &body)
+    };
+    Ok(answer.accepting(id))
+}
+
+fn check(body: &[u8]) -> Result<Map<String, Value>, Ended> {
+    let bad = |detail: &str| Ended::from(answer::problem(StatusCode::BAD_REQUEST, detail));
+    let request: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|_| bad("The request body is not a JSON object."))?;
+    for field in ["jobType", "jobName"] {
+        if request.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
+            return Err(bad(&format!("{field} is required.")));
+        }
+    }
+    Ok(request)
+}
+
+/// Answers 200 with a failure, of a job or of none.
+fn fail(world: &World, request: Map<String, Value>, failed: &FailedBody) -> Result<Response, Ended> {
+    let FailedBody { status, details, with_job } = failed;
+    if !with_job {
+        let body = json!({ "status": status, "jobStatus": "FAILED", "details": details });
+        return Ok(answer::json_body(StatusCode::OK, &body).by("epm.submit.failed_body"));
+    }
+    let ends = EpmStatusFaults {
+        final_status: *status,
+        details: Some(details.clone()),
+        ..EpmStatusFaults::default()
+    };
+    let now = world.clock.now();
+    let id = world.change(|state| {
+        let id = accept(&mut state.epm, request, now);
+        end(&mut state.epm, id, &world.scenario, &ends, now);
+        id
+    })?;
+    let body = json!({ "jobId": id, "status": status, "jobStatus": "FAILED", "details": details });
+    Ok(answer::json_body(StatusCode::OK, &body).by("epm.submit.failed_body").accepting(id))
+}
+
+fn links(own: &str) -> Value {
+    json!([{ "rel": "self", "href": own, "action": "GET" }])
+}
+
+/// Takes a job on; its id.
+pub(super) fn accept(state: &mut EpmState, request: Map<String, Value>, now: Timestamp) -> u64 {
+    let id = state.next_job_id;
+    state.next_job_id += 1;
+    state.jobs.insert(id, EpmJob { id, submitted_at: now, request, polls: 0, end: None });
+    id
+}
+
+/// Ends a job: its log is written, and its output, over that of an earlier run of the same name and period.
+pub(super) fn end(
+    state: &mut EpmState,
+    id: u64,
+    scenario: &Scenario,
+    faults: &EpmStatusFaults,
+    now: Timestamp,
+) {
+    let Some(job) = state.jobs.get_mut(&id).filter(|job| job.end.is_none()) else { return };
+    let input = job.text("fileName").replace('\\', "/").replace("#epminbox", "inbox");
+    let planted = scenario.epm.files.iter().any(|file| file.name == input);
+    let lacks_input = input.starts_with("inbox/") && !planted && !state.files.contains_key(&input);
+    let (status, details) = match lacks_input {
+        true => (1, Some(format!("The input file {input} does not exist."))),
+        false => (faults.final_status, faults.details.clone()),
+    };
+    // The clock may stand still: a job that ends later writes later all the same.
+    let modified = now.as_millisecond().saturating_add(i64::try_from(id).unwrap_or_default());
+    let output = (status == 0 && !faults.no_output).then(|| output_name(job, scenario, faults));
+    if let Some(name) = &output {
+        state.files.insert(name.clone(), RepositoryFile { content: Content::Output(id), modified });
+    }
+    if !faults.log_missing {
+        state.files.insert(job.log_name(), RepositoryFile { content: Content::Log(id), modified });
+    }
+    job.end = Some(EpmEnd { status, details, output });
+}
+
+/// The same for every run of a job and period.
+fn output_name(job: &EpmJob, scenario: &Scenario, faults: &EpmStatusFaults) -> String {
+    let period = match job.text("periodName").trim_matches(['{', '}']) {
+        "" => "Jan-06",
+        period => period,
+    };
+    let extension = content::extension(scenario.epm.format);
+    let usual = || format!("outbox/{}{}.{extension}", job.text("jobName"), period.replace("}{", "_"));
+    faults.output_name.clone().unwrap_or_else(usual)
+}
+
+async fn status(
+    State(world): State<Arc<World>>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Ended> {
+    let faults = world.faults().epm.status;
+    admit(&world, &uri, &headers, &faults.outage, "epm.status", &id)?;
+    let number: u64 = id.parse().unwrap_or_default();
+    let now = world.clock.now();
+    let job = world.change(|state| {
+        if state.occurs(faults.not_found, "epm.status.not_found", &id) {
+            return None;
+        }
+        let job = state.epm.jobs.get_mut(&number)?;
+        job.polls = job.polls.saturating_add(1);
+        let unended = faults.running_polls + faults.cancel_pending_polls + faults.unknown_polls;
+        if job.polls > unended && !faults.never_ends {
+            end(&mut state.epm, number, &world.scenario, &faults, now);
+        }
+        state.epm.jobs.get(&number).cloned()
+    })?;
+    let Some(job) = job else {
+        return Ok(answer::problem(StatusCode::NOT_FOUND, "The job does not exist."));
+    };
+    let self_link = format!("{}{}", world.base_url, uri.path());
+    let backslashes = world.faults().epm.list.backslashes;
+    Ok(answer::json_body(StatusCode::OK, &told(&job, &faults, &self_link, backslashes)))
+}
+
+/// The number that a poll sees.
+fn code(job: &EpmJob, faults: &EpmStatusFaults) -> i64 {
+    match &job.end {
+        Some(end) => end.status,
+        None if job.polls <= faults.running_polls => -1,
+        None if job.polls <= faults.running_polls + faults.cancel_pending_polls => 2,
+        None if job.polls <= faults.running_polls + faults.cancel_pending_polls + faults.unknown_polls => {
+            UNKNOWN
+        }
+        None => -1,
+    }
+}
+
+fn word(code: i64) -> &'static str {
+    match code {
+        0 => "SUCCESS",
+        1 | 3 | 4 => "FAILED",
+        _ => "RUNNING",
+    }
+}
+
+fn told(job: &EpmJob, faults: &EpmStatusFaults, self_link: &str, backslashes: bool) -> Value {
+    let code = code(job, faults);
+    let own_word = faults.final_word.as_deref().filter(|_| job.end.is_some());
+    let word = own_word.unwrap_or_else(|| word(code));
+    let details = job.end.as_ref().and_then(|end| end.details.clone());
+    let path = |name: String| if backslashes { name.replace('/', "\\") } else { name };
+    let mut body = Map::new();
+    let mut say = |field: &str, value: Value| body.insert(field.to_owned(), value);
+    match faults.form {
+        StatusForm::Documented => {
+            say("links", json!([0]));
+            say("details", json!(details.unwrap_or_else(|| "null".to_owned())));
+            say("jobId", json!(job.id.to_string()));
+        }
+        _ => {
+            say("links", links(self_link));
+            say("details", json!(details));
+            say("jobId", json!(job.id));
+        }
+    }
+    match faults.form {
+        StatusForm::Documented => say("status", json!(code.to_string())),
+        StatusForm::Numbers | StatusForm::NumberOnly | StatusForm::LowerCase => say("status", json!(code)),
+        StatusForm::WordOnly | StatusForm::Nothing => None,
+    };
+    match faults.form {
+        StatusForm::Documented | StatusForm::Numbers | StatusForm::WordOnly => say("jobStatus", json!(word)),
+        StatusForm::LowerCase => say("jobStatus", json!(word.to_lowercase())),
+        StatusForm::NumberOnly | StatusForm::Nothing => None,
+    };
+    say("jobName", json!(job.text("jobName")));
+    say("descriptiveStatus", json!(if job.end.is_some() { "Completed" } else { "In progress" }));
+    say("processType", json!(job.text("jobType")));
+    say("executedBy", json!(credentials::USERNAME));
+    // Finer since 26.04; in which fields, nobody has published.
+    say("jobDetails", json!({ "phase": "EXPORT", "startedAt": job.submitted_at.to_string() }));
+    if !faults.log_unnamed {
+        say("logFileName", json!(path(job.log_name())));
+    }
+    if let Some(output) = job.end.as_ref().and_then(|end| end.output.clone()) {
+        say("outputFileName", json!(path(output)));
+    }
+    Value::Object(body)
+}
