@@ -165,7 +165,10 @@ mod tests {
         let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings)).unwrap();
         let config = Config::new(Place::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
         let Connection::Fusion(connection) =
-            config.connection(&"fusion-demo".parse().unwrap()).await.unwrap();
+            config.connection(&"fusion-demo".parse().unwrap()).await.unwrap()
+        else {
+            panic!("another system")
+        };
         assert_eq!(connection.base_url.as_str().trim_end_matches('/'), pod.simulator.base_url());
         let lake = config.destination(&"lake".parse().unwrap()).await.unwrap();
         for (bucket, found) in [(WORK, config.work().await.unwrap().store), (LANDING, lake.store)] {

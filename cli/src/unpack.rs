@@ -117,7 +117,8 @@ async fn stage(machine: &Machine, archive: &Archive) -> Result<()> {
     };
     work.record_outcome(&job, outcome).await?;
     let StagedFile { ordinal, name, size, sha256, .. } = archive.bytes.clone();
-    let file = OutputFile { ordinal, name, size: Some(size), sha256: Some(sha256), locator: None };
+    let file =
+        OutputFile { ordinal, name, size: Some(size), sha256: Some(sha256), locator: None, is_log: false };
     let files = work.freeze_files(&job, FileList { files: vec![file] }).await?;
     if turn.is_some() {
         give_up_unfinished(&work, &job).await?;

@@ -24,3 +24,10 @@ pub const AUDIENCE: &str = "https://identity.oraclecloud.com/";
 pub const BOSS_SCOPE: &str = "urn:opc:resource:fusion:simulated-test:boss/";
 /// The scope of the saas-batch API.
 pub const BATCH_SCOPE: &str = "urn:opc:resource:fusion:simulated-test:saas-batch/";
+
+/// The one tenant of the simulated FOLIO.
+pub const FOLIO_TENANT: &str = "diku";
+/// The tenant's user that may export.
+pub const FOLIO_USERNAME: &str = "integration_user";
+/// That user's password.
+pub const FOLIO_PASSWORD: &str = "simulated-folio-password-&+%=: é";

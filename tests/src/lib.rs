@@ -35,6 +35,9 @@ pub struct Setup {
     pub connection: String,
     /// The connection's `auth` instead of the usual one.
     pub auth: Option<String>,
+    /// What the table of the connection `folio-demo` says besides where it leads, instead of the usual: its login and
+    /// its `storage_hosts`. `{storage}` stands for the simulated storage's host.
+    pub folio: Option<String>,
     /// More lines of the destination's table.
     pub destination: String,
     /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
@@ -201,6 +204,7 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         key.access_key_id,
         key.secret_access_key.expose_secret()
     );
+    let folio = setup.folio.clone().unwrap_or_else(usual_folio);
     format!(
         r#"
         [work]
@@ -214,6 +218,13 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         {store}
         {destination}
 
+        [connections.folio-demo]
+        type = "folio"
+        base_url = "{base_url}"
+        tenant = "{tenant}"
+        job = {{ timeout_seconds = 900 }}
+        {folio}
+
         [connections.fusion-demo]
         type = "fusion"
         base_url = "{base_url}"
@@ -224,11 +235,19 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         "#,
         destination = setup.destination,
         base_url = simulator.base_url(),
+        tenant = credentials::FOLIO_TENANT,
+        folio = folio.replace("{storage}", simulator.storage_url().trim_start_matches("http://")),
         batch = credentials::BATCH_SCOPE,
         boss = credentials::BOSS_SCOPE,
         auth = setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()),
         connection = setup.connection,
     )
+}
+
+/// The login and the storage of the simulated FOLIO.
+pub fn usual_folio() -> String {
+    let (user, password) = (credentials::FOLIO_USERNAME, toml_text(credentials::FOLIO_PASSWORD));
+    format!("login = {{ username = '{user}', password = {password} }}\nstorage_hosts = ['{{storage}}']")
 }
 
 /// A text as TOML has it.

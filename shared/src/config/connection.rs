@@ -6,11 +6,15 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use super::FolioConnection;
+
 /// A connection, by the system behind it.
 #[derive(Debug, Clone)]
 pub enum Connection {
     /// `type = "fusion"`: an Oracle Fusion pod.
     Fusion(FusionConnection),
+    /// `type = "folio"`: a FOLIO tenant.
+    Folio(FolioConnection),
 }
 
 impl Connection {
@@ -18,6 +22,7 @@ impl Connection {
     pub fn job(&self) -> &JobSettings {
         match self {
             Self::Fusion(fusion) => &fusion.job,
+            Self::Folio(folio) => &folio.job,
         }
     }
 
@@ -25,6 +30,7 @@ impl Connection {
     pub fn http(&self) -> &HttpSettings {
         match self {
             Self::Fusion(fusion) => &fusion.http,
+            Self::Folio(folio) => &folio.http,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod connection;
 mod destination;
+mod folio;
 mod place;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use tokio::sync::Mutex;
 
 pub use connection::*;
 pub use destination::*;
+pub use folio::*;
 pub use place::Place;
 
 use crate::clock::{Clock, elapsed};
@@ -60,7 +62,8 @@ impl Config {
         let (kind, settings) = self.split_type(&path, &document)?;
         match kind.as_str() {
             "fusion" => Ok(Connection::Fusion(self.fit(&path, settings)?)),
-            other => Err(self.invalid(&path, format!("type {other:?} is not one of: fusion"))),
+            "folio" => Ok(Connection::Folio(self.fit(&path, settings)?)),
+            other => Err(self.invalid(&path, format!("type {other:?} is not one of: fusion, folio"))),
         }
     }
 
@@ -176,7 +179,9 @@ mod tests {
     #[tokio::test]
     async fn a_file_gives_connections_and_destinations_by_name() {
         let config = config(FILE).unwrap();
-        let Connection::Fusion(pod) = config.connection(&"pod".parse().unwrap()).await.unwrap();
+        let Connection::Fusion(pod) = config.connection(&"pod".parse().unwrap()).await.unwrap() else {
+            panic!("another system")
+        };
         assert_eq!(pod.job.poll_seconds, 30);
         assert!(pod.client_request_uuid);
         assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");

@@ -202,6 +202,7 @@ impl AllowedName {
 #[derive(Debug, Clone)]
 pub struct HostPolicy {
     allowed: Arc<[AllowedHost]>,
+    allows_http: bool,
 }
 
 impl HostPolicy {
@@ -212,9 +213,16 @@ impl HostPolicy {
         for entry in allowed_hosts {
             allowed.push(AllowedHost::parse(entry)?);
         }
-        let policy = Self { allowed: allowed.into() };
+        let policy = Self { allowed: allowed.into(), allows_http: false };
         policy.check(base_url)?;
         Ok(policy)
+    }
+
+    /// The same hosts, over plain http too: for storage on a network of one's own, and only where a person has said so.
+    #[must_use]
+    pub fn allowing_http(mut self) -> Self {
+        self.allows_http = true;
+        self
     }
 
     /// Whether a URL may be called.
@@ -226,7 +234,7 @@ impl HostPolicy {
         }
         let scheme_is_safe = match url.scheme() {
             "https" => true,
-            "http" => is_loopback(&host),
+            "http" => self.allows_http || is_loopback(&host),
             _ => false,
         };
         if !scheme_is_safe {

@@ -14,10 +14,13 @@ use crate::clock::Clock;
 use crate::config::Connection;
 use crate::error::Result;
 use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::rows::RowFormat;
 use crate::store::WorkState;
 
+pub mod folio;
 pub mod fusion;
 
+pub use folio::FolioExport;
 pub use fusion::Wrap;
 pub use fusion::extract::FusionExtract;
 
@@ -27,6 +30,8 @@ pub use fusion::extract::FusionExtract;
 pub enum Export {
     /// An Oracle Fusion Data Extraction.
     FusionExtract(FusionExtract),
+    /// A data export of FOLIO.
+    FolioExport(FolioExport),
     /// A file of this machine, which the command line lands: no source runs it.
     File(LocalFile),
 }
@@ -44,6 +49,7 @@ impl Export {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::FusionExtract(_) => "fusion_extract",
+            Self::FolioExport(_) => "folio_export",
             Self::File(_) => "file",
         }
     }
@@ -52,6 +58,7 @@ impl Export {
     pub fn name(&self) -> &str {
         match self {
             Self::FusionExtract(export) => &export.extract,
+            Self::FolioExport(export) => export.name(),
             Self::File(file) => &file.name,
         }
     }
@@ -60,8 +67,17 @@ impl Export {
     pub fn allows_empty(&self) -> bool {
         match self {
             Self::FusionExtract(export) => export.allow_empty,
+            Self::FolioExport(export) => export.allow_empty,
             Self::File(_) => false,
         }
+    }
+
+    /// The format whose rows are counted, by a file's name. `.mrc` is MARC where a library system has written it, and
+    /// may be anything elsewhere.
+    pub fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat> {
+        let format = RowFormat::from_name(name, has_header)?;
+        let is_theirs = format != RowFormat::Marc || matches!(self, Self::FolioExport(_));
+        is_theirs.then_some(format)
     }
 }
 
@@ -210,10 +226,13 @@ pub struct Means<'a> {
 
 /// Opens the source behind a connection. Nothing is called yet.
 pub fn open(name: &ConnectionName, connection: &Connection, means: Means<'_>) -> Result<Arc<dyn Source>> {
-    let Means { clock, work: _, wrap } = means;
+    let Means { clock, work, wrap } = means;
     Ok(match connection {
         Connection::Fusion(fusion) => {
             Arc::new(fusion::FusionExtractSource::wrapped(name.clone(), fusion, clock, wrap)?)
+        }
+        Connection::Folio(folio) => {
+            Arc::new(folio::FolioSource::new(name.clone(), folio, clock, work, wrap)?)
         }
     })
 }
