@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::report::{About, Report};
 use crate::stop::unless_stopped;
 use crate::unpack::Archive;
-use crate::{event, run, simulate, status, unpack};
+use crate::{event, inputs, run, simulate, status, unpack};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
@@ -46,6 +46,7 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
         let machine = Machine::for_run(&arguments.systems, progress).await?;
         on(machine, async |machine| {
             let since = machine.context().clock().now();
+            let event = inputs::bring(machine, event).await?;
             let published = run::run(machine, event, &job).await?;
             let Some(job) = job.get() else { return Ok(()) };
             let took = elapsed(since, machine.context().clock().now());

@@ -12,6 +12,7 @@ mod arguments;
 mod command;
 mod event;
 mod failure;
+mod inputs;
 mod invoke;
 mod lock;
 mod machine;

@@ -71,30 +71,63 @@ impl Pod {
         }
     }
 
-    /// What any connection's name stands for while it runs.
-    pub(crate) fn connection(&self) -> Value {
-        json!({
-            "type": "fusion",
-            "base_url": self.simulator.base_url(),
-            "auth": {
-                "grant": "client_credentials",
-                "token_url": self.simulator.token_url(),
-                "client_id": credentials::CLIENT_ID,
-                "client_secret": credentials::CLIENT_SECRET,
-            },
-            "scopes": { "batch": credentials::BATCH_SCOPE, "boss": credentials::BOSS_SCOPE },
-            // Its jobs go on a step a poll, and its lists lag by polls too: nobody has to wait long.
-            "job": {
-                "poll_seconds": 1,
-                "timeout_seconds": 600,
-                "settle_seconds": 10,
-                "listing_lag_seconds": 3,
-            },
-        })
+    /// Who is simulated, and where: to be had after the simulator itself has moved.
+    pub(crate) fn systems(&self) -> SimulatedSystems {
+        SimulatedSystems {
+            base_url: self.simulator.base_url().to_owned(),
+            token_url: self.simulator.token_url(),
+            storage_host: self.simulator.storage_url().trim_start_matches("http://").to_owned(),
+        }
     }
 
     pub(crate) async fn stop(self) {
         self.simulator.shutdown().await;
+    }
+}
+
+/// Who is simulated, and where.
+pub(crate) struct SimulatedSystems {
+    base_url: String,
+    token_url: String,
+    storage_host: String,
+}
+
+impl SimulatedSystems {
+    /// What a connection's name stands for: the system whose word it begins with, and otherwise Fusion.
+    pub(crate) fn connection(&self, name: &str) -> Value {
+        let mut connection = if name.starts_with("folio") { self.folio() } else { self.fusion() };
+        // Its jobs go on a step a poll, and its lists lag by polls too: nobody has to wait long.
+        connection["job"] = json!({
+            "poll_seconds": 1,
+            "timeout_seconds": 600,
+            "settle_seconds": 10,
+            "listing_lag_seconds": 3,
+        });
+        connection
+    }
+
+    fn fusion(&self) -> Value {
+        json!({
+            "type": "fusion",
+            "base_url": self.base_url,
+            "auth": {
+                "grant": "client_credentials",
+                "token_url": self.token_url,
+                "client_id": credentials::CLIENT_ID,
+                "client_secret": credentials::CLIENT_SECRET,
+            },
+            "scopes": { "batch": credentials::BATCH_SCOPE, "boss": credentials::BOSS_SCOPE },
+        })
+    }
+
+    fn folio(&self) -> Value {
+        json!({
+            "type": "folio",
+            "base_url": self.base_url,
+            "tenant": credentials::FOLIO_TENANT,
+            "login": { "username": credentials::FOLIO_USERNAME, "password": credentials::FOLIO_PASSWORD },
+            "storage_hosts": [self.storage_host],
+        })
     }
 }
 
@@ -116,7 +149,10 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
 fn configuration(pod: &Pod, store: &Value) -> Value {
     json!({
         "work": { "bucket": WORK, "store": store },
-        "connections": { "fusion-demo": pod.connection() },
+        "connections": {
+            "fusion-demo": pod.systems().connection("fusion-demo"),
+            "folio-demo": pod.systems().connection("folio-demo"),
+        },
         "destinations": { "lake": { "type": "s3", "bucket": LANDING, "store": store } },
     })
 }

@@ -593,6 +593,7 @@ fn cause_of<'a, T: std::error::Error + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use futures::StreamExt as _;
     use serde::Deserialize;
     use serde_json::json;
 
@@ -612,6 +613,35 @@ mod tests {
         let error = Error::from(error);
         assert!(!error.line().contains("plain"), "the query is shown: {}", error.line());
         (error, server.count())
+    }
+
+    /// A call that must not meet a later one is made once, even where it was turned away.
+    #[tokio::test]
+    async fn a_call_that_is_made_once_is_not_made_again() {
+        let server = Scripted::replies(vec![Reply::status(503).header("Retry-After", 1)]).await;
+        let (client, _) = server.client();
+        let request = Request::post_json(server.url("/export"), &json!({})).unwrap().once();
+        let error = client.call(&request).await.unwrap_err();
+        assert!(!error.outcome_is_unknown());
+        assert_eq!(server.count(), 1);
+    }
+
+    /// Promise 6: bytes are sent as they are read, with their length said before, and read anew for another try.
+    #[tokio::test]
+    async fn a_stream_is_sent_with_its_length() {
+        let server = Scripted::replies(vec![Reply::status(503), Reply::status(200)]).await;
+        let (client, _) = server.client();
+        let open = || futures::stream::iter(["one ", "two"]).map(|part| Ok(Bytes::from(part))).boxed();
+        let request = Request::post_stream(server.url("/upload"), 7, open);
+        client.call(&request).await.unwrap();
+        for seen in server.seen() {
+            assert_eq!((seen.body.as_str(), seen.header("content-length")), ("one two", "7"));
+            assert_eq!(
+                (seen.header("content-type"), seen.header("transfer-encoding")),
+                ("application/octet-stream", "")
+            );
+        }
+        assert_eq!(server.count(), 2);
     }
 
     async fn post(replies: Vec<Reply>) -> (Result<Answer, HttpError>, usize) {

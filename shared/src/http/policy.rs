@@ -347,6 +347,19 @@ mod tests {
         HostPolicy::new(&url("https://pod.example.com/"), &allowed.map(str::to_owned)).unwrap()
     }
 
+    /// Plain http beyond this machine is for those hosts that a connection names, and only where it says so.
+    #[test]
+    fn plain_http_is_called_only_where_it_is_allowed() {
+        let hosts = ["minio.example:9000".to_owned()];
+        let named = HostPolicy::new(&url("https://folio.example/"), &hosts).unwrap();
+        let minio = url("http://minio.example:9000/x");
+        assert!(matches!(named.check(&minio), Err(HostRefused::Scheme(..))));
+        let open = named.allowing_http();
+        assert_eq!(open.check(&minio), Ok(()));
+        assert!(matches!(open.check(&url("http://other.example/")), Err(HostRefused::Host(_))));
+        assert!(matches!(open.check(&url("ftp://minio.example:9000/")), Err(HostRefused::Scheme(..))));
+    }
+
     /// Promise 7: no server's answer makes us call a host that the connection does not allow.
     #[test]
     fn only_the_connections_own_hosts_are_called() {

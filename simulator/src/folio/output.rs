@@ -185,7 +185,8 @@ fn write_slices(folder: &Path, job: &Job<'_>, ids: &[String]) -> io::Result<Vec<
     let slices_folder = folder.join("slices");
     fs::create_dir_all(&slices_folder)?;
     let size = usize::try_from(job.slice_size.max(1)).unwrap_or(usize::MAX);
-    let is_one = ids.len() <= size;
+    let all = ids.len();
+    let is_one = all <= size;
     let ending = if job.is_linked_data { "json" } else { "mrc" };
     let mut slices = Vec::new();
     for (number, ids) in ids.chunks(size).enumerate() {
@@ -194,8 +195,7 @@ fn write_slices(folder: &Path, job: &Job<'_>, ids: &[String]) -> io::Result<Vec<
             false => format!("{}-{}.{ending}", job.stem, number + 1),
         };
         let mut out = BufWriter::new(File::create(slices_folder.join(&name))?);
-        let is_last_slice =
-            (number + 1).saturating_mul(size) >= ids.len().saturating_add(number.saturating_mul(size));
+        let is_last_slice = (number + 1).saturating_mul(size) >= all;
         let mut records = 0;
         for (place, id) in ids.iter().enumerate() {
             let is_last = is_last_slice && place + 1 == ids.len();

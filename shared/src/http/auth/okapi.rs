@@ -310,3 +310,163 @@ fn access_cookie(headers: &HeaderMap, now: Timestamp) -> Option<Issued> {
     });
     found.next()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::http::scripted::{Reply, Scripted, Seen};
+
+    const COOKIES: [&str; 2] = [
+        "folioRefreshToken=refresh-token; Max-Age=604800; Path=/authn; Secure; HTTPOnly",
+        "folioAccessToken=\"access-token\"; Max-Age=600; Path=/; Secure; HTTPOnly; SameSite=None",
+    ];
+
+    fn cookies() -> Reply {
+        let body = r#"{"accessTokenExpiration":"1970-01-01T00:10:00Z"}"#;
+        let reply = Reply::status(201).header("Content-Type", "application/json").body(body);
+        COOKIES.iter().fold(reply, |reply, cookie| reply.header("Set-Cookie", cookie))
+    }
+
+    async fn tokens(
+        more: serde_json::Value,
+        handler: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> (Arc<OkapiTokens>, Scripted, Arc<ManualClock>) {
+        let server = Scripted::start(handler).await;
+        let mut settings = json!({ "base_url": server.url("/okapi/"), "tenant": "diku" });
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+        let (client, clock) = server.client();
+        (OkapiTokens::new(&connection, client).unwrap(), server, clock)
+    }
+
+    fn login() -> serde_json::Value {
+        json!({ "login": { "username": "u", "password": "hush-hush" } })
+    }
+
+    fn sent(credential: &Credential) -> Vec<(String, String)> {
+        let shown = credential.headers().map(|(name, value)| {
+            assert!(value.is_sensitive());
+            (name.to_string(), value.to_str().unwrap().to_owned())
+        });
+        shown.collect()
+    }
+
+    /// The token is in a cookie and nowhere else; it is sent beside the tenant, and for half of its life.
+    #[tokio::test]
+    async fn a_token_is_taken_from_its_cookie_and_kept_for_half_of_its_life() {
+        let (tokens, server, clock) = tokens(login(), |_, _| cookies()).await;
+        let credential = tokens.credential().await.unwrap();
+        let wanted = [("x-okapi-tenant", "diku"), ("x-okapi-token", "access-token")];
+        assert_eq!(sent(&credential), wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let asked = &server.seen()[0];
+        assert_eq!((asked.method.as_str(), asked.path()), ("POST", "/okapi/authn/login-with-expiry"));
+        assert_eq!(asked.header("x-okapi-tenant"), "diku");
+        assert_eq!(asked.body, r#"{"username":"u","password":"hush-hush"}"#);
+        clock.advance(Duration::from_secs(299));
+        tokens.credential().await.unwrap();
+        assert_eq!(server.count(), 1);
+        clock.advance(Duration::from_secs(2));
+        tokens.credential().await.unwrap();
+        assert_eq!(server.count(), 2);
+        assert!(tokens.covers(&server.url("/data-export/logs")));
+        assert!(!tokens.covers(&"https://storage.example/x".parse().unwrap()));
+    }
+
+    /// Where a cookie does not say how long it lives, its date or the body does.
+    #[tokio::test]
+    async fn a_life_is_told_in_three_ways() {
+        for (cookie, lives) in [
+            ("folioAccessToken=a1b2; Expires=Thu, 01 Jan 1970 00:02:00 GMT", 60),
+            ("folioAccessToken=a1b2; Path=/", 300),
+        ] {
+            let body = r#"{"accessTokenExpiration":"1970-01-01T00:10:00Z"}"#;
+            let reply = Reply::status(201).header("Set-Cookie", cookie).body(body);
+            let (tokens, server, clock) = tokens(login(), move |_, _| reply.clone()).await;
+            for (moved, calls) in [(0, 1), (lives - 1, 1), (2, 2)] {
+                clock.advance(Duration::from_secs(moved));
+                tokens.credential().await.unwrap();
+                assert_eq!(server.count(), calls, "{cookie}");
+            }
+        }
+    }
+
+    /// The older login: the token in a header, or in the body alone.
+    #[tokio::test]
+    async fn a_legacy_token_is_taken_from_header_or_body() {
+        let legacy = json!({ "login": { "username": "u", "password": "hush-hush", "form": "legacy" } });
+        for reply in [
+            Reply::status(201).header("x-okapi-token", "legacy-token").body("{}"),
+            Reply::status(201).body(r#"{"okapiToken":"legacy-token"}"#),
+        ] {
+            let (tokens, server, _) = tokens(legacy.clone(), move |_, _| reply.clone()).await;
+            assert_eq!(sent(&tokens.credential().await.unwrap())[1].1, "legacy-token");
+            assert_eq!(server.seen()[0].path(), "/okapi/authn/login");
+        }
+        let (tokens, _server, _) = tokens(legacy, |_, _| Reply::json(json!({}))).await;
+        let error = Error::from(tokens.credential().await.unwrap_err());
+        assert!(error.line().contains("no token is there"), "{}", error.line());
+    }
+
+    /// Five refusals block an account: one is remembered, and every caller is refused by it for a while.
+    #[tokio::test]
+    async fn a_refused_login_is_not_made_again() {
+        let refusal = r#"{"errors":[{"message":"Password hush-hush is wrong","code":"wrong.username.or.wrong.password.or.account.blocked"}]}"#;
+        let (tokens, server, clock) = tokens(login(), move |_, _| Reply::status(422).body(refusal)).await;
+        for _ in 0..5 {
+            let error = Error::from(tokens.credential().await.unwrap_err());
+            assert_eq!(error.error_type().name(), "AuthRejected");
+            assert!(
+                error.line().contains("account.blocked") && !error.line().contains("hush"),
+                "{}",
+                error.line()
+            );
+        }
+        assert_eq!(server.count(), 1);
+        clock.advance(REFUSAL_REMEMBERED);
+        tokens.credential().await.unwrap_err();
+        assert_eq!(server.count(), 2);
+    }
+
+    /// Callers who need a token at once share one login; one that a server has refused is replaced once.
+    #[tokio::test]
+    async fn callers_share_a_login() {
+        let (tokens, server, _) = tokens(login(), |_, _| cookies()).await;
+        let (one, other) = tokio::join!(tokens.credential(), tokens.credential());
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!((one.serial(), server.count()), (other.serial(), 1));
+        tokens.refused(&one).await;
+        let next = tokens.credential().await.unwrap();
+        tokens.refused(&other).await;
+        assert_eq!(tokens.credential().await.unwrap().serial(), next.serial());
+        assert_eq!(server.count(), 2);
+    }
+
+    /// A token that was given is good until a server says otherwise.
+    #[tokio::test]
+    async fn a_given_token_is_refused_once() {
+        let (tokens, server, _) = tokens(json!({ "token": "given-token" }), |_, _| Reply::status(500)).await;
+        let credential = tokens.credential().await.unwrap();
+        assert_eq!(sent(&credential)[1].1, "given-token");
+        tokens.refused(&credential).await;
+        let error = Error::from(tokens.credential().await.unwrap_err());
+        assert_eq!(error.error_type().name(), "AuthRejected");
+        assert_eq!(server.count(), 0);
+    }
+
+    /// There is one way to come by a token.
+    #[tokio::test]
+    async fn a_connection_has_a_login_or_a_token() {
+        let server = Scripted::replies(vec![Reply::status(500)]).await;
+        let both = json!({ "login": { "username": "u", "password": "p" }, "token": "t" });
+        for (settings, said) in [(json!({}), "login is missing"), (both, "exclude")] {
+            let mut settings = settings;
+            settings["base_url"] = json!(server.url("/"));
+            settings["tenant"] = json!("diku");
+            let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+            let error = OkapiTokens::new(&connection, server.client().0).unwrap_err();
+            assert_eq!(error.error_type().name(), "InvalidConfig");
+            assert!(error.line().contains(said), "{}", error.line());
+        }
+    }
+}
