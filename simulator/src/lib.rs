@@ -166,7 +166,7 @@ impl Builder {
         let storage = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(listen_too)?;
         let storage_url = format!("http://{}", storage.local_addr().map_err(listen_too)?);
         let world = Arc::new(self.into_world(format!("http://{address}"), storage_url)?);
-        let server = Server::start(listener, storage, world.clone());
+        let server = Server::start(listener, storage, &world);
         tracing::info!(base_url = world.base_url, "simulator started");
         Ok(Simulator { world, server })
     }

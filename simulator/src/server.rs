@@ -35,7 +35,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(listener: TcpListener, storage: TcpListener, world: Arc<World>) -> Self {
+    pub(crate) fn start(listener: TcpListener, storage: TcpListener, world: &Arc<World>) -> Self {
         let server = Self { stop: CancellationToken::new(), tasks: TaskTracker::new() };
         let router = Router::new()
             .merge(idcs::routes())

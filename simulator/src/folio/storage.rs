@@ -75,7 +75,7 @@ async fn object(
     let signed = check(&world, &query, &execution, &name, &method, &headers)?;
     let path = output::folder(world.folder.path(), &execution).join(&name);
     let size = match tokio::fs::metadata(&path).await {
-        Ok(found) if found.is_file() && !faults.storage.missing => found.len(),
+        Ok(found) if is_stored(&world, &execution, &name) && !faults.storage.missing => found.len(),
         _ => {
             return Err(error(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.").into());
         }
@@ -126,6 +126,15 @@ async fn object(
         set(header::CONTENT_RANGE, &format!("bytes {from}-{}/{size}", size.saturating_sub(1)));
     }
     Ok(if breaks { answer.by("storage.cut") } else { answer })
+}
+
+/// Whether a job has stored this: what it has only announced, or could not store, is not there.
+fn is_stored(world: &World, execution: &str, name: &str) -> bool {
+    world.store.read(|state| {
+        let found = state.folio.executions.iter().find(|known| known.id == execution && known.has_ended());
+        let file = found.and_then(|found| found.output.as_ref()?.file.as_ref());
+        file.is_some_and(|file| file.name == name)
+    })
 }
 
 /// Holds a request against its link; the link's signature.

@@ -7,6 +7,7 @@ mod boss;
 mod client;
 mod content;
 mod files;
+mod folio;
 mod listing;
 mod restart;
 mod secrets;
