@@ -95,15 +95,7 @@ pub(crate) struct SimulatedSystems {
 impl SimulatedSystems {
     /// What a connection's name stands for: the system whose word it begins with, and otherwise Fusion.
     pub(crate) fn connection(&self, name: &str) -> Value {
-        let mut connection = if name.starts_with("folio") { self.folio() } else { self.fusion() };
-        // Its jobs go on a step a poll, and its lists lag by polls too: nobody has to wait long.
-        connection["job"] = json!({
-            "poll_seconds": 1,
-            "timeout_seconds": 600,
-            "settle_seconds": 10,
-            "listing_lag_seconds": 3,
-        });
-        connection
+        if name.starts_with("folio") { self.folio() } else { self.fusion() }
     }
 
     fn fusion(&self) -> Value {
@@ -117,6 +109,7 @@ impl SimulatedSystems {
                 "client_secret": credentials::CLIENT_SECRET,
             },
             "scopes": { "batch": credentials::BATCH_SCOPE, "boss": credentials::BOSS_SCOPE },
+            "job": quick(),
         })
     }
 
@@ -127,8 +120,14 @@ impl SimulatedSystems {
             "tenant": credentials::FOLIO_TENANT,
             "login": { "username": credentials::FOLIO_USERNAME, "password": credentials::FOLIO_PASSWORD },
             "storage_hosts": [self.storage_host],
+            "job": quick(),
         })
     }
+}
+
+/// Jobs go on a step a poll, and lists lag by polls too: nobody has to wait long.
+fn quick() -> Value {
+    json!({ "poll_seconds": 1, "timeout_seconds": 600, "settle_seconds": 10, "listing_lag_seconds": 3 })
 }
 
 /// `landfall simulate`: serves until a signal ends it, which is how it is meant to end.

@@ -64,7 +64,7 @@ pub(super) fn entry(execution: &str, number: usize, at: Timestamp, code: &str, v
         "logLevel": "ERROR",
         "errorMessageCode": code,
         "errorMessageValues": values,
-        "affectedRecord": { "id": values.first().unwrap_or(&"") },
+        "affectedRecord": { "id": values.first().unwrap_or(&""), "hrid": "", "recordType": "INSTANCE" },
     })
 }
 

@@ -24,7 +24,7 @@ use crate::job::{ConnectionName, JobRequestId, RunKey};
 use crate::source::Submission;
 use crate::store::{WorkState, keys};
 
-/// What definitions' ids are made below (UUIDv5).
+/// What definitions' ids are made below (`UUIDv5`).
 const DEFINITIONS: Uuid = Uuid::from_u128(0x8f2b_6f0c_51f4_4a53_9c1e_6b3f_0d7a_21c4);
 /// An export is started within this time after the submission began, or not at all: whoever takes a claim over must not
 /// meet it.
