@@ -60,14 +60,22 @@ def one_function_at_a_time(call: Call) -> set[str]:
     }
 
 
+# The run events, and whether the events that are used before them have landed their job.
+RUNS = (
+    ("run-fusion-extract.json", True),
+    ("run-scheduled.json", False),
+    ("run-epm-job.json", False),
+    ("run-folio-export.json", False),
+)
+
+
 def whole_runs(landfall: str, folder: str, config: pathlib.Path) -> set[str]:
     """Runs the run events: the first is the run that has landed by now."""
-    runs = {"run-fusion-extract.json": True, "run-scheduled.json": False, "run-epm-job.json": False}
-    for event, already_landed in runs.items():
+    for event, already_landed in RUNS:
         line = result([landfall, "run", str(EVENTS / event), "--config", str(config), "--data", folder, "--json"])
         assert line["already_landed"] is already_landed, line
         assert line["manifest"]["state"] == "succeeded", line
-    return set(runs)
+    return {event for event, _ in RUNS}
 
 
 def repeat(call: Call, function: str, event: str, is_done: Callable[[dict], bool]) -> dict:

@@ -20,7 +20,7 @@ use crate::report::{About, Report};
 use crate::run::Ran;
 use crate::stop::unless_stopped;
 use crate::unpack::Archive;
-use crate::{check, event, run, simulate, sources, status, sweep, unpack};
+use crate::{check, event, inputs, run, simulate, sources, status, sweep, unpack};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
@@ -54,6 +54,7 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
         let machine = Machine::for_run(&arguments.systems, progress).await?;
         on(machine, async |machine| {
             let since = machine.context().clock().now();
+            let event = inputs::bring(machine, event).await?;
             let (export, destination) = (event.export.name().to_owned(), event.destination.clone());
             let ran = run::run(machine, event, arguments.seen(), &job).await?;
             let Some(job) = job.get() else { return Ok(()) };

@@ -13,6 +13,7 @@ mod check;
 mod command;
 mod event;
 mod failure;
+mod inputs;
 mod invoke;
 mod lock;
 mod machine;

@@ -117,13 +117,13 @@ impl Machine {
             false => (None, Value::Null),
         };
         let names_connections = place.is_some() || pod.is_some();
-        let connections = pod.as_ref().map(Pod::connections);
+        let simulated = pod.as_ref().map(Pod::systems);
         let own = Place::made("the configuration of this machine", move |path| match path.split_once('/') {
             None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
             Some(("destinations", _)) if embedded.landing => {
                 Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
             }
-            Some(("connections", name)) => connections.as_ref().map(|of| of(name)),
+            Some(("connections", name)) => simulated.as_ref().map(|simulated| simulated.connection(name)),
             _ => None,
         });
         let place = match place {

@@ -71,13 +71,12 @@ impl Pod {
         }
     }
 
-    /// Says what any connection's name stands for while it runs: one that begins with a system's word is to that
-    /// system, and any other to the Fusion pod.
-    pub(crate) fn connections(&self) -> impl Fn(&str) -> Value + Send + Sync + 'static {
-        let (base_url, token_url) = (self.simulator.base_url().to_owned(), self.simulator.token_url());
-        move |name| match name {
-            epm if epm.starts_with("epm") => epm_connection(&base_url),
-            _ => fusion_connection(&base_url, &token_url),
+    /// Who is simulated, and where: to be had after the simulator itself has moved.
+    pub(crate) fn systems(&self) -> SimulatedSystems {
+        SimulatedSystems {
+            base_url: self.simulator.base_url().to_owned(),
+            token_url: self.simulator.token_url(),
+            storage_host: self.simulator.storage_url().trim_start_matches("http://").to_owned(),
         }
     }
 
@@ -86,33 +85,62 @@ impl Pod {
     }
 }
 
-fn fusion_connection(base_url: &str, token_url: &str) -> Value {
-    json!({
-        "type": "fusion",
-        "base_url": base_url,
-        "auth": {
-            "grant": "client_credentials",
-            "token_url": token_url,
-            "client_id": credentials::CLIENT_ID,
-            "client_secret": credentials::CLIENT_SECRET,
-        },
-        "scopes": { "batch": credentials::BATCH_SCOPE, "boss": credentials::BOSS_SCOPE },
-        "job": job_settings(),
-    })
+/// Who is simulated, and where.
+pub(crate) struct SimulatedSystems {
+    base_url: String,
+    token_url: String,
+    storage_host: String,
 }
 
-fn epm_connection(base_url: &str) -> Value {
-    let username = format!("{}.{}", credentials::IDENTITY_DOMAIN, credentials::USERNAME);
-    json!({
-        "type": "epm",
-        "base_url": base_url,
-        "basic": { "username": username, "password": credentials::PASSWORD },
-        "job": job_settings(),
-    })
+impl SimulatedSystems {
+    /// What a connection's name stands for: the system whose word it begins with, and otherwise Fusion.
+    pub(crate) fn connection(&self, name: &str) -> Value {
+        match name {
+            epm if epm.starts_with("epm") => self.epm(),
+            folio if folio.starts_with("folio") => self.folio(),
+            _ => self.fusion(),
+        }
+    }
+
+    fn fusion(&self) -> Value {
+        json!({
+            "type": "fusion",
+            "base_url": self.base_url,
+            "auth": {
+                "grant": "client_credentials",
+                "token_url": self.token_url,
+                "client_id": credentials::CLIENT_ID,
+                "client_secret": credentials::CLIENT_SECRET,
+            },
+            "scopes": { "batch": credentials::BATCH_SCOPE, "boss": credentials::BOSS_SCOPE },
+            "job": quick(),
+        })
+    }
+
+    fn epm(&self) -> Value {
+        let username = format!("{}.{}", credentials::IDENTITY_DOMAIN, credentials::USERNAME);
+        json!({
+            "type": "epm",
+            "base_url": self.base_url,
+            "basic": { "username": username, "password": credentials::PASSWORD },
+            "job": quick(),
+        })
+    }
+
+    fn folio(&self) -> Value {
+        json!({
+            "type": "folio",
+            "base_url": self.base_url,
+            "tenant": credentials::FOLIO_TENANT,
+            "login": { "username": credentials::FOLIO_USERNAME, "password": credentials::FOLIO_PASSWORD },
+            "storage_hosts": [self.storage_host],
+            "job": quick(),
+        })
+    }
 }
 
-/// Simulated jobs go on a step a poll, and lists lag by polls too: nobody has to wait long.
-fn job_settings() -> Value {
+/// Jobs go on a step a poll, and lists lag by polls too: nobody has to wait long.
+fn quick() -> Value {
     json!({ "poll_seconds": 1, "timeout_seconds": 600, "settle_seconds": 10, "listing_lag_seconds": 3 })
 }
 
@@ -132,10 +160,13 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
 
 /// What it takes to run against a simulator and a store that are served: by another process too, a function's say.
 fn configuration(pod: &Pod, store: &Value) -> Value {
-    let connection = pod.connections();
     json!({
         "work": { "bucket": WORK, "store": store },
-        "connections": { "fusion-demo": connection("fusion-demo"), "epm-demo": connection("epm-demo") },
+        "connections": {
+            "fusion-demo": pod.systems().connection("fusion-demo"),
+            "epm-demo": pod.systems().connection("epm-demo"),
+            "folio-demo": pod.systems().connection("folio-demo"),
+        },
         "destinations": { "lake": { "type": "s3", "bucket": LANDING, "store": store } },
     })
 }
@@ -186,6 +217,7 @@ mod tests {
         for (name, is_its_kind) in [
             ("fusion-demo", (|found| matches!(found, Connection::Fusion(_))) as fn(&Connection) -> bool),
             ("epm-demo", |found| matches!(found, Connection::Epm(_))),
+            ("folio-demo", |found| matches!(found, Connection::Folio(_))),
         ] {
             let connection = config.connection(&name.parse().unwrap()).await.unwrap();
             assert!(is_its_kind(&connection), "{name}: {connection:?}");

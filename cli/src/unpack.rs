@@ -45,9 +45,7 @@ pub(crate) struct Archive {
 impl Archive {
     /// Reads a file once, to know which job it is.
     pub(crate) async fn read(path: &Path, destination: &DestinationName) -> Result<Self> {
-        let owned = path.to_owned();
-        let hashed = tokio::task::spawn_blocking(move || hash(&owned)).await;
-        let bytes = hashed.map_err(|error| unreadable(path, std::io::Error::other(error)))??;
+        let bytes = hash_in_background(path).await?;
         let job = JobEvent {
             connection: connection()?,
             job_request_id: id(bytes.sha256)?,
@@ -117,7 +115,8 @@ async fn stage(machine: &Machine, archive: &Archive) -> Result<()> {
     };
     work.record_outcome(&job, outcome).await?;
     let StagedFile { ordinal, name, size, sha256, .. } = archive.bytes.clone();
-    let file = OutputFile { ordinal, name, size: Some(size), sha256: Some(sha256), locator: None };
+    let file =
+        OutputFile { ordinal, name, size: Some(size), sha256: Some(sha256), locator: None, is_log: false };
     let files = work.freeze_files(&job, FileList { files: vec![file] }).await?;
     if turn.is_some() {
         give_up_unfinished(&work, &job).await?;
@@ -135,7 +134,7 @@ async fn copy(machine: &Machine, work: &WorkState, archive: &Archive) -> Result<
     context.observer().files_listed(1, Some(expected.size));
     let key = keys::staged(&archive.job.job(), ONLY);
     let mut writer = ObjectWriter::new(work.store(), &key, context.budget(), Some(expected.size));
-    if let Err(error) = copy_bytes(machine, archive, &mut writer).await {
+    if let Err(error) = copy_bytes(machine, &archive.path, &mut writer).await {
         writer.abandon().await;
         return Err(error);
     }
@@ -150,9 +149,10 @@ async fn copy(machine: &Machine, work: &WorkState, archive: &Archive) -> Result<
     sealed.await.map(|_| ())
 }
 
-async fn copy_bytes(machine: &Machine, archive: &Archive, writer: &mut ObjectWriter) -> Result<()> {
-    let unreadable = |error| unreadable(&archive.path, error);
-    let mut file = tokio::fs::File::open(&archive.path).await.map_err(unreadable)?;
+/// Copies a file's bytes into an upload.
+pub(crate) async fn copy_bytes(machine: &Machine, path: &Path, writer: &mut ObjectWriter) -> Result<()> {
+    let unreadable = |error| unreadable(path, error);
+    let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     file.set_max_buf_size(READ_BYTES);
     let mut buffer = vec![0; READ_BYTES];
     loop {
@@ -170,6 +170,13 @@ async fn give_up_unfinished(work: &WorkState, job: &JobRef) -> Result<()> {
         work.store().abort_upload(&upload.key, &upload.upload_id).await?;
     }
     Ok(())
+}
+
+/// Reads a file through, on a thread of its own.
+pub(crate) async fn hash_in_background(path: &Path) -> Result<StagedFile> {
+    let owned = path.to_owned();
+    let hashed = tokio::task::spawn_blocking(move || hash(&owned)).await;
+    hashed.map_err(|error| unreadable(path, std::io::Error::other(error)))?
 }
 
 /// Reads a file through: its name, its size and its checksums.

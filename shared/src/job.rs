@@ -198,7 +198,7 @@ pub struct Outcome {
     /// What the source said about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// How many rows or records it has put out, where the source counts them.
+    /// How many rows or records it has put out as data, where the source counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rows: Option<u64>,
     /// When landfall saw it first.
@@ -222,6 +222,10 @@ pub struct OutputFile {
     /// What the source needs to find it again; never a link that grants access by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locator: Option<String>,
+    /// Whether it is the job's log and no data: it lands beside the data, and its rows are not among those that the
+    /// source counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_log: bool,
 }
 
 /// The output files of a job: `files.json`, frozen at the first complete list.

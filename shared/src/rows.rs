@@ -1,6 +1,32 @@
-//! Counts the rows of text as it passes, for the manifest.
+//! Counts the rows of text, and the records of MARC, as they pass, for the manifest.
+
+mod marc;
 
 use memchr::{memchr, memchr3};
+
+use self::marc::MarcRecords;
+use crate::error::Error;
+
+/// Rows that are not what their format promises.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// A record that breaks the rules of ISO 2709.
+    #[error("MARC record {record}, at byte {begins_at}, is broken: {reason}")]
+    Marc {
+        /// The so-manieth record of the file, from 1.
+        record: u64,
+        /// Where in the file it begins.
+        begins_at: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl From<RowError> for Error {
+    fn from(error: RowError) -> Error {
+        Error::integrity(error.to_string())
+    }
+}
 
 /// The UTF-8 byte order mark.
 const BOM: [u8; 3] = *b"\xef\xbb\xbf";
@@ -17,11 +43,13 @@ pub enum RowFormat {
     },
     /// One JSON value a line. A blank line is no row.
     Ndjson,
+    /// Records of MARC 21 in their exchange form (ISO 2709), each checked: its length, its directory, its terminators.
+    Marc,
 }
 
 impl RowFormat {
-    /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson` or `.jsonl`, in any case. `has_header` says
-    /// whether the first record of delimited text names the columns.
+    /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.mrc`, in any case. `has_header`
+    /// says whether the first record of delimited text names the columns.
     ///
     /// `.json` promises nothing: it may be one value over many lines.
     pub fn from_name(name: &str, has_header: bool) -> Option<Self> {
@@ -30,6 +58,7 @@ impl RowFormat {
             "csv" => Some(Self::Csv { delimiter: b',', has_header }),
             "tsv" => Some(Self::Csv { delimiter: b'\t', has_header }),
             "ndjson" | "jsonl" => Some(Self::Ndjson),
+            "mrc" => Some(Self::Marc),
             _ => None,
         }
     }
@@ -43,6 +72,7 @@ pub struct RowCounter(Counter);
 enum Counter {
     Csv(CsvRecords),
     Ndjson(Lines),
+    Marc(MarcRecords),
 }
 
 impl RowCounter {
@@ -51,22 +81,27 @@ impl RowCounter {
         Self(match format {
             RowFormat::Csv { delimiter, has_header } => Counter::Csv(CsvRecords::new(delimiter, has_header)),
             RowFormat::Ndjson => Counter::Ndjson(Lines::default()),
+            RowFormat::Marc => Counter::Marc(MarcRecords::default()),
         })
     }
 
-    /// Takes the next bytes.
-    pub fn push(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes; an error where they break what the format promises.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), RowError> {
         match &mut self.0 {
             Counter::Csv(records) => records.push(bytes),
             Counter::Ndjson(lines) => lines.push(bytes),
+            Counter::Marc(records) => records.push(bytes)?,
         }
+        Ok(())
     }
 
-    /// The rows, once all bytes have been taken. The last one needs no line break.
-    pub fn finish(self) -> u64 {
+    /// The rows, once all bytes have been taken. The last one needs no line break; an error where the last record is
+    /// not whole.
+    pub fn finish(self) -> Result<u64, RowError> {
         match self.0 {
-            Counter::Csv(records) => records.finish(),
-            Counter::Ndjson(lines) => lines.finish(),
+            Counter::Csv(records) => Ok(records.finish()),
+            Counter::Ndjson(lines) => Ok(lines.finish()),
+            Counter::Marc(records) => records.finish(),
         }
     }
 }
@@ -260,8 +295,8 @@ mod tests {
 
     fn count(format: RowFormat, chunks: &[&[u8]]) -> u64 {
         let mut counter = RowCounter::new(format);
-        chunks.iter().for_each(|chunk| counter.push(chunk));
-        counter.finish()
+        chunks.iter().for_each(|chunk| counter.push(chunk).unwrap());
+        counter.finish().unwrap()
     }
 
     /// What the `csv` crate reads, byte order mark and all.
@@ -310,6 +345,7 @@ mod tests {
         assert_eq!(format("b.tsv"), Some(RowFormat::Csv { delimiter: b'\t', has_header: false }));
         assert_eq!(format("b.jsonl"), Some(RowFormat::Ndjson));
         assert_eq!(format("b.ndjson"), Some(RowFormat::Ndjson));
+        assert_eq!(format("ids-112.MRC"), Some(RowFormat::Marc));
         assert_eq!(format("b.json"), None);
         assert_eq!(format("dir.csv/readme"), None);
         assert_eq!(format("csv"), None);

@@ -28,3 +28,10 @@ pub const BATCH_SCOPE: &str = "urn:opc:resource:fusion:simulated-test:saas-batch
 pub const IDENTITY_DOMAIN: &str = "simulateddomain";
 /// The scope of the EPM environment.
 pub const EPM_SCOPE: &str = "urn:opc:serviceInstanceID=simulated-test:epm";
+
+/// The one tenant of the simulated FOLIO.
+pub const FOLIO_TENANT: &str = "diku";
+/// The tenant's user that may export.
+pub const FOLIO_USERNAME: &str = "integration_user";
+/// That user's password.
+pub const FOLIO_PASSWORD: &str = "simulated-folio-password-&+%=: é";

@@ -48,6 +48,14 @@ pub enum Operation {
     PrepareDownload,
     /// A piece of a file for the EPM repository.
     UploadFile,
+    /// A login of FOLIO.
+    Login,
+    /// A new file definition of FOLIO.
+    CreateFileDefinition,
+    /// The upload of record ids to FOLIO.
+    UploadIds,
+    /// A link to a file that FOLIO has exported.
+    Link,
     /// Anything else.
     Other,
 }
@@ -59,6 +67,13 @@ impl Operation {
         let post = *method == Method::POST;
         match segments.as_slice() {
             ["oauth2", _, "token"] => Self::Token,
+            ["authn", _] => Self::Login,
+            ["data-export", "file-definitions"] if post => Self::CreateFileDefinition,
+            ["data-export", "file-definitions", _, "upload"] => Self::UploadIds,
+            ["data-export", "export" | "export-all" | "quick-export"] => Self::SubmitJob,
+            ["data-export", "job-executions"] => Self::JobStatus,
+            ["data-export", "job-executions", _, "download", _] => Self::Link,
+            ["folio-exports", ..] => Self::Download,
             [.., "exportdefinitions"] if post => Self::CreateDefinition,
             [.., "exportgroupdefinitions"] if post => Self::CreateGroup,
             [.., "exportdefinitions"] | [.., "exportdefinitions", _] => Self::FindDefinitions,
@@ -94,7 +109,7 @@ pub struct Entry {
     pub method: String,
     /// The path, as it was sent.
     pub path: String,
-    /// The query, as it was sent; that of the token endpoint is left out.
+    /// The query, as it was sent; that of the token endpoint and of a link is left out.
     pub query: Option<String>,
     /// The `Range` header.
     pub range: Option<String>,
@@ -172,7 +187,8 @@ impl Journal {
     /// Notes a request that has arrived.
     pub(crate) fn begin(&self, request: &Parts, at: Timestamp) -> Line {
         let operation = Operation::of(&request.method, request.uri.path());
-        let query = request.uri.query().filter(|_| operation != Operation::Token).map(str::to_owned);
+        let is_secret = |query: &&str| operation == Operation::Token || query.contains("X-Amz-Signature");
+        let query = request.uri.query().filter(|query| !is_secret(query)).map(str::to_owned);
         let mut pages = self.pages();
         let number = pages.entries.last().map_or(1, |last| last.number + 1);
         pages.entries.push(Entry {
@@ -291,6 +307,9 @@ mod tests {
             ("POST", "/interop/rest/v2/files/download".to_owned(), Operation::PrepareDownload),
             ("GET", "/interop/rest/v2/status/download/21".to_owned(), Operation::PrepareDownload),
             ("GET", "/interop/rest/v2/files/download/21".to_owned(), Operation::Download),
+            ("POST", "/authn/login-with-expiry".to_owned(), Operation::Login),
+            ("POST", "/data-export/export".to_owned(), Operation::SubmitJob),
+            ("GET", "/folio-exports/mod-data-export/download/x/y.mrc".to_owned(), Operation::Download),
             ("GET", "/favicon.ico".to_owned(), Operation::Other),
         ];
         for (method, path, operation) in cases {

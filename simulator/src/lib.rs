@@ -54,7 +54,10 @@ pub use epm::{
     EpmSubmitFaults, EpmSubmitted, EpmUploadFaults, FailedBody, LogText, PlantedFile, SignIn, StatusForm,
 };
 pub use faults::{Faults, Times};
-pub use folio::{FolioFaults, FolioScenario};
+pub use folio::{
+    Damage, Dialect, FolioArchive, FolioFaults, FolioFile, FolioJob, FolioLoginFaults, FolioMember,
+    FolioOutputFaults, FolioProfile, FolioScenario, FolioStorageFaults, Platform,
+};
 pub use fusion::rest::{RestFaults, RestScenario};
 pub use journal::{Entry, JOURNAL_FILE, Journal, Operation};
 pub use scenario::{Format, MemberSize, PlantedJob, Producer, Scenario};
@@ -161,13 +164,17 @@ impl Builder {
         let listen = |source| Error::Listen { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let world = Arc::new(self.into_world(format!("http://{address}"))?);
-        let server = Server::start(listener, world.clone());
+        // FOLIO's storage is another origin. Nobody keeps a link to it, so that any port will do.
+        let listen_too = |source| Error::Listen { port: 0, source };
+        let storage = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(listen_too)?;
+        let storage_url = format!("http://{}", storage.local_addr().map_err(listen_too)?);
+        let world = Arc::new(self.into_world(format!("http://{address}"), storage_url)?);
+        let server = Server::start(listener, storage, &world);
         tracing::info!(base_url = world.base_url, "simulator started");
         Ok(Simulator { world, server })
     }
 
-    fn into_world(self, base_url: String) -> Result<World, Error> {
+    fn into_world(self, base_url: String, storage_url: String) -> Result<World, Error> {
         let path = self.data.clone().unwrap_or_else(std::env::temp_dir);
         let refused = |source| Error::Folder { path: path.clone(), source };
         let folder = match &self.data {
@@ -182,6 +189,7 @@ impl Builder {
         store.change(|state| plant(state, &self.scenario, &*clock)).map_err(refused)?;
         Ok(World {
             base_url,
+            storage_url,
             clock,
             journal: Journal::open(self.data.as_deref()).map_err(refused)?,
             store,

@@ -35,17 +35,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(listener: TcpListener, world: Arc<World>) -> Self {
+    pub(crate) fn start(listener: TcpListener, storage: TcpListener, world: &Arc<World>) -> Self {
         let server = Self { stop: CancellationToken::new(), tasks: TaskTracker::new() };
         let router = Router::new()
             .merge(idcs::routes())
             .merge(fusion::routes())
             .merge(epm::routes())
-            .merge(folio::routes())
-            .fallback(unknown)
-            .layer(middleware::from_fn_with_state(world.clone(), record))
-            .with_state(world);
-        server.tasks.spawn(accept(listener, router, server.stop.clone(), server.tasks.clone()));
+            .merge(folio::routes());
+        for (listener, router) in [(listener, router), (storage, folio::storage_routes())] {
+            let router = router
+                .fallback(unknown)
+                .layer(middleware::from_fn_with_state(world.clone(), record))
+                .with_state(world.clone());
+            server.tasks.spawn(accept(listener, router, server.stop.clone(), server.tasks.clone()));
+        }
         server
     }
 

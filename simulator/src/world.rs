@@ -42,6 +42,7 @@ impl Folder {
 
 pub(crate) struct World {
     pub(crate) base_url: String,
+    pub(crate) storage_url: String,
     pub(crate) scenario: Scenario,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,

@@ -39,6 +39,9 @@ pub struct Setup {
     /// The lines of the EPM connection's table instead of the usual ones; `{base_url}` and `{token_url}` in it are the
     /// simulator's.
     pub epm: Option<String>,
+    /// What the table of the connection `folio-demo` says besides where it leads, instead of the usual: its login and
+    /// its `storage_hosts`. `{storage}` stands for the simulated storage's host.
+    pub folio: Option<String>,
     /// More lines of the destination's table.
     pub destination: String,
     /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
@@ -205,6 +208,7 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         key.access_key_id,
         key.secret_access_key.expose_secret()
     );
+    let folio = setup.folio.clone().unwrap_or_else(usual_folio);
     format!(
         r#"
         [work]
@@ -217,6 +221,13 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         sha256 = true
         {store}
         {destination}
+
+        [connections.folio-demo]
+        type = "folio"
+        base_url = "{base_url}"
+        tenant = "{tenant}"
+        job = {{ timeout_seconds = 900 }}
+        {folio}
 
         [connections.fusion-demo]
         type = "fusion"
@@ -232,6 +243,8 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         "#,
         destination = setup.destination,
         base_url = simulator.base_url(),
+        tenant = credentials::FOLIO_TENANT,
+        folio = folio.replace("{storage}", simulator.storage_url().trim_start_matches("http://")),
         batch = credentials::BATCH_SCOPE,
         boss = credentials::BOSS_SCOPE,
         auth = setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()),
@@ -254,6 +267,12 @@ fn epm_usual() -> String {
 pub fn epm_user() -> String {
     let (domain, user) = (credentials::IDENTITY_DOMAIN, credentials::USERNAME);
     format!("basic = {{ username = '{domain}.{user}', password = {} }}", toml_text(credentials::PASSWORD))
+}
+
+/// The login and the storage of the simulated FOLIO.
+pub fn usual_folio() -> String {
+    let (user, password) = (credentials::FOLIO_USERNAME, toml_text(credentials::FOLIO_PASSWORD));
+    format!("login = {{ username = '{user}', password = {password} }}\nstorage_hosts = ['{{storage}}']")
 }
 
 /// A text as TOML has it.

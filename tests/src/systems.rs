@@ -1,7 +1,7 @@
 //! The systems that jobs run in, as the crash matrix knows them.
 
 use serde_json::{Value, json};
-use simulator::{EpmScenario, MemberSize, Scenario, Simulator};
+use simulator::{EpmScenario, FolioScenario, MemberSize, Scenario, Simulator};
 
 /// A system, and a run in it.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ pub struct System {
 }
 
 /// Every system.
-pub const ALL: [System; 2] = [FUSION_EXTRACT, EPM_JOB];
+pub const ALL: [System; 3] = [FUSION_EXTRACT, EPM_JOB, FOLIO_EXPORT];
 
 /// Oracle Fusion Data Extraction.
 pub const FUSION_EXTRACT: System = System {
@@ -58,6 +58,38 @@ fn epm_event() -> Value {
 fn small_epm() -> Scenario {
     let epm = EpmScenario { rows: 20, ..EpmScenario::default() };
     Scenario { epm, ..Scenario::default() }
+}
+
+/// FOLIO's data export.
+pub const FOLIO_EXPORT: System = System {
+    kind: "folio_export",
+    connection: "folio-demo",
+    event: folio_event,
+    small: small_folio,
+    jobs: |simulator| usize::try_from(simulator.folio_starts()).unwrap_or(usize::MAX),
+    seen_by_a_person: None,
+};
+
+/// Three records, of which FOLIO does not have one: an archive of two slices, and a log.
+fn folio_event() -> Value {
+    let ids: Vec<String> = (1..=3).map(folio_id).collect();
+    json!({
+        "connection": "folio-demo",
+        "export": {
+            "kind": "folio_export", "profile": "Default instances export job profile", "records": { "ids": ids },
+        },
+        "destination": "lake",
+        "run_key": "instances-2026-11-21T06",
+    })
+}
+
+fn folio_id(number: u32) -> String {
+    format!("6f7f3cd7-9f24-42eb-ae91-{number:012}")
+}
+
+fn small_folio() -> Scenario {
+    let folio = FolioScenario { slice_size: 1, unknown_ids: vec![folio_id(2)], ..FolioScenario::default() };
+    Scenario { folio, ..Scenario::default() }
 }
 
 /// The least job with all that a job has: two archives, two members of one name, a metadata file.

@@ -153,7 +153,7 @@ async fn write_manifest(
     writer.begin_objects().await?;
     for file in &files.files {
         for object in receipt(&work, job, file.ordinal).await? {
-            writer.object(&object).await?;
+            writer.object(&object, !file.is_log).await?;
         }
     }
     writer.finish(outcome).await

@@ -3,7 +3,7 @@
 use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Hasher};
 use landfall::job::LandedObject;
-use landfall::rows::{RowCounter, RowFormat};
+use landfall::rows::RowCounter;
 use landfall::store::{ObjectWriter, Sealed};
 use landfall::{Error, Result};
 
@@ -71,12 +71,13 @@ async fn read_through(
 ) -> Result<Read> {
     let destination = &unpack.landing.destination;
     let mut hasher = Hasher::new(destination.sha256);
-    let mut rows = RowFormat::from_name(&unpack.staged.name, destination.csv_header).map(RowCounter::new);
+    let format = unpack.job.export.row_format(&unpack.staged.name, destination.csv_header);
+    let mut rows = format.map(RowCounter::new);
     let mut body = object.stream(0..object.info().size).await?;
     while let Some(bytes) = body.try_next().await? {
         hasher.update(&bytes);
         if let Some(rows) = &mut rows {
-            rows.push(&bytes);
+            rows.push(&bytes)?;
         }
         hand_on(&bytes).await?;
         unpack.context.observer().unpacked(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
@@ -88,5 +89,5 @@ async fn read_through(
             unpack.staged.name, unpack.staged.crc64nvme, checksums.crc64nvme
         )));
     }
-    Ok(Read { checksums, rows: rows.map(RowCounter::finish) })
+    Ok(Read { checksums, rows: rows.map(RowCounter::finish).transpose()? })
 }

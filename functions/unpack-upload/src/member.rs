@@ -12,7 +12,7 @@ use futures::TryStreamExt as _;
 use landfall::archive::{Member, MemberDecoder};
 use landfall::checksum::{Crc32, Hasher, Sha256};
 use landfall::job::LandedObject;
-use landfall::rows::{RowCounter, RowFormat};
+use landfall::rows::RowCounter;
 use landfall::store::{ByteBudget, ObjectWriter, PartBuffer, part_bytes};
 use landfall::telemetry::Observer;
 use landfall::{Error, Result};
@@ -148,7 +148,7 @@ impl Decode {
             budget: unpack.context.budget().clone(),
             inflated,
             sha256: destination.sha256.then(|| Hasher::new(true)),
-            rows: RowFormat::from_name(member.name(), destination.csv_header).map(RowCounter::new),
+            rows: unpack.job.export.row_format(member.name(), destination.csv_header).map(RowCounter::new),
             observer: Arc::clone(unpack.context.observer()),
             runtime: Handle::current(),
         }
@@ -163,11 +163,12 @@ impl Decode {
         if let Some(last) = part {
             self.hand_on(last)?;
         }
+        let rows = self.rows.map(RowCounter::finish).transpose()?;
         Ok(Decoded {
             size: decoded.size,
             crc32: decoded.crc32.into(),
             sha256: self.sha256.and_then(|hasher| hasher.finish().sha256),
-            rows: self.rows.map(RowCounter::finish),
+            rows,
         })
     }
 
@@ -185,7 +186,7 @@ impl Decode {
                 .decode(piece, room.get_mut(..room_bytes).unwrap_or_default())
                 .map_err(|error| refusal(&error))?;
             piece = piece.get(step.consumed..).unwrap_or_default();
-            self.look_at(filling.filled(step.produced));
+            self.look_at(filling.filled(step.produced))?;
             let is_idle = step.consumed == 0 && step.produced == 0;
             if is_idle && !piece.is_empty() {
                 let ended = self.decoder.finish().map_err(|error| refusal(&error));
@@ -204,14 +205,15 @@ impl Decode {
         }
     }
 
-    fn look_at(&mut self, bytes: &[u8]) {
+    fn look_at(&mut self, bytes: &[u8]) -> Result<()> {
         if let Some(sha256) = &mut self.sha256 {
             sha256.update(bytes);
         }
         if let Some(rows) = &mut self.rows {
-            rows.push(bytes);
+            rows.push(bytes)?;
         }
         self.observer.unpacked(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(())
     }
 
     fn hand_on(&self, part: PartBuffer) -> Result<()> {

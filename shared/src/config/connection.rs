@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::EpmConnection;
+use super::{EpmConnection, FolioConnection};
 
 /// A connection, by the system behind it.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub enum Connection {
     Fusion(FusionConnection),
     /// `type = "epm"`: an Oracle EPM Cloud environment.
     Epm(EpmConnection),
+    /// `type = "folio"`: a FOLIO tenant.
+    Folio(FolioConnection),
 }
 
 impl Connection {
@@ -23,6 +25,7 @@ impl Connection {
         match self {
             Self::Fusion(fusion) => &fusion.job,
             Self::Epm(epm) => &epm.job,
+            Self::Folio(folio) => &folio.job,
         }
     }
 
@@ -31,6 +34,7 @@ impl Connection {
         match self {
             Self::Fusion(fusion) => &fusion.http,
             Self::Epm(epm) => &epm.http,
+            Self::Folio(folio) => &folio.http,
         }
     }
 }

@@ -10,6 +10,7 @@
 mod connection;
 mod destination;
 mod epm;
+mod folio;
 mod place;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use tokio::sync::Mutex;
 pub use connection::*;
 pub use destination::*;
 pub use epm::*;
+pub use folio::*;
 pub use place::Place;
 
 use crate::clock::{Clock, elapsed};
@@ -63,7 +65,8 @@ impl Config {
         match kind.as_str() {
             "fusion" => Ok(Connection::Fusion(self.fit(&path, settings)?)),
             "epm" => Ok(Connection::Epm(self.fit(&path, settings)?)),
-            other => Err(self.invalid(&path, format!("type {other:?} is not one of: fusion, epm"))),
+            "folio" => Ok(Connection::Folio(self.fit(&path, settings)?)),
+            other => Err(self.invalid(&path, format!("type {other:?} is not one of: fusion, epm, folio"))),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use futures::stream::BoxStream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,10 +53,30 @@ pub struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    body: Option<Bytes>,
+    body: Payload,
     is_idempotent: bool,
+    is_tried_once: bool,
+    patience: Option<Duration>,
     pub(super) authorizer: Option<Arc<dyn Authorizer>>,
     limit: u64,
+}
+
+/// What a request carries; it can be sent again.
+#[derive(Clone)]
+enum Payload {
+    Nothing,
+    Whole(Bytes),
+    Streamed(Arc<dyn Fn() -> reqwest::Body + Send + Sync>),
+}
+
+impl Payload {
+    fn body(&self) -> Option<reqwest::Body> {
+        match self {
+            Self::Nothing => None,
+            Self::Whole(bytes) => Some(bytes.clone().into()),
+            Self::Streamed(open) => Some(open()),
+        }
+    }
 }
 
 impl fmt::Debug for Request {
@@ -68,7 +89,17 @@ impl Request {
     fn new(method: Method, url: Url, is_idempotent: bool) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        Self { method, url, headers, body: None, is_idempotent, authorizer: None, limit: MOST_ANSWER_BYTES }
+        Self {
+            method,
+            url,
+            headers,
+            body: Payload::Nothing,
+            is_idempotent,
+            is_tried_once: false,
+            patience: None,
+            authorizer: None,
+            limit: MOST_ANSWER_BYTES,
+        }
     }
 
     /// A `GET`, which is safe to repeat.
@@ -83,16 +114,8 @@ impl Request {
         })?;
         let mut request =
             Self::new(Method::POST, url, false).header(header::CONTENT_TYPE, "application/json");
-        request.body = Some(body.into());
+        request.body = Payload::Whole(body.into());
         Ok(request)
-    }
-
-    /// A `POST` of bytes, not repeated unless it was certainly not processed.
-    pub fn post_bytes(url: Url, bytes: Bytes) -> Self {
-        let mut request =
-            Self::new(Method::POST, url, false).header(header::CONTENT_TYPE, "application/octet-stream");
-        request.body = Some(bytes);
-        request
     }
 
     /// A `POST` of a form, not repeated unless it was certainly not processed.
@@ -100,7 +123,28 @@ impl Request {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut request = Self::new(Method::POST, url, false)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded;charset=UTF-8");
-        request.body = Some(form.into());
+        request.body = Payload::Whole(form.into());
+        request
+    }
+
+    /// A `POST` of bytes, not repeated unless it was certainly not processed.
+    pub fn post_bytes(url: Url, bytes: Bytes) -> Self {
+        let mut request =
+            Self::new(Method::POST, url, false).header(header::CONTENT_TYPE, "application/octet-stream");
+        request.body = Payload::Whole(bytes);
+        request
+    }
+
+    /// A `POST` of so many bytes as they are read, from a stream that is opened anew for each try.
+    pub fn post_stream(
+        url: Url,
+        length: u64,
+        open: impl Fn() -> BoxStream<'static, std::io::Result<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        let mut request =
+            Self::new(Method::POST, url, false).header(header::CONTENT_TYPE, "application/octet-stream");
+        request.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        request.body = Payload::Streamed(Arc::new(move || reqwest::Body::wrap_stream(open())));
         request
     }
 
@@ -133,6 +177,21 @@ impl Request {
         self
     }
 
+    /// The same call, made once: not even a server that turned it away is asked again by this client. A renewed
+    /// credential is still tried.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.is_tried_once = true;
+        self
+    }
+
+    /// The same call, given up after this long instead of the client's usual time.
+    #[must_use]
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
     /// The same call, with an answer of at most this many bytes.
     #[must_use]
     pub fn at_most(mut self, bytes: u64) -> Self {
@@ -147,7 +206,7 @@ impl Request {
     fn at(&self, url: &Url) -> reqwest::Request {
         let mut request = reqwest::Request::new(self.method.clone(), url.clone());
         *request.headers_mut() = self.headers.clone();
-        *request.body_mut() = self.body.clone().map(reqwest::Body::from);
+        *request.body_mut() = self.body.body();
         request
     }
 }
@@ -336,7 +395,8 @@ impl Client {
             let head = Head { status: response.status(), headers: response.headers().clone() };
             Ok((head, read_whole(response, request.limit).await?))
         };
-        tokio::time::timeout(self.timeout, whole).await.unwrap_or(Err(Failure::TimedOut(self.timeout)))
+        let patience = request.patience.unwrap_or(self.timeout);
+        tokio::time::timeout(patience, whole).await.unwrap_or(Err(Failure::TimedOut(patience)))
     }
 
     /// Sends a request, following redirects where the policy allows it, and returns the last answer's head.
@@ -415,9 +475,8 @@ impl Client {
         if self.renewed(request, &failure, login).await {
             return Ok(());
         }
-        let may_repeat =
-            if request.is_idempotent { failure.is_transient() } else { failure.was_turned_away() };
-        if may_repeat && self.pause(budget, failure.retry_after()).await {
+        let may_help = if request.is_idempotent { failure.is_transient() } else { failure.was_turned_away() };
+        if may_help && !request.is_tried_once && self.pause(budget, failure.retry_after()).await {
             tracing::debug!(call = ?request, %failure, tries = budget.tries(), "trying again");
             return Ok(());
         }
@@ -460,7 +519,9 @@ struct Head {
 async fn authorize(request: &Request, hop: &mut reqwest::Request, login: &mut Login) -> Result<(), Failure> {
     if let Some(authorizer) = request.authorizer.as_ref().filter(|authorizer| authorizer.covers(hop.url())) {
         let credential = authorizer.credential().await.map_err(|error| Failure::Token(Box::new(error)))?;
-        hop.headers_mut().insert(header::AUTHORIZATION, credential.header());
+        for (name, value) in credential.headers() {
+            hop.headers_mut().insert(name, value.clone());
+        }
         login.used = Some(credential);
     }
     Ok(())
@@ -532,6 +593,7 @@ fn cause_of<'a, T: std::error::Error + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use futures::StreamExt as _;
     use serde::Deserialize;
     use serde_json::json;
 
@@ -551,6 +613,35 @@ mod tests {
         let error = Error::from(error);
         assert!(!error.line().contains("plain"), "the query is shown: {}", error.line());
         (error, server.count())
+    }
+
+    /// A call that must not meet a later one is made once, even where it was turned away.
+    #[tokio::test]
+    async fn a_call_that_is_made_once_is_not_made_again() {
+        let server = Scripted::replies(vec![Reply::status(503).header("Retry-After", 1)]).await;
+        let (client, _) = server.client();
+        let request = Request::post_json(server.url("/export"), &json!({})).unwrap().once();
+        let error = client.call(&request).await.unwrap_err();
+        assert!(!error.outcome_is_unknown());
+        assert_eq!(server.count(), 1);
+    }
+
+    /// Promise 6: bytes are sent as they are read, with their length said before, and read anew for another try.
+    #[tokio::test]
+    async fn a_stream_is_sent_with_its_length() {
+        let server = Scripted::replies(vec![Reply::status(503), Reply::status(200)]).await;
+        let (client, _) = server.client();
+        let open = || futures::stream::iter(["one ", "two"]).map(|part| Ok(Bytes::from(part))).boxed();
+        let request = Request::post_stream(server.url("/upload"), 7, open);
+        client.call(&request).await.unwrap();
+        for seen in server.seen() {
+            assert_eq!((seen.body.as_str(), seen.header("content-length")), ("one two", "7"));
+            assert_eq!(
+                (seen.header("content-type"), seen.header("transfer-encoding")),
+                ("application/octet-stream", "")
+            );
+        }
+        assert_eq!(server.count(), 2);
     }
 
     async fn post(replies: Vec<Reply>) -> (Result<Answer, HttpError>, usize) {

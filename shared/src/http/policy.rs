@@ -202,6 +202,7 @@ impl AllowedName {
 #[derive(Debug, Clone)]
 pub struct HostPolicy {
     allowed: Arc<[AllowedHost]>,
+    allows_http: bool,
 }
 
 impl HostPolicy {
@@ -212,9 +213,16 @@ impl HostPolicy {
         for entry in allowed_hosts {
             allowed.push(AllowedHost::parse(entry)?);
         }
-        let policy = Self { allowed: allowed.into() };
+        let policy = Self { allowed: allowed.into(), allows_http: false };
         policy.check(base_url)?;
         Ok(policy)
+    }
+
+    /// The same hosts, over plain http too: for storage on a network of one's own, and only where a person has said so.
+    #[must_use]
+    pub fn allowing_http(mut self) -> Self {
+        self.allows_http = true;
+        self
     }
 
     /// Whether a URL may be called.
@@ -226,7 +234,7 @@ impl HostPolicy {
         }
         let scheme_is_safe = match url.scheme() {
             "https" => true,
-            "http" => is_loopback(&host),
+            "http" => self.allows_http || is_loopback(&host),
             _ => false,
         };
         if !scheme_is_safe {
@@ -337,6 +345,19 @@ mod tests {
     fn policy() -> HostPolicy {
         let allowed = ["files.example.com", "cdn.example.com:8443", "*.storage.example.net"];
         HostPolicy::new(&url("https://pod.example.com/"), &allowed.map(str::to_owned)).unwrap()
+    }
+
+    /// Plain http beyond this machine is for those hosts that a connection names, and only where it says so.
+    #[test]
+    fn plain_http_is_called_only_where_it_is_allowed() {
+        let hosts = ["minio.example:9000".to_owned()];
+        let named = HostPolicy::new(&url("https://folio.example/"), &hosts).unwrap();
+        let minio = url("http://minio.example:9000/x");
+        assert!(matches!(named.check(&minio), Err(HostRefused::Scheme(..))));
+        let open = named.allowing_http();
+        assert_eq!(open.check(&minio), Ok(()));
+        assert!(matches!(open.check(&url("http://other.example/")), Err(HostRefused::Host(_))));
+        assert!(matches!(open.check(&url("ftp://minio.example:9000/")), Err(HostRefused::Scheme(..))));
     }
 
     /// Promise 7: no server's answer makes us call a host that the connection does not allow.

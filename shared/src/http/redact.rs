@@ -74,7 +74,8 @@ impl Redactor {
 
     /// What an error's body says, as far as its form is known; otherwise how it begins.
     ///
-    /// Knows RFC 7807 (`title`, `detail`), ADF's `o:errorDetails`, OAuth's `error` and `error_description`.
+    /// Knows RFC 7807 (`title`, `detail`), ADF's `o:errorDetails`, OAuth's `error` and `error_description`, and a list
+    /// of `errors` with `message` and `code`, as FOLIO has it.
     pub fn problem(&self, body: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(body);
         let said = match serde_json::from_slice::<Value>(body) {
@@ -127,6 +128,12 @@ fn problem_text(problem: &Value) -> Option<String> {
     for detail in details.into_iter().flatten().take(10) {
         for field in ["title", "detail", "o:errorCode", "o:errorPath"] {
             say(detail.get(field));
+        }
+    }
+    let errors = problem.get("errors").and_then(Value::as_array);
+    for error in errors.into_iter().flatten().take(10) {
+        for field in ["message", "code"] {
+            say(error.get(field));
         }
     }
     (!said.is_empty()).then(|| said.join(": "))

@@ -15,19 +15,22 @@ use crate::clock::Clock;
 use crate::config::Connection;
 use crate::error::{Error, Result};
 use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::rows::RowFormat;
 use crate::store::WorkState;
 
 mod about;
 pub mod epm;
+pub mod folio;
 pub mod fusion;
 
 pub use about::{About, Increment, LostSubmission, Resumes};
 pub use epm::EpmJob;
+pub use folio::FolioExport;
 pub use fusion::Wrap;
 pub use fusion::extract::FusionExtract;
 
 /// Every kind of export that a source runs.
-pub const KINDS: [About; 2] = [fusion::extract::ABOUT, epm::ABOUT];
+pub const KINDS: [About; 3] = [fusion::extract::ABOUT, epm::ABOUT, folio::ABOUT];
 
 /// What to export, by kind; each kind has its own fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +40,8 @@ pub enum Export {
     FusionExtract(FusionExtract),
     /// An Oracle EPM Data Integration job.
     EpmJob(EpmJob),
+    /// A data export of FOLIO.
+    FolioExport(FolioExport),
     /// A file of this machine, which the command line lands: no source runs it.
     File(LocalFile),
 }
@@ -55,6 +60,7 @@ impl Export {
         match self {
             Self::FusionExtract(_) => "fusion_extract",
             Self::EpmJob(_) => "epm_job",
+            Self::FolioExport(_) => "folio_export",
             Self::File(_) => "file",
         }
     }
@@ -64,6 +70,7 @@ impl Export {
         match self {
             Self::FusionExtract(export) => &export.extract,
             Self::EpmJob(export) => &export.job_name,
+            Self::FolioExport(export) => export.name(),
             Self::File(file) => &file.name,
         }
     }
@@ -72,7 +79,7 @@ impl Export {
     pub fn recurs(&self) -> bool {
         match self {
             Self::FusionExtract(export) => export.recurs(),
-            Self::EpmJob(_) | Self::File(_) => false,
+            Self::EpmJob(_) | Self::FolioExport(_) | Self::File(_) => false,
         }
     }
 
@@ -81,8 +88,17 @@ impl Export {
         match self {
             Self::FusionExtract(export) => export.allow_empty,
             Self::EpmJob(export) => export.allow_empty,
+            Self::FolioExport(export) => export.allow_empty,
             Self::File(_) => false,
         }
+    }
+
+    /// The format whose rows are counted, by a file's name. `.mrc` is MARC where a library system has written it, and
+    /// may be anything elsewhere.
+    pub fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat> {
+        let format = RowFormat::from_name(name, has_header)?;
+        let is_theirs = format != RowFormat::Marc || matches!(self, Self::FolioExport(_));
+        is_theirs.then_some(format)
     }
 }
 
@@ -275,6 +291,9 @@ pub fn open(name: &ConnectionName, connection: &Connection, means: Means<'_>) ->
         Connection::Epm(epm) => Arc::new(epm::EpmSource::wrapped(name.clone(), epm, work, clock, wrap)?),
         Connection::Fusion(fusion) => {
             Arc::new(fusion::FusionExtractSource::wrapped(name.clone(), fusion, clock, wrap)?)
+        }
+        Connection::Folio(folio) => {
+            Arc::new(folio::FolioSource::new(name.clone(), folio, clock, work, wrap)?)
         }
     })
 }

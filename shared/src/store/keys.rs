@@ -29,6 +29,14 @@ pub fn run(connection: &ConnectionName, run_key: &RunKey) -> String {
     format!("{}{run_key}.json", runs(connection))
 }
 
+/// What a source that takes a job in several steps has to remember of a submission, should it be interrupted.
+pub fn submission(connection: &ConnectionName, run_key: &RunKey) -> String {
+    format!("submissions/{connection}/{run_key}.json")
+}
+
+/// The prefix of what exports read from the work bucket: lists of ids, say.
+pub const INPUTS: &str = "inputs/";
+
 /// Where it is kept up to when the increments of an export have landed. Another export, be it of the same resource
 /// with another filter, or another destination has increments of its own.
 pub fn watermark(connection: &ConnectionName, export: &Export, destination: &DestinationName) -> String {
@@ -176,6 +184,7 @@ mod tests {
             size: None,
             sha256: None,
             locator: None,
+            is_log: false,
         });
         let places = landing_places(&files.collect::<Vec<_>>());
         places.into_iter().map(|place| (place.folder, place.file)).collect()

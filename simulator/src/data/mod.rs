@@ -43,6 +43,25 @@ pub struct ExpectedFile {
     pub landing: Landing,
 }
 
+/// Writes files into an archive in the way of Java's `ZipOutputStream`.
+pub(crate) fn write_java_zip(
+    path: &Path,
+    members: impl Iterator<Item = (String, PathBuf)>,
+) -> io::Result<()> {
+    use zip_writer::{Entry, Layout, Method, Quirks, ZipWriter};
+    let mut archive = ZipWriter::new(io::BufWriter::new(File::create(path)?));
+    for (name, file) in members {
+        let entry = Entry {
+            name: &name,
+            method: Method::Deflated,
+            layout: Layout::Descriptor { signature: true },
+            quirks: Quirks::default(),
+        };
+        archive.add(&entry, &mut io::BufReader::new(File::open(file)?))?;
+    }
+    archive.finish().map(|_| ())
+}
+
 /// What a correct landing makes of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,6 +8,7 @@ mod client;
 mod content;
 mod epm;
 mod files;
+mod folio;
 mod listing;
 mod restart;
 mod secrets;

@@ -3,22 +3,24 @@
 mod assertion;
 mod basic;
 mod oauth;
+mod okapi;
 
 use std::fmt;
 
 use async_trait::async_trait;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue, header};
 use url::Url;
 
 use super::error::HttpError;
 
 pub use basic::BasicAuthorizer;
 pub use oauth::{OAuthTokens, ScopedToken};
+pub use okapi::OkapiTokens;
 
-/// What an `Authorization` header holds, and which issue of it this is.
+/// The headers that say who calls, mostly `Authorization`, and which issue of them this is.
 #[derive(Clone)]
 pub struct Credential {
-    header: HeaderValue,
+    headers: Vec<(HeaderName, HeaderValue)>,
     serial: u64,
 }
 
@@ -30,14 +32,26 @@ impl fmt::Debug for Credential {
 
 impl Credential {
     /// A credential under the number of its issue, by which a refused one is told from its successor.
-    pub fn new(mut header: HeaderValue, serial: u64) -> Self {
-        header.set_sensitive(true);
-        Self { header, serial }
+    pub fn new(authorization: HeaderValue, serial: u64) -> Self {
+        Self::in_headers(vec![(header::AUTHORIZATION, authorization)], serial)
     }
 
-    /// The value of the `Authorization` header, marked as sensitive.
-    pub fn header(&self) -> HeaderValue {
-        self.header.clone()
+    /// The same, for a server that looks into other headers than `Authorization`.
+    pub fn in_headers(mut headers: Vec<(HeaderName, HeaderValue)>, serial: u64) -> Self {
+        headers.iter_mut().for_each(|(_, value)| value.set_sensitive(true));
+        Self { headers, serial }
+    }
+
+    /// The headers, their values marked as sensitive.
+    pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.headers.iter().map(|(name, value)| (name, value))
+    }
+
+    /// The value of the `Authorization` header, where there is one.
+    #[cfg(test)]
+    pub(crate) fn header(&self) -> HeaderValue {
+        let mut authorization = self.headers.iter().filter(|(name, _)| *name == header::AUTHORIZATION);
+        authorization.next().map(|(_, value)| value.clone()).unwrap()
     }
 
     /// The number of its issue.

@@ -296,6 +296,7 @@ impl Source for EpmSource {
                 ordinal,
                 name: name.label().to_owned(),
                 size: locator.size,
+                is_log: false,
                 sha256: None,
                 locator: Some(text),
             })
@@ -403,7 +404,14 @@ mod tests {
     /// A file that the repository does not list.
     fn file(name: &str) -> OutputFile {
         let locator = json!({ "name": name, "is_listed": false }).to_string();
-        OutputFile { ordinal: 0, name: "x.csv".to_owned(), size: None, sha256: None, locator: Some(locator) }
+        OutputFile {
+            ordinal: 0,
+            name: "x.csv".to_owned(),
+            size: None,
+            sha256: None,
+            locator: Some(locator),
+            is_log: false,
+        }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]

@@ -192,7 +192,7 @@ impl<'a> Files<'a> {
         let href = item.context.and_then(|context| context.links).and_then(|links| links.enclosure);
         let url = self.url(&name, href.and_then(|link| link.href), answer)?;
         let locator = (url.query().is_none() && url.fragment().is_none()).then(|| url.to_string());
-        Ok(Located { file: OutputFile { ordinal, name, size, sha256, locator }, url })
+        Ok(Located { file: OutputFile { ordinal, name, size, sha256, locator, is_log: false }, url })
     }
 
     /// Where a file is: its link, if the connection allows that host, or its place in the collection.

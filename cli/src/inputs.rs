@@ -1,0 +1,94 @@
+//! What an event reads from this machine: put into the work bucket, since no function reads a file that an event names.
+
+use std::path::Path;
+
+use landfall::event::RunEvent;
+use landfall::source::folio::Records;
+use landfall::source::{Export, FolioExport};
+use landfall::store::{ObjectWriter, keys};
+use landfall::{Error, Result};
+
+use crate::machine::Machine;
+use crate::unpack::{copy_bytes, hash_in_background};
+
+/// The event with what it reads from this machine brought to where functions read it. The object's key follows from its
+/// bytes, so that the same event is the same run wherever its file lies.
+pub(crate) async fn bring(machine: &Machine, mut event: RunEvent) -> Result<RunEvent> {
+    if let Export::FolioExport(FolioExport { records: Some(records), .. }) = &mut event.export
+        && let Records::File(path) = records
+    {
+        let key = put(machine, Path::new(path)).await?;
+        *records = Records::Object(key);
+    }
+    Ok(event)
+}
+
+async fn put(machine: &Machine, path: &Path) -> Result<String> {
+    machine.progress().stage(format!("reading {}", path.display()));
+    let bytes = hash_in_background(path).await?;
+    let key = format!("{}{}", keys::INPUTS, bytes.sha256);
+    let work = machine.context().work().await?;
+    if work.store().head(&key).await?.is_some_and(|object| object.size == bytes.size) {
+        return Ok(key);
+    }
+    let mut writer = ObjectWriter::new(work.store(), &key, machine.context().budget(), Some(bytes.size));
+    if let Err(error) = copy_bytes(machine, path, &mut writer).await {
+        writer.abandon().await;
+        return Err(error);
+    }
+    let sealed =
+        writer.seal(|sealed| match sealed.size == bytes.size && sealed.crc64nvme == bytes.crc64nvme {
+            true => Ok(()),
+            false => Err(Error::integrity(format!(
+                "{} has changed while it was being read: run it again",
+                path.display()
+            ))),
+        });
+    sealed.await?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use landfall::event::parse;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arguments::OnMachine;
+    use crate::progress::Progress;
+
+    /// A file's ids are in the work bucket under the SHA-256 of its bytes, however often it is run; a file that is not
+    /// there is the event's fault.
+    #[tokio::test]
+    async fn a_file_becomes_an_object() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ids.csv");
+        std::fs::write(&file, "6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a\n").unwrap();
+        let on = OnMachine { data: folder.path().join("data"), config: None, json: false };
+        let machine = Machine::for_files(&on, &Arc::new(Progress::silent())).await.unwrap();
+        let event = |path: &str| -> RunEvent {
+            parse(json!({
+                "connection": "folio-demo",
+                "export": { "kind": "folio_export", "profile": "P", "records": { "file": path } },
+                "destination": "lake",
+                "run_key": "r",
+            }))
+            .unwrap()
+        };
+        let brought = bring(&machine, event(file.to_str().unwrap())).await.unwrap();
+        let Export::FolioExport(FolioExport { records: Some(Records::Object(key)), .. }) = &brought.export
+        else {
+            panic!("{brought:?}")
+        };
+        let digits = key.strip_prefix("inputs/").unwrap();
+        assert_eq!(digits.len(), 64, "{key}");
+        let kept = std::fs::read_to_string(on.data.join("work").join(key)).unwrap();
+        assert_eq!(kept, "6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a\n");
+        assert_eq!(bring(&machine, event(file.to_str().unwrap())).await.unwrap(), brought);
+        let missing = bring(&machine, event("no/such/file")).await.unwrap_err();
+        assert_eq!(missing.error_type().name(), "InvalidEvent");
+        machine.stop().await;
+    }
+}
