@@ -82,7 +82,11 @@ impl Pod {
                 "client_id": credentials::CLIENT_ID,
                 "client_secret": credentials::CLIENT_SECRET,
             },
-            "scopes": { "batch": credentials::BATCH_SCOPE, "boss": credentials::BOSS_SCOPE },
+            "scopes": {
+                "batch": credentials::BATCH_SCOPE,
+                "boss": credentials::BOSS_SCOPE,
+                "rest": credentials::REST_SCOPE,
+            },
             // Its jobs go on a step a poll, and its lists lag by polls too: nobody has to wait long.
             "job": {
                 "poll_seconds": 1,

@@ -24,3 +24,5 @@ pub const AUDIENCE: &str = "https://identity.oraclecloud.com/";
 pub const BOSS_SCOPE: &str = "urn:opc:resource:fusion:simulated-test:boss/";
 /// The scope of the saas-batch API.
 pub const BATCH_SCOPE: &str = "urn:opc:resource:fusion:simulated-test:saas-batch/";
+/// The scope of REST resources.
+pub const REST_SCOPE: &str = "urn:opc:resource:consumer::all";

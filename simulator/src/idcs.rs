@@ -40,6 +40,8 @@ pub(crate) enum Scope {
     Boss,
     /// jobscheduler and jobfilemanager.
     Batch,
+    /// REST resources, which a user's name and password open too.
+    Rest,
 }
 
 impl Scope {
@@ -47,6 +49,7 @@ impl Scope {
         match self {
             Self::Boss => credentials::BOSS_SCOPE,
             Self::Batch => credentials::BATCH_SCOPE,
+            Self::Rest => credentials::REST_SCOPE,
         }
     }
 }
@@ -57,6 +60,14 @@ pub(crate) fn routes() -> Router<Arc<World>> {
 
 /// 401 without a good token, 403 with one for something else.
 pub(crate) fn authorize(world: &World, headers: &HeaderMap, scope: Scope) -> Result<(), Ended> {
+    if let Some((user, password)) = basic_credentials(headers).filter(|_| scope == Scope::Rest) {
+        let is_good = user == credentials::USERNAME && password == credentials::PASSWORD;
+        return if is_good {
+            Ok(())
+        } else {
+            Err(answer::unauthorized("Wrong user name or password.").into())
+        };
+    }
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some((scheme, token)) = value.split_once(' ') else {
         return Err(answer::unauthorized("No access token was sent.").into());
@@ -193,7 +204,8 @@ fn requested_scope(scopes: &str) -> Result<Granted, Refusal> {
     let [wanted] = wanted.as_slice() else {
         return Err(refuse("invalid_scope", "Exactly one resource scope must be requested."));
     };
-    let known = [Scope::Boss, Scope::Batch].map(Scope::name).into_iter().find(|known| known == wanted);
+    let known =
+        [Scope::Boss, Scope::Batch, Scope::Rest].map(Scope::name).into_iter().find(|known| known == wanted);
     match known {
         Some(scope) => Ok(Granted { scope, with_refresh_token }),
         None => Err(refuse("invalid_scope", "The requested scope is invalid or unknown.")),

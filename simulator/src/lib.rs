@@ -52,7 +52,7 @@ pub use data::{ExpectedFile, ExpectedMember, Landing, MemberReader};
 pub use epm::{EpmFaults, EpmScenario};
 pub use faults::{Faults, Times};
 pub use folio::{FolioFaults, FolioScenario};
-pub use fusion::rest::{RestFaults, RestScenario};
+pub use fusion::rest::{Churn, Fate, RestFaults, RestRow, RestScenario};
 pub use journal::{Entry, JOURNAL_FILE, Journal, Operation};
 pub use scenario::{Format, MemberSize, PlantedJob, Producer, Scenario};
 

@@ -217,7 +217,7 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         [connections.fusion-demo]
         type = "fusion"
         base_url = "{base_url}"
-        scopes = {{ batch = "{batch}", boss = "{boss}" }}
+        scopes = {{ batch = "{batch}", boss = "{boss}", rest = "{rest}" }}
         job = {{ timeout_seconds = 900 }}
         {auth}
         {connection}
@@ -226,6 +226,7 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         base_url = simulator.base_url(),
         batch = credentials::BATCH_SCOPE,
         boss = credentials::BOSS_SCOPE,
+        rest = credentials::REST_SCOPE,
         auth = setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()),
         connection = setup.connection,
     )

@@ -20,6 +20,7 @@ pub mod fusion;
 
 pub use fusion::Wrap;
 pub use fusion::extract::FusionExtract;
+pub use fusion::rest::FusionRest;
 
 /// What to export, by kind; each kind has its own fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +28,8 @@ pub use fusion::extract::FusionExtract;
 pub enum Export {
     /// An Oracle Fusion Data Extraction.
     FusionExtract(FusionExtract),
+    /// The rows of a Fusion REST resource.
+    FusionRest(FusionRest),
     /// A file of this machine, which the command line lands: no source runs it.
     File(LocalFile),
 }
@@ -44,6 +47,7 @@ impl Export {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::FusionExtract(_) => "fusion_extract",
+            Self::FusionRest(_) => "fusion_rest",
             Self::File(_) => "file",
         }
     }
@@ -52,6 +56,7 @@ impl Export {
     pub fn name(&self) -> &str {
         match self {
             Self::FusionExtract(export) => &export.extract,
+            Self::FusionRest(export) => &export.resource,
             Self::File(file) => &file.name,
         }
     }
@@ -60,6 +65,7 @@ impl Export {
     pub fn allows_empty(&self) -> bool {
         match self {
             Self::FusionExtract(export) => export.allow_empty,
+            Self::FusionRest(export) => export.allow_empty,
             Self::File(_) => false,
         }
     }
@@ -210,10 +216,7 @@ pub struct Means<'a> {
 
 /// Opens the source behind a connection. Nothing is called yet.
 pub fn open(name: &ConnectionName, connection: &Connection, means: Means<'_>) -> Result<Arc<dyn Source>> {
-    let Means { clock, work: _, wrap } = means;
     Ok(match connection {
-        Connection::Fusion(fusion) => {
-            Arc::new(fusion::FusionExtractSource::wrapped(name.clone(), fusion, clock, wrap)?)
-        }
+        Connection::Fusion(fusion) => Arc::new(fusion::FusionSource::open(name.clone(), fusion, means)?),
     })
 }

@@ -42,6 +42,11 @@ pub fn watermark(connection: &ConnectionName, export: &Export, destination: &Des
     )
 }
 
+/// Where it is kept how many requests a connection has made lately.
+pub fn request_budget(connection: &ConnectionName) -> String {
+    format!("budgets/{connection}.json")
+}
+
 /// The prefix of a connection's jobs.
 pub fn jobs(of: &ConnectionName) -> String {
     format!("{JOBS}{of}/")

@@ -1,6 +1,7 @@
 //! Who a call is made as.
 
 mod assertion;
+mod fixed;
 mod oauth;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use url::Url;
 
 use super::error::HttpError;
 
+pub use fixed::FixedCredential;
 pub use oauth::{OAuthTokens, ScopedToken};
 
 /// What an `Authorization` header holds, and which issue of it this is.

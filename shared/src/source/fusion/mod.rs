@@ -2,6 +2,10 @@
 
 pub mod extract;
 mod pod;
+pub mod rest;
+mod source;
 
 pub use extract::FusionExtractSource;
 pub use pod::Wrap;
+pub use rest::FusionRestSource;
+pub use source::FusionSource;

@@ -15,7 +15,7 @@ use crate::http::{Client, HostPolicy, Transport};
 pub(super) struct Pod {
     pub(super) client: Client,
     base_url: Url,
-    tokens: Arc<OAuthTokens>,
+    tokens: Option<Arc<OAuthTokens>>,
 }
 
 /// Puts something of a test's own between a client and the wire.
@@ -29,18 +29,27 @@ impl Pod {
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let http = &connection.http;
+        let pod =
+            client("base_url", &connection.base_url, &http.allowed_hosts, http, Arc::clone(&clock), wrap)?;
+        let Some(auth) = &connection.auth else {
+            return Ok(Self { client: pod, base_url: connection.base_url.clone(), tokens: None });
+        };
         // The identity domain is another server: it is called for tokens, and nowhere else.
-        let token_url = &connection.auth.token_url;
-        let identity = client("auth.token_url", token_url, &[], http, Arc::clone(&clock), wrap)?;
-        let redactor = identity.redactor().clone();
-        let tokens = OAuthTokens::new(&connection.auth, identity)?;
-        let client = client("base_url", &connection.base_url, &http.allowed_hosts, http, clock, wrap)?;
-        Ok(Self { client: client.with_redactor(redactor), base_url: connection.base_url.clone(), tokens })
+        let identity = client("auth.token_url", &auth.token_url, &[], http, clock, wrap)?
+            .with_redactor(pod.redactor().clone());
+        let tokens = OAuthTokens::new(auth, identity)?;
+        Ok(Self { client: pod, base_url: connection.base_url.clone(), tokens: Some(tokens) })
     }
 
-    /// Tokens of a scope, for this pod alone.
-    pub(super) fn scope(&self, scope: &str) -> Arc<dyn Authorizer> {
-        self.tokens.scope(scope, &self.base_url)
+    /// Tokens of a scope, for this pod alone; none where the connection has no `auth`.
+    pub(super) fn scope(&self, scope: &str) -> Option<Arc<dyn Authorizer>> {
+        let tokens = self.tokens.as_ref()?;
+        Some(tokens.scope(scope, &self.base_url))
+    }
+
+    /// The pod's own address.
+    pub(super) fn base_url(&self) -> &Url {
+        &self.base_url
     }
 
     /// The URL of a resource below the base URL; each segment is encoded.
