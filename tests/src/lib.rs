@@ -35,6 +35,8 @@ pub struct Setup {
     pub connection: String,
     /// The connection's `auth` instead of the usual one.
     pub auth: Option<String>,
+    /// The connection's `scopes` instead of all that there are.
+    pub scopes: Option<String>,
     /// More lines of the destination's table.
     pub destination: String,
     /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
@@ -196,6 +198,12 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         credentials::CLIENT_ID,
         toml_text(credentials::CLIENT_SECRET),
     );
+    let all_scopes = format!(
+        "batch = '{}', boss = '{}', rest = '{}'",
+        credentials::BATCH_SCOPE,
+        credentials::BOSS_SCOPE,
+        credentials::REST_SCOPE
+    );
     let store = format!(
         "store = {{ endpoint = \"{endpoint}\", region = \"us-east-1\", access_key_id = \"{}\", secret_access_key = \"{}\" }}",
         key.access_key_id,
@@ -217,16 +225,14 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         [connections.fusion-demo]
         type = "fusion"
         base_url = "{base_url}"
-        scopes = {{ batch = "{batch}", boss = "{boss}", rest = "{rest}" }}
+        scopes = {{ {scopes} }}
         job = {{ timeout_seconds = 900 }}
         {auth}
         {connection}
         "#,
         destination = setup.destination,
         base_url = simulator.base_url(),
-        batch = credentials::BATCH_SCOPE,
-        boss = credentials::BOSS_SCOPE,
-        rest = credentials::REST_SCOPE,
+        scopes = setup.scopes.as_deref().unwrap_or(&all_scopes),
         auth = setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()),
         connection = setup.connection,
     )

@@ -169,13 +169,8 @@ impl FusionRestSource {
             };
         };
         let key = row::key(row, &collection.key).map_err(|why| broken(&why))?;
-        match range.holds(&key) {
-            true => Ok(Some(key)),
-            false => Err(broken(&format!(
-                "{} {key} is not among the keys that were asked for",
-                collection.key.name
-            ))),
-        }
+        range.check(&key, &collection.key.name).map_err(|why| broken(&why))?;
+        Ok(Some(key))
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::RestScenario;
 
 /// The first invoice's id; a place more is one more.
-const FIRST_INVOICE: u64 = 300_000_000_000_000;
+const FIRST_INVOICE: u64 = 300_100_000_000;
 /// The last update of a row that nobody has touched is in the days after this moment.
 const OLDEST: Timestamp = Timestamp::constant(1_704_067_200, 0);
 const DAYS: u64 = 300;
@@ -227,7 +227,7 @@ impl Row {
                 2 => format!("{}.000000", random % 100),
                 _ => (random % 1_000_000).to_string(),
             },
-            "InvoiceCurrency" => quoted(["EUR", "USD", "JPY"][index(random, 3)]),
+            "InvoiceCurrency" => quoted(one_of(&["EUR", "USD", "JPY"], random)),
             "InvoiceDate" => quoted(&self.updated_at.strftime("%Y-%m-%d").to_string()),
             "Description" => match random % 4 {
                 0 => "null".to_owned(),
@@ -246,12 +246,17 @@ impl Row {
     }
 
     pub(super) fn status(&self) -> &'static str {
-        ["OPEN", "HELD", "PAID"][index(self.place / 2, 3)]
+        one_of(&["OPEN", "HELD", "PAID"], self.place / 2)
     }
 }
 
-fn index(random: u64, of: u64) -> usize {
-    usize::try_from(random % of).unwrap_or(0)
+fn one_of(texts: &[&'static str; 3], number: u64) -> &'static str {
+    let [first, second, third] = texts;
+    match number % 3 {
+        0 => first,
+        1 => second,
+        _ => third,
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -268,7 +273,7 @@ fn after(moment: Timestamp, milliseconds: u64) -> Timestamp {
     moment.checked_add(by).unwrap_or(moment)
 }
 
-/// A number that looks drawn at random (SplitMix64's finalizer).
+/// A number that looks drawn at random (the finalizer of `SplitMix64`).
 pub(super) fn mixed(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

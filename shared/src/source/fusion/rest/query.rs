@@ -77,9 +77,18 @@ pub(super) struct KeyRange {
 }
 
 impl KeyRange {
-    pub(super) fn holds(&self, key: &Key) -> bool {
-        self.after.as_ref().is_none_or(|after| key > after)
-            && self.through.as_ref().is_none_or(|through| key <= through)
+    /// The reason why a key that came is not one that was asked for.
+    pub(super) fn check(&self, key: &Key, name: &str) -> Result<(), String> {
+        let is_in = self.after.as_ref().is_none_or(|after| key > after)
+            && self.through.as_ref().is_none_or(|through| key <= through);
+        match is_in {
+            true => Ok(()),
+            false => Err(format!(
+                "a row with {name} {key} came where keys{}{} were asked for: the server does not apply q",
+                self.after.as_ref().map(|after| format!(" after {after}")).unwrap_or_default(),
+                self.through.as_ref().map(|through| format!(" up to {through}")).unwrap_or_default(),
+            )),
+        }
     }
 }
 

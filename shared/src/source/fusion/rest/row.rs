@@ -115,7 +115,7 @@ impl RowWriter {
     /// Rows as lines.
     pub(super) async fn lines(&self, rows: Vec<KeyedRow>) -> Result<Vec<u8>> {
         let lines = stream::iter(rows)
-            .map(|(key, row)| async move { self.text(&key, &row).await })
+            .map(|(key, row)| async move { self.text(Some(&key), &row).await })
             .buffered(self.api.parallel_pages());
         lines
             .try_fold(Vec::new(), |mut lines, line| async move {
@@ -127,7 +127,7 @@ impl RowWriter {
     }
 
     /// A row as one line.
-    fn text<'a>(&'a self, key: &'a Key, row: &'a RawValue) -> BoxFuture<'a, Result<String>> {
+    fn text<'a>(&'a self, key: Option<&'a Key>, row: &'a RawValue) -> BoxFuture<'a, Result<String>> {
         async move {
             let expanded = self.collection.expanded();
             if expanded.is_empty() {
@@ -145,9 +145,10 @@ impl RowWriter {
                 }
                 if text.len() > LARGEST_ROW {
                     return Err(Error::limit_exceeded(format!(
-                        "reading {}: the row with {} {key} exceeds {LARGEST_ROW} bytes with its children: read the \
-                         child as a resource of its own",
-                        self.collection.name, self.collection.key.name
+                        "reading {}: {} exceeds {LARGEST_ROW} bytes with its children: read the child as a resource \
+                         of its own",
+                        self.collection.name,
+                        named(key)
                     )));
                 }
             }
@@ -163,7 +164,7 @@ impl RowWriter {
     /// All rows of a child, as an array. An object without `items` is a child that there is at most one of.
     async fn child(
         &self,
-        key: &Key,
+        key: Option<&Key>,
         parent: &[(Cow<'_, str>, &RawValue)],
         name: &str,
         value: &RawValue,
@@ -177,19 +178,18 @@ impl RowWriter {
         let child_key = self.shape.child(name).and_then(Shape::own_key);
         match (nested.has_more, child_key) {
             (true, None) => Err(self.broken(&format!(
-                "the child {name} of {key} has more rows than come with it, and says not by which key they can be read"
+                "the child {name} of {} has more rows than come with it, and says not by which key they can be read",
+                named(key)
             ))),
             (true, Some(child_key)) => self.all_of(key, parent, name, child_key).await,
             (false, child_key) => {
-                let writer = self.of_child(name, self.collection.url.clone(), child_key.clone())?;
+                // Where it is matters only to a child of its own that has more rows than came.
+                let url = self.child_url(key, parent, name).unwrap_or_else(|_| self.collection.url.clone());
+                let writer = self.of_child(name, url, child_key.clone());
                 let mut rows = Vec::with_capacity(nested.items.len());
                 for item in nested.items {
-                    // Only what has children of its own needs a key.
-                    let key = match (&child_key, writer.collection.expanded().is_empty()) {
-                        (Some(child_key), false) => self::key(&item, child_key).unwrap_or(Key::Number(0)),
-                        _ => Key::Number(0),
-                    };
-                    rows.push(writer.text(&key, &item).await?);
+                    let key = child_key.as_ref().and_then(|child_key| self::key(&item, child_key).ok());
+                    rows.push(writer.text(key.as_ref(), &item).await?);
                 }
                 Ok(format!("[{}]", rows.join(",")))
             }
@@ -199,24 +199,25 @@ impl RowWriter {
     /// Reads a child from its beginning, as what came with its parent was in no stated order.
     async fn all_of(
         &self,
-        key: &Key,
+        key_of_parent: Option<&Key>,
         parent: &[(Cow<'_, str>, &RawValue)],
         name: &str,
         child_key: KeyAttribute,
     ) -> Result<String> {
-        let url = self.child_url(key, parent, name)?;
-        let writer = self.of_child(name, url, Some(child_key))?;
+        let url = self.child_url(key_of_parent, parent, name)?;
+        let writer = self.of_child(name, url, Some(child_key));
         let mut walk =
             Walk::new(Arc::clone(&self.api), Arc::clone(&writer.collection), KeyRange::default(), None);
         let mut text = String::new();
         while let Some(rows) = walk.next().await? {
             for (key, row) in rows {
                 text.push(if text.is_empty() { '[' } else { ',' });
-                text.push_str(&writer.text(&key, &row).await?);
+                text.push_str(&writer.text(Some(&key), &row).await?);
                 if text.len() > LARGEST_ROW {
                     return Err(Error::limit_exceeded(format!(
-                        "reading {}: its rows for {key} exceed {LARGEST_ROW} bytes: read it as a resource of its own",
-                        writer.collection.name
+                        "reading {}: the rows of {} exceed {LARGEST_ROW} bytes: read it as a resource of its own",
+                        writer.collection.name,
+                        named(key_of_parent)
                     )));
                 }
             }
@@ -228,21 +229,26 @@ impl RowWriter {
         Ok(text)
     }
 
-    fn of_child(&self, name: &str, url: Url, key: Option<KeyAttribute>) -> Result<Self> {
+    fn of_child(&self, name: &str, url: Url, key: Option<KeyAttribute>) -> Self {
         let key = key.unwrap_or_else(|| KeyAttribute { name: String::new(), is_numeric: false });
-        Ok(Self {
+        Self {
             api: Arc::clone(&self.api),
             collection: Arc::new(self.collection.child(name, url, key)),
             shape: Arc::new(self.shape.child(name).cloned().unwrap_or_default()),
-        })
+        }
     }
 
     /// Where a row's child is: below the row's own address if it says one that may be called, else below its key.
-    fn child_url(&self, key: &Key, parent: &[(Cow<'_, str>, &RawValue)], name: &str) -> Result<Url> {
+    fn child_url(&self, key: Option<&Key>, parent: &[(Cow<'_, str>, &RawValue)], name: &str) -> Result<Url> {
         let own = self_link(parent).and_then(|href| Url::parse(&href).ok());
         let mut url = match own.filter(|url| self.api.may_call(url)) {
             Some(url) => url,
             None => {
+                let key = key.ok_or_else(|| {
+                    self.broken(&format!(
+                        "a row with more {name} than came says neither its key nor its address"
+                    ))
+                })?;
                 let mut url = self.collection.url.clone();
                 push(&mut url, &[&key.to_string()])
                     .ok_or_else(|| self.broken("its address takes no segments"))?;
@@ -257,6 +263,11 @@ impl RowWriter {
     fn broken(&self, why: &str) -> Error {
         Error::contract_broken(format!("reading {}: {why}", self.collection.name))
     }
+}
+
+/// A row, as messages call it.
+fn named(key: Option<&Key>) -> String {
+    key.map_or_else(|| "a row".to_owned(), |key| format!("row {key}"))
 }
 
 fn push(url: &mut Url, segments: &[&str]) -> Option<()> {

@@ -126,18 +126,7 @@ impl Walk {
         let mut rows: Vec<KeyedRow> = Vec::with_capacity(page.items.len());
         for item in page.items {
             let key = row::key(&item, &self.collection.key).map_err(|why| self.broken(&why))?;
-            if !self.range.holds(&key) {
-                return Err(self.broken(&format!(
-                    "a row with {} {key} came where keys{}{} were asked for: the server does not apply q",
-                    self.collection.key.name,
-                    self.range.after.as_ref().map(|after| format!(" after {after}")).unwrap_or_default(),
-                    self.range
-                        .through
-                        .as_ref()
-                        .map(|through| format!(" up to {through}"))
-                        .unwrap_or_default(),
-                )));
-            }
+            self.range.check(&key, &self.collection.key.name).map_err(|why| self.broken(&why))?;
             if let Some((before, _)) = rows.last().filter(|(before, _)| *before >= key) {
                 return Err(self.broken(&match *before == key {
                     true => format!(
