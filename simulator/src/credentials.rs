@@ -26,3 +26,5 @@ pub const BOSS_SCOPE: &str = "urn:opc:resource:fusion:simulated-test:boss/";
 pub const BATCH_SCOPE: &str = "urn:opc:resource:fusion:simulated-test:saas-batch/";
 /// The scope of REST resources.
 pub const REST_SCOPE: &str = "urn:opc:resource:consumer::all";
+/// The SAML assertion that the identity domain accepts for the user.
+pub const SAML_ASSERTION: &str = "<saml2:Assertion>integration.user@example.com</saml2:Assertion>";

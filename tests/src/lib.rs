@@ -233,7 +233,11 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         destination = setup.destination,
         base_url = simulator.base_url(),
         scopes = setup.scopes.as_deref().unwrap_or(&all_scopes),
-        auth = setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()),
+        auth =
+            setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()).replace(
+                "{refresh_token}",
+                &simulator.refresh_token(credentials::REST_SCOPE).expect("a token")
+            ),
         connection = setup.connection,
     )
 }

@@ -626,3 +626,73 @@ async fn a_backfill_moves_no_watermark() {
     assert_eq!(before.len(), 1);
     world.end().await;
 }
+
+/// A world whose connection has another `auth`, which may need something of the simulator.
+async fn world_with_auth(faults: Value, auth: &str) -> World {
+    let auth = format!(
+        "[connections.fusion-demo.auth]\ntoken_url = \"{{token_url}}\"\nclient_id = '{}'\nclient_secret = {}\n{auth}",
+        credentials::CLIENT_ID,
+        landfall_tests::toml_text(credentials::CLIENT_SECRET)
+    );
+    let scopes = Some(format!("rest = '{}'", credentials::REST_SCOPE));
+    World::new(Setup { faults, scenario: rows(60), auth: Some(auth), scopes, ..Setup::default() }).await
+}
+
+/// A token by a SAML assertion; a refused one says so.
+#[tokio::test]
+async fn a_saml_assertion_gives_a_token() {
+    for (assertion, accepted) in [(credentials::SAML_ASSERTION, true), ("<saml2:Assertion>other", false)] {
+        let auth = format!("grant = 'saml2_bearer'\nassertion = '{assertion}'");
+        let world = world_with_auth(json!({}), &auth).await;
+        let landed = land(&world.context, event(json!({}))).await;
+        match accepted {
+            true => assert_eq!(landed.unwrap().totals.rows, 60),
+            false => failure("refused", landed.err(), "AuthRejected", "SAML assertion"),
+        }
+        world.end().await;
+    }
+}
+
+/// A refresh token that is good once is spent once, however many processes need it, and the next one is kept so that
+/// nobody can read it.
+#[tokio::test]
+async fn refresh_tokens_are_rotated_and_never_spent_twice() {
+    let faults = json!({ "token": { "refresh_once": true, "lifetime_seconds": 300 } });
+    let world = world_with_auth(faults, "grant = 'refresh_token'\nrefresh_token = '{refresh_token}'").await;
+    let contexts: Vec<_> = (0..4).map(|_| world.anew()).collect();
+    let runs = contexts.iter().enumerate();
+    let landed = futures::future::join_all(
+        runs.map(|(number, context)| land(context, event_as(&format!("run-{number}"), json!({})))),
+    )
+    .await;
+    for run in landed {
+        run.unwrap();
+    }
+    assert_eq!(world.simulator.journal().count_of(Operation::Token), 1, "the others took the first one's");
+    let work = landfall_tests::objects(&world.work().await).await;
+    let kept = String::from_utf8(work["tokens/fusion-demo.json"].clone()).unwrap();
+    assert!(!kept.contains("eyJ"), "{kept}");
+    // A good while later the token that was kept is spent, and so on.
+    for later in 0..3 {
+        world.clock.advance(Duration::from_secs(600));
+        land(&world.anew(), event_as(&format!("later-{later}"), json!({}))).await.unwrap();
+    }
+    assert_eq!(world.simulator.journal().count_of(Operation::Token), 4);
+    world.end().await;
+}
+
+/// A process that dies between spending a refresh token and keeping the next one leaves a connection that a person
+/// must authorise anew, which is said; with a new first token all is well.
+#[tokio::test]
+async fn a_spent_refresh_token_without_its_successor_needs_a_person() {
+    let faults = json!({ "token": { "refresh_once": true, "issue_then_drop": 1 } });
+    let world = world_with_auth(faults, "grant = 'refresh_token'\nrefresh_token = '{refresh_token}'").await;
+    failure("lost", land(&world.anew(), event(json!({}))).await.err(), "SourceUnavailable", "");
+    failure(
+        "spent",
+        land(&world.anew(), event(json!({}))).await.err(),
+        "AuthRejected",
+        "could not keep the next one: authorise the connection anew and put the new refresh token into auth.refresh_token",
+    );
+    world.end().await;
+}

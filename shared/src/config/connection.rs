@@ -137,6 +137,10 @@ pub struct OAuth {
     pub username: Option<String>,
     /// The user's password, for the grant `password`.
     pub password: Option<SecretString>,
+    /// A SAML 2.0 assertion, as XML or in base64url, for the grant `saml2_bearer`. It is read anew every five minutes.
+    pub assertion: Option<SecretString>,
+    /// The first refresh token, for the grant `refresh_token`; those that follow it are kept in the work bucket.
+    pub refresh_token: Option<SecretString>,
     /// An RSA private key (PEM), for `jwt_bearer` and `private_key_jwt`.
     pub private_key: Option<SecretString>,
     /// The key's id (`kid`) as the identity domain knows it.
@@ -169,6 +173,10 @@ pub enum Grant {
     Password,
     /// An assertion about a user, signed by the client.
     JwtBearer,
+    /// An assertion about a user, issued by an identity provider (RFC 7522).
+    Saml2Bearer,
+    /// A refresh token, from a user who has authorised the client; each may be good for one use.
+    RefreshToken,
 }
 
 /// Polling and time-outs of jobs.

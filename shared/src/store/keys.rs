@@ -47,6 +47,11 @@ pub fn request_budget(connection: &ConnectionName) -> String {
     format!("budgets/{connection}.json")
 }
 
+/// Where the refresh token of a connection is kept, encrypted.
+pub fn refresh_token(connection: &ConnectionName) -> String {
+    format!("tokens/{connection}.json")
+}
+
 /// The prefix of a connection's jobs.
 pub fn jobs(of: &ConnectionName) -> String {
     format!("{JOBS}{of}/")

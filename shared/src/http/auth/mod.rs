@@ -3,6 +3,7 @@
 mod assertion;
 mod fixed;
 mod oauth;
+mod rotation;
 
 use std::fmt;
 

@@ -41,7 +41,7 @@ impl FusionExtractSource {
     /// The source behind a connection; `InvalidConfig` where its settings cannot be, or lack what it needs. Nothing
     /// is called.
     pub fn new(name: ConnectionName, connection: &FusionConnection, clock: Arc<dyn Clock>) -> Result<Self> {
-        let pod = Pod::new(connection, clock, None)
+        let pod = Pod::new(connection, clock, None, None)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
         Self::at(name, connection, pod)
     }

@@ -9,6 +9,7 @@ use crate::config::{FusionConnection, HttpSettings};
 use crate::error::{Error, Result};
 use crate::http::auth::{Authorizer, OAuthTokens};
 use crate::http::{Client, HostPolicy, Transport};
+use crate::store::WorkState;
 
 /// A pod, and who calls it.
 #[derive(Debug, Clone)]
@@ -22,10 +23,12 @@ pub(super) struct Pod {
 pub type Wrap<'a> = &'a (dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Sync);
 
 impl Pod {
-    /// A pod as a connection describes it; `InvalidConfig` where that cannot be.
+    /// A pod as a connection describes it; `InvalidConfig` where that cannot be. `kept` is where a refresh token is
+    /// kept.
     pub(super) fn new(
         connection: &FusionConnection,
         clock: Arc<dyn Clock>,
+        kept: Option<(String, WorkState)>,
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let http = &connection.http;
@@ -37,7 +40,10 @@ impl Pod {
         // The identity domain is another server: it is called for tokens, and nowhere else.
         let identity = client("auth.token_url", &auth.token_url, &[], http, clock, wrap)?
             .with_redactor(pod.redactor().clone());
-        let tokens = OAuthTokens::new(auth, identity)?;
+        let tokens = match kept {
+            Some((key, work)) => OAuthTokens::keeping_at(key, work, auth, identity)?,
+            None => OAuthTokens::new(auth, identity)?,
+        };
         Ok(Self { client: pod, base_url: connection.base_url.clone(), tokens: Some(tokens) })
     }
 

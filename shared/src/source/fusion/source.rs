@@ -13,6 +13,7 @@ use crate::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
 use crate::source::{
     Download, Export, Found, Increments, JobStatus, Means, Order, ResumeAt, Source, Submission,
 };
+use crate::store::keys;
 
 /// What a Fusion connection runs, by the export's kind.
 pub struct FusionSource {
@@ -28,7 +29,8 @@ impl FusionSource {
     /// `InvalidConfig` where a setting cannot be. One that is missing is told once an export needs it.
     pub fn open(name: ConnectionName, connection: &FusionConnection, means: Means<'_>) -> Result<Self> {
         let Means { clock, work, wrap } = means;
-        let pod = Pod::new(connection, Arc::clone(&clock), wrap)
+        let kept = (keys::refresh_token(&name), work.clone());
+        let pod = Pod::new(connection, Arc::clone(&clock), Some(kept), wrap)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
         let extract = FusionExtractSource::at(name.clone(), connection, pod.clone());
         let rest = FusionRestSource::at(name.clone(), connection, pod, clock, work);

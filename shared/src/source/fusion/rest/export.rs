@@ -263,6 +263,7 @@ pub(super) mod tests {
     use super::*;
 
     /// An export of a resource, with whatever else a test says.
+    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
     pub(in super::super) fn rest(more: Value) -> FusionRest {
         let mut export = json!({ "resource": "invoices" });
         export.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
