@@ -67,6 +67,7 @@ impl Operation {
             [.., "jobrequests"] => Self::ListJobs,
             [.., "jobrequests", _] | [.., "jobrequests", _, "jobstatus"] => Self::JobStatus,
             [root, "resources", _, .., "describe"] if root.ends_with("restapi") => Self::DescribeResource,
+            [root, "resources"] if root.ends_with("restapi") => Self::DescribeResource,
             [root, "resources", _, _, ..] if root.ends_with("restapi") => Self::ReadResource,
             _ => Self::Other,
         }

@@ -8,6 +8,7 @@ mod client;
 mod content;
 mod files;
 mod listing;
+mod rest;
 mod restart;
 mod secrets;
 mod status;

@@ -39,6 +39,9 @@ use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, 
 use crate::source::{Download, Export, Found, Increments, JobStatus, Order, ResumeAt, Source, Submission};
 use crate::store::{WorkState, keys};
 
+/// The framework version by which the API's versions are asked for.
+const NEWEST_FRAMEWORK_ASKED: u8 = 4;
+
 /// The namespace of the ids of jobs (RFC 9562, 5.5).
 const JOBS: Uuid = Uuid::from_u128(0x5f3b_0c1e_8a0d_4d0c_9a6c_2f0e_7b1d_4e52);
 
@@ -55,6 +58,17 @@ impl std::fmt::Debug for FusionRestSource {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("FusionRestSource").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// The versions of an API.
+#[derive(Deserialize)]
+struct Versions {
+    items: Vec<Version>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
 }
 
 /// Which rows a file has: what the source needs to find them again.
@@ -90,6 +104,15 @@ impl FusionRestSource {
         let budget = Budget::new(work, keys::request_budget(&name), settings.requests_per_hour, clock);
         let api = Arc::new(Api::new(pod.client.clone(), authorizer, budget, settings.parallel_pages));
         Ok(Self { name, pod, api, shapes: Mutex::default() })
+    }
+
+    /// Proves that REST resources can be asked: the API's versions are listed, which changes nothing. Says what was
+    /// seen.
+    pub async fn look(&self) -> Result<String> {
+        let url = self.pod.url(&[Pillar::default().root(), "resources"]);
+        let versions: Versions = self.api.json(url, NEWEST_FRAMEWORK_ASKED).await??;
+        let names: Vec<_> = versions.items.iter().map(|item| item.version.as_str()).collect();
+        Ok(format!("the user is let in, and the API has the versions {}", names.join(", ")))
     }
 
     fn url(&self, export: &FusionRest) -> Url {
@@ -336,3 +359,6 @@ fn part(file: &OutputFile) -> Result<(KeyAttribute, KeyRange, Option<usize>)> {
     let range = KeyRange { after: key(part.after)?, through: key(part.through)? };
     Ok((KeyAttribute { name: part.key, is_numeric: part.numeric }, range, part.rows))
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,9 @@ const SIGN_IN: &str = "https://idcs-simulated.identity.example.com/ui/v1/signin"
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     ROOTS.iter().fold(Router::new(), |router, root| {
-        router.route(&format!("{root}/resources/{{version}}/{{*path}}"), get(serve))
+        router
+            .route(&format!("{root}/resources"), get(versions))
+            .route(&format!("{root}/resources/{{version}}/{{*path}}"), get(serve))
     })
 }
 
@@ -48,6 +50,13 @@ enum Target {
     /// The children of one row, which may have gone.
     Children(Kind, Option<Row>),
     Nothing,
+}
+
+/// The versions of the API.
+async fn versions(State(world): State<Arc<World>>, headers: HeaderMap) -> Result<Response, Ended> {
+    world.admit(&headers, Scope::Rest, &world.faults().rest.describe_outage, "rest.describe", "")?;
+    let body = json!({ "items": [{ "version": "11.13.18.05", "isLatest": true, "links": [] }] });
+    Ok(answer("application/vnd.oracle.adf.version+json", body.to_string()))
 }
 
 async fn serve(
