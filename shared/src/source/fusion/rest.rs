@@ -110,7 +110,7 @@ impl FusionRestSource {
     /// seen.
     pub async fn look(&self) -> Result<String> {
         let url = self.pod.url(&[Pillar::default().root(), "resources"]);
-        let versions: Versions = self.api.json(url, NEWEST_FRAMEWORK_ASKED).await??;
+        let versions: Versions = self.api.description(url, NEWEST_FRAMEWORK_ASKED).await??;
         let names: Vec<_> = versions.items.iter().map(|item| item.version.as_str()).collect();
         Ok(format!("the user is let in, and the API has the versions {}", names.join(", ")))
     }
@@ -132,7 +132,7 @@ impl FusionRestSource {
         if let Ok(mut path) = describe.path_segments_mut() {
             path.push("describe");
         }
-        let described: Described = match self.api.json(describe, export.framework_version).await? {
+        let described: Described = match self.api.description(describe, export.framework_version).await? {
             Ok(described) => described,
             Err(error) if error.is_gone() => {
                 let message = format!(

@@ -14,8 +14,10 @@ use crate::error::{Error, Result};
 use crate::http::auth::Authorizer;
 use crate::http::{Answer, Client, HttpError, Request};
 
-/// How large a page may be: 499 rows with long texts and children.
-const LARGEST_PAGE: u64 = 32 << 20;
+/// How large a page may be. Several wait in memory at once; larger ones are asked for in smaller pages.
+const LARGEST_PAGE: u64 = 8 << 20;
+/// How large a description may be, with all of the resource's children.
+const LARGEST_DESCRIPTION: u64 = 32 << 20;
 const FRAMEWORK: HeaderName = HeaderName::from_static("rest-framework-version");
 /// The values of the header, by version.
 const FRAMEWORKS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -62,33 +64,29 @@ impl Api {
 
     /// A page.
     pub(super) async fn page(&self, url: Url, framework: u8) -> Result<Page> {
-        Ok(self.get(url, framework).await?.json()?)
+        Ok(self.asked(url, framework, LARGEST_PAGE).await??.json()?)
     }
 
-    /// An answer as what it should be; the pod's refusal as it came.
-    pub(super) async fn json<T: DeserializeOwned>(
+    /// A description, or another answer that is no page; the pod's refusal as it came.
+    pub(super) async fn description<T: DeserializeOwned>(
         &self,
         url: Url,
         framework: u8,
     ) -> Result<Result<T, HttpError>> {
-        match self.asked(url, framework).await? {
+        match self.asked(url, framework, LARGEST_DESCRIPTION).await? {
             Ok(answer) => Ok(answer.json()),
             Err(error) => Ok(Err(error)),
         }
     }
 
-    async fn get(&self, url: Url, framework: u8) -> Result<Answer> {
-        Ok(self.asked(url, framework).await??)
-    }
-
-    async fn asked(&self, url: Url, framework: u8) -> Result<Result<Answer, HttpError>> {
+    async fn asked(&self, url: Url, framework: u8, limit: u64) -> Result<Result<Answer, HttpError>> {
         let _turn = self
             .at_once
             .acquire()
             .await
             .map_err(|closed| Error::source_unavailable("the source is being closed").because(closed))?;
         self.budget.take().await?;
-        let mut request = Request::get(url).authorized_by(Arc::clone(&self.authorizer)).at_most(LARGEST_PAGE);
+        let mut request = Request::get(url).authorized_by(Arc::clone(&self.authorizer)).at_most(limit);
         if let Some(version) = FRAMEWORKS.get(usize::from(framework)) {
             request = request.header(FRAMEWORK, version);
         }

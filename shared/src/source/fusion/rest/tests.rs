@@ -156,6 +156,27 @@ async fn pages_that_do_not_join_are_read_again_by_key() {
     }
 }
 
+/// Promise 6: rows that are too wide for a page of 499 are read in smaller pages.
+#[tokio::test]
+async fn wide_rows_are_read_in_smaller_pages() {
+    let text = "x".repeat(100_000);
+    let pod = TestPod::start(move |seen| {
+        let query = seen.query();
+        let number = |name: &str| query[name].parse::<u64>().unwrap();
+        let after: u64 = query.get("q").map_or(0, |q| q.rsplit(' ').next().unwrap().parse().unwrap());
+        let from = after + number("offset");
+        let keys = (from + 1..=100).take(usize::try_from(number("limit")).unwrap());
+        let rows: Vec<_> = keys.map(|key| format!("{{\"InvoiceId\":{key},\"A\":\"{text}\"}}")).collect();
+        let has_more = from + (rows.len() as u64) < 100;
+        page(&rows.join(","), has_more)
+    })
+    .await;
+    let read = pod.read(json!({}), None, None, None).await.unwrap();
+    assert_eq!(keys_of(&read), (1..=100).collect::<Vec<_>>());
+    let limits: Vec<_> = pod.asked().iter().map(|seen| seen.query()["limit"].clone()).collect();
+    assert_eq!(limits.last().map(String::as_str), Some("62"), "{limits:?}");
+}
+
 /// Promise 5: what cannot be ordered, told apart or ended is an error, and never a short or a double file.
 #[tokio::test]
 async fn rows_that_cannot_be_trusted_end_the_file() {

@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 use super::api::{Api, Page};
 use super::query::{Collection, Key, KeyRange};
 use super::row;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorType, Result};
 
 /// The most rows that a page has, whatever is asked for.
 pub(super) const MOST_ROWS: usize = 499;
@@ -68,12 +68,15 @@ impl Walk {
         if self.is_done {
             return Ok(None);
         }
-        let distance = self.limit.saturating_sub(1).max(1);
-        let pages = (0..self.pages_at_once(distance)).map(|number| {
-            let url = self.collection.page(&self.range, number.saturating_mul(distance), self.limit);
-            self.api.page(url, self.collection.framework)
-        });
-        let pages = try_join_all(pages).await?;
+        let pages = loop {
+            match self.batch().await {
+                // The rows are wide: fewer of them at a time may fit.
+                Err(error) if error.error_type() == ErrorType::LimitExceeded && self.limit > 1 => {
+                    self.limit /= 2;
+                }
+                pages => break pages?,
+            }
+        };
         let rows = self.accept(pages)?;
         if let Some((last, _)) = rows.last() {
             self.range.after = Some(last.clone());
@@ -81,6 +84,15 @@ impl Walk {
         self.expected = self.expected.map(|expected| expected.saturating_sub(rows.len()));
         self.width = self.width.saturating_mul(2).min(self.api.parallel_pages());
         Ok(Some(rows))
+    }
+
+    async fn batch(&self) -> Result<Vec<Page>> {
+        let distance = self.limit.saturating_sub(1).max(1);
+        let pages = (0..self.pages_at_once(distance)).map(|number| {
+            let url = self.collection.page(&self.range, number.saturating_mul(distance), self.limit);
+            self.api.page(url, self.collection.framework)
+        });
+        try_join_all(pages).await
     }
 
     fn pages_at_once(&self, distance: usize) -> usize {
