@@ -553,6 +553,39 @@ mod tests {
         server.seen().remove(0)
     }
 
+    /// RFC 7522, 2.1: the assertion travels in base64url, and only once, as a server takes it only once.
+    #[tokio::test]
+    async fn a_saml_assertion_is_sent_in_base64url_and_once() {
+        let xml = json!({ "grant": "saml2_bearer", "assertion": "<saml2:Assertion>é?</saml2:Assertion>" });
+        let seen = asked(xml.clone()).await;
+        let form = seen.form();
+        assert_eq!(form["grant_type"], "urn:ietf:params:oauth:grant-type:saml2-bearer");
+        assert_eq!(form["assertion"], "PHNhbWwyOkFzc2VydGlvbj7DqT88L3NhbWwyOkFzc2VydGlvbj4");
+        let encoded = json!({ "grant": "saml2_bearer", "assertion": form["assertion"] });
+        assert_eq!(asked(encoded).await.form()["assertion"], form["assertion"]);
+
+        let server = Scripted::start(|_, _| Reply::nothing()).await;
+        let (tokens, _) = tokens_of(&server, xml);
+        tokens.scope("a", &server.url("/")).credential().await.unwrap_err();
+        assert_eq!(server.count(), 1);
+    }
+
+    /// What a grant needs is named before anything is called.
+    #[tokio::test]
+    async fn a_grant_that_lacks_what_it_needs_is_a_wrong_configuration() {
+        let server = issuing(json!(3600)).await;
+        for (grant, lacks) in [
+            ("saml2_bearer", "auth.assertion is missing"),
+            ("refresh_token", "auth.grant refresh_token is not one that this connection takes"),
+            ("password", "auth.username is missing"),
+        ] {
+            let (client, _) = server.client();
+            let error = OAuthTokens::new(&settings(&server, json!({ "grant": grant })), client).unwrap_err();
+            assert_eq!(error.error_type().name(), "InvalidConfig");
+            assert!(error.line().contains(lacks), "{}", error.line());
+        }
+    }
+
     /// RFC 6749, 4.4 and 2.3.1: the set-up that Oracle names for data extraction.
     #[tokio::test]
     async fn client_credentials_with_basic() {
