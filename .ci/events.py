@@ -66,6 +66,7 @@ RUNS = (
     ("run-scheduled.json", False),
     ("run-epm-job.json", False),
     ("run-folio-export.json", False),
+    ("run-fusion-rest.json", False),
 )
 
 

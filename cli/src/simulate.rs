@@ -112,7 +112,11 @@ impl SimulatedSystems {
                 "client_id": credentials::CLIENT_ID,
                 "client_secret": credentials::CLIENT_SECRET,
             },
-            "scopes": { "batch": credentials::BATCH_SCOPE, "boss": credentials::BOSS_SCOPE },
+            "scopes": {
+                "batch": credentials::BATCH_SCOPE,
+                "boss": credentials::BOSS_SCOPE,
+                "rest": credentials::REST_SCOPE,
+            },
             "job": quick(),
         })
     }

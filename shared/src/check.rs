@@ -14,6 +14,9 @@ const DOUBTFUL_SKEW: i64 = 30;
 /// Clocks that differ by more seconds than this make them fail: AWS and Oracle refuse at five minutes.
 const FATAL_SKEW: i64 = 300;
 
+/// What the finding about clocks is called.
+pub const CLOCK: &str = "clock";
+
 /// What one look has found.
 #[derive(Debug)]
 pub struct Finding {
@@ -46,17 +49,21 @@ impl Finding {
     }
 }
 
+/// The time that a `Date` tells.
+pub fn told_time(date: &http::HeaderValue) -> Option<Timestamp> {
+    rfc2822::parse(date.to_str().ok()?).ok().map(|told| told.timestamp())
+}
+
 /// How far a server's clock is from ours, by the `Date` of its answer.
 pub fn clock_skew(date: Option<&http::HeaderValue>, now: Timestamp) -> Finding {
-    let what = "clock";
-    let theirs = date.and_then(|date| date.to_str().ok()).and_then(|date| rfc2822::parse(date).ok());
-    let Some(theirs) = theirs else {
+    let what = CLOCK;
+    let Some(theirs) = date.and_then(told_time) else {
         return Finding {
             what: what.to_owned(),
             found: Found::Well("the source does not tell its time".to_owned()),
         };
     };
-    let seconds = now.as_second() - theirs.timestamp().as_second();
+    let seconds = now.as_second() - theirs.as_second();
     let said = match seconds {
         0 => "this machine's clock and the source's agree".to_owned(),
         1.. => format!("this machine's clock is {seconds} s ahead of the source's"),

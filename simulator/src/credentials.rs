@@ -35,3 +35,7 @@ pub const FOLIO_TENANT: &str = "diku";
 pub const FOLIO_USERNAME: &str = "integration_user";
 /// That user's password.
 pub const FOLIO_PASSWORD: &str = "simulated-folio-password-&+%=: é";
+/// The scope of REST resources.
+pub const REST_SCOPE: &str = "urn:opc:resource:consumer::all";
+/// The SAML assertion that the identity domain accepts for the user.
+pub const SAML_ASSERTION: &str = "<saml2:Assertion>integration.user@example.com</saml2:Assertion>";

@@ -143,6 +143,11 @@ pub struct TokenFaults {
     pub allowed_grants: Vec<Grant>,
     /// The client id and secret are taken from the Authorization header alone, not from the body.
     pub basic_only: bool,
+    /// A refresh token is good for one use.
+    pub refresh_once: bool,
+    /// So many times a token is issued, and with a refresh token that is spent, then the connection is closed
+    /// without an answer.
+    pub issue_then_drop: Times,
     /// Once, when so many API requests have carried a good token: every token issued so far is revoked.
     pub revoke_after_requests: Option<u64>,
     /// What happens before the endpoint looks at the request. `unauthorized` and `forbidden` answer here
@@ -157,6 +162,8 @@ impl Default for TokenFaults {
             expires_in_milliseconds: false,
             allowed_grants: Vec::new(),
             basic_only: false,
+            refresh_once: false,
+            issue_then_drop: Times::default(),
             revoke_after_requests: None,
             outage: Outage::default(),
         }
@@ -175,6 +182,8 @@ pub enum Grant {
     JwtBearer,
     /// A refresh token.
     RefreshToken,
+    /// A SAML assertion (`urn:ietf:params:oauth:grant-type:saml2-bearer`).
+    Saml2Bearer,
 }
 
 /// How a `Location` header is written. All forms but `Missing` name the created resource.

@@ -12,18 +12,19 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{HeaderMap, StatusCode, header};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answer::{self, Ended};
+use crate::answer::{self, Ended, Marked};
 use crate::credentials;
 use crate::faults::Grant;
 use crate::world::World;
 
 const JWT_BEARER_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const SAML2_BEARER_GRANT: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
 const JWT_BEARER_CLIENT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const OFFLINE_ACCESS: &str = "offline_access";
 /// A refresh token's life: a week, as an identity domain's default.
@@ -42,6 +43,8 @@ pub(crate) enum Scope {
     Batch,
     /// The EPM environment.
     Epm,
+    /// REST resources, which a user's name and password open too.
+    Rest,
 }
 
 impl Scope {
@@ -50,6 +53,7 @@ impl Scope {
             Self::Boss => credentials::BOSS_SCOPE,
             Self::Batch => credentials::BATCH_SCOPE,
             Self::Epm => credentials::EPM_SCOPE,
+            Self::Rest => credentials::REST_SCOPE,
         }
     }
 }
@@ -60,6 +64,14 @@ pub(crate) fn routes() -> Router<Arc<World>> {
 
 /// 401 without a good token, 403 with one for something else.
 pub(crate) fn authorize(world: &World, headers: &HeaderMap, scope: Scope) -> Result<(), Ended> {
+    if let Some((user, password)) = basic_credentials(headers).filter(|_| scope == Scope::Rest) {
+        let is_good = user == credentials::USERNAME && password == credentials::PASSWORD;
+        return if is_good {
+            Ok(())
+        } else {
+            Err(answer::unauthorized("Wrong user name or password.").into())
+        };
+    }
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some((scheme, token)) = value.split_once(' ') else {
         return Err(answer::unauthorized("No access token was sent.").into());
@@ -125,7 +137,11 @@ fn unchecked_times(algorithm: Algorithm) -> Validation {
 async fn token(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Result<Response, Ended> {
     world.outage(&world.faults().token.outage, "token", "")?;
     let form: HashMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
+    let drops = world.faults().token.issue_then_drop;
     match grant(&world, &headers, &form) {
+        Ok(_) if world.change(|state| state.occurs(drops, "token.issue_then_drop", ""))? => {
+            Ok(answer::hang_up().by("issue_then_drop"))
+        }
         Ok(granted) => issue(&world, &granted),
         Err(refusal) => Ok(refusal.into_answer()),
     }
@@ -172,6 +188,7 @@ fn grant(world: &World, headers: &HeaderMap, form: &Form) -> Result<Granted, Ref
         "password" => Grant::Password,
         "client_credentials" => Grant::ClientCredentials,
         JWT_BEARER_GRANT => Grant::JwtBearer,
+        SAML2_BEARER_GRANT => Grant::Saml2Bearer,
         "refresh_token" => Grant::RefreshToken,
         _ => return Err(refuse("unsupported_grant_type", "The grant type is not supported.")),
     };
@@ -184,6 +201,12 @@ fn grant(world: &World, headers: &HeaderMap, form: &Form) -> Result<Granted, Ref
         Grant::ClientCredentials => {}
         Grant::JwtBearer => check_assertion(world, field(form, "assertion"), credentials::USERNAME)
             .map_err(|description| refuse("invalid_grant", description))?,
+        Grant::Saml2Bearer => {
+            let assertion = URL_SAFE_NO_PAD.decode(field(form, "assertion").trim_end_matches('=')).ok();
+            if assertion.as_deref() != Some(credentials::SAML_ASSERTION.as_bytes()) {
+                return Err(refuse("invalid_grant", "The SAML assertion is invalid or expired."));
+            }
+        }
         Grant::RefreshToken => return refresh(world, form),
     }
     requested_scope(field(form, "scope"))
@@ -196,8 +219,8 @@ fn requested_scope(scopes: &str) -> Result<Granted, Refusal> {
     let [wanted] = wanted.as_slice() else {
         return Err(refuse("invalid_scope", "Exactly one resource scope must be requested."));
     };
-    let known =
-        [Scope::Boss, Scope::Batch, Scope::Epm].map(Scope::name).into_iter().find(|known| known == wanted);
+    let known = [Scope::Boss, Scope::Batch, Scope::Epm, Scope::Rest];
+    let known = known.map(Scope::name).into_iter().find(|known| known == wanted);
     match known {
         Some(scope) => Ok(Granted { scope, with_refresh_token }),
         None => Err(refuse("invalid_scope", "The requested scope is invalid or unknown.")),
@@ -256,6 +279,16 @@ fn refresh(world: &World, form: &Form) -> Result<Granted, Refusal> {
     let granted = requested_scope(if asked.is_empty() { &claims.scope } else { asked })?;
     if granted.scope != claims.scope {
         return Err(refuse("invalid_scope", "The scope exceeds that of the refresh token."));
+    }
+    if world.faults().token.refresh_once {
+        let spent = world.store.change(|state| {
+            let is_spent = state.rest.spent_refresh_tokens.contains(&claims.jti);
+            state.rest.spent_refresh_tokens.push(claims.jti);
+            is_spent
+        });
+        if !matches!(spent, Ok(false)) {
+            return Err(refuse("invalid_grant", "The refresh token has been used."));
+        }
     }
     Ok(Granted { with_refresh_token: true, ..granted })
 }
@@ -328,6 +361,21 @@ fn issue(world: &World, granted: &Granted) -> Result<Response, Ended> {
         }
     }
     Ok(answer::json_body(StatusCode::OK, &body))
+}
+
+impl crate::Simulator {
+    /// A refresh token, as a user gets it who has authorised the client for a scope.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Folder`] if that cannot be kept.
+    pub fn refresh_token(&self, scope: &str) -> Result<String, crate::Error> {
+        let token = new_token(&self.world, TokenKind::Refresh, scope, REFRESH_SECONDS);
+        token.map_err(|_| crate::Error::Folder {
+            path: self.world.folder.path().to_owned(),
+            source: std::io::Error::other("the token could not be noted"),
+        })
+    }
 }
 
 fn new_token(world: &World, kind: TokenKind, scope: &str, life: i64) -> Result<String, Ended> {

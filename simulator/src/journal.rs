@@ -56,6 +56,10 @@ pub enum Operation {
     UploadIds,
     /// A link to a file that FOLIO has exported.
     Link,
+    /// What a REST resource says of itself.
+    DescribeResource,
+    /// A page of a REST resource, or of a child of one of its rows.
+    ReadResource,
     /// Anything else.
     Other,
 }
@@ -91,6 +95,9 @@ impl Operation {
             [.., "jobrequests"] if post => Self::SubmitJob,
             [.., "jobrequests"] => Self::ListJobs,
             [.., "jobrequests", _] | [.., "jobrequests", _, "jobstatus"] => Self::JobStatus,
+            [root, "resources", _, .., "describe"] if root.ends_with("restapi") => Self::DescribeResource,
+            [root, "resources"] if root.ends_with("restapi") => Self::DescribeResource,
+            [root, "resources", _, _, ..] if root.ends_with("restapi") => Self::ReadResource,
             _ => Self::Other,
         }
     }

@@ -58,7 +58,7 @@ pub use folio::{
     Damage, Dialect, FolioArchive, FolioFaults, FolioFile, FolioJob, FolioLoginFaults, FolioMember,
     FolioOutputFaults, FolioProfile, FolioScenario, FolioStorageFaults, Platform,
 };
-pub use fusion::rest::{RestFaults, RestScenario};
+pub use fusion::rest::{Churn, Fate, RestFaults, RestRow, RestScenario};
 pub use journal::{Entry, JOURNAL_FILE, Journal, Operation};
 pub use scenario::{Format, MemberSize, PlantedJob, Producer, Scenario};
 

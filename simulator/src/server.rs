@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -114,7 +114,11 @@ async fn serve(stream: TcpStream, router: Router, stop: CancellationToken) {
 async fn record(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let mut line = world.journal.begin(&parts, world.clock.now());
-    let answer = next.run(Request::from_parts(parts, body)).await;
+    let mut answer = next.run(Request::from_parts(parts, body)).await;
+    let now = world.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&now) {
+        answer.headers_mut().insert(header::DATE, date);
+    }
     let is_hang_up = answer.extensions().get::<HangUp>().is_some();
     line.note(|entry| {
         entry.status = (!is_hang_up).then(|| answer.status().as_u16());

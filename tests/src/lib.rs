@@ -42,6 +42,8 @@ pub struct Setup {
     /// What the table of the connection `folio-demo` says besides where it leads, instead of the usual: its login and
     /// its `storage_hosts`. `{storage}` stands for the simulated storage's host.
     pub folio: Option<String>,
+    /// The connection's `scopes` instead of all that there are.
+    pub scopes: Option<String>,
     /// More lines of the destination's table.
     pub destination: String,
     /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
@@ -203,6 +205,12 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         credentials::CLIENT_ID,
         toml_text(credentials::CLIENT_SECRET),
     );
+    let all_scopes = format!(
+        "batch = '{}', boss = '{}', rest = '{}'",
+        credentials::BATCH_SCOPE,
+        credentials::BOSS_SCOPE,
+        credentials::REST_SCOPE
+    );
     let store = format!(
         "store = {{ endpoint = \"{endpoint}\", region = \"us-east-1\", access_key_id = \"{}\", secret_access_key = \"{}\" }}",
         key.access_key_id,
@@ -232,7 +240,7 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         [connections.fusion-demo]
         type = "fusion"
         base_url = "{base_url}"
-        scopes = {{ batch = "{batch}", boss = "{boss}" }}
+        scopes = {{ {scopes} }}
         job = {{ timeout_seconds = 900 }}
         {auth}
         {connection}
@@ -245,9 +253,12 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         base_url = simulator.base_url(),
         tenant = credentials::FOLIO_TENANT,
         folio = folio.replace("{storage}", simulator.storage_url().trim_start_matches("http://")),
-        batch = credentials::BATCH_SCOPE,
-        boss = credentials::BOSS_SCOPE,
-        auth = setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()),
+        scopes = setup.scopes.as_deref().unwrap_or(&all_scopes),
+        auth =
+            setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()).replace(
+                "{refresh_token}",
+                &simulator.refresh_token(credentials::REST_SCOPE).expect("a token")
+            ),
         connection = setup.connection,
         epm = setup
             .epm

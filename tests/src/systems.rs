@@ -1,7 +1,7 @@
 //! The systems that jobs run in, as the crash matrix knows them.
 
 use serde_json::{Value, json};
-use simulator::{EpmScenario, FolioScenario, MemberSize, Scenario, Simulator};
+use simulator::{EpmScenario, FolioScenario, MemberSize, RestScenario, Scenario, Simulator};
 
 /// A system, and a run in it.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ pub struct System {
 }
 
 /// Every system.
-pub const ALL: [System; 3] = [FUSION_EXTRACT, EPM_JOB, FOLIO_EXPORT];
+pub const ALL: [System; 4] = [FUSION_EXTRACT, FUSION_REST, EPM_JOB, FOLIO_EXPORT];
 
 /// Oracle Fusion Data Extraction.
 pub const FUSION_EXTRACT: System = System {
@@ -32,6 +32,33 @@ pub const FUSION_EXTRACT: System = System {
     jobs: |simulator| simulator.journal().jobs_submitted(),
     seen_by_a_person: None,
 };
+
+/// Fusion REST resources, an increment of one with children. Nothing runs at the source.
+pub const FUSION_REST: System = System {
+    kind: "fusion_rest",
+    connection: "fusion-demo",
+    event: rest_event,
+    small: small_rest,
+    jobs: |_| 1,
+    seen_by_a_person: None,
+};
+
+fn rest_event() -> Value {
+    json!({
+        "connection": "fusion-demo",
+        "export": {
+            "kind": "fusion_rest", "resource": "invoices", "expand": ["invoiceLines"], "incremental": {},
+            "pages_per_file": 1,
+        },
+        "destination": "lake",
+        "run_key": "invoices-2026-11-21T06",
+    })
+}
+
+fn small_rest() -> Scenario {
+    let rest = RestScenario { rows: 700, ..RestScenario::default() };
+    Scenario { rest, ..Scenario::default() }
+}
 
 /// Oracle EPM Data Integration.
 pub const EPM_JOB: System = System {

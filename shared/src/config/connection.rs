@@ -45,10 +45,18 @@ impl Connection {
 pub struct FusionConnection {
     /// The pod, for instance `https://fa-example-saasfaprod1.fa.ocs.oraclecloud.com`.
     pub base_url: Url,
-    /// How tokens are obtained.
-    pub auth: OAuth,
+    /// How tokens are obtained. Exports of the kind `fusion_extract` need it.
+    pub auth: Option<OAuth>,
     /// One scope an API: a token has one audience.
+    #[serde(default)]
     pub scopes: FusionScopes,
+    /// A user's name and password, for REST resources where no `scopes.rest` is given.
+    pub basic: Option<BasicLogin>,
+    /// A token that was obtained elsewhere, for REST resources where no `scopes.rest` is given.
+    pub bearer: Option<BearerToken>,
+    /// How REST resources are read.
+    #[serde(default)]
+    pub rest: RestSettings,
     /// Whether the run key is also sent as `clientRequestUuid`; a pod that rejects unknown fields needs `false`.
     #[serde(default = "yes")]
     pub client_request_uuid: bool,
@@ -64,13 +72,49 @@ pub struct FusionConnection {
 }
 
 /// The OAuth scopes of a Fusion pod, for instance `urn:opc:resource:fusion:<pod>:saas-batch/`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FusionScopes {
-    /// For `saas-batch`: submitting, polling, files.
-    pub batch: String,
+    /// For `saas-batch`: submitting, polling, files. Exports of the kind `fusion_extract` need it.
+    pub batch: Option<String>,
     /// For BOSS: extract definitions and groups. Needed only by exports that name them.
     pub boss: Option<String>,
+    /// For REST resources, for instance `urn:opc:resource:consumer::all`.
+    pub rest: Option<String>,
+}
+
+/// A user's name and password, sent with each call (HTTP Basic).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BasicLogin {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+/// A token that somebody else obtains and keeps fresh: a single sign-on's, say.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BearerToken {
+    /// The token. It is read anew every five minutes, as all configuration is.
+    pub token: SecretString,
+}
+
+/// How a pod's REST resources are read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RestSettings {
+    /// How many requests the connection may make in any hour, over all processes; 0 for no limit.
+    pub requests_per_hour: u32,
+    /// How many pages are asked for at once.
+    pub parallel_pages: usize,
+}
+
+impl Default for RestSettings {
+    fn default() -> Self {
+        Self { requests_per_hour: 5000, parallel_pages: 4 }
+    }
 }
 
 /// The form of dates in `runAtTimes`.
@@ -103,6 +147,10 @@ pub struct OAuth {
     pub username: Option<String>,
     /// The user's password, for the grant `password`.
     pub password: Option<SecretString>,
+    /// A SAML 2.0 assertion, as XML or in base64url, for the grant `saml2_bearer`. It is read anew every five minutes.
+    pub assertion: Option<SecretString>,
+    /// The first refresh token, for the grant `refresh_token`; those that follow it are kept in the work bucket.
+    pub refresh_token: Option<SecretString>,
     /// An RSA private key (PEM), for `jwt_bearer` and `private_key_jwt`.
     pub private_key: Option<SecretString>,
     /// The key's id (`kid`) as the identity domain knows it.
@@ -135,6 +183,10 @@ pub enum Grant {
     Password,
     /// An assertion about a user, signed by the client.
     JwtBearer,
+    /// An assertion about a user, issued by an identity provider (RFC 7522).
+    Saml2Bearer,
+    /// A refresh token, from a user who has authorised the client; each may be good for one use.
+    RefreshToken,
 }
 
 /// Polling and time-outs of jobs.

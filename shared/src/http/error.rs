@@ -171,6 +171,9 @@ pub enum Failure {
     /// No token, for another reason.
     #[error("no access token")]
     Token(#[source] Box<HttpError>),
+    /// No token: where the refresh token is kept cannot be used now, or holds what it should not.
+    #[error("no refresh token: {0}")]
+    TokenKept(#[source] Box<Error>),
     /// An answer to a download that breaks HTTP's own rules.
     #[error("the download cannot be trusted: {0}")]
     Range(String),
@@ -266,6 +269,15 @@ fn of(size: Option<u64>) -> String {
 
 impl From<HttpError> for Error {
     fn from(error: HttpError) -> Error {
+        // Where a refresh token is kept, errors have their names already.
+        if let Failure::Token(inner) = &error.failure
+            && let Failure::TokenKept(kept) = &inner.failure
+        {
+            return match kept.retryable() {
+                true => Error::store_unavailable(error.to_string()).because(error),
+                false => Error::auth_rejected(error.to_string()).because(error),
+            };
+        }
         // The token endpoint's own failure says what kind this is; the call around it says what for.
         let deciding = match &error.failure {
             Failure::Token(inner) => &inner.failure,
@@ -286,6 +298,7 @@ impl From<HttpError> for Error {
             | Failure::Malformed { .. }
             | Failure::Redirect(_)
             | Failure::Range(_)
+            | Failure::TokenKept(_)
             | Failure::Token(_) => Error::contract_broken,
             Failure::TooLarge { .. } => Error::limit_exceeded,
         };

@@ -28,9 +28,10 @@ pub use epm::EpmJob;
 pub use folio::FolioExport;
 pub use fusion::Wrap;
 pub use fusion::extract::FusionExtract;
+pub use fusion::rest::FusionRest;
 
 /// Every kind of export that a source runs.
-pub const KINDS: [About; 3] = [fusion::extract::ABOUT, epm::ABOUT, folio::ABOUT];
+pub const KINDS: [About; 4] = [fusion::extract::ABOUT, fusion::rest::ABOUT, epm::ABOUT, folio::ABOUT];
 
 /// What to export, by kind; each kind has its own fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,8 @@ pub enum Export {
     EpmJob(EpmJob),
     /// A data export of FOLIO.
     FolioExport(FolioExport),
+    /// The rows of a Fusion REST resource.
+    FusionRest(FusionRest),
     /// A file of this machine, which the command line lands: no source runs it.
     File(LocalFile),
 }
@@ -61,6 +64,7 @@ impl Export {
             Self::FusionExtract(_) => "fusion_extract",
             Self::EpmJob(_) => "epm_job",
             Self::FolioExport(_) => "folio_export",
+            Self::FusionRest(_) => "fusion_rest",
             Self::File(_) => "file",
         }
     }
@@ -71,6 +75,7 @@ impl Export {
             Self::FusionExtract(export) => &export.extract,
             Self::EpmJob(export) => &export.job_name,
             Self::FolioExport(export) => export.name(),
+            Self::FusionRest(export) => &export.resource,
             Self::File(file) => &file.name,
         }
     }
@@ -79,7 +84,7 @@ impl Export {
     pub fn recurs(&self) -> bool {
         match self {
             Self::FusionExtract(export) => export.recurs(),
-            Self::EpmJob(_) | Self::FolioExport(_) | Self::File(_) => false,
+            Self::FusionRest(_) | Self::EpmJob(_) | Self::FolioExport(_) | Self::File(_) => false,
         }
     }
 
@@ -89,6 +94,7 @@ impl Export {
             Self::FusionExtract(export) => export.allow_empty,
             Self::EpmJob(export) => export.allow_empty,
             Self::FolioExport(export) => export.allow_empty,
+            Self::FusionRest(export) => export.allow_empty,
             Self::File(_) => false,
         }
     }
@@ -286,14 +292,15 @@ pub struct Means<'a> {
 
 /// Opens the source behind a connection. Nothing is called yet.
 pub fn open(name: &ConnectionName, connection: &Connection, means: Means<'_>) -> Result<Arc<dyn Source>> {
-    let Means { clock, work, wrap } = means;
     Ok(match connection {
-        Connection::Epm(epm) => Arc::new(epm::EpmSource::wrapped(name.clone(), epm, work, clock, wrap)?),
-        Connection::Fusion(fusion) => {
-            Arc::new(fusion::FusionExtractSource::wrapped(name.clone(), fusion, clock, wrap)?)
+        Connection::Epm(epm) => {
+            let Means { clock, work, wrap } = means;
+            Arc::new(epm::EpmSource::wrapped(name.clone(), epm, work, clock, wrap)?)
         }
         Connection::Folio(folio) => {
+            let Means { clock, work, wrap } = means;
             Arc::new(folio::FolioSource::new(name.clone(), folio, clock, work, wrap)?)
         }
+        Connection::Fusion(fusion) => Arc::new(fusion::FusionSource::open(name.clone(), fusion, means)?),
     })
 }

@@ -55,6 +55,16 @@ pub fn swept(of: &JobRef) -> String {
     format!("swept/{}/{}.json", of.connection, of.job_request_id)
 }
 
+/// Where it is kept how many requests a connection has made lately.
+pub fn request_budget(connection: &ConnectionName) -> String {
+    format!("budgets/{connection}.json")
+}
+
+/// Where the refresh token of a connection is kept, encrypted.
+pub fn refresh_token(connection: &ConnectionName) -> String {
+    format!("tokens/{connection}.json")
+}
+
 /// The prefix of a connection's jobs.
 pub fn jobs(of: &ConnectionName) -> String {
     format!("{JOBS}{of}/")

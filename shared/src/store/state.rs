@@ -146,8 +146,26 @@ impl WorkState {
         watermark: &Watermark,
         unchanged_since: Option<&str>,
     ) -> Result<bool, StoreError> {
+        self.write_shared_document(key, watermark, unchanged_since).await
+    }
+
+    /// A document that several processes change, and the `ETag` to change it by.
+    pub async fn shared_document<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<(T, String)>, StoreError> {
+        self.read(key).await
+    }
+
+    /// Writes such a document if nobody has changed it: with no `ETag` if there is none yet. Whether it is written.
+    pub async fn write_shared_document<T: Serialize>(
+        &self,
+        key: &str,
+        document: &T,
+        unchanged_since: Option<&str>,
+    ) -> Result<bool, StoreError> {
         let condition = unchanged_since.map_or(Condition::Absent, Condition::Unchanged);
-        Ok(matches!(self.store.put(key, json(watermark, key)?, condition).await?, Written::Done(_)))
+        Ok(matches!(self.store.put(key, json(document, key)?, condition).await?, Written::Done(_)))
     }
 
     /// What was asked for.

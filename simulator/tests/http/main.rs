@@ -10,6 +10,7 @@ mod epm;
 mod files;
 mod folio;
 mod listing;
+mod rest;
 mod restart;
 mod secrets;
 mod status;

@@ -2,8 +2,10 @@
 
 mod assertion;
 mod basic;
+mod fixed;
 mod oauth;
 mod okapi;
+mod rotation;
 
 use std::fmt;
 
@@ -14,6 +16,7 @@ use url::Url;
 use super::error::HttpError;
 
 pub use basic::BasicAuthorizer;
+pub use fixed::FixedCredential;
 pub use oauth::{OAuthTokens, ScopedToken};
 pub use okapi::OkapiTokens;
 

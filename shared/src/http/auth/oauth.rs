@@ -1,4 +1,4 @@
-//! OAuth 2.0 tokens (RFC 6749, 7523): one a scope, cached until shortly before it expires.
+//! OAuth 2.0 tokens (RFC 6749, 7522, 7523): one a scope, cached until shortly before it expires.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64_URL};
 use http::{HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -15,12 +15,15 @@ use serde::Deserialize;
 use url::{Origin, Url};
 
 use super::assertion::Signer;
+use super::rotation::{Claim, Rotation, Turn};
 use super::{Authorizer, Credential};
 use crate::config::{ClientAuth, Grant, OAuth};
 use crate::error::{Error, Result};
 use crate::http::client::{Client, Request};
 use crate::http::error::{Exchange, Failure, HttpError};
+use crate::store::WorkState;
 
+const SAML2_BEARER: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -43,6 +46,7 @@ pub struct OAuthTokens {
     settings: OAuth,
     client: Client,
     signer: Option<Signer>,
+    rotation: Option<Rotation>,
     state: Mutex<State>,
     /// Held while a token is fetched: callers behind it find the token in the cache.
     fetching: tokio::sync::Mutex<()>,
@@ -53,11 +57,14 @@ struct State {
     tokens: HashMap<String, Token>,
     refusal: Option<Refusal>,
     issued: u64,
+    /// The token that a server refused last: one that is kept for other processes may be the same.
+    refused: Option<SecretString>,
 }
 
 #[derive(Clone)]
 struct Token {
     credential: Credential,
+    secret: SecretString,
     renew_at: Timestamp,
 }
 
@@ -89,11 +96,40 @@ impl OAuthTokens {
     ///
     /// `InvalidConfig` where the grant or the client's authentication lacks what it needs.
     pub fn new(settings: &OAuth, client: Client) -> Result<Arc<Self>> {
+        if settings.grant == Grant::RefreshToken {
+            return Err(Error::invalid_config(
+                "auth.grant refresh_token is not one that this connection takes",
+            ));
+        }
+        Self::build(settings, client, None)
+    }
+
+    /// The same, for a connection that has a place where its refresh token is kept: the grant `refresh_token` too.
+    pub fn keeping_at(key: String, work: WorkState, settings: &OAuth, client: Client) -> Result<Arc<Self>> {
+        let rotation = match (&settings.refresh_token, settings.grant) {
+            (Some(first), Grant::RefreshToken) => {
+                Some(Rotation::new(work, key, Arc::clone(&client.clock), first.clone()))
+            }
+            _ => None,
+        };
+        Self::build(settings, client, rotation)
+    }
+
+    fn build(settings: &OAuth, client: Client, rotation: Option<Rotation>) -> Result<Arc<Self>> {
         let lacks =
             |key: &str, by: &str| Error::invalid_config(format!("auth.{key} is missing: {by} needs it"));
         if settings.grant == Grant::Password {
             settings.username.as_ref().ok_or_else(|| lacks("username", "the grant password"))?;
             settings.password.as_ref().ok_or_else(|| lacks("password", "the grant password"))?;
+        }
+        if settings.grant == Grant::Saml2Bearer {
+            settings.assertion.as_ref().ok_or_else(|| lacks("assertion", "the grant saml2_bearer"))?;
+        }
+        if settings.grant == Grant::RefreshToken {
+            settings
+                .refresh_token
+                .as_ref()
+                .ok_or_else(|| lacks("refresh_token", "the grant refresh_token"))?;
         }
         if settings.client_auth != ClientAuth::PrivateKeyJwt {
             settings.client_secret.as_ref().ok_or_else(|| lacks("client_secret", "this client_auth"))?;
@@ -105,15 +141,21 @@ impl OAuthTokens {
             None if needs_key => return Err(lacks("private_key", "signing assertions")),
             None => None,
         };
-        for secret in
-            [&settings.client_secret, &settings.password, &settings.private_key].into_iter().flatten()
-        {
+        let secrets = [
+            &settings.client_secret,
+            &settings.password,
+            &settings.private_key,
+            &settings.assertion,
+            &settings.refresh_token,
+        ];
+        for secret in secrets.into_iter().flatten() {
             client.redactor().remember(secret);
         }
         Ok(Arc::new(Self {
             settings: settings.clone(),
             client,
             signer,
+            rotation,
             state: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         }))
@@ -157,26 +199,98 @@ impl OAuthTokens {
     }
 
     async fn fetch(&self, scope: &str) -> Result<Issued, HttpError> {
-        let answer = self.client.call(&self.request(scope)?).await?;
+        match &self.rotation {
+            Some(rotation) => self.rotate(rotation, scope).await,
+            None => Ok(self.ask(scope, None).await?.0),
+        }
+    }
+
+    /// Takes the token that another process has obtained, or obtains one with the refresh token.
+    async fn rotate(&self, rotation: &Rotation, scope: &str) -> Result<Issued, HttpError> {
+        let kept = |error: Error| HttpError::new(self.exchange(), Failure::TokenKept(Box::new(error)));
+        let refused = self.state.lock().unwrap_or_else(PoisonError::into_inner).refused.clone();
+        let claim = match rotation.turn(scope, refused.as_ref()).await.map_err(kept)? {
+            Turn::Ours(claim) => claim,
+            Turn::Token(secret, until) => {
+                self.client.redactor().remember(&secret);
+                let lifetime = until.duration_since(self.client.clock.now());
+                let bearer =
+                    bearer(&secret).ok_or_else(|| self.unsendable("the kept token is not one line"))?;
+                return Ok(Issued { bearer, secret, lifetime: lifetime.try_into().unwrap_or_default() });
+            }
+        };
+        self.client.redactor().remember(&claim.refresh_token);
+        match self.ask(scope, Some(&claim.refresh_token)).await {
+            Ok((issued, next)) => {
+                let expires_at = later(self.client.clock.now(), issued.lifetime);
+                let next = next.as_ref();
+                rotation.keep(&claim, scope, &issued.secret, expires_at, next).await.map_err(kept)?;
+                Ok(issued)
+            }
+            Err(error) => {
+                let given_up = rotation.give_up(&claim, error.outcome_is_unknown()).await;
+                let error = self.told(error, &claim);
+                match given_up {
+                    Ok(()) => Err(error),
+                    // What the token endpoint said matters more; a claim that stays is taken over after its lease.
+                    Err(left) => {
+                        tracing::warn!(error = left.line(), "the claim on the refresh token stays");
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A refused refresh token cannot be helped by calling again: it says what a person must do.
+    fn told(&self, error: HttpError, claim: &Claim) -> HttpError {
+        let Failure::Status { status, problem, .. } = error.failure() else { return error };
+        if !status.is_client_error() || crate::http::retry::is_transient(*status) {
+            return error;
+        }
+        let why = match claim.may_be_spent {
+            true => "a process that used the refresh token before could not keep the next one",
+            false => "the refresh token is not accepted",
+        };
+        let said = problem.as_ref().map(|problem| format!(", {problem}")).unwrap_or_default();
+        let until = later(self.client.clock.now(), REFUSAL_REMEMBERED);
+        let said = format!(
+            "{status}{said}; {why}: authorise the connection anew and put the new refresh token into auth.refresh_token"
+        );
+        let refusal = Refusal { until, scope: None, said: said.clone() };
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(refusal);
+        self.refused_login(said)
+    }
+
+    /// Asks the token endpoint; returns the next refresh token too, where it gives one.
+    async fn ask(
+        &self,
+        scope: &str,
+        refresh_token: Option<&SecretString>,
+    ) -> Result<(Issued, Option<SecretString>), HttpError> {
+        let answer = self.client.call(&self.request(scope, refresh_token)?).await?;
         let answered: Answered = answer.json()?;
         let kind = answered.token_type.as_deref().unwrap_or("Bearer");
         // Fusion's relay says JWT and means a bearer token.
         if !kind.eq_ignore_ascii_case("bearer") && !kind.eq_ignore_ascii_case("jwt") {
             return Err(answer.malformed("token_type", &format!("{kind:?} is not Bearer")));
         }
-        self.client.redactor().remember(&answered.access_token);
-        let token = answered.access_token.expose_secret();
-        match HeaderValue::from_str(&format!("Bearer {token}")) {
-            Ok(bearer) if !token.trim().is_empty() => {
-                Ok(Issued { bearer, lifetime: lifetime(answered.expires_in.as_ref()) })
+        for secret in [Some(&answered.access_token), answered.refresh_token.as_ref()].into_iter().flatten() {
+            self.client.redactor().remember(secret);
+        }
+        match bearer(&answered.access_token) {
+            Some(bearer) => {
+                let lifetime = lifetime(answered.expires_in.as_ref());
+                let issued = Issued { bearer, secret: answered.access_token, lifetime };
+                Ok((issued, answered.refresh_token))
             }
-            _ => Err(answer.malformed("access_token", "it is not one line of visible characters")),
+            None => Err(answer.malformed("access_token", "it is not one line of visible characters")),
         }
     }
 
     /// The request for a token of this scope. It changes nothing that matters, so a lost answer is asked
-    /// for again; not so with an assertion, which a server takes only once.
-    fn request(&self, scope: &str) -> Result<Request, HttpError> {
+    /// for again; not so with an assertion or a refresh token, which a server takes only once.
+    fn request(&self, scope: &str, refresh_token: Option<&SecretString>) -> Result<Request, HttpError> {
         let settings = &self.settings;
         let now = self.client.clock.now();
         let sign = |subject: &str| match &self.signer {
@@ -197,6 +311,14 @@ impl OAuthTokens {
                 let subject = settings.username.as_deref().unwrap_or(&settings.client_id);
                 secrets.push(("assertion", sign(subject)?));
             }
+            Grant::Saml2Bearer => {
+                fields.push(("grant_type", SAML2_BEARER));
+                secrets.push(("assertion", encoded(&settings.assertion.clone().unwrap_or_default())));
+            }
+            Grant::RefreshToken => {
+                fields.push(("grant_type", "refresh_token"));
+                secrets.push(("refresh_token", refresh_token.cloned().unwrap_or_default()));
+            }
         }
         match settings.client_auth {
             ClientAuth::Basic => {}
@@ -211,10 +333,11 @@ impl OAuthTokens {
             }
         }
         fields.extend(secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())));
-        let is_signed =
-            settings.grant == Grant::JwtBearer || settings.client_auth == ClientAuth::PrivateKeyJwt;
+        let is_good_once =
+            matches!(settings.grant, Grant::JwtBearer | Grant::Saml2Bearer | Grant::RefreshToken)
+                || settings.client_auth == ClientAuth::PrivateKeyJwt;
         let request = Request::post_form(settings.token_url.clone(), &fields);
-        let request = if is_signed { request } else { request.idempotent() };
+        let request = if is_good_once { request } else { request.idempotent() };
         if settings.client_auth == ClientAuth::Basic {
             return Ok(request.secret_header(header::AUTHORIZATION, self.basic()?));
         }
@@ -237,7 +360,8 @@ impl OAuthTokens {
             state.refusal = None;
         }
         let credential = Credential::new(issued.bearer, state.issued);
-        state.tokens.insert(scope.to_owned(), Token { credential: credential.clone(), renew_at });
+        let token = Token { credential: credential.clone(), secret: issued.secret, renew_at };
+        state.tokens.insert(scope.to_owned(), token);
         credential
     }
 
@@ -274,8 +398,22 @@ impl OAuthTokens {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // Another caller may have renewed it already.
         if state.tokens.get(scope).is_some_and(|token| token.credential.serial() == refused.serial()) {
-            state.tokens.remove(scope);
+            state.refused = state.tokens.remove(scope).map(|token| token.secret);
         }
+    }
+}
+
+fn bearer(token: &SecretString) -> Option<HeaderValue> {
+    let token = token.expose_secret();
+    HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| !token.trim().is_empty())
+}
+
+/// An assertion in base64url (RFC 7522, 2.1), which it may be in already.
+fn encoded(assertion: &SecretString) -> SecretString {
+    let text = assertion.expose_secret().trim();
+    match text.starts_with('<') {
+        true => BASE64_URL.encode(text).into(),
+        false => text.into(),
     }
 }
 
@@ -298,11 +436,13 @@ struct Answered {
     access_token: SecretString,
     token_type: Option<String>,
     expires_in: Option<Lifetime>,
+    refresh_token: Option<SecretString>,
 }
 
 /// What becomes a credential.
 struct Issued {
     bearer: HeaderValue,
+    secret: SecretString,
     lifetime: Duration,
 }
 
@@ -411,6 +551,39 @@ mod tests {
         let (tokens, _) = tokens_of(&server, more);
         bearer(&tokens, &server, "urn:opc:resource:fusion:pod:saas-batch/").await;
         server.seen().remove(0)
+    }
+
+    /// RFC 7522, 2.1: the assertion travels in base64url, and only once, as a server takes it only once.
+    #[tokio::test]
+    async fn a_saml_assertion_is_sent_in_base64url_and_once() {
+        let xml = json!({ "grant": "saml2_bearer", "assertion": "<saml2:Assertion>é?</saml2:Assertion>" });
+        let seen = asked(xml.clone()).await;
+        let form = seen.form();
+        assert_eq!(form["grant_type"], "urn:ietf:params:oauth:grant-type:saml2-bearer");
+        assert_eq!(form["assertion"], "PHNhbWwyOkFzc2VydGlvbj7DqT88L3NhbWwyOkFzc2VydGlvbj4");
+        let encoded = json!({ "grant": "saml2_bearer", "assertion": form["assertion"] });
+        assert_eq!(asked(encoded).await.form()["assertion"], form["assertion"]);
+
+        let server = Scripted::start(|_, _| Reply::nothing()).await;
+        let (tokens, _) = tokens_of(&server, xml);
+        tokens.scope("a", &server.url("/")).credential().await.unwrap_err();
+        assert_eq!(server.count(), 1);
+    }
+
+    /// What a grant needs is named before anything is called.
+    #[tokio::test]
+    async fn a_grant_that_lacks_what_it_needs_is_a_wrong_configuration() {
+        let server = issuing(json!(3600)).await;
+        for (grant, lacks) in [
+            ("saml2_bearer", "auth.assertion is missing"),
+            ("refresh_token", "auth.grant refresh_token is not one that this connection takes"),
+            ("password", "auth.username is missing"),
+        ] {
+            let (client, _) = server.client();
+            let error = OAuthTokens::new(&settings(&server, json!({ "grant": grant })), client).unwrap_err();
+            assert_eq!(error.error_type().name(), "InvalidConfig");
+            assert!(error.line().contains(lacks), "{}", error.line());
+        }
     }
 
     /// RFC 6749, 4.4 and 2.3.1: the set-up that Oracle names for data extraction.

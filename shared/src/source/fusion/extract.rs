@@ -19,7 +19,7 @@ pub use self::export::{
     TimeUnit,
 };
 use self::files::Files;
-use super::pod::{Pod, Wrap};
+use super::pod::Pod;
 use crate::check::{Finding, clock_skew};
 use crate::clock::Clock;
 use crate::config::FusionConnection;
@@ -56,26 +56,26 @@ pub struct FusionExtractSource {
 }
 
 impl FusionExtractSource {
-    /// The source behind a connection; `InvalidConfig` where its settings cannot be. Nothing is called.
+    /// The source behind a connection; `InvalidConfig` where its settings cannot be, or lack what it needs. Nothing
+    /// is called.
     pub fn new(name: ConnectionName, connection: &FusionConnection, clock: Arc<dyn Clock>) -> Result<Self> {
-        Self::wrapped(name, connection, clock, None)
+        let pod = Pod::new(connection, clock, None, None)
+            .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
+        Self::at(name, connection, pod)
     }
 
-    /// The same, with something between its clients and the wire, so that a test can cut a run at any call.
-    pub fn wrapped(
-        name: ConnectionName,
-        connection: &FusionConnection,
-        clock: Arc<dyn Clock>,
-        wrap: Option<Wrap<'_>>,
-    ) -> Result<Self> {
-        let pod = Pod::new(connection, clock, wrap)
-            .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
+    /// The source at a pod; `InvalidConfig` names what the connection lacks.
+    pub(super) fn at(name: ConnectionName, connection: &FusionConnection, pod: Pod) -> Result<Self> {
+        let lacks = |key: &str| {
+            Error::invalid_config(format!("connection {name} has no {key}, which fusion_extract needs"))
+        };
+        let scope = connection.scopes.batch.as_ref().ok_or_else(|| lacks("scopes.batch"))?;
+        let batch = pod.scope(scope).ok_or_else(|| lacks("auth"))?;
+        let boss = connection.scopes.boss.as_ref().and_then(|scope| pod.scope(scope));
         let form = Form {
             client_request_uuid: connection.client_request_uuid,
             schedule_dates: connection.schedule_dates,
         };
-        let batch = pod.scope(&connection.scopes.batch);
-        let boss = connection.scopes.boss.as_ref().map(|scope| pod.scope(scope));
         Ok(Self { name, pod, batch, boss, form })
     }
 

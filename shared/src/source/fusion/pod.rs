@@ -10,6 +10,7 @@ use crate::config::{FusionConnection, HttpSettings};
 use crate::error::{Error, Result};
 use crate::http::auth::{Authorizer, OAuthTokens};
 use crate::http::{Client, HostPolicy, Transport};
+use crate::store::WorkState;
 
 /// A pod, and who calls it.
 #[derive(Debug, Clone)]
@@ -17,29 +18,35 @@ pub(super) struct Pod {
     pub(super) client: Client,
     base_url: Url,
     clock: Arc<dyn Clock>,
-    tokens: Arc<OAuthTokens>,
+    tokens: Option<Arc<OAuthTokens>>,
 }
 
 /// Puts something of a test's own between a client and the wire.
 pub type Wrap<'a> = &'a (dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Sync);
 
 impl Pod {
-    /// A pod as a connection describes it; `InvalidConfig` where that cannot be.
+    /// A pod as a connection describes it; `InvalidConfig` where that cannot be. `kept` is where a refresh token is
+    /// kept.
     pub(super) fn new(
         connection: &FusionConnection,
         clock: Arc<dyn Clock>,
+        kept: Option<(String, WorkState)>,
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let http = &connection.http;
-        // The identity domain is another server: it is called for tokens, and nowhere else.
-        let token_url = &connection.auth.token_url;
-        let identity = client("auth.token_url", token_url, &[], http, Arc::clone(&clock), wrap)?;
-        let redactor = identity.redactor().clone();
-        let tokens = OAuthTokens::new(&connection.auth, identity)?;
-        let client =
+        let pod =
             client("base_url", &connection.base_url, &http.allowed_hosts, http, Arc::clone(&clock), wrap)?;
-        let client = client.with_redactor(redactor);
-        Ok(Self { client, base_url: connection.base_url.clone(), clock, tokens })
+        let Some(auth) = &connection.auth else {
+            return Ok(Self { client: pod, base_url: connection.base_url.clone(), clock, tokens: None });
+        };
+        // The identity domain is another server: it is called for tokens, and nowhere else.
+        let identity = client("auth.token_url", &auth.token_url, &[], http, Arc::clone(&clock), wrap)?
+            .with_redactor(pod.redactor().clone());
+        let tokens = match kept {
+            Some((key, work)) => OAuthTokens::keeping_at(key, work, auth, identity)?,
+            None => OAuthTokens::new(auth, identity)?,
+        };
+        Ok(Self { client: pod, base_url: connection.base_url.clone(), clock, tokens: Some(tokens) })
     }
 
     /// The time by our clock.
@@ -47,9 +54,15 @@ impl Pod {
         self.clock.now()
     }
 
-    /// Tokens of a scope, for this pod alone.
-    pub(super) fn scope(&self, scope: &str) -> Arc<dyn Authorizer> {
-        self.tokens.scope(scope, &self.base_url)
+    /// Tokens of a scope, for this pod alone; none where the connection has no `auth`.
+    pub(super) fn scope(&self, scope: &str) -> Option<Arc<dyn Authorizer>> {
+        let tokens = self.tokens.as_ref()?;
+        Some(tokens.scope(scope, &self.base_url))
+    }
+
+    /// The pod's own address.
+    pub(super) fn base_url(&self) -> &Url {
+        &self.base_url
     }
 
     /// The URL of a resource below the base URL; each segment is encoded.

@@ -1,0 +1,139 @@
+//! Credentials that do not change while a connection is open: HTTP Basic (RFC 7617), and a token obtained elsewhere.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderValue, Method};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::{Origin, Url};
+
+use super::{Authorizer, Credential};
+use crate::error::{Error, Result};
+use crate::http::error::{Exchange, Failure, HttpError};
+use crate::http::redact::Redactor;
+
+/// One credential for the servers of one origin. Once refused it is not sent again: there is no other to try, and a
+/// few wrong passwords lock an account.
+pub struct FixedCredential {
+    credential: Credential,
+    server: Url,
+    key: &'static str,
+    is_refused: AtomicBool,
+}
+
+impl fmt::Debug for FixedCredential {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("FixedCredential").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl FixedCredential {
+    /// A user's name and password. `InvalidConfig` where the name holds a colon, which ends it (RFC 7617, 2).
+    pub fn basic(
+        username: &str,
+        password: &SecretString,
+        server: &Url,
+        redactor: &Redactor,
+    ) -> Result<Arc<Self>> {
+        if username.contains(':') {
+            return Err(Error::invalid_config("basic.username holds a colon, which HTTP Basic cannot send"));
+        }
+        redactor.remember(password);
+        let pair = SecretString::from(BASE64.encode(format!("{username}:{}", password.expose_secret())));
+        Self::new("basic.password", "Basic", &pair, server, redactor)
+    }
+
+    /// A token. `InvalidConfig` where it is not one line of visible characters.
+    pub fn bearer(token: &SecretString, server: &Url, redactor: &Redactor) -> Result<Arc<Self>> {
+        let token = SecretString::from(token.expose_secret().trim());
+        Self::new("bearer.token", "Bearer", &token, server, redactor)
+    }
+
+    fn new(
+        key: &'static str,
+        scheme: &str,
+        secret: &SecretString,
+        server: &Url,
+        redactor: &Redactor,
+    ) -> Result<Arc<Self>> {
+        redactor.remember(secret);
+        let header = HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret()))
+            .ok()
+            .filter(|_| !secret.expose_secret().is_empty())
+            .ok_or_else(|| Error::invalid_config(format!("{key} cannot be sent in a header")))?;
+        Ok(Arc::new(Self {
+            credential: Credential::new(header, 1),
+            server: server.clone(),
+            key,
+            is_refused: AtomicBool::new(false),
+        }))
+    }
+
+    fn origin(&self) -> Origin {
+        self.server.origin()
+    }
+}
+
+#[async_trait]
+impl Authorizer for FixedCredential {
+    fn covers(&self, url: &Url) -> bool {
+        url.origin() == self.origin()
+    }
+
+    async fn credential(&self) -> Result<Credential, HttpError> {
+        if self.is_refused.load(Ordering::Relaxed) {
+            let said = format!("the server refused {}, which is not sent again", self.key);
+            let exchange = Exchange::new(&Method::GET, &self.server);
+            return Err(HttpError::new(exchange, Failure::LoginRefused(said)));
+        }
+        Ok(self.credential.clone())
+    }
+
+    async fn refused(&self, _credential: &Credential) {
+        self.is_refused.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::client::Request;
+    use crate::http::scripted::{Reply, Scripted};
+
+    /// Promise 7: a password goes to its own server alone, and a refused one is sent once.
+    #[tokio::test]
+    async fn a_refused_password_is_sent_once() {
+        let server = Scripted::start(|_, _| Reply::status(401)).await;
+        let (client, _) = server.client();
+        let basic =
+            FixedCredential::basic("user", &"pass-word".into(), &server.url("/"), client.redactor()).unwrap();
+        assert!(!basic.covers(&Url::parse("https://elsewhere.example.com/").unwrap()));
+        for _ in 0..2 {
+            let request = Request::get(server.url("/a")).authorized_by(basic.clone());
+            let error = Error::from(client.call(&request).await.unwrap_err());
+            assert_eq!(error.error_type().name(), "AuthRejected", "{}", error.line());
+            assert!(!error.line().contains("pass-word"), "{}", error.line());
+        }
+        assert_eq!(server.count(), 1);
+        assert_eq!(server.seen()[0].header("authorization"), "Basic dXNlcjpwYXNzLXdvcmQ=");
+    }
+
+    /// What cannot be sent is found before anything is.
+    #[test]
+    fn what_cannot_be_a_credential_is_a_wrong_configuration() {
+        let (server, redactor) = (Url::parse("https://pod.example.com/").unwrap(), Redactor::default());
+        for refused in [
+            FixedCredential::basic("a:b", &"secret".into(), &server, &redactor),
+            FixedCredential::bearer(&"".into(), &server, &redactor),
+            FixedCredential::bearer(&"two\nlines".into(), &server, &redactor),
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.error_type().name(), "InvalidConfig");
+            assert!(!error.line().contains("lines"), "{}", error.line());
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Reads all rows of a collection in the order of their keys, while others change it.
+//!
+//! # Why nothing is missed, and nothing is read twice
+//!
+//! Rows come in ascending order of a key that no two share, and a row's key never changes. Let `K` be the last key
+//! that was taken. The first page of a batch asks for keys after `K` in that order: whatever was there throughout
+//! and comes after `K` either is on the page or comes after the page's last key. So the rule "take the page, go on
+//! after its last key" misses nothing that was there throughout, and as keys ascend it takes none twice.
+//!
+//! The other pages of a batch are asked for at the same time, by their distance from `K`. Rows that are deleted or
+//! inserted meanwhile shift what is at a distance, so such a page is taken only if its first row is the very row
+//! that was taken last, `L`. What follows `L` on that page is then what followed `L` at one moment: the same as the
+//! answer to "keys after `L`". A page that begins with any other row, or is empty, is thrown away, and the walk goes
+//! on after `L` with a new batch.
+//!
+//! Only `hasMore` and the rows decide: a page that says that nothing follows it ends the walk, one that holds fewer
+//! rows than were asked for and says that more follow does not. That the rows are ordered is not believed but seen.
+
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use serde_json::value::RawValue;
+
+use super::api::{Api, Page};
+use super::query::{Collection, Key, KeyRange};
+use super::row;
+use crate::error::{Error, ErrorType, Result};
+
+/// The most rows that a page has, whatever is asked for.
+pub(super) const MOST_ROWS: usize = 499;
+
+/// A row, and the key in it.
+pub(super) type KeyedRow = (Key, Box<RawValue>);
+
+/// A walk through the rows of a range of keys.
+#[derive(Debug)]
+pub(super) struct Walk {
+    api: Arc<Api>,
+    collection: Arc<Collection>,
+    /// What is still to be read.
+    range: KeyRange,
+    /// How many rows a page is asked for: fewer, once the server has shown that it gives no more.
+    limit: usize,
+    /// How many pages the next batch has.
+    width: usize,
+    /// How many rows there were when the range was made, where that is known: no more pages are asked for.
+    expected: Option<usize>,
+    is_done: bool,
+}
+
+impl Walk {
+    pub(super) fn new(
+        api: Arc<Api>,
+        collection: Arc<Collection>,
+        range: KeyRange,
+        expected: Option<usize>,
+    ) -> Self {
+        let width = match expected {
+            Some(_) => api.parallel_pages(),
+            // It may well be that one page holds all.
+            None => 1,
+        };
+        Self { api, collection, range, limit: MOST_ROWS, width, expected, is_done: false }
+    }
+
+    /// The next rows; none after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<KeyedRow>>> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let pages = loop {
+            match self.batch().await {
+                // The rows are wide: fewer of them at a time may fit.
+                Err(error) if error.error_type() == ErrorType::LimitExceeded && self.limit > 1 => {
+                    self.limit /= 2;
+                }
+                pages => break pages?,
+            }
+        };
+        let rows = self.accept(pages)?;
+        if let Some((last, _)) = rows.last() {
+            self.range.after = Some(last.clone());
+        }
+        self.expected = self.expected.map(|expected| expected.saturating_sub(rows.len()));
+        self.width = self.width.saturating_mul(2).min(self.api.parallel_pages());
+        Ok(Some(rows))
+    }
+
+    async fn batch(&self) -> Result<Vec<Page>> {
+        let distance = self.limit.saturating_sub(1).max(1);
+        let pages = (0..self.pages_at_once(distance)).map(|number| {
+            let url = self.collection.page(&self.range, number.saturating_mul(distance), self.limit);
+            self.api.page(url, self.collection.framework)
+        });
+        try_join_all(pages).await
+    }
+
+    fn pages_at_once(&self, distance: usize) -> usize {
+        // Pages of one row cannot overlap.
+        if self.limit < 2 {
+            return 1;
+        }
+        let needed = self.expected.map_or(usize::MAX, |rows| rows.saturating_sub(1).div_ceil(distance));
+        self.width.min(needed).max(1)
+    }
+
+    /// Takes pages as far as each goes on where the one before it ended.
+    fn accept(&mut self, pages: Vec<Page>) -> Result<Vec<KeyedRow>> {
+        let mut rows: Vec<KeyedRow> = Vec::new();
+        for (number, page) in pages.into_iter().enumerate() {
+            let (found, has_more) = (page.items.len(), page.has_more);
+            let mut keyed = self.keyed(page)?.into_iter();
+            if number > 0 {
+                let joins = keyed.next().map(|(first, _)| first) == rows.last().map(|(last, _)| last.clone());
+                if !joins {
+                    break;
+                }
+            }
+            rows.extend(keyed);
+            if !has_more {
+                self.is_done = true;
+                break;
+            }
+            if found == 0 {
+                return Err(self.broken("a page without rows says that more follow (hasMore)"));
+            }
+            if found < self.limit {
+                // The server gives fewer at a time: the pages behind this one were asked for in the wrong places.
+                self.limit = found;
+                break;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The rows of a page with their keys, which must ascend within what was asked for.
+    fn keyed(&self, page: Page) -> Result<Vec<KeyedRow>> {
+        let mut rows: Vec<KeyedRow> = Vec::with_capacity(page.items.len());
+        for item in page.items {
+            let key = row::key(&item, &self.collection.key).map_err(|why| self.broken(&why))?;
+            self.range.check(&key, &self.collection.key.name).map_err(|why| self.broken(&why))?;
+            if let Some((before, _)) = rows.last().filter(|(before, _)| *before >= key) {
+                return Err(self.broken(&match *before == key {
+                    true => format!(
+                        "two rows have {} {key}: name with export.key a field whose value no two rows share",
+                        self.collection.key.name
+                    ),
+                    false => format!(
+                        "{key} comes after {before}: rows are not ordered by {}, so that pages could miss some. Try a \
+                         later framework_version, or a numeric field as export.key",
+                        self.collection.key.name
+                    ),
+                }));
+            }
+            rows.push((key, item));
+        }
+        Ok(rows)
+    }
+
+    fn broken(&self, why: &str) -> Error {
+        Error::contract_broken(format!("reading {}: {why}", self.collection.name))
+    }
+}
