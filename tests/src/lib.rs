@@ -303,7 +303,9 @@ fn expected_of(simulator: &Simulator, job: u64, file: &ExpectedFile) -> Vec<Expe
             .map(|member| {
                 let mut bytes = Vec::new();
                 std::io::Read::read_to_end(&mut member.reader(), &mut bytes).expect("a member's bytes");
-                Expected { file: name.clone(), member: Some(member.name.clone()), rows: member.rows, bytes }
+                // An array has items, and no lines that could be counted as they stream by.
+                let rows = member.rows.filter(|_| !member.name.ends_with(".json"));
+                Expected { file: name.clone(), member: Some(member.name.clone()), rows, bytes }
             })
             .collect(),
         Landing::Copied => {

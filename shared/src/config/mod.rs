@@ -177,7 +177,10 @@ mod tests {
     async fn a_file_gives_connections_and_destinations_by_name() {
         let config = config(FILE).unwrap();
         let Connection::Fusion(pod) = config.connection(&"pod".parse().unwrap()).await.unwrap();
-        assert_eq!(pod.job.poll_seconds, 30);
+        let job = &pod.job;
+        assert_eq!((job.poll_seconds, job.settle_seconds, job.listing_lag_seconds), (30, 300, 60));
+        // Oracle's own limit for a job: `timeoutThreshold` of the documented request.
+        assert_eq!(job.timeout_seconds, 36_000);
         assert!(pod.client_request_uuid);
         assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");
         assert_eq!(config.work().await.unwrap().bucket, "work");
