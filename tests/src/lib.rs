@@ -377,13 +377,7 @@ async fn go_on(
         }
     }
     note("fetch-files");
-    let files = loop {
-        let fetched = fetch_files::fetch_files(context, event.clone(), &deadline).await?;
-        if fetched.complete {
-            break fetched.files;
-        }
-        context.clock().sleep(std::time::Duration::from_secs(fetched.wait_seconds.unwrap_or(0))).await;
-    };
+    let files = fetch(context, &event, &deadline).await?.files;
     note("unpack-upload");
     for file in files {
         let JobEvent { connection, job_request_id, destination } = event.clone();
@@ -393,6 +387,21 @@ async fn go_on(
     }
     note("publish");
     publish::publish(context, event, &deadline).await
+}
+
+/// Fetches a job's files until all are staged, waiting where the source has not everything ready.
+pub async fn fetch(
+    context: &Context,
+    event: &JobEvent,
+    deadline: &Deadline,
+) -> Result<fetch_files::FetchedFiles> {
+    loop {
+        let fetched = fetch_files::fetch_files(context, event.clone(), deadline).await?;
+        if fetched.complete {
+            return Ok(fetched);
+        }
+        context.clock().sleep(std::time::Duration::from_secs(fetched.wait_seconds.unwrap_or(0))).await;
+    }
 }
 
 /// Tells what a test has counted, also where the test runner keeps what passing tests print.

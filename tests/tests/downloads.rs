@@ -4,13 +4,12 @@
 //! `LANDFALL_DOWNLOAD_MIB` says how large the file is.
 
 use landfall::clock::Deadline;
-use landfall::context::Context;
 use landfall::event::{JobEvent, parse};
 use landfall::store::PART_BYTES;
 use landfall_tests::cut::{At, Cut, Ended, Moment, Tapped};
 use landfall_tests::matrix::{Start, Theatre};
 use landfall_tests::systems::FUSION_EXTRACT;
-use landfall_tests::{run_event, submit_event};
+use landfall_tests::{fetch, run_event, submit_event};
 use serde_json::{Value, json};
 use simulator::{Entry, MemberSize, Operation, Producer, Scenario};
 
@@ -45,18 +44,6 @@ async fn ended_job(faults: Value) -> (Theatre, JobEvent) {
     let poll = async || poll_status::poll_status(context, event.clone(), &deadline).await.unwrap();
     while poll().await.wait_seconds.is_some() {}
     (theatre, event)
-}
-
-/// Fetches until all is fetched, waiting where that is asked for.
-async fn fetch_whole(context: &Context, event: &JobEvent, deadline: &Deadline) -> landfall::Result<()> {
-    loop {
-        let fetched = fetch_files::fetch_files(context, event.clone(), deadline).await?;
-        if fetched.complete {
-            return Ok(());
-        }
-        let seconds = fetched.wait_seconds.unwrap_or(0);
-        context.clock().sleep(std::time::Duration::from_secs(seconds)).await;
-    }
 }
 
 fn downloads(theatre: &Theatre) -> Vec<Entry> {
@@ -98,7 +85,7 @@ async fn a_download_cut_twenty_times_transfers_less_than_a_tenth_more() {
     let cut = json!({ "times": CUTS, "after_bytes": step / 4, "up_to_bytes": step });
     let (theatre, event) = ended_job(json!({ "content": { "cut": cut } })).await;
     let deadline = Deadline::none(theatre.world.clock.clone());
-    fetch_whole(&theatre.world.anew(), &event, &deadline).await.unwrap();
+    fetch(&theatre.world.anew(), &event, &deadline).await.unwrap();
     let size = assert_staged(&theatre, &event).await;
     let cut = downloads(&theatre).iter().filter(|entry| !entry.complete).count() as u64;
     let transferred = theatre.world.simulator.journal().bytes_downloaded();
@@ -128,9 +115,9 @@ async fn a_download_whose_process_ends_goes_on_from_the_parts_that_are_stored() 
     }
     let context = theatre.world.anew().with_transport(Tapped::wrap(&theatre.line));
     let deadline = Deadline::none(theatre.world.clock.clone());
-    let fetch = fetch_whole(&context, &event, &deadline);
+    let fetch = fetch(&context, &event, &deadline);
     match theatre.line.run(None, Box::pin(fetch)).await {
-        Ended::ByItself(Ok(())) => {}
+        Ended::ByItself(Ok(fetched)) => assert!(fetched.complete),
         other => panic!("{other:?}"),
     }
     let size = assert_staged(&theatre, &event).await;

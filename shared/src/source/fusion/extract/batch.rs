@@ -148,6 +148,7 @@ impl<'a> Batch<'a> {
     pub(super) async fn ended(&self) -> Result<Vec<EndedJob>> {
         let Sifted { ended, unreadable } = sifted(&self.list().await?);
         if let Some(first) = unreadable.first() {
+            let first = self.pod.client.redactor().text(first);
             tracing::warn!(jobs = unreadable.len(), first, "listed jobs cannot be read, and are not swept");
         }
         Ok(ended)
@@ -659,6 +660,7 @@ mod tests {
         (ended.into_iter().map(|job| job.job_request_id.into()).collect(), unreadable)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
     fn ended_job(id: Value, changes: Value) -> Value {
         let mut job = json!({ "jobRequestId": id, "jobStatus": "SUCCEEDED", "jobRequest": {
             "jobDefinitionName": "DataExport", "description": "Nightly::Labels::Full::Daily"
