@@ -221,6 +221,8 @@ pub struct BossFaults {
     pub location: LocationForm,
     /// A `$filter` is ignored: the whole collection is answered, in pages.
     pub ignore_filter: bool,
+    /// A definition or group is missing from so many searches that would find it, after it was created.
+    pub lag_calls: u32,
     /// What happens before the endpoint looks at the request.
     pub outage: Outage,
 }
@@ -244,6 +246,10 @@ pub struct SubmitFaults {
     pub accept_then_drop: Times,
     /// The job is accepted, then a gateway answers 504.
     pub accept_then_gateway_timeout: Times,
+    /// The job is accepted, then a load balancer answers 503, as it does for an instance that goes away.
+    pub accept_then_unavailable: Times,
+    /// A `clientRequestUuid` that a job has is refused with 409. Otherwise it may be used again.
+    pub unique_client_request_uuid: bool,
     /// How the `Location` of the job is written.
     pub location: LocationForm,
     /// Unknown fields of the request (`clientRequestUuid` among them) are refused with 400. Otherwise
@@ -282,6 +288,9 @@ pub struct StatusFaults {
     pub shape: StatusShape,
     /// So many polls of a job that was accepted get 404.
     pub not_found: Times,
+    /// The job ends as `FAILED`, and as it should once somebody has started it again at the source, under its id
+    /// ([`Simulator::start_again`](crate::Simulator::start_again)).
+    pub fails_first: bool,
     /// Which occurrence (from 1) of a recurring request ends as `FAILED`.
     pub failed_occurrence: Option<u32>,
     /// What happens before the endpoint looks at the request.
@@ -300,6 +309,7 @@ impl Default for StatusFaults {
             service_retry: false,
             shape: StatusShape::default(),
             not_found: Times::default(),
+            fails_first: false,
             failed_occurrence: None,
             outage: Outage::default(),
         }
@@ -374,12 +384,16 @@ pub struct OutputFileFaults {
     pub empty_calls: u32,
     /// The last file is missing from so many calls.
     pub late_calls: u32,
+    /// The same, and `totalItems` knows nothing of it: the list looks whole, and grows.
+    pub growing_calls: u32,
     /// The server pages by itself: so many items an answer, `offset` (or `$offset`) honoured.
     pub page_size: Option<usize>,
     /// With `page_size`: the offset is ignored, every answer is the first page.
     pub ignore_offset: bool,
     /// The order is reversed in every second call.
     pub unstable_order: bool,
+    /// With `page_size`: in the first so many lists the order is another one from the second page on.
+    pub unstable_pages: Times,
     /// One more item with the first file's name.
     pub duplicate_name: DuplicateName,
     /// The name of the first file. Acts when a job's output is made.
@@ -505,6 +519,10 @@ pub struct ContentFaults {
     pub only_file: Option<u32>,
     /// `Range` is ignored: 200 and the whole file.
     pub ignore_range: bool,
+    /// A request with `Range` is refused with 400.
+    pub refuse_range: Times,
+    /// The `Content-Type`; `application/octet-stream`, if not said.
+    pub content_type: Option<String>,
     /// The body is chunked, without `Content-Length`.
     pub no_content_length: bool,
     /// The connection is closed in the middle of the body.

@@ -212,6 +212,7 @@ fn plant(state: &mut State, scenario: &Scenario, clock: &dyn Clock) {
             polls: 0,
             lists: 0,
             file_lists: 0,
+            restarts: 0,
             window: None,
             end: Some(JobEnd { status: "SUCCEEDED".to_owned(), message: None, at: clock.now(), polls: 1 }),
         });
@@ -221,7 +222,8 @@ fn plant(state: &mut State, scenario: &Scenario, clock: &dyn Clock) {
 fn planted_request(planted: &PlantedJob) -> Map<String, Value> {
     let mut request = Map::new();
     request.insert("serviceName".to_owned(), json!("boss"));
-    request.insert("jobDefinitionName".to_owned(), json!("DataExport"));
+    let definition = planted.job_definition_name.as_deref().unwrap_or("DataExport");
+    request.insert("jobDefinitionName".to_owned(), json!(definition));
     request.insert("description".to_owned(), json!(planted.description));
     let parameters = json!({ "submit.argument1": planted.extract, "submit.argument2": "Full Data Extract" });
     request.insert("requestParameters".to_owned(), parameters);
@@ -330,6 +332,21 @@ impl Simulator {
     /// [`Error::Folder`] if that cannot be kept.
     pub fn revoke_tokens(&self) -> Result<(), Error> {
         self.change(|state| state.token_generation += 1)
+    }
+
+    /// Starts an ended job again, under its id, as an operator can in the vendor's own screen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`] if that cannot be kept.
+    pub fn start_again(&self, id: u64) -> Result<(), Error> {
+        self.change(|state| {
+            if let Some(job) = state.jobs.get_mut(&id) {
+                job.restarts = job.restarts.saturating_add(1);
+                job.polls = 0;
+                job.end = None;
+            }
+        })
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), Error> {

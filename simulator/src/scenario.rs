@@ -122,4 +122,6 @@ pub struct PlantedJob {
     pub extract: String,
     /// Its `clientRequestUuid`.
     pub client_request_uuid: Option<String>,
+    /// What it runs: `DataExport`, if not said.
+    pub job_definition_name: Option<String>,
 }

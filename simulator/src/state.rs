@@ -97,6 +97,9 @@ pub(crate) struct Definition {
     pub(crate) is_group: bool,
     pub(crate) name: String,
     pub(crate) body: Map<String, Value>,
+    /// Searches that would have found it.
+    #[serde(default)]
+    pub(crate) searches: u32,
 }
 
 /// A job request.
@@ -110,6 +113,9 @@ pub(crate) struct Job {
     pub(crate) polls: u32,
     pub(crate) lists: u32,
     pub(crate) file_lists: u32,
+    /// How often somebody has started it again.
+    #[serde(default)]
+    pub(crate) restarts: u32,
     /// Where the window of an incremental job began; set once it is sure to succeed.
     pub(crate) window: Option<u64>,
     pub(crate) end: Option<JobEnd>,

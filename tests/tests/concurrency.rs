@@ -109,8 +109,7 @@ async fn overlapping(undisturbed: &Undisturbed, round: usize) {
     while poll().await.wait_seconds.is_some() {}
 
     let fetched = twice(&theatre, &event, |context, event, deadline| async move {
-        again_where_it_says_so(&context, || fetch_files::fetch_files(&context, event.clone(), &deadline))
-            .await
+        again_where_it_says_so(&context, || landfall_tests::fetch(&context, &event, &deadline)).await
     });
     let fetched = fetched.await;
     assert!(fetched.iter().all(|fetched| fetched.complete), "round {round}");

@@ -9,7 +9,7 @@ use landfall::store::PART_BYTES;
 use landfall_tests::cut::{At, Cut, Ended, Moment, Tapped};
 use landfall_tests::matrix::{Start, Theatre};
 use landfall_tests::systems::FUSION_EXTRACT;
-use landfall_tests::{run_event, submit_event};
+use landfall_tests::{fetch, run_event, submit_event};
 use serde_json::{Value, json};
 use simulator::{Entry, MemberSize, Operation, Producer, Scenario};
 
@@ -85,8 +85,7 @@ async fn a_download_cut_twenty_times_transfers_less_than_a_tenth_more() {
     let cut = json!({ "times": CUTS, "after_bytes": step / 4, "up_to_bytes": step });
     let (theatre, event) = ended_job(json!({ "content": { "cut": cut } })).await;
     let deadline = Deadline::none(theatre.world.clock.clone());
-    let fetched = fetch_files::fetch_files(&theatre.world.anew(), event.clone(), &deadline).await.unwrap();
-    assert!(fetched.complete);
+    fetch(&theatre.world.anew(), &event, &deadline).await.unwrap();
     let size = assert_staged(&theatre, &event).await;
     let cut = downloads(&theatre).iter().filter(|entry| !entry.complete).count() as u64;
     let transferred = theatre.world.simulator.journal().bytes_downloaded();
@@ -116,7 +115,7 @@ async fn a_download_whose_process_ends_goes_on_from_the_parts_that_are_stored() 
     }
     let context = theatre.world.anew().with_transport(Tapped::wrap(&theatre.line));
     let deadline = Deadline::none(theatre.world.clock.clone());
-    let fetch = fetch_files::fetch_files(&context, event.clone(), &deadline);
+    let fetch = fetch(&context, &event, &deadline);
     match theatre.line.run(None, Box::pin(fetch)).await {
         Ended::ByItself(Ok(fetched)) => assert!(fetched.complete),
         other => panic!("{other:?}"),

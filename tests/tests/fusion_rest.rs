@@ -403,7 +403,7 @@ async fn no_hour_sees_more_requests_than_are_allowed() {
             Arc::new(Noting { inner, clock: Arc::clone(&clock), left_at: Arc::clone(&noted) })
         }));
         land(&context, event_as(run, json!({}))).await.unwrap();
-        world.clock.advance(Duration::from_secs(60));
+        world.pass(Duration::from_secs(60));
     }
     let left_at = left_at.lock().unwrap().clone();
     assert!(left_at.len() > 3 * ALLOWED - ALLOWED, "{} requests", left_at.len());
@@ -494,7 +494,7 @@ async fn lands_whole_while_others_change_it(count: u64, export: Value) {
     }
     // What changed while it was read has left the window, and is the next increment's.
     if is_incremental {
-        world.clock.advance(Duration::from_secs(7200));
+        world.pass(Duration::from_secs(7200));
         world.simulator.set_faults(simulator::Faults::default()).unwrap();
         let next = event_as("next", json!({ "incremental": {} }));
         land(&world.anew(), next).await.unwrap();
@@ -573,7 +573,7 @@ async fn increments_follow_each_other_without_a_gap() {
     let late = put(&world, 105, at("2026-11-21T05:55:00Z"));
     let at_from = put(&world, 107, at("2026-11-21T05:49:00Z"));
     let too_late = put(&world, 109, at("2026-11-21T05:48:59.999Z"));
-    world.clock.advance(Duration::from_secs(3600));
+    world.pass(Duration::from_secs(3600));
     land(&world.anew(), increment("seven")).await.unwrap();
     let seven = keys(&lines(&world, "seven").await);
     assert_eq!(
@@ -595,13 +595,13 @@ async fn increments_follow_each_other_without_a_gap() {
 async fn a_run_that_did_not_land_leaves_its_rows_to_the_next() {
     let world = at_six().await;
     land(&world.anew(), increment("six")).await.unwrap();
-    world.clock.advance(Duration::from_secs(3600));
+    world.pass(Duration::from_secs(3600));
     let row = put(&world, 101, at("2026-11-21T06:30:00Z"));
     let faults = json!({ "rest": { "without_keys": true } });
     world.simulator.set_faults(serde_json::from_value(faults).unwrap()).unwrap();
     failure("seven", land(&world.anew(), increment("seven")).await.err(), "ContractBroken", "");
     world.simulator.set_faults(simulator::Faults::default()).unwrap();
-    world.clock.advance(Duration::from_secs(3600));
+    world.pass(Duration::from_secs(3600));
     land(&world.anew(), increment("eight")).await.unwrap();
     assert!(keys(&lines(&world, "eight").await).contains(&row));
     assert_eq!(window(&world, "eight").await.overlap_until, Some(at("2026-11-21T05:59:00Z")));
@@ -617,16 +617,16 @@ async fn a_run_that_did_not_land_leaves_its_rows_to_the_next() {
 async fn runs_that_are_begun_together_lose_nothing() {
     let world = at_six().await;
     land(&world.anew(), increment("six")).await.unwrap();
-    world.clock.advance(Duration::from_secs(3600));
+    world.pass(Duration::from_secs(3600));
     let row = put(&world, 101, at("2026-11-21T06:30:00Z"));
     submit_event(&world.anew(), increment("seven")).await.unwrap();
-    world.clock.advance(Duration::from_secs(3600));
+    world.pass(Duration::from_secs(3600));
     submit_event(&world.anew(), increment("eight")).await.unwrap();
     for run in ["eight", "seven"] {
         land(&world.anew(), increment(run)).await.unwrap();
         assert!(keys(&lines(&world, run).await).contains(&row), "{run}");
     }
-    world.clock.advance(Duration::from_secs(3600));
+    world.pass(Duration::from_secs(3600));
     land(&world.anew(), increment("nine")).await.unwrap();
     assert_eq!(window(&world, "nine").await.overlap_until, Some(window(&world, "eight").await.until));
     assert!(keys(&lines(&world, "nine").await).is_empty());
@@ -701,7 +701,7 @@ async fn refresh_tokens_are_rotated_and_never_spent_twice() {
     assert!(!kept.contains("eyJ"), "{kept}");
     // A good while later the token that was kept is spent, and so on.
     for later in 0..3 {
-        world.clock.advance(Duration::from_secs(600));
+        world.pass(Duration::from_secs(600));
         land(&world.anew(), event_as(&format!("later-{later}"), json!({}))).await.unwrap();
     }
     assert_eq!(world.simulator.journal().count_of(Operation::Token), 4);

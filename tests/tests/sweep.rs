@@ -3,8 +3,9 @@
 use landfall::clock::{Clock as _, Deadline};
 use landfall::event::{RunEvent, parse};
 use landfall::job::JobState;
-use landfall_tests::{Setup, World, assert_landed, land, resume, run_event, submit_event};
+use landfall_tests::{Setup, World, assert_landed, land, resume, run_event, small_scenario, submit_event};
 use serde_json::{Value, json};
+use simulator::{PlantedJob, Scenario};
 use sweep::{SweepEvent, Swept, ToLand};
 
 /// A pod whose list has nothing older.
@@ -73,6 +74,46 @@ async fn the_occurrences_of_a_recurring_request_land_by_the_sweep() {
     let second = sweep_for(&world, sweep_event()).await;
     assert_eq!((second.jobs, second.failed, second.landed), (Vec::new(), Vec::new(), 2));
     assert_eq!(world.simulator.journal().jobs_submitted(), 1);
+    world.end().await;
+}
+
+/// What a group's jobs are submitted under is the group's name: they are found by the name of the export all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_jobs_of_a_group_are_found_by_the_export() {
+    let world = World::new(without_look_alikes()).await;
+    let mut event = recurring();
+    event["export"]["submit_name"] = json!("SimpleCarriersGroup");
+    let submitted = submit_event(&world.context, event).await.unwrap();
+    let parent: u64 = submitted.job_request_id.as_str().parse().unwrap();
+    for _ in 0..6 {
+        sweep_for(&world, sweep_event()).await;
+    }
+    let swept = sweep_for(&world, sweep_event()).await;
+    let occurrences: Vec<u64> = world.simulator.occurrences(parent).iter().map(|job| job.id).collect();
+    assert_eq!(ids(&swept), occurrences);
+    land_all(&world, &swept.jobs[..1]).await;
+    assert_landed(&world, occurrences[0], "of a group").await;
+    world.end().await;
+}
+
+/// Other services' jobs stand in the same list: they are neither swept nor in the way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_that_are_no_data_extraction_are_left_alone() {
+    let planted = |definition: Option<&str>| PlantedJob {
+        description: "Nightly::SimpleCarriers::Full::Daily".to_owned(),
+        extract: "SimpleCarriers".to_owned(),
+        job_definition_name: definition.map(str::to_owned),
+        ..PlantedJob::default()
+    };
+    let planted_jobs = vec![planted(Some("AsyncDataExtraction")), planted(None)];
+    let scenario = Some(Scenario { planted_jobs, ..small_scenario() });
+    let world = World::new(Setup { scenario, ..without_look_alikes() }).await;
+    for exports in [json!(["SimpleCarriers"]), json!(["*"])] {
+        let mut event = sweep_event();
+        event["exports"] = exports;
+        let swept = sweep_for(&world, event).await;
+        assert_eq!((swept.jobs.len(), swept.failed.len()), (1, 0), "the extraction, and it alone");
+    }
     world.end().await;
 }
 

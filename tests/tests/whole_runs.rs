@@ -4,7 +4,7 @@
 use landfall::Error;
 use landfall_tests::{Setup, World, assert_landed, land, run_event, small_scenario, toml_text};
 use serde_json::{Value, json};
-use simulator::{Scenario, credentials};
+use simulator::{Format, Operation, Producer, Scenario, credentials};
 
 /// What a run must come to.
 enum Outcome {
@@ -60,6 +60,10 @@ async fn land_as_retried(world: &World, event: Value) -> landfall::Result<publis
 
 async fn with_faults(case: &str, faults: Value, outcome: Outcome) {
     expect(case, Setup { faults, ..Setup::default() }, run_event(), outcome).await.end().await;
+}
+
+fn asked(world: &World, operation: Operation) -> usize {
+    world.simulator.journal().count_of(operation)
 }
 
 async fn all(cases: Vec<(&str, Value, Outcome)>) {
@@ -143,6 +147,27 @@ async fn tokens() {
     }
 }
 
+/// A token is asked for once a scope and kept, and asked for again before it has ended.
+#[tokio::test]
+async fn tokens_are_kept_as_long_as_they_live() {
+    let mut defined = run_event();
+    defined["export"]["definition"] = definition("SimpleCarriers");
+    for (event, scopes) in [(run_event(), 1), (defined, 2)] {
+        let world = World::new(Setup::default()).await;
+        land(&world.context, event).await.unwrap();
+        assert_eq!(asked(&world, Operation::Token), scopes);
+        world.end().await;
+    }
+    let faults = json!({ "token": { "lifetime_seconds": 60 } });
+    let world = World::new(Setup { faults, ..Setup::default() }).await;
+    land(&world.context, run_event()).await.unwrap();
+    let tokens = asked(&world, Operation::Token);
+    assert!(tokens >= 2, "{tokens} tokens");
+    let refused = world.simulator.journal().count(|entry| entry.status == Some(401));
+    assert_eq!(refused, 0, "a token was used that had ended");
+    world.end().await;
+}
+
 /// A wrong secret is `AuthRejected` after one request: no retries that lock an account.
 #[tokio::test]
 async fn a_wrong_secret_is_tried_once() {
@@ -156,19 +181,73 @@ async fn a_wrong_secret_is_tried_once() {
     world.end().await;
 }
 
-/// Definitions and groups are looked up by name and created once, whatever happens to the answer.
-#[tokio::test]
-async fn definitions_and_groups() {
-    let mut event = run_event();
-    event["export"]["definition"] = json!({
+fn definition(name: &str) -> Value {
+    json!({
+        "name": name,
         "description": "carriers",
         "owner": "integration.user",
         "owner_role": "DATA_EXTRACT",
         "export_configuration": { "type": "BV", "outputDataFormat": "CSV" },
         "extraction_query": "{}"
-    });
-    event["export"]["group"] =
-        json!({ "name": "SimpleCarriersGroup", "owner": "integration.user", "owner_role": "DATA_EXTRACT" });
+    })
+}
+
+fn group(name: &str) -> Value {
+    json!({ "name": name, "owner": "integration.user", "owner_role": "DATA_EXTRACT" })
+}
+
+/// Definitions and groups share one name space: a group by the name of an extract is refused, and nothing is submitted.
+#[tokio::test]
+async fn a_group_cannot_have_the_name_of_an_extract() {
+    let mut event = run_event();
+    event["export"]["definition"] = definition("SimpleCarriers");
+    event["export"]["group"] = group("SimpleCarriers");
+    let outcome = Fails("Rejected", "already exists");
+    let world = expect("one name", Setup::default(), event, outcome).await;
+    assert_eq!(asked(&world, Operation::SubmitJob), 0);
+    world.end().await;
+}
+
+/// A definition whose creation's answer was lost, and which the search does not find yet, is refused as a duplicate:
+/// that refusal is the proof that it is there.
+#[tokio::test]
+async fn a_duplicate_is_what_was_looked_for() {
+    for duplicate in ["conflict", "bad_request"] {
+        let mut event = run_event();
+        event["export"]["definition"] = definition("SimpleCarriers");
+        let faults = json!({ "boss": { "duplicate": duplicate, "create_then_drop": 1, "lag_calls": 2 } });
+        let world = expect(duplicate, Setup { faults, ..Setup::default() }, event, Lands).await;
+        let creations = world.simulator.journal().requests();
+        let creations = creations.iter().filter(|entry| entry.operation == Operation::CreateDefinition);
+        let answers: Vec<_> = creations.map(|entry| entry.status).collect();
+        let refusal = if duplicate == "conflict" { 409 } else { 400 };
+        assert_eq!(answers, [None, Some(refusal)], "{duplicate}");
+        world.end().await;
+    }
+}
+
+/// A pod that ignores the filter answers other definitions: theirs are not taken for ours.
+#[tokio::test]
+async fn another_definition_is_not_the_one_that_is_looked_for() {
+    let faults = json!({ "boss": { "ignore_filter": true }, "submit": { "require_definition": true } });
+    let world = World::new(Setup { faults, ..Setup::default() }).await;
+    for name in ["OtherCarriers", "SimpleCarriers", "SimpleCarriers"] {
+        let mut event = run_event();
+        event["export"]["extract"] = json!(name);
+        event["export"]["definition"] = definition(name);
+        event["run_key"] = json!(format!("run-{}", world.simulator.jobs().len()));
+        land(&world.anew(), event).await.unwrap_or_else(|error| panic!("{name}: {}", error.line()));
+    }
+    assert_eq!(asked(&world, Operation::CreateDefinition), 2);
+    world.end().await;
+}
+
+/// Definitions and groups are looked up by name and created once, whatever happens to the answer.
+#[tokio::test]
+async fn definitions_and_groups() {
+    let mut event = run_event();
+    event["export"]["definition"] = definition("SimpleCarriers");
+    event["export"]["group"] = group("SimpleCarriersGroup");
     for (case, faults) in [
         ("created", json!({ "submit": { "require_definition": true } })),
         ("answer lost", json!({ "boss": { "create_then_drop": 1 } })),
@@ -206,8 +285,24 @@ async fn submissions() {
         ("with a query", location("with_query"), Lands),
         ("missing", location("missing"), Lands),
         ("not an id", location("not_an_id"), Lands),
-        ("unavailable", json!({ "submit": { "outage": { "unavailable": 2 } } }), Lands),
+        ("accepted, unavailable", json!({ "submit": { "accept_then_unavailable": 1 } }), Lands),
+        (
+            "accepted, unavailable, list lags",
+            json!({ "submit": { "accept_then_unavailable": 1 }, "listing": { "lag_calls": 3 } }),
+            Lands,
+        ),
+        ("unavailable", json!({ "submit": { "outage": { "unavailable": 1 } } }), Lands),
+        (
+            "unavailable again and again",
+            json!({ "submit": { "outage": { "unavailable": "always" } } }),
+            Fails("Conflict", "neither yes nor no"),
+        ),
         ("dropped", json!({ "submit": { "outage": { "drop_connection": 1 } } }), Lands),
+        (
+            "answer lost, list silent, id unique",
+            json!({ "submit": { "accept_then_drop": 1, "unique_client_request_uuid": true }, "listing": { "lag_calls": 1_000_000 } }),
+            Fails("Conflict", "409"),
+        ),
         ("throttled", json!({ "submit": { "outage": { "throttle": { "times": 2, "retry_after_seconds": 3 } } } }), Lands),
         ("unauthorized once", json!({ "submit": { "outage": { "unauthorized": 1 } } }), Lands),
         ("forbidden", json!({ "submit": { "outage": { "forbidden": "always" } } }), Fails("AuthRejected", "403")),
@@ -222,6 +317,23 @@ async fn submissions() {
         ..Setup::default()
     };
     expect("unknown fields left out", setup, run_event(), Lands).await.end().await;
+}
+
+/// A source that knows the run's id refuses a second submission with 409: that is the word of a job that the list does
+/// not show yet, and no refusal of the run.
+#[tokio::test]
+async fn a_conflict_tells_of_the_job_that_is_there() {
+    // Hidden for longer than the first submission is looked for, and not for as long as both are.
+    let faults = json!({
+        "submit": { "accept_then_drop": 1, "unique_client_request_uuid": true },
+        "listing": { "lag_calls": 50 }
+    });
+    let world = expect("id unique", Setup { faults, ..Setup::default() }, run_event(), Lands).await;
+    let submissions = world.simulator.journal().requests();
+    let submissions = submissions.iter().filter(|entry| entry.operation == Operation::SubmitJob);
+    let answers: Vec<_> = submissions.map(|entry| entry.status).collect();
+    assert_eq!(answers, [None, Some(409)]);
+    world.end().await;
 }
 
 /// Statuses: what ends well lands, what does not fails by name, what nobody knows is never success (promise 5).
@@ -241,8 +353,7 @@ async fn statuses() {
         ("PAUSED", ends("PAUSED"), Fails("JobFailed", "PAUSED")),
         ("unknown", ends("FROBNICATED"), Fails("UnknownStatus", "FROBNICATED")),
         ("never ends", json!({ "status": { "never_ends": true } }), Fails("JobTimedOut", "RUNNING")),
-        ("completed lags", json!({ "status": { "completed_lags": 2 } }), Lands),
-        ("retried by the service", json!({ "status": { "service_retry": true } }), Lands),
+        ("not known at once", json!({ "status": { "not_found": 2 } }), Lands),
         ("flat", shape("flat"), Lands),
         ("array", shape("array"), Lands),
         ("progress only", shape("progress_only"), Lands),
@@ -261,6 +372,75 @@ async fn statuses() {
         ),
     ])
     .await;
+}
+
+/// Oracle defines success as `completed` and `SUCCEEDED` together, and a service may run a job twice: polled until then,
+/// exactly, and no more after.
+#[tokio::test]
+async fn a_job_is_polled_until_it_is_complete() {
+    const PENDING: [&str; 11] = [
+        "SUBMITTED",
+        "ENQUEUED",
+        "WAITING",
+        "WAIT",
+        "QUEUED",
+        "READY",
+        "BLOCKED",
+        "HOLD",
+        "RUNNING",
+        "IN_PROGRESS",
+        "CANCELLING",
+    ];
+    for (case, faults, polls) in [
+        ("undisturbed", json!({}), 3 + 1),
+        ("completed lags", json!({ "completed_lags": 2 }), 3 + 2 + 1),
+        ("retried by the service", json!({ "service_retry": true }), 3 + 3 + 1),
+        ("every word for pending", json!({ "progression": PENDING }), 11 + 1),
+    ] {
+        let setup = Setup { faults: json!({ "status": faults }), ..Setup::default() };
+        let world = expect(case, setup, run_event(), Lands).await;
+        assert_eq!(asked(&world, Operation::JobStatus), polls, "{case}");
+        world.end().await;
+    }
+}
+
+/// A job that failed and was started again at the source, under its id, lands when it is resumed: a failure is not kept.
+#[tokio::test]
+async fn a_failed_job_that_is_started_again_lands() {
+    let setup = Setup { faults: json!({ "status": { "fails_first": true } }), ..Setup::default() };
+    let world = expect("fails first", setup, run_event(), Fails("JobFailed", "FAILED")).await;
+    let job = world.simulator.jobs()[0].id;
+    world.simulator.start_again(job).unwrap();
+    let event = json!({ "connection": "fusion-demo", "job_request_id": job.to_string() });
+    landfall_tests::resume(&world.anew(), event).await.unwrap();
+    assert_landed(&world, job, "started again").await;
+    assert_eq!(world.simulator.journal().jobs_submitted(), 1);
+    world.end().await;
+}
+
+/// A request for a moment to come, without an interval, is a job like any other: it runs once, and lands.
+#[tokio::test]
+async fn a_request_for_later_lands_itself() {
+    let mut event = run_event();
+    event["export"]["schedule"] = json!({ "recurrence": "simple", "start_date": "2026-05-15", "end_date": "2026-05-15", "start_time": "1200" });
+    expect("once, later", Setup::default(), event, Lands).await.end().await;
+}
+
+/// What the members hold, and who wrote the archives: all formats and all five producers, each in a run.
+#[tokio::test]
+async fn every_format_and_every_producer_lands() {
+    let five = Scenario { chunks_per_view: 3, ..small_scenario() };
+    assert!(five.producers.is_empty() && five.views.len() * 3 >= 5, "every producer has its turn");
+    let one = |producer| Scenario { producers: vec![producer], ..small_scenario() };
+    for (case, scenario) in [
+        ("JSON", Scenario { format: Format::Json, ..small_scenario() }),
+        ("NDJSON", Scenario { format: Format::Ndjson, ..small_scenario() }),
+        ("all producers", five),
+        ("stored alone", one(Producer::Stored)),
+    ] {
+        let setup = Setup { scenario: Some(scenario), ..Setup::default() };
+        expect(case, setup, run_event(), Lands).await.end().await;
+    }
 }
 
 /// A job that ended with warnings lands, and its manifest says so.
@@ -301,7 +481,13 @@ async fn lists_of_files() {
             files(json!({ "page_size": 3, "ignore_offset": true })),
             Fails("ContractBroken", ""),
         ),
-        ("order changes", files(json!({ "unstable_order": true })), Lands),
+        ("a file appears late, and the total with it", files(json!({ "growing_calls": 1 })), Lands),
+        ("order changes from page to page", files(json!({ "page_size": 2, "unstable_pages": 1 })), Lands),
+        (
+            "order always changes from page to page",
+            files(json!({ "page_size": 2, "unstable_pages": "always" })),
+            Fails("ContractBroken", "twice"),
+        ),
         ("traversal", files(json!({ "name": "traversal" })), Lands),
         ("absolute name", files(json!({ "name": "absolute" })), Lands),
         ("spaces", files(json!({ "name": "spaces" })), Lands),
@@ -322,10 +508,59 @@ async fn lists_of_files() {
     .await;
 }
 
+/// A list that is asked for again, because a link has expired, may be in another order: each file keeps its place, also
+/// two of one name.
+#[tokio::test]
+async fn a_list_in_another_order_mixes_up_no_files() {
+    for duplicate in ["no", "other_content"] {
+        let faults = json!({
+            "output_files": { "unstable_order": true, "duplicate_name": duplicate },
+            "content": { "gone": { "times": 1 } }
+        });
+        let world = World::new(Setup { faults, ..Setup::default() }).await;
+        land(&world.context, run_event()).await.unwrap();
+        assert!(
+            asked(&world, Operation::ListOutputFiles) > 2,
+            "{duplicate}: the list was not asked for again"
+        );
+        // The second look, which counts, had it the other way round.
+        assert_landed_bytes(&world, &[3, 2, 1, 0], duplicate).await;
+        world.end().await;
+    }
+}
+
+/// Holds the landed bytes against those of the source's files: the manifest's objects, in their order, come from the
+/// files of these places. Names are left aside.
+async fn assert_landed_bytes(world: &World, places: &[usize], case: &str) {
+    let job = world.simulator.jobs()[0].id;
+    let expected = world.simulator.expected_files(job).await.unwrap();
+    let manifests = world.manifests().await;
+    let objects = &manifests.values().next().unwrap().objects;
+    let landed = world.landed().await;
+    let mut landed = objects.iter().map(|object| &landed[&object.key]);
+    for place in places {
+        let simulator::Landing::Members(members) = &expected[*place].landing else {
+            panic!("{case}: no archive")
+        };
+        for member in members {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut member.reader(), &mut bytes).unwrap();
+            assert!(
+                landed.next() == Some(&bytes),
+                "{case}: {} of file {place} holds other bytes",
+                member.name
+            );
+        }
+    }
+    assert_eq!(landed.next(), None, "{case}");
+}
+
 /// Two files of one name are two files: both land, under keys of their own (promise 4).
 #[tokio::test]
 async fn files_of_one_name_both_land() {
-    for (form, files) in [("same_file", 5), ("other_content", 4)] {
+    for (form, files, places) in
+        [("same_file", 5, [0, 1, 2, 3, 0].as_slice()), ("other_content", 4, [0, 1, 2, 3].as_slice())]
+    {
         let setup =
             Setup { faults: json!({ "output_files": { "duplicate_name": form } }), ..Setup::default() };
         let world = World::new(setup).await;
@@ -337,6 +572,7 @@ async fn files_of_one_name_both_land() {
         keys.dedup();
         assert_eq!(keys.len(), manifest.objects.len(), "{form}");
         assert_eq!(manifest.files.len(), files, "{form}");
+        assert_landed_bytes(&world, places, form).await;
         world.end().await;
     }
 }
@@ -364,9 +600,17 @@ async fn downloads() {
     let content = |faults: Value| json!({ "content": faults });
     all(vec![
         (
-            "ranges ignored",
-            content(json!({ "ignore_range": true, "cut": { "times": 1, "after_bytes": 500 } })),
+            "ranges refused",
+            content(json!({ "refuse_range": "always", "cut": { "times": 1, "after_bytes": 500 } })),
             Lands,
+        ),
+        ("an archive by its type", content(json!({ "content_type": "application/zip" })), Lands),
+        ("called text", content(json!({ "content_type": "text/plain; charset=utf-8" })), Lands),
+        ("called JSON", content(json!({ "content_type": "application/json" })), Lands),
+        (
+            "called a web page",
+            content(json!({ "content_type": "text/html" })),
+            Fails("ContractBroken", "web page"),
         ),
         ("no length", content(json!({ "no_content_length": true })), Lands),
         (
@@ -377,16 +621,14 @@ async fn downloads() {
         ("cut twice", content(json!({ "cut": { "times": 2, "after_bytes": 700 } })), Lands),
         ("shortened by a proxy", content(json!({ "short_answer": 1 })), Lands),
         (
-            "superset",
-            content(json!({ "superset_range": 1, "cut": { "times": 1, "after_bytes": 1500 } })),
-            Lands,
-        ),
-        (
             "shifted",
             content(json!({ "shifted_range": "always", "cut": { "times": 1, "after_bytes": 700 } })),
             Fails("ContractBroken", "byte 700 was asked for"),
         ),
         ("gone once", content(json!({ "gone": { "times": 1 } })), Lands),
+        ("being scanned", content(json!({ "gone": { "times": 6 } })), Lands),
+        ("one file being scanned", content(json!({ "only_file": 2, "gone": { "times": 6 } })), Lands),
+        ("never there", content(json!({ "gone": { "times": "always" } })), Fails("NotFound", "404")),
         (
             "expired",
             content(json!({ "gone": { "times": "always", "expired": true } })),
@@ -424,6 +666,39 @@ async fn downloads() {
         ),
     ])
     .await;
+}
+
+/// What is known already is not fetched again, whatever the server makes of a range: each cut costs one request more.
+#[tokio::test]
+async fn a_cut_costs_one_request() {
+    for (case, faults) in [
+        ("undisturbed", json!({})),
+        ("cut", json!({ "cut": { "times": 1, "after_bytes": 500 } })),
+        ("ranges ignored", json!({ "ignore_range": true, "cut": { "times": 1, "after_bytes": 500 } })),
+        ("superset", json!({ "superset_range": 1, "cut": { "times": 1, "after_bytes": 1500 } })),
+    ] {
+        let setup = Setup { faults: json!({ "content": faults }), ..Setup::default() };
+        let world = expect(case, setup, run_event(), Lands).await;
+        let journal = world.simulator.journal();
+        let cuts = journal.count(|entry| entry.fault.as_deref() == Some("content.cut"));
+        assert_eq!(cuts > 0, case != "undisturbed", "{case}");
+        assert_eq!(asked(&world, Operation::Download), 4 + cuts, "{case}");
+        world.end().await;
+    }
+}
+
+/// A list that says neither size nor checksum, and a body that a proxy has shortened: nobody says that it is short but
+/// the archive itself (promise 5).
+#[tokio::test]
+async fn a_short_archive_that_nobody_measured_is_refused() {
+    let scenario =
+        Scenario { views: vec!["carriersExtract".to_owned()], chunks_per_view: 1, ..small_scenario() };
+    let faults = json!({
+        "output_files": { "file_size": "absent", "checksum": "absent" },
+        "content": { "short_answer": "always" }
+    });
+    let setup = Setup { faults, scenario: Some(scenario), ..Setup::default() };
+    expect("short", setup, run_event(), Fails("IntegrityError", "")).await.end().await;
 }
 
 /// Archives: what is sound lands, what is not lands nothing, by name (promises 3, 5 and 7).

@@ -1,16 +1,20 @@
 //! One file, from the source to its staged object.
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Hasher};
 use landfall::clock::Deadline;
 use landfall::context::Context;
+use landfall::http::HttpError;
 use landfall::job::{JobRecord, OutputFile, StagedFile};
 use landfall::source::{Download, ResumeAt, Source};
 use landfall::store::{ObjectInfo, ObjectWriter, PART_BYTES, Part, WorkState, Written, keys};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::settle;
 
 /// What is left of the invocation when a download stops and leaves the rest to the next one.
 const MARGIN: Duration = Duration::from_secs(15);
@@ -33,6 +37,8 @@ pub(crate) enum Fetched {
     Staged(StagedFile),
     /// Time ran out; what the store has is kept.
     DeadlineCame,
+    /// The source lists the file and does not give it out yet: ask again after this time.
+    NotYet { wait_seconds: u64 },
 }
 
 /// What came of streaming a file.
@@ -82,7 +88,10 @@ impl Fetch<'_> {
             return Ok(Fetched::DeadlineCame);
         }
         let (mut writer, resume) = self.writer(file, &key).await?;
-        let download = self.source.open(self.job, file, resume.as_ref()).await?;
+        let download = match self.source.open(self.job, file, resume.as_ref()).await {
+            Ok(download) => download,
+            Err(error) => return self.not_yet(file, error).await,
+        };
         let resumed_at = resume.map_or(0, |resume| resume.offset);
         if download.offset != resumed_at {
             // The source has started again: so do we.
@@ -103,6 +112,21 @@ impl Fetch<'_> {
                 writer.abandon().await;
                 Err(error)
             }
+        }
+    }
+
+    /// A file that is listed and unknown may be one that is still being scanned; one that has expired is gone for good.
+    async fn not_yet(&self, file: &OutputFile, error: Error) -> Result<Fetched> {
+        if error.error_type() != ErrorType::NotFound || has_expired(&error) {
+            return Err(error);
+        }
+        let Some(outcome) = self.work.outcome(&self.job.job()).await? else { return Err(error) };
+        match settle::wait_seconds(self.context, self.job, &outcome).await? {
+            Some(wait_seconds) => {
+                tracing::info!(file.name, error = error.line(), "the source does not give the file out yet");
+                Ok(Fetched::NotYet { wait_seconds })
+            }
+            None => Err(error),
         }
     }
 
@@ -205,6 +229,12 @@ impl Fetch<'_> {
         }
         Ok(Fetched::Staged(staged(file, &checksums)?))
     }
+}
+
+/// Whether the source says of what is not there that it will not come back: 410, where 404 leaves that open.
+fn has_expired(error: &Error) -> bool {
+    let causes = std::iter::successors(StdError::source(error), |cause| (*cause).source());
+    causes.filter_map(|cause| cause.downcast_ref::<HttpError>()).any(HttpError::has_expired)
 }
 
 /// The parts that can be gone on from: all full, from the first, without a gap.

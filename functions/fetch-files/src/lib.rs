@@ -4,17 +4,19 @@
 //! the source to its staged object, several at once; what an earlier call has stored of it is kept. A file counts
 //! when its record is there, which is written after its bytes were held against what the source says of them.
 //! Once every file is staged, the unfinished uploads that dead invocations have left are aborted.
-//! When the invocation's deadline comes near, the answer is `complete: false`: call again.
+//! When the invocation's deadline comes near, or the source has not everything ready, the answer is
+//! `complete: false`: call again.
 
 mod download;
 mod listing;
+mod settle;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::Result;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::JobEvent;
-use landfall::job::{FileList, JobRef, OutputFile, StagedFile};
+use landfall::job::{FileList, JobRef, OutputFile};
 use landfall::store::{PART_BYTES, WorkState, keys};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,7 +32,7 @@ pub struct FetchedFiles {
     pub complete: bool,
     /// The files that are staged.
     pub files: Vec<FetchedFile>,
-    /// Where the source does not list its files yet: after how many seconds to call again.
+    /// Where the source does not list its files or give them out yet: after how many seconds to call again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<u64>,
 }
@@ -63,31 +65,54 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     context.observer().files_listed(count(&files), bytes);
     let connection = context.connection(&job.connection).await?;
     let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline };
-    let staged: Vec<Option<StagedFile>> = stream::iter(&files.files)
+    let fetched: Vec<Fetched> = stream::iter(&files.files)
         .map(|file| fetch_one(&fetch, file))
         .buffered(connection.http().parallel_downloads.max(1))
         .try_collect()
         .await?;
 
-    let complete = staged.iter().all(Option::is_some);
+    let complete = fetched.iter().all(|fetched| matches!(fetched, Fetched::Staged(_)));
     if complete {
         abort_leftovers(&work, &job.job(), &files).await?;
     }
-    let files = staged.into_iter().flatten();
-    let files: Vec<_> =
-        files.map(|file| FetchedFile { ordinal: file.ordinal, name: file.name, size: file.size }).collect();
-    tracing::info!(complete, staged.files = files.len(), "files were fetched");
-    Ok(FetchedFiles { complete, files, wait_seconds: None })
+    let wait_seconds = wait_seconds(&fetched);
+    let files: Vec<_> = fetched.into_iter().filter_map(staged).collect();
+    tracing::info!(complete, staged.files = files.len(), wait_seconds, "files were fetched");
+    Ok(FetchedFiles { complete, files, wait_seconds })
 }
 
-async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Option<StagedFile>> {
+/// How long to wait for what the source does not give out yet; not at all where there is more to do.
+fn wait_seconds(fetched: &[Fetched]) -> Option<u64> {
+    let mut longest = None;
+    for fetched in fetched {
+        match fetched {
+            Fetched::DeadlineCame => return None,
+            Fetched::NotYet { wait_seconds } => longest = longest.max(Some(*wait_seconds)),
+            Fetched::Staged(_) => {}
+        }
+    }
+    longest
+}
+
+fn staged(fetched: Fetched) -> Option<FetchedFile> {
+    match fetched {
+        Fetched::Staged(file) => {
+            Some(FetchedFile { ordinal: file.ordinal, name: file.name, size: file.size })
+        }
+        Fetched::DeadlineCame | Fetched::NotYet { .. } => None,
+    }
+}
+
+async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
     if let Some(staged) = fetch.work.staged(&fetch.job.job(), file.ordinal).await? {
         fetch.context.observer().fetched(staged.size);
-        return Ok(Some(staged));
+        return Ok(Fetched::Staged(staged));
     }
     match fetch.file(file).await.map_err(|error| error.while_doing(format_args!("fetching {}", file.name)))? {
-        Fetched::Staged(staged) => Ok(Some(fetch.work.record_staged(&fetch.job.job(), staged).await?)),
-        Fetched::DeadlineCame => Ok(None),
+        Fetched::Staged(staged) => {
+            Ok(Fetched::Staged(fetch.work.record_staged(&fetch.job.job(), staged).await?))
+        }
+        unfinished => Ok(unfinished),
     }
 }
 

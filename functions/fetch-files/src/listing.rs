@@ -1,11 +1,17 @@
 //! The job's list of output files, frozen at the first complete one.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile};
 use landfall::source::Source;
-use landfall::store::WorkState;
+use landfall::store::{WorkState, keys};
 use landfall::{Error, ErrorType, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::settle;
 
 /// What asking for the list came to.
 pub(crate) enum Listed {
@@ -31,6 +37,7 @@ pub(crate) async fn frozen(
     }
     match source.output_files(job).await {
         Ok(files) if files.is_empty() => not_yet(context, work, job, &outcome, None).await,
+        Ok(files) if source.lists_may_grow() => seen(context, work, job, &outcome, files).await,
         Ok(files) => freeze(work, job, files).await,
         // A list that is short may be one that is still growing.
         Err(error) if error.error_type() == ErrorType::ContractBroken => {
@@ -38,6 +45,55 @@ pub(crate) async fn frozen(
         }
         Err(error) => Err(error),
     }
+}
+
+/// A list that looked whole.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Look {
+    at: Timestamp,
+    files: Vec<OutputFile>,
+}
+
+/// Freezes a list that may still grow once it has stayed the same.
+///
+/// A total that agrees with the list says nothing here: both are of the moment, and grow together. So a list counts
+/// that was the same in two looks, one poll apart; after the time that the connection gives its source to settle, one
+/// look is enough. It costs a job, which took minutes, one poll; a list frozen too soon costs files that nobody misses.
+async fn seen(
+    context: &Context,
+    work: &WorkState,
+    job: &JobRecord,
+    outcome: &Outcome,
+    files: Vec<OutputFile>,
+) -> Result<Listed> {
+    let Some(wait_seconds) = settle::wait_seconds(context, job, outcome).await? else {
+        return freeze(work, job, files).await;
+    };
+    let now = context.clock().now();
+    let key = keys::listing_checkpoint(&job.job());
+    match work.checkpoint::<Look>(&key).await?.filter(|look| are_the_same(&look.files, &files)) {
+        Some(look) if elapsed(look.at, now) >= Duration::from_secs(wait_seconds) => {
+            return freeze(work, job, files).await;
+        }
+        Some(_) => {}
+        None => work.save_checkpoint(&key, &Look { at: now, files }).await?,
+    }
+    tracing::info!(wait_seconds, "the list of output files looks whole: it counts if it stays the same");
+    Ok(Listed::NotYet { wait_seconds })
+}
+
+/// Whether two lists are of the same files, in whatever order.
+fn are_the_same(one: &[OutputFile], other: &[OutputFile]) -> bool {
+    fn sorted(files: &[OutputFile]) -> Vec<(&str, Option<u64>, Option<String>)> {
+        let mut files: Vec<_> = files
+            .iter()
+            .map(|file| (file.name.as_str(), file.size, file.sha256.map(|sha256| sha256.to_string())))
+            .collect();
+        files.sort_unstable();
+        files
+    }
+    sorted(one) == sorted(other)
 }
 
 async fn freeze(work: &WorkState, job: &JobRecord, files: Vec<OutputFile>) -> Result<Listed> {
@@ -81,15 +137,11 @@ async fn not_yet(
     outcome: &Outcome,
     short: Option<Error>,
 ) -> Result<Listed> {
-    let connection = context.connection(&job.connection).await?;
-    let settings = connection.job();
-    let waited = elapsed(outcome.since, context.clock().now());
-    if waited < settings.settle() {
-        tracing::info!(waited_ms = waited.as_millis(), "the source does not list all of the job's files yet");
-        return Ok(Listed::NotYet {
-            wait_seconds: settings.poll_seconds.min(settings.settle_seconds).max(1),
-        });
+    if let Some(wait_seconds) = settle::wait_seconds(context, job, outcome).await? {
+        tracing::info!(wait_seconds, "the source does not list all of the job's files yet");
+        return Ok(Listed::NotYet { wait_seconds });
     }
+    let waited = elapsed(outcome.since, context.clock().now());
     match short {
         Some(error) => Err(error),
         None if job.export.allows_empty() => freeze(work, job, Vec::new()).await,

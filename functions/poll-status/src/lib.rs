@@ -9,9 +9,12 @@ use landfall::context::Context;
 use landfall::event::JobEvent;
 use landfall::job::{JobRecord, JobState, Outcome};
 use landfall::source::{JobStatus, Source};
-use landfall::{Error, Result};
+use landfall::{Error, ErrorType, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Stands for the status of a job that the source does not know yet: it has no word for that.
+const NOT_FOUND: &str = "NOT_FOUND";
 
 /// What has become of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,7 +51,12 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
         )));
     }
     let source = context.source(&job.connection).await?;
-    let status = source.status(&job).await?;
+    let status = match source.status(&job).await {
+        Err(error) if error.error_type() == ErrorType::NotFound => {
+            return not_known_yet(context, &job, error).await;
+        }
+        status => status?,
+    };
     tracing::info!(state = ?status.state, native_status = status.native_status, "the source was asked");
 
     match status.state {
@@ -67,6 +75,24 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
             not_well(source.as_ref(), &job, status).await
         }
     }
+}
+
+/// A source may take a while to know the job that it has just accepted; one that is not known after that is not there.
+async fn not_known_yet(context: &Context, job: &JobRecord, error: Error) -> Result<Polled> {
+    let connection = context.connection(&job.connection).await?;
+    let settings = connection.job();
+    let is_new = elapsed(job.since, context.clock().now()) < settings.listing_lag();
+    if job.run_key.is_none() || !is_new {
+        return Err(error);
+    }
+    tracing::info!(error = error.line(), "the source does not know the job yet");
+    Ok(Polled {
+        state: JobState::Running,
+        native_status: NOT_FOUND.to_owned(),
+        progress: None,
+        message: None,
+        wait_seconds: Some(settings.poll_seconds.min(settings.listing_lag_seconds).max(1)),
+    })
 }
 
 fn ended(outcome: Outcome) -> Polled {

@@ -197,9 +197,11 @@ pub struct JobSettings {
     pub poll_seconds: u64,
     /// Seconds from submission until a job that has not ended is given up: `JobTimedOut`.
     pub timeout_seconds: u64,
-    /// Seconds that an ended job's list of files may stay empty or short before that is an error.
+    /// Seconds after its end that a job's files may take to be listed, and each of them to be given out, before that
+    /// is an error. Until then a list counts once it was the same in two looks, `poll_seconds` apart, where the source
+    /// may still add to it.
     pub settle_seconds: u64,
-    /// Seconds that the source's list of jobs may lag behind a submission.
+    /// Seconds after a submission that the source may not know the job yet, in its list or by its id.
     pub listing_lag_seconds: u64,
 }
 

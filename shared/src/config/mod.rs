@@ -184,7 +184,10 @@ mod tests {
         let config = config(FILE).unwrap();
         let connection = config.connection(&"pod".parse().unwrap()).await.unwrap();
         let Connection::Fusion(pod) = connection else { panic!("{connection:?}") };
-        assert_eq!(pod.job.poll_seconds, 30);
+        let job = &pod.job;
+        assert_eq!((job.poll_seconds, job.settle_seconds, job.listing_lag_seconds), (30, 300, 60));
+        // Oracle's own limit for a job: `timeoutThreshold` of the documented request.
+        assert_eq!(job.timeout_seconds, 36_000);
         assert!(pod.client_request_uuid);
         assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");
         assert_eq!(config.work().await.unwrap().bucket, "work");

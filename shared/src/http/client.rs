@@ -47,6 +47,17 @@ impl Transport for reqwest::Client {
     }
 }
 
+/// When a call is made again by the client itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    /// Whenever another try can help: a second one changes nothing more.
+    Freely,
+    /// Where it was most likely not processed. A second one may do harm, but not much.
+    WhenTurnedAway,
+    /// Never: a second one must be its caller's decision.
+    Never,
+}
+
 /// A call to be made.
 #[derive(Clone)]
 pub struct Request {
@@ -54,8 +65,7 @@ pub struct Request {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     body: Payload,
-    is_idempotent: bool,
-    is_tried_once: bool,
+    repeats: Repeats,
     patience: Option<Duration>,
     pub(super) authorizer: Option<Arc<dyn Authorizer>>,
     limit: u64,
@@ -86,7 +96,7 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    fn new(method: Method, url: Url, is_idempotent: bool) -> Self {
+    fn new(method: Method, url: Url, repeats: Repeats) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         Self {
@@ -94,8 +104,7 @@ impl Request {
             url,
             headers,
             body: Payload::Nothing,
-            is_idempotent,
-            is_tried_once: false,
+            repeats,
             patience: None,
             authorizer: None,
             limit: MOST_ANSWER_BYTES,
@@ -104,24 +113,25 @@ impl Request {
 
     /// A `GET`, which is safe to repeat.
     pub fn get(url: Url) -> Self {
-        Self::new(Method::GET, url, true)
+        Self::new(Method::GET, url, Repeats::Freely)
     }
 
-    /// A `POST` of JSON, which is taken to change something: not repeated unless it was certainly not processed.
+    /// A `POST` of JSON, which is taken to change something: repeated only where it was turned away (429, 503, no
+    /// connection). What must not be done twice even if a 503 lies is [`once`](Self::once).
     pub fn post_json(url: Url, body: &impl Serialize) -> Result<Self, HttpError> {
         let body = serde_json::to_vec(body).map_err(|error| {
             HttpError::new(Exchange::new(&Method::POST, &url), Failure::Unsendable(error.to_string()))
         })?;
-        let mut request =
-            Self::new(Method::POST, url, false).header(header::CONTENT_TYPE, "application/json");
+        let mut request = Self::new(Method::POST, url, Repeats::WhenTurnedAway)
+            .header(header::CONTENT_TYPE, "application/json");
         request.body = Payload::Whole(body.into());
         Ok(request)
     }
 
-    /// A `POST` of a form, not repeated unless it was certainly not processed.
+    /// A `POST` of a form, repeated only where it was turned away.
     pub fn post_form(url: Url, fields: &[(&str, &str)]) -> Self {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let mut request = Self::new(Method::POST, url, false)
+        let mut request = Self::new(Method::POST, url, Repeats::WhenTurnedAway)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded;charset=UTF-8");
         request.body = Payload::Whole(form.into());
         request
@@ -129,8 +139,8 @@ impl Request {
 
     /// A `POST` of bytes, not repeated unless it was certainly not processed.
     pub fn post_bytes(url: Url, bytes: Bytes) -> Self {
-        let mut request =
-            Self::new(Method::POST, url, false).header(header::CONTENT_TYPE, "application/octet-stream");
+        let mut request = Self::new(Method::POST, url, Repeats::WhenTurnedAway)
+            .header(header::CONTENT_TYPE, "application/octet-stream");
         request.body = Payload::Whole(bytes);
         request
     }
@@ -141,8 +151,8 @@ impl Request {
         length: u64,
         open: impl Fn() -> BoxStream<'static, std::io::Result<Bytes>> + Send + Sync + 'static,
     ) -> Self {
-        let mut request =
-            Self::new(Method::POST, url, false).header(header::CONTENT_TYPE, "application/octet-stream");
+        let mut request = Self::new(Method::POST, url, Repeats::WhenTurnedAway)
+            .header(header::CONTENT_TYPE, "application/octet-stream");
         request.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         request.body = Payload::Streamed(Arc::new(move || reqwest::Body::wrap_stream(open())));
         request
@@ -173,15 +183,15 @@ impl Request {
     /// The same call, declared safe to repeat.
     #[must_use]
     pub fn idempotent(mut self) -> Self {
-        self.is_idempotent = true;
+        self.repeats = Repeats::Freely;
         self
     }
 
-    /// The same call, made once: not even a server that turned it away is asked again by this client. A renewed
-    /// credential is still tried.
+    /// The same call, made once: whatever becomes of it is told to the caller. Only a 401 has it sent again, with a
+    /// token that is renewed: a call that was not let in has done nothing.
     #[must_use]
     pub fn once(mut self) -> Self {
-        self.is_tried_once = true;
+        self.repeats = Repeats::Never;
         self
     }
 
@@ -364,8 +374,8 @@ impl Client {
 
     /// Makes a call, again where that is safe and makes sense, and returns its answer of success.
     ///
-    /// A call that changes something is repeated only where it was certainly not processed; where that is
-    /// not known, [`HttpError::outcome_is_unknown`] says so.
+    /// How far that goes is said by the request; where it is not known whether a call was processed,
+    /// [`HttpError::outcome_is_unknown`] says so.
     pub async fn call(&self, request: &Request) -> Result<Answer, HttpError> {
         let mut budget = self.budget();
         let mut login = Login::default();
@@ -475,8 +485,12 @@ impl Client {
         if self.renewed(request, &failure, login).await {
             return Ok(());
         }
-        let may_help = if request.is_idempotent { failure.is_transient() } else { failure.was_turned_away() };
-        if may_help && !request.is_tried_once && self.pause(budget, failure.retry_after()).await {
+        let may_repeat = match request.repeats {
+            Repeats::Freely => failure.is_transient(),
+            Repeats::WhenTurnedAway => failure.was_turned_away(),
+            Repeats::Never => false,
+        };
+        if may_repeat && self.pause(budget, failure.retry_after()).await {
             tracing::debug!(call = ?request, %failure, tries = budget.tries(), "trying again");
             return Ok(());
         }
@@ -645,10 +659,17 @@ mod tests {
     }
 
     async fn post(replies: Vec<Reply>) -> (Result<Answer, HttpError>, usize) {
+        post_as(replies, |request| request).await
+    }
+
+    async fn post_as(
+        replies: Vec<Reply>,
+        declared: fn(Request) -> Request,
+    ) -> (Result<Answer, HttpError>, usize) {
         let server = Scripted::replies(replies).await;
         let (client, _) = server.client();
         let request = Request::post_json(server.url("/jobs"), &json!({ "run": 1 })).unwrap();
-        (client.call(&request).await, server.count())
+        (client.call(&declared(request)).await, server.count())
     }
 
     /// Every status, its name in the contract, and how often a reading call is made.
@@ -712,9 +733,27 @@ mod tests {
         assert_eq!((server.count(), clock.now().as_second()), (1, 0));
     }
 
-    /// Promise 1: a submission is repeated only where it was certainly not processed.
+    /// Promise 1: a call that is to be made once is made once. A 503 can come from a balancer whose server has
+    /// accepted it: only 429, 4xx and 401 say that it was certainly not processed.
     #[tokio::test]
-    async fn a_submission_is_repeated_only_when_turned_away() {
+    async fn a_call_that_is_made_once_is_never_repeated() {
+        let accepted = Reply::status(202).header("Location", "/jobs/1");
+        for lost in [500, 502, 503, 504, 408].map(Reply::status).into_iter().chain([Reply::nothing()]) {
+            let (answer, calls) = post_as(vec![lost.clone(), accepted.clone()], Request::once).await;
+            assert!(answer.unwrap_err().outcome_is_unknown(), "{lost:?}");
+            assert_eq!(calls, 1, "{lost:?}");
+        }
+        for refused in [400, 401, 403, 404, 409, 422, 429] {
+            let reply = Reply::status(refused).header("Retry-After", "1");
+            let (answer, calls) = post_as(vec![reply, accepted.clone()], Request::once).await;
+            assert!(!answer.unwrap_err().outcome_is_unknown(), "{refused}");
+            assert_eq!(calls, 1, "{refused}");
+        }
+    }
+
+    /// What changes something is repeated only where it was turned away.
+    #[tokio::test]
+    async fn a_change_is_repeated_only_when_turned_away() {
         let accepted = Reply::status(202).header("Location", "/jobs/1");
         for status in [429, 503] {
             let (answer, calls) = post(vec![Reply::status(status), accepted.clone()]).await;
@@ -734,7 +773,7 @@ mod tests {
         }
     }
 
-    /// No connection: nothing was sent, so even a submission is tried again, and its outcome is known.
+    /// No connection: nothing was sent, so even a change is tried again, and its outcome is known.
     #[tokio::test]
     async fn a_refused_connection_is_retried_and_unambiguous() {
         let server = Scripted::replies(vec![Reply::nothing()]).await;
@@ -745,7 +784,11 @@ mod tests {
         while tokio::net::TcpStream::connect(url.socket_addrs(|| None).unwrap()[0]).await.is_ok() {
             tokio::task::yield_now().await;
         }
-        let error = client.call(&Request::post_json(url, &1).unwrap()).await.unwrap_err();
+        let request = Request::post_json(url, &1).unwrap();
+        let error = client.call(&request.clone().once()).await.unwrap_err();
+        assert!(!error.outcome_is_unknown(), "{error}");
+        assert_eq!((error.exchange().attempts, clock.now().as_second()), (1, 0));
+        let error = client.call(&request).await.unwrap_err();
         assert!(!error.outcome_is_unknown(), "{error}");
         assert_eq!(error.exchange().attempts, 6);
         assert!(clock.now().as_second() > 0);

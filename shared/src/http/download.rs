@@ -124,22 +124,37 @@ impl Client {
         Ok(Download { offset, size, validator, body: body.fuse().boxed() })
     }
 
-    /// Asks for a file or the rest of it, again where that makes sense.
+    /// Asks for a file or the rest of it, again where that makes sense. A server that refuses ranges altogether is
+    /// asked for the whole file.
     async fn ask(
         &self,
         request: &Request,
         asked: Option<&Asked>,
         budget: &mut Budget,
     ) -> Result<Answered, HttpError> {
-        let mut request = request.clone();
-        if let Some(asked) = asked {
-            asked.write(&mut request.headers);
+        let Some(asked) = asked else { return self.ask_for(request, None, budget).await };
+        let mut ranged = request.clone();
+        asked.write(&mut ranged.headers);
+        match self.ask_for(&ranged, Some(asked), budget).await {
+            Err(error) if error.status() == Some(StatusCode::BAD_REQUEST) => {
+                tracing::debug!(file = ?request, "the server refuses a range: asking for the whole file");
+                self.ask_for(request, None, budget).await
+            }
+            answered => answered,
         }
+    }
+
+    async fn ask_for(
+        &self,
+        request: &Request,
+        asked: Option<&Asked>,
+        budget: &mut Budget,
+    ) -> Result<Answered, HttpError> {
         let mut login = Login::default();
         loop {
-            match self.ask_once(&request, asked, &mut login).await {
+            match self.ask_once(request, asked, &mut login).await {
                 Ok(answered) => return Ok(answered),
-                Err(failure) => self.recover(&request, failure, budget, &mut login).await?,
+                Err(failure) => self.recover(request, failure, budget, &mut login).await?,
             }
         }
     }
@@ -528,6 +543,13 @@ mod tests {
         let cut = whole().body(&file()[..100]).cut_of(4000);
         let (bytes, _) = fetch(vec![cut.clone(), whole().body(file())]).await;
         assert_eq!(bytes.unwrap(), file());
+        // Nor is one that refuses the range; what it refuses without one as well is refused.
+        let (bytes, seen) = fetch(vec![cut.clone(), Reply::status(400), whole().body(file())]).await;
+        assert_eq!((bytes.unwrap(), seen.len()), (file(), 3));
+        assert_eq!((seen[1].header("range"), seen[2].header("range")), ("bytes=100-", ""));
+        let server = Scripted::replies(vec![Reply::status(400)]).await;
+        let refused = open(&server, Some((3000, "\"v1\""))).await.unwrap_err();
+        assert_eq!((refused.error_type().name(), server.count()), ("Rejected", 2));
         let changed = Reply::status(200).header("ETag", "\"v2\"").body(vec![b'x'; 4000]);
         let (name, line) = failure(vec![cut, changed]).await;
         assert_eq!(name, "SourceUnavailable");
@@ -603,6 +625,7 @@ mod tests {
             (vec![Reply::status(416).header("Content-Range", "bytes */10"), v2()], 2),
             (vec![Reply::status(416), v2()], 2),
             (vec![other_part, v2()], 2),
+            (vec![Reply::status(400), v2()], 2),
         ] {
             let server = Scripted::replies(replies).await;
             let download = open(&server, Some((3000, "\"v0\""))).await.unwrap();

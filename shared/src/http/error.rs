@@ -75,6 +75,11 @@ impl HttpError {
         matches!(self.status(), Some(StatusCode::NOT_FOUND | StatusCode::GONE))
     }
 
+    /// Whether the server says that what was asked for was there, and will not be again: 410.
+    pub fn has_expired(&self) -> bool {
+        self.status() == Some(StatusCode::GONE)
+    }
+
     /// Whether the URL is not one that the connection calls, so that nothing was.
     pub fn is_host_refused(&self) -> bool {
         matches!(self.failure, Failure::Refused(_))
@@ -222,8 +227,8 @@ impl Failure {
             | Self::NotJson(_)
             | Self::TooLarge { .. } => true,
             Self::Status { status, .. } => {
-                *status == StatusCode::REQUEST_TIMEOUT
-                    || (status.is_server_error() && !super::retry::is_turned_away(*status))
+                // A 503 too: a balancer says it of a server that went away while it was at work.
+                *status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
             }
             _ => false,
         }
@@ -238,7 +243,7 @@ impl Failure {
         }
     }
 
-    /// Whether the request was certainly not processed, and another try can help.
+    /// Whether the request was turned away, and another try can help.
     pub(super) fn was_turned_away(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,

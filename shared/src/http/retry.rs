@@ -22,8 +22,8 @@ pub fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// Whether this status says that the request was certainly not processed, so that even a submission
-/// may be repeated.
+/// Whether this status says that the request was turned away, so that even a change may be repeated where a
+/// second one would do no great harm: behind a 503 of a balancer it may have been processed all the same.
 pub fn is_turned_away(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 503)
 }

@@ -273,6 +273,12 @@ pub trait Source: Send + Sync {
     /// Why a job ended as it did, from the source's own log, where there is one; redacted, one line.
     async fn explain(&self, job: &JobRecord) -> Result<Option<String>>;
 
+    /// Whether a list of output files that looks whole may still grow, as files are put out or released one after the
+    /// other when the job has ended already: then it counts once it has stayed the same for a while.
+    fn lists_may_grow(&self) -> bool {
+        false
+    }
+
     /// The files that an ended job put out, all of them; a list that the source itself says is short is an error.
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>>;
 

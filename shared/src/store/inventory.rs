@@ -202,6 +202,7 @@ mod tests {
             (keys::receipt(&job, 7), Kept::Receipt(7)),
             (keys::fetch_checkpoint(&job, 7), Kept::Checkpoint),
             (keys::unpack_checkpoint(&job, 7), Kept::Checkpoint),
+            (keys::listing_checkpoint(&job), Kept::Checkpoint),
         ] {
             assert_eq!(parse(&key), Some((job.clone(), kept)), "{key}");
         }

@@ -120,6 +120,11 @@ pub fn fetch_checkpoint(of: &JobRef, ordinal: u32) -> String {
     format!("{}fetch/{ordinal}.json", checkpoints_prefix(of))
 }
 
+/// The list of output files as it was seen last, before it counts.
+pub fn listing_checkpoint(of: &JobRef) -> String {
+    format!("{}listing.json", checkpoints_prefix(of))
+}
+
 /// How far the unpacking of a file is.
 pub fn unpack_checkpoint(of: &JobRef, ordinal: u32) -> String {
     format!("{}unpack/{ordinal}.json", checkpoints_prefix(of))

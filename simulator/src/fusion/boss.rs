@@ -106,6 +106,10 @@ fn add(
     if let Some(existing) = state.definitions.iter().find(|known| known.name == name) {
         return Err(refuse_duplicate(existing, collection, duplicate).into());
     }
+    if has_bad_query(&body) {
+        let detail = "The value of the attribute extractionQuery is not valid.";
+        return Err(answer::problem(StatusCode::BAD_REQUEST, detail).into());
+    }
     if let Some(unknown) = unknown_member(state, &body) {
         let detail = format!("The extract definition {unknown} does not exist.");
         return Err(answer::problem(StatusCode::BAD_REQUEST, &detail).into());
@@ -113,7 +117,7 @@ fn add(
     let id = state.next_definition_id.to_string();
     state.next_definition_id += 1;
     let is_group = collection == Collection::Groups;
-    state.definitions.push(Definition { id: id.clone(), is_group, name, body });
+    state.definitions.push(Definition { id: id.clone(), is_group, name, body, searches: 0 });
     Ok(id)
 }
 
@@ -131,6 +135,15 @@ fn refuse_duplicate(existing: &Definition, collection: Collection, answer: Dupli
         DuplicateAnswer::Conflict => StatusCode::CONFLICT,
     };
     answer::problem(status, &detail)
+}
+
+/// A query is the text of an object, not the object.
+fn has_bad_query(body: &Map<String, Value>) -> bool {
+    let is_text_of_object = |query: &Value| {
+        query.as_str().is_some_and(|text| serde_json::from_str::<Map<String, Value>>(text).is_ok())
+    };
+    body.get("bossArtifacts")
+        .is_some_and(|artifacts| !artifacts.get("extractionQuery").is_some_and(is_text_of_object))
 }
 
 fn unknown_member<'a>(state: &state::State, body: &'a Map<String, Value>) -> Option<&'a str> {
@@ -156,18 +169,30 @@ async fn find(
             answer::problem(StatusCode::BAD_REQUEST, "The filter expression is not supported.")
         })?),
     };
-    let found: Vec<Definition> = world.store.read(|state| {
-        let wanted = |known: &&Definition| {
+    let found: Vec<Definition> = world.change(|state| {
+        let wanted = |known: &&mut Definition| {
             collection.holds(known) && name.as_ref().is_none_or(|name| known.name == *name)
         };
-        state.definitions.iter().filter(wanted).cloned().collect()
-    });
+        state
+            .definitions
+            .iter_mut()
+            .filter(wanted)
+            .filter_map(|known| shown(known, faults.lag_calls))
+            .collect()
+    })?;
     let limit = number(&query, "limit").unwrap_or(DEFAULT_LIMIT);
     let (found, has_more) = page(&found, number(&query, "offset").unwrap_or(0), limit);
     let fields = query.get("$fields").map(String::as_str);
     let items: Vec<Value> =
         found.iter().map(|definition| item(&world, collection, definition, fields)).collect();
     Ok(answer::json_body(StatusCode::OK, &json!({ "items": items, "hasMore": has_more })))
+}
+
+/// A definition that a search finds, unless the search is one of those that it is missing from.
+fn shown(known: &mut Definition, lag_calls: u32) -> Option<Definition> {
+    let earlier = known.searches;
+    known.searches = earlier.saturating_add(1);
+    (earlier >= lag_calls).then(|| known.clone())
 }
 
 async fn show(
@@ -213,7 +238,22 @@ fn item(world: &World, collection: Collection, definition: &Definition, fields: 
 
 #[cfg(test)]
 mod tests {
-    use super::name_of_filter;
+    use serde_json::json;
+
+    use super::{has_bad_query, name_of_filter};
+
+    /// Oracle's own definitions have the query as a text that holds an object.
+    #[test]
+    fn a_query_is_the_text_of_an_object() {
+        let bad = |query: serde_json::Value| {
+            has_bad_query(json!({ "bossArtifacts": { "extractionQuery": query } }).as_object().unwrap())
+        };
+        assert!(!bad(json!("{\"viewQueries\":{}}")));
+        for query in [json!({ "viewQueries": {} }), json!("[]"), json!("viewQueries"), json!(""), json!(null)]
+        {
+            assert!(bad(query.clone()), "{query}");
+        }
+    }
 
     #[test]
     fn a_filter_names_one_resource_with_quotes_doubled() {

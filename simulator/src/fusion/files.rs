@@ -70,8 +70,14 @@ async fn list(
         job.file_lists.saturating_sub(1)
     };
     let total = if earlier < faults.empty_calls { 0 } else { files.len() };
-    let mut items = listed(&world, &job, &files, &faults, earlier);
+    let grows = earlier.saturating_sub(faults.empty_calls) < faults.growing_calls;
+    let files = files.get(..files.len().saturating_sub(usize::from(grows))).unwrap_or_default();
+    let total = total.min(files.len());
+    let mut items = listed(&world, &job, files, &faults, earlier);
     if faults.unstable_order && earlier % 2 == 1 {
+        items.reverse();
+    }
+    if offset > 0 && faults.unstable_pages.includes(earlier) {
         items.reverse();
     }
     let limit = faults.page_size.map(|size| number(&query, "limit").map_or(size, |asked| asked.min(size)));
@@ -227,6 +233,12 @@ async fn content(
     world.outage(&faults.outage, "content", &subject)?;
     if let Some(answer) = elsewhere(&world, &faults, &subject)? {
         return Ok(answer);
+    }
+    if headers.contains_key(header::RANGE)
+        && world.change(|state| state.occurs(faults.refuse_range, "content.refuse_range", &subject))?
+    {
+        let refusal = answer::problem(StatusCode::BAD_REQUEST, "The header Range is not supported.");
+        return Ok(refusal.by("content.refuse_range"));
     }
     let etag = entity_tag(&world, &file, faults.etag, &subject)?;
     if !matches(headers.get(header::IF_MATCH), etag.as_ref()) {
@@ -411,7 +423,9 @@ fn file_answer(
 ) -> Response {
     let mut answer = Response::new(body);
     let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    let kind = faults.content_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok());
+    let kind = kind.unwrap_or_else(|| HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_TYPE, kind);
     if !faults.ignore_range {
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }

@@ -190,6 +190,7 @@ async fn finish(
 fn final_status(job: &Job, faults: &StatusFaults) -> String {
     match job.kind {
         JobKind::Occurrence { number, .. } if faults.failed_occurrence == Some(number) => "FAILED".to_owned(),
+        JobKind::Single if faults.fails_first && job.restarts == 0 => "FAILED".to_owned(),
         _ => faults.final_status.clone(),
     }
 }

@@ -43,9 +43,15 @@ async fn submit(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes
     let occurrences = occurrences(&request, world.scenario.max_occurrences)?;
     let now = world.clock.now();
     let (id, fault) = world.change(|state| {
+        if faults.unique_client_request_uuid && has_uuid_of_another(state, &request) {
+            return Err(Ended::from(answer::problem(
+                StatusCode::CONFLICT,
+                "A job request with this clientRequestUuid exists.",
+            )));
+        }
         let id = accept(state, request, now, occurrences);
-        (id, fault_after_acceptance(state, &faults))
-    })?;
+        Ok((id, fault_after_acceptance(state, &faults)))
+    })??;
     tracing::info!(job_request_id = id, "job accepted");
     Ok(answer_accepted(&world, &faults, id, fault).accepting(id))
 }
@@ -55,6 +61,7 @@ enum AfterAcceptance {
     Answer,
     Drop,
     GatewayTimeout,
+    Unavailable,
 }
 
 fn fault_after_acceptance(state: &mut state::State, faults: &SubmitFaults) -> AfterAcceptance {
@@ -62,6 +69,8 @@ fn fault_after_acceptance(state: &mut state::State, faults: &SubmitFaults) -> Af
         AfterAcceptance::Drop
     } else if state.occurs(faults.accept_then_gateway_timeout, "submit.accept_then_gateway_timeout", "") {
         AfterAcceptance::GatewayTimeout
+    } else if state.occurs(faults.accept_then_unavailable, "submit.accept_then_unavailable", "") {
+        AfterAcceptance::Unavailable
     } else {
         AfterAcceptance::Answer
     }
@@ -72,6 +81,9 @@ fn answer_accepted(world: &World, faults: &SubmitFaults, id: u64, fault: AfterAc
         AfterAcceptance::Drop => answer::hang_up().by("submit.accept_then_drop"),
         AfterAcceptance::GatewayTimeout => {
             answer::gateway_error(StatusCode::GATEWAY_TIMEOUT).by("submit.accept_then_gateway_timeout")
+        }
+        AfterAcceptance::Unavailable => {
+            answer::gateway_error(StatusCode::SERVICE_UNAVAILABLE).by("submit.accept_then_unavailable")
         }
         AfterAcceptance::Answer => {
             let mut answer = Response::new(Body::empty());
@@ -133,13 +145,18 @@ fn check_data_export(
     Ok(())
 }
 
-/// How many times a request with a schedule runs; none without one.
+/// How many times a request that recurs runs; none for one that runs once.
 fn occurrences(request: &Map<String, Value>, most: u32) -> Result<Option<u32>, Ended> {
     let Some(schedule) = request.get("runAtTimes") else { return Ok(None) };
     let schedule: RunAtTimes = serde_json::from_value(schedule.clone())
         .map_err(|error| bad_request(&format!("runAtTimes is invalid: {error}.")))?;
     let count = schedule.occurrences().map_err(bad_request)?;
-    Ok(Some(u32::try_from(count).unwrap_or(u32::MAX).min(most)))
+    Ok(count.map(|count| u32::try_from(count).unwrap_or(u32::MAX).min(most)))
+}
+
+fn has_uuid_of_another(state: &state::State, request: &Map<String, Value>) -> bool {
+    let uuid = request.get("clientRequestUuid");
+    uuid.is_some() && state.jobs.values().any(|job| job.request.get("clientRequestUuid") == uuid)
 }
 
 fn accept(
@@ -170,6 +187,7 @@ fn add_job(state: &mut state::State, request: Map<String, Value>, now: Timestamp
         polls: 0,
         lists: 0,
         file_lists: 0,
+        restarts: 0,
         window: None,
         end: None,
     };

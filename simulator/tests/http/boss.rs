@@ -122,3 +122,18 @@ async fn a_location_can_take_any_form() {
     let location = created.headers()["location"].to_str().unwrap();
     assert!(location.starts_with("https://") && location.contains(":443/api/boss/"), "{location}");
 }
+
+/// What was just created may not be found at once, and a query is a text.
+#[tokio::test]
+async fn a_search_can_lag_and_a_query_must_be_a_text() {
+    let client = Client::with_faults(json!({ "boss": { "lag_calls": 1 } })).await;
+    let body = |query: Value| json!({ "name": "A", "bossArtifacts": { "extractionQuery": query } });
+    let refused = client.post(&definitions(), &body(json!({ "viewQueries": {} }))).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    let created = client.post(&definitions(), &body(json!("{}"))).await.unwrap();
+    assert_eq!(created.status(), StatusCode::CREATED);
+    for found in [0, 1] {
+        let items = client.json(&filtered(&definitions(), "A")).await["items"].clone();
+        assert_eq!(items.as_array().unwrap().len(), found);
+    }
+}

@@ -261,3 +261,12 @@ async fn an_unknown_file_is_not_found_and_a_stranger_refused() {
     let stranger = file.client.http.get(&file.url).send().await.unwrap();
     assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED);
 }
+
+#[tokio::test]
+async fn ranges_can_be_refused_and_types_be_others() {
+    let file = Download::with(json!({ "refuse_range": 1, "content_type": "application/zip" })).await;
+    let range = [("Range", "bytes=10-")];
+    assert_eq!(file.get(&range).await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(file.get(&range).await.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(header(&file.get(&[]).await, "content-type"), Some("application/zip"));
+}

@@ -207,3 +207,30 @@ async fn an_archive_can_be_spoilt() {
     let files = client.simulator.expected_files(id).await.unwrap();
     assert_eq!(files[1].landing, simulator::Landing::Refused);
 }
+
+/// A list that grows looks whole each time; pages whose order changes have one file twice and another never.
+#[tokio::test]
+async fn a_list_can_mislead_and_agree_with_its_total() {
+    let client = Client::with_faults(json!({ "output_files": { "growing_calls": 1 } })).await;
+    let id = client.run().await;
+    for files in [5, 6] {
+        let list = body(&client, id).await;
+        assert_eq!(
+            (list["items"].as_array().unwrap().len(), list["totalItems"].as_u64()),
+            (files, Some(files as u64))
+        );
+    }
+
+    let switches = json!({ "output_files": { "page_size": 3, "unstable_pages": 1 } });
+    let client = Client::with_faults(switches).await;
+    let id = client.run().await;
+    for names_in_all in [3, 6] {
+        let mut names = BTreeSet::new();
+        for query in ["", "?offset=3"] {
+            let page = client.json(&format!("{FILES}/{id}/outputFiles{query}")).await;
+            let items = page["items"].as_array().unwrap();
+            names.extend(items.iter().map(|item| item["fileName"].as_str().unwrap().to_owned()));
+        }
+        assert_eq!(names.len(), names_in_all);
+    }
+}

@@ -120,6 +120,7 @@ async fn jobs_can_be_planted() {
         description: "run-1".to_owned(),
         extract: "Other".to_owned(),
         client_request_uuid: Some("u".to_owned()),
+        ..PlantedJob::default()
     };
     let scenario = Scenario { planted_jobs: vec![planted], ..small() };
     let client = Client::of(Simulator::builder().scenario(scenario)).await;

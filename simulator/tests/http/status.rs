@@ -196,3 +196,14 @@ async fn incremental_jobs_yield_one_delta_each() {
     };
     assert!(window(second).await < window(first).await, "the window moves in the order of success");
 }
+
+/// An operator starts a failed job again, under its id.
+#[tokio::test]
+async fn a_failed_job_can_be_started_again() {
+    let client = Client::with_faults(json!({ "status": { "fails_first": true } })).await;
+    let id = client.submit(&export("run-1")).await;
+    assert_eq!(statuses(&client, id, 5).await[3..], ["FAILED", "FAILED"]);
+    client.simulator.start_again(id).unwrap();
+    assert_eq!(statuses(&client, id, 4).await, ["ENQUEUED", "IN_PROGRESS", "RUNNING", "SUCCEEDED"]);
+    assert_eq!(client.simulator.jobs().len(), 1);
+}

@@ -197,3 +197,20 @@ async fn a_schedule_that_makes_no_sense_is_refused() {
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{dates:?}");
     }
 }
+
+/// A balancer says 503 of a server that has accepted the job; an id that is unique is refused when it comes again.
+#[tokio::test]
+async fn a_job_can_be_there_whatever_the_answer_says() {
+    let client = Client::with_faults(
+        json!({ "submit": { "accept_then_unavailable": 1, "unique_client_request_uuid": true } }),
+    )
+    .await;
+    let mut request = export("run-1");
+    request["clientRequestUuid"] = json!("a");
+    for status in [503, 409] {
+        assert_eq!(client.post(JOBS, &request).await.unwrap().status().as_u16(), status);
+    }
+    assert_eq!(client.simulator.jobs().len(), 1);
+    request["clientRequestUuid"] = json!("b");
+    client.submit(&request).await;
+}

@@ -211,6 +211,12 @@ impl Source for FusionExtractSource {
         Ok(self.status(job).await?.message)
     }
 
+    /// Files are scanned for viruses after the job has put them out (`SBS_JOB_FILES.VIRUS_SCAN_STATUS`), and whether
+    /// the list and its total wait for that is not documented.
+    fn lists_may_grow(&self) -> bool {
+        true
+    }
+
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         self.files(job).list().await
     }
@@ -338,7 +344,9 @@ mod tests {
         for reply in [
             Reply::nothing(),
             Reply::status(500),
+            Reply::status(503),
             Reply::status(504),
+            Reply::status(409),
             Reply::status(202),
             Reply::status(202).header("Location", "/elsewhere/x"),
             Reply::json(json!({ "jobRequestId": {} })),
@@ -361,12 +369,14 @@ mod tests {
             (Reply::status(400).body("{\"detail\":\"unknown extract\"}"), "Rejected"),
             (Reply::status(403), "AuthRejected"),
             (Reply::status(429), "Throttled"),
-            (Reply::status(503), "SourceUnavailable"),
+            (Reply::status(404), "NotFound"),
             (Reply::page(), "ContractBroken"),
             (Reply::status(302).header("Location", "/login"), "ContractBroken"),
         ] {
             let pod = TestPod::answering(reply).await;
-            line(pod.source.submit(&order(&export(), &key())).await.unwrap_err(), name);
+            let said = line(pod.source.submit(&order(&export(), &key())).await.unwrap_err(), name);
+            assert_eq!(pod.asked().len(), 1, "{name}");
+            assert!(name != "NotFound" || said.contains("may lack the service"), "{said}");
         }
     }
 
@@ -553,6 +563,19 @@ mod tests {
         assert!(queries[1].contains_key("offset") && queries[2].contains_key("$offset"), "{queries:?}");
     }
 
+    /// Promise 5: a list whose order changes from page to page has as many items as it says, and not all of them.
+    #[tokio::test]
+    async fn pages_that_overlap_are_an_error() {
+        let pod = TestPod::start(|seen, _| {
+            let names = if seen.query().is_empty() { ["a", "b"] } else { ["b", "a"] };
+            let items: Vec<_> = names.iter().map(|name| item("", name)).collect();
+            Reply::json(json!({ "items": items, "totalItems": 4 }))
+        })
+        .await;
+        let said = line(pod.source.output_files(&record()).await.unwrap_err(), "ContractBroken");
+        assert!(said.contains("\"b\" twice"), "{said}");
+    }
+
     /// A list that pages, by either spelling, is whole.
     #[tokio::test]
     async fn a_paged_list_of_files_is_whole() {
@@ -703,7 +726,49 @@ mod tests {
         let definition: Value = serde_json::from_str(&asked[1].body).unwrap();
         assert_eq!(definition["bossArtifacts"]["extractionQuery"], "{\"viewQueries\":{}}");
         let group: Value = serde_json::from_str(&asked[3].body).unwrap();
+        assert_eq!(definition["extractClient"], "FA_DATA_EXTRACT_UI");
+        assert_eq!(group["extractClient"], "FA_DATA_EXTRACT_UI");
         assert_eq!(group["groupedExtracts"], json!({ "items": [{ "name": "Carriers" }] }));
+    }
+
+    /// A query that is given as text is the source's own: not a character of it is touched.
+    #[tokio::test]
+    async fn a_query_as_text_stays_as_it_is() {
+        const QUERY: &str = "{ \"viewQueries\" : {\"b\":1,\n  \"a\":2.50},\"a\":\"\\u00e9\" }";
+        let mut export = defined();
+        let Export::FusionExtract(extract) = &mut export else { unreachable!() };
+        extract.definition.as_mut().unwrap().extraction_query = json!(QUERY);
+        let pod = TestPod::start(|seen, _| match (seen.method.as_str(), seen.path()) {
+            ("POST", JOBS) => Reply::status(202).header("Location", "/x/jobRequests/1"),
+            ("GET", _) => Reply::json(json!({ "items": [], "hasMore": false })),
+            _ => Reply::status(201),
+        })
+        .await;
+        pod.source.submit(&order(&export, &key())).await.unwrap();
+        let definition: Value = serde_json::from_str(&pod.asked()[1].body).unwrap();
+        assert_eq!(definition["bossArtifacts"]["extractionQuery"], QUERY);
+    }
+
+    /// A search that answers in pages, as one does whose filter is ignored, is read to the page that has the name.
+    #[tokio::test]
+    async fn a_definition_is_looked_for_on_every_page() {
+        let pod = TestPod::start(|seen, _| match (seen.method.as_str(), seen.path()) {
+            ("POST", JOBS) => Reply::status(202).header("Location", "/x/jobRequests/1"),
+            ("GET", _) => {
+                let names = ["A", "B", "C", "Carriers", "O'Group"];
+                let offset: usize = seen.query()["$offset"].parse().unwrap();
+                let page: Vec<_> =
+                    names.iter().skip(offset).take(2).map(|name| json!({ "name": name })).collect();
+                Reply::json(json!({ "items": page, "hasMore": offset + 2 < names.len() }))
+            }
+            _ => Reply::status(500),
+        })
+        .await;
+        pod.source.submit(&order(&defined(), &key())).await.unwrap();
+        let asked = pod.asked();
+        let offsets: Vec<_> = asked.iter().filter_map(|seen| seen.query().get("$offset").cloned()).collect();
+        assert_eq!(offsets, ["0", "2", "0", "2", "4"], "definitions, then groups");
+        assert_eq!(asked.iter().filter(|seen| seen.method == "POST").count(), 1, "nothing is created");
     }
 
     /// What is there is left alone, also where it only shows up after a creation that failed or got lost.

@@ -49,7 +49,7 @@ impl<'a> Batch<'a> {
         Self { pod, authorizer }
     }
 
-    /// Submits once. What cannot be known is said, not guessed.
+    /// Submits once: neither here nor below is that repeated. What cannot be known is said, not guessed.
     pub(super) async fn submit(
         &self,
         export: &FusionExtract,
@@ -57,7 +57,8 @@ impl<'a> Batch<'a> {
         form: Form,
     ) -> Result<Submission> {
         let request = Request::post_json(self.collection(), &submission(export, run_key, form))?
-            .authorized_by(Arc::clone(&self.authorizer));
+            .authorized_by(Arc::clone(&self.authorizer))
+            .once();
         match self.pod.client.call(&request).await {
             Ok(answer) => match (submitted_id(&answer), answer.json::<IgnoredAny>()) {
                 (Some(id), _) => Ok(Submission::Accepted(id)),
@@ -65,7 +66,15 @@ impl<'a> Batch<'a> {
                 (None, Err(error)) if error.is_web_page() => Err(error.into()),
                 _ => Ok(Submission::Ambiguous(format!("{answer:?} names no job request"))),
             },
-            Err(error) if error.outcome_is_unknown() => Ok(Submission::Ambiguous(Error::from(error).line())),
+            // A conflict says that the job is there, under our own `clientRequestUuid`: an answer of it was lost.
+            Err(error) if error.outcome_is_unknown() || error.status() == Some(StatusCode::CONFLICT) => {
+                Ok(Submission::Ambiguous(Error::from(error).line()))
+            }
+            Err(error) if error.is_gone() => Err(Error::not_found(
+                "the pod knows no job requests: it may lack the service that runs data extractions, or base_url \
+                 names another system",
+            )
+            .because(error)),
             Err(error) => Err(error.into()),
         }
     }
@@ -133,11 +142,16 @@ impl<'a> Batch<'a> {
     }
 
     /// The data extractions that have ended; of recurring requests their occurrences.
+    ///
+    /// What the list says of a job may not be enough to know whether it is one: that is logged, and not an error, as
+    /// one job of another service would keep all others from landing.
     pub(super) async fn ended(&self) -> Result<Vec<EndedJob>> {
-        let listed = self.list().await?;
-        let parents: HashSet<String> =
-            listed.iter().filter_map(|job| job.job_request.as_ref()?.parent()).collect();
-        Ok(listed.iter().filter_map(|job| ended(job, &parents)).collect())
+        let Sifted { ended, unreadable } = sifted(&self.list().await?);
+        if let Some(first) = unreadable.first() {
+            let first = self.pod.client.redactor().text(first);
+            tracing::warn!(jobs = unreadable.len(), first, "listed jobs cannot be read, and are not swept");
+        }
+        Ok(ended)
     }
 
     /// Every job request, from a server that pages and from one that does not: nothing of it is documented.
@@ -232,26 +246,62 @@ fn count(items: usize) -> u64 {
     u64::try_from(items).unwrap_or(u64::MAX)
 }
 
-/// A listed job as one that has ended; nothing if it has not, or is no data extraction.
-fn ended(job: &JobDetails, parents: &HashSet<String>) -> Option<EndedJob> {
-    let id = job.job_request_id.as_ref()?.text();
-    let request = job.job_request.as_ref()?;
-    if parents.contains(&id) || request.is_recurring() {
-        return None;
+/// What a list comes to.
+#[derive(Debug, Default)]
+struct Sifted {
+    ended: Vec<EndedJob>,
+    /// Of each job that cannot be read, which it is and why.
+    unreadable: Vec<String>,
+}
+
+fn sifted(listed: &[JobDetails]) -> Sifted {
+    let parents: HashSet<String> =
+        listed.iter().filter_map(|job| job.job_request.as_ref()?.parent()).collect();
+    let mut sifted = Sifted::default();
+    for job in listed {
+        match ended(job, &parents) {
+            Ok(Some(ended)) => sifted.ended.push(ended),
+            Ok(None) => {}
+            Err(reason) => {
+                let id = job.job_request_id.as_ref().map_or_else(|| "without id".to_owned(), Scalar::text);
+                sifted.unreadable.push(format!("job {id}: {reason}"));
+            }
+        }
     }
-    let status = job.status().filter(|status| status.state != JobState::Running)?;
-    let export = Export::FusionExtract(described(request).ok()?);
+    sifted
+}
+
+/// A listed job as one that has ended; nothing if it has not, or is no data extraction; an error where it does not say.
+fn ended(job: &JobDetails, parents: &HashSet<String>) -> Result<Option<EndedJob>, String> {
+    let request = job.job_request.as_ref().ok_or("its request is not shown")?;
+    if request.is_foreign() || request.is_recurring() {
+        return Ok(None);
+    }
+    let id = job.job_request_id.as_ref().ok_or("it has no id")?.text();
+    if parents.contains(&id) {
+        return Ok(None);
+    }
+    let id = id.parse().map_err(|error| format!("its id is unusable: {error}"))?;
+    let status = job.status().ok_or("it has no status")?;
+    if !status.is_known {
+        return Err(format!("no table names its status {:?}", status.native_status));
+    }
+    if status.state == JobState::Running {
+        return Ok(None);
+    }
+    let export = Export::FusionExtract(described(request)?);
     let of_run = request.description.as_deref().and_then(Described::parse);
     let run_key =
         of_run.and_then(|described| described.run_key()?.parse().ok()).filter(|_| !request.is_occurrence());
-    Some(EndedJob { job_request_id: id.parse().ok()?, export, run_key, status, ended_at: job.ended_at() })
+    Ok(Some(EndedJob { job_request_id: id, export, run_key, status, ended_at: job.ended_at() }))
 }
 
-/// The names inside a description: `schedule::extract::Full|Incremental::recurrence`.
+/// The names inside a description: `schedule::extract::Full|Incremental::recurrence`, as landfall and the vendor's own
+/// screen write it. It is free text, so what is not of this form says nothing.
 struct Described<'a> {
     schedule: &'a str,
     extract: &'a str,
-    mode: &'a str,
+    mode: Mode,
 }
 
 impl<'a> Described<'a> {
@@ -259,7 +309,8 @@ impl<'a> Described<'a> {
         let (rest, _recurrence) = description.rsplit_once("::")?;
         let (rest, mode) = rest.rsplit_once("::")?;
         let (schedule, extract) = rest.rsplit_once("::")?;
-        Some(Self { schedule, extract, mode })
+        let mode = Mode::from_argument(mode)?;
+        (!extract.trim().is_empty()).then_some(Self { schedule, extract, mode })
     }
 
     /// The run key, if landfall wrote this.
@@ -295,8 +346,7 @@ fn exports(job: &JobDetails, export: &FusionExtract) -> bool {
         .as_ref()
         .and_then(|request| request.description.as_deref())
         .and_then(Described::parse);
-    described
-        .is_none_or(|described| described.extract == export.extract && described.mode == export.mode.word())
+    described.is_none_or(|described| described.extract == export.extract && described.mode == export.mode)
 }
 
 fn submission(export: &FusionExtract, run_key: &RunKey, form: Form) -> Value {
@@ -370,25 +420,43 @@ fn id_from_body(answer: &Answer) -> Option<JobRequestId> {
     answer.json::<Created>().ok()?.id.text().parse().ok()
 }
 
-/// What a job request exports, as far as its parameters say; an error says what is missing.
+/// What a job request exports, as far as it says; an error says what is missing.
+///
+/// The first parameter is the name that was submitted, a group's say. The export's own name stands in the description,
+/// if that has the usual form. A list may leave parameters out: then the description stands for them.
 pub(super) fn described(request: &JobRequest) -> Result<FusionExtract, String> {
-    if let Some(other) = request.job_definition_name.as_deref().filter(|name| *name != DATA_EXPORT) {
+    if let Some(other) = request.job_definition_name.as_deref().filter(|_| request.is_foreign()) {
         return Err(format!("it runs {other}, which is no data extraction"));
     }
-    let extract = request.parameter(EXTRACT_PARAMETER).ok_or(format!("it has no {EXTRACT_PARAMETER}"))?;
-    let argument = request.parameter(MODE_PARAMETER).ok_or(format!("it has no {MODE_PARAMETER}"))?;
-    let mode = Mode::from_argument(argument)
-        .ok_or(format!("its {MODE_PARAMETER} is neither full nor incremental"))?;
+    let described = request.description.as_deref().and_then(Described::parse);
+    let submitted = request.parameter(EXTRACT_PARAMETER);
+    let extract = described.as_ref().map(|described| described.extract).or(submitted);
+    let extract =
+        extract.ok_or(format!("it has no {EXTRACT_PARAMETER}, and its description names no extract"))?;
+    let mode = match request.parameter(MODE_PARAMETER) {
+        Some(argument) => Mode::from_argument(argument)
+            .ok_or(format!("its {MODE_PARAMETER} is neither full nor incremental"))?,
+        None => {
+            described.as_ref().map(|described| described.mode).ok_or(format!("it has no {MODE_PARAMETER}"))?
+        }
+    };
     Ok(FusionExtract {
         extract: extract.to_owned(),
         mode,
-        submit_name: None,
+        submit_name: submitted.filter(|submitted| *submitted != extract).map(str::to_owned),
         definition: None,
         group: None,
         request_parameters: std::collections::BTreeMap::new(),
         schedule: None,
         allow_empty: false,
     })
+}
+
+impl JobRequest {
+    /// Whether it says that it is a job of another kind: the scheduler runs more than data extractions.
+    fn is_foreign(&self) -> bool {
+        self.job_definition_name.as_deref().is_some_and(|name| name != DATA_EXPORT)
+    }
 }
 
 #[cfg(test)]
@@ -564,5 +632,92 @@ mod tests {
         assert!(of(json!({})).unwrap_err().contains("submit.argument1"));
         let odd = json!({ "requestParameters": { "submit.argument1": "A", "submit.argument2": "Some" } });
         assert!(of(odd).unwrap_err().contains("submit.argument2"));
+    }
+
+    /// The export's own name stands in the description; what was submitted, a group's name say, beside it.
+    #[test]
+    fn a_request_is_named_by_its_description() {
+        let of = |value: Value| described(&serde_json::from_value(value).unwrap());
+        let parameters =
+            json!({ "submit.argument1": "LabelsGroup", "submit.argument2": "Incremental Data Extract" });
+        let grouped = FusionExtract { submit_name: Some("LabelsGroup".to_owned()), ..simple("Labels") };
+        let named =
+            |description: &str| json!({ "description": description, "requestParameters": parameters });
+        assert_eq!(of(named("Nightly::Labels::Incremental::Daily")), Ok(grouped.clone()));
+        assert_eq!(of(named("landfall-k::Labels::Incremental::Immediate")), Ok(grouped));
+        for free in ["by hand", "", "a::b", "a::b::c::d", "x::y::Some::Daily", "x:: ::Full::Daily"] {
+            assert_eq!(of(named(free)), Ok(simple("LabelsGroup")), "{free:?}");
+        }
+        // A list that shows no parameters.
+        let bare = of(json!({ "description": "Nightly::Labels::Full::Daily" }));
+        assert_eq!(bare, Ok(FusionExtract { mode: Mode::Full, ..simple("Labels") }));
+        assert!(of(json!({ "description": "by hand" })).is_err());
+    }
+
+    fn ended_ids(listed: Value) -> (Vec<String>, Vec<String>) {
+        let listed: Vec<JobDetails> = serde_json::from_value(listed).unwrap();
+        let Sifted { ended, unreadable } = sifted(&listed);
+        (ended.into_iter().map(|job| job.job_request_id.into()).collect(), unreadable)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
+    fn ended_job(id: Value, changes: Value) -> Value {
+        let mut job = json!({ "jobRequestId": id, "jobStatus": "SUCCEEDED", "jobRequest": {
+            "jobDefinitionName": "DataExport", "description": "Nightly::Labels::Full::Daily"
+        } });
+        for (name, value) in changes.as_object().unwrap() {
+            job["jobRequest"][name] = value.clone();
+        }
+        job
+    }
+
+    /// Promise 5: what cannot be read is said, with its reason, and keeps nothing else from being found.
+    #[test]
+    fn what_the_list_does_not_tell_is_not_dropped_in_silence() {
+        let mut strange = ended_job(json!(2), json!({}));
+        strange["jobStatus"] = json!("FROBNICATED");
+        let mut silent = ended_job(json!(3), json!({}));
+        silent.as_object_mut().unwrap().remove("jobStatus");
+        let (ended, unreadable) = ended_ids(json!([
+            ended_job(json!(1), json!({})),
+            strange,
+            silent,
+            ended_job(json!("../4"), json!({})),
+            ended_job(json!(null), json!({})),
+            ended_job(json!(6), json!({ "description": "by hand" })),
+            { "jobRequestId": 7, "jobStatus": "SUCCEEDED" },
+            ended_job(json!(8), json!({ "jobDefinitionName": "AsyncDataExtraction", "description": null })),
+        ]));
+        assert_eq!(ended, ["1"]);
+        let reasons = [
+            "job 2: no table names its status \"FROBNICATED\"",
+            "job 3: it has no status",
+            "job ../4: its id is unusable",
+            "job without id: it has no id",
+            "job 6: it has no submit.argument1",
+            "job 7: its request is not shown",
+        ];
+        assert_eq!(unreadable.len(), reasons.len(), "{unreadable:?}");
+        for (said, reason) in std::iter::zip(&unreadable, reasons) {
+            assert!(said.starts_with(reason), "{said}");
+        }
+    }
+
+    /// Neither a recurring request itself nor what has not ended is an ended job; a request that ran once is.
+    #[test]
+    fn what_has_not_ended_is_not_listed_as_ended() {
+        let mut enqueued = ended_job(json!(1), json!({}));
+        enqueued["jobStatus"] = json!("ENQUEUED");
+        enqueued["jobProgress"] = json!({ "status": "ENQUEUED", "endTime": "2025-12-18T07:42:13Z" });
+        let interval = json!({ "fixedInterval": { "interval": 1, "timeUnit": "DAY" } });
+        let (ended, unreadable) = ended_ids(json!([
+            enqueued,
+            ended_job(json!(2), json!({ "runAtTimes": interval })),
+            ended_job(json!(3), json!({})),
+            ended_job(json!(4), json!({ "requestParameters": { "parentRequest": "3" } })),
+            ended_job(json!(5), json!({ "clientRequestUuid": "3,2" })),
+            ended_job(json!(6), json!({ "runAtTimes": { "startDate": "2026-05-15" } })),
+        ]));
+        assert_eq!((ended, unreadable), (["4", "5", "6"].map(str::to_owned).to_vec(), Vec::new()));
     }
 }

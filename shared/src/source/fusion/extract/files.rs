@@ -1,6 +1,6 @@
 //! Output files of `saas-batch`: listed whole, and opened.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -65,6 +65,16 @@ struct Page {
     has_more: Option<bool>,
 }
 
+/// What tells an item from all others: name, checksum and link.
+type Identity = (Option<String>, Option<String>, Option<String>);
+
+impl Listed {
+    fn identity(&self) -> Identity {
+        let href = || self.context.as_ref()?.links.as_ref()?.enclosure.as_ref()?.href.clone();
+        (self.file_name.clone(), self.checksum.clone(), href())
+    }
+}
+
 /// A part of the list, and what it says about the rest.
 struct Part {
     /// Until they are taken into the whole list.
@@ -127,6 +137,7 @@ impl<'a> Files<'a> {
     async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
         let (mut page, answer) = self.page(None).await?;
         let mut items = std::mem::take(&mut page.items);
+        let mut known: HashSet<Identity> = items.iter().map(Listed::identity).collect();
         for (offset_name, limit_name) in [("offset", "limit"), ("$offset", "$limit")] {
             while page.promises_more_than(items.len()) {
                 let offset = items.len().to_string();
@@ -136,6 +147,11 @@ impl<'a> Files<'a> {
                 if next.items.is_empty() || begins_again {
                     break;
                 }
+                let of_page: Vec<Identity> = next.items.iter().map(Listed::identity).collect();
+                if let Some(again) = of_page.iter().find(|item| known.contains(item)) {
+                    return Err(self.listed_twice(again));
+                }
+                known.extend(of_page);
                 items.append(&mut next.items);
                 check_count(items.len())?;
                 // A later page may leave the total out.
@@ -152,6 +168,15 @@ impl<'a> Files<'a> {
             )));
         }
         Ok((items, answer))
+    }
+
+    /// A later page repeats an item: then another one is missing, as the order has changed from page to page.
+    fn listed_twice(&self, (name, ..): &Identity) -> Error {
+        let name = name.as_deref().unwrap_or_default();
+        Error::contract_broken(format!(
+            "the pages of job {}'s list have {name:?} twice: their order changes, and others may be missing",
+            self.job
+        ))
     }
 
     async fn page(&self, parameters: Option<[(&str, &str); 2]>) -> Result<(Part, Answer), HttpError> {

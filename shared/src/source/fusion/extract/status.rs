@@ -83,32 +83,43 @@ impl JobRequest {
         (!value.trim().is_empty()).then_some(value)
     }
 
-    /// Whether this is submitted once and runs again and again, as far as it says.
+    /// Whether this is submitted once and runs again and again, as far as it says: a request for a moment to come
+    /// has `runAtTimes` too, and no interval.
     pub(super) fn is_recurring(&self) -> bool {
-        !self.is_occurrence() && self.run_at_times.as_ref().is_some_and(serde_json::Value::is_object)
+        let interval = self.run_at_times.as_ref().and_then(|times| times.get("fixedInterval"));
+        !self.is_occurrence() && interval.is_some_and(|interval| !interval.is_null())
     }
 
-    /// The recurring request that this is an occurrence of, as occurrences name it.
+    /// The recurring request that this is an occurrence of, as occurrences name it: in `parentRequest`, or before
+    /// the comma of `requestExecutionContext` or of `clientRequestUuid`. Any of them may be missing or empty.
     pub(super) fn parent(&self) -> Option<String> {
-        let text = |value: &serde_json::Value| match value {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
+        let of_context = || before_comma(&self.parameter_text("requestExecutionContext")?).map(str::to_owned);
+        let of_uuid = || {
+            let (parent, _) = self.client_request_uuid.as_deref()?.split_once(',')?;
+            let is_id = !parent.is_empty() && parent.bytes().all(|byte| byte.is_ascii_digit());
+            is_id.then(|| parent.to_owned())
         };
-        let parameters = self.request_parameters.as_ref()?;
-        let parent = parameters.get("parentRequest").filter(|value| !value.is_null()).map(text);
-        let context = parameters.get("requestExecutionContext").filter(|value| !value.is_null()).map(text);
-        let of_context = context.and_then(|context| context.split(',').next().map(str::to_owned));
-        parent.or(of_context).filter(|parent| !parent.is_empty())
+        self.parameter_text("parentRequest").or_else(of_context).or_else(of_uuid)
     }
 
     /// Whether this is an occurrence of a recurring request.
     pub(super) fn is_occurrence(&self) -> bool {
-        let names = ["parentRequest", "requestExecutionContext"];
-        names.iter().any(|name| {
-            let value = self.request_parameters.as_ref().and_then(|parameters| parameters.get(*name));
-            value.is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
-        })
+        self.parent().is_some()
     }
+
+    /// A parameter's value as text, if it says something.
+    fn parameter_text(&self, name: &str) -> Option<String> {
+        let text = match self.request_parameters.as_ref()?.get(name)? {
+            serde_json::Value::Null => return None,
+            serde_json::Value::String(text) => text.trim().to_owned(),
+            other => other.to_string(),
+        };
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+fn before_comma(text: &str) -> Option<&str> {
+    text.split(',').next().map(str::trim).filter(|before| !before.is_empty())
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -238,7 +249,22 @@ mod tests {
         assert_eq!(of(JobState::Failed), ["FAILED", "ERROR", "TIMED_OUT", "EXPIRED"]);
         assert_eq!(of(JobState::Cancelled), ["CANCELLED", "CANCELED"]);
         assert_eq!(of(JobState::NeedsAttention), ["PAUSED"]);
-        assert_eq!(of(JobState::Running).len(), 11);
+        assert_eq!(
+            of(JobState::Running),
+            [
+                "SUBMITTED",
+                "ENQUEUED",
+                "WAITING",
+                "WAIT",
+                "QUEUED",
+                "READY",
+                "BLOCKED",
+                "HOLD",
+                "RUNNING",
+                "IN_PROGRESS",
+                "CANCELLING"
+            ]
+        );
         assert_eq!(of(JobState::Empty).len(), 0);
         for (word, wanted) in TABLE {
             for text in [word.to_string(), word.to_lowercase(), format!(" {word} ")] {
@@ -281,6 +307,65 @@ mod tests {
             JobState::Succeeded
         );
         assert_eq!(state(json!({ "jobDetails": { "jobStatus": "SUCCEEDED" } })), JobState::Succeeded);
+    }
+
+    /// Oracle's example of a job that is only enqueued has an `endTime`: that is no end.
+    #[test]
+    fn an_end_time_is_not_an_end() {
+        let progress = json!({ "status": "ENQUEUED", "endTime": "2025-12-18T07:42:13Z", "completed": false });
+        assert_eq!(state(json!({ "jobStatus": "ENQUEUED", "jobProgress": progress })), JobState::Running);
+        assert_eq!(state(json!({ "jobProgress": progress })), JobState::Running);
+    }
+
+    /// Only an interval makes a request recur: a moment to come does not, nor does an empty field.
+    #[test]
+    fn a_request_recurs_by_its_interval() {
+        let recurs = |request: Value| serde_json::from_value::<JobRequest>(request).unwrap().is_recurring();
+        let interval = json!({ "interval": 1, "timeUnit": "HOUR" });
+        assert!(recurs(json!({ "runAtTimes": { "fixedInterval": interval, "startDate": "2026-05-15" } })));
+        for once in [
+            json!({}),
+            json!({ "runAtTimes": null }),
+            json!({ "runAtTimes": {} }),
+            json!({ "runAtTimes": { "startDate": "2026-05-15" } }),
+            json!({ "runAtTimes": { "fixedInterval": null, "startDate": "2026-05-15" } }),
+        ] {
+            assert!(!recurs(once.clone()), "{once}");
+        }
+        let occurrence = json!({
+            "runAtTimes": { "fixedInterval": interval }, "requestParameters": { "parentRequest": "7" }
+        });
+        assert!(!recurs(occurrence));
+    }
+
+    /// Any of the three fields names the parent; one that is empty hides no other.
+    #[test]
+    fn an_occurrence_names_its_parent_in_any_of_three_fields() {
+        let parent = |request: Value| {
+            let request: JobRequest = serde_json::from_value(request).unwrap();
+            assert_eq!(request.is_occurrence(), request.parent().is_some());
+            request.parent()
+        };
+        let of = |parameters: Value| parent(json!({ "requestParameters": parameters }));
+        for parameters in [
+            json!({ "parentRequest": "7" }),
+            json!({ "parentRequest": 7 }),
+            json!({ "requestExecutionContext": "7,1" }),
+            json!({ "parentRequest": "", "requestExecutionContext": "7,1" }),
+            json!({ "parentRequest": null, "requestExecutionContext": " 7 ,1" }),
+            json!({ "parentRequest": " 7 ", "requestExecutionContext": "8,1" }),
+        ] {
+            assert_eq!(of(parameters.clone()).as_deref(), Some("7"), "{parameters}");
+        }
+        assert_eq!(parent(json!({ "clientRequestUuid": "7,1" })).as_deref(), Some("7"));
+        let empty = json!({ "parentRequest": "", "requestExecutionContext": "" });
+        let both = json!({ "clientRequestUuid": "7,1", "requestParameters": empty });
+        assert_eq!(parent(both).as_deref(), Some("7"));
+        for none in ["7", "", ",1", "a7,1", "1b671a64-40d5-591e-99b0-da01ff1f3341"] {
+            assert_eq!(parent(json!({ "clientRequestUuid": none })), None, "{none:?}");
+        }
+        assert_eq!(of(empty), None);
+        assert_eq!(of(json!({ "requestExecutionContext": ",1" })), None);
     }
 
     /// Oracle: success is `completed` and `SUCCEEDED` together.

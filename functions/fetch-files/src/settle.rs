@@ -1,0 +1,21 @@
+//! The time after a job's end in which its source may not have everything ready.
+
+use landfall::Result;
+use landfall::clock::elapsed;
+use landfall::context::Context;
+use landfall::job::{JobRecord, Outcome};
+
+/// How long to wait before the source is asked again; nothing once it has had its time.
+///
+/// Output files are listed, scanned and given out one after the other when the job itself has ended: for the
+/// connection's `settle_seconds` what is missing may still come.
+pub(crate) async fn wait_seconds(
+    context: &Context,
+    job: &JobRecord,
+    outcome: &Outcome,
+) -> Result<Option<u64>> {
+    let connection = context.connection(&job.connection).await?;
+    let settings = connection.job();
+    let is_settled = elapsed(outcome.since, context.clock().now()) >= settings.settle();
+    Ok((!is_settled).then(|| settings.poll_seconds.min(settings.settle_seconds).max(1)))
+}
