@@ -472,7 +472,8 @@ fn rows_of(world: &World) -> Vec<RestRow> {
 /// Rows are changed, deleted and inserted after every page: what was there throughout lands once, as it is.
 async fn lands_whole_while_others_change_it(count: u64, export: Value) {
     let faults = json!({ "rest": { "churn": { "updates": 20, "deletes": 10, "inserts": 10 } } });
-    let world = World::new(Setup { faults, scenario: rows(count), ..Setup::default() }).await;
+    let at = Some(landfall_tests::matrix::beginning());
+    let world = World::new(Setup { faults, scenario: rows(count), at, ..Setup::default() }).await;
     let is_incremental = export.get("incremental").is_some();
     land(&world.context, event(export)).await.unwrap();
     let landed = lines(&world, RUN).await;
@@ -604,7 +605,13 @@ async fn a_run_that_did_not_land_leaves_its_rows_to_the_next() {
     world.pass(Duration::from_secs(3600));
     land(&world.anew(), increment("eight")).await.unwrap();
     assert!(keys(&lines(&world, "eight").await).contains(&row));
-    assert_eq!(window(&world, "eight").await.overlap_until, Some(at("2026-11-21T05:59:00Z")));
+    let marked = window(&world, "eight").await;
+    assert_eq!(marked.from, Some(at("2026-11-21T05:49:00Z")));
+    assert_eq!(
+        marked.overlap_until,
+        Some(at("2026-11-21T06:59:00Z")),
+        "what seven has been given may land, too"
+    );
     // It can still be gone on with, with the window that it was given.
     land(&world.anew(), increment("seven")).await.unwrap();
     assert!(keys(&lines(&world, "seven").await).contains(&row));

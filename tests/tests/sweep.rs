@@ -89,8 +89,9 @@ async fn the_jobs_of_a_group_are_found_by_the_export() {
         sweep_for(&world, sweep_event()).await;
     }
     let swept = sweep_for(&world, sweep_event()).await;
-    let occurrences: Vec<u64> = world.simulator.occurrences(parent).iter().map(|job| job.id).collect();
-    assert_eq!(ids(&swept), occurrences);
+    let occurrences = world.simulator.occurrences(parent);
+    let occurrences: Vec<u64> = occurrences.iter().rev().map(|job| job.id).collect();
+    assert_eq!(ids(&swept), occurrences, "the newest first");
     land_all(&world, &swept.jobs[..1]).await;
     assert_landed(&world, occurrences[0], "of a group").await;
     world.end().await;

@@ -37,7 +37,7 @@ pub(crate) async fn frozen(
     }
     match source.output_files(job).await {
         Ok(files) if files.is_empty() => not_yet(context, work, job, &outcome, None).await,
-        Ok(files) if source.lists_may_grow() => seen(context, work, job, &outcome, files).await,
+        Ok(files) if source.lists_may_grow(&job.export) => seen(context, work, job, &outcome, files).await,
         Ok(files) => freeze(work, job, files).await,
         // A list that is short may be one that is still growing.
         Err(error) if error.error_type() == ErrorType::ContractBroken => {

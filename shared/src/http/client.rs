@@ -629,17 +629,6 @@ mod tests {
         (error, server.count())
     }
 
-    /// A call that must not meet a later one is made once, even where it was turned away.
-    #[tokio::test]
-    async fn a_call_that_is_made_once_is_not_made_again() {
-        let server = Scripted::replies(vec![Reply::status(503).header("Retry-After", 1)]).await;
-        let (client, _) = server.client();
-        let request = Request::post_json(server.url("/export"), &json!({})).unwrap().once();
-        let error = client.call(&request).await.unwrap_err();
-        assert!(!error.outcome_is_unknown());
-        assert_eq!(server.count(), 1);
-    }
-
     /// Promise 6: bytes are sent as they are read, with their length said before, and read anew for another try.
     #[tokio::test]
     async fn a_stream_is_sent_with_its_length() {

@@ -275,7 +275,7 @@ pub trait Source: Send + Sync {
 
     /// Whether a list of output files that looks whole may still grow, as files are put out or released one after the
     /// other when the job has ended already: then it counts once it has stayed the same for a while.
-    fn lists_may_grow(&self) -> bool {
+    fn lists_may_grow(&self, _export: &Export) -> bool {
         false
     }
 

@@ -213,7 +213,7 @@ impl Source for FusionExtractSource {
 
     /// Files are scanned for viruses after the job has put them out (`SBS_JOB_FILES.VIRUS_SCAN_STATUS`), and whether
     /// the list and its total wait for that is not documented.
-    fn lists_may_grow(&self) -> bool {
+    fn lists_may_grow(&self, _export: &Export) -> bool {
         true
     }
 
@@ -744,7 +744,7 @@ mod tests {
             _ => Reply::status(201),
         })
         .await;
-        pod.source.submit(&order(&export, &key())).await.unwrap();
+        pod.source.prepare(&order(&export, &key())).await.unwrap();
         let definition: Value = serde_json::from_str(&pod.asked()[1].body).unwrap();
         assert_eq!(definition["bossArtifacts"]["extractionQuery"], QUERY);
     }
@@ -764,7 +764,7 @@ mod tests {
             _ => Reply::status(500),
         })
         .await;
-        pod.source.submit(&order(&defined(), &key())).await.unwrap();
+        prepared(&pod).await.unwrap();
         let asked = pod.asked();
         let offsets: Vec<_> = asked.iter().filter_map(|seen| seen.query().get("$offset").cloned()).collect();
         assert_eq!(offsets, ["0", "2", "0", "2", "4"], "definitions, then groups");

@@ -140,6 +140,10 @@ impl Source for FusionSource {
         self.running(&job.export)?.explain(job).await
     }
 
+    fn lists_may_grow(&self, export: &Export) -> bool {
+        self.running(export).is_ok_and(|source| source.lists_may_grow(export))
+    }
+
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         self.running(&job.export)?.output_files(job).await
     }
