@@ -15,6 +15,7 @@ use crate::client::{clock, faults};
 const PROFILE: &str = "6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a";
 
 /// The schemas of folio-org/mod-data-export, by name, where they have been put beside the project.
+#[expect(clippy::print_stdout, reason = "a reader of the test run is told what it does not hold")]
 static SCHEMAS: LazyLock<Option<HashMap<String, Validator>>> = LazyLock::new(|| {
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/folio/bundled-schemas.json");
     let Ok(bundle) = std::fs::read(&bundle) else {
