@@ -678,7 +678,8 @@ async fn an_input_is_uploaded_whole_before_its_job() {
     }
 }
 
-/// Trap: an upload never overwrites. What is there with the same size is taken for ours; with another, a person decides.
+/// Trap: an upload never overwrites, and the list tells a file's size alone. What another has put there, be it as long as
+/// ours, is not what the job is meant to read: a person decides.
 #[tokio::test]
 async fn an_upload_never_overwrites() {
     let there = |text: String| {
@@ -686,17 +687,20 @@ async fn an_upload_never_overwrites() {
         let epm = EpmScenario { files: vec![file], ..EpmScenario::default() };
         Setup { scenario: scenario(epm), ..Setup::default() }
     };
-    let world = world_with_input(there(String::from_utf8(input()).unwrap())).await;
-    land(&world.context, reading_event()).await.unwrap();
-    assert_eq!(world.simulator.journal().count_of(Operation::UploadFile), 0);
-    world.end().await;
-
-    let world = world_with_input(there("another".to_owned())).await;
-    let error = land(&world.context, reading_event()).await.unwrap_err();
-    assert_eq!(error.error_type().name(), "Conflict");
-    assert!(error.line().contains("overwrites nothing"), "{}", error.line());
-    assert_eq!(world.simulator.epm_jobs(), []);
-    world.end().await;
+    let as_long = String::from_utf8(input()).unwrap().replace('1', "2");
+    for (text, said) in [(as_long, "as long as the run's input"), ("another".to_owned(), "7 bytes")] {
+        let world = world_with_input(there(text)).await;
+        let error = land(&world.context, reading_event()).await.unwrap_err();
+        assert_eq!(error.error_type().name(), "Conflict");
+        assert!(
+            error.line().contains("overwrites nothing") && error.line().contains(said),
+            "{}",
+            error.line()
+        );
+        assert_eq!(world.simulator.journal().count_of(Operation::UploadFile), 0);
+        assert_eq!(world.simulator.epm_jobs(), []);
+        world.end().await;
+    }
 
     // Without a list, a name that is taken cannot be told for ours.
     let faults = json!({ "list": { "absent": true }, "upload": { "take_then_drop": 2 } });

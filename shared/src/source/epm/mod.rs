@@ -34,7 +34,7 @@ use crate::source::{
     About, Download, Export, Found, Increment, JobStatus, LostSubmission, Order, ResumeAt, Resumes, Source,
     Submission, Wrap,
 };
-use crate::store::WorkState;
+use crate::store::{WorkState, keys};
 
 /// How far EPM's clock and ours are taken to be apart at most.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
@@ -205,7 +205,8 @@ impl Source for EpmSource {
     async fn prepare(&self, order: &Order<'_>) -> Result<()> {
         let Some(input) = &epm_job(order.export)?.input else { return Ok(()) };
         let (environment, repository, work) = (&self.environment, &self.repository, &self.work);
-        Upload { environment, repository, work, input }.ensure().await
+        let note_key = keys::submission(&self.name, order.run_key);
+        Upload { environment, repository, work, input, note_key }.ensure().await
     }
 
     async fn submit(&self, order: &Order<'_>) -> Result<Submission> {

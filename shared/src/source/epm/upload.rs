@@ -1,10 +1,12 @@
 //! Input files: from the work bucket into the inbox, piece by piece.
 //!
-//! EPM overwrites nothing. A name that is there already with the object's size is taken for an earlier upload of this
-//! run, whose answer was lost; with another size it is somebody else's file, and a `Conflict`.
+//! EPM overwrites nothing, and tells of a file no more than its size. A name that is there already is this run's own
+//! upload only if the run has noted, before it sent anything, that the name was free. Otherwise it is somebody else's
+//! file, be it as long as ours: a `Conflict`, as the job would read what it was not meant to.
 
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
@@ -24,6 +26,17 @@ pub(super) struct Upload<'a> {
     pub(super) repository: &'a Repository,
     pub(super) work: &'a WorkState,
     pub(super) input: &'a EpmInput,
+    /// Where the run notes that it uploads.
+    pub(super) note_key: String,
+}
+
+/// That a run uploads a file whose name was free: written before the first byte is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    upload_as: String,
+    object: String,
+    object_etag: String,
 }
 
 impl Upload<'_> {
@@ -39,33 +52,57 @@ impl Upload<'_> {
                 "{object} in the work bucket is empty: there is nothing to upload"
             )));
         }
-        if self.is_there(found.size).await? {
-            tracing::info!(upload_as, "the input is in the inbox already");
-            return Ok(());
+        let note =
+            Note { upload_as: upload_as.clone(), object: object.clone(), object_etag: found.etag.clone() };
+        let is_ours = self.work.checkpoint::<Note>(&self.note_key).await?.as_ref() == Some(&note);
+        match self.there(found.size).await? {
+            There::Nothing => {}
+            There::AsLong if is_ours => {
+                tracing::info!(upload_as, "the input is in the inbox already");
+                return Ok(());
+            }
+            There::AsLong => {
+                return Err(self.taken("a file as long as the run's input, which another put there"));
+            }
+            There::Other(size) => {
+                let bytes = found.size;
+                return Err(self.taken(&format!("{size} bytes where the run's input has {bytes}")));
+            }
         }
+        self.work.save_checkpoint(&self.note_key, &note).await?;
         self.send(&found)
             .await
             .map_err(|error| error.while_doing(format!("uploading {object} as {upload_as}")))?;
         // Where the repository lists uploads, it says whether all of it has come.
-        self.is_there(found.size).await?;
+        if let There::Other(size) = self.there(found.size).await? {
+            return Err(Error::integrity(format!(
+                "{upload_as} has {size} bytes in EPM's repository, and {} were uploaded: delete it there, and start again",
+                found.size
+            )));
+        }
         tracing::info!(upload_as, bytes = found.size, "the input was uploaded");
         Ok(())
     }
 
-    /// Whether the repository lists the file, with this size.
-    async fn is_there(&self, size: u64) -> Result<bool> {
-        let upload_as = &self.input.upload_as;
-        let Some(listing) = self.repository.list().await? else { return Ok(false) };
-        let Some(there) = FileName::parse(upload_as).and_then(|name| listing.locate(&name)) else {
-            return Ok(false);
-        };
-        match there.size {
-            Some(other) if other != size => Err(Error::conflict(format!(
-                "{upload_as} is in EPM's repository already, with {other} bytes where the run's input has {size}, and EPM \
-                 overwrites nothing: delete it there, or name another upload_as"
-            ))),
-            _ => Ok(true),
-        }
+    /// What the repository lists under the file's name.
+    async fn there(&self, size: u64) -> Result<There> {
+        let Some(listing) = self.repository.list().await? else { return Ok(There::Nothing) };
+        let name = FileName::parse(&self.input.upload_as);
+        Ok(match name.and_then(|name| listing.locate(&name)) {
+            None => There::Nothing,
+            Some(there) => match there.size {
+                Some(other) if other != size => There::Other(other),
+                _ => There::AsLong,
+            },
+        })
+    }
+
+    fn taken(&self, by: &str) -> Error {
+        Error::conflict(format!(
+            "{} is in EPM's repository already ({by}), and EPM overwrites nothing: delete it there, or name another \
+             upload_as",
+            self.input.upload_as
+        ))
     }
 
     async fn send(&self, object: &ObjectInfo) -> Result<()> {
@@ -103,6 +140,16 @@ impl Upload<'_> {
         url.query_pairs_mut().append_pair("q", &piece.to_string()).append_pair("extDirPath", "inbox");
         url
     }
+}
+
+/// What is under a name.
+enum There {
+    /// Nothing, as far as the repository lists its files.
+    Nothing,
+    /// A file of the size that is asked for, or of one that is not told.
+    AsLong,
+    /// A file of another size.
+    Other(u64),
 }
 
 fn length(bytes: usize) -> u64 {
