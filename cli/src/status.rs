@@ -18,7 +18,7 @@ use landfall::store::{JobObjects, RunRecord, WorkState, keys};
 use landfall::{Error, Result};
 use serde::Serialize;
 
-use crate::arguments::{OnMachine, Status};
+use crate::arguments::{OnMachine, Status, as_word};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::report::Report;
@@ -418,6 +418,18 @@ impl<'a> Survey<'a> {
             }
             State::Landed | State::Expired | State::Claimed | State::Released => return None,
         };
+        if record.export.recurs() {
+            let JobRecord { connection, export, destination, .. } = record;
+            let export = as_word(export.name());
+            return Some(Next {
+                step: "sweep",
+                what: "land its occurrences, which are jobs of their own".to_owned(),
+                command: format!(
+                    "landfall sweep {connection} --export {export} --destination {destination}{}",
+                    self.options
+                ),
+            });
+        }
         let command = match &record.export {
             Export::File(_) => format!("landfall unpack FILE{}", self.options),
             _ => format!("landfall resume {} {}{}", record.connection, record.job_request_id, self.options),

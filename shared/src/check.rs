@@ -92,6 +92,7 @@ pub async fn bucket(name: &str, store: &Store, prefix: &str) -> Vec<Finding> {
         return findings;
     }
     findings.push(conditional_write(name, store, &key).await);
+    findings.push(conditional_change(name, store, &key).await);
     findings.push(Finding::of(format!("{name}: read"), read(store, &key).await));
     findings.push(Finding::of(format!("{name}: list"), list(store, &key).await));
     findings.push(Finding::of(format!("{name}: multipart upload"), multipart(store, &key).await));
@@ -118,6 +119,37 @@ async fn conditional_write(name: &str, store: &Store, key: &str) -> Finding {
         Err(error) => Found::Broken(error.into()),
     };
     Finding { what: format!("{name}: conditional write"), found }
+}
+
+/// The same object is changed on the condition that it is as it was, and then on one that does not hold.
+async fn conditional_change(name: &str, store: &Store, key: &str) -> Finding {
+    let found = match changed(store, key).await {
+        Ok((true, false)) => Found::Well("If-Match is honoured".to_owned()),
+        Ok((true, true)) => Found::Doubtful(
+            "If-Match is ignored: of two processes that change one record, the second undoes what the first did; \
+             start runs from one place only"
+                .to_owned(),
+        ),
+        Ok((false, _)) => Found::Broken(Error::store_unavailable(format!(
+            "{key} cannot be changed by the ETag that it has: no run can be claimed in this store"
+        ))),
+        Err(error) => Found::Broken(error),
+    };
+    Finding { what: format!("{name}: conditional change"), found }
+}
+
+/// Whether a change by the right `ETag` was made, and one by an `ETag` that has passed.
+async fn changed(store: &Store, key: &str) -> Result<(bool, bool)> {
+    let there = store.read(key, 1 << 10).await?;
+    let there =
+        there.ok_or_else(|| Error::store_unavailable(format!("{key} was written and is not there")))?;
+    let other = Bytes::from_static(b"landfall was here twice\n");
+    let by_right = store.put(key, other, Condition::Unchanged(&there.etag)).await?;
+    let by_wrong = store.put(key, Bytes::from_static(PROBE), Condition::Unchanged(&there.etag)).await?;
+    if matches!(by_wrong, Written::NotWritten) {
+        store.put(key, Bytes::from_static(PROBE), Condition::Always).await?;
+    }
+    Ok((matches!(by_right, Written::Done(_)), matches!(by_wrong, Written::Done(_))))
 }
 
 async fn read(store: &Store, key: &str) -> Result<String> {

@@ -30,7 +30,14 @@ async fn check_proves_a_connection_and_leaves_nothing_behind() {
     let lines = done.lines();
     assert!(lines.iter().all(|line| line["outcome"] == "ok"), "{}", done.out);
     let looked_at = |what: &str| lines.iter().any(|line| line["what"] == what);
-    for what in ["clock", "saas-batch", "boss", "work: conditional write", "lake: conditional write"] {
+    for what in [
+        "clock",
+        "saas-batch",
+        "boss",
+        "work: conditional write",
+        "work: conditional change",
+        "lake: conditional write",
+    ] {
         assert!(looked_at(what), "{what}: {}", done.out);
     }
     assert_eq!(machine.landed(), []);

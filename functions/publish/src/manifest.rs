@@ -163,9 +163,10 @@ impl ManifestWriter {
         if let Some(expected) = outcome.expected_rows
             && expected != self.data_rows
         {
-            self.writer.abort().await?;
+            self.writer.abandon().await;
             return Err(Error::integrity(format!(
-                "the source counts {expected} rows or records, and {} have landed",
+                "the source counts {expected} rows or records, and {} have landed: look at the job there, and run the \
+                 export again under another run_key",
                 self.data_rows
             )));
         }
