@@ -42,11 +42,6 @@ impl Finding {
     pub fn of(what: impl Into<String>, came: Result<String>) -> Self {
         Self { what: what.into(), found: came.map_or_else(Found::Broken, Found::Well) }
     }
-
-    /// Whether nothing further can be found out behind it.
-    pub fn is_broken(&self) -> bool {
-        matches!(self.found, Found::Broken(_))
-    }
 }
 
 /// The time that a `Date` tells.

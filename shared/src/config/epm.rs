@@ -1,10 +1,9 @@
 //! What the name of an EPM connection stands for.
 
-use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::{HttpSettings, JobSettings, OAuth};
+use super::{BasicLogin, HttpSettings, JobSettings, OAuth};
 
 /// An Oracle EPM Cloud environment. It has either `basic`, or `auth` with `scope`.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,8 +12,9 @@ pub struct EpmConnection {
     /// The environment, for instance `https://epm-example.epm.us-phoenix-1.ocs.oraclecloud.com`; a path of its own
     /// (`/gateway`, say) is kept.
     pub base_url: Url,
-    /// A user's name and password. An environment with multi-factor authentication takes `auth` alone.
-    pub basic: Option<EpmUser>,
+    /// A user, `identitydomain.username` where the environment belongs to an identity domain. An environment with
+    /// multi-factor authentication takes `auth` alone.
+    pub basic: Option<BasicLogin>,
     /// How OAuth tokens are obtained.
     pub auth: Option<OAuth>,
     /// The OAuth scope of the environment; needed with `auth`.
@@ -28,16 +28,6 @@ pub struct EpmConnection {
     /// Time-outs, retries and hosts of calls.
     #[serde(default)]
     pub http: HttpSettings,
-}
-
-/// A user of an EPM environment.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EpmUser {
-    /// The user's name, `identitydomain.username` where the environment belongs to an identity domain.
-    pub username: String,
-    /// The user's password.
-    pub password: SecretString,
 }
 
 /// The API by which files are downloaded.

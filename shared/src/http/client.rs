@@ -501,12 +501,12 @@ impl Client {
         let is_unauthorized =
             matches!(failure, Failure::Status { status, .. } if *status == StatusCode::UNAUTHORIZED);
         let (Some(authorizer), Some(used)) = (&request.authorizer, login.used.take()) else { return false };
-        let renews = is_unauthorized && !login.is_renewed && authorizer.renews();
-        if renews {
-            login.is_renewed = true;
-            authorizer.refused(&used).await;
+        if !is_unauthorized || login.is_renewed {
+            return false;
         }
-        renews
+        login.is_renewed = true;
+        authorizer.refused(&used).await;
+        authorizer.renews()
     }
 
     /// Waits before another try; `false` where there is none left.

@@ -22,13 +22,14 @@ mod about;
 pub mod epm;
 pub mod folio;
 pub mod fusion;
+mod server;
 
 pub use about::{About, Increment, LostSubmission, Resumes};
 pub use epm::EpmJob;
 pub use folio::FolioExport;
-pub use fusion::Wrap;
 pub use fusion::extract::FusionExtract;
 pub use fusion::rest::FusionRest;
+pub use server::Wrap;
 
 /// Every kind of export that a source runs.
 pub const KINDS: [About; 4] = [fusion::extract::ABOUT, fusion::rest::ABOUT, epm::ABOUT, folio::ABOUT];

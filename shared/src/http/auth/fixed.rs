@@ -32,15 +32,17 @@ impl fmt::Debug for FixedCredential {
 }
 
 impl FixedCredential {
-    /// A user's name and password. `InvalidConfig` where the name holds a colon, which ends it (RFC 7617, 2).
+    /// A user's name and password. `InvalidConfig` where the name cannot be one: a colon would end it (RFC 7617, 2).
     pub fn basic(
         username: &str,
         password: &SecretString,
         server: &Url,
         redactor: &Redactor,
     ) -> Result<Arc<Self>> {
-        if username.contains(':') {
-            return Err(Error::invalid_config("basic.username holds a colon, which HTTP Basic cannot send"));
+        if username.is_empty() || username.contains(':') || username.chars().any(char::is_control) {
+            return Err(Error::invalid_config(
+                "basic.username cannot be used: it is empty, or has a colon or a control character",
+            ));
         }
         redactor.remember(password);
         let pair = SecretString::from(BASE64.encode(format!("{username}:{}", password.expose_secret())));
@@ -82,6 +84,10 @@ impl FixedCredential {
 impl Authorizer for FixedCredential {
     fn covers(&self, url: &Url) -> bool {
         url.origin() == self.origin()
+    }
+
+    fn renews(&self) -> bool {
+        false
     }
 
     async fn credential(&self) -> Result<Credential, HttpError> {
@@ -134,6 +140,48 @@ mod tests {
             let error = refused.unwrap_err();
             assert_eq!(error.error_type().name(), "InvalidConfig");
             assert!(!error.line().contains("lines"), "{}", error.line());
+        }
+    }
+
+    fn user(server: &Scripted, name: &str, redactor: &Redactor) -> Result<Arc<FixedCredential>> {
+        FixedCredential::basic(name, &SecretString::from("pä:ss wörd"), &server.url("/"), redactor)
+    }
+
+    /// RFC 7617, 2 and 2.1: colons belong to the password alone, and text is UTF-8.
+    #[tokio::test]
+    async fn a_name_and_a_password_travel_as_the_standard_has_them() {
+        let server = Scripted::replies(vec![Reply::status(200)]).await;
+        let (client, _) = server.client();
+        let user = user(&server, "domain.ann", client.redactor()).unwrap();
+        client.call(&Request::get(server.url("/x")).authorized_by(user)).await.unwrap();
+        let sent = server.seen().remove(0).header("authorization").to_owned();
+        let pair = BASE64.decode(sent.strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(String::from_utf8(pair).unwrap(), "domain.ann:pä:ss wörd");
+        let told = client.redactor().text(&format!("you sent {} and pä:ss wörd", &sent[6..]));
+        assert_eq!(told, "you sent [redacted] and [redacted]");
+    }
+
+    /// A wrong password is told to the server once a call, and to no other server.
+    #[tokio::test]
+    async fn a_refused_password_is_not_repeated() {
+        let server = Scripted::replies(vec![Reply::status(401)]).await;
+        let other = Scripted::replies(vec![Reply::status(200)]).await;
+        let (client, _) = server.client_allowing(&[other.host()]);
+        let user = user(&server, "ann", client.redactor()).unwrap();
+        let request = Request::get(server.url("/x")).authorized_by(user.clone());
+        let error = Error::from(client.call(&request).await.unwrap_err());
+        assert_eq!((error.error_type().name(), server.count()), ("AuthRejected", 1));
+        client.call(&Request::get(other.url("/x")).authorized_by(user)).await.unwrap();
+        assert_eq!(other.seen()[0].header("authorization"), "");
+    }
+
+    /// A name that Basic cannot carry is found before anything is called.
+    #[tokio::test]
+    async fn a_name_with_a_colon_is_refused() {
+        let server = Scripted::replies(vec![Reply::status(200)]).await;
+        for name in ["", "a:b", "a\nb"] {
+            let error = user(&server, name, &Redactor::default()).unwrap_err();
+            assert!(error.line().contains("basic.username"), "{}", error.line());
         }
     }
 }

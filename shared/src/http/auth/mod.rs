@@ -1,7 +1,6 @@
 //! Who a call is made as.
 
 mod assertion;
-mod basic;
 mod fixed;
 mod oauth;
 mod okapi;
@@ -15,7 +14,6 @@ use url::Url;
 
 use super::error::HttpError;
 
-pub use basic::BasicAuthorizer;
 pub use fixed::FixedCredential;
 pub use oauth::{OAuthTokens, ScopedToken};
 pub use okapi::OkapiTokens;
@@ -77,6 +75,6 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
         true
     }
 
-    /// Takes note that a server refused these, so that the next ones are others.
+    /// Takes note that a server refused these, so that the next ones are others, or none.
     async fn refused(&self, credential: &Credential);
 }

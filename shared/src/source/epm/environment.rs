@@ -9,10 +9,9 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::EpmConnection;
 use crate::error::{Error, Result};
-use crate::http::auth::{Authorizer, BasicAuthorizer, OAuthTokens};
+use crate::http::auth::{Authorizer, FixedCredential, OAuthTokens};
 use crate::http::{Answer, Client, Failure, HttpError, Request};
-use crate::source::Wrap;
-use crate::source::fusion::client;
+use crate::source::server::{Wrap, client, url_below};
 
 /// An environment, and who calls it. Clones share its connections.
 #[derive(Clone)]
@@ -47,8 +46,8 @@ impl Environment {
             match (&connection.basic, &connection.auth) {
                 (Some(user), None) => {
                     let basic =
-                        BasicAuthorizer::new(&user.username, &user.password, base_url, own.redactor())?;
-                    (own, Arc::new(basic), &user.username)
+                        FixedCredential::basic(&user.username, &user.password, base_url, own.redactor())?;
+                    (own, basic, &user.username)
                 }
                 (None, Some(auth)) => {
                     let scope = connection.scope.as_ref().ok_or_else(|| {
@@ -88,14 +87,7 @@ impl Environment {
 
     /// The URL of a resource below the base URL. Each segment is encoded as a whole: a slash in it is `%2F`.
     pub(super) fn url(&self, segments: &[&str]) -> Url {
-        let mut url = self.base_url.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        // The base URL has a host, as the host policy has checked: it can be a base.
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
-        }
-        url
+        url_below(&self.base_url, segments)
     }
 
     /// Makes a call as the connection's user.

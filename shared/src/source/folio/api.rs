@@ -12,11 +12,11 @@ use super::export::FolioExport;
 use super::ids::Upload;
 use super::wire::{ErrorLogs, Execution, FileDefinition, JobProfile, JobProfiles, Link};
 use crate::clock::Clock;
-use crate::config::{FolioConnection, HttpSettings};
+use crate::config::FolioConnection;
 use crate::error::{Error, Result};
 use crate::http::auth::{Authorizer, OkapiTokens};
-use crate::http::{Answer, Client, HostPolicy, HostRefused, HttpError, Redactor, Request};
-use crate::source::Wrap;
+use crate::http::{Answer, Client, HttpError, Redactor, Request};
+use crate::source::server::{Wrap, client, client_of, policy, url_below};
 
 /// FOLIO's lists have ten entries unless more are asked for.
 const PAGE: usize = 200;
@@ -46,13 +46,10 @@ impl Api {
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let FolioConnection { base_url, http, storage_hosts, allow_http, .. } = connection;
-        let policy = HostPolicy::new(base_url, &http.allowed_hosts)
-            .map_err(|refused| unusable(&refused, "http.allowed_hosts"))?;
-        let storage = HostPolicy::new(base_url, storage_hosts)
-            .map_err(|refused| unusable(&refused, "storage_hosts"))?;
+        let storage = policy("base_url", base_url, "storage_hosts", storage_hosts)?;
         let storage = if *allow_http { storage.allowing_http() } else { storage };
-        let client = client(policy, http, Arc::clone(&clock), wrap)?;
-        let storage = client_sharing(client.redactor(), storage, http, clock, wrap)?;
+        let client = client("base_url", base_url, &http.allowed_hosts, http, Arc::clone(&clock), wrap)?;
+        let storage = client_of(storage, http, clock, wrap)?.with_redactor(client.redactor().clone());
         let tokens = OkapiTokens::new(connection, client.clone())?;
         let timeout = Duration::from_secs(http.timeout_seconds.max(1));
         Ok(Self { client, storage, base_url: base_url.clone(), tokens, timeout })
@@ -68,13 +65,8 @@ impl Api {
     }
 
     fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> Url {
-        let mut url = self.base_url.clone();
-        url.set_fragment(None);
-        // The base URL has a host, as the host policy has checked: it can be a base.
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push("data-export").extend(segments);
-        }
-        url.set_query(None);
+        let segments = [&["data-export"], segments].concat();
+        let mut url = url_below(&self.base_url, &segments);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -257,35 +249,6 @@ fn quoted(text: &str) -> String {
     }
     term.push('"');
     term
-}
-
-fn unusable(refused: &HostRefused, hosts: &str) -> Error {
-    let key = if matches!(refused, HostRefused::Entry(_)) { hosts } else { "base_url" };
-    Error::invalid_config(format!("{key} cannot be used")).because(refused.clone())
-}
-
-fn client(
-    policy: HostPolicy,
-    settings: &HttpSettings,
-    clock: Arc<dyn Clock>,
-    wrap: Option<Wrap<'_>>,
-) -> Result<Client> {
-    let client = Client::new(policy, settings, clock)
-        .map_err(|error| Error::invalid_config("the HTTP client cannot be set up").because(error))?;
-    Ok(match wrap {
-        Some(wrap) => client.wrapped(wrap),
-        None => client,
-    })
-}
-
-fn client_sharing(
-    redactor: &Redactor,
-    policy: HostPolicy,
-    settings: &HttpSettings,
-    clock: Arc<dyn Clock>,
-    wrap: Option<Wrap<'_>>,
-) -> Result<Client> {
-    Ok(client(policy, settings, clock, wrap)?.with_redactor(redactor.clone()))
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::config::{FusionConnection, HttpSettings};
-use crate::error::{Error, Result};
+use crate::config::FusionConnection;
+use crate::error::Result;
+use crate::http::Client;
 use crate::http::auth::{Authorizer, OAuthTokens};
-use crate::http::{Client, HostPolicy, Transport};
+use crate::source::server::{Wrap, client, url_below};
 use crate::store::WorkState;
 
 /// A pod, and who calls it.
@@ -20,9 +21,6 @@ pub(super) struct Pod {
     clock: Arc<dyn Clock>,
     tokens: Option<Arc<OAuthTokens>>,
 }
-
-/// Puts something of a test's own between a client and the wire.
-pub type Wrap<'a> = &'a (dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Sync);
 
 impl Pod {
     /// A pod as a connection describes it; `InvalidConfig` where that cannot be. `kept` is where a refresh token is
@@ -65,38 +63,8 @@ impl Pod {
         &self.base_url
     }
 
-    /// The URL of a resource below the base URL; each segment is encoded.
+    /// The URL of a resource of the pod.
     pub(super) fn url(&self, segments: &[&str]) -> Url {
-        let mut url = self.base_url.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        // The base URL has a host, as the host policy has checked: it can be a base.
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
-        }
-        url
+        url_below(&self.base_url, segments)
     }
-}
-
-/// The client of one server, and of the hosts that its connection allows besides; `key` is the setting that names the
-/// server.
-pub(in crate::source) fn client(
-    key: &str,
-    base_url: &Url,
-    allowed_hosts: &[String],
-    settings: &HttpSettings,
-    clock: Arc<dyn Clock>,
-    wrap: Option<Wrap<'_>>,
-) -> Result<Client> {
-    let policy = HostPolicy::new(base_url, allowed_hosts).map_err(|refused| {
-        let key =
-            if matches!(refused, crate::http::HostRefused::Entry(_)) { "http.allowed_hosts" } else { key };
-        Error::invalid_config(format!("{key} cannot be used")).because(refused)
-    })?;
-    let client = Client::new(policy, settings, clock)
-        .map_err(|error| Error::invalid_config("the HTTP client cannot be set up").because(error))?;
-    Ok(match wrap {
-        Some(wrap) => client.wrapped(wrap),
-        None => client,
-    })
 }
