@@ -21,7 +21,6 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, RunEvent};
 use landfall::job::JobState;
-use landfall::store::keys;
 use landfall::{Error, Result, lambda};
 use poll_status::Polled;
 use publish::Published;
@@ -88,9 +87,7 @@ pub(crate) async fn resume(machine: &Machine, event: &JobEvent) -> Result<Publis
 /// Whether the job's manifest is there.
 pub(crate) async fn has_landed(context: &Context, event: &JobEvent) -> Result<bool> {
     let job = context.job(event).await?;
-    let landing = context.landing(&job.destination).await?;
-    let manifest = landing.store.head(&format!("{}{}", job.landing_prefix, keys::MANIFEST)).await?;
-    Ok(manifest.is_some())
+    context.has_landed(&job.destination, &job.landing_prefix).await
 }
 
 /// Lands all of a job but its manifest.

@@ -337,7 +337,7 @@ impl<'a> Survey<'a> {
 
     async fn manifest(&self, record: &JobRecord) -> Result<Manifest> {
         let landing = self.machine.context().landing(&record.destination).await?;
-        let key = format!("{}{}", record.landing_prefix, keys::MANIFEST);
+        let key = keys::manifest(&record.landing_prefix);
         let is_there = landing.store.head(&key).await?.is_some();
         let path = self.machine.file_of(&record.destination, &key).await?;
         let path = path.map(|path| path.display().to_string());

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -13,9 +12,6 @@ use crate::store::{Condition, Store, Written};
 const DOUBTFUL_SKEW: i64 = 30;
 /// Clocks that differ by more seconds than this make them fail: AWS and Oracle refuse at five minutes.
 const FATAL_SKEW: i64 = 300;
-
-/// What the finding about clocks is called.
-pub const CLOCK: &str = "clock";
 
 /// What one look has found.
 #[derive(Debug)]
@@ -44,18 +40,13 @@ impl Finding {
     }
 }
 
-/// The time that a `Date` tells.
-pub fn told_time(date: &http::HeaderValue) -> Option<Timestamp> {
-    rfc2822::parse(date.to_str().ok()?).ok().map(|told| told.timestamp())
-}
-
-/// How far a server's clock is from ours, by the `Date` of its answer.
-pub fn clock_skew(date: Option<&http::HeaderValue>, now: Timestamp) -> Finding {
-    let what = CLOCK;
-    let Some(theirs) = date.and_then(told_time) else {
+/// How far a server's clock is from ours, by the time that its last answer told.
+pub fn clock_skew(told: Option<Timestamp>, now: Timestamp) -> Finding {
+    let what = "clock";
+    let Some(theirs) = told else {
         return Finding {
             what: what.to_owned(),
-            found: Found::Well("the source does not tell its time".to_owned()),
+            found: Found::Well("no answer has told the source's time".to_owned()),
         };
     };
     let seconds = now.as_second() - theirs.as_second();
@@ -191,9 +182,8 @@ mod tests {
     use super::*;
 
     fn skew(seconds: i64) -> Found {
-        let date = http::HeaderValue::from_static("Sat, 21 Nov 2026 06:00:00 GMT");
         let theirs: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
-        clock_skew(Some(&date), theirs + jiff::SignedDuration::from_secs(seconds)).found
+        clock_skew(Some(theirs), theirs + jiff::SignedDuration::from_secs(seconds)).found
     }
 
     /// Oracle's identity domains and AWS refuse what is signed five minutes off.

@@ -15,7 +15,7 @@ use crate::event::JobEvent;
 use crate::http::Transport;
 use crate::job::{ConnectionName, DestinationName, JobRecord, JobRequestId, RunKey};
 use crate::source::{self, Source};
-use crate::store::{ByteBudget, RunRecord, Store, WorkState};
+use crate::store::{ByteBudget, RunRecord, Store, WorkState, keys};
 use crate::telemetry::{Observer, Silent, name_job};
 
 /// How long an opened source or store is used before it is opened anew, so that a rotated secret is noticed.
@@ -153,6 +153,12 @@ impl Context {
         self.landings.get(name, self.clock.now(), open).await
     }
 
+    /// Whether the manifest of the job that lands below a prefix is there, which is what landing means.
+    pub async fn has_landed(&self, destination: &DestinationName, landing_prefix: &str) -> Result<bool> {
+        let landing = self.landing(destination).await?;
+        Ok(landing.store.head(&keys::manifest(landing_prefix)).await?.is_some())
+    }
+
     /// What is known of a job; one that somebody else submitted is taken on here, at its first step.
     pub async fn job(&self, event: &JobEvent) -> Result<JobRecord> {
         let record = match self.work().await?.job(&event.job()).await? {
@@ -211,15 +217,6 @@ impl Context {
             ))
         })?;
         let export = self.source(&event.connection).await?.describe(&event.job_request_id).await?;
-        self.record_job(event, destination, export).await
-    }
-
-    async fn record_job(
-        &self,
-        event: &JobEvent,
-        destination: DestinationName,
-        export: source::Export,
-    ) -> Result<JobRecord> {
         let since = self.clock.now();
         let settings = self.landing(&destination).await?.destination;
         let landing_prefix =

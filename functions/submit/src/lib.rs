@@ -22,7 +22,7 @@ use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
 use landfall::source::{Found, Order, Source, Submission};
-use landfall::store::{RunRecord, keys};
+use landfall::store::RunRecord;
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,8 @@ pub struct Submitted {
 pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> Result<Submitted> {
     let source = context.source(&event.connection).await?;
     source.accepts(&event.export)?;
-    let landing = context.landing(&event.destination).await?;
+    // What can never land is refused before anything has been submitted.
+    context.landing(&event.destination).await?;
     let run = Run {
         work: context.work().await?,
         clock: context.clock().as_ref(),
@@ -95,7 +96,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
         }
     };
 
-    let landed = landing.store.head(&format!("{}{}", job.landing_prefix, keys::MANIFEST)).await?.is_some();
+    let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
     let recurring = event.export.recurs();
     Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring })

@@ -120,8 +120,7 @@ async fn has_landed(context: &Context, event: &RunEvent, given: &GivenWindow) ->
         return Ok(false);
     };
     let Some(landing_prefix) = run.landing_prefix else { return Ok(false) };
-    let landing = context.landing(&run.destination).await?;
-    Ok(landing.store.head(&format!("{landing_prefix}{}", keys::MANIFEST)).await?.is_some())
+    context.has_landed(&run.destination, &landing_prefix).await
 }
 
 fn back(moment: Timestamp, by: Duration) -> Timestamp {

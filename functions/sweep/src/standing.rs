@@ -7,7 +7,7 @@ use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::job::{JobRecord, JobRef};
 use landfall::source::{EndedJob, Source};
-use landfall::store::{RunRecord, Swept as Noted, keys};
+use landfall::store::{RunRecord, Swept as Noted};
 
 use crate::{NotWell, SweepEvent, ToLand};
 
@@ -50,7 +50,7 @@ impl Look<'_> {
         }
         let record = self.record(&job, ended, run.as_ref()).await?;
         if let Some(record) = &record {
-            if self.has_landed(record).await? {
+            if self.context.has_landed(&record.destination, &record.landing_prefix).await? {
                 self.context.work().await?.note_swept(&job, &Noted::Landed).await?;
                 return Ok(Standing::Landed);
             }
@@ -104,11 +104,6 @@ impl Look<'_> {
 
     fn is_young(&self, since: jiff::Timestamp) -> bool {
         elapsed(since, self.context.clock().now()) < Duration::from_secs(self.event.grace_seconds)
-    }
-
-    async fn has_landed(&self, job: &JobRecord) -> Result<bool> {
-        let landing = self.context.landing(&job.destination).await?;
-        Ok(landing.store.head(&format!("{}{}", job.landing_prefix, keys::MANIFEST)).await?.is_some())
     }
 
     /// Whether the job surely ended before the time that is asked for. The time that a source tells may be that of the

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -273,6 +274,12 @@ impl Answer {
     }
 }
 
+/// When an answer was made, by the server's clock (RFC 9110, 6.6.1).
+fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let told = headers.get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(told).ok().map(|told| told.timestamp())
+}
+
 /// The type of a body without its parameters, in lower case.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(header::CONTENT_TYPE)?.as_bytes()).into_owned();
@@ -301,6 +308,7 @@ pub struct Client {
     pub(super) clock: Arc<dyn Clock>,
     redactor: Redactor,
     jitter: Arc<Mutex<fastrand::Rng>>,
+    told: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Client {
@@ -330,6 +338,7 @@ impl Client {
             clock,
             redactor: Redactor::default(),
             jitter: Arc::new(Mutex::new(fastrand::Rng::new())),
+            told: Arc::default(),
         })
     }
 
@@ -340,11 +349,17 @@ impl Client {
         self
     }
 
-    /// The same client, sharing what another one keeps out of texts.
+    /// The same client for other servers of the same system: it shares what is kept out of texts, and the time told.
     #[must_use]
-    pub fn with_redactor(mut self, redactor: Redactor) -> Self {
-        self.redactor = redactor;
+    pub fn beside(mut self, other: &Self) -> Self {
+        self.redactor = other.redactor.clone();
+        self.told = Arc::clone(&other.told);
         self
+    }
+
+    /// The time by the server's clock in the last answer that told it, be it a refusal.
+    pub fn told_time(&self) -> Option<Timestamp> {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same client, sending through something of a test's own.
@@ -427,6 +442,9 @@ impl Client {
             }
             let response = self.transport.execute(hop).await.map_err(transport_failure)?;
             check_headers(response.headers())?;
+            if let Some(told) = told_time(response.headers()) {
+                *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+            }
             if !is_redirect(response.status()) {
                 return Ok(response);
             }

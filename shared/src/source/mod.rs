@@ -1,5 +1,6 @@
 //! The systems that run export jobs, behind one trait.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +79,15 @@ impl Export {
             Self::FolioExport(export) => export.name(),
             Self::FusionRest(export) => &export.resource,
             Self::File(file) => &file.name,
+        }
+    }
+
+    /// The export by what decides on its rows alone: two that are alike here give the same rows, however they are cut
+    /// into files and increments.
+    pub fn rows(&self) -> Cow<'_, Self> {
+        match self {
+            Self::FusionRest(export) => Cow::Owned(Self::FusionRest(export.rows())),
+            other => Cow::Borrowed(other),
         }
     }
 

@@ -10,6 +10,11 @@ use crate::source::Export;
 /// The name of the manifest below a job's landing prefix. No file lands under it.
 pub const MANIFEST: &str = "_manifest.json";
 
+/// The manifest of the job that lands below a prefix.
+pub fn manifest(landing_prefix: &str) -> String {
+    format!("{landing_prefix}{MANIFEST}")
+}
+
 /// The longest key that S3 takes, in bytes.
 pub const LONGEST_KEY: usize = 1024;
 
@@ -38,10 +43,11 @@ pub fn submission(connection: &ConnectionName, run_key: &RunKey) -> String {
 pub const INPUTS: &str = "inputs/";
 
 /// Where it is kept up to when the increments of an export have landed. Another export, be it of the same resource
-/// with another filter, or another destination has increments of its own.
+/// with another filter, or another destination has increments of its own; the same rows in larger files, or with
+/// another overlap, have not.
 pub fn watermark(connection: &ConnectionName, export: &Export, destination: &DestinationName) -> String {
     // It is made of strings, numbers and flags: it serialises.
-    let identity = serde_json::to_vec(&(export, destination)).unwrap_or_default();
+    let identity = serde_json::to_vec(&(export.rows(), destination)).unwrap_or_default();
     let digest = hex::encode(Sha256::digest(identity));
     format!(
         "watermarks/{connection}/{}-{}.json",
@@ -203,6 +209,29 @@ mod tests {
         });
         let places = landing_places(&files.collect::<Vec<_>>());
         places.into_iter().map(|place| (place.folder, place.file)).collect()
+    }
+
+    /// Promise 1: a run that is only cut otherwise goes on from where the one before it ended; one of other rows does
+    /// not skip what the other has landed.
+    #[test]
+    fn increments_go_on_for_as_long_as_they_are_of_the_same_rows() {
+        let kept_at = |export: serde_json::Value| {
+            let export: Export = serde_json::from_value(export).unwrap();
+            watermark(&"pod".parse().unwrap(), &export, &"lake".parse().unwrap())
+        };
+        let invoices =
+            serde_json::json!({ "kind": "fusion_rest", "resource": "invoices", "incremental": {} });
+        let with = |field: &str, value: serde_json::Value| {
+            let mut export = invoices.clone();
+            export[field] = value;
+            kept_at(export)
+        };
+        let first = kept_at(invoices.clone());
+        assert_eq!(first, with("pages_per_file", 40.into()));
+        assert_eq!(first, with("allow_empty", true.into()));
+        assert_eq!(first, with("incremental", serde_json::json!({ "overlap_seconds": 5, "lag_seconds": 9 })));
+        assert_ne!(first, with("q", "BusinessUnit = 'Vision'".into()));
+        assert_ne!(first, with("incremental", serde_json::json!({ "field": "CreationDate" })));
     }
 
     /// Promise 7: a file's name cannot leave the job's prefix.

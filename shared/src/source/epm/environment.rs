@@ -56,7 +56,7 @@ impl Environment {
                     // The identity domain is another server: it is called for tokens, and nowhere else.
                     let identity =
                         client("auth.token_url", &auth.token_url, &[], http, Arc::clone(&clock), wrap)?;
-                    let own = own.with_redactor(identity.redactor().clone());
+                    let own = own.beside(&identity);
                     let user = auth.username.as_deref().unwrap_or(&auth.client_id);
                     (own, OAuthTokens::new(auth, identity)?.scope(scope, base_url), user)
                 }

@@ -193,13 +193,8 @@ impl Source for EpmSource {
 
     async fn check(&self) -> Vec<Finding> {
         // Of jobs nothing can be read but by an id: the list of files proves who we are taken for.
-        match self.repository.look().await {
-            Ok((files, date)) => vec![
-                clock_skew(date.as_ref(), self.environment.clock.now()),
-                Finding::of("repository", Ok(files)),
-            ],
-            Err(error) => vec![Finding::of("repository", Err(error))],
-        }
+        let listed = Finding::of("repository", self.repository.look().await);
+        vec![clock_skew(self.environment.client.told_time(), self.environment.clock.now()), listed]
     }
 
     async fn prepare(&self, order: &Order<'_>) -> Result<()> {

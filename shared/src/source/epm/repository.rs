@@ -159,13 +159,12 @@ impl Repository {
     }
 
     /// Looks whether files can be listed: what was found, in words, and the time that EPM tells.
-    pub(super) async fn look(&self) -> Result<(String, Option<http::HeaderValue>)> {
+    pub(super) async fn look(&self) -> Result<String> {
         let request = Request::get(self.files(&["list"])).at_most(MOST_LIST_BYTES);
         let answer = self.environment.call(request).await.map_err(|error| self.environment.named(error))?;
         self.done("listing the repository's files", &answer)?;
         let items: Items = answer.json().map_err(|error| self.environment.named(error))?;
-        let said = format!("the user is taken, and {} files are listed", items.items.len());
-        Ok((said, answer.headers.get(http::header::DATE).cloned()))
+        Ok(format!("the user is taken, and {} files are listed", items.items.len()))
     }
 
     /// The list of all files; `None` where the environment has no such list.

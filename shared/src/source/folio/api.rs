@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use url::Url;
@@ -49,7 +50,7 @@ impl Api {
         let storage = policy("base_url", base_url, "storage_hosts", storage_hosts)?;
         let storage = if *allow_http { storage.allowing_http() } else { storage };
         let client = client("base_url", base_url, &http.allowed_hosts, http, Arc::clone(&clock), wrap)?;
-        let storage = client_of(storage, http, clock, wrap)?.with_redactor(client.redactor().clone());
+        let storage = client_of(storage, http, clock, wrap)?.beside(&client);
         let tokens = OkapiTokens::new(connection, client.clone())?;
         let timeout = Duration::from_secs(http.timeout_seconds.max(1));
         Ok(Self { client, storage, base_url: base_url.clone(), tokens, timeout })
@@ -131,13 +132,15 @@ impl Api {
         }
     }
 
-    /// Looks at the list of job profiles, for nothing but to see that it can be had: how many there are, and when the
-    /// answer was made by the server's clock.
-    pub(super) async fn look(&self) -> Result<(usize, Option<http::HeaderValue>)> {
-        let answer = self.get(&["job-profiles"], &[("limit", "100")]).await?;
-        let date = answer.headers.get(http::header::DATE).cloned();
-        let page: JobProfiles = answer.json()?;
-        Ok((page.job_profiles.len(), date))
+    /// Looks at the list of job profiles, for nothing but to see that it can be had: how many there are.
+    pub(super) async fn look(&self) -> Result<usize> {
+        let page: JobProfiles = self.read(&["job-profiles"], &[("limit", "100")]).await?;
+        Ok(page.job_profiles.len())
+    }
+
+    /// The time by the servers' clocks.
+    pub(super) fn told_time(&self) -> Option<Timestamp> {
+        self.client.told_time()
     }
 
     /// A file definition, if there is one of this id.

@@ -106,16 +106,9 @@ impl Source for FolioSource {
     }
 
     async fn check(&self) -> Vec<Finding> {
-        match self.api.look().await {
-            Ok((profiles, date)) => vec![
-                clock_skew(date.as_ref(), self.clock.now()),
-                Finding::of(
-                    "data-export",
-                    Ok(format!("a token is given, and {profiles} job profiles are listed")),
-                ),
-            ],
-            Err(error) => vec![Finding::of("data-export", Err(error))],
-        }
+        let listed = self.api.look().await;
+        let said = listed.map(|profiles| format!("a token is given, and {profiles} job profiles are listed"));
+        vec![clock_skew(self.api.told_time(), self.clock.now()), Finding::of("data-export", said)]
     }
 
     async fn prepare(&self, order: &Order<'_>) -> Result<()> {

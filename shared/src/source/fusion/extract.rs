@@ -20,7 +20,7 @@ pub use self::export::{
 };
 use self::files::Files;
 use super::pod::Pod;
-use crate::check::{Finding, clock_skew};
+use crate::check::Finding;
 use crate::clock::Clock;
 use crate::config::FusionConnection;
 use crate::error::{Error, Result};
@@ -125,16 +125,9 @@ impl Source for FusionExtractSource {
     }
 
     async fn check(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        match self.batch().first_page().await {
-            Ok((jobs, answer)) => {
-                findings.push(clock_skew(answer.headers.get(http::header::DATE), self.pod.now()));
-                let said = format!("a token is given, and {jobs} job requests are listed");
-                findings.push(Finding::of("saas-batch", Ok(said)));
-            }
-            Err(error) => findings.push(Finding::of("saas-batch", Err(error.into()))),
-        }
-        findings.push(match &self.boss {
+        let listed = self.batch().first_page().await.map_err(Error::from);
+        let said = listed.map(|jobs| format!("a token is given, and {jobs} job requests are listed"));
+        let boss = match &self.boss {
             None => Finding::of(
                 "boss",
                 Ok("no scopes.boss: exports with a definition or a group cannot run".to_owned()),
@@ -143,8 +136,8 @@ impl Source for FusionExtractSource {
                 let seen = Boss::new(&self.pod, Arc::clone(boss)).look().await;
                 Finding::of("boss", seen.map(|()| "a token is given, and definitions can be read".to_owned()))
             }
-        });
-        findings
+        };
+        vec![Finding::of("saas-batch", said), boss]
     }
 
     async fn prepare(&self, order: &Order<'_>) -> Result<()> {

@@ -38,8 +38,8 @@ impl Pod {
             return Ok(Self { client: pod, base_url: connection.base_url.clone(), clock, tokens: None });
         };
         // The identity domain is another server: it is called for tokens, and nowhere else.
-        let identity = client("auth.token_url", &auth.token_url, &[], http, Arc::clone(&clock), wrap)?
-            .with_redactor(pod.redactor().clone());
+        let identity =
+            client("auth.token_url", &auth.token_url, &[], http, Arc::clone(&clock), wrap)?.beside(&pod);
         let tokens = match kept {
             Some((key, work)) => OAuthTokens::keeping_at(key, work, auth, identity)?,
             None => OAuthTokens::new(auth, identity)?,

@@ -32,7 +32,7 @@ use self::query::{Collection, Key, KeyRange};
 use self::row::RowWriter;
 use self::walk::{MOST_ROWS, Walk};
 use super::pod::Pod;
-use crate::check::{Finding, clock_skew, told_time};
+use crate::check::Finding;
 use crate::clock::Clock;
 use crate::config::FusionConnection;
 use crate::error::{Error, Result};
@@ -133,14 +133,11 @@ impl FusionRestSource {
         Ok(Self { name, pod, api, shapes: Mutex::default() })
     }
 
-    fn versions(&self) -> Url {
-        self.pod.url(&[Pillar::default().root(), "resources"])
-    }
-
     /// Proves that REST resources can be asked: the API's versions are listed, which changes nothing. Says what was
     /// seen.
-    pub async fn look(&self) -> Result<String> {
-        let versions: Versions = self.api.description(self.versions(), NEWEST_FRAMEWORK_ASKED).await??;
+    async fn look(&self) -> Result<String> {
+        let versions = self.pod.url(&[Pillar::default().root(), "resources"]);
+        let versions: Versions = self.api.description(versions, NEWEST_FRAMEWORK_ASKED).await??;
         let names: Vec<_> = versions.items.iter().map(|item| item.version.as_str()).collect();
         Ok(format!("the user is let in, and the API has the versions {}", names.join(", ")))
     }
@@ -270,17 +267,12 @@ impl Source for FusionRestSource {
     }
 
     async fn check(&self) -> Vec<Finding> {
-        match (self.look().await, self.api.date(self.versions(), NEWEST_FRAMEWORK_ASKED).await) {
-            (Ok(said), Ok(date)) => {
-                vec![clock_skew(date.as_ref(), self.pod.now()), Finding::of("rest", Ok(said))]
-            }
-            (Err(error), _) | (_, Err(error)) => vec![Finding::of("rest", Err(error))],
-        }
+        vec![Finding::of("rest", self.look().await)]
     }
 
     async fn time(&self) -> Result<Option<Timestamp>> {
-        let date = self.api.date(self.versions(), NEWEST_FRAMEWORK_ASKED).await?;
-        Ok(date.as_ref().and_then(told_time))
+        self.look().await?;
+        Ok(self.pod.client.told_time())
     }
 
     async fn prepare(&self, order: &Order<'_>) -> Result<()> {

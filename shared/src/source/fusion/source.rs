@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::pod::Pod;
 use super::{FusionExtractSource, FusionRestSource};
-use crate::check::{CLOCK, Finding};
+use crate::check::{Finding, clock_skew};
 use crate::config::FusionConnection;
 use crate::error::{Error, Result};
 use crate::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
@@ -20,6 +20,7 @@ use crate::store::keys;
 /// What a Fusion connection runs, by the export's kind.
 pub struct FusionSource {
     name: ConnectionName,
+    pod: Pod,
     /// The source, or what the connection lacks for it.
     extract: std::result::Result<FusionExtractSource, String>,
     rest: std::result::Result<FusionRestSource, String>,
@@ -35,11 +36,12 @@ impl FusionSource {
         let pod = Pod::new(connection, Arc::clone(&clock), Some(kept), wrap)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
         let extract = FusionExtractSource::at(name.clone(), connection, pod.clone());
-        let rest = FusionRestSource::at(name.clone(), connection, pod, clock, work);
+        let rest = FusionRestSource::at(name.clone(), connection, pod.clone(), clock, work);
         Ok(Self {
             extract: extract.map_err(|error| error.line()),
             rest: rest.map_err(|error| error.line()),
             name,
+            pod,
         })
     }
 
@@ -72,27 +74,21 @@ impl Source for FusionSource {
     }
 
     async fn check(&self) -> Vec<Finding> {
-        match (&self.extract, &self.rest) {
-            (Ok(extract), Ok(rest)) => {
-                let mut findings = extract.check().await;
-                // One clock is told once.
-                findings.extend(rest.check().await.into_iter().filter(|finding| finding.what != CLOCK));
-                findings
-            }
-            (Ok(extract), Err(lacks)) => {
-                let mut findings = extract.check().await;
-                findings.push(Finding::of("rest", Ok(format!("not configured: {lacks}"))));
-                findings
-            }
-            (Err(lacks), Ok(rest)) => {
-                let mut findings = rest.check().await;
-                findings.push(Finding::of("saas-batch", Ok(format!("not configured: {lacks}"))));
-                findings
-            }
-            (Err(lacks), Err(also)) => {
-                vec![Finding::of("connection", Err(Error::invalid_config(format!("{lacks}; {also}"))))]
-            }
+        if let (Err(lacks), Err(also)) = (&self.extract, &self.rest) {
+            return vec![Finding::of("connection", Err(Error::invalid_config(format!("{lacks}; {also}"))))];
         }
+        let not_configured =
+            |what: &str, lacks: &str| vec![Finding::of(what, Ok(format!("not configured: {lacks}")))];
+        let mut findings = match &self.extract {
+            Ok(extract) => extract.check().await,
+            Err(lacks) => not_configured("saas-batch", lacks),
+        };
+        findings.extend(match &self.rest {
+            Ok(rest) => rest.check().await,
+            Err(lacks) => not_configured("rest", lacks),
+        });
+        findings.insert(0, clock_skew(self.pod.client.told_time(), self.pod.now()));
+        findings
     }
 
     async fn time(&self) -> Result<Option<Timestamp>> {

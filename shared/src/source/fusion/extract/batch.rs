@@ -134,11 +134,10 @@ impl<'a> Batch<'a> {
         Ok(found.and_then(|job| job.job_request))
     }
 
-    /// How many job requests the first page of the list has, and what came with it.
-    pub(super) async fn first_page(&self) -> Result<(usize, Answer), HttpError> {
-        let answer = self.pod.client.call(&self.reading(self.collection())).await?;
-        let page: Listed = answer.json()?;
-        Ok((page.items.len(), answer))
+    /// How many job requests the first page of the list has.
+    pub(super) async fn first_page(&self) -> Result<usize, HttpError> {
+        let page: Listed = self.pod.client.json(&self.reading(self.collection())).await?;
+        Ok(page.items.len())
     }
 
     /// The data extractions that have ended; of recurring requests their occurrences.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, header};
+use http::HeaderName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -77,12 +77,6 @@ impl Api {
             Ok(answer) => Ok(answer.json()),
             Err(error) => Ok(Err(error)),
         }
-    }
-
-    /// The time that comes with a description, by the pod's clock.
-    pub(super) async fn date(&self, url: Url, framework: u8) -> Result<Option<HeaderValue>> {
-        let answer = self.asked(url, framework, LARGEST_DESCRIPTION).await??;
-        Ok(answer.headers.get(header::DATE).cloned())
     }
 
     async fn asked(&self, url: Url, framework: u8, limit: u64) -> Result<Result<Answer, HttpError>> {

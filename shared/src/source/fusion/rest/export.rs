@@ -209,6 +209,17 @@ impl FusionRest {
         self.incremental.clone().unwrap_or_default().field
     }
 
+    /// The same rows, by the usual files and increments.
+    pub(in crate::source) fn rows(&self) -> Self {
+        let usual = Incremental::default();
+        let incremental = self.incremental.clone().map(|incremental| Incremental {
+            overlap_seconds: usual.overlap_seconds,
+            lag_seconds: usual.lag_seconds,
+            ..incremental
+        });
+        Self { incremental, pages_per_file: default_pages(), allow_empty: false, ..self.clone() }
+    }
+
     /// How it is divided by time; not at all, unless it says so.
     pub(super) fn increments(&self) -> Option<Increments> {
         if self.incremental.is_none() && self.window.is_none() {
