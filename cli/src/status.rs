@@ -259,7 +259,10 @@ impl<'a> Survey<'a> {
         Standing {
             connection: connection.clone(),
             run_key: Some(run_key),
-            next: next_of_run(state, &self.options),
+            next: match run.unsettled {
+                Some(why) => Some(next_of_unsettled(&why, &self.options)),
+                None => next_of_run(state, &self.options),
+            },
             job_request_id: run.job_request_id,
             state,
             export: exported(&run.export),
@@ -445,6 +448,15 @@ fn next_of_run(state: State, options: &str) -> Option<Next> {
         _ => return None,
     };
     Some(Next { step: "submit", what: what.to_owned(), command: format!("landfall run EVENT{options}") })
+}
+
+/// What only a person can find out.
+fn next_of_unsettled(why: &str, options: &str) -> Next {
+    Next {
+        step: "submit",
+        what: format!("look at the source whether the run has a job there ({why})"),
+        command: format!("landfall run EVENT{options} --job ID, or --no-job"),
+    }
 }
 
 /// How far a job without a manifest is.

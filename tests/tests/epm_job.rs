@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use landfall::Error;
-use landfall::clock::{Deadline, ManualClock};
+use landfall::clock::{Clock as _, Deadline, ManualClock, elapsed};
 use landfall::context::Context;
 use landfall::event::{JobEvent, parse};
 use landfall::job::JobState;
@@ -256,10 +256,16 @@ async fn a_lost_answer_waits_for_a_person() {
         let fault = if seen_there { "accept_then_drop" } else { "outage" };
         let times = if seen_there { json!(1) } else { json!({ "drop_connection": 1 }) };
         let world = World::new(setup(json!({ "submit": { fault: times } }))).await;
+        let began = world.clock.now();
         for _ in 0..3 {
             let error = land(&world.anew(), event()).await.unwrap_err();
             assert_eq!(error.error_type().name(), "Conflict", "{}", error.line());
+            assert!(error.line().contains("the connection broke"), "the cause is kept: {}", error.line());
         }
+        assert!(
+            elapsed(began, world.clock.now()) < submit::LEASE,
+            "nobody waits for a claim that nobody has"
+        );
         let jobs = world.simulator.epm_jobs();
         assert_eq!(jobs.len(), usize::from(seen_there));
         assert_eq!(world.simulator.journal().count_of(Operation::SubmitJob), 1);
@@ -278,9 +284,15 @@ async fn a_lost_answer_waits_for_a_person() {
 }
 
 /// Promise 2: a job that is on record for its run needs no person, though the process that recorded it died before it wrote
-/// the id behind the run's claim.
+/// the id behind the run's claim. Promise 1: a person who says that there is none is not believed then.
 #[tokio::test]
 async fn a_recorded_job_needs_no_person() {
+    for is_said_to_have_none in [false, true] {
+        is_found_on_record(is_said_to_have_none).await;
+    }
+}
+
+async fn is_found_on_record(is_said_to_have_none: bool) {
     let world = World::new(Setup::default()).await;
     let submitted = submit_event(&world.context, event()).await.unwrap();
     let key = "runs/epm-demo/bessapp-2026-11-21T06.json";
@@ -289,6 +301,11 @@ async fn a_recorded_job_needs_no_person() {
     assert!(run.as_object_mut().unwrap().remove("job_request_id").is_some());
     let without_id = Bytes::from(run.to_string());
     world.work().await.put(key, without_id, Condition::Always).await.unwrap();
+    if is_said_to_have_none {
+        let deadline = Deadline::none(world.clock.clone());
+        let event = parse(event()).unwrap();
+        submit::settle(&world.anew(), &event, submit::Seen::NoJob, &deadline).await.unwrap();
+    }
     let again = submit_event(&world.anew(), event()).await.unwrap();
     assert_eq!(again.job_request_id, submitted.job_request_id);
     assert_eq!(world.simulator.epm_jobs().len(), 1);

@@ -141,9 +141,12 @@ async fn runs_without_a_job_are_shown() {
     );
     std::fs::create_dir_all(machine.path("data/work/runs/pod")).unwrap();
     let hours_ago = |hours: i64| jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
-    for (run_key, hours, released, job) in
-        [("a-claimed", 5, false, None), ("b-released", 6, true, None), ("c-expired", 7, false, Some("44046"))]
-    {
+    for (run_key, hours, released, job) in [
+        ("a-claimed", 5, false, None),
+        ("b-released", 6, true, None),
+        ("c-expired", 7, false, Some("44046")),
+        ("d-unsettled", 8, false, None),
+    ] {
         let record = RunRecord {
             export: serde_json::from_value(
                 json!({ "kind": "fusion_extract", "extract": "E", "mode": "full" }),
@@ -154,6 +157,7 @@ async fn runs_without_a_job_are_shown() {
             claimed_at: hours_ago(hours),
             released,
             called: false,
+            unsettled: (run_key == "d-unsettled").then(|| "the connection broke".to_owned()),
             window: None,
             job_request_id: job.map(|job| job.parse().unwrap()),
             landing_prefix: None,
@@ -165,11 +169,23 @@ async fn runs_without_a_job_are_shown() {
     let lines = machine.landfall(&["status", "--json"]).await.lines();
     let told: Vec<_> =
         lines.iter().map(|line| (line["connection"].as_str(), line["state"].as_str())).collect();
-    let expected = [("local", "landed"), ("pod", "claimed"), ("pod", "released"), ("pod", "expired")];
+    let expected = [
+        ("local", "landed"),
+        ("pod", "claimed"),
+        ("pod", "released"),
+        ("pod", "expired"),
+        ("pod", "claimed"),
+    ];
     assert_eq!(told, expected.map(|(connection, state)| (Some(connection), Some(state))));
     let run = format!("landfall run EVENT --data {}", text(&machine.path("data")));
     assert_eq!(lines[1]["next"]["command"], run);
     assert_eq!((&lines[1]["next"]["step"], &lines[2]["next"]["step"]), (&json!("submit"), &json!("submit")));
+    assert!(lines[4]["next"]["what"].as_str().unwrap().contains("the connection broke"), "{}", lines[4]);
+    assert!(
+        lines[4]["next"]["command"].as_str().unwrap().ends_with(" --job ID, or --no-job"),
+        "{}",
+        lines[4]
+    );
     assert_eq!((&lines[3]["job_request_id"], lines[3].get("next")), (&json!("44046"), None));
 
     let table = machine.landfall(&["status", "pod"]).await.out;

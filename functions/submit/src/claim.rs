@@ -32,14 +32,21 @@ pub(crate) enum Turn {
 }
 
 /// What the claimant before us, if there was one, may have done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Before {
     /// There was none, or it was sure that the source has no job of the run.
     Nobody,
     /// It died before it called the source.
     DiedBeforeItsCall,
-    /// It called the source, and what came of that is not recorded.
-    MayHaveSubmitted,
+    /// It called the source, and what came of that is not recorded; why not, where that is known.
+    MayHaveSubmitted { why: Option<String> },
+}
+
+impl Before {
+    /// Whether whoever calls next need not look for a job before it submits one.
+    pub(crate) fn is_sure_of_no_job(&self) -> bool {
+        !matches!(self, Self::MayHaveSubmitted { .. })
+    }
 }
 
 /// A claim that was ours when it was written last.
@@ -133,7 +140,8 @@ impl Run<'_> {
 
     /// Gives the claim up, sure that the source has no job of the run.
     pub(crate) async fn release(&self, claim: Box<Claim>) -> Result<()> {
-        let record = RunRecord { released: true, called: false, window: None, ..claim.record };
+        let record =
+            RunRecord { released: true, called: false, unsettled: None, window: None, ..claim.record };
         self.write(&record, Some(&claim.etag)).await.map(|_| ())
     }
 
@@ -158,6 +166,7 @@ impl Run<'_> {
 
     async fn write_id(&self, claim: Box<Claim>, job: &JobRecord) -> Result<bool> {
         let record = RunRecord {
+            unsettled: None,
             job_request_id: Some(job.job_request_id.clone()),
             landing_prefix: Some(job.landing_prefix.clone()),
             ..claim.record
@@ -185,6 +194,7 @@ impl Run<'_> {
             claimed_at: self.clock.now(),
             released: false,
             called: found.is_some_and(|found| found.called),
+            unsettled: None,
             window: found.and_then(|found| found.window.clone()),
             job_request_id: None,
             landing_prefix: None,
@@ -192,7 +202,9 @@ impl Run<'_> {
     }
 
     fn is_free(&self, found: &RunRecord) -> bool {
-        found.released || elapsed(found.claimed_at, self.clock.now()) >= self.lease
+        found.released
+            || found.unsettled.is_some()
+            || elapsed(found.claimed_at, self.clock.now()) >= self.lease
     }
 
     fn must_be_the_same_run(&self, found: &RunRecord) -> Result<()> {
@@ -230,7 +242,7 @@ fn before(found: Option<&RunRecord>) -> Before {
     match found {
         None => Before::Nobody,
         Some(found) if found.released => Before::Nobody,
-        Some(found) if found.called => Before::MayHaveSubmitted,
+        Some(found) if found.called => Before::MayHaveSubmitted { why: found.unsettled.clone() },
         Some(_) => Before::DiedBeforeItsCall,
     }
 }

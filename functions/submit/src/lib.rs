@@ -77,7 +77,12 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     let (job, already_submitted) = match run.claim().await? {
         Turn::Submitted { id, record } => (run.job(context, &record, &id).await?, true),
         Turn::Ours { mut claim, before } => {
-            decide_window(context, &run, source.as_ref(), &mut claim).await?;
+            if let Err(error) = decide_window(context, &run, source.as_ref(), &mut claim).await {
+                if before.is_sure_of_no_job() {
+                    run.release(claim).await?;
+                }
+                return Err(error);
+            }
             let settings = context.connection(&event.connection).await?;
             let calls =
                 Calls { run: &run, source: source.as_ref(), listing_lag: settings.job().listing_lag() };
@@ -145,11 +150,11 @@ impl Calls<'_> {
         let window = claim.record.window.clone();
         let RunEvent { export, run_key, .. } = self.run.event;
         let order = Order { export, run_key, window: window.as_ref() };
-        if before == Before::MayHaveSubmitted
-            && let Some(id) =
-                self.find_within(&order, "an invocation before this one called it and died").await?
-        {
-            return Ok(Called::HasJob(id));
+        if let Before::MayHaveSubmitted { why } = before {
+            let why = why.unwrap_or_else(|| "an invocation before this one called it and died".to_owned());
+            if let Some(id) = self.find_or_leave(claim, &order, why).await? {
+                return Ok(Called::HasJob(id));
+            }
         }
         // Before the claim says that the source was called: whoever finds it then knows that it was not.
         if let Err(error) = self.source.prepare(&order).await {
@@ -162,7 +167,10 @@ impl Calls<'_> {
                 Ok(Submission::Accepted(id)) => return Ok(Called::HasJob(id)),
                 Ok(Submission::Ambiguous(what)) => {
                     tracing::warn!(what, "it is not known whether the source accepted the job: asking it");
-                    if let Some(id) = self.find_within(&order, &what).await? {
+                    let when = claim.record.claimed_at;
+                    if let Some(id) =
+                        self.find_or_leave(claim, &order, format!("{what}, called after {when:.0}")).await?
+                    {
                         return Ok(Called::HasJob(id));
                     }
                     what_happened.push(what);
@@ -187,23 +195,34 @@ impl Calls<'_> {
         }
     }
 
-    /// Looks for the run's job in the source's list, which may lag behind.
-    async fn find_within(&self, order: &Order<'_>, why: &str) -> Result<Option<JobRequestId>> {
+    /// Looks for the run's job. Where nothing can tell whether there is one, the claim is left to the person who has
+    /// to look.
+    async fn find_or_leave(
+        &self,
+        claim: &mut Claim,
+        order: &Order<'_>,
+        why: String,
+    ) -> Result<Option<JobRequestId>> {
+        match self.find_within(order).await? {
+            Found::Job(id) => Ok(Some(id)),
+            Found::Nothing => Ok(None),
+            Found::CannotTell(where_to_look) => {
+                let error = self.cannot_tell(&why, &where_to_look);
+                let record = RunRecord { unsettled: Some(why), ..claim.record.clone() };
+                self.run.change(claim, record).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Looks for the run's job in the source's list, which may lag behind; in our own records where there is no list.
+    async fn find_within(&self, order: &Order<'_>) -> Result<Found> {
         let since = self.run.clock.now();
         let mut wait = FIRST_WAIT;
         loop {
-            match self.source.find(order).await? {
-                Found::Job(id) => return Ok(Some(id)),
-                Found::CannotTell(where_to_look) => {
-                    return match recorded::recorded_job(&self.run.work, self.run.event).await? {
-                        Some(id) => Ok(Some(id)),
-                        None => Err(self.cannot_tell(why, &where_to_look)),
-                    };
-                }
-                Found::Nothing if elapsed(since, self.run.clock.now()) >= self.listing_lag => {
-                    return Ok(None);
-                }
-                Found::Nothing => {}
+            match recorded::find(self.source, order, &self.run.work, self.run.event).await? {
+                Found::Nothing if elapsed(since, self.run.clock.now()) < self.listing_lag => {}
+                found => return Ok(found),
             }
             self.run.must_have_time()?;
             self.run.clock.sleep(wait.min(self.listing_lag)).await;

@@ -5,13 +5,30 @@ use futures::TryStreamExt as _;
 use landfall::Result;
 use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
+use landfall::source::{Found, Order, Source};
 use landfall::store::WorkState;
+
+/// The run's job by the source's list; by our own records, where the source has no list.
+pub(crate) async fn find(
+    source: &dyn Source,
+    order: &Order<'_>,
+    work: &WorkState,
+    event: &RunEvent,
+) -> Result<Found> {
+    match source.find(order).await? {
+        Found::CannotTell(where_to_look) => {
+            let recorded = recorded_job(work, event).await?;
+            Ok(recorded.map_or(Found::CannotTell(where_to_look), Found::Job))
+        }
+        found => Ok(found),
+    }
+}
 
 /// The job that is recorded for a run; none where several are, of which a person must choose.
 ///
 /// It reads the record of every job of the connection: for where the source itself cannot be asked, and a person would
 /// have to look otherwise.
-pub(crate) async fn recorded_job(work: &WorkState, event: &RunEvent) -> Result<Option<JobRequestId>> {
+async fn recorded_job(work: &WorkState, event: &RunEvent) -> Result<Option<JobRequestId>> {
     let mut found = None;
     let mut jobs = work.jobs(&event.connection);
     while let Some(objects) = jobs.try_next().await? {

@@ -7,8 +7,8 @@ use landfall::job::JobRequestId;
 use landfall::source::{Found, Order};
 use landfall::{Error, Result};
 
-use crate::LEASE;
 use crate::claim::{Claim, Run, Turn};
+use crate::{LEASE, recorded};
 
 /// What a person has seen at the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Seen {
 }
 
 /// Settles a run of which it is not known whether it has a job. A run that has one keeps it: another is a `Conflict`,
-/// and so is the job of another run. That there is none is believed only where the source lists none.
+/// and so is the job of another run. That there is none is believed only where the source lists none, and our own records neither.
 pub async fn settle(context: &Context, event: &RunEvent, seen: Seen, deadline: &Deadline) -> Result<()> {
     let run = Run {
         work: context.work().await?,
@@ -40,7 +40,7 @@ pub async fn settle(context: &Context, event: &RunEvent, seen: Seen, deadline: &
             let source = context.source(&event.connection).await?;
             let window = claim.record.window.clone();
             let order = Order { export: &event.export, run_key: &event.run_key, window: window.as_ref() };
-            match source.find(&order).await? {
+            match recorded::find(source.as_ref(), &order, &run.work, event).await? {
                 Found::Job(id) => has_job(context, &run, claim, &id).await,
                 Found::Nothing | Found::CannotTell(_) => run.release(claim).await,
             }

@@ -34,6 +34,10 @@ pub struct RunRecord {
     pub released: bool,
     /// Whether the claimant has begun to call the source: from here on it may have a job.
     pub called: bool,
+    /// Why it is not known whether the source has the run's job, where the source cannot be asked either: a person has
+    /// to look, and nobody is at work on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<String>,
     /// What time the run's rows are of, decided once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
