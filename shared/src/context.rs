@@ -21,8 +21,14 @@ use crate::telemetry::{Observer, Silent, name_job};
 /// How long an opened source or store is used before it is opened anew, so that a rotated secret is noticed.
 const KEPT: Duration = Duration::from_secs(300);
 
-/// The bytes that may wait in memory on their way to a store: eight parts.
+/// The bytes that may wait in memory on their way to a store, where nothing limits the process: eight parts.
 const BYTES_IN_FLIGHT: usize = 64 << 20;
+/// What a function may use of its memory for them. The rest is for decoders, directories, TLS and the process.
+const SHARE_OF_MEMORY: usize = 8;
+/// Two parts: with fewer, a part would wait for the one before it.
+const LEAST_IN_FLIGHT: usize = 16 << 20;
+/// More than the network of the largest function has under way at once.
+const MOST_IN_FLIGHT: usize = 256 << 20;
 
 /// What every step is given.
 pub struct Context {
@@ -57,7 +63,15 @@ impl Context {
                 "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:… or ssm:…)",
             )
         })?;
-        Ok(Self::new(Place::named(&place).await?, Arc::new(SystemClock)))
+        let context = Self::new(Place::named(&place).await?, Arc::new(SystemClock));
+        // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables").
+        let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+            .ok()
+            .and_then(|mebibytes| mebibytes.parse().ok());
+        Ok(match memory.and_then(|mebibytes: usize| mebibytes.checked_mul(1 << 20)) {
+            Some(bytes) => context.within_memory(bytes),
+            None => context,
+        })
     }
 
     /// A context with the configuration at a place.
@@ -79,6 +93,14 @@ impl Context {
     #[must_use]
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
+        self
+    }
+
+    /// The same context, for a process that has so much memory.
+    #[must_use]
+    pub fn within_memory(mut self, bytes: usize) -> Self {
+        let in_flight = (bytes / SHARE_OF_MEMORY).clamp(LEAST_IN_FLIGHT, MOST_IN_FLIGHT);
+        self.budget = ByteBudget::new(in_flight);
         self
     }
 

@@ -1,15 +1,20 @@
 //! Downloads that are cut cost little more than downloads that are not (promise 2): inside one request, and when the
-//! process itself ends in the middle.
+//! process itself ends in the middle. So do reads of what has been staged.
 //!
 //! `LANDFALL_DOWNLOAD_MIB` says how large the file is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use embedded_store::{After, Before, Call, Intercept, Options};
+use http::StatusCode;
 use landfall::clock::Deadline;
 use landfall::event::{JobEvent, parse};
 use landfall::store::PART_BYTES;
 use landfall_tests::cut::{At, Cut, Ended, Moment, Tapped};
 use landfall_tests::matrix::{Start, Theatre};
 use landfall_tests::systems::FUSION_EXTRACT;
-use landfall_tests::{fetch, run_event, submit_event};
+use landfall_tests::{Setup, World, assert_landed, fetch, land, run_event, submit_event};
 use serde_json::{Value, json};
 use simulator::{Entry, MemberSize, Operation, Producer, Scenario};
 
@@ -131,4 +136,62 @@ async fn a_download_whose_process_ends_goes_on_from_the_parts_that_are_stored() 
 fn range_start(entry: &Entry) -> u64 {
     let Some(range) = &entry.range else { return 0 };
     range.trim_start_matches("bytes=").trim_end_matches('-').parse().expect("a range to the end")
+}
+
+/// Cuts the answers to reads of staged files.
+#[derive(Default)]
+struct CutReads {
+    after_bytes: u64,
+    cut: AtomicU64,
+}
+
+impl Intercept for CutReads {
+    fn before(&self, _call: &Call) -> Before {
+        Before::Proceed
+    }
+
+    fn after(&self, call: &Call, _status: StatusCode) -> After {
+        let is_staged =
+            call.key.as_deref().is_some_and(|key| key.contains("/staged/") && !key.ends_with(".json"));
+        if call.operation != "GetObject" || !is_staged {
+            return After::Proceed;
+        }
+        self.cut.fetch_add(1, Ordering::Relaxed);
+        After::CutAnswer(self.after_bytes)
+    }
+}
+
+async fn with_cut_reads(after_bytes: u64) -> (World, Arc<CutReads>) {
+    let reads = Arc::new(CutReads { after_bytes, ..CutReads::default() });
+    let setup = Setup { scenario: Some(one_file(4 * MIB)), ..Setup::default() };
+    let options = Options { fsync: false, intercept: Some(reads.clone()) };
+    (World::with_store(setup, options).await, reads)
+}
+
+/// A read of the archive that breaks off goes on where it stopped, however often, and nothing starts over.
+#[tokio::test]
+async fn reads_of_an_archive_go_on_where_they_broke_off() {
+    let (world, reads) = with_cut_reads(100_000).await;
+    land(&world.context, run_event()).await.unwrap();
+    let job = world.simulator.jobs()[0].id;
+    assert_landed(&world, job, "cut reads").await;
+    let cut = reads.cut.load(Ordering::Relaxed);
+    assert!(cut > 40, "4 MiB were read in {cut} pieces");
+    world.end().await;
+}
+
+/// Promise 5: reads of which nothing ever comes end with an error that can be tried again, and nothing lands.
+#[tokio::test]
+async fn reads_of_an_archive_that_bring_nothing_end() {
+    let (world, reads) = with_cut_reads(0).await;
+    let error = land(&world.context, run_event()).await.unwrap_err();
+    assert_eq!(
+        (error.error_type().name(), error.retryable()),
+        ("StoreUnavailable", true),
+        "{}",
+        error.line()
+    );
+    assert!(world.landed().await.is_empty());
+    assert!(reads.cut.load(Ordering::Relaxed) < 100);
+    world.end().await;
 }

@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod inventory;
 pub mod keys;
+mod range;
 mod state;
 mod upload;
 
@@ -30,6 +31,7 @@ use crate::checksum::Crc64Nvme;
 pub use client::StoreSettings;
 pub use error::StoreError;
 pub use inventory::JobObjects;
+use range::RangeRead;
 pub use state::{GivenWindow, RunRecord, Swept, Watermark, WorkState};
 pub use upload::{ByteBudget, ObjectWriter, PART_BYTES, PartBuffer, Sealed, part_bytes};
 
@@ -156,26 +158,15 @@ impl Store {
         Ok(Some(Object { bytes: body.into_bytes(), etag }))
     }
 
-    /// Streams a range of an object that must still have this `ETag`. A body that is short ends with an error.
+    /// Streams a range of an object that must still have this `ETag`. A body that breaks off, or stalls, is gone on
+    /// with where it stopped, a few times; one that is short all the same ends with an error.
     pub async fn read_range(
         &self,
         key: &str,
         etag: &str,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes>>> {
-        let length = range.end.saturating_sub(range.start);
-        if length == 0 {
-            return Ok(stream::empty().boxed());
-        }
-        let last = range.end - 1;
-        let request = self.client.get_object().bucket(&self.bucket).key(key).if_match(etag);
-        let answer = request
-            .range(format!("bytes={}-{last}", range.start))
-            .send()
-            .await
-            .map_err(|error| StoreError::of("GetObject", self.object(key), &error))?;
-        let object = self.object(key);
-        Ok(exactly(answer.body, length, object).boxed())
+        RangeRead::begin(self, key, etag, range).await
     }
 
     /// Writes a small object in one call.
@@ -562,38 +553,6 @@ fn content_type(key: &str) -> &'static str {
     }
 }
 
-fn exactly(
-    body: ByteStream,
-    length: u64,
-    object: String,
-) -> impl futures::Stream<Item = Result<Bytes>> + Send {
-    stream::try_unfold((body, length), move |(mut body, left)| {
-        let object = object.clone();
-        async move {
-            match body.next().await {
-                Some(Ok(bytes)) => {
-                    let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-                    match left.checked_sub(read) {
-                        Some(left) => Ok(Some((bytes, (body, left)))),
-                        None => Err(StoreError::body("GetObject", object, WrongLength { off: "longer" })),
-                    }
-                }
-                Some(Err(error)) => Err(StoreError::body("GetObject", object, error)),
-                None if left > 0 => {
-                    Err(StoreError::body("GetObject", object, WrongLength { off: "shorter" }))
-                }
-                None => Ok(None),
-            }
-        }
-    })
-}
-
 #[derive(Debug, thiserror::Error)]
 #[error("the object was written and is not there")]
 struct Gone;
-
-#[derive(Debug, thiserror::Error)]
-#[error("the body is {off} than the range that was asked for")]
-struct WrongLength {
-    off: &'static str,
-}
