@@ -1,10 +1,11 @@
-//! A clock for tests in which several processes really run at once.
+//! Clocks for tests in which several processes run at once: ours, really, or ours and a pod.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use landfall::clock::Clock;
+use landfall::clock::{Clock, ManualClock};
 
 /// How many times faster than the machine's it runs.
 const FASTER: u32 = 20;
@@ -33,5 +34,15 @@ impl Clock for FastClock {
 
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration / FASTER).await;
+    }
+}
+
+/// The clock of a pod that goes by ours.
+#[derive(Debug)]
+pub struct OneClock(pub Arc<ManualClock>);
+
+impl simulator::Clock for OneClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
     }
 }

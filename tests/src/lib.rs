@@ -25,6 +25,8 @@ use simulator::{ExpectedFile, Faults, Landing, Scenario, Simulator, credentials}
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use self::clock::OneClock;
+
 /// How a world differs from one in which nothing goes wrong.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
@@ -46,6 +48,8 @@ pub struct Setup {
     pub scopes: Option<String>,
     /// More lines of the destination's table.
     pub destination: String,
+    /// Whether the pod goes by the world's own clock: what a sleep passes, passes there too.
+    pub one_clock: bool,
     /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
     pub at: Option<Timestamp>,
 }
@@ -90,7 +94,10 @@ impl World {
         let scenario = setup.scenario.clone().unwrap_or_else(small_scenario);
         let mut simulator = Simulator::builder().faults(faults).scenario(scenario);
         let pods_clock = setup.at.map(|at| Arc::new(simulator::ManualClock::starting_at(at)));
-        if let Some(clock) = pods_clock.clone() {
+        let clock = Arc::new(ManualClock::new(setup.at.unwrap_or_else(Timestamp::now)));
+        if setup.one_clock {
+            simulator = simulator.clock(Arc::new(OneClock(clock.clone())));
+        } else if let Some(clock) = pods_clock.clone() {
             simulator = simulator.clock(clock);
         }
         let simulator = simulator.start(0).await.expect("a simulator");
@@ -107,7 +114,6 @@ impl World {
             secret_access_key: Some(key.secret_access_key),
             ..StoreSettings::default()
         };
-        let clock = Arc::new(ManualClock::new(setup.at.unwrap_or_else(Timestamp::now)));
         let context = context(&config, clock.clone());
         World {
             simulator,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use landfall::clock::{Clock as _, Deadline};
 use landfall::job::JobState;
 use landfall_tests::{Setup, World, land, resume, usual_folio};
 use serde_json::{Value, json};
@@ -109,7 +110,9 @@ async fn assert_landed(world: &World, state: JobState, case: &str) -> publish::M
         expected.push((file.name.clone(), member.name.clone(), member.records, bytes));
     }
     if !job.logs.is_empty() {
-        let lines: String = job.logs.iter().map(|entry| format!("{entry}\n")).collect();
+        let mut entries = job.logs.clone();
+        entries.sort_by_cached_key(|entry| entry["id"].to_string());
+        let lines: String = entries.iter().map(|entry| format!("{entry}\n")).collect();
         expected.push(("errors.ndjson".to_owned(), None, job.logs.len() as u64, lines.into_bytes()));
     }
     let mut landed = world.landed().await;
@@ -117,9 +120,8 @@ async fn assert_landed(world: &World, state: JobState, case: &str) -> publish::M
     assert_eq!(manifest.objects.len(), expected.len(), "{case}: objects");
     for (object, (name, member, records, bytes)) in std::iter::zip(&manifest.objects, expected) {
         assert_eq!((&object.file, &object.member), (&name, &member), "{case}");
-        if !name.ends_with(".json") {
-            assert_eq!(object.rows, Some(records), "{case}: rows of {name}");
-        }
+        let is_marc = !member.as_ref().unwrap_or(&name).ends_with(".json");
+        assert_eq!(object.rows, is_marc.then_some(records), "{case}: rows of {}", object.key);
         let found =
             landed.remove(&object.key).unwrap_or_else(|| panic!("{case}: {} is not there", object.key));
         assert!(found == bytes, "{case}: {} holds other bytes than FOLIO exported", object.key);
@@ -161,7 +163,6 @@ fn scenario(folio: FolioScenario) -> Option<Scenario> {
 #[tokio::test]
 async fn tokens() {
     all(vec![
-        ("a short life", json!({ "login": { "access_seconds": 20 } }), LANDS),
         ("unavailable", json!({ "login": { "outage": { "unavailable": 2 } } }), LANDS),
         ("dropped", json!({ "login": { "outage": { "drop_connection": 1 } } }), LANDS),
         (
@@ -211,6 +212,23 @@ async fn tokens() {
         let setup = Setup { folio: Some(legacy.clone()), ..setup(faults) };
         expect(case, setup, event(), outcome).await.end().await;
     }
+}
+
+/// Tokens that live shorter than the job: each is replaced by a login before it ends, and none is refreshed, as two who
+/// refresh by one token would have all tokens of the user revoked.
+#[tokio::test]
+async fn a_job_outlives_its_tokens() {
+    let faults = json!({ "login": { "access_seconds": 20 } });
+    let setup = Setup { one_clock: true, ..setup(faults) };
+    let world = expect("a short life", setup, event(), LANDS).await;
+    let journal = world.simulator.journal();
+    let requests = journal.requests();
+    let times = requests.first().unwrap().at..requests.last().unwrap().at;
+    assert!(times.end.duration_since(times.start).as_secs() > 20, "no token has ended: {times:?}");
+    assert!(journal.count_of(Operation::Login) > 1);
+    assert_eq!(journal.count(|entry| entry.path.ends_with("/authn/refresh")), 0);
+    assert_eq!(journal.count(|entry| entry.status == Some(401)), 0, "a token was used for too long");
+    world.end().await;
 }
 
 /// Five wrong passwords block an account: a refused login is made once, whoever asks, and `AuthRejected`.
@@ -299,6 +317,155 @@ async fn submissions() {
     .await;
 }
 
+/// A lost answer is no reason to do a thing again: a second definition would make a second job execution, a second upload
+/// spoil the definition.
+#[tokio::test]
+async fn a_lost_answer_is_looked_after() {
+    for (case, faults) in [
+        ("definition", json!({ "create_then_drop": 1 })),
+        ("upload", json!({ "upload_then_drop": 1 })),
+        ("upload, version 4", json!({ "dialect": "v4", "upload_then_drop": 1 })),
+    ] {
+        let world = expect(case, setup(faults), event(), LANDS).await;
+        assert_eq!(world.simulator.folio_jobs().len(), 1, "{case}: job executions");
+        let journal = world.simulator.journal();
+        let calls =
+            [Operation::CreateFileDefinition, Operation::UploadIds].map(|call| journal.count_of(call));
+        assert_eq!(calls, [1, 1], "{case}: definitions and uploads");
+        world.end().await;
+    }
+}
+
+/// A call that a gateway turns away may have been processed behind it: it is looked after before it is made again, and
+/// not by the client.
+#[tokio::test]
+async fn a_call_that_was_turned_away_is_looked_after() {
+    let unavailable = json!({ "unavailable": 1 });
+    for (case, faults, operation) in [
+        ("definition", outage("create", unavailable.clone()), Operation::CreateFileDefinition),
+        ("upload", outage("upload", unavailable), Operation::UploadIds),
+    ] {
+        let world = expect(case, setup(faults), event(), LANDS).await;
+        let requests = world.simulator.journal().requests();
+        let is_call = |entry: &&simulator::Entry| entry.operation == operation;
+        let calls: Vec<u64> = requests.iter().filter(is_call).map(|entry| entry.number).collect();
+        let looks = requests.iter().filter(|entry| {
+            entry.method == "GET"
+                && entry.path.contains("/file-definitions/")
+                && (calls[0]..calls[1]).contains(&entry.number)
+        });
+        assert_eq!((calls.len(), looks.count()), (2, 4), "{case}: calls, and looks between them");
+        world.end().await;
+    }
+}
+
+/// A definition that FOLIO has cleaned up before its export was started is made anew; a start alone does not do it.
+#[tokio::test]
+async fn a_definition_that_is_cleaned_up_before_the_start_is_made_anew() {
+    let world = World::new(setup(json!({}))).await;
+    let parsed: landfall::event::RunEvent = landfall::event::parse(event()).unwrap();
+    let source = world.anew().source(&parsed.connection).await.unwrap();
+    let order = landfall::source::Order { export: &parsed.export, run_key: &parsed.run_key, window: None };
+    source.prepare(&order).await.unwrap();
+    world.simulator.folio_cleans_up().unwrap();
+    let error = source.submit(&order).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "SourceUnavailable", "{}", error.line());
+    assert!(error.line().contains("call again"), "{}", error.line());
+    land(&world.anew(), event()).await.unwrap();
+    assert_landed(&world, JobState::Succeeded, "cleaned up before the start").await;
+    assert_eq!(world.simulator.journal().count_of(Operation::UploadIds), 2);
+    world.end().await;
+}
+
+/// Only the start has little time: a list of ids may take longer to be stored.
+#[tokio::test]
+async fn a_list_of_ids_may_take_its_time() {
+    // In one call: nothing of it is left to another.
+    let world = World::new(setup(json!({ "dialect": "v4", "looks_until_stored": 20 }))).await;
+    let before = world.clock.now();
+    land(&world.anew(), event()).await.unwrap();
+    assert!(world.clock.now().duration_since(before).as_secs() > 60);
+    assert_landed(&world, JobState::Succeeded, "a minute").await;
+    world.end().await;
+    let never = json!({ "dialect": "v4", "looks_until_stored": 100_000 });
+    let waits =
+        Fails("SourceUnavailable", "FOLIO has not stored the list of ids yet, and 120 s have passed", 0);
+    let world = expect("for ever", setup(never), event(), waits).await;
+    assert_eq!(world.simulator.journal().count_of(Operation::UploadIds), 1);
+    world.end().await;
+}
+
+/// What a start is asked with: all that the event says, and nothing that it does not say.
+#[tokio::test]
+async fn a_start_asks_for_what_the_event_says() {
+    let started = |world: &World| {
+        let mut request = world.simulator.folio_jobs()[0].request.clone();
+        request.as_object_mut().unwrap().remove("fileDefinitionId").unwrap();
+        request
+    };
+    let world = expect("the least", setup(json!({})), event(), LANDS).await;
+    let instances = "6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a";
+    assert_eq!(started(&world), json!({ "jobProfileId": instances, "idType": "instance" }));
+    world.end().await;
+    let mut all = event();
+    let more = json!({
+        "profile": "Default authority export job profile", "id_type": "authority", "record_type": "authority",
+        "deleted_records": false, "suppressed_from_discovery": true,
+    });
+    all["export"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let world = expect("all", setup(json!({})), all, LANDS).await;
+    let wanted = json!({
+        "jobProfileId": "56944b1c-f3f9-475b-bed0-7387c33620ce", "idType": "authority", "recordType": "AUTHORITY",
+        "deletedRecords": false, "suppressedFromDiscovery": true,
+    });
+    assert_eq!(started(&world), wanted);
+    world.end().await;
+}
+
+/// Versions before 4.3 have no `idType`, and refuse a request with it: instances are exported without, and nothing
+/// else can be.
+#[tokio::test]
+async fn a_version_without_types_of_ids_exports_instances() {
+    let v3 = || setup(json!({ "dialect": "v3" }));
+    let world = expect("instances", v3(), event(), LANDS).await;
+    assert_eq!(world.simulator.journal().count_of(Operation::SubmitJob), 2);
+    assert!(world.simulator.folio_jobs()[0].request.get("idType").is_none());
+    world.end().await;
+    let mut holdings = event();
+    holdings["export"]["id_type"] = json!("holding");
+    let refused = Fails("Rejected", "does not know export.id_type = \"holding\"", 0);
+    expect("holdings", v3(), holdings, refused).await.end().await;
+    let mut typed = event();
+    typed["export"]["record_type"] = json!("item");
+    let refused = Fails("Rejected", "Unrecognized field \"recordType\"", 0);
+    expect("a type of records", v3(), typed, refused).await.end().await;
+}
+
+/// A list may lack a job that was just started: that is no end, until it lasts.
+#[tokio::test]
+async fn a_job_that_is_not_listed_is_waited_for() {
+    let unlisted = |number: u32| serde_json::from_value(json!({ "folio": { "unlisted": number } })).unwrap();
+    for (lists, lands) in [(2, true), (100_000, false)] {
+        let world = World::new(setup(json!({}))).await;
+        let submitted = landfall_tests::submit_event(&world.anew(), event()).await.unwrap();
+        world.simulator.set_faults(unlisted(lists)).unwrap();
+        let job = json!({ "connection": "folio-demo", "job_request_id": submitted.job_request_id });
+        let deadline = Deadline::none(world.clock.clone());
+        let parsed = landfall::event::parse(job.clone()).unwrap();
+        let polled = poll_status::poll_status(&world.anew(), parsed, &deadline).await.unwrap();
+        assert_eq!((polled.state, polled.native_status.as_str()), (JobState::Running, "NOT LISTED"));
+        let came = resume(&world.anew(), job).await;
+        if lands {
+            came.unwrap();
+            assert_landed(&world, JobState::Succeeded, "listed late").await;
+        } else {
+            let error = came.unwrap_err();
+            assert_eq!(error.error_type().name(), "NotFound", "{}", error.line());
+        }
+        world.end().await;
+    }
+}
+
 /// FOLIO forgets definitions after a day; the job of a run is found all the same, and not started twice.
 #[tokio::test]
 async fn a_run_is_found_again_after_its_definition_is_cleaned_up() {
@@ -309,6 +476,7 @@ async fn a_run_is_found_again_after_its_definition_is_cleaned_up() {
     let context = world.anew();
     let source = context.source(&parsed.connection).await.unwrap();
     let order = landfall::source::Order { export: &parsed.export, run_key: &parsed.run_key, window: None };
+    source.prepare(&order).await.unwrap();
     let submitted = source.submit(&order).await.unwrap();
     assert!(matches!(submitted, landfall::source::Submission::Ambiguous(_)), "{submitted:?}");
     world.simulator.folio_cleans_up().unwrap();
@@ -338,6 +506,7 @@ async fn a_submission_goes_on_where_another_stopped() {
     let mut ids = Vec::new();
     for _ in 0..3 {
         let source = world.anew().source(&parsed.connection).await.unwrap();
+        source.prepare(&order).await.unwrap();
         let landfall::source::Submission::Accepted(id) = source.submit(&order).await.unwrap() else {
             panic!()
         };
@@ -381,7 +550,27 @@ async fn statuses() {
         ),
         ("stuck in progress", stuck, Fails("JobTimedOut", "still IN_PROGRESS", 1)),
         ("an unknown word", json!({ "final_status": "DONE" }), Fails("UnknownStatus", "DONE", 1)),
+        (
+            "with errors, and no entry in the log",
+            json!({ "final_status": "COMPLETED_WITH_ERRORS" }),
+            LANDS_PARTLY,
+        ),
         ("polls unavailable", json!({ "executions": { "unavailable": 2 } }), LANDS),
+        (
+            "a login page for the start",
+            outage("export", json!({ "login_page": "always" })),
+            Fails("ContractBroken", "web page", 0),
+        ),
+        (
+            "a login page for the definition",
+            outage("create", json!({ "login_page": "always" })),
+            Fails("ContractBroken", "web page", 0),
+        ),
+        (
+            "a login page for the upload",
+            outage("upload", json!({ "login_page": "always" })),
+            Fails("ContractBroken", "web page", 0),
+        ),
         (
             "a login page for a poll",
             json!({ "executions": { "login_page": "always" } }),
@@ -413,6 +602,19 @@ async fn errors_land_beside_the_data() {
     let setup = Setup { scenario: scenario(all_unknown), ..Setup::default() };
     let failed = Fails("JobFailed", "25 × error.uuidsNotFound (no such record)", 1);
     expect("no record at all", setup, event(), failed).await.end().await;
+}
+
+/// An id that comes twice is exported once, and FOLIO says so in the log of a job that it ends with errors.
+#[tokio::test]
+async fn an_id_twice_lands_once_and_in_the_log() {
+    let twice = event_of(json!({ "ids": [id(1), id(2), id(1)] }));
+    let world = expect("twice", setup(json!({})), twice, LANDS_PARTLY).await;
+    let manifest = world.manifests().await.pop_first().unwrap().1;
+    assert_eq!(manifest.totals.rows, 3, "two records and an entry of the log");
+    let log = manifest.objects.iter().find(|object| object.file == "errors.ndjson").unwrap();
+    let landed = String::from_utf8(world.landed().await.remove(&log.key).unwrap()).unwrap();
+    assert!(landed.contains("error.duplicatedIds"), "{landed}");
+    world.end().await;
 }
 
 /// A log of many pages lands whole; one that ends before its own count is an error.
@@ -610,10 +812,16 @@ async fn linked_data_lands_as_it_is() {
     let mut event = event();
     event["export"]["profile"] = json!("Linked data export job profile");
     event["export"]["record_type"] = json!("linked_data");
-    let world = expect("linked data", setup(json!({})), event, LANDS).await;
-    let request = &world.simulator.folio_jobs()[0].request;
-    assert_eq!((&request["recordType"], &request["idType"]), (&json!("LINKED_DATA"), &json!("instance")));
-    world.end().await;
+    for (case, slice_size, objects) in [("one file", 100_000, 1), ("an archive of slices", 4, 7)] {
+        let scenario = scenario(FolioScenario { slice_size, ..FolioScenario::default() });
+        let setup = Setup { scenario, ..setup(json!({})) };
+        let world = expect(case, setup, event.clone(), LANDS).await;
+        let request = &world.simulator.folio_jobs()[0].request;
+        assert_eq!((&request["recordType"], &request["idType"]), (&json!("LINKED_DATA"), &json!("instance")));
+        let manifest = world.manifests().await.pop_first().unwrap().1;
+        assert_eq!((manifest.objects.len(), manifest.totals.rows), (objects, 0), "{case}");
+        world.end().await;
+    }
 }
 
 /// Kong takes bodies of 1 MB unless told otherwise, and says so in HTML: what to do about it is said.

@@ -114,8 +114,8 @@ pub(crate) struct ManifestWriter {
     writer: ObjectWriter,
     is_first: bool,
     totals: Totals,
-    /// The rows of what is data: those that a source counts.
-    data_rows: u64,
+    /// The rows of what is data: those that a source counts. `None` once there is an object whose rows nobody counts.
+    data_rows: Option<u64>,
 }
 
 /// Every line of a manifest's lists begins so; the tail's own line begins with a brace's worth less.
@@ -130,7 +130,7 @@ impl ManifestWriter {
         head: &Head<'_>,
     ) -> Result<Self> {
         let writer = ObjectWriter::new(store, key, budget, None);
-        let mut this = Self { writer, is_first: true, totals: Totals::default(), data_rows: 0 };
+        let mut this = Self { writer, is_first: true, totals: Totals::default(), data_rows: Some(0) };
         let head = serde_json::to_string_pretty(head).map_err(unserialisable)?;
         let open = head.trim_end().strip_suffix('}').unwrap_or(&head).trim_end();
         this.push(&format!("{open},\n  \"files\": [")).await?;
@@ -153,21 +153,21 @@ impl ManifestWriter {
     pub(crate) async fn object(&mut self, object: &LandedObject, is_data: bool) -> Result<()> {
         self.totals.add(object);
         if is_data {
-            self.data_rows = self.data_rows.saturating_add(object.rows.unwrap_or(0));
+            let counted = self.data_rows.zip(object.rows);
+            self.data_rows = counted.map(|(before, more)| before.saturating_add(more));
         }
         self.item(object).await
     }
 
     /// Ends with how the job ended, and makes the manifest visible.
     pub(crate) async fn finish(mut self, outcome: &Outcome) -> Result<()> {
-        if let Some(expected) = outcome.expected_rows
-            && expected != self.data_rows
+        if let Some((expected, landed)) = outcome.expected_rows.zip(self.data_rows)
+            && expected != landed
         {
             self.writer.abandon().await;
             return Err(Error::integrity(format!(
-                "the source counts {expected} rows or records, and {} have landed: look at the job there, and run the \
-                 export again under another run_key",
-                self.data_rows
+                "the source counts {expected} rows or records, and {landed} have landed: look at the job there, and run \
+                 the export again under another run_key"
             )));
         }
         let tail = Tail {

@@ -1,35 +1,46 @@
 //! As much of CQL as clients of the data export send.
 
-/// Conditions that all hold, each a field and the values that it may have. An order is read, and not kept: every list
-/// is in the order in which it was written.
+/// Conditions that all hold, each a field and the values that it may have; and the field that gives the order.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Conditions(Vec<(String, Vec<String>)>);
+pub(super) struct Conditions {
+    all: Vec<(String, Vec<String>)>,
+    order: Option<String>,
+}
 
 impl Conditions {
     /// `None` where it is not one of the forms that are known.
     pub(super) fn parse(query: Option<&str>) -> Option<Self> {
         let query = query.unwrap_or("").trim();
-        let conditions = match query.find("sortby") {
-            Some(at) if !query.get(..at)?.trim_end().ends_with('=') => query.get(..at)?,
-            _ => query,
+        let (conditions, order) = match query.to_ascii_lowercase().find("sortby") {
+            Some(at) if !query.get(..at)?.trim_end().ends_with('=') => {
+                (query.get(..at)?, Some(query.get(at..)?.get("sortby".len()..)?))
+            }
+            _ => (query, None),
         };
+        let order = order.map(|order| order.split('/').next().unwrap_or(order).trim().to_owned());
         let conditions = conditions.trim();
-        if conditions.is_empty() || conditions == "cql.allRecords=1" {
-            return Some(Self(Vec::new()));
-        }
-        conditions.split(" and ").map(condition).collect::<Option<_>>().map(Self)
+        let all = match conditions {
+            "" | "cql.allRecords=1" => Vec::new(),
+            _ => conditions.split(" and ").map(condition).collect::<Option<_>>()?,
+        };
+        Some(Self { all, order })
+    }
+
+    /// The field by which the list is to be ordered. Only lists that have clients who ask for an order keep to it.
+    pub(super) fn order(&self) -> Option<&str> {
+        self.order.as_deref()
     }
 
     /// Whether these fields, by name, satisfy all conditions. A field that is not there satisfies none.
     pub(super) fn hold(&self, fields: &[(&str, &str)]) -> bool {
-        self.0.iter().all(|(name, values)| {
+        self.all.iter().all(|(name, values)| {
             fields.iter().any(|(field, value)| field == name && values.iter().any(|wanted| wanted == value))
         })
     }
 
     /// The value that a field must have, where there is one alone.
     pub(super) fn value_of(&self, field: &str) -> Option<&str> {
-        match self.0.iter().find(|(name, _)| name == field) {
+        match self.all.iter().find(|(name, _)| name == field) {
             Some((_, values)) => values.first().filter(|_| values.len() == 1).map(String::as_str),
             None => None,
         }
@@ -76,6 +87,9 @@ mod tests {
         assert!(!holds("id==8", &job) && !holds("name==x", &job));
         assert!(holds("name==\"a \\\"b\\\" \\*\"", &[("name", "a \"b\" *")]));
         assert!(holds("", &job));
+        let order = |query: &str| Conditions::parse(Some(query)).unwrap().order;
+        assert_eq!(order("id==7 sortBy createdDate/sort.descending").as_deref(), Some("createdDate"));
+        assert_eq!((order("id==7"), order("name==sortby")), (None, None));
         assert_eq!(Conditions::parse(Some("id==((")), None);
         assert_eq!(Conditions::parse(Some("whatever")), None);
     }

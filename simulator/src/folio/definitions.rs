@@ -18,8 +18,6 @@ use crate::answer::{self, Ended, Marked};
 use crate::world::World;
 
 const MOST_KILOBYTES: u64 = 500_000;
-/// After an upload, so many looks find a file of version 4 not stored yet.
-const LOOKS_UNTIL_STORED: u32 = 2;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
@@ -116,7 +114,7 @@ async fn read(
         let definition = state.folio.definitions.get_mut(&id.to_ascii_lowercase())?;
         if definition.status == "IN_PROGRESS" {
             definition.looks = definition.looks.saturating_add(1);
-            if definition.looks > LOOKS_UNTIL_STORED {
+            if definition.looks > faults.looks_until_stored {
                 stored(definition);
             }
         }

@@ -40,6 +40,9 @@ async fn start(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes)
     let faults = authn::admit(&world, &headers, &switches.export, "folio.export", "", "export.post")?;
     let request: Value =
         serde_json::from_slice(&body).map_err(|error| faults.unreadable(&error.to_string()))?;
+    if let Some(field) = unknown_field(&request, faults.dialect) {
+        return Err(faults.unreadable(&format!("Unrecognized field \"{field}\"")).into());
+    }
     let id = request.get("fileDefinitionId").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
     let definition = world.store.read(|state| state.folio.definitions.get(&id).cloned());
     let definition = definition.ok_or_else(|| unknown_definition(&faults, &id))?;
@@ -61,6 +64,13 @@ async fn start(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes)
             answer
         }
     })
+}
+
+/// A field that the request may not have: version 3 knows no types, and nothing but ids (`exportRequest.json`).
+fn unknown_field(request: &Value, dialect: Dialect) -> Option<String> {
+    const KNOWN: [&str; 3] = ["fileDefinitionId", "jobProfileId", "metadata"];
+    let mut fields = request.as_object().filter(|_| dialect == Dialect::V3)?.keys();
+    fields.find(|field| !KNOWN.contains(&field.as_str())).cloned()
 }
 
 fn unknown_definition(faults: &FolioFaults, id: &str) -> Response {

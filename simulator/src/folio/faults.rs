@@ -28,6 +28,8 @@ pub struct FolioFaults {
     pub upload: Outage,
     /// The file is stored, and the connection closed without an answer.
     pub upload_then_drop: Times,
+    /// In version 4, after an upload, so many looks find a file that is not stored yet.
+    pub looks_until_stored: u32,
     /// The file is not stored: 500, and the definition is in ERROR.
     pub upload_fails: bool,
     /// `POST /data-export/export`, before it is looked at.
@@ -83,6 +85,7 @@ impl Default for FolioFaults {
             create_then_drop: Times::default(),
             upload: Outage::default(),
             upload_then_drop: Times::default(),
+            looks_until_stored: 2,
             upload_fails: false,
             export: Outage::default(),
             export_then_drop: Times::default(),
@@ -111,7 +114,7 @@ impl Default for FolioFaults {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
-    /// 3: counts and `hrId` as texts, the job execution's id only after the upload.
+    /// 3: counts and `hrId` as texts, the job execution's id only after the upload, no types of ids and records.
     V3,
     /// 4.8: uploads are stored after they are answered, `failed` is an object, links check the file's id.
     V4,

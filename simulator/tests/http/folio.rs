@@ -196,6 +196,53 @@ async fn every_answer_is_one_that_the_modules_schemas_allow() {
     folio.simulator.shutdown().await;
 }
 
+/// Version 5 orders a log by the columns of its table, and answers 500 to an entry's own date; pages make a whole in the
+/// order of ids alone. Before, any order is taken.
+#[tokio::test]
+async fn a_log_is_whole_in_the_order_of_ids_alone() {
+    let file: String = (0..25).map(|number| format!("not-a-uuid {number}\n")).collect();
+    for (dialect, by_date) in [("v5", StatusCode::INTERNAL_SERVER_ERROR), ("v4", StatusCode::OK)] {
+        let folio = Folio::with(json!({ "dialect": dialect })).await;
+        let execution = folio.start(&file, 1).await;
+        for _ in 0..FolioScenario::default().polls {
+            folio.get(&format!("job-executions?query=id=={execution}")).await;
+        }
+        let path = |order: &str| format!("logs?query=jobExecutionId=={execution}{order}");
+        assert_eq!(folio.send(Method::GET, &path(" sortby createdDate"), None).await.status(), by_date);
+        for (order, is_whole) in [(" sortby id", true), (" sortby creationDate", false), ("", false)] {
+            let mut ids = Vec::new();
+            for offset in [0, 10, 20] {
+                let page = folio.get(&format!("{}&offset={offset}", path(order))).await;
+                let entries = page["errorLogs"].as_array().unwrap();
+                ids.extend(entries.iter().map(|entry| entry["id"].as_str().unwrap().to_owned()));
+            }
+            assert_eq!((ids.len(), ids.is_sorted()), (25, is_whole), "{dialect}{order}");
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len() == 25, is_whole, "{dialect}{order}");
+        }
+        folio.simulator.shutdown().await;
+    }
+}
+
+/// Version 3 starts an export of ids, whatever they are ids of: a request that says it is refused, and starts nothing.
+#[tokio::test]
+async fn version_3_knows_no_types() {
+    let folio = Folio::with(json!({ "dialect": "v3" })).await;
+    let definition = json!({ "id": id(901), "fileName": "ids.csv" });
+    assert_eq!(folio.post("file-definitions", &definition).await.status(), StatusCode::CREATED);
+    let file = Some(format!("{}\n", id(1)).into_bytes());
+    folio.send(Method::POST, &format!("file-definitions/{}/upload", id(901)), file).await;
+    let mut request = json!({ "fileDefinitionId": id(901), "jobProfileId": PROFILE, "idType": "instance" });
+    let refused = folio.post("export", &request).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().await.unwrap().contains("Unrecognized field \\\"idType\\\""));
+    assert_eq!(folio.simulator.folio_starts(), 0);
+    request.as_object_mut().unwrap().remove("idType");
+    assert_eq!(folio.post("export", &request).await.status(), StatusCode::NO_CONTENT);
+    folio.simulator.shutdown().await;
+}
+
 /// The storage is another origin, and takes a link by `GET`, alone, until it expires; it resumes.
 #[tokio::test]
 async fn a_link_is_good_for_one_method_and_ten_minutes() {

@@ -428,6 +428,30 @@ mod tests {
         assert_eq!(server.count(), 2);
     }
 
+    /// A tenant that the gateway does not know is refused in its words, which are remembered as a refused login's are.
+    #[tokio::test]
+    async fn a_tenant_that_is_not_known_is_named() {
+        let eureka = r#"{"errors":[{"message":"Application is not enabled for tenant","code":"tenant_not_enabled","type":"TenantNotEnabledException"}],"total_records":1}"#;
+        for (reply, said) in [
+            (
+                Reply::status(400).header("Content-Type", "text/plain").body("No such Tenant diku"),
+                "No such Tenant diku",
+            ),
+            (
+                Reply::status(400).header("Content-Type", "application/json").body(eureka),
+                "tenant_not_enabled",
+            ),
+        ] {
+            let (tokens, server, _) = tokens(login(), move |_, _| reply.clone()).await;
+            for _ in 0..2 {
+                let error = Error::from(tokens.credential().await.unwrap_err());
+                assert_eq!(error.error_type().name(), "AuthRejected");
+                assert!(error.line().contains(said), "{}", error.line());
+            }
+            assert_eq!(server.count(), 1);
+        }
+    }
+
     /// Callers who need a token at once share one login; one that a server has refused is replaced once.
     #[tokio::test]
     async fn callers_share_a_login() {

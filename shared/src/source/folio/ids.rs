@@ -66,14 +66,22 @@ impl Upload {
         // A run key may hold what is no part of a file's name everywhere.
         let name: String =
             run_key.as_str().chars().map(|c| if matches!(c, ':' | '+') { '_' } else { c }).collect();
-        let upload = Self { file_name: format!("landfall-{name}.{format}"), format, content };
-        if upload.kilobytes() > MOST_KILOBYTES {
-            return Err(Error::limit_exceeded(format!(
-                "the list of ids has {} KB, and FOLIO takes {MOST_KILOBYTES}: split it over several runs",
-                upload.kilobytes()
-            )));
+        Self { file_name: format!("landfall-{name}.{format}"), format, content }.within_limit()
+    }
+
+    fn within_limit(self) -> Result<Self> {
+        match self.kilobytes() {
+            ..=MOST_KILOBYTES => Ok(self),
+            more => Err(Error::limit_exceeded(format!(
+                "the list of ids has {more} KB, and FOLIO takes {MOST_KILOBYTES}: split it over several runs"
+            ))),
         }
-        Ok(upload)
+    }
+
+    /// A file of these bytes.
+    #[cfg(test)]
+    pub(super) fn of(bytes: impl Into<Bytes>) -> Self {
+        Self { file_name: "ids.csv".to_owned(), format: "csv", content: Content::Whole(bytes.into()) }
     }
 
     /// Its bytes.
@@ -269,6 +277,18 @@ mod tests {
         let bytes: Vec<&[u8]> = list.as_bytes().chunks(1).collect();
         assert_eq!(clean(&bytes).unwrap().0, wanted);
         assert_eq!(clean(&[format!("\u{feff}{ONE}").as_bytes()]).unwrap().0, format!("{ONE}\n"));
+    }
+
+    /// FOLIO takes 500,000 KB, and begun ones count.
+    #[test]
+    fn a_list_is_as_long_as_folio_takes_it() {
+        let bytes = |length: usize| Upload::of(vec![0; length]);
+        for (length, kilobytes) in [(0, 1), (1024, 1), (1025, 2), (37 * 25, 1), (512_000_000, 500_000)] {
+            assert_eq!(bytes(length).within_limit().unwrap().kilobytes(), kilobytes, "{length}");
+        }
+        let error = bytes(512_000_001).within_limit().unwrap_err();
+        assert_eq!(error.error_type().name(), "LimitExceeded");
+        assert!(error.line().contains("500001 KB, and FOLIO takes 500000"), "{}", error.line());
     }
 
     /// A line that is no id is refused with its number; a second header, or one that follows an id, is no header.

@@ -2,7 +2,7 @@
 //!
 //! A job takes several calls: a file definition, an upload of record ids into it, the start of its export; then it is
 //! polled, and its file is fetched by a link to object storage that is good for ten minutes (mod-data-export, its own
-//! `data-export.yaml`). The forms of versions 2 to 5 are read alike.
+//! `data-export.yaml`). The forms of versions 3 to 5 are read alike.
 
 mod api;
 mod export;

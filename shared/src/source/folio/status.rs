@@ -166,6 +166,22 @@ mod tests {
         assert_eq!(expected("IN_PROGRESS", "a-1.mrc", v5()), None);
         let v4 = json!({ "exported": 25, "failed": { "duplicatedSrs": 0, "otherFailed": 0 }, "total": 25 });
         assert_eq!(expected("COMPLETED", "a-1.mrc", v4), None);
+        // A record with two sources is exported by each, or not: what is counted then is not established.
+        let mut twice = v5();
+        twice["duplicatedSrs"] = json!(1);
+        assert_eq!(expected("COMPLETED", "a-1.mrc", twice), None);
+    }
+
+    /// A total of 0 is one that FOLIO does not know yet: no share of it is one.
+    #[test]
+    fn progress_is_a_share_of_what_is_known() {
+        let percent = |progress: Value| {
+            status(json!({ "status": "IN_PROGRESS", "progress": progress })).progress_percent
+        };
+        assert_eq!(percent(json!({ "exported": 0, "failed": 0, "total": 0 })), None);
+        assert_eq!(percent(json!({ "exported": 5, "total": 0 })), None);
+        assert_eq!(percent(json!({ "exported": 0, "total": 25 })), Some(0.0));
+        assert_eq!(percent(json!({ "exported": 30, "failed": 1, "total": 25 })), Some(100.0));
     }
 
     /// A job that stands still says so, since when, and that nobody will end it soon; dates come in two forms.

@@ -1,15 +1,19 @@
 //! The source as a whole, against a server that answers as it is told. What takes a store is held in whole runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::export::{FolioExport, IdType};
+use super::ids::Upload;
 use super::{files, logs, moment};
 use crate::clock::ManualClock;
 use crate::config::FolioConnection;
 use crate::error::{Error, Result};
+use crate::http::Transport;
 use crate::http::scripted::{Reply, Scripted, Seen};
 use crate::job::OutputFile;
 use crate::source::Download;
@@ -203,6 +207,116 @@ async fn plain_http_is_a_matter_of_the_connection() {
     }
 }
 
+/// A host that is allowed plain http is called by it.
+#[tokio::test]
+async fn plain_http_that_is_allowed_is_tried() {
+    let connection = json!({
+        "base_url": "https://folio.example", "tenant": "diku", "token": "given-token", "allow_http": true,
+        "storage_hosts": ["minio.internal.example:9000"],
+    });
+    let connection: FolioConnection = serde_json::from_value(connection).unwrap();
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
+    let network = Arc::new(Network::default());
+    let wrap = |_| -> Arc<dyn Transport> { network.clone() };
+    let api = Arc::new(Api::new(&connection, clock, Some(&wrap)).unwrap());
+    let error = files::open(&api, &JOB.parse().unwrap(), &file(), None).await.unwrap_err();
+    line(error, "SourceUnavailable");
+    let called = network.0.lock().unwrap();
+    assert!(called.iter().any(|host| host == "http://minio.internal.example:9000"), "{called:?}");
+}
+
+/// A network in which FOLIO gives a link to a storage that cannot serve now.
+#[derive(Debug, Default)]
+struct Network(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Transport for Network {
+    async fn execute(&self, request: reqwest::Request) -> Result<reqwest::Response, reqwest::Error> {
+        let origin = request.url().origin().ascii_serialization();
+        let link = json!({ "fileId": "x", "link": "http://minio.internal.example:9000/bucket/ids-112.mrc" });
+        let (status, body) = match origin.starts_with("https:") {
+            true => (200, link.to_string()),
+            false => (503, String::new()),
+        };
+        self.0.lock().unwrap().push(origin);
+        Ok(::http::Response::builder().status(status).body(body).unwrap().into())
+    }
+}
+
+/// A link that FOLIO cannot make now is asked for again, and no storage without one.
+#[tokio::test]
+async fn a_link_that_cannot_be_made_is_asked_for_again() {
+    let tenant = Tenant::answering(Reply::status(500).body("S3 is away")).await;
+    let error = files::open(&tenant.api, &JOB.parse().unwrap(), &file(), None).await.unwrap_err();
+    assert!(line(error, "SourceUnavailable").contains("S3 is away"));
+    assert!(tenant.server.count() > 1);
+    assert_eq!(tenant.storage.count(), 0);
+}
+
+/// A file is announced by its name, its form and its size in Kbyte, and uploaded as bytes: each call once, whatever the
+/// answer is.
+#[tokio::test]
+async fn a_file_is_announced_and_uploaded_once() {
+    let upload = Upload::of(vec![b'a'; 1500]);
+    let id = "b975b199-fa3c-4cc8-8257-4e996e64addb";
+    for (reply, is_good) in
+        [(Reply::json(json!({ "id": id })), true), (Reply::status(503), false), (Reply::status(429), false)]
+    {
+        let tenant = Tenant::answering(reply).await;
+        assert_eq!(tenant.api.create_definition(id, &upload).await.is_ok(), is_good);
+        assert_eq!(tenant.api.upload(id, &upload).await.is_ok(), is_good);
+        let [made, uploaded] = tenant.server.seen().try_into().unwrap();
+        assert_eq!((made.method.as_str(), made.path()), ("POST", "/okapi/data-export/file-definitions"));
+        let body: Value = serde_json::from_str(&made.body).unwrap();
+        assert_eq!(body, json!({ "id": id, "fileName": "ids.csv", "uploadFormat": "csv", "size": 2 }));
+        assert_eq!(uploaded.path(), format!("/okapi/data-export/file-definitions/{id}/upload"));
+        assert_eq!(uploaded.header("content-type"), "application/octet-stream");
+        assert_eq!(uploaded.body.len(), 1500);
+    }
+}
+
+/// Promise 1: a start is one that was answered by 204. A web page is none; of any other answer nobody knows.
+#[tokio::test]
+async fn only_204_is_a_start() {
+    let export = FolioExport::default();
+    for (reply, is_unknown) in [
+        (Reply::status(204), None),
+        (Reply::page(), Some(false)),
+        (Reply::status(200), Some(true)),
+        (Reply::json(json!({})), Some(true)),
+        (Reply::status(200).header("Content-Type", "text/plain").body("ok"), Some(true)),
+        (Reply::status(503), Some(true)),
+        (Reply::status(422).body("Unrecognized field"), Some(false)),
+    ] {
+        let tenant = Tenant::answering(reply).await;
+        let started = tenant.api.start("d-1", "p-1", Some(IdType::Instance), &export).await;
+        assert_eq!(started.err().map(|error| error.outcome_is_unknown()), is_unknown);
+        assert_eq!(tenant.server.count(), 1);
+    }
+}
+
+/// A list of profiles that ignores what is asked for is read to its end, a page at a time.
+#[tokio::test]
+async fn a_profile_is_found_in_a_list_of_any_length() {
+    let tenant = Tenant::start(
+        json!({}),
+        |seen, _| {
+            let number = |name: &str| seen.query()[name].parse::<u64>().unwrap();
+            let (offset, limit) = (number("offset"), number("limit"));
+            let page: Vec<Value> = (offset..(offset + limit).min(450))
+                .map(|number| json!({ "id": format!("id {number}"), "name": format!("profile {number}") }))
+                .collect();
+            Reply::json(json!({ "jobProfiles": page, "totalRecords": 450 }))
+        },
+        |_, _| Reply::status(500),
+    )
+    .await;
+    let named = |name: &str| FolioExport { profile: Some(name.to_owned()), ..FolioExport::default() };
+    assert_eq!(tenant.api.profile_id(&named("profile 430")).await.unwrap(), "id 430");
+    let asked: Vec<_> = tenant.server.seen().iter().map(|seen| seen.query()["offset"].clone()).collect();
+    assert_eq!(asked, ["0", "200", "400"]);
+}
+
 /// Promise 6: a log of any length is read a page at a time.
 #[tokio::test]
 async fn a_log_is_read_page_by_page() {
@@ -223,6 +337,9 @@ async fn a_log_is_read_page_by_page() {
     let lines: Vec<String> = (0..450).map(|number| format!("{{\"n\":{number}}}")).collect();
     assert_eq!(text.lines().collect::<Vec<_>>(), lines);
     assert_eq!(tenant.server.count(), 3);
+    for seen in tenant.server.seen() {
+        assert_eq!(seen.query()["query"], format!("jobExecutionId=={JOB} sortby id"));
+    }
 }
 
 /// Versions 2 to 4 write `+0000`, version 5 ISO 8601.
