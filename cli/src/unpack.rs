@@ -112,6 +112,7 @@ async fn stage(machine: &Machine, archive: &Archive) -> Result<()> {
         message: None,
         expected_rows: None,
         since: machine.context().clock().now(),
+        told_at: None,
     };
     work.record_outcome(&job, outcome).await?;
     let StagedFile { ordinal, name, size, sha256, .. } = archive.bytes.clone();

@@ -203,6 +203,9 @@ pub struct Outcome {
     pub expected_rows: Option<u64>,
     /// When landfall saw it first.
     pub since: Timestamp,
+    /// When the source said so by its own clock, where its files are held against that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
 }
 
 /// A file that a job put out, as the source lists it.

@@ -51,7 +51,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use data::{ExpectedFile, ExpectedMember, Landing, MemberReader};
 pub use epm::{
     EpmDownloadFaults, EpmFaults, EpmFormat, EpmHref, EpmListFaults, EpmOutput, EpmScenario, EpmStatusFaults,
-    EpmSubmitFaults, EpmSubmitted, EpmUploadFaults, FailedBody, LogText, PlantedFile, SignIn, StatusForm,
+    EpmSubmitFaults, EpmSubmitted, EpmUploadFaults, EpmVersionFaults, FailedBody, LogText, PlantedFile,
+    SignIn, StatusForm,
 };
 pub use faults::{Faults, Times};
 pub use folio::{

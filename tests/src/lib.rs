@@ -38,8 +38,8 @@ pub struct Setup {
     pub connection: String,
     /// The connection's `auth` instead of the usual one.
     pub auth: Option<String>,
-    /// The lines of the EPM connection's table instead of the usual ones; `{base_url}` and `{token_url}` in it are the
-    /// simulator's.
+    /// The lines of the EPM connection's table instead of the usual ones; `{base_url}`, `{token_url}` and
+    /// `{refresh_token}` in it are the simulator's.
     pub epm: Option<String>,
     /// What the table of the connection `folio-demo` says besides where it leads, instead of the usual: its login and
     /// its `storage_hosts`. `{storage}` stands for the simulated storage's host.
@@ -282,7 +282,8 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
             .as_deref()
             .unwrap_or(&epm_usual())
             .replace("{base_url}", simulator.base_url())
-            .replace("{token_url}", &simulator.token_url()),
+            .replace("{token_url}", &simulator.token_url())
+            .replace("{refresh_token}", &simulator.refresh_token(credentials::EPM_SCOPE).expect("a token")),
     )
 }
 

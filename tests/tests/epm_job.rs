@@ -46,6 +46,9 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
     let came = land_as_retried(&world, event).await;
     let jobs = world.simulator.epm_jobs();
     assert!(jobs.len() <= 1, "{case}: {} jobs at the source", jobs.len());
+    // Trap: of what was prepared for a download only a snapshot may be deleted. Nothing is.
+    let deleted = world.simulator.journal().count(|entry| entry.method == "DELETE");
+    assert_eq!(deleted, 0, "{case}: something was deleted at the source");
     match outcome {
         Lands => {
             if let Err(error) = came {
@@ -161,10 +164,18 @@ async fn sign_in_by_password_and_by_oauth() {
         "base_url = \"{{base_url}}\"\nscope = '{scope}'\nauth = {{ grant = 'client_credentials', token_url = \
          \"{{token_url}}\", client_id = '{id}', client_secret = {secret} }}"
     );
+    let refresh = format!(
+        "base_url = \"{{base_url}}\"\nscope = '{scope}'\nauth = {{ grant = 'refresh_token', token_url = \"{{token_url}}\", \
+         client_id = '{id}', client_secret = {secret}, refresh_token = '{{refresh_token}}' }}"
+    );
     let blocked = json!({ "epm": { "sign_in": "redirect" } });
+    let spent =
+        json!({ "epm": { "sign_in": "redirect" }, "token": { "refresh_once": true, "lifetime_seconds": 1 } });
     for (case, epm, faults) in [
         ("a plain name", &plain, json!({})),
         ("OAuth", &oauth, blocked.clone()),
+        ("OAuth, a refresh token", &refresh, blocked),
+        ("OAuth, a refresh token that is good for one use", &refresh, spent),
         ("OAuth, revoked", &oauth, json!({ "token": { "revoke_after_requests": 3 } })),
         ("OAuth, a short life", &oauth, json!({ "token": { "lifetime_seconds": 1 } })),
     ] {
@@ -221,7 +232,15 @@ async fn submissions() {
         ),
         ("no job id", submit(json!({ "no_job_id": 1 })), Fails("Conflict", "names no job")),
         ("dropped", outage(json!({ "drop_connection": 1 })), Fails("Conflict", "Process Details")),
-        ("unavailable", outage(json!({ "unavailable": 2 })), Lands),
+        // Trap: a balancer says 503 of a server that went away while it was at work.
+        ("unavailable", outage(json!({ "unavailable": 1 })), Fails("Conflict", "Process Details")),
+        (
+            "unavailable when it is looked for",
+            json!({ "version": { "outage": { "unavailable": 2 } } }),
+            Lands,
+        ),
+        ("not shown to everybody", json!({ "version": { "outage": { "forbidden": "always" } } }), Lands),
+        ("without a version of its own", json!({ "version": { "absent": true } }), Lands),
         ("throttled", outage(json!({ "throttle": { "times": 2, "retry_after_seconds": 3 } })), Lands),
         ("forbidden", outage(json!({ "forbidden": "always" })), Fails("AuthRejected", "403")),
         ("a login page", outage(json!({ "login_page": "always" })), Fails("ContractBroken", "web page")),
@@ -252,15 +271,17 @@ async fn a_failure_under_200_is_a_failure() {
 /// started; a person who has looked settles it, either way.
 #[tokio::test]
 async fn a_lost_answer_waits_for_a_person() {
-    for seen_there in [true, false] {
-        let fault = if seen_there { "accept_then_drop" } else { "outage" };
-        let times = if seen_there { json!(1) } else { json!({ "drop_connection": 1 }) };
-        let world = World::new(setup(json!({ "submit": { fault: times } }))).await;
+    for (seen_there, cause, faults) in [
+        (true, "the connection broke", json!({ "accept_then_drop": 1 })),
+        (false, "the connection broke", json!({ "outage": { "drop_connection": 1 } })),
+        (false, "503", json!({ "outage": { "unavailable": 1 } })),
+    ] {
+        let world = World::new(setup(json!({ "submit": faults }))).await;
         let began = world.clock.now();
         for _ in 0..3 {
             let error = land(&world.anew(), event()).await.unwrap_err();
             assert_eq!(error.error_type().name(), "Conflict", "{}", error.line());
-            assert!(error.line().contains("the connection broke"), "the cause is kept: {}", error.line());
+            assert!(error.line().contains(cause), "the cause is kept: {}", error.line());
         }
         assert!(
             elapsed(began, world.clock.now()) < submit::LEASE,
@@ -281,6 +302,58 @@ async fn a_lost_answer_waits_for_a_person() {
         assert_landed(&world, jobs[0].id, "settled").await;
         world.end().await;
     }
+}
+
+/// Promise 1: while the environment is away, as every day for its maintenance, a run is not submitted and nothing is in
+/// doubt; started again later it lands from one job.
+#[tokio::test]
+async fn a_maintenance_leaves_nothing_in_doubt() {
+    for (outage, name) in [("unavailable", "SourceUnavailable"), ("drop_connection", "SourceUnavailable")] {
+        let world = World::new(setup(json!({ "outage": { outage: "always" } }))).await;
+        for _ in 0..2 {
+            let error = land(&world.anew(), event()).await.unwrap_err();
+            assert_eq!(error.error_type().name(), name, "{outage}: {}", error.line());
+            assert!(error.retryable());
+        }
+        assert_eq!(world.simulator.journal().count_of(Operation::SubmitJob), 0, "{outage}");
+        world.simulator.set_faults(simulator::Faults::default()).unwrap();
+        land(&world.anew(), event()).await.unwrap();
+        let jobs = world.simulator.epm_jobs();
+        assert_eq!(jobs.len(), 1, "{outage}");
+        assert_landed(&world, jobs[0].id, outage).await;
+        world.end().await;
+    }
+}
+
+/// Who has to look for a job in doubt is told when it was called, of what kind it is and for which period.
+#[tokio::test]
+async fn a_person_is_told_what_to_look_for_and_when() {
+    let at: jiff::Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
+    let world =
+        World::new(Setup { at: Some(at), ..setup(json!({ "submit": { "accept_then_drop": 1 } })) }).await;
+    for _ in 0..2 {
+        let line = land(&world.anew(), event()).await.unwrap_err().line();
+        for said in ["\"BESSAPP\" (INTEGRATION) for {Jan-06}", "at 2026-11-21T06:00:00Z (UTC)"] {
+            assert!(line.contains(said), "{line}");
+        }
+        world.pass(std::time::Duration::from_secs(7_200));
+    }
+    world.end().await;
+}
+
+/// A pipeline is submitted with its variables as they are.
+#[tokio::test]
+async fn a_pipeline_is_submitted_with_its_variables() {
+    let variables =
+        json!({ "STARTPERIOD": "Jan-23", "ENDPERIOD": "Jan-23", "SEND_MAIL": { "ON": [true, 2] } });
+    let mut event = event();
+    event["export"]["job_type"] = json!("pipeline");
+    event["export"]["job_name"] = json!("PIPE01");
+    event["export"]["parameters"] = json!({ "variables": variables });
+    let world = expect("a pipeline", Setup::default(), event, Lands).await;
+    let expected = json!({ "jobType": "pipeline", "jobName": "PIPE01", "variables": variables });
+    assert_eq!(json!(world.simulator.epm_jobs()[0].request), expected);
+    world.end().await;
 }
 
 /// Promise 2: a job that is on record for its run needs no person, though the process that recorded it died before it wrote
@@ -337,6 +410,17 @@ async fn statuses() {
             Fails("UnknownStatus", "2147483647 (SUCCESS)"),
         ),
         ("a number of nobody's", ends(7, json!("SUCCESS")), Fails("UnknownStatus", "7 (SUCCESS)")),
+        (
+            "a number of nobody's, with details",
+            status(json!({ "final_status": 7, "details": "waits for a lock" })),
+            Fails("UnknownStatus", "the source says: waits for a lock"),
+        ),
+        (
+            "never ends, and says how far it is",
+            status(json!({ "never_ends": true })),
+            Fails("JobTimedOut", "the source says: In progress"),
+        ),
+        ("an error without details", ends(1, Value::Null), Fails("JobFailed", "Error")),
         ("a contradiction", ends(0, json!("FAILED")), Fails("UnknownStatus", "0 (FAILED)")),
         ("a finer word", ends(0, json!("EXPORT_COMPLETED")), Lands),
         ("an error", ends(1, Value::Null), Fails("JobFailed", "1 (FAILED)")),
@@ -371,7 +455,7 @@ async fn a_failed_job_is_explained_by_its_log() {
         (
             "mapping",
             failed("mapping"),
-            Fails("JobFailed", "mapping error: Process failed: outbox/logs/BESSAPP-DB_1881.log ends:"),
+            Fails("JobFailed", "mapping error: Process failed: outbox/logs/BESSAPP-DB_1881.log says:"),
         ),
         ("mapping, its words", failed("mapping"), Fails("JobFailed", "Account 4110 is not mapped")),
         ("connectivity", failed("connectivity"), Fails("JobFailed", "connectivity error")),
@@ -572,6 +656,11 @@ async fn a_reused_output_name_does_not_collide() {
 async fn an_overwritten_output_is_an_error() {
     let list = |faults: Value| json!({ "list": faults });
     by_either_api(vec![
+        (
+            "before the first list",
+            list(json!({ "overwritten_at": 1 })),
+            Fails("IntegrityError", "had ended by"),
+        ),
         ("before the download", list(json!({ "overwritten_at": 2 })), Fails("IntegrityError", "overwritten")),
         ("during the download", list(json!({ "overwritten_at": 3 })), Fails("IntegrityError", "overwritten")),
         (
@@ -593,20 +682,62 @@ async fn poll_to_the_end(context: &Context, job: &JobEvent) {
     while poll_status::poll_status(context, job.clone(), &deadline).await.unwrap().wait_seconds.is_some() {}
 }
 
-/// The same, where the later run came before the first listing: the file is younger than the job's end.
+/// The same, where the later run came before the first listing: the file is younger than the job's end. Both times are
+/// by EPM's clock: seconds are enough to tell, and ours may be wrong by an hour either way.
 #[tokio::test]
 async fn an_output_that_is_younger_than_its_job_is_an_error() {
-    let world = World::new(Setup::default()).await;
-    let an_hour_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
-    let context = world.anew_by(Arc::new(ManualClock::new(an_hour_ago)));
-    let submitted = submit_event(&context, event()).await.unwrap();
+    let at: jiff::Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
+    for hours in [-1, 0, 1] {
+        let world = World::new(Setup { at: Some(at), ..Setup::default() }).await;
+        let ours = at + jiff::SignedDuration::from_hours(hours);
+        overwritten_within_seconds(&world, &world.anew_by(Arc::new(ManualClock::new(ours)))).await;
+        world.end().await;
+    }
+}
+
+async fn overwritten_within_seconds(world: &World, context: &Context) {
+    let submitted = submit_event(context, event()).await.unwrap();
     let job = json!({ "connection": "epm-demo", "job_request_id": submitted.job_request_id });
-    poll_to_the_end(&context, &parse(job.clone()).unwrap()).await;
-    land(&world.anew(), run_of("later")).await.unwrap();
+    poll_to_the_end(context, &parse(job.clone()).unwrap()).await;
+    world.pass(std::time::Duration::from_secs(20));
+    land(context, run_of("later")).await.unwrap();
     let error = resume(&world.anew(), job).await.unwrap_err();
     assert_eq!(error.error_type().name(), "IntegrityError", "{}", error.line());
     assert!(error.line().contains("a later run"), "{}", error.line());
     assert_eq!(world.manifests().await.len(), 1);
+}
+
+/// A clock of ours that is wrong does not make a job's own output look younger than the job.
+#[tokio::test]
+async fn a_wrong_clock_of_ours_does_not_hide_an_output() {
+    let world = World::new(Setup::default()).await;
+    let an_hour_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    land(&world.anew_by(Arc::new(ManualClock::new(an_hour_ago))), event()).await.unwrap();
+    assert_landed(&world, world.simulator.epm_jobs()[0].id, "our clock is an hour behind").await;
+    world.end().await;
+}
+
+/// Promise 6: a job that failed is told within an invocation, though its log cannot be had.
+#[tokio::test]
+async fn a_log_that_is_never_ready_does_not_hold_up_what_became_of_the_job() {
+    let faults = json!({ "status": { "final_status": 1, "details": "Process failed" }, "download": { "never_ready": true } });
+    let world = World::new(setup(faults)).await;
+    let submitted = submit_event(&world.context, event()).await.unwrap();
+    let job = json!({ "connection": "epm-demo", "job_request_id": submitted.job_request_id });
+    let job: JobEvent = parse(job).unwrap();
+    let deadline = Deadline::none(world.clock.clone());
+    let (before, polled) = loop {
+        let before = world.clock.now();
+        let polled = poll_status::poll_status(&world.context, job.clone(), &deadline).await.unwrap();
+        if polled.wait_seconds.is_none() {
+            break (before, polled);
+        }
+    };
+    let took = elapsed(before, world.clock.now());
+    assert!(took < std::time::Duration::from_secs(240), "{took:?}");
+    assert_eq!(polled.state, JobState::Failed);
+    let message = polled.message.unwrap();
+    assert!(message.contains("Process failed") && message.contains("cannot be had"), "{message}");
     world.end().await;
 }
 
@@ -693,6 +824,20 @@ async fn an_input_is_uploaded_whole_before_its_job() {
         assert_landed(&world, jobs[0].id, case).await;
         world.end().await;
     }
+}
+
+/// Trap: a piece that a 503 turns away may have been appended all the same. It is not sent again by itself: the step
+/// begins again with the first one.
+#[tokio::test]
+async fn a_piece_that_was_turned_away_is_not_sent_again_by_itself() {
+    let world = world_with_input(setup(json!({ "upload": { "outage": { "unavailable": 1 } } }))).await;
+    let error = submit_event(&world.anew(), reading_event()).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "SourceUnavailable", "{}", error.line());
+    assert_eq!(world.simulator.journal().count_of(Operation::UploadFile), 1);
+    land(&world.anew(), reading_event()).await.unwrap();
+    assert!(world.simulator.epm_uploaded("inbox/gl/gl 06.csv").unwrap() == input());
+    assert_eq!(world.simulator.epm_jobs().len(), 1);
+    world.end().await;
 }
 
 /// Trap: an upload never overwrites, and the list tells a file's size alone. What another has put there, be it as long as

@@ -266,6 +266,7 @@ mod tests {
                 message: None,
                 expected_rows: None,
                 since: "2026-11-21T07:00:00Z".parse().unwrap(),
+                told_at: None,
             }),
             listed_bytes: Some(6 << 20),
             fetched_bytes: 2 << 20,

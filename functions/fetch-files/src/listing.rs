@@ -126,6 +126,7 @@ async fn outcome(
         message: status.message,
         expected_rows: status.expected_rows,
         since: context.clock().now(),
+        told_at: status.told_at,
     };
     Ok(work.record_outcome(&job.job(), outcome).await?)
 }

@@ -68,6 +68,7 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
                 message: status.message,
                 expected_rows: status.expected_rows,
                 since: context.clock().now(),
+                told_at: status.told_at,
             };
             Ok(ended(work.record_outcome(&job.job(), outcome).await?))
         }
@@ -112,15 +113,16 @@ async fn running(context: &Context, job: &JobRecord, status: JobStatus) -> Resul
     if running_for >= settings.timeout() {
         let seconds = running_for.as_secs();
         let native_status = &status.native_status;
+        let said = status.message.map(|message| format!("; the source says: {message}")).unwrap_or_default();
         return Err(match status.is_known {
             true => Error::job_timed_out(format!(
-                "{} is still {native_status} after {seconds} s; connections.{}.job.timeout_seconds allows {}",
+                "{} is still {native_status} after {seconds} s; connections.{}.job.timeout_seconds allows {}{said}",
                 job.job(),
                 job.connection,
                 settings.timeout_seconds
             )),
             false => Error::unknown_status(format!(
-                "{} reports {native_status:?}, which no table names, and did so until its deadline of {} s",
+                "{} reports {native_status:?}, which no table names, and did so until its deadline of {} s{said}",
                 job.job(),
                 settings.timeout_seconds
             )),

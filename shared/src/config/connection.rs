@@ -136,7 +136,8 @@ pub struct OAuth {
     pub token_url: Url,
     /// The client's id.
     pub client_id: String,
-    /// The client's secret; not needed where `client_auth` is `private_key_jwt`.
+    /// The client's secret; not needed where `client_auth` is `private_key_jwt`, nor of a public client with the grant
+    /// `refresh_token`.
     pub client_secret: Option<SecretString>,
     /// How the client authenticates.
     #[serde(default)]

@@ -15,7 +15,7 @@ pub struct EpmConnection {
     /// A user, `identitydomain.username` where the environment belongs to an identity domain. An environment with
     /// multi-factor authentication takes `auth` alone.
     pub basic: Option<BasicLogin>,
-    /// How OAuth tokens are obtained.
+    /// How OAuth tokens are obtained. A public client, which has no secret, has the grant `refresh_token`.
     pub auth: Option<OAuth>,
     /// The OAuth scope of the environment; needed with `auth`.
     pub scope: Option<String>,

@@ -267,6 +267,11 @@ impl Answer {
         Ok(value)
     }
 
+    /// When it was made, by the server's clock, where it says so.
+    pub fn told_time(&self) -> Option<Timestamp> {
+        told_time(&self.headers)
+    }
+
     /// An error about this answer: it has another form than it should.
     pub fn malformed(&self, field: &str, reason: &str) -> HttpError {
         let failure = Failure::Malformed { field: field.to_owned(), reason: self.redactor.text(reason) };

@@ -94,7 +94,56 @@ fn is_private(endpoint: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::http::scripted::{Reply, Scripted, Seen};
+    use crate::store::Condition;
+
+    /// What a store that takes everything sees of a small write and of a part, payload signed or not.
+    async fn writes(unsigned_payload: bool) -> Vec<Seen> {
+        let server = Scripted::replies(vec![Reply::status(200).header("ETag", "\"e\"")]).await;
+        let settings = StoreSettings {
+            endpoint: Some(server.url("")),
+            region: Some("us-phoenix-1".to_owned()),
+            access_key_id: Some("key".to_owned()),
+            secret_access_key: Some("word".into()),
+            ..StoreSettings::default()
+        };
+        let store = Store { unsigned_payload, ..Store::open("bucket", &settings).await };
+        store.put("a.csv", Bytes::from_static(b"a,b\n"), Condition::Absent).await.unwrap();
+        store.upload_part("a.csv", "u", 1, Bytes::from_static(b"1,2,3\n")).await.unwrap();
+        server.seen()
+    }
+
+    /// Trap: compatible stores (OCI's until July 2026, and others) refuse the SDK's chunked encoding and its checksums
+    /// in trailers, and want a length.
+    #[tokio::test]
+    async fn a_write_has_a_length_and_is_neither_chunked_nor_trailed() {
+        for (unsigned_payload, digests) in [
+            (true, ["UNSIGNED-PAYLOAD"; 2]),
+            (
+                false,
+                [
+                    "5be08c9684a1d25efcee09318204824278b08bbfb4aef973ffefd0b9d7478313",
+                    "7a8988e95e356e2b5b8fecf5e31f7c2e7e8fb44a5cd9d89ebb0d1e60b1f5c689",
+                ],
+            ),
+        ] {
+            let seen = writes(unsigned_payload).await;
+            assert_eq!(seen.len(), 2);
+            for ((seen, length), digest) in seen.iter().zip(["4", "6"]).zip(digests) {
+                let target = &seen.target;
+                assert_eq!(seen.header("content-length"), length, "{target}");
+                assert_eq!(seen.header("x-amz-content-sha256"), digest, "{target}");
+                assert_ne!(seen.header("x-amz-checksum-crc64nvme"), "", "{target}");
+                for header in ["x-amz-trailer", "x-amz-decoded-content-length", "transfer-encoding"] {
+                    assert_eq!(seen.header(header), "", "{target}: {header}");
+                }
+                assert!(!seen.header("content-encoding").contains("aws-chunked"), "{target}");
+            }
+        }
+    }
 
     /// Promise 7: a payload goes unsigned only where nobody between us and the store could change it.
     #[test]

@@ -39,6 +39,12 @@ pub fn submission(connection: &ConnectionName, run_key: &RunKey) -> String {
     format!("submissions/{connection}/{run_key}.json")
 }
 
+/// When a run was about to be submitted, for a source that lists no jobs.
+pub fn submission_call(connection: &ConnectionName, run_key: &RunKey) -> String {
+    // A run key has no slash: this is no other run's submission.
+    format!("submissions/{connection}/calls/{run_key}.json")
+}
+
 /// The prefix of what exports read from the work bucket: lists of ids, say.
 pub const INPUTS: &str = "inputs/";
 

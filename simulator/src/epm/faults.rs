@@ -10,8 +10,13 @@ use crate::faults::{Outage, Times};
 pub struct EpmFaults {
     /// What becomes of a user's name and password.
     pub sign_in: SignIn,
+    /// What happens to every request before any endpoint looks at it: an environment in its daily maintenance is
+    /// `unavailable`.
+    pub outage: Outage,
     /// Everything is below `/gateway` alone; otherwise it is there too.
     pub only_below_gateway: bool,
+    /// What the API says of its version.
+    pub version: EpmVersionFaults,
     /// `POST jobs`.
     pub submit: EpmSubmitFaults,
     /// `GET jobs/{id}`.
@@ -37,6 +42,16 @@ pub enum SignIn {
     Redirect,
     /// 200 with that page.
     LoginPage,
+}
+
+/// Switches of what the API says of its version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EpmVersionFaults {
+    /// There is no such resource: 404.
+    pub absent: bool,
+    /// What happens before the endpoint looks at the request.
+    pub outage: Outage,
 }
 
 /// Switches of job submission. Counted over all submissions.

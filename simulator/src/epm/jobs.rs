@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::faults::{EpmStatusFaults, FailedBody, StatusForm};
-use super::state::{Content, EpmEnd, EpmJob, EpmState, RepositoryFile};
+use super::state::{Content, EpmEnd, EpmJob, EpmState, FIRST_JOB_ID, RepositoryFile};
 use super::{admit, content, prefix};
 use crate::answer::{self, Ended, Marked};
 use crate::credentials;
@@ -23,8 +23,21 @@ const UNKNOWN: i64 = 2_147_483_647;
 
 pub(super) fn routes(prefix: &str) -> Router<Arc<World>> {
     Router::new()
+        .route(&format!("{prefix}/aif/rest/V1"), get(version))
         .route(&format!("{prefix}/aif/rest/V1/jobs"), post(submit))
         .route(&format!("{prefix}/aif/rest/V1/jobs/{{id}}"), get(status))
+}
+
+/// "Get Information about a Specific REST API Version for Data Integration".
+async fn version(State(world): State<Arc<World>>, uri: Uri, headers: HeaderMap) -> Result<Response, Ended> {
+    let faults = world.faults().epm.version;
+    admit(&world, &uri, &headers, &faults.outage, "epm.version", "")?;
+    if faults.absent {
+        return Ok(answer::problem(StatusCode::NOT_FOUND, "No such resource.").by("epm.version.absent"));
+    }
+    let links = links(&format!("{}{}", world.base_url, uri.path()));
+    let body = json!({ "version": "V1", "lifecycle": "active", "isLatest": true, "links": links });
+    Ok(answer::json_body(StatusCode::OK, &body))
 }
 
 async fn submit(
@@ -126,7 +139,8 @@ pub(super) fn end(
         false => (faults.final_status, faults.details.clone()),
     };
     // The clock may stand still: a job that ends later writes later all the same.
-    let modified = now.as_millisecond().saturating_add(i64::try_from(id).unwrap_or_default());
+    let earlier = id.saturating_sub(FIRST_JOB_ID);
+    let modified = now.as_millisecond().saturating_add(i64::try_from(earlier).unwrap_or_default());
     let output = (status == 0 && !faults.no_output).then(|| output_name(job, scenario, faults));
     if let Some(name) = &output {
         state.files.insert(name.clone(), RepositoryFile { content: Content::Output(id), modified });
@@ -230,7 +244,12 @@ fn told(job: &EpmJob, faults: &EpmStatusFaults, self_link: &str, backslashes: bo
         StatusForm::NumberOnly | StatusForm::Nothing => None,
     };
     say("jobName", json!(job.text("jobName")));
-    say("descriptiveStatus", json!(if job.end.is_some() { "Completed" } else { "In progress" }));
+    let descriptive_status = match &job.end {
+        None => "In progress",
+        Some(end) if end.status == 0 => "Completed",
+        Some(_) => "Error",
+    };
+    say("descriptiveStatus", json!(descriptive_status));
     say("processType", json!(job.text("jobType")));
     say("executedBy", json!(credentials::USERNAME));
     // Finer since 26.04; in which fields, nobody has published.

@@ -26,7 +26,7 @@ use crate::world::World;
 
 pub use faults::{
     EpmDownloadFaults, EpmFaults, EpmHref, EpmListFaults, EpmStatusFaults, EpmSubmitFaults, EpmUploadFaults,
-    FailedBody, LogText, SignIn, StatusForm,
+    EpmVersionFaults, FailedBody, LogText, SignIn, StatusForm,
 };
 pub use scenario::{EpmFormat, EpmScenario, PlantedFile};
 pub(crate) use state::EpmState;
@@ -59,6 +59,7 @@ fn admit(
     if world.faults().epm.only_below_gateway && prefix(uri).is_empty() {
         return Err(answer::problem(StatusCode::NOT_FOUND, "No such resource.").into());
     }
+    world.outage(&world.faults().epm.outage, "epm", "")?;
     world.outage(outage, endpoint, subject)?;
     let is_basic = headers
         .get(header::AUTHORIZATION)

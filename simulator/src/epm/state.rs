@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-const FIRST_JOB_ID: u64 = 1_881;
+pub(super) const FIRST_JOB_ID: u64 = 1_881;
 const FIRST_DOWNLOAD_ID: u64 = 21;
 
 /// All that an EPM environment remembers.

@@ -116,6 +116,30 @@ async fn a_job_is_told_as_documented() {
     assert_eq!(client.simulator.epm_jobs()[0].final_status, Some(0));
 }
 
+/// The version resource, which tells whether the environment is there; away, it answers nothing else either.
+#[tokio::test]
+async fn an_environment_that_is_away_is_away_for_every_call() {
+    let client = Client::with_faults(json!({ "outage": { "unavailable": 3 } })).await;
+    for target in ["/aif/rest/V1", "/aif/rest/V1/jobs/1881", "/interop/rest/v2/files/list"] {
+        assert_eq!(client.get(target).await.status(), StatusCode::SERVICE_UNAVAILABLE, "{target}");
+    }
+    assert_eq!(client.json("/aif/rest/V1").await["version"], "V1");
+    assert_eq!(client.get("/gateway/aif/rest/V1").await.status(), StatusCode::OK);
+    let client = Client::with_faults(json!({ "version": { "absent": true } })).await;
+    assert_eq!(client.get("/aif/rest/V1").await.status(), StatusCode::NOT_FOUND);
+}
+
+/// What it says in words of a job: `Completed or Error`.
+#[tokio::test]
+async fn an_end_is_described() {
+    for (status, said) in [(0, "Completed"), (1, "Error"), (3, "Error"), (4, "Error")] {
+        let client = Client::with_faults(json!({ "status": { "final_status": status } })).await;
+        let id = client.submit().await;
+        assert_eq!(client.json(&format!("{JOBS}/{id}")).await["descriptiveStatus"], "In progress");
+        assert_eq!(client.finish(id).await["descriptiveStatus"], said, "{status}");
+    }
+}
+
 /// The forms that clients see instead, and the numbers on the way.
 #[tokio::test]
 async fn statuses_can_be_written_otherwise() {

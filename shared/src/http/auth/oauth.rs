@@ -131,7 +131,7 @@ impl OAuthTokens {
                 .as_ref()
                 .ok_or_else(|| lacks("refresh_token", "the grant refresh_token"))?;
         }
-        if settings.client_auth != ClientAuth::PrivateKeyJwt {
+        if settings.client_auth != ClientAuth::PrivateKeyJwt && !is_public(settings) {
             settings.client_secret.as_ref().ok_or_else(|| lacks("client_secret", "this client_auth"))?;
         }
         let needs_key =
@@ -321,6 +321,7 @@ impl OAuthTokens {
             }
         }
         match settings.client_auth {
+            _ if is_public(settings) => fields.push(("client_id", &settings.client_id)),
             ClientAuth::Basic => {}
             ClientAuth::Body => {
                 fields.push(("client_id", &settings.client_id));
@@ -338,7 +339,7 @@ impl OAuthTokens {
                 || settings.client_auth == ClientAuth::PrivateKeyJwt;
         let request = Request::post_form(settings.token_url.clone(), &fields);
         let request = if is_good_once { request } else { request.idempotent() };
-        if settings.client_auth == ClientAuth::Basic {
+        if settings.client_auth == ClientAuth::Basic && !is_public(settings) {
             return Ok(request.secret_header(header::AUTHORIZATION, self.basic()?));
         }
         Ok(request)
@@ -401,6 +402,14 @@ impl OAuthTokens {
             state.refused = state.tokens.remove(scope).map(|token| token.secret);
         }
     }
+}
+
+/// Whether the client is a public one: it has no secret, only names itself, and what it was authorised for is in its
+/// refresh token alone (RFC 6749, 2.1 and 6).
+fn is_public(settings: &OAuth) -> bool {
+    settings.grant == Grant::RefreshToken
+        && settings.client_secret.is_none()
+        && settings.client_auth != ClientAuth::PrivateKeyJwt
 }
 
 fn bearer(token: &SecretString) -> Option<HeaderValue> {
@@ -615,6 +624,34 @@ mod tests {
         assert_eq!(seen.header("authorization"), "");
     }
 
+    /// RFC 6749, 3.2.1 and 6: a public client has no secret, and names itself. Oracle documents such clients for EPM.
+    #[tokio::test]
+    async fn a_public_client_names_itself_and_sends_no_secret() {
+        for client_auth in ["basic", "body"] {
+            let server = Scripted::start(|_, _| Reply::status(400)).await;
+            let (client, _) = server.client();
+            let public = settings(
+                &server,
+                json!({
+                    "grant": "refresh_token", "refresh_token": "first", "client_secret": null, "client_auth": client_auth
+                }),
+            );
+            let tokens = OAuthTokens::build(&public, client, None).unwrap();
+            let refresh_token = SecretString::from("first");
+            assert!(tokens.ask("s", Some(&refresh_token)).await.is_err());
+            let seen = server.seen().remove(0);
+            assert_eq!(seen.header("authorization"), "", "{client_auth}");
+            let expected = [
+                ("client_id", "landfall client"),
+                ("grant_type", "refresh_token"),
+                ("refresh_token", "first"),
+                ("scope", "s"),
+            ];
+            let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(seen.form(), expected.into_iter().collect(), "{client_auth}");
+        }
+    }
+
     /// RFC 7523: a user's assertion, and the client's instead of a secret; each is used once.
     #[tokio::test]
     async fn assertions_are_signed_and_single() {
@@ -797,6 +834,10 @@ mod tests {
             (json!({ "grant": "password", "password": "x" }), "auth.username"),
             (json!({ "grant": "password", "username": "x" }), "auth.password"),
             (json!({ "client_secret": null }), "auth.client_secret"),
+            (
+                json!({ "client_secret": null, "grant": "password", "username": "x", "password": "y" }),
+                "auth.client_secret",
+            ),
             (json!({ "grant": "jwt_bearer" }), "auth.private_key"),
             (json!({ "client_auth": "private_key_jwt" }), "auth.private_key"),
             (json!({ "grant": "jwt_bearer", "private_key": "no PEM" }), "auth.private_key"),

@@ -1,7 +1,7 @@
 //! Answers as EPM writes them: numbers as texts, nothing as the text `null`, a zero where a link should be.
 
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
 /// A value as a text, whether it came as a text or as a number; nothing where it says nothing.
@@ -15,6 +15,16 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         _ => String::new(),
     };
     Ok(Some(text).filter(|text| !text.is_empty() && !text.eq_ignore_ascii_case("null")))
+}
+
+/// What EPM says, as a text: what it says in several fields (granular job details, since 26.04) as compact JSON.
+pub(super) fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Object(fields) if fields.is_empty() => Ok(None),
+        Value::Array(items) if items.is_empty() => Ok(None),
+        several @ (Value::Object(_) | Value::Array(_)) => Ok(Some(several.to_string())),
+        one => text(one).map_err(D::Error::custom),
+    }
 }
 
 /// A whole number that came as a number or as a text.
@@ -38,6 +48,20 @@ pub(super) struct Link {
     href: String,
 }
 
+impl Link {
+    /// The number that a link to a job ends in.
+    fn job_number(&self) -> Option<&str> {
+        let path = self.href.split(['?', '#']).next()?.trim().trim_end_matches('/');
+        let (parent, number) = path.rsplit_once('/')?;
+        parent.ends_with("/jobs").then_some(number)
+    }
+}
+
+/// The number of the job that an answer's link to itself leads to.
+pub(super) fn own_job_number(links: &[Link]) -> Option<&str> {
+    links.iter().filter(|link| link.rel.trim().eq_ignore_ascii_case("self")).find_map(Link::job_number)
+}
+
 /// The target of the link of this relation.
 pub(super) fn target<'a>(links: &'a [Link], relation: &str) -> Option<&'a str> {
     links.iter().find(|link| link.rel.trim().eq_ignore_ascii_case(relation)).map(|link| link.href.trim())
@@ -48,7 +72,7 @@ pub(super) fn target<'a>(links: &'a [Link], relation: &str) -> Option<&'a str> {
 pub(super) struct Outcome {
     #[serde(default, deserialize_with = "text")]
     status: Option<String>,
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "said")]
     pub(super) details: Option<String>,
     #[serde(default, deserialize_with = "links")]
     pub(super) links: Vec<Link>,

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::http::auth::{Authorizer, FixedCredential, OAuthTokens};
 use crate::http::{Answer, Client, Failure, HttpError, Request};
 use crate::source::server::{Wrap, client, url_below};
+use crate::store::WorkState;
 
 /// An environment, and who calls it. Clones share its connections.
 #[derive(Clone)]
@@ -34,10 +35,12 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// An environment as a connection describes it; `InvalidConfig` where that cannot be.
+    /// An environment as a connection describes it; `InvalidConfig` where that cannot be. A refresh token is kept in the
+    /// work bucket, under this key.
     pub(super) fn new(
         connection: &EpmConnection,
         clock: Arc<dyn Clock>,
+        (token_key, work): (String, WorkState),
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let (base_url, http) = (&connection.base_url, &connection.http);
@@ -58,7 +61,8 @@ impl Environment {
                         client("auth.token_url", &auth.token_url, &[], http, Arc::clone(&clock), wrap)?;
                     let own = own.beside(&identity);
                     let user = auth.username.as_deref().unwrap_or(&auth.client_id);
-                    (own, OAuthTokens::new(auth, identity)?.scope(scope, base_url), user)
+                    let tokens = OAuthTokens::keeping_at(token_key, work, auth, identity)?;
+                    (own, tokens.scope(scope, base_url), user)
                 }
                 (None, None) | (Some(_), Some(_)) => {
                     let reason = "either basic, a user's name and password, or auth with scope must be given";

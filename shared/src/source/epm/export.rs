@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 /// Fields of a submission that follow from fields of their own.
 pub(super) const JOB_TYPE: &str = "jobType";
 pub(super) const JOB_NAME: &str = "jobName";
+/// The parameter that says what period a job is for.
+const PERIOD_NAME: &str = "periodName";
 /// Where inputs are kept in the work bucket: nothing else of it is for a source.
 const INPUTS: &str = "inputs/";
 /// The only folder of the repository that jobs read uploads from.
@@ -66,6 +68,11 @@ impl EpmJob {
             input: None,
             allow_empty: false,
         }
+    }
+
+    /// The period or periods that it is for, where its parameters name them.
+    pub(super) fn period(&self) -> Option<&str> {
+        self.parameters.get(PERIOD_NAME)?.as_str().filter(|period| !period.is_empty())
     }
 
     /// Refuses what cannot be, as `InvalidEvent` that names the field.

@@ -90,10 +90,12 @@ const WORDS: [(Kind, &[&str]); 4] = [
             "missing parameter",
             "parameter is required",
             "invalid period",
-            "period name",
             "invalid import mode",
             "invalid export mode",
-            "input file",
+            "no input file",
+            "missing input file",
+            "input file not found",
+            "input file does not exist",
         ],
     ),
 ];
@@ -163,7 +165,9 @@ mod tests {
         assert_eq!(kind("java.net.ConnectException: Connection refused"), Some(Kind::Connectivity));
         assert_eq!(kind("ERROR Invalid period Foo-06"), Some(Kind::Parameter));
         assert_eq!(kind("Process was cancelled"), Some(Kind::Cancelled));
+        assert_eq!(kind("ERROR Input file not found: gl.csv"), Some(Kind::Parameter));
         assert_eq!(kind("ERROR ORA-00600"), None);
+        assert_eq!(kind("INFO Period Name: Jan-06 / INFO Input file read"), None, "it is in every log");
         assert_eq!(Kind::of(JobState::Cancelled, false, "unmapped"), Some(Kind::Cancelled));
         assert_eq!(Kind::of(JobState::Failed, true, ""), Some(Kind::Parameter));
     }

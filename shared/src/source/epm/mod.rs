@@ -15,7 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::StatusCode;
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::environment::Environment;
@@ -28,8 +31,9 @@ use crate::check::{Finding, clock_skew};
 use crate::clock::{Clock, elapsed};
 use crate::config::EpmConnection;
 use crate::error::{Error, Result};
+use crate::http::retry::is_transient;
 use crate::http::{Answer, HttpError, Request};
-use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile};
+use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey};
 use crate::source::{
     About, Download, Export, Found, Increment, JobStatus, LostSubmission, Order, ResumeAt, Resumes, Source,
     Submission, Wrap,
@@ -38,6 +42,12 @@ use crate::store::{WorkState, keys};
 
 /// How far EPM's clock and ours are taken to be apart at most.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
+/// How far apart two times by EPM's own clock are taken to be at most where they are of one moment: the time of an
+/// answer has whole seconds, and another of EPM's machines may have written the file.
+const ONE_MOMENT: Duration = Duration::from_secs(5);
+/// How long the end of a failed job's log is waited for: `poll-status` has to say what became of the job all the same.
+const LOG_WITHIN: Duration = Duration::from_secs(60);
+const API: [&str; 3] = ["aif", "rest", "V1"];
 const JOBS: [&str; 4] = ["aif", "rest", "V1", "jobs"];
 
 /// What this kind of export is, and what its source supports.
@@ -50,6 +60,7 @@ pub const ABOUT: About = About {
         "OAuth client credentials",
         "OAuth password",
         "OAuth JWT bearer",
+        "OAuth refresh token",
         "private-key JWT",
     ],
     increments: Increment::None,
@@ -78,7 +89,8 @@ impl EpmSource {
         clock: Arc<dyn Clock>,
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
-        let environment = Environment::new(connection, clock, wrap)
+        let kept = (keys::refresh_token(&name), work.clone());
+        let environment = Environment::new(connection, clock, kept, wrap)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
         let repository = Repository::new(environment.clone(), connection.download);
         Ok(Self { name, environment, repository, work })
@@ -108,7 +120,7 @@ impl EpmSource {
             Err(error) if error.is_web_page() => return Err(self.environment.named(error)),
             Err(error) => return Ok(Submission::Ambiguous(Error::from(error).line())),
         };
-        if let Some(id) = job.id() {
+        if let Some(id) = job.submitted_id() {
             // It may have failed at once: polling it says so, with its log.
             return Ok(Submission::Accepted(id));
         }
@@ -122,24 +134,26 @@ impl EpmSource {
         }
     }
 
-    /// Refuses a file that was written long after its job was seen to have ended: it is a later run's, and the job's own
-    /// is lost. A file that was overwritten sooner cannot be told, where clocks may differ.
+    /// Refuses a file that was written after its job was seen to have ended: it is a later run's, and the job's own is
+    /// lost. Both times are by EPM's clock, where it told the time with the job's end; otherwise a file that was
+    /// overwritten soon cannot be told.
     async fn must_be_of(&self, job: &JobRecord, output: &Locator) -> Result<()> {
         let Some(outcome) = self.work.outcome(&job.job()).await? else { return Ok(()) };
+        let (ended, tolerance) = match outcome.told_at {
+            Some(told) => (told, ONE_MOMENT),
+            None => (outcome.since, CLOCKS_DIFFER),
+        };
         let written = output
             .modified
             .and_then(|modified| i64::try_from(modified).ok())
             .and_then(|modified| Timestamp::from_millisecond(modified).ok());
         match written {
-            Some(written) if elapsed(outcome.since, written) > CLOCKS_DIFFER => {
-                Err(Error::integrity(format!(
-                    "{:?} was written at {written}, and {} had ended by {}: a later run that writes to the same name has \
+            Some(written) if elapsed(ended, written) > tolerance => Err(Error::integrity(format!(
+                "{:?} was written at {written}, and {} had ended by {ended}: a later run that writes to the same name has \
                  overwritten it, and what this job put out is lost there",
-                    output.name,
-                    job.job(),
-                    outcome.since
-                )))
-            }
+                output.name,
+                job.job(),
+            ))),
             _ => Ok(()),
         }
     }
@@ -148,8 +162,46 @@ impl EpmSource {
     async fn log_tail(&self, log_file: &str) -> Result<String> {
         let name = FileName::parse(log_file)
             .ok_or_else(|| Error::contract_broken("the job's log has no usable name".to_owned()))?;
-        log::tail(self.repository.open_named(&name).await?).await
+        let tail = async { log::tail(self.repository.open_named(&name, LOG_WITHIN).await?).await };
+        tokio::time::timeout(LOG_WITHIN, tail).await.unwrap_or_else(|_| {
+            Err(Error::source_unavailable(format!("it was not read within {} s", LOG_WITHIN.as_secs())))
+        })
     }
+
+    /// Sees whether the environment is there at all. In its daily maintenance it answers every call by a 503; a
+    /// submission that is answered so could be in doubt, and nothing that is only asked is.
+    ///
+    /// What an answer says of this resource alone says nothing of the jobs: an environment may not have it, or not show
+    /// it to everybody.
+    async fn must_be_there(&self) -> Result<()> {
+        let error = match self.environment.call(Request::get(self.environment.url(&API))).await {
+            Ok(answer) => match answer.json::<IgnoredAny>() {
+                Err(error) if error.is_web_page() => error,
+                Ok(_) | Err(_) => return Ok(()),
+            },
+            Err(error) => error,
+        };
+        let is_about_it_alone = |status: StatusCode| {
+            status.is_client_error() && status != StatusCode::UNAUTHORIZED && !is_transient(status)
+        };
+        match error.status().is_some_and(is_about_it_alone) {
+            true => Ok(()),
+            false => Err(self.environment.named(error)),
+        }
+    }
+
+    /// When the run's submission was about to be called, where that is known.
+    async fn called_at(&self, run_key: &RunKey) -> Option<Timestamp> {
+        let call: Call = self.work.checkpoint(&keys::submission_call(&self.name, run_key)).await.ok()??;
+        Timestamp::from_second(call.at.as_second()).ok()
+    }
+}
+
+/// When a run was about to be submitted: for the person who has to look for its job.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    at: Timestamp,
 }
 
 fn epm_job(export: &Export) -> Result<&EpmJob> {
@@ -198,16 +250,23 @@ impl Source for EpmSource {
     }
 
     async fn prepare(&self, order: &Order<'_>) -> Result<()> {
-        let Some(input) = &epm_job(order.export)?.input else { return Ok(()) };
+        let export = epm_job(order.export)?;
         let (environment, repository, work) = (&self.environment, &self.repository, &self.work);
-        let note_key = keys::submission(&self.name, order.run_key);
-        Upload { environment, repository, work, input, note_key }.ensure().await
+        if let Some(input) = &export.input {
+            let note_key = keys::submission(&self.name, order.run_key);
+            Upload { environment, repository, work, input, note_key }.ensure().await?;
+        }
+        // Last of all: the less time there is from here to the submission, the less often that meets a 503.
+        self.must_be_there().await?;
+        let call = Call { at: environment.clock.now() };
+        Ok(work.save_checkpoint(&keys::submission_call(&self.name, order.run_key), &call).await?)
     }
 
     async fn submit(&self, order: &Order<'_>) -> Result<Submission> {
         self.accepts(order.export)?;
         let body = submission(epm_job(order.export)?);
-        let request = Request::post_json(self.environment.url(&JOBS), &body)?;
+        // Not even where it is turned away: behind the 503 of a balancer a job may have been started all the same.
+        let request = Request::post_json(self.environment.url(&JOBS), &body)?.once();
         match self.environment.call(request).await {
             Ok(answer) => self.submitted(&answer),
             Err(error) if error.outcome_is_unknown() => Ok(Submission::Ambiguous(Error::from(error).line())),
@@ -216,9 +275,16 @@ impl Source for EpmSource {
     }
 
     async fn find(&self, order: &Order<'_>) -> Result<Found> {
+        let export = epm_job(order.export)?;
+        let period = export.period().map(|period| format!(" for {period}")).unwrap_or_default();
+        let at = match self.called_at(order.run_key).await {
+            Some(called) => format!("{called} (UTC) or within seconds after it"),
+            None => "the time of this run".to_owned(),
+        };
         Ok(Found::CannotTell(format!(
-            "look in EPM under Data Exchange, Process Details for {:?}, started by {} at the time of this run",
-            epm_job(order.export)?.job_name,
+            "look in EPM under Data Exchange, Process Details for {:?} ({}){period}, started by {} at {at}",
+            export.job_name,
+            export.job_type,
             self.environment.user()
         )))
     }
@@ -242,6 +308,7 @@ impl Source for EpmSource {
         let mut status = answered.status(has_output, export.allow_empty);
         status.native_status = self.environment.client.redactor().text(&status.native_status);
         status.message = self.environment.redacted(status.message.as_deref());
+        status.told_at = answer.told_time();
         Ok(status)
     }
 
@@ -258,7 +325,7 @@ impl Source for EpmSource {
                     said.extend(
                         self.environment
                             .redacted(Some(&lines))
-                            .map(|lines| format!("{log_name} ends: {lines}")),
+                            .map(|lines| format!("{log_name} says: {lines}")),
                     );
                     words.push(lines);
                 }
@@ -323,6 +390,8 @@ mod tests {
     use crate::store::{Store, StoreSettings};
 
     const LIST: &str = "/gateway/interop/rest/v2/files/list";
+    /// Where the work bucket is: on the same server.
+    const WORK: &str = "/work/";
 
     /// An environment behind a gateway that answers as told.
     struct TestEnvironment {
@@ -349,7 +418,14 @@ mod tests {
             }
             let connection: EpmConnection = serde_json::from_value(settings).unwrap();
             let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-            let work = WorkState::new(Store::open("work", &StoreSettings::default()).await);
+            let store = StoreSettings {
+                endpoint: Some(server.url("")),
+                region: Some("us-east-1".to_owned()),
+                access_key_id: Some("key".to_owned()),
+                secret_access_key: Some("word".into()),
+                ..StoreSettings::default()
+            };
+            let work = WorkState::new(Store::open("work", &store).await);
             let source = EpmSource::wrapped("demo".parse().unwrap(), &connection, work, clock, None).unwrap();
             Self { server, source }
         }
@@ -379,7 +455,9 @@ mod tests {
     }
 
     fn export() -> Export {
-        let parameters = json!({ "periodName": "{Jan-06}", "variables": { "YEAR": 2006 } });
+        let parameters = json!({
+            "periodName": "{Jun-19}{Aug-19}", "fileName": "#epminbox/f.csv", "variables": { "YEAR": 2006 }
+        });
         let export = json!({ "job_type": "INTEGRATION", "job_name": "BESSAPP", "parameters": parameters });
         Export::EpmJob(serde_json::from_value(export).unwrap())
     }
@@ -425,8 +503,30 @@ mod tests {
         let seen = environment.server.seen();
         assert_eq!(environment.targets(), ["POST /gateway/aif/rest/V1/jobs"]);
         assert_eq!(seen[0].header("authorization"), "Basic ZG9tYWluLmFubjpzM2NyM3Qtd29yZA==");
-        let sent = r#"{"jobType":"INTEGRATION","jobName":"BESSAPP","periodName":"{Jan-06}","variables":{"YEAR":2006}}"#;
+        let sent = r##"{"jobType":"INTEGRATION","jobName":"BESSAPP","periodName":"{Jun-19}{Aug-19}","fileName":"#epminbox/f.csv","variables":{"YEAR":2006}}"##;
         assert_eq!(seen[0].body, sent);
+    }
+
+    /// An answer that does not name the job may hold its id in the link to itself.
+    #[tokio::test]
+    async fn a_job_is_named_by_its_link_too() {
+        for href in [
+            "https://epm.example/aif/rest/V1/jobs/1234",
+            "/gateway/aif/rest/V1/jobs/1234/?x=/jobs/7",
+            " https://epm.example/aif/rest/V1/jobs/1234 ",
+        ] {
+            let links = json!([0, { "rel": "up", "href": "/jobs/9" }, { "rel": "self", "href": href }]);
+            let answer = json!({ "jobId": "null", "status": -1, "jobStatus": "RUNNING", "links": links });
+            let environment = TestEnvironment::answering(Reply::json(answer)).await;
+            assert_eq!(environment.submit().await.unwrap(), Submission::Accepted("1234".parse().unwrap()));
+        }
+        for href in ["https://epm.example/aif/rest/V1/jobs", "/aif/rest/V1/jobs/0", "/aif/rest/V1/1234", ""] {
+            let links = json!([{ "rel": "self", "href": href }]);
+            let environment =
+                TestEnvironment::answering(Reply::json(json!({ "status": -1, "links": links }))).await;
+            let submitted = environment.submit().await.unwrap();
+            assert!(matches!(submitted, Submission::Ambiguous(_)), "{href}");
+        }
     }
 
     /// Promise 1: an answer that is lost or says nothing is ambiguous, and never followed by a second submission.
@@ -435,6 +535,9 @@ mod tests {
         for reply in [
             Reply::nothing(),
             Reply::status(500),
+            // A balancer says it of a server that went away while it was at work.
+            Reply::status(503),
+            Reply::status(503).header("Retry-After", 1),
             Reply::status(504),
             Reply::status(200),
             Reply::status(200).body("OK"),
@@ -470,14 +573,23 @@ mod tests {
     /// EPM lists no jobs: where to look is said instead, with all that a person needs.
     #[tokio::test]
     async fn what_cannot_be_found_is_told_where_to_look_for() {
-        let environment = TestEnvironment::answering(Reply::status(500)).await;
-        let (export, run_key) = (export(), "run-1".parse::<RunKey>().unwrap());
-        let order = Order { export: &export, run_key: &run_key, window: None };
-        let Found::CannotTell(text) = environment.source.find(&order).await.unwrap() else { panic!() };
-        for said in ["Process Details", "BESSAPP", "domain.ann"] {
-            assert!(text.contains(said), "{text}");
+        let note = Reply::json(json!({ "at": "2026-11-21T06:00:03.25Z" }));
+        for (noted, when) in
+            [(note, "at 2026-11-21T06:00:03Z (UTC)"), (Reply::status(404), "at the time of this run")]
+        {
+            let environment = TestEnvironment::answering(noted).await;
+            let (export, run_key) = (export(), "run-1".parse::<RunKey>().unwrap());
+            let order = Order { export: &export, run_key: &run_key, window: None };
+            let Found::CannotTell(text) = environment.source.find(&order).await.unwrap() else { panic!() };
+            for said in
+                ["Process Details", "\"BESSAPP\" (INTEGRATION) for {Jun-19}{Aug-19}", "domain.ann", when]
+            {
+                assert!(text.contains(said), "{text}");
+            }
+            let seen = environment.server.seen();
+            assert!(seen.iter().all(|seen| seen.path().starts_with(WORK)), "EPM was asked");
+            assert_eq!(seen[0].path(), "/work/submissions/demo/calls/run-1.json");
         }
-        assert_eq!(environment.server.count(), 0);
     }
 
     /// An answer about another job is not taken for this one's.
@@ -595,6 +707,39 @@ mod tests {
             let told = line(environment.open("outbox/x.csv").await.unwrap_err(), name);
             assert!(told.contains(said) && told.contains("outbox/x.csv"), "{told}");
             assert_eq!(environment.server.count(), 1);
+        }
+    }
+
+    /// Trap: a failure under HTTP 200, at the second step of three.
+    #[tokio::test]
+    async fn a_preparation_that_fails_on_the_way_is_a_refusal() {
+        let environment = TestEnvironment::start(|_, number| match number {
+            0 => outcome(-1, "Job Status", "/look"),
+            _ => Reply::json(json!({ "status": 1, "details": "the file is locked", "links": [0] })),
+        })
+        .await;
+        let told = line(environment.open("outbox/x.csv").await.unwrap_err(), "Rejected");
+        assert!(told.contains("status 1: the file is locked"), "{told}");
+        assert_eq!(environment.targets()[1..], ["GET /look"]);
+    }
+
+    /// Trap: the older API gives out 1 GB in a request, and a file that it cut would look whole.
+    #[tokio::test]
+    async fn a_file_that_the_older_api_would_cut_is_refused_unasked() {
+        let large = |size: u64| {
+            let locator = json!({ "name": "outbox/x.csv", "size": size, "is_listed": true }).to_string();
+            OutputFile { locator: Some(locator), ..file("outbox/x.csv") }
+        };
+        let v1 = json!({ "download": "v1" });
+        let environment = TestEnvironment::configured(v1.clone(), |_, _| Reply::status(400)).await;
+        let error = environment.source.open(&record(), &large((1 << 30) + 1), None).await.unwrap_err();
+        let told = line(error, "LimitExceeded");
+        assert!(told.contains("download = \"v2\"") && told.contains("outbox/x.csv"), "{told}");
+        assert_eq!(environment.server.count(), 0);
+        for (settings, size) in [(v1, 1 << 30), (json!({}), (1 << 30) + 1)] {
+            let environment = TestEnvironment::configured(settings, |_, _| Reply::status(400)).await;
+            line(environment.source.open(&record(), &large(size), None).await.unwrap_err(), "Rejected");
+            assert!(environment.server.count() > 0, "it was not asked for");
         }
     }
 

@@ -27,6 +27,8 @@ const MOST_OUTCOME_BYTES: usize = 64 * 1024;
 const PREPARED_WITHIN: Duration = Duration::from_secs(600);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The older API gives out no more in one request (Download).
+const MOST_V1_BYTES: u64 = 1 << 30;
 const LONGEST_NAME: usize = 1024;
 
 /// A file's path in the repository. Older documents write it with backslashes; it is the same file.
@@ -184,20 +186,33 @@ impl Repository {
     /// same period writes to the same name.
     pub(super) async fn open_listed(&self, locator: &Locator, resume: Option<&ResumeAt>) -> Result<Download> {
         let name = self.name_of(locator)?;
+        self.must_be_given_out(locator, &name)?;
         if !locator.is_listed {
-            return self.open(locator, &name, resume).await;
+            return self.open(locator, &name, resume, PREPARED_WITHIN).await;
         }
         self.must_be_same(locator, &name).await?;
-        let download = self.open(locator, &name, resume).await?;
+        let download = self.open(locator, &name, resume, PREPARED_WITHIN).await?;
         let (repository, locator) = (self.clone(), locator.clone());
         let check = stream::once(async move { repository.must_be_same(&locator, &name).await })
             .filter_map(|checked| future::ready(checked.err().map(Err)));
         Ok(Download { body: download.body.chain(check).boxed(), ..download })
     }
 
-    /// Opens a file that nothing is known of but its name.
-    pub(super) async fn open_named(&self, name: &FileName) -> Result<Download> {
-        self.open(&Locator::unlisted(name), name, None).await
+    /// Opens a file that nothing is known of but its name; its preparation is waited for this long.
+    pub(super) async fn open_named(&self, name: &FileName, prepared_within: Duration) -> Result<Download> {
+        self.open(&Locator::unlisted(name), name, None, prepared_within).await
+    }
+
+    /// Refuses, before anything is called, a file that the older API would give out cut.
+    fn must_be_given_out(&self, locator: &Locator, name: &FileName) -> Result<()> {
+        match (self.api, locator.size) {
+            (EpmDownload::V1, Some(size)) if size > MOST_V1_BYTES => Err(Error::limit_exceeded(format!(
+                "{:?} has {size} bytes, and EPM's older API gives out 1 GB in a request: say download = \"v2\" in the \
+                 connection",
+                name.path()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn name_of(&self, locator: &Locator) -> Result<FileName> {
@@ -223,10 +238,16 @@ impl Repository {
         )))
     }
 
-    async fn open(&self, locator: &Locator, name: &FileName, resume: Option<&ResumeAt>) -> Result<Download> {
+    async fn open(
+        &self,
+        locator: &Locator,
+        name: &FileName,
+        resume: Option<&ResumeAt>,
+        prepared_within: Duration,
+    ) -> Result<Download> {
         let url = match self.api {
             EpmDownload::V1 => self.contents(&locator.name),
-            EpmDownload::V2 => self.prepare(&locator.name).await?,
+            EpmDownload::V2 => self.prepare(&locator.name, prepared_within).await?,
         };
         let authorizer = Some(self.environment.authorizer());
         let (download, kind) =
@@ -257,7 +278,7 @@ impl Repository {
 
     /// Has a download prepared, and returns the link to its bytes. Links are followed as they come, within the
     /// connection's hosts: a gateway may have put its own path before them.
-    async fn prepare(&self, name: &str) -> Result<Url> {
+    async fn prepare(&self, name: &str, within: Duration) -> Result<Url> {
         let doing = format!("preparing the download of {name:?}");
         let named = |error: HttpError| self.environment.named(error).while_doing(&doing);
         // A download that nobody fetches changes nothing: asking for it again is safe.
@@ -289,8 +310,8 @@ impl Repository {
                 },
                 Progress::Failed(_) | Progress::Unknown => return Err(self.refusal(&doing, &outcome)),
             }
-            if elapsed(since, self.environment.clock.now()) >= PREPARED_WITHIN {
-                let seconds = PREPARED_WITHIN.as_secs();
+            if elapsed(since, self.environment.clock.now()) >= within {
+                let seconds = within.as_secs();
                 return Err(Error::source_unavailable(format!("{doing} took longer than {seconds} s")));
             }
             self.environment.clock.sleep(wait).await;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::answer::text;
+use super::answer::{Link, links, own_job_number, said, text};
 use crate::job::{JobRequestId, JobState};
 use crate::source::JobStatus;
 
@@ -33,10 +33,12 @@ pub(super) struct JobAnswer {
     status: Option<String>,
     #[serde(deserialize_with = "text")]
     job_status: Option<String>,
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "said")]
     descriptive_status: Option<String>,
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "said")]
     details: Option<String>,
+    #[serde(deserialize_with = "links")]
+    links: Vec<Link>,
     #[serde(deserialize_with = "text")]
     pub(super) job_name: Option<String>,
     #[serde(deserialize_with = "text")]
@@ -57,8 +59,12 @@ pub(super) struct Meaning {
 impl JobAnswer {
     /// The job's id: a number above zero, whatever it is written as.
     pub(super) fn id(&self) -> Option<JobRequestId> {
-        let id: u64 = self.job_id.as_deref()?.parse().ok().filter(|id| *id > 0)?;
-        id.to_string().parse().ok()
+        id(self.job_id.as_deref()?)
+    }
+
+    /// The id of a job that has just been submitted: where the answer does not name it, its link to itself holds it.
+    pub(super) fn submitted_id(&self) -> Option<JobRequestId> {
+        self.id().or_else(|| id(own_job_number(&self.links)?))
     }
 
     /// Whether the answer is about another job than this.
@@ -120,6 +126,7 @@ impl JobAnswer {
             progress_percent: None,
             message: self.message(),
             expected_rows: None,
+            told_at: None,
         }
     }
 
@@ -135,6 +142,11 @@ impl JobAnswer {
         let wordy_status = self.status.as_deref().filter(|status| status.parse::<i64>().is_err());
         self.job_status.as_deref().or(wordy_status)
     }
+}
+
+fn id(number: &str) -> Option<JobRequestId> {
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    number.to_string().parse().ok()
 }
 
 fn state_of_code(code: i64) -> Option<JobState> {
@@ -168,7 +180,14 @@ mod tests {
     /// Every documented number, as a number and as a text.
     #[test]
     fn the_documented_numbers_mean_what_the_document_says() {
-        for (code, state) in CODES {
+        for (code, state) in [
+            (-1, JobState::Running),
+            (0, JobState::Succeeded),
+            (1, JobState::Failed),
+            (2, JobState::Running),
+            (3, JobState::Cancelled),
+            (4, JobState::Failed),
+        ] {
             assert_eq!(meaning(json!({ "status": code })), (state, true), "{code}");
             assert_eq!(meaning(json!({ "status": code.to_string() })), (state, true), "{code}");
         }
@@ -239,6 +258,31 @@ mod tests {
     fn an_invalid_parameter_is_named() {
         let said = read(json!({ "status": 4, "details": "periodName" })).message();
         assert_eq!(said.as_deref(), Some("invalid parameter: periodName"));
+    }
+
+    /// What EPM says in its details comes before what it says of every job that ended so.
+    #[test]
+    fn the_descriptive_status_is_told_where_there_are_no_details() {
+        let message = |details: Value| {
+            read(json!({ "status": 1, "details": details, "descriptiveStatus": "Error" })).message()
+        };
+        for nothing in [json!(null), json!("null"), json!(""), json!({}), json!([])] {
+            assert_eq!(message(nothing.clone()).as_deref(), Some("Error"), "{nothing}");
+        }
+        assert_eq!(message(json!("no rows")).as_deref(), Some("no rows"));
+        assert_eq!(read(json!({ "status": 1 })).message(), None);
+    }
+
+    /// Trap: more granular details (26.04), whose form nobody has published, are told whatever they are.
+    #[test]
+    fn details_in_several_fields_are_told() {
+        let message = |details: Value| read(json!({ "status": 1, "details": details })).message();
+        let several = json!({ "phase": "EXPORT", "errors": [{ "code": 17 }] });
+        assert_eq!(
+            message(several.clone()).map(|said| serde_json::from_str::<Value>(&said).unwrap()),
+            Some(several)
+        );
+        assert_eq!(message(json!(["one", 2])).as_deref(), Some(r#"["one",2]"#));
     }
 
     /// A job that puts nothing out is empty only where its export says that this is normal.

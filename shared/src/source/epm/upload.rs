@@ -126,10 +126,11 @@ impl Upload<'_> {
         Ok(())
     }
 
-    /// Sends a piece. One whose answer is lost is not sent again: it may have been appended.
+    /// Sends a piece, once: one whose answer is lost, or that was turned away by a 503, may have been appended, and a
+    /// second one would be in the file twice. The step begins again with the first piece instead.
     async fn send_chunk(&self, bytes: Bytes, is_first: bool, is_last: bool) -> Result<()> {
         let url = self.chunk_url(bytes.len(), is_first, is_last);
-        let answer = self.environment.call(Request::post_bytes(url, bytes)).await;
+        let answer = self.environment.call(Request::post_bytes(url, bytes).once()).await;
         let answer = answer.map_err(|error| self.environment.named(error))?;
         self.repository.done("sending a piece of it", &answer)
     }

@@ -321,6 +321,7 @@ impl Source for FusionRestSource {
             progress_percent: None,
             message,
             expected_rows: None,
+            told_at: None,
         })
     }
 
