@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use landfall::Error;
-use landfall::clock::{Clock as _, ManualClock};
+use landfall::clock::{Clock as _, Deadline, ManualClock};
+use landfall::context::Context;
+use landfall::event::JobEvent;
 use landfall::http::Transport;
 use landfall::job::Window;
 use landfall_tests::{Setup, World, land, resume, submit_event};
@@ -185,13 +187,22 @@ async fn children_are_whole_arrays_in_every_framework_version() {
             ("", json!(["invoiceLines.distributions", "invoiceDff"])),
             ("", json!(["invoiceLines"])),
             ("InvoiceId,InvoiceNumber;invoiceLines:InvoiceLineId,LineAmount", json!(["invoiceLines"])),
+            // Fields that name no child's key: it is among them all the same, so that all rows are alike.
+            (
+                "InvoiceId,InvoiceNumber;invoiceLines:InvoiceLineId;invoiceLines.distributions:DistributionId,Amount",
+                json!(["invoiceLines.distributions"]),
+            ),
         ] {
             let case = format!("framework {framework}, {expand}, {fields:?}");
             let world = World::new(Setup { scenario: rows(160), ..Setup::default() }).await;
             let mut export = json!({ "framework_version": framework, "expand": expand });
             if !fields.is_empty() {
-                export["fields"] =
-                    json!(["InvoiceNumber", "invoiceLines.InvoiceLineId", "invoiceLines.LineAmount"]);
+                export["fields"] = match fields.contains("distributions") {
+                    true => json!(["InvoiceNumber", "invoiceLines.distributions.Amount"]),
+                    false => {
+                        json!(["InvoiceNumber", "invoiceLines.InvoiceLineId", "invoiceLines.LineAmount"])
+                    }
+                };
             }
             if let Err(error) = land(&world.context, event(export)).await {
                 panic!("{case}: {}", error.line());
@@ -390,28 +401,117 @@ impl Transport for Noting {
     }
 }
 
-/// The budget of an hour is kept over processes: no hour sees more, and a run that has spent it waits by its clock.
+/// Lands as whoever waits for as long as he is told, each time by a function that remembers nothing.
+async fn land_as_told(
+    world: &World,
+    context: &Context,
+    event: Value,
+) -> landfall::Result<publish::Published> {
+    for _ in 0..10 {
+        match Box::pin(land(context, event.clone())).await {
+            Err(error) => match error.wait_seconds() {
+                Some(seconds) => world.pass(Duration::from_secs(seconds)),
+                None => return Err(error),
+            },
+            came => return came,
+        }
+    }
+    panic!("the requests of ten hours were not enough")
+}
+
+/// The budget of an hour is kept over processes: no hour sees more, tries that were in vain included, and a run that
+/// has spent it waits by its clock.
 #[tokio::test]
 async fn no_hour_sees_more_requests_than_are_allowed() {
     const ALLOWED: usize = 8;
-    let connection = format!("rest = {{ requests_per_hour = {ALLOWED} }}");
+    for (case, outage) in [
+        ("nothing wrong", json!({})),
+        ("unavailable", json!({ "unavailable": 3 })),
+        ("a token that is refused", json!({ "unauthorized": 1 })),
+    ] {
+        let connection = format!("rest = {{ requests_per_hour = {ALLOWED} }}");
+        let world = World::new(Setup { connection, ..setup(json!({ "outage": outage })) }).await;
+        let left_at: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
+        for run in ["first", "second", "third"] {
+            let (clock, noted) = (Arc::clone(&world.clock), Arc::clone(&left_at));
+            let context = world.anew().with_transport(Box::new(move |inner| {
+                Arc::new(Noting { inner, clock: Arc::clone(&clock), left_at: Arc::clone(&noted) })
+            }));
+            if let Err(error) = land_as_told(&world, &context, event_as(run, json!({}))).await {
+                panic!("{case}: {}", error.line());
+            }
+            world.pass(Duration::from_secs(60));
+        }
+        let left_at = left_at.lock().unwrap().clone();
+        assert!(left_at.len() > 3 * ALLOWED - ALLOWED, "{case}: {} requests", left_at.len());
+        let hour = SignedDuration::from_hours(1);
+        for later in left_at.windows(ALLOWED + 1) {
+            let between = later[ALLOWED].duration_since(later[0]);
+            assert!(between > hour, "{case}: {} requests within {between}", ALLOWED + 1);
+        }
+        world.end().await;
+    }
+}
+
+/// Promise 6: an invocation does not sleep for the rest of the hour. It says how long to wait, and the next one goes on.
+#[tokio::test]
+async fn a_spent_hour_is_waited_for_outside_of_the_invocation() {
+    let connection = "rest = { requests_per_hour = 8 }".to_owned();
     let world = World::new(Setup { connection, ..setup(json!({})) }).await;
-    let left_at: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
-    for run in ["first", "second", "third"] {
-        let (clock, noted) = (Arc::clone(&world.clock), Arc::clone(&left_at));
-        let context = world.anew().with_transport(Box::new(move |inner| {
-            Arc::new(Noting { inner, clock: Arc::clone(&clock), left_at: Arc::clone(&noted) })
-        }));
-        land(&context, event_as(run, json!({}))).await.unwrap();
-        world.pass(Duration::from_secs(60));
+    let submitted = submit_event(&world.context, event(json!({}))).await.unwrap();
+    let job = JobEvent {
+        connection: "fusion-demo".parse().unwrap(),
+        job_request_id: submitted.job_request_id,
+        destination: None,
+    };
+    let (mut waits, mut staged) = (Vec::new(), Vec::new());
+    loop {
+        let ends = world.clock.now() + SignedDuration::from_mins(15);
+        let deadline = Deadline::at(ends, world.clock.clone());
+        let fetched = fetch_files::fetch_files(&world.anew(), job.clone(), &deadline).await.unwrap();
+        assert!(world.clock.now() < ends, "the invocation would have been killed");
+        staged.push(fetched.files.len());
+        match fetched.complete {
+            true => break,
+            false => {
+                waits.push(fetched.wait_seconds.expect("how long to wait"));
+                world.pass(Duration::from_secs(waits[waits.len() - 1]));
+            }
+        }
     }
-    let left_at = left_at.lock().unwrap().clone();
-    assert!(left_at.len() > 3 * ALLOWED - ALLOWED, "{} requests", left_at.len());
-    let hour = SignedDuration::from_hours(1);
-    for later in left_at.windows(ALLOWED + 1) {
-        let between = later[ALLOWED].duration_since(later[0]);
-        assert!(between > hour, "{} requests within {between}", ALLOWED + 1);
+    assert!(waits.iter().all(|wait| (3600..=3900).contains(wait)), "{waits:?}");
+    assert!(!waits.is_empty() && staged.is_sorted(), "{waits:?} {staged:?}");
+    world.pass(Duration::from_secs(3901));
+    land(&world.anew(), event(json!({}))).await.unwrap();
+    assert_same("waited", &lines(&world, RUN).await, &expected(&world, "invoices", "", ""));
+
+    // The other steps say it too: submit as an error, as there is no job yet, and poll-status as a job that runs.
+    for run in ["spends", "waits"] {
+        let landed = land(&world.anew(), event_as(run, json!({ "q": "InvoiceId > 0" }))).await;
+        if let Err(error) = landed {
+            assert_eq!(error.error_type().name(), "Throttled", "{}", error.line());
+            assert!(
+                error.line().contains("rest.requests_per_hour are spent: call again in 3"),
+                "{}",
+                error.line()
+            );
+        }
     }
+    world.end().await;
+}
+
+/// What needs more than an hour's requests, and begins anew each hour, is an error that says so, and not for ever.
+#[tokio::test]
+async fn a_file_that_no_hour_is_enough_for_is_an_error() {
+    let connection = "rest = { requests_per_hour = 20 }".to_owned();
+    let faults = json!({ "rest": { "page_cap": 10 } });
+    let world = World::new(Setup { connection, faults, scenario: rows(400), ..Setup::default() }).await;
+    failure(
+        "too large",
+        land_as_told(&world, &world.context, event(json!({ "pages_per_file": 20 }))).await.err(),
+        "LimitExceeded",
+        "lower export.pages_per_file, or raise rest.requests_per_hour",
+    );
     world.end().await;
 }
 

@@ -15,6 +15,11 @@ const OFFERED: usize = 3;
 /// What marks a child as a descriptive flexfield.
 const FLEXFIELD_CONTEXT: &str = "__FLEX_Context";
 
+/// What `expand` takes besides children: the meanings of lookup codes.
+const LOOKUPS: &str = "lookups";
+/// How many rows of a child come with its parent, where the description does not say.
+const USUAL_RANGE: usize = 25;
+
 /// The answer to `describe`: resources by name.
 #[derive(Debug, Deserialize)]
 pub(super) struct Described {
@@ -47,6 +52,9 @@ struct Attribute {
 struct CollectionShape {
     #[serde(default)]
     finders: Vec<FinderShape>,
+    /// How many rows come where nobody says how many.
+    #[serde(default, rename = "rangeSize")]
+    range_size: Option<usize>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -92,12 +100,42 @@ impl Shape {
         self.children.as_ref()?.get(name)
     }
 
+    /// How many rows of it come with a parent, at most, where nobody says how many.
+    pub(super) fn range_size(&self) -> usize {
+        let told = self.collection.as_ref().and_then(|collection| collection.range_size);
+        told.filter(|rows| *rows > 0).unwrap_or(USUAL_RANGE)
+    }
+
+    /// Whether rows have a field of this name.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.attribute(field).is_some()
+    }
+
     /// The key that the resource itself names, where it is one attribute.
     pub(super) fn own_key(&self) -> Option<KeyAttribute> {
         match self.primary_key() {
             [attribute] => Some(KeyAttribute::of(self.attribute(&attribute.name).unwrap_or(attribute))),
             _ => None,
         }
+    }
+
+    /// The fields that are asked for, led by the keys of all children on the way to them: a child with more rows than
+    /// come with its parent is read by its key, and all rows of a child are to have the same fields.
+    pub(super) fn with_keys_of_children(&self, fields: &[String]) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for field in fields {
+            let (mut shape, mut path) = (self, String::new());
+            let (children, _) = field.rsplit_once('.').unwrap_or_default();
+            for name in children.split('.').filter(|name| !name.is_empty()) {
+                let Some(child) = shape.child(name) else { break };
+                (shape, path) = (child, format!("{path}{name}."));
+                let key = child.own_key().map(|key| format!("{path}{}", key.name));
+                all.extend(key.filter(|key| !all.contains(key)));
+            }
+        }
+        let named: Vec<String> = fields.iter().filter(|field| !all.contains(field)).cloned().collect();
+        all.extend(named);
+        all
     }
 
     fn primary_key(&self) -> &[Attribute] {
@@ -172,6 +210,10 @@ impl Shape {
 
     fn check_path(&self, resource: &str, path: &str) -> Result<()> {
         let (child, rest) = path.split_once('.').map_or((path, None), |(child, rest)| (child, Some(rest)));
+        // What codes mean comes by a name that is no child's, and that no description has.
+        if path == LOOKUPS {
+            return Ok(());
+        }
         match (&self.children, self.child(child), rest) {
             (None, _, _) | (Some(_), Some(_), None) => Ok(()),
             (Some(_), Some(shape), Some(rest)) => shape.check_path(&format!("{resource}.{child}"), rest),
@@ -196,6 +238,11 @@ impl Shape {
         let attribute = self
             .attribute(field)
             .ok_or_else(|| self.unknown("incremental.field", resource, field, " to tell a row's time by"))?;
+        if !attribute.queryable {
+            return Err(Error::invalid_event(format!(
+                "export.incremental.field: {resource} cannot be queried by {field}: name a field that can"
+            )));
+        }
         match attribute.kind.as_str() {
             "datetime" | "timestamp" => Ok(()),
             kind => Err(Error::invalid_event(format!(
