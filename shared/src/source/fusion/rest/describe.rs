@@ -307,6 +307,7 @@ mod tests {
                 { "name": "InvoiceNumber", "type": "string" },
                 { "name": "InvoiceDate", "type": "date" },
                 { "name": "Blob", "type": "attachment", "queryable": false },
+                { "name": "ComputedAt", "type": "datetime", "queryable": false },
                 { "name": "LastUpdateDate", "type": "datetime" },
             ],
             "collection": { "finders": [
@@ -314,7 +315,13 @@ mod tests {
                 { "name": "ByStatus", "attributes": [] },
             ] },
             "children": {
-                "invoiceLines": { "attributes": [{ "name": "LineNumber", "type": "integer" }], "children": {} },
+                "invoiceLines": {
+                    "attributes": [{ "name": "LineNumber", "type": "integer" }],
+                    "collection": { "rangeSize": 10, "finders": [
+                        { "name": "PrimaryKey", "attributes": [{ "name": "LineNumber" }] },
+                    ] },
+                    "children": {},
+                },
                 "invoiceDff": { "attributes": [{ "name": "__FLEX_Context" }, { "name": "costCentre" }] },
             },
         } } });
@@ -377,6 +384,58 @@ mod tests {
         assert!(said.contains("InvoiceDate of invoices is a date"), "{said}");
         let said = refusal(json!({ "incremental": { "field": "LastUpdated" } }));
         assert!(said.contains("did you mean LastUpdateDate"), "{said}");
+    }
+
+    /// An increment asks by its field, so the field must be one that can be asked by.
+    #[test]
+    fn increments_need_a_field_that_can_be_queried() {
+        let said = refusal(json!({ "incremental": { "field": "ComputedAt" } }));
+        assert!(
+            said.contains("export.incremental.field: invoices cannot be queried by ComputedAt"),
+            "{said}"
+        );
+    }
+
+    /// Trap: the meanings of codes are expanded by a name that is no child's.
+    #[test]
+    fn lookups_can_be_expanded_though_no_description_has_them() {
+        invoices().check(&rest(json!({ "expand": ["lookups"] })), None).unwrap();
+        let said = refusal(json!({ "expand": ["lookup"] }));
+        assert!(said.contains("no child lookup"), "{said}");
+    }
+
+    /// A child's rows have its key whether or not it is asked for: by it further rows are read.
+    #[test]
+    fn the_keys_of_children_are_among_the_fields() {
+        let with_keys = |fields: &[&str]| {
+            let fields: Vec<_> = fields.iter().map(|field| (*field).to_owned()).collect();
+            invoices().with_keys_of_children(&fields)
+        };
+        assert_eq!(with_keys(&[]), [""; 0]);
+        assert_eq!(with_keys(&["InvoiceNumber"]), ["InvoiceNumber"]);
+        assert_eq!(
+            with_keys(&[
+                "InvoiceNumber",
+                "invoiceLines.Amount",
+                "invoiceDff.costCentre",
+                "invoiceLines.taxes.Rate"
+            ]),
+            [
+                "invoiceLines.LineNumber",
+                "InvoiceNumber",
+                "invoiceLines.Amount",
+                "invoiceDff.costCentre",
+                "invoiceLines.taxes.Rate"
+            ]
+        );
+        assert_eq!(with_keys(&["invoiceLines.LineNumber"]), ["invoiceLines.LineNumber"]);
+    }
+
+    /// How many rows of a child come unasked is what it says, or what is usual.
+    #[test]
+    fn the_usual_number_of_rows_is_what_the_description_says() {
+        assert_eq!(invoices().child("invoiceLines").unwrap().range_size(), 10);
+        assert_eq!(invoices().child("invoiceDff").unwrap().range_size(), 25);
     }
 
     /// The key that the resource names is taken; one of several fields must be replaced by one that is unique.

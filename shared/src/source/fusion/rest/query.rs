@@ -443,6 +443,37 @@ mod tests {
             json!({ "finder": { "name": "ByStatus", "variables": { "Status": "OPEN", "Type": "X" } } });
         let asked = asked(export, &numeric(), &KeyRange::default(), None);
         assert_eq!(asked["finder"], "ByStatus;Status=OPEN,Type=X");
+        assert!(!asked.contains_key("q"));
+    }
+
+    /// Trap: a finder does not stand in the way of the keys, nor of a `q` of the export's own.
+    #[test]
+    fn a_finder_goes_with_conditions() {
+        for (framework, q) in
+            [(1, "Type=X;InvoiceId> 5 and <= 10"), (4, "(Type=X) and InvoiceId > 5 and InvoiceId <= 10")]
+        {
+            let finder = json!({ "name": "ByStatus", "variables": { "Status": "OPEN" } });
+            let export = json!({ "framework_version": framework, "finder": finder, "q": "Type=X" });
+            let asked = asked(export, &numeric(), &range(), None);
+            assert_eq!((asked["finder"].as_str(), asked["q"].as_str()), ("ByStatus;Status=OPEN", q));
+        }
+    }
+
+    /// One row is asked for by its key alone, whether or not it is in the window still, and with its links.
+    #[test]
+    fn one_row_is_asked_for_by_its_key() {
+        let url = Url::parse("https://pod.example.com/").unwrap();
+        for (framework, key, q) in [
+            (1, Key::Number(5), "InvoiceId= 5"),
+            (4, Key::Number(5), "InvoiceId = 5"),
+            (4, Key::Text("O'B".to_owned()), "InvoiceId = 'O''B'"),
+        ] {
+            let export = rest(json!({ "framework_version": framework, "q": "Status=OPEN" }));
+            let collection = Collection::new(url.clone(), &export, numeric(), Some(&window())).unwrap();
+            let asked: BTreeMap<String, String> = collection.one(&key).query_pairs().into_owned().collect();
+            assert_eq!((asked["q"].as_str(), asked["fields"].as_str()), (q, "InvoiceId"));
+            assert!(!asked.contains_key("onlyData"));
+        }
     }
 
     /// Keys that are numbers compare as numbers, however they are written.

@@ -278,10 +278,13 @@ impl RowWriter {
                 self.of_child(child.name, url, Some(child_key)).all(parent.key).await
             }
             (false, child_key) => {
-                // Where it is matters only to a child of its own that has more rows than came.
-                let url = self.known_address(parent, &child).or_else(|| below_key(&self.collection.url, parent.key?, child.name));
-                let url = url.unwrap_or_else(|| self.collection.url.clone());
-                let writer = self.of_child(child.name, url, child_key.clone());
+                let mut writer =
+                    self.of_child(child.name, self.collection.url.clone(), child_key.clone());
+                // Where it is matters only to a child of its own that is read.
+                if writer.reads_on(&child.rows)? {
+                    writer =
+                        self.of_child(child.name, self.address_of(parent, &child).await?, child_key.clone());
+                }
                 let mut rows = Vec::with_capacity(child.rows.len());
                 for row in child.rows {
                     let key = child_key.as_ref().and_then(|child_key| self::key(&row, child_key).ok());
@@ -290,6 +293,25 @@ impl RowWriter {
                 Ok(format!("[{}]", rows.join(",")))
             }
         }
+    }
+
+    /// Whether any of these rows has, however deep, a child that is to be read on its own.
+    fn reads_on(&self, rows: &[Box<RawValue>]) -> Result<bool> {
+        let expanded = self.collection.expanded();
+        if expanded.is_empty() {
+            return Ok(false);
+        }
+        for row in rows {
+            let Members(members) = members(row).map_err(|why| self.broken(&why))?;
+            for (name, value) in &members {
+                let Some(child) = self.child_in(&expanded, name, value)? else { continue };
+                let writer = self.of_child(name, self.collection.url.clone(), None);
+                if child.may_have_more || writer.reads_on(&child.rows)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Reads a child from its beginning, as what came with its parent was in no stated order.
@@ -411,4 +433,24 @@ fn self_link(members: &[(Cow<'_, str>, &RawValue)]) -> Option<String> {
     let context = || Some(serde_json::from_str::<LinkContext>(value("@context")?).ok()?.links);
     let links = links.or_else(context)?;
     links.into_iter().find(|link| link.rel == "self").map(|link| link.href)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(texts: &[&str]) -> Vec<KeyedRow> {
+        let row = |text: &&str| RawValue::from_string((*text).to_owned()).unwrap();
+        std::iter::zip(1.., texts).map(|(key, text)| (Key::Number(key), row(text))).collect()
+    }
+
+    /// Trap: long texts (CLOB) may not come where fields are named. One row that has a field is enough.
+    #[test]
+    fn fields_that_no_row_has_are_known() {
+        let fields = ["A", "B", "LongText", "lines.C"].map(str::to_owned);
+        let found = rows(&[r#"{"A":1,"B":null}"#, r#"{"A":2,"B":1}"#]);
+        assert_eq!(missing_fields(&fields, &found), ["LongText"]);
+        let found = rows(&[r#"{"A":1}"#, r#"{"B":1,"LongText":null}"#]);
+        assert_eq!(missing_fields(&fields, &found), [""; 0]);
+    }
 }

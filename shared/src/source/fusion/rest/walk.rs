@@ -246,3 +246,46 @@ impl Walk {
         Error::contract_broken(format!("reading {}: {why}", self.collection.name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A short page is no reason to read the rest in small ones; a server that always gives fewer is asked for more
+    /// ever more rarely.
+    #[test]
+    fn pages_grow_again_after_full_ones() {
+        let mut limit = Limit::default();
+        limit.shrink(10);
+        assert_eq!(limit.rows, 10);
+        limit.note_full_page();
+        assert_eq!(limit.rows, MOST_ROWS);
+        let mut tried = 0;
+        for _ in 0..1000 {
+            match limit.rows > 100 {
+                true => {
+                    tried += 1;
+                    limit.shrink(100);
+                }
+                false => limit.note_full_page(),
+            }
+        }
+        assert!((5..=25).contains(&tried), "{tried} of 1000 pages were short");
+    }
+
+    /// Pages that were too much are doubled step by step, up to the whole again.
+    #[test]
+    fn halved_pages_grow_step_by_step() {
+        let mut limit = Limit::default();
+        limit.halve();
+        limit.halve();
+        assert_eq!(limit.rows, 124);
+        let mut seen = vec![limit.rows];
+        for _ in 0..1000 {
+            limit.note_full_page();
+            seen.push(limit.rows);
+        }
+        seen.dedup();
+        assert_eq!(seen, [124, 249, 498, 499]);
+    }
+}
