@@ -289,7 +289,7 @@ async fn a_child_that_says_not_whether_it_is_whole_is_an_error() {
 /// whose child cannot be found is an error.
 #[tokio::test]
 async fn a_parent_that_has_gone_is_left_out() {
-    const ROWS: &str = r#"{"InvoiceId":6,"invoiceLines":[]},{"LINKS"InvoiceId":7,"invoiceLines":{"items":[],"hasMore":true}},{"InvoiceId":8,"invoiceLines":[]}"#;
+    const ROWS: &str = r#"{"InvoiceId":6,"invoiceLines":[]},{LINKS"InvoiceId":7,"invoiceLines":{"items":[],"hasMore":true}},{"InvoiceId":8,"invoiceLines":[]}"#;
     const LINKS: &str = r#""links":[{"rel":"self","href":"BASE/elsewhere/77"}],"#;
     for status in [404, 410] {
         for (links, is_there) in [("", false), (LINKS, false), ("", true), (LINKS, true)] {
