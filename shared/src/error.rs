@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use lambda_runtime::Diagnostic;
 use schemars::JsonSchema;
@@ -30,6 +31,19 @@ impl StdError for Cause {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
+}
+
+/// The cause of an error that passes by itself, at a time that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("call again in {} s", seconds(*.after))]
+pub struct AskAgain {
+    /// How long from now.
+    pub after: Duration,
+}
+
+/// A duration in whole seconds, which it has passed after.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 macro_rules! closed_list {
@@ -142,6 +156,13 @@ impl Error {
         self.error_type().retryable()
     }
 
+    /// After how many seconds calling the same function again can help, where that is known.
+    pub fn wait_seconds(&self) -> Option<u64> {
+        let causes = std::iter::successors(StdError::source(self), |cause| (*cause).source());
+        let ask_again = causes.filter_map(|cause| cause.downcast_ref::<AskAgain>()).next()?;
+        Some(seconds(ask_again.after))
+    }
+
     /// The message and its chain of causes in one line, as a caller gets it.
     pub fn line(&self) -> String {
         chain(self)
@@ -184,6 +205,16 @@ mod tests {
             ErrorType::ALL.iter().filter(|name| name.retryable()).map(|name| name.name()).collect();
         assert_eq!(retried, ["Throttled", "SourceUnavailable", "StoreUnavailable"]);
         assert_eq!(ErrorType::ALL.len(), 16);
+    }
+
+    /// Promise 6: who is told how long to wait need not wait in an invocation that is paid for.
+    #[test]
+    fn an_error_carries_how_long_it_lasts() {
+        let error = Error::throttled("spent").because(AskAgain { after: Duration::from_millis(59_001) });
+        let error = error.while_doing("fetching part-00001.ndjson");
+        assert_eq!(error.wait_seconds(), Some(60));
+        assert_eq!(error.line(), "fetching part-00001.ndjson: spent: call again in 60 s");
+        assert_eq!(Error::throttled("429").wait_seconds(), None);
     }
 
     /// What Lambda reports is the name and the whole chain, in one line.

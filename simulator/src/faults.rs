@@ -145,6 +145,8 @@ pub struct TokenFaults {
     pub basic_only: bool,
     /// A refresh token is good for one use.
     pub refresh_once: bool,
+    /// What a refresh token is spent for comes without the next one: it is good until it expires.
+    pub without_next_refresh_token: bool,
     /// So many times a token is issued, and with a refresh token that is spent, then the connection is closed
     /// without an answer.
     pub issue_then_drop: Times,
@@ -163,6 +165,7 @@ impl Default for TokenFaults {
             allowed_grants: Vec::new(),
             basic_only: false,
             refresh_once: false,
+            without_next_refresh_token: false,
             issue_then_drop: Times::default(),
             revoke_after_requests: None,
             outage: Outage::default(),

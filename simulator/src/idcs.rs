@@ -354,7 +354,7 @@ fn issue(world: &World, granted: &Granted) -> Result<Response, Ended> {
         "token_type": "Bearer",
         "expires_in": expires_in,
     });
-    if granted.with_refresh_token {
+    if granted.with_refresh_token && !faults.without_next_refresh_token {
         let token = new_token(world, TokenKind::Refresh, granted.scope, REFRESH_SECONDS)?;
         if let Some(fields) = body.as_object_mut() {
             fields.insert("refresh_token".to_owned(), Value::String(token));

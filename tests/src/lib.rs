@@ -147,6 +147,11 @@ impl World {
         context(&self.config, clock)
     }
 
+    /// The same world as one sees it whose configuration was changed.
+    pub fn configured_anew(&self, change: impl FnOnce(&str) -> String) -> Context {
+        context(&change(&self.config), self.clock.clone())
+    }
+
     /// The landing bucket.
     pub async fn landing(&self) -> Store {
         self.landing.get_or_init(|| Store::open("landing", &self.settings)).await.clone()

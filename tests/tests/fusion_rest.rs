@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use landfall::Error;
-use landfall::clock::{Clock as _, ManualClock};
+use landfall::clock::{Clock as _, Deadline, ManualClock};
+use landfall::context::Context;
+use landfall::event::JobEvent;
 use landfall::http::Transport;
 use landfall::job::Window;
 use landfall_tests::{Setup, World, land, resume, submit_event};
@@ -113,6 +115,7 @@ async fn what_a_server_may_do_wrong_and_still_be_read() {
     for (case, faults) in [
         ("a server that gives fewer rows than it is asked for", json!({ "page_cap": 100 })),
         ("a server that gives few rows at a time", json!({ "page_cap": 7 })),
+        ("rows at a hash of their keys", json!({ "hashed_addresses": true })),
         ("dropped", times(json!({ "drop_connection": 2 }))),
         ("unavailable", times(json!({ "unavailable": 2 }))),
         ("429 without Retry-After", times(json!({ "throttle": { "times": 2 } }))),
@@ -185,13 +188,22 @@ async fn children_are_whole_arrays_in_every_framework_version() {
             ("", json!(["invoiceLines.distributions", "invoiceDff"])),
             ("", json!(["invoiceLines"])),
             ("InvoiceId,InvoiceNumber;invoiceLines:InvoiceLineId,LineAmount", json!(["invoiceLines"])),
+            // Fields that name no child's key: it is among them all the same, so that all rows are alike.
+            (
+                "InvoiceId,InvoiceNumber;invoiceLines:InvoiceLineId;invoiceLines.distributions:DistributionId,Amount",
+                json!(["invoiceLines.distributions"]),
+            ),
         ] {
             let case = format!("framework {framework}, {expand}, {fields:?}");
             let world = World::new(Setup { scenario: rows(160), ..Setup::default() }).await;
             let mut export = json!({ "framework_version": framework, "expand": expand });
             if !fields.is_empty() {
-                export["fields"] =
-                    json!(["InvoiceNumber", "invoiceLines.InvoiceLineId", "invoiceLines.LineAmount"]);
+                export["fields"] = match fields.contains("distributions") {
+                    true => json!(["InvoiceNumber", "invoiceLines.distributions.Amount"]),
+                    false => {
+                        json!(["InvoiceNumber", "invoiceLines.InvoiceLineId", "invoiceLines.LineAmount"])
+                    }
+                };
             }
             if let Err(error) = land(&world.context, event(export)).await {
                 panic!("{case}: {}", error.line());
@@ -203,6 +215,58 @@ async fn children_are_whole_arrays_in_every_framework_version() {
             assert_same(&case, &lines(&world, RUN).await, &expected);
             world.end().await;
         }
+    }
+}
+
+/// Trap: before framework version 3 the array of a child may be cut, and nothing says so.
+#[tokio::test]
+async fn arrays_that_are_cut_without_a_sign_are_whole_nonetheless() {
+    for framework in [1, 2] {
+        let faults = json!({ "rest": { "cut_arrays": true } });
+        let world = World::new(Setup { faults, scenario: rows(160), ..Setup::default() }).await;
+        let export = json!({ "framework_version": framework, "expand": ["invoiceLines.distributions"] });
+        land(&world.context, event(export)).await.unwrap();
+        let expected = expected(&world, "invoices", "", "invoiceLines.distributions");
+        assert!(expected.iter().any(|line| line.matches("InvoiceLineId").count() > 25));
+        assert_same("cut arrays", &lines(&world, RUN).await, &expected);
+        world.end().await;
+    }
+}
+
+/// Trap: framework version 1 may know neither `orderBy` nor `onlyData`. Then it is told from which version on rows can
+/// be read, and where they come in order by chance, they land without their links.
+#[tokio::test]
+async fn framework_1_may_know_neither_order_nor_only_data() {
+    let faults = json!({ "rest": { "plain_framework_1": true } });
+    let at_version = |version: u8| event(json!({ "framework_version": version }));
+    let world = World::new(Setup { faults: faults.clone(), scenario: rows(60), ..Setup::default() }).await;
+    let error = land(&world.context, at_version(1)).await.err();
+    failure("no order", error, "ContractBroken", "Try a later framework_version");
+    world.end().await;
+    let world = World::new(Setup { faults: faults.clone(), scenario: rows(60), ..Setup::default() }).await;
+    land(&world.context, at_version(2)).await.unwrap();
+    world.end().await;
+    let world = World::new(Setup { faults, scenario: rows(1), ..Setup::default() }).await;
+    land(&world.context, at_version(1)).await.unwrap();
+    assert_same("one row", &lines(&world, RUN).await, &expected(&world, "invoices", "", ""));
+    world.end().await;
+}
+
+/// Trap: workers, and rows whose key has several fields, are at a hash of their keys, which only links tell.
+#[tokio::test]
+async fn children_of_rows_that_are_at_a_hash_of_their_keys_are_whole() {
+    for only_data in [true, false] {
+        let faults = json!({ "rest": { "hashed_addresses": true } });
+        let world = World::new(Setup { faults, scenario: rows(160), ..Setup::default() }).await;
+        let export = json!({ "only_data": only_data, "expand": ["invoiceLines.distributions"] });
+        land(&world.context, event(export)).await.unwrap();
+        let (landed, whole) =
+            (lines(&world, RUN).await, expected(&world, "invoices", "", "invoiceLines.distributions"));
+        match only_data {
+            true => assert_same("hashed", &landed, &whole),
+            false => assert_eq!(landed[0].matches("InvoiceLineId").count(), 60),
+        }
+        world.end().await;
     }
 }
 
@@ -253,6 +317,18 @@ async fn only_the_rows_and_fields_that_are_asked_for_land() {
         assert_same(case, &lines(&world, RUN).await, &expected);
         world.end().await;
     }
+    let world = World::new(Setup { scenario: rows(3_600), ..Setup::default() }).await;
+    let finder = json!({ "name": "FindByStatus", "variables": { "Status": "OPEN" } });
+    let export = json!({ "finder": finder, "q": "InvoiceId > 0", "fields": ["InvoiceAmount"] });
+    let published = land(&world.context, event(export)).await.unwrap();
+    assert_eq!((published.totals.rows, published.totals.objects), (1_200, 3), "a finder and q, over pages");
+    let mut expected = Vec::new();
+    world.simulator.rest_rows("invoices", "InvoiceId,InvoiceAmount", "", |row| {
+        expected.extend((row.status == "OPEN").then_some(row.line));
+    });
+    assert_same("a finder and q", &lines(&world, RUN).await, &expected);
+    world.end().await;
+
     let world = World::new(Setup { scenario: rows(60), ..Setup::default() }).await;
     let export = json!({ "only_data": false, "expand": ["invoiceLines"] });
     land(&world.context, event(export)).await.unwrap();
@@ -390,28 +466,131 @@ impl Transport for Noting {
     }
 }
 
-/// The budget of an hour is kept over processes: no hour sees more, and a run that has spent it waits by its clock.
+/// Lands as whoever waits for as long as he is told, each time by a function that remembers nothing.
+async fn land_as_told(
+    world: &World,
+    context: &Context,
+    event: Value,
+) -> landfall::Result<publish::Published> {
+    for _ in 0..10 {
+        match Box::pin(land(context, event.clone())).await {
+            Err(error) => match error.wait_seconds() {
+                Some(seconds) => world.pass(Duration::from_secs(seconds)),
+                None => return Err(error),
+            },
+            came => return came,
+        }
+    }
+    panic!("the requests of ten hours were not enough")
+}
+
+/// The budget of an hour is kept over processes: no hour sees more, tries that were in vain included, and a run that
+/// has spent it waits by its clock.
 #[tokio::test]
 async fn no_hour_sees_more_requests_than_are_allowed() {
     const ALLOWED: usize = 8;
-    let connection = format!("rest = {{ requests_per_hour = {ALLOWED} }}");
+    for (case, outage) in [
+        ("nothing wrong", json!({})),
+        ("unavailable", json!({ "unavailable": 3 })),
+        ("a token that is refused", json!({ "unauthorized": 1 })),
+    ] {
+        let connection = format!("rest = {{ requests_per_hour = {ALLOWED} }}");
+        let world = World::new(Setup { connection, ..setup(json!({ "outage": outage })) }).await;
+        let left_at: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
+        for run in ["first", "second", "third"] {
+            let (clock, noted) = (Arc::clone(&world.clock), Arc::clone(&left_at));
+            let context = world.anew().with_transport(Box::new(move |inner| {
+                Arc::new(Noting { inner, clock: Arc::clone(&clock), left_at: Arc::clone(&noted) })
+            }));
+            if let Err(error) = land_as_told(&world, &context, event_as(run, json!({}))).await {
+                panic!("{case}: {}", error.line());
+            }
+            world.pass(Duration::from_secs(60));
+        }
+        let left_at = left_at.lock().unwrap().clone();
+        assert!(left_at.len() > 3 * ALLOWED - ALLOWED, "{case}: {} requests", left_at.len());
+        let hour = SignedDuration::from_hours(1);
+        for later in left_at.windows(ALLOWED + 1) {
+            let between = later[ALLOWED].duration_since(later[0]);
+            assert!(between > hour, "{case}: {} requests within {between}", ALLOWED + 1);
+        }
+        world.end().await;
+    }
+}
+
+/// Promise 6: an invocation does not sleep for the rest of the hour. It says how long to wait, and the next one goes on.
+#[tokio::test]
+async fn a_spent_hour_is_waited_for_outside_of_the_invocation() {
+    let connection = "rest = { requests_per_hour = 8 }".to_owned();
     let world = World::new(Setup { connection, ..setup(json!({})) }).await;
-    let left_at: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
-    for run in ["first", "second", "third"] {
-        let (clock, noted) = (Arc::clone(&world.clock), Arc::clone(&left_at));
-        let context = world.anew().with_transport(Box::new(move |inner| {
-            Arc::new(Noting { inner, clock: Arc::clone(&clock), left_at: Arc::clone(&noted) })
-        }));
-        land(&context, event_as(run, json!({}))).await.unwrap();
-        world.pass(Duration::from_secs(60));
+    let submitted = submit_event(&world.context, event(json!({}))).await.unwrap();
+    let job = JobEvent {
+        connection: "fusion-demo".parse().unwrap(),
+        job_request_id: submitted.job_request_id,
+        destination: None,
+    };
+    let (mut waits, mut staged) = (Vec::new(), Vec::new());
+    loop {
+        let ends = world.clock.now() + SignedDuration::from_mins(15);
+        let deadline = Deadline::at(ends, world.clock.clone());
+        let fetched = fetch_files::fetch_files(&world.anew(), job.clone(), &deadline).await.unwrap();
+        assert!(world.clock.now() < ends, "the invocation would have been killed");
+        staged.push(fetched.files.len());
+        match fetched.complete {
+            true => break,
+            false => {
+                waits.push(fetched.wait_seconds.expect("how long to wait"));
+                world.pass(Duration::from_secs(waits[waits.len() - 1]));
+            }
+        }
     }
-    let left_at = left_at.lock().unwrap().clone();
-    assert!(left_at.len() > 3 * ALLOWED - ALLOWED, "{} requests", left_at.len());
-    let hour = SignedDuration::from_hours(1);
-    for later in left_at.windows(ALLOWED + 1) {
-        let between = later[ALLOWED].duration_since(later[0]);
-        assert!(between > hour, "{} requests within {between}", ALLOWED + 1);
-    }
+    assert!(waits.iter().all(|wait| (3600..=3900).contains(wait)), "{waits:?}");
+    assert!(!waits.is_empty() && staged.is_sorted(), "{waits:?} {staged:?}");
+    world.pass(Duration::from_secs(3901));
+    land(&world.anew(), event(json!({}))).await.unwrap();
+    assert_same("waited", &lines(&world, RUN).await, &expected(&world, "invoices", "", ""));
+
+    world.end().await;
+}
+
+/// The other steps say it too: poll-status of a job that may not be asked about, and submit, which has no job yet, by
+/// an error that is worth another try.
+#[tokio::test]
+async fn each_step_says_how_long_an_hour_is_spent() {
+    let connection = "rest = { requests_per_hour = 1 }".to_owned();
+    let world = World::new(Setup { connection, ..setup(json!({})) }).await;
+    let submitted = submit_event(&world.context, event(json!({}))).await.unwrap();
+    let job = JobEvent {
+        connection: "fusion-demo".parse().unwrap(),
+        job_request_id: submitted.job_request_id,
+        destination: None,
+    };
+    let deadline = Deadline::none(world.clock.clone());
+    let polled = poll_status::poll_status(&world.context, job, &deadline).await.unwrap();
+    assert_eq!(polled.state, landfall::job::JobState::Running);
+    assert!((3600..=3900).contains(&polled.wait_seconds.unwrap()), "{polled:?}");
+
+    let error = submit_event(&world.anew(), event_as("later", json!({}))).await.unwrap_err();
+    assert_eq!((error.error_type().name(), error.retryable()), ("Throttled", true), "{}", error.line());
+    assert!(error.line().contains("rest.requests_per_hour are spent: call again in 3"), "{}", error.line());
+    assert!((3600..=3900).contains(&error.wait_seconds().unwrap()));
+    world.pass(Duration::from_secs(error.wait_seconds().unwrap()));
+    submit_event(&world.anew(), event_as("later", json!({}))).await.unwrap();
+    world.end().await;
+}
+
+/// What needs more than an hour's requests, and begins anew each hour, is an error that says so, and not for ever.
+#[tokio::test]
+async fn a_file_that_no_hour_is_enough_for_is_an_error() {
+    let connection = "rest = { requests_per_hour = 20 }".to_owned();
+    let faults = json!({ "rest": { "page_cap": 10 } });
+    let world = World::new(Setup { connection, faults, scenario: rows(400), ..Setup::default() }).await;
+    failure(
+        "too large",
+        land_as_told(&world, &world.context, event(json!({ "pages_per_file": 20 }))).await.err(),
+        "LimitExceeded",
+        "lower export.pages_per_file, or raise rest.requests_per_hour",
+    );
     world.end().await;
 }
 
@@ -463,9 +642,9 @@ fn keys(lines: &[String]) -> BTreeSet<String> {
     keys
 }
 
-fn rows_of(world: &World) -> Vec<RestRow> {
+fn rows_with(world: &World, expand: &str) -> Vec<RestRow> {
     let mut rows = Vec::new();
-    world.simulator.rest_rows("invoices", "", "", |row| rows.push(row));
+    world.simulator.rest_rows("invoices", "", expand, |row| rows.push(row));
     rows
 }
 
@@ -475,10 +654,12 @@ async fn lands_whole_while_others_change_it(count: u64, export: Value) {
     let at = Some(landfall_tests::matrix::beginning());
     let world = World::new(Setup { faults, scenario: rows(count), at, ..Setup::default() }).await;
     let is_incremental = export.get("incremental").is_some();
+    let expand = export.get("expand").map(|paths| paths[0].as_str().unwrap().to_owned());
     land(&world.context, event(export)).await.unwrap();
     let landed = lines(&world, RUN).await;
     let found = keys(&landed);
     let by_line: BTreeSet<&String> = landed.iter().collect();
+    let rows_of = |world: &World| rows_with(world, expand.as_deref().unwrap_or_default());
     let (mut untouched, mut touched) = (0, 0);
     for row in rows_of(&world) {
         match world.simulator.rest_fate("invoices", &row.key).unwrap() {
@@ -514,6 +695,13 @@ async fn lands_whole_while_others_change_it(count: u64, export: Value) {
 #[tokio::test]
 async fn all_rows_land_once_while_others_change_them() {
     lands_whole_while_others_change_it(6_000, json!({ "pages_per_file": 3 })).await;
+}
+
+/// The same with children that are read after their parents, some of which have gone by then.
+#[tokio::test]
+async fn parents_that_go_before_their_children_are_read_do_not_end_the_run() {
+    let export = json!({ "pages_per_file": 3, "expand": ["invoiceLines"] });
+    lands_whole_while_others_change_it(6_000, export).await;
 }
 
 /// The same in an increment, and the next one has what was changed.
@@ -716,7 +904,7 @@ async fn refresh_tokens_are_rotated_and_never_spent_twice() {
 }
 
 /// A process that dies between spending a refresh token and keeping the next one leaves a connection that a person
-/// must authorise anew, which is said; with a new first token all is well.
+/// must authorise anew, which is said; with a new first token, put there by that person, all is well.
 #[tokio::test]
 async fn a_spent_refresh_token_without_its_successor_needs_a_person() {
     let faults = json!({ "token": { "refresh_once": true, "issue_then_drop": 1 } });
@@ -728,5 +916,112 @@ async fn a_spent_refresh_token_without_its_successor_needs_a_person() {
         "AuthRejected",
         "could not keep the next one: authorise the connection anew and put the new refresh token into auth.refresh_token",
     );
+    let new = world.simulator.refresh_token(credentials::REST_SCOPE).unwrap();
+    let authorised = world.configured_anew(|config| {
+        let (before, after) = config.split_once("refresh_token = '").unwrap();
+        let (_, after) = after.split_once('\'').unwrap();
+        format!("{before}refresh_token = '{new}'{after}")
+    });
+    land(&authorised, event(json!({}))).await.unwrap();
+    assert_same("anew", &lines(&world, RUN).await, &expected(&world, "invoices", "", ""));
+    world.end().await;
+}
+
+/// A server that gives no next refresh token means that the one that it took stays good.
+#[tokio::test]
+async fn a_refresh_token_without_a_successor_is_used_again() {
+    let faults = json!({ "token": { "without_next_refresh_token": true, "lifetime_seconds": 300 } });
+    let world = world_with_auth(faults, "grant = 'refresh_token'\nrefresh_token = '{refresh_token}'").await;
+    for run in 0..3 {
+        land(&world.anew(), event_as(&format!("run-{run}"), json!({}))).await.unwrap();
+        world.pass(Duration::from_secs(600));
+    }
+    assert_eq!(world.simulator.journal().count_of(Operation::Token), 3);
+    world.end().await;
+}
+
+/// An access token that is kept for all processes may have been revoked: once it is refused, the refresh token is spent.
+#[tokio::test]
+async fn a_kept_access_token_that_is_refused_is_replaced() {
+    let faults = json!({ "token": { "refresh_once": true } });
+    let world = world_with_auth(faults, "grant = 'refresh_token'\nrefresh_token = '{refresh_token}'").await;
+    land(&world.anew(), event_as("first", json!({}))).await.unwrap();
+    assert_eq!(world.simulator.journal().count_of(Operation::Token), 1);
+    let faults =
+        json!({ "token": { "refresh_once": true }, "rest": { "describe_outage": { "unauthorized": 1 } } });
+    world.simulator.set_faults(serde_json::from_value(faults).unwrap()).unwrap();
+    land(&world.anew(), event_as("second", json!({}))).await.unwrap();
+    assert_eq!(world.simulator.journal().count_of(Operation::Token), 2);
+    land(&world.anew(), event_as("third", json!({}))).await.unwrap();
+    assert_eq!(world.simulator.journal().count_of(Operation::Token), 2, "the new one is kept");
+    world.end().await;
+}
+
+/// Rows carry the source's time: an increment ends by its clock where ours is ahead of it.
+#[tokio::test]
+async fn a_source_whose_clock_is_behind_ours_leaves_no_gap() {
+    let world = at_six().await;
+    world.clock.advance(Duration::from_secs(600));
+    land(&world.anew(), increment("six")).await.unwrap();
+    assert_eq!(window(&world, "six").await.until, at("2026-11-21T05:59:00Z"));
+    world.end().await;
+}
+
+/// A watermark that is ahead of the clock is for a person to judge: either is wrong.
+#[tokio::test]
+async fn a_watermark_ahead_of_the_clock_is_a_conflict() {
+    let world = at_six().await;
+    land(&world.anew(), increment("six")).await.unwrap();
+    let behind = Arc::new(ManualClock::new(at("2026-11-21T05:00:00Z")));
+    let error = submit_event(&world.anew_by(behind), increment("wrong")).await.err();
+    failure("behind", error, "Conflict", "a clock was wrong");
+    world.end().await;
+}
+
+async fn watermarks(world: &World) -> Vec<Value> {
+    let work = landfall_tests::objects(&world.work().await).await;
+    let marks = work.into_iter().filter(|(key, _)| key.starts_with("watermarks/"));
+    marks.map(|(_, bytes)| serde_json::from_slice(&bytes).unwrap()).collect()
+}
+
+/// A run that is refused gives its window back: the rows are the next run's.
+#[tokio::test]
+async fn a_refused_run_gives_its_window_back() {
+    let world = at_six().await;
+    let refused = event_as("refused", json!({ "incremental": {}, "fields": ["InvoiceNumbr"] }));
+    let error = land(&world.anew(), refused).await.err();
+    failure("refused", error, "InvalidEvent", "did you mean InvoiceNumber");
+    let marks = watermarks(&world).await;
+    assert_eq!(marks.len(), 1);
+    assert_eq!(marks[0].get("given").unwrap_or(&json!([])), &json!([]));
+    world.end().await;
+}
+
+/// What an event says of its increments is what they are; a window without increments leaves no watermark.
+#[tokio::test]
+async fn increments_are_as_the_event_says() {
+    let world = at_six().await;
+    let incremental = json!({
+        "initial_from": "2026-11-21T04:00:00Z", "overlap_seconds": 1800, "lag_seconds": 300,
+    });
+    let row = put(&world, 101, at("2026-11-21T04:00:00Z"));
+    put(&world, 103, at("2026-11-21T03:59:59.999Z"));
+    let run = |key: &str| event_as(key, json!({ "incremental": incremental, "allow_empty": true }));
+    land(&world.anew(), run("six")).await.unwrap();
+    let first = window(&world, "six").await;
+    let moments = (first.from, first.until, first.overlap_until);
+    assert_eq!(moments, (Some(at("2026-11-21T04:00:00Z")), at("2026-11-21T05:55:00Z"), None));
+    assert_eq!(keys(&lines(&world, "six").await), [row].into());
+    world.pass(Duration::from_secs(3600));
+    land(&world.anew(), run("seven")).await.unwrap();
+    let next = window(&world, "seven").await;
+    assert_eq!((next.from, next.until), (Some(at("2026-11-21T05:25:00Z")), at("2026-11-21T06:55:00Z")));
+    world.end().await;
+
+    let world = at_six().await;
+    put(&world, 101, at("2026-11-20T00:00:00Z"));
+    let range = json!({ "from": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z" });
+    land(&world.anew(), event_as("backfill", json!({ "window": range }))).await.unwrap();
+    assert!(watermarks(&world).await.is_empty());
     world.end().await;
 }

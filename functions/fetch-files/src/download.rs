@@ -37,7 +37,7 @@ pub(crate) enum Fetched {
     Staged(StagedFile),
     /// Time ran out; what the store has is kept.
     DeadlineCame,
-    /// The source lists the file and does not give it out yet: ask again after this time.
+    /// The source does not give the file out yet, or may not be asked for a while: ask again after this time.
     NotYet { wait_seconds: u64 },
 }
 

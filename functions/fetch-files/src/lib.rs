@@ -4,8 +4,8 @@
 //! the source to its staged object, several at once; what an earlier call has stored of it is kept. A file counts
 //! when its record is there, which is written after its bytes were held against what the source says of them.
 //! Once every file is staged, the unfinished uploads that dead invocations have left are aborted.
-//! When the invocation's deadline comes near, or the source has not everything ready, the answer is
-//! `complete: false`: call again.
+//! When the invocation's deadline comes near, or the source has not everything ready, or may not be asked for a while,
+//! the answer is `complete: false`: call again.
 
 mod download;
 mod listing;
@@ -32,7 +32,8 @@ pub struct FetchedFiles {
     pub complete: bool,
     /// The files that are staged.
     pub files: Vec<FetchedFile>,
-    /// Where the source does not list its files or give them out yet: after how many seconds to call again.
+    /// Where the source does not list its files or give them out yet, or may not be asked for a while: after how many
+    /// seconds to call again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<u64>,
 }
@@ -54,7 +55,7 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let job = context.job(&event).await?;
     let work = context.work().await?;
     let source = context.source(&job.connection).await?;
-    let files = match listing::frozen(context, source.as_ref(), &work, &job).await? {
+    let files = match listed(listing::frozen(context, source.as_ref(), &work, &job).await)? {
         Listed::Files(files) => files,
         Listed::NotYet { wait_seconds } => {
             return Ok(FetchedFiles { complete: false, files: Vec::new(), wait_seconds: Some(wait_seconds) });
@@ -79,6 +80,20 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let files: Vec<_> = fetched.into_iter().filter_map(staged).collect();
     tracing::info!(complete, staged.files = files.len(), wait_seconds, "files were fetched");
     Ok(FetchedFiles { complete, files, wait_seconds })
+}
+
+/// An error that passes at a time that is known is waited for outside: an invocation costs while it waits.
+fn listed(listed: Result<Listed>) -> Result<Listed> {
+    match listed {
+        Err(error) => match error.wait_seconds() {
+            Some(wait_seconds) => {
+                tracing::info!(wait_seconds, error = error.line(), "the files cannot be listed yet");
+                Ok(Listed::NotYet { wait_seconds })
+            }
+            None => Err(error),
+        },
+        listed => listed,
+    }
 }
 
 /// How long to wait for what the source does not give out yet; not at all where there is more to do.
@@ -108,7 +123,22 @@ async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
         fetch.context.observer().fetched(staged.size);
         return Ok(Fetched::Staged(staged));
     }
-    match fetch.file(file).await.map_err(|error| error.while_doing(format_args!("fetching {}", file.name)))? {
+    let fetched = match fetch.file(file).await {
+        Err(error) => match error.wait_seconds() {
+            Some(wait_seconds) => {
+                tracing::info!(
+                    file.name,
+                    wait_seconds,
+                    error = error.line(),
+                    "the file cannot be fetched yet"
+                );
+                Fetched::NotYet { wait_seconds }
+            }
+            None => return Err(error.while_doing(format_args!("fetching {}", file.name))),
+        },
+        Ok(fetched) => fetched,
+    };
+    match fetched {
         Fetched::Staged(staged) => {
             Ok(Fetched::Staged(fetch.work.record_staged(&fetch.job.job(), staged).await?))
         }

@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 /// Stands for the status of a job that the source does not know yet: it has no word for that.
 const NOT_FOUND: &str = "NOT_FOUND";
 
+/// Stands for the status of a job whose source may not be asked for a while.
+const NOT_ASKED: &str = "NOT_ASKED";
+
 /// What has become of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +58,8 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
         Err(error) if error.error_type() == ErrorType::NotFound => {
             return not_known_yet(context, &job, error).await;
         }
-        status => status?,
+        Err(error) => return not_asked(error),
+        Ok(status) => status,
     };
     tracing::info!(state = ?status.state, native_status = status.native_status, "the source was asked");
 
@@ -93,6 +97,19 @@ async fn not_known_yet(context: &Context, job: &JobRecord, error: Error) -> Resu
         progress: None,
         message: None,
         wait_seconds: Some(settings.poll_seconds.min(settings.listing_lag_seconds).max(1)),
+    })
+}
+
+/// An error that passes at a time that is known is waited for outside: an invocation costs while it waits.
+fn not_asked(error: Error) -> Result<Polled> {
+    let Some(wait_seconds) = error.wait_seconds() else { return Err(error) };
+    tracing::info!(wait_seconds, error = error.line(), "the source cannot be asked yet");
+    Ok(Polled {
+        state: JobState::Running,
+        native_status: NOT_ASKED.to_owned(),
+        progress: None,
+        message: Some(error.line()),
+        wait_seconds: Some(wait_seconds),
     })
 }
 

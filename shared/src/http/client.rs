@@ -20,6 +20,7 @@ use super::redact::{self, Redactor};
 use super::retry::{self, Budget, RetrySettings};
 use crate::clock::Clock;
 use crate::config::HttpSettings;
+use crate::error::Error;
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 5;
@@ -59,6 +60,13 @@ enum Repeats {
     Never,
 }
 
+/// Decides when a request may leave: a limit that its server or its owner has set for all callers together.
+#[async_trait]
+pub trait Gate: Send + Sync + fmt::Debug {
+    /// Returns once one request may leave, or says why none may.
+    async fn pass(&self) -> Result<(), Error>;
+}
+
 /// A call to be made.
 #[derive(Clone)]
 pub struct Request {
@@ -69,6 +77,7 @@ pub struct Request {
     repeats: Repeats,
     patience: Option<Duration>,
     pub(super) authorizer: Option<Arc<dyn Authorizer>>,
+    gate: Option<Arc<dyn Gate>>,
     limit: u64,
 }
 
@@ -108,6 +117,7 @@ impl Request {
             repeats,
             patience: None,
             authorizer: None,
+            gate: None,
             limit: MOST_ANSWER_BYTES,
         }
     }
@@ -178,6 +188,13 @@ impl Request {
     #[must_use]
     pub fn authorized_by(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
         self.authorizer = Some(authorizer);
+        self
+    }
+
+    /// The same call, each try of which passes a gate first. What it waits there is no part of the try's time.
+    #[must_use]
+    pub fn through(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.gate = Some(gate);
         self
     }
 
@@ -400,6 +417,11 @@ impl Client {
         let mut budget = self.budget();
         let mut login = Login::default();
         loop {
+            if let Some(gate) = &request.gate {
+                gate.pass().await.map_err(|held| {
+                    HttpError::new(self.exchange(request, &budget), Failure::HeldBack(Box::new(held)))
+                })?;
+            }
             match self.attempt(request, &mut login).await {
                 Ok((response, body)) => {
                     let exchange = self.exchange(request, &budget);

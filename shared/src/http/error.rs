@@ -179,6 +179,9 @@ pub enum Failure {
     /// No token: where the refresh token is kept cannot be used now, or holds what it should not.
     #[error("no refresh token: {0}")]
     TokenKept(#[source] Box<Error>),
+    /// The request's gate did not let it pass: nothing was sent.
+    #[error("not sent: {0}")]
+    HeldBack(#[source] Box<Error>),
     /// An answer to a download that breaks HTTP's own rules.
     #[error("the download cannot be trusted: {0}")]
     Range(String),
@@ -274,6 +277,12 @@ fn of(size: Option<u64>) -> String {
 
 impl From<HttpError> for Error {
     fn from(error: HttpError) -> Error {
+        // A gate names what it does, and says how long.
+        let HttpError { exchange, failure } = error;
+        let error = match failure {
+            Failure::HeldBack(held) => return *held,
+            failure => HttpError { exchange, failure },
+        };
         // Where a refresh token is kept, errors have their names already.
         if let Failure::Token(inner) = &error.failure
             && let Failure::TokenKept(kept) = &inner.failure
@@ -304,6 +313,7 @@ impl From<HttpError> for Error {
             | Failure::Redirect(_)
             | Failure::Range(_)
             | Failure::TokenKept(_)
+            | Failure::HeldBack(_)
             | Failure::Token(_) => Error::contract_broken,
             Failure::TooLarge { .. } => Error::limit_exceeded,
         };

@@ -14,7 +14,7 @@ pub mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
 
-pub use client::{Answer, Client, Request, Transport};
+pub use client::{Answer, Client, Gate, Request, Transport};
 pub use error::{Exchange, Failure, HttpError};
 pub use policy::{HostPolicy, HostRefused};
 pub use redact::Redactor;

@@ -107,3 +107,37 @@ async fn saml_assertions_and_refresh_tokens_that_are_good_once() {
     assert!(answer["refresh_token"].as_str().is_some_and(|next| next != token));
     assert_eq!(client.ask_token(&form).await.status(), StatusCode::BAD_REQUEST);
 }
+
+/// Switched on, version 1 is as documented: it knows neither `orderBy` nor `onlyData`, and cuts arrays without a word.
+#[tokio::test]
+async fn framework_1_can_be_as_plain_as_documented() {
+    let rest = RestScenario { rows: 100, ..RestScenario::default() };
+    let faults = json!({ "rest": { "plain_framework_1": true, "cut_arrays": true } });
+    let simulator = Simulator::builder()
+        .scenario(Scenario { rest, ..Scenario::default() })
+        .faults(serde_json::from_value(faults).unwrap());
+    let client = Client::of(simulator).await;
+    let query = "orderBy=InvoiceId:asc&limit=100&expand=invoiceLines&onlyData=true";
+    let keys = |page: &Value| -> Vec<u64> {
+        page["items"].as_array().unwrap().iter().map(|row| row["InvoiceId"].as_u64().unwrap()).collect()
+    };
+    let page = json(&client, 1, query).await;
+    assert!(!keys(&page).is_sorted() && page["items"][0]["links"].is_array());
+    let page = json(&client, 2, query).await;
+    assert!(keys(&page).is_sorted() && page["items"][0]["links"].is_null());
+    assert_eq!(page["items"][0]["invoiceLines"].as_array().unwrap().len(), 25);
+}
+
+/// Switched on, rows are where their links say, and not where their keys do.
+#[tokio::test]
+async fn rows_can_be_at_a_hash_of_their_keys() {
+    let faults = json!({ "rest": { "hashed_addresses": true } });
+    let client = Client::of(Simulator::builder().faults(serde_json::from_value(faults).unwrap())).await;
+    let row = json(&client, 4, "orderBy=InvoiceId:asc&limit=1").await["items"][0].clone();
+    let told = row["links"][0]["href"].as_str().unwrap().to_owned();
+    let told = told.strip_prefix(client.simulator.base_url()).unwrap();
+    let lines = ask(&client, 4, &format!("{told}/child/invoiceLines")).await;
+    assert_eq!(lines.status(), StatusCode::OK);
+    let lines = ask(&client, 4, &format!("{INVOICES}/{}/child/invoiceLines", row["InvoiceId"])).await;
+    assert_eq!(lines.status(), StatusCode::NOT_FOUND);
+}

@@ -36,6 +36,7 @@ use crate::check::Finding;
 use crate::clock::Clock;
 use crate::config::FusionConnection;
 use crate::error::{Error, Result};
+use crate::http::HttpError;
 use crate::http::auth::{Authorizer, FixedCredential};
 use crate::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, Window};
 use crate::source::{
@@ -46,6 +47,9 @@ use crate::store::{WorkState, keys};
 
 /// The framework version by which the API's versions are asked for.
 const NEWEST_FRAMEWORK_ASKED: u8 = 4;
+
+/// A file that may need more than this part of an hour's requests is read by itself.
+const LARGE_PART_OF_AN_HOUR: u32 = 16;
 
 /// The namespace of the ids of jobs (RFC 9562, 5.5).
 const JOBS: Uuid = Uuid::from_u128(0x5f3b_0c1e_8a0d_4d0c_9a6c_2f0e_7b1d_4e52);
@@ -136,10 +140,14 @@ impl FusionRestSource {
     /// Proves that REST resources can be asked: the API's versions are listed, which changes nothing. Says what was
     /// seen.
     async fn look(&self) -> Result<String> {
-        let versions = self.pod.url(&[Pillar::default().root(), "resources"]);
-        let versions: Versions = self.api.description(versions, NEWEST_FRAMEWORK_ASKED).await??;
+        let versions = self.versions().await??;
         let names: Vec<_> = versions.items.iter().map(|item| item.version.as_str()).collect();
         Ok(format!("the user is let in, and the API has the versions {}", names.join(", ")))
+    }
+
+    async fn versions(&self) -> Result<Result<Versions, HttpError>> {
+        let versions = self.pod.url(&[Pillar::default().root(), "resources"]);
+        self.api.description(versions, NEWEST_FRAMEWORK_ASKED).await
     }
 
     fn url(&self, export: &FusionRest) -> Url {
@@ -194,7 +202,7 @@ impl FusionRestSource {
         for (flexfield, segments) in shape.flexfields() {
             tracing::info!(flexfield, ?segments, "the resource has a descriptive flexfield");
         }
-        Collection::new(self.url(export), export, shape.key(export)?, order.window)?;
+        self.collection(export, &shape, shape.key(export)?, order.window)?;
         let id = Uuid::new_v5(&JOBS, format!("{}\n{}", self.name, order.run_key).as_bytes()).to_string();
         id.parse().map_err(|error| Error::invalid_event("the run has no usable job id").because(error))
     }
@@ -202,16 +210,33 @@ impl FusionRestSource {
     fn collection(
         &self,
         export: &FusionRest,
+        shape: &Shape,
         key: KeyAttribute,
         window: Option<&Window>,
     ) -> Result<Arc<Collection>> {
-        Ok(Arc::new(Collection::new(self.url(export), export, key, window)?))
+        let collection = Collection::new(self.url(export), export, key, window)?;
+        Ok(Arc::new(collection.with_fields(shape.with_keys_of_children(&export.fields))))
+    }
+
+    /// Whether a file may need so many requests that a few such files are more than an hour has: its children may be
+    /// long, or its pages many.
+    fn may_take_long(&self, export: &FusionRest) -> bool {
+        let has_children = !export.expand.is_empty() || export.fields.iter().any(|field| field.contains('.'));
+        self.api.requests_per_hour().is_some_and(|per_hour| {
+            has_children || export.pages_per_file.saturating_mul(LARGE_PART_OF_AN_HOUR) > per_hour
+        })
     }
 
     /// The key of the row at a distance from the beginning of a range, if there are so many.
-    async fn key_at(&self, collection: &Collection, range: &KeyRange, offset: usize) -> Result<Option<Key>> {
+    async fn key_at(
+        &self,
+        api: &Api,
+        collection: &Collection,
+        range: &KeyRange,
+        offset: usize,
+    ) -> Result<Option<Key>> {
         let broken = |why: &str| Error::contract_broken(format!("reading {}: {why}", collection.name));
-        let page = self.api.page(collection.keys(range, offset, 1), collection.framework).await?;
+        let page = api.page(collection.keys(range, offset, 1), collection.framework).await?;
         let Some(row) = page.items.first() else {
             return match page.has_more {
                 true => Err(broken("a page without rows says that more follow (hasMore)")),
@@ -270,9 +295,18 @@ impl Source for FusionRestSource {
         vec![Finding::of("rest", self.look().await)]
     }
 
+    /// Any answer tells the time: one that lets the user in, or one that refuses a user of another pillar.
     async fn time(&self) -> Result<Option<Timestamp>> {
-        self.look().await?;
-        Ok(self.pod.client.told_time())
+        let versions = self.versions().await?;
+        let told = self.pod.client.told_time();
+        match versions {
+            Ok(_) => Ok(told),
+            Err(error) if error.status().is_some_and(|status| status.is_client_error()) && told.is_some() => {
+                tracing::debug!(%error, "the user may not list the API's versions; the answer tells the time");
+                Ok(told)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn prepare(&self, order: &Order<'_>) -> Result<()> {
@@ -300,9 +334,9 @@ impl Source for FusionRestSource {
     /// otherwise.
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
         let export = resource(&job.export)?;
-        let key = self.shape(export).await?.key(export)?;
-        let collection = self.collection(export, key, job.window.as_ref())?;
-        let has_rows = self.key_at(&collection, &KeyRange::default(), 0).await?.is_some();
+        let shape = self.shape(export).await?;
+        let collection = self.collection(export, &shape, shape.key(export)?, job.window.as_ref())?;
+        let has_rows = self.key_at(&self.api, &collection, &KeyRange::default(), 0).await?.is_some();
         let (state, native_status, message) = match (has_rows, export.allow_empty) {
             (true, _) => (JobState::Succeeded, "READABLE", None),
             (false, true) => (JobState::Empty, "NO_ROWS", None),
@@ -333,15 +367,16 @@ impl Source for FusionRestSource {
     /// hold every row once, whatever happens to rows afterwards.
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         let export = resource(&job.export)?;
-        let key = self.shape(export).await?.key(export)?;
-        let collection = self.collection(export, key, job.window.as_ref())?;
+        let shape = self.shape(export).await?;
+        let collection = self.collection(export, &shape, shape.key(export)?, job.window.as_ref())?;
+        let api = self.api.counting("raise export.pages_per_file, or rest.requests_per_hour");
         // Pages that are asked for together overlap by a row.
         let pages = usize::try_from(export.pages_per_file).unwrap_or(usize::MAX);
         let distance = pages.saturating_mul(MOST_ROWS - 1);
         let mut files = Vec::new();
         let mut range = KeyRange::default();
         loop {
-            let through = self.key_at(&collection, &range, distance).await?;
+            let through = self.key_at(&api, &collection, &range, distance).await?;
             let part = Part {
                 key: collection.key.name.clone(),
                 numeric: collection.key.is_numeric,
@@ -360,13 +395,18 @@ impl Source for FusionRestSource {
     async fn open(&self, job: &JobRecord, file: &OutputFile, _resume: Option<&ResumeAt>) -> Result<Download> {
         let export = resource(&job.export)?;
         let (key, range, rows) = part(file)?;
-        let collection = self.collection(export, key, job.window.as_ref())?;
         let shape = self.shape(export).await?;
-        let walk = Walk::new(Arc::clone(&self.api), Arc::clone(&collection), range, rows);
-        let writer = Arc::new(RowWriter::new(Arc::clone(&self.api), collection, shape));
-        let body = stream::try_unfold((walk, writer), |(mut walk, writer)| async move {
+        let collection = self.collection(export, &shape, key, job.window.as_ref())?;
+        let turn = match self.may_take_long(export) {
+            true => Some(self.api.turn().await?),
+            false => None,
+        };
+        let api = Arc::new(self.api.counting("lower export.pages_per_file, or raise rest.requests_per_hour"));
+        let walk = Walk::new(Arc::clone(&api), Arc::clone(&collection), range, rows);
+        let writer = Arc::new(RowWriter::new(api, collection, shape));
+        let body = stream::try_unfold((walk, writer, turn), |(mut walk, writer, turn)| async move {
             match walk.next().await? {
-                Some(rows) => Ok(Some((Bytes::from(writer.lines(rows).await?), (walk, writer)))),
+                Some(rows) => Ok(Some((Bytes::from(writer.lines(rows).await?), (walk, writer, turn)))),
                 None => Ok(None),
             }
         });

@@ -24,6 +24,12 @@ pub struct RestFaults {
     pub repeated_rows: bool,
     /// Answers are written for people, over many lines.
     pub pretty: bool,
+    /// Before framework version 3 the array of a child has no more than 25 rows, and nothing says that there are more.
+    pub cut_arrays: bool,
+    /// Framework version 1 knows neither `orderBy` nor `onlyData`, as documented; otherwise it takes both.
+    pub plain_framework_1: bool,
+    /// Rows are at a hash of their keys, as workers are: only links tell where.
+    pub hashed_addresses: bool,
     /// So many pages are redirected to a login page at another host, as where Basic is not allowed.
     pub login_redirect: Times,
     /// What others do to the rows after each page.

@@ -68,7 +68,7 @@ async fn serve(
 ) -> Result<Response, Ended> {
     let faults = world.faults().rest;
     let framework = framework(&headers);
-    let target = target(&world, &path);
+    let target = target(&world, &path, faults.hashed_addresses);
     let is_description = matches!(target, Target::Description(_));
     let outage = if is_description { &faults.describe_outage } else { &faults.outage };
     let endpoint = if is_description { "rest.describe" } else { "rest.page" };
@@ -106,6 +106,10 @@ async fn serve(
                 Err(why) => return Ok(refusal(framework, StatusCode::BAD_REQUEST, &why)),
             };
             let listing = page::of_rows(&ask, parent.children(kind));
+            let now = world.clock.now();
+            if let (Some(resource), true) = (resource_of(&path), faults.churn != Churn::default()) {
+                world.change(|state| state.rest.churn(&world.scenario.rest, resource, faults.churn, now))?;
+            }
             Ok(collection(&world, &uri, &ask, &listing, &faults))
         }
     }
@@ -122,7 +126,7 @@ fn framework(headers: &HeaderMap) -> u8 {
     asked.unwrap_or(1)
 }
 
-fn target(world: &World, path: &str) -> Target {
+fn target(world: &World, path: &str, is_hashed: bool) -> Target {
     let segments: Vec<&str> = path.split('/').collect();
     let (segments, is_description) = match segments.split_last() {
         Some((&"describe", rest)) => (rest, true),
@@ -137,12 +141,12 @@ fn target(world: &World, path: &str) -> Target {
     let mut row: Option<Option<Row>> = None;
     while let [id, "child", child, more @ ..] = rest {
         let found = match row {
-            None => resource.place(id).and_then(|place| {
-                world.store.read(|state| state.rest.row(&world.scenario.rest, resource, place))
-            }),
-            Some(parent) => {
-                parent.and_then(|parent| parent.children(kind).into_iter().find(|row| row.key() == *id))
+            None => {
+                world.store.read(|state| state.rest.row_at(&world.scenario.rest, resource, id, is_hashed))
             }
+            Some(parent) => parent.and_then(|parent| {
+                parent.children(kind).into_iter().find(|row| row.address(is_hashed) == *id)
+            }),
         };
         let Some(next) = kind.child(child) else { return Target::Nothing };
         (kind, row, rest) = (next, Some(found), more);
@@ -153,6 +157,11 @@ fn target(world: &World, path: &str) -> Target {
         (true, false, None) => Target::Resource(resource),
         (true, false, Some(parent)) => Target::Children(kind, parent),
     }
+}
+
+/// The resource whose rows' children a path names.
+fn resource_of(path: &str) -> Option<Resource> {
+    Resource::named(path.split('/').next()?)
 }
 
 fn answer(content_type: &'static str, body: String) -> Response {

@@ -90,7 +90,12 @@ impl Ask {
         framework: u8,
         faults: &RestFaults,
     ) -> Result<Self, String> {
-        let text = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+        let is_unknown =
+            |name: &str| faults.plain_framework_1 && framework == 1 && matches!(name, "orderBy" | "onlyData");
+        let text = |name: &str| match is_unknown(name) {
+            true => "",
+            false => query.get(name).map(String::as_str).unwrap_or_default(),
+        };
         let number = |name: &str, default: usize| match text(name) {
             "" => Ok(default),
             text => text.parse().map_err(|_| format!("URL request parameter {name} is no number.")),
@@ -250,14 +255,16 @@ fn text(row: &Row, kind: Kind, path: &str, ask: &Ask, address: Option<&str>, fau
         let below =
             if path.is_empty() { child.name().to_owned() } else { format!("{path}.{}", child.name()) };
         if ask.view.has_child(&below) {
-            let own = address.map(|address| format!("{address}/{}/child/{}", row.key(), child.name()));
+            let own = address.map(|address| {
+                format!("{address}/{}/child/{}", row.address(faults.hashed_addresses), child.name())
+            });
             members.push(children(row, *child, &below, ask, own.as_deref(), faults));
         }
     }
     if let Some(address) = address.filter(|_| !ask.view.only_data) {
         members.push(format!(
             "\"links\":[{{\"rel\":\"self\",\"href\":\"{address}/{}\",\"name\":\"{}\",\"kind\":\"item\"}}]",
-            row.key(),
+            row.address(faults.hashed_addresses),
             kind.name()
         ));
     }
@@ -277,7 +284,8 @@ fn children(
     faults: &RestFaults,
 ) -> String {
     let rows = row.children(kind);
-    let shown = if ask.framework < 3 { rows.len() } else { DEFAULT_ROWS.min(rows.len()) };
+    let is_whole = ask.framework < 3 && !faults.cut_arrays;
+    let shown = if is_whole { rows.len() } else { DEFAULT_ROWS.min(rows.len()) };
     let texts: Vec<String> =
         rows.iter().take(shown).map(|row| text(row, kind, path, ask, address, faults)).collect();
     let name = kind.name();

@@ -210,6 +210,14 @@ impl Row {
         }
     }
 
+    /// The segment of its URL.
+    pub(super) fn address(&self, is_hashed: bool) -> String {
+        match is_hashed {
+            true => format!("0002{:016X}", mixed(self.number)),
+            false => self.key(),
+        }
+    }
+
     pub(super) fn updated_at(&self) -> Timestamp {
         self.updated_at
     }

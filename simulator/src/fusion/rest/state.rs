@@ -61,6 +61,23 @@ impl RestState {
         }
     }
 
+    /// The row at an address, as it is now.
+    pub(super) fn row_at(
+        &self,
+        scenario: &RestScenario,
+        resource: Resource,
+        address: &str,
+        is_hashed: bool,
+    ) -> Option<Row> {
+        match is_hashed {
+            true => self
+                .places(scenario, resource, 0)
+                .filter_map(|place| self.row(scenario, resource, place))
+                .find(|row| row.address(true) == address),
+            false => self.row(scenario, resource, resource.place(address)?),
+        }
+    }
+
     /// The places that may have rows, from one on.
     pub(super) fn places(
         &self,

@@ -3,16 +3,21 @@
 //! Requests are reserved in blocks, so that the record of them is written once a block. A block is good for a few
 //! minutes and counts for an hour beyond them: however its requests are spread, no hour sees more than are allowed.
 //! What a process does not use of its last block is lost.
+//!
+//! What counts is what leaves: each try of a call, and not the call. Where the next block is a moment away it is waited
+//! for; otherwise an error says how long it takes, as nobody should pay for an invocation that waits for an hour.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{AskAgain, Error, Result};
+use crate::http::Gate;
 use crate::store::WorkState;
 
 /// How many requests are reserved at once.
@@ -25,6 +30,9 @@ const COUNTS_FOR: SignedDuration = SignedDuration::from_mins(65);
 const TRIES: usize = 50;
 /// How long is waited before a record that others have just changed is read again.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest that a request waits here for others to stop counting.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// `budgets/<connection>.json`
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -75,22 +83,13 @@ impl Budget {
         Self { work, key, per_hour, clock, held: Mutex::default() }
     }
 
-    /// Takes one request; waits by the clock until there is one.
-    pub(super) async fn take(&self) -> Result<()> {
-        if self.per_hour == 0 {
-            return Ok(());
-        }
-        // Who waits for a block holds the lock, so that callers behind it do not reserve one each.
-        let mut held = self.held.lock().await;
-        if held.left == 0 || self.clock.now() >= held.until {
-            *held = self.reserve().await?;
-        }
-        held.left = held.left.saturating_sub(1);
-        Ok(())
+    /// How many requests there are in an hour; none where there is no limit.
+    pub(super) fn per_hour(&self) -> Option<u32> {
+        (self.per_hour > 0).then_some(self.per_hour)
     }
 
     async fn reserve(&self) -> Result<Held> {
-        let mut tries = 0;
+        let (mut tries, mut waited) = (0, Duration::ZERO);
         loop {
             let found = self.work.shared_document::<Record>(&self.key).await?;
             let (mut record, etag) =
@@ -100,7 +99,12 @@ impl Budget {
             let spent: u32 = record.blocks.iter().map(|block| block.requests).fold(0, u32::saturating_add);
             let requests = self.per_hour.saturating_sub(spent).min(BLOCK);
             if requests == 0 {
-                self.wait_for_one(&record, now).await;
+                let wait = next_free(&record, now);
+                waited = waited.saturating_add(wait);
+                if waited > LONGEST_WAIT {
+                    return Err(self.spent(wait));
+                }
+                self.clock.sleep(wait).await;
                 continue;
             }
             record.blocks.push(Block { reserved_at: now, requests });
@@ -118,14 +122,36 @@ impl Budget {
         }
     }
 
-    async fn wait_for_one(&self, record: &Record, now: Timestamp) {
-        let free_at = record.blocks.iter().map(Block::counts_until).min().unwrap_or(now);
-        let wait = Duration::try_from(free_at.duration_since(now)).unwrap_or_default().max(PAUSE);
+    fn spent(&self, wait: Duration) -> Error {
         tracing::warn!(
             per_hour = self.per_hour,
             wait_seconds = wait.as_secs(),
-            "the connection's requests of this hour are spent (rest.requests_per_hour): waiting"
+            "the connection's requests of this hour are spent (rest.requests_per_hour)"
         );
-        self.clock.sleep(wait).await;
+        let message = format!("the {} requests of rest.requests_per_hour are spent", self.per_hour);
+        Error::throttled(message).because(AskAgain { after: wait })
+    }
+}
+
+/// How long it is until the oldest block counts no more.
+fn next_free(record: &Record, now: Timestamp) -> Duration {
+    let free_at = record.blocks.iter().map(Block::counts_until).min().unwrap_or(now);
+    Duration::try_from(free_at.duration_since(now)).unwrap_or_default().max(PAUSE)
+}
+
+#[async_trait]
+impl Gate for Budget {
+    /// Takes one request. `Throttled` says how long it takes until there is one.
+    async fn pass(&self) -> Result<()> {
+        if self.per_hour == 0 {
+            return Ok(());
+        }
+        // Who waits for a block holds the lock, so that callers behind it do not reserve one each.
+        let mut held = self.held.lock().await;
+        if held.left == 0 || self.clock.now() >= held.until {
+            *held = self.reserve().await?;
+        }
+        held.left = held.left.saturating_sub(1);
+        Ok(())
     }
 }

@@ -15,6 +15,11 @@ const OFFERED: usize = 3;
 /// What marks a child as a descriptive flexfield.
 const FLEXFIELD_CONTEXT: &str = "__FLEX_Context";
 
+/// What `expand` takes besides children: the meanings of lookup codes.
+const LOOKUPS: &str = "lookups";
+/// How many rows of a child come with its parent, where the description does not say.
+const USUAL_RANGE: usize = 25;
+
 /// The answer to `describe`: resources by name.
 #[derive(Debug, Deserialize)]
 pub(super) struct Described {
@@ -47,6 +52,9 @@ struct Attribute {
 struct CollectionShape {
     #[serde(default)]
     finders: Vec<FinderShape>,
+    /// How many rows come where nobody says how many.
+    #[serde(default, rename = "rangeSize")]
+    range_size: Option<usize>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -92,12 +100,42 @@ impl Shape {
         self.children.as_ref()?.get(name)
     }
 
+    /// How many rows of it come with a parent, at most, where nobody says how many.
+    pub(super) fn range_size(&self) -> usize {
+        let told = self.collection.as_ref().and_then(|collection| collection.range_size);
+        told.filter(|rows| *rows > 0).unwrap_or(USUAL_RANGE)
+    }
+
+    /// Whether rows have a field of this name.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.attribute(field).is_some()
+    }
+
     /// The key that the resource itself names, where it is one attribute.
     pub(super) fn own_key(&self) -> Option<KeyAttribute> {
         match self.primary_key() {
             [attribute] => Some(KeyAttribute::of(self.attribute(&attribute.name).unwrap_or(attribute))),
             _ => None,
         }
+    }
+
+    /// The fields that are asked for, led by the keys of all children on the way to them: a child with more rows than
+    /// come with its parent is read by its key, and all rows of a child are to have the same fields.
+    pub(super) fn with_keys_of_children(&self, fields: &[String]) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for field in fields {
+            let (mut shape, mut path) = (self, String::new());
+            let (children, _) = field.rsplit_once('.').unwrap_or_default();
+            for name in children.split('.').filter(|name| !name.is_empty()) {
+                let Some(child) = shape.child(name) else { break };
+                (shape, path) = (child, format!("{path}{name}."));
+                let key = child.own_key().map(|key| format!("{path}{}", key.name));
+                all.extend(key.filter(|key| !all.contains(key)));
+            }
+        }
+        let named: Vec<String> = fields.iter().filter(|field| !all.contains(field)).cloned().collect();
+        all.extend(named);
+        all
     }
 
     fn primary_key(&self) -> &[Attribute] {
@@ -172,6 +210,10 @@ impl Shape {
 
     fn check_path(&self, resource: &str, path: &str) -> Result<()> {
         let (child, rest) = path.split_once('.').map_or((path, None), |(child, rest)| (child, Some(rest)));
+        // What codes mean comes by a name that is no child's, and that no description has.
+        if path == LOOKUPS {
+            return Ok(());
+        }
         match (&self.children, self.child(child), rest) {
             (None, _, _) | (Some(_), Some(_), None) => Ok(()),
             (Some(_), Some(shape), Some(rest)) => shape.check_path(&format!("{resource}.{child}"), rest),
@@ -196,6 +238,11 @@ impl Shape {
         let attribute = self
             .attribute(field)
             .ok_or_else(|| self.unknown("incremental.field", resource, field, " to tell a row's time by"))?;
+        if !attribute.queryable {
+            return Err(Error::invalid_event(format!(
+                "export.incremental.field: {resource} cannot be queried by {field}: name a field that can"
+            )));
+        }
         match attribute.kind.as_str() {
             "datetime" | "timestamp" => Ok(()),
             kind => Err(Error::invalid_event(format!(
@@ -260,6 +307,7 @@ mod tests {
                 { "name": "InvoiceNumber", "type": "string" },
                 { "name": "InvoiceDate", "type": "date" },
                 { "name": "Blob", "type": "attachment", "queryable": false },
+                { "name": "ComputedAt", "type": "datetime", "queryable": false },
                 { "name": "LastUpdateDate", "type": "datetime" },
             ],
             "collection": { "finders": [
@@ -267,7 +315,13 @@ mod tests {
                 { "name": "ByStatus", "attributes": [] },
             ] },
             "children": {
-                "invoiceLines": { "attributes": [{ "name": "LineNumber", "type": "integer" }], "children": {} },
+                "invoiceLines": {
+                    "attributes": [{ "name": "LineNumber", "type": "integer" }],
+                    "collection": { "rangeSize": 10, "finders": [
+                        { "name": "PrimaryKey", "attributes": [{ "name": "LineNumber" }] },
+                    ] },
+                    "children": {},
+                },
                 "invoiceDff": { "attributes": [{ "name": "__FLEX_Context" }, { "name": "costCentre" }] },
             },
         } } });
@@ -330,6 +384,58 @@ mod tests {
         assert!(said.contains("InvoiceDate of invoices is a date"), "{said}");
         let said = refusal(json!({ "incremental": { "field": "LastUpdated" } }));
         assert!(said.contains("did you mean LastUpdateDate"), "{said}");
+    }
+
+    /// An increment asks by its field, so the field must be one that can be asked by.
+    #[test]
+    fn increments_need_a_field_that_can_be_queried() {
+        let said = refusal(json!({ "incremental": { "field": "ComputedAt" } }));
+        assert!(
+            said.contains("export.incremental.field: invoices cannot be queried by ComputedAt"),
+            "{said}"
+        );
+    }
+
+    /// Trap: the meanings of codes are expanded by a name that is no child's.
+    #[test]
+    fn lookups_can_be_expanded_though_no_description_has_them() {
+        invoices().check(&rest(json!({ "expand": ["lookups"] })), None).unwrap();
+        let said = refusal(json!({ "expand": ["lookup"] }));
+        assert!(said.contains("no child lookup"), "{said}");
+    }
+
+    /// A child's rows have its key whether or not it is asked for: by it further rows are read.
+    #[test]
+    fn the_keys_of_children_are_among_the_fields() {
+        let with_keys = |fields: &[&str]| {
+            let fields: Vec<_> = fields.iter().map(|field| (*field).to_owned()).collect();
+            invoices().with_keys_of_children(&fields)
+        };
+        assert_eq!(with_keys(&[]), [""; 0]);
+        assert_eq!(with_keys(&["InvoiceNumber"]), ["InvoiceNumber"]);
+        assert_eq!(
+            with_keys(&[
+                "InvoiceNumber",
+                "invoiceLines.Amount",
+                "invoiceDff.costCentre",
+                "invoiceLines.taxes.Rate"
+            ]),
+            [
+                "invoiceLines.LineNumber",
+                "InvoiceNumber",
+                "invoiceLines.Amount",
+                "invoiceDff.costCentre",
+                "invoiceLines.taxes.Rate"
+            ]
+        );
+        assert_eq!(with_keys(&["invoiceLines.LineNumber"]), ["invoiceLines.LineNumber"]);
+    }
+
+    /// How many rows of a child come unasked is what it says, or what is usual.
+    #[test]
+    fn the_usual_number_of_rows_is_what_the_description_says() {
+        assert_eq!(invoices().child("invoiceLines").unwrap().range_size(), 10);
+        assert_eq!(invoices().child("invoiceDff").unwrap().range_size(), 25);
     }
 
     /// The key that the resource names is taken; one of several fields must be replaced by one that is unique.

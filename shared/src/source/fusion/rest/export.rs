@@ -158,6 +158,9 @@ impl FusionRest {
         if !self.expand.iter().all(|child| is_path(child)) {
             return refuse("expand", "must be names of children, or child.grandchild");
         }
+        if self.expand.iter().any(|path| path.split('.').any(|child| child == "all")) {
+            return refuse("expand", "has all: name the children, so that each can be read to its end");
+        }
         if !self.key.as_deref().is_none_or(is_name) {
             return refuse("key", "must be the name of a field");
         }
@@ -294,6 +297,8 @@ pub(super) mod tests {
             ("pages_per_file", json!({ "pages_per_file": 0 })),
             ("fields", json!({ "fields": ["InvoiceId,Other"] })),
             ("expand", json!({ "expand": ["all&limit=1"] })),
+            ("expand", json!({ "expand": ["all"] })),
+            ("expand", json!({ "expand": ["invoiceLines.all"] })),
             ("key", json!({ "key": "a b" })),
             ("incremental.field", json!({ "incremental": { "field": "a > b" } })),
             ("q", json!({ "q": " " })),

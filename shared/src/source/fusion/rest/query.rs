@@ -101,7 +101,7 @@ pub(super) struct Collection {
     pub(super) framework: u8,
     pub(super) key: KeyAttribute,
     pub(super) only_data: bool,
-    fields: Vec<String>,
+    pub(super) fields: Vec<String>,
     pub(super) expand: Vec<String>,
     q: Option<String>,
     finder: Option<Finder>,
@@ -133,6 +133,11 @@ impl Collection {
         };
         collection.check_example()?;
         Ok(collection)
+    }
+
+    /// The same collection, whose rows are asked for with these fields.
+    pub(super) fn with_fields(self, fields: Vec<String>) -> Self {
+        Self { fields, ..self }
     }
 
     /// All rows of a child of one of this collection's rows.
@@ -188,6 +193,17 @@ impl Collection {
     /// The keys alone.
     pub(super) fn keys(&self, range: &KeyRange, offset: usize, limit: usize) -> Url {
         self.ask(range, offset, limit, Some(self.key.name.clone()), false)
+    }
+
+    /// The row of a key, whatever else the rows must satisfy: its key alone, and where it is.
+    pub(super) fn one(&self, key: &Key) -> Url {
+        let mut query = Query::default();
+        let condition = format!("= {}", key.literal());
+        let bounds = [(self.key.name.as_str(), vec![condition])];
+        query.add("limit", "1");
+        query.add("q", &self.conditions(None, &bounds));
+        query.add("fields", &self.key.name);
+        query.of(&self.url)
     }
 
     fn ask(
@@ -255,11 +271,15 @@ impl Collection {
             bounds.push((&window.field, times.into_iter().flatten().collect()));
         }
         bounds.retain(|(_, conditions)| !conditions.is_empty());
-        let text = match self.framework < ROW_MATCH_SINCE {
-            true => by_example(self.q.as_deref(), &bounds),
-            false => row_match(self.q.as_deref(), &bounds),
-        };
+        let text = self.conditions(self.q.as_deref(), &bounds);
         (!text.is_empty()).then_some(text)
+    }
+
+    fn conditions(&self, user: Option<&str>, bounds: &[(&str, Vec<String>)]) -> String {
+        match self.framework < ROW_MATCH_SINCE {
+            true => by_example(user, bounds),
+            false => row_match(user, bounds),
+        }
     }
 }
 
@@ -423,6 +443,37 @@ mod tests {
             json!({ "finder": { "name": "ByStatus", "variables": { "Status": "OPEN", "Type": "X" } } });
         let asked = asked(export, &numeric(), &KeyRange::default(), None);
         assert_eq!(asked["finder"], "ByStatus;Status=OPEN,Type=X");
+        assert!(!asked.contains_key("q"));
+    }
+
+    /// Trap: a finder does not stand in the way of the keys, nor of a `q` of the export's own.
+    #[test]
+    fn a_finder_goes_with_conditions() {
+        for (framework, q) in
+            [(1, "Type=X;InvoiceId> 5 and <= 10"), (4, "(Type=X) and InvoiceId > 5 and InvoiceId <= 10")]
+        {
+            let finder = json!({ "name": "ByStatus", "variables": { "Status": "OPEN" } });
+            let export = json!({ "framework_version": framework, "finder": finder, "q": "Type=X" });
+            let asked = asked(export, &numeric(), &range(), None);
+            assert_eq!((asked["finder"].as_str(), asked["q"].as_str()), ("ByStatus;Status=OPEN", q));
+        }
+    }
+
+    /// One row is asked for by its key alone, whether or not it is in the window still, and with its links.
+    #[test]
+    fn one_row_is_asked_for_by_its_key() {
+        let url = Url::parse("https://pod.example.com/").unwrap();
+        for (framework, key, q) in [
+            (1, Key::Number(5), "InvoiceId= 5"),
+            (4, Key::Number(5), "InvoiceId = 5"),
+            (4, Key::Text("O'B".to_owned()), "InvoiceId = 'O''B'"),
+        ] {
+            let export = rest(json!({ "framework_version": framework, "q": "Status=OPEN" }));
+            let collection = Collection::new(url.clone(), &export, numeric(), Some(&window())).unwrap();
+            let asked: BTreeMap<String, String> = collection.one(&key).query_pairs().into_owned().collect();
+            assert_eq!((asked["q"].as_str(), asked["fields"].as_str()), (q, "InvoiceId"));
+            assert!(!asked.contains_key("onlyData"));
+        }
     }
 
     /// Keys that are numbers compare as numbers, however they are written.

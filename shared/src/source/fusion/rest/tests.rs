@@ -61,6 +61,11 @@ impl TestPod {
         Ok(String::from_utf8(bytes.concat()).unwrap())
     }
 
+    /// The limits of the pages that were asked for.
+    fn limits(&self) -> Vec<usize> {
+        self.asked().iter().map(|seen| seen.query()["limit"].parse().unwrap()).collect()
+    }
+
     fn asked(&self) -> Vec<Seen> {
         self.server.seen().into_iter().filter(|seen| !seen.path().ends_with("/describe")).collect()
     }
@@ -240,6 +245,231 @@ async fn a_child_that_has_more_is_read_from_its_beginning() {
         let children: Vec<_> = pod.asked().into_iter().filter(|seen| seen.path() != INVOICES).collect();
         assert_eq!(children.first().map(Seen::path), asked_at, "{parent}");
         assert!(children.iter().all(|seen| seen.query()["orderBy"] == "LineId:asc"), "{parent}");
+    }
+}
+
+/// Trap: an array says not whether it is whole. One with as many rows as come unasked may have been cut.
+#[tokio::test]
+async fn an_array_that_may_have_been_cut_is_read_anew() {
+    let lines = |keys: std::ops::RangeInclusive<u32>| -> String {
+        keys.map(|key| format!("{{\"LineId\":{key}}}")).collect::<Vec<_>>().join(",")
+    };
+    for (there, came, is_read) in [(24, 24, false), (30, 25, true), (25, 25, true), (60, 60, true)] {
+        let pod = TestPod::start(move |seen| match seen.path() == INVOICES {
+            true => page(&format!("{{\"InvoiceId\":7,\"invoiceLines\":[{}]}}", lines(1..=came)), false),
+            false => page(&lines(1..=there), false),
+        })
+        .await;
+        let export = json!({ "framework_version": 2, "expand": ["invoiceLines"] });
+        let read = pod.read(export, None, None, None).await.unwrap();
+        assert_eq!(read, format!("{{\"InvoiceId\":7,\"invoiceLines\":[{}]}}\n", lines(1..=there)));
+        assert_eq!(pod.asked().iter().any(|seen| seen.path() != INVOICES), is_read, "{came} of {there}");
+    }
+}
+
+/// Promise 5: a child that does not say whether it is whole, and cannot be read anew, is an error.
+#[tokio::test]
+async fn a_child_that_says_not_whether_it_is_whole_is_an_error() {
+    for (child, said) in [
+        (
+            r#"{"items":[{"LineId":1}],"count":1}"#,
+            "the child invoiceLines is no collection: missing field `hasMore`",
+        ),
+        (r#"{"items":[{"LineId":1}],"hasMore":"no"}"#, "the child invoiceLines is no collection"),
+    ] {
+        let row = format!("{{\"InvoiceId\":7,\"invoiceLines\":{child}}}");
+        let pod = TestPod::start(move |_| page(&row, false)).await;
+        let error = pod.read(json!({ "expand": ["invoiceLines"] }), None, None, None).await.unwrap_err();
+        assert_eq!(error.error_type().name(), "ContractBroken", "{}", error.line());
+        assert!(error.line().contains(said), "{}", error.line());
+    }
+}
+
+/// A row that was deleted between its page and the reading of its long child is left out; one that is still there and
+/// whose child cannot be found is an error.
+#[tokio::test]
+async fn a_parent_that_has_gone_is_left_out() {
+    const ROWS: &str = r#"{"InvoiceId":6,"invoiceLines":[]},{LINKS"InvoiceId":7,"invoiceLines":{"items":[],"hasMore":true}},{"InvoiceId":8,"invoiceLines":[]}"#;
+    const LINKS: &str = r#""links":[{"rel":"self","href":"BASE/elsewhere/77"}],"#;
+    for status in [404, 410] {
+        for (links, is_there) in [("", false), (LINKS, false), ("", true), (LINKS, true)] {
+            let base: Arc<StdMutex<String>> = Arc::default();
+            let known = Arc::clone(&base);
+            let pod = TestPod::start(move |seen| {
+                let has_gone = !is_there;
+                let asks_for_one = seen.query().get("q").is_some_and(|q| q == "InvoiceId = 7");
+                match (seen.path() == INVOICES, asks_for_one) {
+                    (true, true) if has_gone => page("", false),
+                    (true, true) => page(r#"{"InvoiceId":7}"#, false),
+                    (true, false) => {
+                        page(&ROWS.replace("LINKS", &links.replace("BASE", &known.lock().unwrap())), false)
+                    }
+                    (false, _) => Reply::status(status),
+                }
+            })
+            .await;
+            *base.lock().unwrap() = pod.server.url("").as_str().trim_end_matches('/').to_owned();
+            let read = pod.read(json!({ "expand": ["invoiceLines"] }), None, None, None).await;
+            match is_there {
+                false => assert_eq!(keys_of(&read.unwrap()), [6, 8], "{status} {links}"),
+                true => assert_eq!(read.unwrap_err().error_type().name(), "NotFound", "{status} {links}"),
+            }
+        }
+    }
+}
+
+/// Trap: the key of a worker is not where it is. The child's own link comes first, then the row's, which is asked for
+/// where it did not come; the key is what is left.
+#[tokio::test]
+async fn a_long_child_is_where_links_say() {
+    const SELF: &str = r#"[{"rel":"self","href":"BASE/hcm/0002AB"}]"#;
+    const OWN: &str = r#"[{"rel":"self","href":"BASE/hcm/0002AB/child/ofItsOwn?limit=25"}]"#;
+    let by_key = format!("{INVOICES}/7/child/invoiceLines");
+    for (nested, row, asked_anew, at) in [
+        (OWN, SELF, "[]", "/hcm/0002AB/child/ofItsOwn"),
+        ("[]", SELF, "[]", "/hcm/0002AB/child/invoiceLines"),
+        ("[]", "[]", SELF, "/hcm/0002AB/child/invoiceLines"),
+        ("[]", "[]", r#"[{"rel":"self","href":"https://evil.example.com/7"}]"#, &by_key),
+        ("[]", "[]", "[]", &by_key),
+    ] {
+        let base: Arc<StdMutex<String>> = Arc::default();
+        let known = Arc::clone(&base);
+        let pod = TestPod::start(move |seen| {
+            let row = match (seen.path() == INVOICES, seen.query().contains_key("onlyData")) {
+                (true, true) => format!(
+                    r#"{{"InvoiceId":7,"invoiceLines":{{"items":[],"hasMore":true,"links":{nested}}},"links":{row}}}"#
+                ),
+                (true, false) => format!(r#"{{"InvoiceId":7,"links":{asked_anew}}}"#),
+                (false, _) => r#"{"LineId":1}"#.to_owned(),
+            };
+            page(&row.replace("BASE", &known.lock().unwrap()), false)
+        })
+        .await;
+        *base.lock().unwrap() = pod.server.url("").as_str().trim_end_matches('/').to_owned();
+        let read = pod.read(json!({ "expand": ["invoiceLines"] }), None, None, None).await.unwrap();
+        assert_eq!(read, "{\"InvoiceId\":7,\"invoiceLines\":[{\"LineId\":1}]}\n");
+        let asked = pod.asked();
+        assert_eq!(asked.last().map(Seen::path), Some(at), "{nested} {row} {asked_anew}");
+        let wants_links = nested == "[]" && row == "[]";
+        assert_eq!(asked.len(), if wants_links { 3 } else { 2 }, "{nested} {row} {asked_anew}");
+    }
+}
+
+/// Once a row was seen to be where its key says, no other is asked where it is.
+#[tokio::test]
+async fn where_rows_are_is_asked_for_once_where_keys_say_it() {
+    let rows: Vec<_> = (1..=20)
+        .map(|key| format!(r#"{{"InvoiceId":{key},"invoiceLines":{{"items":[],"hasMore":true}}}}"#))
+        .collect();
+    let pod =
+        TestPod::start(move |seen| match (seen.path() == INVOICES, seen.query().contains_key("onlyData")) {
+            (true, true) => page(&rows.join(","), false),
+            (true, false) => page(r#"{"InvoiceId":1}"#, false),
+            (false, _) => page(r#"{"LineId":1}"#, false),
+        })
+        .await;
+    pod.read(json!({ "expand": ["invoiceLines"] }), None, None, None).await.unwrap();
+    let of_rows = pod.asked().iter().filter(|seen| !seen.query().contains_key("onlyData")).count();
+    // Those that are looked at together cannot know of each other.
+    assert!((1..=3).contains(&of_rows), "{of_rows}");
+}
+
+/// Trap: a page may be short for no reason. One that is does not make all others short.
+#[tokio::test]
+async fn one_short_page_does_not_make_all_others_short() {
+    let pod = TestPod::start(|seen| {
+        let keys: Vec<_> = (1..=3000).collect();
+        match seen.query().contains_key("q") {
+            true => page_of(&keys, seen),
+            false => page(r#"{"InvoiceId":1},{"InvoiceId":2},{"InvoiceId":3}"#, true),
+        }
+    })
+    .await;
+    let read = pod.read(json!({}), None, None, None).await.unwrap();
+    assert_eq!(keys_of(&read), (1..=3000).collect::<Vec<_>>());
+    let limits = pod.limits();
+    assert!(limits.len() < 20, "{limits:?}");
+}
+
+/// Trap: a query that takes too long ends in 500 or 504. It is asked for less at once, though not for ever less.
+#[tokio::test]
+async fn pages_that_take_too_long_are_made_smaller() {
+    for status in [500, 504] {
+        let pod = TestPod::start(move |seen| match seen.query()["limit"].parse::<usize>().unwrap() > 100 {
+            true => Reply::status(status),
+            false => page_of(&(1..=300).collect::<Vec<_>>(), seen),
+        })
+        .await;
+        let read = pod.read(json!({}), None, None, None).await.unwrap();
+        assert_eq!(keys_of(&read), (1..=300).collect::<Vec<_>>());
+        let pod = TestPod::start(move |_| Reply::status(status)).await;
+        let error = pod.read(json!({}), None, None, None).await.unwrap_err();
+        assert_eq!(error.error_type().name(), "SourceUnavailable", "{}", error.line());
+        assert_eq!(pod.limits().into_iter().min(), Some(62));
+    }
+    let pod = TestPod::start(|_| Reply::status(503)).await;
+    pod.read(json!({}), None, None, None).await.unwrap_err();
+    assert_eq!(
+        pod.limits().into_iter().min(),
+        Some(MOST_ROWS),
+        "a source that is down is not asked for less"
+    );
+}
+
+/// Promise 6: a row that no page can hold is an error by name.
+#[tokio::test]
+async fn a_row_that_is_too_large_is_an_error() {
+    let text = "x".repeat(9 << 20);
+    let pod = TestPod::start(move |_| page(&format!("{{\"InvoiceId\":1,\"A\":\"{text}\"}}"), false)).await;
+    let error = pod.read(json!({}), None, None, None).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "LimitExceeded", "{}", error.line());
+    assert_eq!(pod.limits().last(), Some(&1));
+}
+
+/// Trap: framework version 1 gives links whatever is asked for. They are left out where they are not wanted.
+#[tokio::test]
+async fn links_that_are_not_wanted_are_left_out() {
+    const ROW: &str = r#"{"InvoiceId":1,"A":"the \"links\"","links":[{"rel":"self","href":"/x"}],"B":1.50}"#;
+    let pod = TestPod::start(|_| page(ROW, false)).await;
+    let read = pod.read(json!({ "framework_version": 1 }), None, None, None).await.unwrap();
+    assert_eq!(read, "{\"InvoiceId\":1,\"A\":\"the \\\"links\\\"\",\"B\":1.50}\n");
+    let wanted = json!({ "framework_version": 1, "only_data": false });
+    assert_eq!(pod.read(wanted, None, None, None).await.unwrap(), format!("{ROW}\n"));
+}
+
+/// Each pillar has a base path of its own, and a version may be called the latest.
+#[tokio::test]
+async fn each_pillar_and_version_is_where_the_documentation_has_it() {
+    for (export, path) in [
+        (json!({}), "/fscmRestApi/resources/11.13.18.05/invoices"),
+        (json!({ "pillar": "hcm", "version": "latest" }), "/hcmRestApi/resources/latest/invoices"),
+        (json!({ "pillar": "crm" }), "/crmRestApi/resources/11.13.18.05/invoices"),
+        (json!({ "pillar": "common", "version": "latest" }), "/commonRestApi/resources/latest/invoices"),
+    ] {
+        let pod = TestPod::start(|_| page(r#"{"InvoiceId":1}"#, false)).await;
+        pod.read(export, None, None, None).await.unwrap();
+        let asked: Vec<_> = pod.server.seen().iter().map(|seen| seen.path().to_owned()).collect();
+        assert_eq!(asked, [format!("{path}/describe"), path.to_owned()]);
+    }
+}
+
+/// A user of another pillar may not list the versions of this one: the refusal tells the time as well. One that tells
+/// none is an error, and so is a server that cannot say.
+#[tokio::test]
+async fn a_refusal_tells_the_time() {
+    const DATE: &str = "Sat, 21 Nov 2026 06:00:00 GMT";
+    let told = Some("2026-11-21T06:00:00Z".parse().unwrap());
+    for (reply, outcome) in [
+        (Reply::json(json!({ "items": [] })).header("Date", DATE), Ok(told)),
+        (Reply::status(403).header("Date", DATE), Ok(told)),
+        (Reply::status(404).header("Date", DATE), Ok(told)),
+        (Reply::status(403), Err("AuthRejected")),
+        (Reply::status(503).header("Date", DATE), Err("SourceUnavailable")),
+        (Reply::page().header("Date", DATE), Err("ContractBroken")),
+    ] {
+        let pod = TestPod::start(move |_| reply.clone()).await;
+        let time = pod.source.time().await.map_err(|error| error.error_type().name());
+        assert_eq!(time, outcome);
     }
 }
 
