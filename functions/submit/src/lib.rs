@@ -167,10 +167,7 @@ impl Calls<'_> {
                 Ok(Submission::Accepted(id)) => return Ok(Called::HasJob(id)),
                 Ok(Submission::Ambiguous(what)) => {
                     tracing::warn!(what, "it is not known whether the source accepted the job: asking it");
-                    let when = claim.record.claimed_at;
-                    if let Some(id) =
-                        self.find_or_leave(claim, &order, format!("{what}, called after {when:.0}")).await?
-                    {
+                    if let Some(id) = self.find_or_leave(claim, &order, what.clone()).await? {
                         return Ok(Called::HasJob(id));
                     }
                     what_happened.push(what);
