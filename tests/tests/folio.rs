@@ -433,7 +433,7 @@ async fn a_version_without_types_of_ids_exports_instances() {
     world.end().await;
     let mut holdings = event();
     holdings["export"]["id_type"] = json!("holding");
-    let refused = Fails("Rejected", "does not know export.id_type = \"holding\"", 0);
+    let refused = Fails("Rejected", "does not know export.id_type = \"holding\": holding came with 4.3", 0);
     expect("holdings", v3(), holdings, refused).await.end().await;
     let mut typed = event();
     typed["export"]["record_type"] = json!("item");

@@ -216,7 +216,8 @@ impl<'a> Submitting<'a> {
         let id_type = self.export.id_type;
         let refused = match is_unprocessable(&error) && id_type != IdType::Instance {
             true => Error::rejected(format!(
-                "FOLIO refuses the request, perhaps as its version does not know export.id_type = {:?}: holding came with                  version 4.3, authority with 4.5",
+                "FOLIO refuses the request, perhaps as its version does not know export.id_type = {:?}: holding came with \
+                 4.3, authority with 4.5",
                 id_type.word()
             ))
             .because(error),
