@@ -122,7 +122,8 @@ mod tests {
             assert_eq!(serde_json::to_string(&form).unwrap(), json);
             assert_eq!(serde_json::from_str::<JobForm>(json).unwrap(), form);
         }
-        for refused in [r#"{"zstd":{"level":0}}"#, r#"{"zstd":{"level":10}}"#, r#"{"zstd":{}}"#, r#""lzma""#] {
+        for refused in [r#"{"zstd":{"level":0}}"#, r#"{"zstd":{"level":10}}"#, r#"{"zstd":{}}"#, r#""lzma""#]
+        {
             assert!(serde_json::from_str::<JobForm>(refused).is_err(), "{refused}");
         }
     }

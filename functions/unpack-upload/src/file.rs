@@ -17,8 +17,7 @@ use crate::{Landed, Unpack};
 /// Lands the file in this form.
 pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject, form: JobForm) -> Result<Landed> {
     unpack.context.observer().members_listed(1, object.info().size);
-    let key =
-        format!("{}{}{}", unpack.job.landing_prefix, unpack.place.file, form.name().suffix());
+    let key = format!("{}{}{}", unpack.job.landing_prefix, unpack.place.file, form.name().suffix());
     let landed = match form {
         JobForm::Raw => land_as_it_is(unpack, &object, key).await?,
         _ => land_encoded(unpack, &object, key, form).await?,
@@ -36,7 +35,8 @@ async fn land_encoded(
 ) -> Result<LandedObject> {
     let size = object.info().size;
     let most_bytes = form::most_bytes(form, size);
-    let mut writer = ObjectWriter::new(&unpack.landing.store, &key, unpack.context.budget(), Some(most_bytes));
+    let mut writer =
+        ObjectWriter::new(&unpack.landing.store, &key, unpack.context.budget(), Some(most_bytes));
     let flow = Flow { object, range: 0..size, most_bytes, splice: None };
     let encoding = Encoding {
         encoder: form::of_content(form, size)?,

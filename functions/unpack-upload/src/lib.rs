@@ -148,8 +148,9 @@ async fn staged_file(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<
     let files = files.ok_or_else(|| {
         Error::not_found(format!("the output files of {job} have not been listed: call fetch-files first"))
     })?;
-    let place =
-        usize::try_from(ordinal).ok().and_then(|at| keys::landing_places(&files.files, form).into_iter().nth(at));
+    let place = usize::try_from(ordinal)
+        .ok()
+        .and_then(|at| keys::landing_places(&files.files, form).into_iter().nth(at));
     let place = place.ok_or_else(|| {
         Error::not_found(format!(
             "{job} has {} output files, so none with ordinal {ordinal}",

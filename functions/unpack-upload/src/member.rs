@@ -6,18 +6,18 @@
 
 use std::time::Duration;
 
+use landfall::Result;
 use landfall::archive::{Member, MemberDecoder};
 use landfall::job::LandedObject;
-use landfall::Result;
 use landfall::store::ObjectWriter;
 
+use crate::Unpack;
 use crate::archive::refusal;
 use crate::content::Content;
 use crate::form::{self, Ended, Form};
 use crate::parts::{Made, Parts, Splice};
 use crate::pipe::{self, Flow, Pieces};
 use crate::staged::StagedObject;
-use crate::Unpack;
 
 /// What is left of the invocation when no member is begun any more, and one under way is left to the next.
 pub(crate) const MARGIN: Duration = Duration::from_secs(10);
@@ -57,7 +57,8 @@ async fn land_by(
     let key = key(unpack, member);
     let form = unpack.job.form;
     let most_bytes = form::most_bytes_of_member(form, member);
-    let mut writer = ObjectWriter::new(&unpack.landing.store, &key, unpack.context.budget(), Some(most_bytes));
+    let mut writer =
+        ObjectWriter::new(&unpack.landing.store, &key, unpack.context.budget(), Some(most_bytes));
     let decode = Decode {
         form: form::of_member(form, member)?,
         decoder: MemberDecoder::new(member, &unpack.landing.destination.limits),

@@ -60,7 +60,10 @@ impl Made {
     /// Holds them against what the store has of them.
     pub(crate) fn is(&self, sealed: Sealed) -> Result<()> {
         if sealed.size != self.size {
-            return Err(Error::integrity(format!("{} bytes were made and {} uploaded", self.size, sealed.size)));
+            return Err(Error::integrity(format!(
+                "{} bytes were made and {} uploaded",
+                self.size, sealed.size
+            )));
         }
         match self.crc64nvme {
             // Another attempt may find the store well.

@@ -7,9 +7,9 @@ use landfall::store::ObjectWriter;
 use landfall::{Error, Result};
 use tokio::sync::mpsc;
 
+use crate::Unpack;
 use crate::parts::{Outgoing, Parts, Splice};
 use crate::staged::StagedObject;
-use crate::Unpack;
 
 /// Pieces of the staged object that wait for the work; the HTTP client gives them in pieces of some 16 KiB.
 const PIECES_AHEAD: usize = 32;

@@ -32,9 +32,9 @@ use parts::{LARGEST_COPY, copied_parts};
 pub use client::StoreSettings;
 pub use error::StoreError;
 pub use inventory::JobObjects;
+pub use parts::{LEAST_PART_BYTES, PART_BYTES, may_be_of_parts, part_bytes};
 pub use state::{GivenWindow, RunRecord, Swept, Watermark, WorkState};
 pub use upload::{ByteBudget, ObjectWriter, PartBuffer, Sealed};
-pub use parts::{LEAST_PART_BYTES, PART_BYTES, may_be_of_parts, part_bytes};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
