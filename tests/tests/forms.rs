@@ -252,12 +252,16 @@ async fn a_run_lands_in_every_form() {
 #[tokio::test]
 async fn a_job_goes_on_in_the_form_that_it_was_begun_in() {
     let archive = mixed();
-    let world = World::new(setup(LandedForm::Raw)).await;
+    let world = World::new(Setup::default()).await;
     stage(&world.context, &[("mixed.zip", &archive.bytes), ("again.zip", &archive.bytes)]).await;
     unpack(&world.context, 0).await.unwrap();
     let changed = world.configured_otherwise("form = \"zstd\"\nzstd_level = 9");
     unpack(&changed, 1).await.unwrap();
-    assert!(world.landed().await.keys().all(|key| !key.ends_with("a.csv.zst.zst")));
+    let landed = world.landed().await;
+    assert_eq!(landed.len(), 2 * archive.members.len());
+    for (name, content) in &archive.members {
+        assert!(landed[&format!("forms/1/again/{name}")] == *content, "{name}");
+    }
     world.end().await;
 }
 

@@ -82,7 +82,8 @@ impl PartBuffer {
         self.filled == 0
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    /// What is filled.
+    pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 

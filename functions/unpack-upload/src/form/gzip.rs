@@ -16,7 +16,8 @@ pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 const TRAILER_BYTES: u64 = 8;
 
-/// How hard content is compressed that the archive has not: see the README for what each level costs.
+/// How hard content is compressed that the archive has not. Of rows as ERPs have them, in MB a second and core: level 1
+/// 274 (to 1/2.8), 2 174 (1/3.8), 3 143 (1/4.0), 6 78 (1/4.2).
 const LEVEL: u32 = 3;
 
 /// CRC-32 and size. A size from 4 GiB on is told modulo 2^32, as the format has it.
