@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use landfall::form::LandedForm;
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
 use submit::Seen;
 
@@ -121,6 +122,9 @@ pub(crate) struct Unpack {
     /// Where they land
     #[arg(long, value_name = "NAME", default_value = "landing")]
     pub(crate) destination: DestinationName,
+    /// The form in which they land, instead of the destination's
+    #[arg(long)]
+    pub(crate) form: Option<Form>,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) machine: OnMachine,
@@ -171,6 +175,27 @@ pub(crate) struct Simulate {
     /// The folder that holds the store (`work`, `landing`) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
     pub(crate) data: PathBuf,
+}
+
+/// A landed form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// As it is
+    Raw,
+    /// A gzip file; what an archive has deflated is not compressed again
+    Gzip,
+    /// A Zstandard frame
+    Zstd,
+}
+
+impl From<Form> for LandedForm {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Raw => Self::Raw,
+            Form::Gzip => Self::Gzip,
+            Form::Zstd => Self::Zstd,
+        }
+    }
 }
 
 /// A function, by the name that it is deployed under.
@@ -310,6 +335,7 @@ mod tests {
             "landfall resume fusion-demo 44055 --destination lake --config c.toml",
             "landfall invoke poll-status e.json --simulate",
             "landfall unpack a.zip b.whl --destination lake --data D --json",
+            "landfall unpack a.zip --form gzip",
             "landfall status",
             "landfall status fusion-demo --json",
             "landfall status fusion-demo 44046 --data D --config c.toml",
@@ -343,6 +369,7 @@ mod tests {
     fn wrong_usage_is_refused() {
         assert_eq!(parse("landfall run").unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse("landfall unpack").unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse("landfall unpack a.zip --form lz4").unwrap_err(), ErrorKind::InvalidValue);
         assert_eq!(parse("landfall invoke land e.json").unwrap_err(), ErrorKind::InvalidValue);
         assert_eq!(
             parse("landfall run e.json --simulate --config c.toml").unwrap_err(),

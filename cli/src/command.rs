@@ -200,7 +200,7 @@ async fn unpack_one(
 ) -> Result<(), Failure> {
     let since = machine.context().clock().now();
     machine.progress().stage(format!("reading {}", path.display()));
-    let archive = Archive::read(path, &arguments.destination).await?;
+    let archive = Archive::read(path, &arguments.destination, arguments.form.map(Into::into)).await?;
     let published = unpack::unpack(machine, &archive).await?;
     let took = elapsed(since, machine.context().clock().now());
     report.landed(machine, archive.job(), Some(path), &published, took).await

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use landfall::checksum::{Hasher, Sha256};
 use landfall::event::JobEvent;
+use landfall::form::LandedForm;
 use landfall::job::{
     ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome,
     OutputFile, StagedFile,
@@ -40,18 +41,25 @@ pub(crate) struct Archive {
     path: PathBuf,
     bytes: StagedFile,
     job: JobEvent,
+    form: Option<LandedForm>,
 }
 
 impl Archive {
     /// Reads a file once, to know which job it is.
-    pub(crate) async fn read(path: &Path, destination: &DestinationName) -> Result<Self> {
+    ///
+    /// `form` is the one that it is to land in, where that is not the destination's.
+    pub(crate) async fn read(
+        path: &Path,
+        destination: &DestinationName,
+        form: Option<LandedForm>,
+    ) -> Result<Self> {
         let bytes = hash_in_background(path).await?;
         let job = JobEvent {
             connection: connection()?,
             job_request_id: id(bytes.sha256)?,
             destination: Some(destination.clone()),
         };
-        Ok(Self { path: path.to_owned(), bytes, job })
+        Ok(Self { path: path.to_owned(), bytes, job, form })
     }
 
     /// The job that it is.
@@ -91,12 +99,19 @@ async fn record(machine: &Machine, archive: &Archive) -> Result<()> {
         export,
         destination,
         landing_prefix,
+        form: settings.in_form(archive.form.unwrap_or(settings.form)),
         run_key: None,
         window: None,
         since,
     };
-    context.work().await?.record_job(record).await?;
-    Ok(())
+    let recorded = context.work().await?.record_job(record).await?;
+    match archive.form {
+        Some(asked) if asked != recorded.form.name() => Err(Error::conflict(format!(
+            "{} is landing, or has landed, in another form: leave --form out, or use another --data",
+            archive.path.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Stores the file and what is known of it, as `poll-status` and `fetch-files` would have.
@@ -227,7 +242,7 @@ mod tests {
         let read = async |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            Archive::read(&path, &"lake".parse().unwrap()).await.unwrap()
+            Archive::read(&path, &"lake".parse().unwrap(), None).await.unwrap()
         };
         let (one, same, other) =
             (read("a.zip", b"1").await, read("b.zip", b"1").await, read("c.zip", b"2").await);
@@ -242,7 +257,7 @@ mod tests {
     async fn what_is_no_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("missing.zip")] {
-            let error = Archive::read(&path, &"lake".parse().unwrap()).await.err().unwrap();
+            let error = Archive::read(&path, &"lake".parse().unwrap(), None).await.err().unwrap();
             assert_eq!(error.error_type().name(), "InvalidEvent");
             assert!(error.line().contains(path.to_str().unwrap()), "{}", error.line());
         }

@@ -19,6 +19,8 @@ pub struct Call {
     pub key: Option<String>,
     /// The operation's name in S3's API, such as `PutObject`; `Other` for one that the store does not have.
     pub operation: &'static str,
+    /// The bytes of its body as they are on the wire, where its head says how many there are.
+    pub body_bytes: u64,
 }
 
 /// What to do with a request before the store sees it.
@@ -83,7 +85,9 @@ impl Call {
             (false, false) if method == Method::GET => "ListBuckets",
             (false, false) => OTHER,
         };
-        Self { sequence, method: method.clone(), bucket, key, operation }
+        let length = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let body_bytes = length.and_then(|length| length.parse().ok()).unwrap_or_default();
+        Self { sequence, method: method.clone(), bucket, key, operation, body_bytes }
     }
 }
 

@@ -108,6 +108,12 @@ impl From<u32> for Crc32 {
     }
 }
 
+impl From<Crc32> for u32 {
+    fn from(checksum: Crc32) -> u32 {
+        u32::from_be_bytes(checksum.0)
+    }
+}
+
 impl From<u64> for Crc64Nvme {
     fn from(value: u64) -> Self {
         Self(value.to_be_bytes())

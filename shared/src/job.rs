@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::{Crc32, Crc64Nvme, Sha256};
+use crate::form::{JobForm, LandedForm};
 use crate::source::Export;
 
 /// A name that cannot be one.
@@ -151,6 +152,9 @@ pub struct JobRecord {
     pub destination: DestinationName,
     /// The prefix below which its objects land, frozen so that a changed setting cannot split a job.
     pub landing_prefix: String,
+    /// The form in which they land, frozen likewise.
+    #[serde(default, skip_serializing_if = "JobForm::is_raw")]
+    pub form: JobForm,
     /// The run that it belongs to; none for a job that somebody else submitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_key: Option<RunKey>,
@@ -261,16 +265,22 @@ pub struct StagedFile {
 pub struct LandedObject {
     /// Its key in the landing bucket.
     pub key: String,
-    /// Its size in bytes.
+    /// Its size in bytes, as it lies there.
     pub size: u64,
-    /// CRC-32 (ISO-HDLC, as ZIP and gzip have it), 8 hex digits.
+    /// The form in which it landed, where that is not as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<LandedForm>,
+    /// The size of its content in bytes, where it did not land as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_size: Option<u64>,
+    /// CRC-32 of its content (ISO-HDLC, as ZIP and gzip have it), 8 hex digits.
     pub crc32: Crc32,
-    /// CRC-64/NVME, which S3 itself keeps, 16 hex digits.
+    /// CRC-64/NVME of the object as it lies there, which S3 itself keeps, 16 hex digits.
     pub crc64nvme: Crc64Nvme,
-    /// SHA-256, where the destination asks for it.
+    /// SHA-256 of the object as it lies there, where the destination asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
-    /// Rows, where it is text with rows; a CSV's header line is not one.
+    /// Rows of its content, where that is text with rows; a CSV's header line is not one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
     /// The source's file that it came from.
@@ -278,6 +288,13 @@ pub struct LandedObject {
     /// The member of that file, where the file is an archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
+}
+
+impl LandedObject {
+    /// The size of its content in bytes, whatever the form.
+    pub fn content_bytes(&self) -> u64 {
+        self.content_size.unwrap_or(self.size)
+    }
 }
 
 /// What unpacking one staged file landed: `receipts/<ordinal>.json`.
@@ -296,7 +313,7 @@ pub struct Receipt {
 pub struct Totals {
     /// How many objects.
     pub objects: u64,
-    /// Their bytes.
+    /// Their bytes, as they lie there.
     pub bytes: u64,
     /// Their rows, where they have rows.
     pub rows: u64,

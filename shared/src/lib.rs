@@ -8,6 +8,7 @@ pub mod config;
 pub mod context;
 pub mod error;
 pub mod event;
+pub mod form;
 pub mod http;
 pub mod job;
 pub mod lambda;

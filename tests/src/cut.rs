@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 const INTO_ANSWER: u64 = 16;
 /// After so many bytes of its body a small write to the store is cut.
 const INTO_DOCUMENT: u64 = 16;
-/// After so many bytes of its body the upload of a part is cut: the least part of the tests has more.
+/// After so many bytes of its body the upload of a part is cut; one that has less, in its middle.
 const INTO_PART: u64 = 1 << 20;
 
 /// When, in the course of a call, the process ends.
@@ -296,6 +296,7 @@ fn receives(operation: &str) -> bool {
             | "CreateMultipartUpload"
             | "CompleteMultipartUpload"
             | "CopyObject"
+            | "UploadPartCopy"
     )
 }
 
@@ -324,7 +325,8 @@ impl Intercept for Line {
             Some(Moment::InRequest) => {
                 state.life = Life::Doomed;
                 state.was_cut = true;
-                Before::CutRequest(if call.operation == "UploadPart" { INTO_PART } else { INTO_DOCUMENT })
+                let into = if call.operation == "UploadPart" { INTO_PART } else { INTO_DOCUMENT };
+                Before::CutRequest(into.min(call.body_bytes / 2))
             }
             Some(moment) => {
                 state.spoilt = Some((call.sequence, moment));

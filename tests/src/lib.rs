@@ -14,10 +14,13 @@ use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use landfall::Result;
+use landfall::checksum::{Checksums, Hasher};
 use landfall::clock::{Clock, Deadline, ManualClock};
 use landfall::config::Place;
 use landfall::context::Context;
 use landfall::event::{JobEvent, RunEvent, parse};
+use landfall::form::LandedForm;
+use landfall::job::LandedObject;
 use landfall::store::{Store, StoreSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -150,6 +153,12 @@ impl World {
     /// The same world as one sees it whose configuration was changed.
     pub fn configured_anew(&self, change: impl FnOnce(&str) -> String) -> Context {
         context(&change(&self.config), self.clock.clone())
+    }
+
+    /// The world seen by a new process after the destination's table has got more lines.
+    pub fn configured_otherwise(&self, destination: &str) -> Context {
+        let table = "[destinations.lake]\n";
+        context(&self.config.replace(table, &format!("{table}{destination}\n")), self.clock.clone())
     }
 
     /// The landing bucket.
@@ -348,20 +357,57 @@ pub async fn assert_landed(world: &World, job: u64, case: &str) -> publish::Mani
         if expected.rows.is_some() {
             assert_eq!(object.rows, expected.rows, "{case}: rows of {}", object.key);
         }
-        assert_eq!(object.size, expected.bytes.len() as u64, "{case}: size of {}", object.key);
         let bytes =
             landed.remove(&object.key).unwrap_or_else(|| panic!("{case}: {} is not there", object.key));
-        assert!(
-            bytes == expected.bytes,
-            "{case}: {} holds other bytes than the source generated",
-            object.key
-        );
+        assert_holds(object, &bytes, &expected.bytes, case);
     }
     let prefix = manifest_key.trim_end_matches("_manifest.json");
     let others: Vec<_> = landed.keys().filter(|key| key.starts_with(prefix)).collect();
     assert!(others.is_empty(), "{case}: landed, and in no manifest: {others:?}");
     assert_eq!(world.unfinished_uploads().await, 0, "{case}: unfinished uploads");
     manifest
+}
+
+/// Holds an object, whatever its form, and what is told of it against its content.
+pub fn assert_holds(object: &LandedObject, bytes: &[u8], content: &[u8], case: &str) {
+    let key = &object.key;
+    assert_eq!(object.size, bytes.len() as u64, "{case}: size of {key}");
+    let is_other = object.form.is_some();
+    assert_eq!(
+        object.content_size,
+        is_other.then_some(content.len() as u64),
+        "{case}: content size of {key}"
+    );
+    let form = object.form.unwrap_or_default();
+    assert!(key.ends_with(form.suffix()), "{case}: {key} is {form:?}");
+    assert!(content_of(form, bytes) == content, "{case}: {key} holds other bytes than the source generated");
+    let (whole, inner) = (checksums(bytes), checksums(content));
+    assert_eq!(object.crc64nvme, whole.crc64nvme, "{case}: CRC-64/NVME of {key}");
+    assert_eq!(object.crc32, inner.crc32, "{case}: CRC-32 of the content of {key}");
+    if object.sha256.is_some() {
+        assert_eq!(object.sha256, whole.sha256, "{case}: SHA-256 of {key}");
+    }
+}
+
+fn checksums(bytes: &[u8]) -> Checksums {
+    let mut hasher = Hasher::new(true);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// The content of an object in a form, as readers that are not landfall's see it.
+pub fn content_of(form: LandedForm, bytes: &[u8]) -> Vec<u8> {
+    match form {
+        LandedForm::Raw => bytes.to_vec(),
+        LandedForm::Gzip => {
+            let mut reader = flate2::bufread::GzDecoder::new(bytes);
+            let mut content = Vec::new();
+            std::io::Read::read_to_end(&mut reader, &mut content).expect("a gzip file");
+            assert!(reader.into_inner().is_empty(), "there is something behind the first gzip member");
+            content
+        }
+        LandedForm::Zstd => zstd::decode_all(bytes).expect("a Zstandard frame"),
+    }
 }
 
 struct Expected {

@@ -88,8 +88,13 @@ impl Theatre {
     ) -> Self {
         let line = Arc::new(Line::default());
         let watched = Arc::new(Watched::new(Arc::clone(&line)));
-        let setup =
-            Setup { scenario: Some(scenario.clone()), at: Some(beginning()), faults, ..Setup::default() };
+        let setup = Setup {
+            scenario: Some(scenario.clone()),
+            at: Some(beginning()),
+            destination: system.destination.to_owned(),
+            faults,
+            ..Setup::default()
+        };
         let intercept = Some(Arc::clone(&watched) as Arc<dyn Intercept>);
         let world = World::with_store(setup, Options { fsync: false, intercept }).await;
         let watcher = Arc::new(Watcher::new(world.landing_folder(), expected));

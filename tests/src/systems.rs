@@ -12,6 +12,8 @@ pub struct System {
     pub connection: &'static str,
     /// The run's event.
     pub event: fn() -> Value,
+    /// What the destination's table says besides where it is.
+    pub destination: &'static str,
     /// The data of the least run that makes every kind of call.
     pub small: fn() -> Scenario,
     /// How many jobs the system has been made to run.
@@ -20,24 +22,30 @@ pub struct System {
     pub seen_by_a_person: Option<fn(&Simulator) -> Option<String>>,
 }
 
-/// Every system.
-pub const ALL: [System; 4] = [FUSION_EXTRACT, FUSION_REST, EPM_JOB, FOLIO_EXPORT];
+/// Every system, and one whose content lands in another form.
+pub const ALL: [System; 5] = [FUSION_EXTRACT, FUSION_REST, EPM_JOB, FOLIO_EXPORT, FUSION_EXTRACT_AS_GZIP];
 
 /// Oracle Fusion Data Extraction.
 pub const FUSION_EXTRACT: System = System {
     kind: "fusion_extract",
     connection: "fusion-demo",
     event: crate::run_event,
+    destination: "",
     small: small_extract,
     jobs: |simulator| simulator.journal().jobs_submitted(),
     seen_by_a_person: None,
 };
+
+/// The same, landing as gzip.
+pub const FUSION_EXTRACT_AS_GZIP: System =
+    System { kind: "fusion_extract as gzip", destination: "form = 'gzip'", ..FUSION_EXTRACT };
 
 /// Fusion REST resources, an increment of one with children. Nothing runs at the source.
 pub const FUSION_REST: System = System {
     kind: "fusion_rest",
     connection: "fusion-demo",
     event: rest_event,
+    destination: "",
     small: small_rest,
     jobs: |_| 1,
     seen_by_a_person: None,
@@ -65,6 +73,7 @@ pub const EPM_JOB: System = System {
     kind: "epm_job",
     connection: "epm-demo",
     event: epm_event,
+    destination: "",
     small: small_epm,
     jobs: |simulator| simulator.epm_jobs().len(),
     seen_by_a_person: Some(|simulator| simulator.epm_jobs().first().map(|job| job.id.to_string())),
@@ -92,6 +101,7 @@ pub const FOLIO_EXPORT: System = System {
     kind: "folio_export",
     connection: "folio-demo",
     event: folio_event,
+    destination: "",
     small: small_folio,
     jobs: |simulator| usize::try_from(simulator.folio_starts()).unwrap_or(usize::MAX),
     seen_by_a_person: None,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
-use landfall_tests::systems::{self, FUSION_EXTRACT, System};
+use landfall_tests::systems::{self, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, System};
 use landfall_tests::watch::{Landed, landed};
 use serde_json::json;
 use simulator::{MemberSize, Producer, Scenario};
@@ -19,12 +19,13 @@ const AT_ONCE: usize = 6;
 const PAIRS: u64 = 60;
 const SEED: u64 = 20_261_121;
 
-/// One archive and one member that take three parts each.
-fn large() -> Scenario {
+/// One archive whose member takes three parts. Stored, the archive takes as many, and the store copies the member in
+/// every form that keeps it; deflated, the member is uploaded.
+fn large(producer: Producer) -> Scenario {
     Scenario {
         chunks_per_view: 1,
         member_size: MemberSize::Bytes(20 << 20),
-        producers: vec![Producer::Stored],
+        producers: vec![producer],
         ..(FUSION_EXTRACT.small)()
     }
 }
@@ -95,10 +96,18 @@ async fn cut_anywhere_and_started_again_a_run_lands_as_if_nothing_had_been() {
 /// The same for the calls that only large files and members make: uploads by parts, their checkpoints, the download.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_inside_large_transfers_a_run_lands_as_if_nothing_had_been() {
-    let undisturbed = Undisturbed::run(FUSION_EXTRACT, large()).await;
-    let is_about_parts = |made: &Made| {
-        ["Upload", "Part", "/checkpoints/", "/content"].iter().any(|mark| made.name.contains(mark))
-    };
+    const ALL: [&str; 4] = ["Upload", "Part", "/checkpoints/", "/content"];
+    cut_inside(FUSION_EXTRACT, large(Producer::Stored), &ALL).await;
+    // What differs is how members land: how the archive is fetched has been tried.
+    let is_landed = ["Upload landing/", "Part landing/", "PartCopy landing/"];
+    cut_inside(FUSION_EXTRACT, large(Producer::ZipCrate), &is_landed).await;
+    let copied = Scenario { member_size: MemberSize::Bytes(60 << 20), ..large(Producer::ZipCrate) };
+    cut_inside(FUSION_EXTRACT_AS_GZIP, copied, &is_landed).await;
+}
+
+async fn cut_inside(system: System, scenario: Scenario, marks: &[&str]) {
+    let undisturbed = Undisturbed::run(system, scenario).await;
+    let is_about_parts = |made: &Made| marks.iter().any(|mark| made.name.contains(mark));
     let cases: Vec<Case> = undisturbed
         .cuts()
         .filter(|(made, _)| is_about_parts(made))
@@ -106,7 +115,7 @@ async fn cut_inside_large_transfers_a_run_lands_as_if_nothing_had_been() {
         .collect();
     let tried = cases.len();
     let tally = try_all(undisturbed, cases).await;
-    landfall_tests::say(&format!("large transfers; the cuts made:\n{tally}"));
+    landfall_tests::say(&format!("{}, large transfers; the cuts made:\n{tally}", system.kind));
     assert!(tally.deviations.is_empty(), "{tally}");
     assert_eq!(tally.cuts(), tried);
 }

@@ -92,7 +92,7 @@ async fn objects_are_there(
     job: &JobRecord,
     files: &FileList,
 ) -> Result<()> {
-    let places = keys::landing_places(&files.files);
+    let places = keys::landing_places(&files.files, job.form.name());
     for (file, place) in std::iter::zip(&files.files, places) {
         let receipt = receipt(work, job, file.ordinal).await?;
         let mut expected: HashMap<&str, u64> =

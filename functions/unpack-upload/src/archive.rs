@@ -45,7 +45,7 @@ pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<La
     let mut checkpoint: Checkpoint = unpack.work.checkpoint(&checkpoint_key).await?.unwrap_or_default();
     let landed_before = checkpoint.landed.len();
     for object in checkpoint.landed.values() {
-        unpack.context.observer().unpacked(object.size);
+        unpack.context.observer().unpacked(object.content_bytes());
         unpack.context.observer().landed();
     }
     match land_members(unpack, &object, &members, &mut checkpoint, &checkpoint_key).await {

@@ -1,24 +1,121 @@
-//! A staged file that is not an archive: it lands as it is.
+//! A staged file that is not an archive: it lands as it is, or in the job's form.
 
 use futures::TryStreamExt as _;
-use landfall::checksum::{Checksums, Hasher};
+use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
+use landfall::form::JobForm;
 use landfall::job::LandedObject;
-use landfall::rows::RowCounter;
 use landfall::store::{ObjectWriter, Sealed};
 use landfall::{Error, Result};
 
+use crate::content::Content;
+use crate::form::{self, Encode, Ended};
+use crate::parts::{Made, Parts};
+use crate::pipe::{self, Flow, Pieces};
 use crate::staged::StagedObject;
 use crate::{Landed, Unpack};
 
-/// Lands the file: read once for its checksums and rows, then copied inside the store where source and
-/// destination are one, or uploaded as it is read where they are not.
-pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<Landed> {
-    let key = format!("{}{}", unpack.job.landing_prefix, unpack.place.file);
-    let landing = &unpack.landing.store;
+/// Lands the file in this form.
+pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject, form: JobForm) -> Result<Landed> {
     unpack.context.observer().members_listed(1, object.info().size);
+    let key = format!("{}{}{}", unpack.job.landing_prefix, unpack.place.file, form.name().suffix());
+    let landed = match form {
+        JobForm::Raw => land_as_it_is(unpack, &object, key).await?,
+        _ => land_encoded(unpack, &object, key, form).await?,
+    };
+    unpack.context.observer().landed();
+    Ok(Landed::Whole(vec![landed]))
+}
+
+/// Lands the file in a form that it does not have yet.
+async fn land_encoded(
+    unpack: &Unpack<'_>,
+    object: &StagedObject,
+    key: String,
+    form: JobForm,
+) -> Result<LandedObject> {
+    let size = object.info().size;
+    let most_bytes = form::most_bytes(form, size);
+    let mut writer =
+        ObjectWriter::new(&unpack.landing.store, &key, unpack.context.budget(), Some(most_bytes));
+    let flow = Flow { object, range: 0..size, most_bytes, splice: None };
+    let encoding = Encoding {
+        encoder: form::of_content(form, size)?,
+        content: Content::named(unpack, &unpack.staged.name),
+        expected: unpack.staged.crc64nvme,
+        name: unpack.staged.name.clone(),
+    };
+    let encoded = pipe::run(unpack, flow, &mut writer, |pieces, parts| encoding.run(pieces, parts)).await;
+    let encoded = match encoded {
+        Ok(encoded) => encoded,
+        Err(error) => {
+            writer.abandon().await;
+            return Err(error);
+        }
+    };
+    let sealed = writer.seal(|sealed| encoded.made.is(sealed)).await?;
+    let (form, content_size) = form::told(form, encoded.content.size);
+    Ok(LandedObject {
+        key,
+        size: sealed.size,
+        form,
+        content_size,
+        crc32: encoded.content.crc32.into(),
+        crc64nvme: sealed.crc64nvme,
+        sha256: encoded.made.sha256,
+        rows: encoded.rows,
+        file: unpack.staged.name.clone(),
+        member: None,
+    })
+}
+
+/// What makes the object, on a thread of its own.
+struct Encoding {
+    encoder: Box<dyn Encode>,
+    content: Content,
+    expected: Crc64Nvme,
+    name: String,
+}
+
+/// A file that reads back as it was fetched, in its form.
+struct Encoded {
+    content: Ended,
+    rows: Option<u64>,
+    made: Made,
+}
+
+impl Encoding {
+    fn run(mut self, mut pieces: Pieces, mut parts: Parts) -> Result<Encoded> {
+        let mut hasher = Hasher::new(false);
+        while let Some(piece) = pieces.next() {
+            hasher.update(&piece);
+            self.content.look_at(&piece)?;
+            self.encoder.encode(&piece, &mut parts)?;
+        }
+        let read = hasher.finish();
+        reads_back(&self.name, self.expected, &read)?;
+        let content = Ended { size: read.size, crc32: read.crc32.into() };
+        self.encoder.finish(content, &mut parts)?;
+        Ok(Encoded { content, made: parts.finish()?, rows: self.content.rows()? })
+    }
+}
+
+fn reads_back(name: &str, fetched: Crc64Nvme, read: &Checksums) -> Result<()> {
+    match read.crc64nvme == fetched {
+        true => Ok(()),
+        false => Err(Error::integrity(format!(
+            "{name} was fetched with CRC-64/NVME {fetched} and reads back with {}",
+            read.crc64nvme
+        ))),
+    }
+}
+
+/// Lands the file as it is: read once for its checksums and rows, then copied inside the store where source and
+/// destination are one, or uploaded as it is read where they are not.
+async fn land_as_it_is(unpack: &Unpack<'_>, object: &StagedObject, key: String) -> Result<LandedObject> {
+    let landing = &unpack.landing.store;
     let read = match landing.is_one_store_with(object.store()) {
         true => {
-            let read = read_through(unpack, &object, async |_| Ok(())).await?;
+            let read = read_through(unpack, object, async |_| Ok(())).await?;
             if landing.head(&key).await?.is_none() {
                 landing.copy(object.store(), object.info(), &key).await?;
             }
@@ -27,20 +124,20 @@ pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<La
                 .await?;
             read
         }
-        false => upload(unpack, &object, &key).await?,
+        false => upload(unpack, object, &key).await?,
     };
-    unpack.context.observer().landed();
-    let landed = LandedObject {
+    Ok(LandedObject {
         key,
         size: read.checksums.size,
+        form: None,
+        content_size: None,
         crc32: read.checksums.crc32,
         crc64nvme: read.checksums.crc64nvme,
         sha256: read.checksums.sha256,
         rows: read.rows,
         file: unpack.staged.name.clone(),
         member: None,
-    };
-    Ok(Landed::Whole(vec![landed]))
+    })
 }
 
 struct Read {
@@ -69,25 +166,15 @@ async fn read_through(
     object: &StagedObject,
     mut hand_on: impl AsyncFnMut(&[u8]) -> Result<()>,
 ) -> Result<Read> {
-    let destination = &unpack.landing.destination;
-    let mut hasher = Hasher::new(destination.sha256);
-    let format = unpack.job.export.row_format(&unpack.staged.name, destination.csv_header);
-    let mut rows = format.map(RowCounter::new);
+    let mut hasher = Hasher::new(unpack.landing.destination.sha256);
+    let mut content = Content::named(unpack, &unpack.staged.name);
     let mut body = object.stream(0..object.info().size).await?;
     while let Some(bytes) = body.try_next().await? {
         hasher.update(&bytes);
-        if let Some(rows) = &mut rows {
-            rows.push(&bytes)?;
-        }
+        content.look_at(&bytes)?;
         hand_on(&bytes).await?;
-        unpack.context.observer().unpacked(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     }
     let checksums = hasher.finish();
-    if checksums.crc64nvme != unpack.staged.crc64nvme {
-        return Err(Error::integrity(format!(
-            "{} was fetched with CRC-64/NVME {} and reads back with {}",
-            unpack.staged.name, unpack.staged.crc64nvme, checksums.crc64nvme
-        )));
-    }
-    Ok(Read { checksums, rows: rows.map(RowCounter::finish).transpose()? })
+    reads_back(&unpack.staged.name, unpack.staged.crc64nvme, &checksums)?;
+    Ok(Read { checksums, rows: content.rows()? })
 }

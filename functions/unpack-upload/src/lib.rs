@@ -2,15 +2,20 @@
 //!
 //! The story: a receipt that is there is the answer. Otherwise the staged file's first bytes say what it is. An
 //! archive is checked as a whole before any of its bytes land; then its members are streamed, several at once, each
-//! visible only once its size and CRC-32 hold. What is not an archive is copied inside the store. Unfinished uploads
+//! visible only once its size and CRC-32 hold, in the form that the job was begun with. What is not an archive is
+//! copied inside the store, or lands in that form too; what is compressed already lands as it is. Unfinished uploads
 //! that dead invocations have left of it are aborted. The receipt, written last, names what has landed.
 //!
 //! When the invocation's deadline comes near, the answer is `complete: false`: what has landed is noted in a
 //! checkpoint, and the next call goes on behind it.
 
 mod archive;
+mod content;
 mod file;
+mod form;
 mod member;
+mod parts;
+mod pipe;
 mod staged;
 mod trigger;
 
@@ -21,9 +26,10 @@ use landfall::archive::{Kind, sniff};
 use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::FileEvent;
+use landfall::form::JobForm;
 use landfall::job::{JobRecord, LandedObject, Receipt, StagedFile, Totals};
 use landfall::store::keys::{self, LandingPlace};
-use landfall::store::{PART_BYTES, WorkState};
+use landfall::store::{WorkState, may_be_of_parts};
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -115,16 +121,15 @@ impl Unpack<'_> {
             }
             // An archive may have something before its first member, and a damaged one anything: its directory tells.
             Kind::Other if is_named(&self.staged.name, &[".zip"]) => archive::land(self, object).await,
-            Kind::Gzip | Kind::HtmlPage | Kind::Other => file::land(self, object).await,
+            Kind::Gzip | Kind::Zstd => Box::pin(file::land(self, object, JobForm::Raw)).await,
+            Kind::HtmlPage | Kind::Other => Box::pin(file::land(self, object, self.job.form)).await,
         }
     }
 
     /// Aborts the uploads that invocations before this one have left of what has landed by now.
     async fn abort_leftovers(&self, landed: &[LandedObject]) -> Result<()> {
-        let is_in_parts =
-            |object: &&LandedObject| usize::try_from(object.size).map_or(true, |bytes| bytes >= PART_BYTES);
-        let in_parts: HashSet<&str> =
-            landed.iter().filter(is_in_parts).map(|object| object.key.as_str()).collect();
+        let in_parts = landed.iter().filter(|object| may_be_of_parts(object.size));
+        let in_parts: HashSet<&str> = in_parts.map(|object| object.key.as_str()).collect();
         if in_parts.is_empty() {
             return Ok(());
         }
@@ -137,13 +142,15 @@ impl Unpack<'_> {
 }
 
 async fn staged_file(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<(StagedFile, LandingPlace)> {
+    let form = job.form.name();
     let job = job.job();
     let files = work.files(&job).await?;
     let files = files.ok_or_else(|| {
         Error::not_found(format!("the output files of {job} have not been listed: call fetch-files first"))
     })?;
-    let place =
-        usize::try_from(ordinal).ok().and_then(|at| keys::landing_places(&files.files).into_iter().nth(at));
+    let place = usize::try_from(ordinal)
+        .ok()
+        .and_then(|at| keys::landing_places(&files.files, form).into_iter().nth(at));
     let place = place.ok_or_else(|| {
         Error::not_found(format!(
             "{job} has {} output files, so none with ordinal {ordinal}",

@@ -14,6 +14,8 @@ pub enum Kind {
     EmptyZip,
     /// A gzip file (RFC 1952): one compressed file, not an archive.
     Gzip,
+    /// A Zstandard file (RFC 8878): likewise.
+    Zstd,
     /// A web page: a login form or an error where a file should be.
     HtmlPage,
     /// Anything else: data.
@@ -28,6 +30,8 @@ pub fn sniff(start: &[u8]) -> Kind {
         Kind::EmptyZip
     } else if start.starts_with(&[0x1f, 0x8b]) {
         Kind::Gzip
+    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Kind::Zstd
     } else if is_html(start) {
         Kind::HtmlPage
     } else {
@@ -63,6 +67,7 @@ mod tests {
             (b"PK\x06\x06\x2c", Kind::EmptyZip),
             (b"PK00 is a postcode", Kind::Other),
             (b"\x1f\x8b\x08", Kind::Gzip),
+            (b"\x28\xb5\x2f\xfd\x24", Kind::Zstd),
             (b"<!DOCTYPE html>", Kind::HtmlPage),
             (b"\xef\xbb\xbf\r\n <HTML lang=en>", Kind::HtmlPage),
             (b"<?xml version='1.0'?>", Kind::Other),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::archive::Limits;
 use crate::error::{Error, Result};
+use crate::form::{JobForm, LandedForm, ZstdLevel};
 use crate::job::{ConnectionName, JobRequestId};
 use crate::source::Export;
 use crate::store::StoreSettings;
@@ -34,6 +35,12 @@ pub struct Destination {
     /// The layout of a job's keys below the prefix.
     #[serde(default)]
     pub layout: Layout,
+    /// The form in which everything lands.
+    #[serde(default)]
+    pub form: LandedForm,
+    /// How hard `zstd` compresses; only with that form.
+    #[serde(default)]
+    pub zstd_level: Option<ZstdLevel>,
     /// Whether each object's SHA-256 is computed and kept in the manifest: a third of what landing costs.
     #[serde(default)]
     pub sha256: bool,
@@ -108,7 +115,30 @@ impl TryFrom<String> for Layout {
     }
 }
 
+/// A setting that means nothing beside the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("zstd_level is given, and form is not \"zstd\"")]
+pub struct LevelWithoutZstd;
+
 impl Destination {
+    /// Holds the settings against each other.
+    pub(super) fn check(&self) -> std::result::Result<(), LevelWithoutZstd> {
+        match self.zstd_level {
+            Some(_) if self.form != LandedForm::Zstd => Err(LevelWithoutZstd),
+            _ => Ok(()),
+        }
+    }
+
+    /// The form in which a job that begins now lands, from beginning to end.
+    pub fn job_form(&self) -> JobForm {
+        self.in_form(self.form)
+    }
+
+    /// The same, where the form is asked for by name.
+    pub fn in_form(&self, form: LandedForm) -> JobForm {
+        JobForm::of(form, self.zstd_level.unwrap_or_default())
+    }
+
     /// The prefix below which a job's objects land, with a slash behind it.
     pub fn landing_prefix(
         &self,

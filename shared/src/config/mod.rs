@@ -76,7 +76,11 @@ impl Config {
         let document = self.required(&path, "destination").await?;
         let (kind, settings) = self.split_type(&path, &document)?;
         match kind.as_str() {
-            "s3" => self.fit(&path, settings),
+            "s3" => {
+                let destination: Destination = self.fit(&path, settings)?;
+                destination.check().map_err(|wrong| self.invalid(&path, wrong))?;
+                Ok(destination)
+            }
             other => Err(self.invalid(&path, format!("type {other:?} is not one of: s3"))),
         }
     }
@@ -227,6 +231,16 @@ mod tests {
 
         let wrong = refusal(FILE.replace("\"hush-hush\"", "{ it = \"hush-hush\" }")).await;
         assert!(wrong.contains("connections.pod.auth.client_secret") && !wrong.contains("hush"), "{wrong}");
+
+        let lake = |settings: &str| FILE.replace("bucket = \"lake\"", &format!("bucket = 'l'\n{settings}"));
+        for (settings, named) in [
+            ("form = 'parquet'", "destinations.lake.form"),
+            ("form = 'zstd'\nzstd_level = 10", "destinations.lake.zstd_level"),
+            ("zstd_level = 3", "form is not \"zstd\""),
+        ] {
+            let form = refusal(lake(settings)).await;
+            assert!(form.contains(named), "{form}");
+        }
 
         let kind = refusal(FILE.replace("\"fusion\"", "\"sap\"")).await;
         assert!(kind.contains("\"sap\" is not one of: fusion"), "{kind}");

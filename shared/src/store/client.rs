@@ -76,6 +76,7 @@ impl Store {
             unsigned_payload: endpoint.as_deref().is_none_or(is_private),
             identity: format!("{endpoint:?} {:?} {:?}", settings.region, settings.access_key_id),
             lacks_conditional_writes: Default::default(),
+            lacks_range_copies: Default::default(),
         }
     }
 }

@@ -113,6 +113,14 @@ pub enum StoreError {
         /// What is there.
         found: String,
     },
+    /// The store does not have such a call.
+    #[error("{operation} {object}: the store does not support the call")]
+    NotImplemented {
+        /// What was asked.
+        operation: &'static str,
+        /// Bucket and key.
+        object: String,
+    },
     /// The store refused the call for another reason.
     #[error("{operation} {object}: the store refused the call")]
     Refused {
@@ -194,7 +202,7 @@ impl From<StoreError> for Error {
             StoreError::BadDigest { .. } => Error::store_unavailable,
             StoreError::TooLarge { .. } => Error::limit_exceeded,
             StoreError::Malformed { .. } => Error::integrity,
-            StoreError::Refused { .. } => Error::rejected,
+            StoreError::NotImplemented { .. } | StoreError::Refused { .. } => Error::rejected,
         };
         constructor(error.to_string()).because(error)
     }

@@ -1,9 +1,10 @@
 //! The layout of keys, in the work bucket and in the landing bucket.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::form::LandedForm;
 use crate::job::{ConnectionName, DestinationName, JobRef, OutputFile, RunKey};
 use crate::source::Export;
 
@@ -155,19 +156,21 @@ pub struct LandingPlace {
 ///
 /// A source's file names are labels from another company's server: what is not a letter, digit or one of
 /// `. _ - = @ + ,` and space becomes `_`. Files whose names then meet each get `~` and their ordinal behind.
-pub fn landing_places(files: &[OutputFile]) -> Vec<LandingPlace> {
+///
+/// What `form` puts behind a file's name is not part of its place, as a file that is compressed already lands as it
+/// is. Either way it meets no other: `a.csv` that lands as `a.csv.gz` is told apart from an `a.csv.gz` of the source.
+pub fn landing_places(files: &[OutputFile], form: LandedForm) -> Vec<LandingPlace> {
     let names: Vec<_> = files.iter().map(|file| safe_segment(&file.name)).collect();
     let mut uses = HashMap::from([(MANIFEST.to_owned(), 2)]);
-    for name in &names {
-        let stem = stem(name);
-        *uses.entry(stem.to_owned()).or_insert(0) += 1;
-        if stem != name {
-            *uses.entry(name.clone()).or_insert(0) += 1;
-        }
+    let names_of = |name: &String| {
+        BTreeSet::from([stem(name).to_owned(), name.clone(), format!("{name}{}", form.suffix())])
+    };
+    for name in names.iter().flat_map(names_of) {
+        *uses.entry(name).or_insert(0) += 1;
     }
-    let is_alone = |name: &str| uses.get(name).is_none_or(|&uses| uses == 1);
+    let is_alone = |name: &String| uses.get(name).is_none_or(|&uses| uses == 1);
     std::iter::zip(files, &names)
-        .map(|(file, name)| match is_alone(name) && is_alone(stem(name)) {
+        .map(|(file, name)| match names_of(name).iter().all(is_alone) {
             true => LandingPlace { folder: format!("{}/", stem(name)), file: name.clone() },
             false => LandingPlace {
                 folder: format!("{}~{}/", stem(name), file.ordinal),
@@ -205,6 +208,10 @@ mod tests {
     use super::*;
 
     fn places(names: &[&str]) -> Vec<(String, String)> {
+        places_in(LandedForm::Raw, names)
+    }
+
+    fn places_in(form: LandedForm, names: &[&str]) -> Vec<(String, String)> {
         let files = names.iter().zip(0..).map(|(name, ordinal)| OutputFile {
             ordinal,
             name: (*name).to_owned(),
@@ -213,7 +220,7 @@ mod tests {
             locator: None,
             is_log: false,
         });
-        let places = landing_places(&files.collect::<Vec<_>>());
+        let places = landing_places(&files.collect::<Vec<_>>(), form);
         places.into_iter().map(|place| (place.folder, place.file)).collect()
     }
 
@@ -268,5 +275,17 @@ mod tests {
             let meets = |name: &str| own.contains(&name.trim_end_matches('/'));
             assert!(others.into_iter().all(|(_, (folder, file))| !meets(folder) && !meets(file)), "{met:?}");
         }
+    }
+
+    /// Promise 4: nor do they in a form that puts something behind their names, which one that is compressed already
+    /// does not get.
+    #[test]
+    fn a_file_that_gets_a_suffix_does_not_meet_one_that_has_it() {
+        assert_eq!(places(&["a.csv", "a.csv.gz"])[1].1, "a.csv.gz");
+        let gzip = places_in(LandedForm::Gzip, &["a.csv", "a.csv.gz", "b.csv", "c", "c.gz.zip"]);
+        let files: Vec<_> = gzip.iter().map(|(_, file)| file.as_str()).collect();
+        assert_eq!(files, ["a.csv~0", "a.csv.gz~1", "b.csv", "c~3", "c.gz.zip~4"]);
+        let zstd = places_in(LandedForm::Zstd, &["a.csv", "a.csv.gz"]);
+        assert_eq!(zstd[0].1, "a.csv");
     }
 }

@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod inventory;
 pub mod keys;
+mod parts;
 mod range;
 mod state;
 mod upload;
@@ -27,13 +28,15 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::checksum::Crc64Nvme;
+use parts::{LARGEST_COPY, copied_parts};
 
 pub use client::StoreSettings;
 pub use error::StoreError;
 pub use inventory::JobObjects;
+pub use parts::{LEAST_PART_BYTES, PART_BYTES, may_be_of_parts, part_bytes};
 use range::RangeRead;
 pub use state::{GivenWindow, RunRecord, Swept, Watermark, WorkState};
-pub use upload::{ByteBudget, ObjectWriter, PART_BYTES, PartBuffer, Sealed, part_bytes};
+pub use upload::{ByteBudget, ObjectWriter, PartBuffer, Sealed};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -45,6 +48,7 @@ pub struct Store {
     unsigned_payload: bool,
     identity: String,
     lacks_conditional_writes: Arc<AtomicBool>,
+    lacks_range_copies: Arc<AtomicBool>,
 }
 
 /// When a write may happen.
@@ -99,7 +103,7 @@ pub struct Part {
     pub etag: String,
     /// Its size in bytes.
     pub size: u64,
-    /// Its CRC-64/NVME, where we sent it ourselves.
+    /// Its CRC-64/NVME: where we sent it, our own; where it was copied, what the store says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<Crc64Nvme>,
 }
@@ -207,11 +211,10 @@ impl Store {
 
     /// Copies an object inside the store, if it still has this `ETag`. Objects of over 5 GiB are copied by parts.
     pub async fn copy(&self, from: &Store, source: &ObjectInfo, key: &str) -> Result<()> {
-        const LARGEST_COPY: u64 = 5 << 30;
-        let copy_source = format!("{}/{}", from.bucket, percent_encode(&source.key));
         if source.size <= LARGEST_COPY {
-            let request = self.client.copy_object().bucket(&self.bucket).key(key).copy_source(copy_source);
+            let request = self.client.copy_object().bucket(&self.bucket).key(key);
             let request = request
+                .copy_source(from.as_copy_source(&source.key))
                 .copy_source_if_match(&source.etag)
                 .metadata_directive(MetadataDirective::Replace)
                 .content_type(content_type(key))
@@ -220,11 +223,9 @@ impl Store {
             return sent.map(|_| ()).map_err(|error| StoreError::of("CopyObject", self.object(key), &error));
         }
         let upload_id = self.create_upload(key).await?;
-        let copied = self.copy_parts(key, &upload_id, &copy_source, source).await;
+        let copied = self.copy_parts((key, &upload_id), (from, source)).await;
         match copied {
-            Ok(parts) => {
-                self.complete_upload(key, &upload_id, parts, None, Condition::Always).await.map(|_| ())
-            }
+            Ok(parts) => self.complete(key, &upload_id, &parts, Condition::Always).await.map(|_| ()),
             Err(error) => {
                 self.abort_upload(key, &upload_id).await?;
                 Err(error)
@@ -232,44 +233,57 @@ impl Store {
         }
     }
 
-    async fn copy_parts(
-        &self,
-        key: &str,
-        upload_id: &str,
-        copy_source: &str,
-        source: &ObjectInfo,
-    ) -> Result<Vec<CompletedPart>> {
-        const COPY_PART: u64 = 1 << 30;
+    async fn copy_parts(&self, upload: (&str, &str), from: (&Store, &ObjectInfo)) -> Result<Vec<Part>> {
         const COPIES_AT_ONCE: usize = 8;
-        let ranges = (0..source.size.div_ceil(COPY_PART)).zip(1i32..).map(|(index, number)| {
-            let first = index * COPY_PART;
-            (number, first, source.size.min(first + COPY_PART) - 1)
-        });
-        stream::iter(ranges)
-            .map(|(number, first, last)| async move {
-                let request =
-                    self.client.upload_part_copy().bucket(&self.bucket).key(key).upload_id(upload_id);
-                let request = request
-                    .part_number(number)
-                    .copy_source(copy_source)
-                    .copy_source_if_match(&source.etag)
-                    .copy_source_range(format!("bytes={first}-{last}"));
-                let answer = request
-                    .send()
-                    .await
-                    .map_err(|error| StoreError::of("UploadPartCopy", self.object(key), &error))?;
-                let copied = answer.copy_part_result();
-                Ok(CompletedPart::builder()
-                    .part_number(number)
-                    .set_e_tag(copied.and_then(|part| part.e_tag()).map(str::to_owned))
-                    .set_checksum_crc64_nvme(
-                        copied.and_then(|part| part.checksum_crc64_nvme()).map(str::to_owned),
-                    )
-                    .build())
-            })
+        stream::iter(copied_parts(0..from.1.size).zip(1i32..))
+            .map(|(range, number)| self.copy_part(upload, number, from, range))
             .buffered(COPIES_AT_ONCE)
             .try_collect()
             .await
+    }
+
+    /// Copies a range of an object inside the store into a part of an upload (key and id), if the object still has
+    /// this `ETag`.
+    async fn copy_part(
+        &self,
+        (key, upload_id): (&str, &str),
+        number: i32,
+        (from, source): (&Store, &ObjectInfo),
+        range: Range<u64>,
+    ) -> Result<Part> {
+        let request = self.client.upload_part_copy().bucket(&self.bucket).key(key).upload_id(upload_id);
+        let request = request
+            .part_number(number)
+            .copy_source(from.as_copy_source(&source.key))
+            .copy_source_if_match(&source.etag)
+            .copy_source_range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) if is_not_implemented(&error) => return Err(self.without_range_copies(key)),
+            Err(error) => return Err(StoreError::of("UploadPartCopy", self.object(key), &error)),
+        };
+        let copied = answer.copy_part_result();
+        Ok(Part {
+            number,
+            etag: copied.and_then(|part| part.e_tag()).unwrap_or_default().to_owned(),
+            size: range.end.saturating_sub(range.start),
+            crc64nvme: copied.and_then(|part| part.checksum_crc64_nvme()).and_then(crc64_from_base64),
+        })
+    }
+
+    /// Whether the store copies ranges of objects, as far as is known: it does until it has refused to.
+    pub fn copies_ranges(&self) -> bool {
+        !self.lacks_range_copies.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the store does not copy ranges.
+    fn without_range_copies(&self, key: &str) -> StoreError {
+        self.lacks_range_copies.store(true, Ordering::Relaxed);
+        StoreError::NotImplemented { operation: "UploadPartCopy", object: self.object(key) }
+    }
+
+    fn as_copy_source(&self, key: &str) -> String {
+        format!("{}/{}", self.bucket, percent_encode(key))
     }
 
     /// Deletes an object; one that is not there is no error.
@@ -329,8 +343,8 @@ impl Store {
         })
     }
 
-    /// Makes the parts of an upload one object. Where we sent every part ourselves, the store verifies the whole
-    /// object's checksum.
+    /// Makes the parts of an upload one object. Where the checksum of every part is known, the store verifies that
+    /// of the whole object.
     pub async fn complete(
         &self,
         key: &str,
@@ -548,6 +562,7 @@ fn content_type(key: &str) -> &'static str {
         Some("json") => "application/json",
         Some("ndjson" | "jsonl") => "application/x-ndjson",
         Some("gz") => "application/gzip",
+        Some("zst") => "application/zstd",
         Some("zip") => "application/zip",
         _ => "application/octet-stream",
     }

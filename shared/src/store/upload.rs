@@ -1,18 +1,16 @@
 //! Writing an object of unknown length in bounded memory: one PUT where it fits a part, a multipart upload else.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::{Condition, Part, Result, Store, StoreError, Written};
+use super::parts::{copied_parts, part_bytes};
+use super::{Condition, ObjectInfo, Part, Result, Store, StoreError, Written};
 use crate::checksum::Crc64Nvme;
 
-/// The size of a part. S3 takes parts of 5 MiB and more, 10,000 of them.
-pub const PART_BYTES: usize = 8 << 20;
-
-const MOST_PARTS: u64 = 10_000;
 const PARTS_IN_FLIGHT: usize = 4;
 
 /// The bytes that may wait in memory for the store, over everything that an invocation does at once.
@@ -84,7 +82,8 @@ impl PartBuffer {
         self.filled == 0
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    /// What is filled.
+    pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 
@@ -180,15 +179,8 @@ impl ObjectWriter {
             self.filling = Some(part);
             return Ok(());
         }
-        while self.in_flight.len() >= PARTS_IN_FLIGHT {
-            self.one_arrives().await?;
-        }
-        let upload_id = match &self.upload_id {
-            Some(id) => id.clone(),
-            None => self.upload_id.insert(self.store.create_upload(&self.key).await?).clone(),
-        };
-        let (store, key, number) = (self.store.clone(), self.key.clone(), self.next_number);
-        self.next_number += 1;
+        let (upload_id, number) = self.next_part().await?;
+        let (store, key) = (self.store.clone(), self.key.clone());
         self.in_flight.spawn(async move {
             let (bytes, permit) = part.into_bytes();
             let arrived = store.upload_part(&key, &upload_id, number, bytes).await;
@@ -196,6 +188,43 @@ impl ObjectWriter {
             arrived
         });
         Ok(())
+    }
+
+    /// Has the store copy a range of one of its objects behind what was written so far, if that still has this
+    /// `ETag`. Returns once all of it is on its way.
+    ///
+    /// Only between full parts, and a range that is itself as large as a part must be.
+    ///
+    /// # Errors
+    /// [`StoreError::NotImplemented`] from a store that cannot, or that does not say what it has copied.
+    pub async fn copy(&mut self, from: &Store, source: &ObjectInfo, range: Range<u64>) -> Result<()> {
+        for range in copied_parts(range) {
+            let (upload_id, number) = self.next_part().await?;
+            let (store, key, from, source) =
+                (self.store.clone(), self.key.clone(), from.clone(), source.clone());
+            self.in_flight.spawn(async move {
+                let part = store.copy_part((&key, &upload_id), number, (&from, &source), range).await?;
+                match part.crc64nvme {
+                    Some(_) => Ok(part),
+                    None => Err(store.without_range_copies(&key)),
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits until there is room for one part more on the way; the upload's id, and the part's number.
+    async fn next_part(&mut self) -> Result<(String, i32)> {
+        while self.in_flight.len() >= PARTS_IN_FLIGHT {
+            self.one_arrives().await?;
+        }
+        let upload_id = match &self.upload_id {
+            Some(id) => id.clone(),
+            None => self.upload_id.insert(self.store.create_upload(&self.key).await?).clone(),
+        };
+        let number = self.next_number;
+        self.next_number += 1;
+        Ok((upload_id, number))
     }
 
     /// Waits until every part that is on its way has arrived. The upload stays unfinished.
@@ -323,30 +352,9 @@ impl Sealed {
     }
 }
 
-/// The size of the parts of an object: what it needs where that is less, and more than usual where 10,000 of the
-/// usual ones would not hold it.
-pub fn part_bytes(object_bytes: Option<u64>) -> usize {
-    let Some(object_bytes) = object_bytes else { return PART_BYTES };
-    let least = usize::try_from(object_bytes.div_ceil(MOST_PARTS)).unwrap_or(usize::MAX);
-    let whole = usize::try_from(object_bytes).unwrap_or(usize::MAX);
-    // One byte more than a small object has, so that its only part never counts as a full one.
-    PART_BYTES.max(least.div_ceil(1 << 20) << 20).min(whole.saturating_add(1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Promise 6: an object of any size fits into the parts that a store takes.
-    #[test]
-    fn parts_grow_where_ten_thousand_would_not_hold_the_object() {
-        assert_eq!(part_bytes(None), PART_BYTES);
-        assert_eq!(part_bytes(Some(10)), 11);
-        assert_eq!(part_bytes(Some(1 << 30)), PART_BYTES);
-        let five_tebibytes = 5u64 << 40;
-        let part = part_bytes(Some(five_tebibytes)) as u64;
-        assert!(part * MOST_PARTS >= five_tebibytes && part.is_multiple_of(1 << 20));
-    }
 
     /// Promise 6: what waits in memory never exceeds the budget.
     #[tokio::test]

@@ -469,6 +469,7 @@ mod tests {
             export: export(),
             destination: "lake".parse().unwrap(),
             landing_prefix: "x/".to_owned(),
+            form: Default::default(),
             run_key: None,
             window: None,
             since: Timestamp::UNIX_EPOCH,

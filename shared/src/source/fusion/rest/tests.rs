@@ -92,6 +92,7 @@ fn record(export: Value) -> JobRecord {
         export: Export::FusionRest(rest(export)),
         destination: "lake".parse().unwrap(),
         landing_prefix: "x/".to_owned(),
+        form: Default::default(),
         run_key: None,
         window: None,
         since: Timestamp::UNIX_EPOCH,

@@ -1,0 +1,40 @@
+//! What is looked at of content as it passes, whatever it becomes.
+
+use std::sync::Arc;
+
+use landfall::Result;
+use landfall::rows::RowCounter;
+use landfall::telemetry::Observer;
+
+use crate::Unpack;
+
+/// Content as it passes.
+pub(crate) struct Content {
+    rows: Option<RowCounter>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Content {
+    /// The content of a file or member of this name.
+    pub(crate) fn named(unpack: &Unpack<'_>, name: &str) -> Self {
+        let has_header = unpack.landing.destination.csv_header;
+        Self {
+            rows: unpack.job.export.row_format(name, has_header).map(RowCounter::new),
+            observer: Arc::clone(unpack.context.observer()),
+        }
+    }
+
+    /// Looks at the next bytes.
+    pub(crate) fn look_at(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some(rows) = &mut self.rows {
+            rows.push(bytes)?;
+        }
+        self.observer.unpacked(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    /// The rows that it had, where it has rows.
+    pub(crate) fn rows(self) -> Result<Option<u64>> {
+        Ok(self.rows.map(RowCounter::finish).transpose()?)
+    }
+}

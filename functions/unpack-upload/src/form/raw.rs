@@ -1,0 +1,81 @@
+//! `raw`: content lands as it is.
+
+use landfall::archive::MemberDecoder;
+use landfall::{Error, Result};
+
+use super::{Encode, Ended, Form, each_step};
+use crate::archive::refusal;
+use crate::content::Content;
+use crate::parts::Parts;
+
+/// A deflated member, inflated straight into the part that is uploaded next.
+pub(super) struct Inflated;
+
+impl Form for Inflated {
+    fn take(
+        &mut self,
+        mut piece: &[u8],
+        decoder: &mut MemberDecoder,
+        content: &mut Content,
+        parts: &mut Parts,
+    ) -> Result<()> {
+        loop {
+            let room = parts.room();
+            let room_bytes = room.len();
+            let step = decoder.decode(piece, room).map_err(|error| refusal(&error))?;
+            piece = piece.get(step.consumed..).unwrap_or_default();
+            content.look_at(parts.filled(step.produced))?;
+            parts.hand_on_full()?;
+            let is_idle = step.consumed == 0 && step.produced == 0;
+            if is_idle && !piece.is_empty() {
+                let ended = decoder.finish().map_err(|error| refusal(&error)).err();
+                return Err(
+                    ended.unwrap_or_else(|| Error::integrity("there are bytes behind the member's data"))
+                );
+            }
+            let has_more = !piece.is_empty() || (step.produced == room_bytes && !is_idle);
+            if !has_more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn finish(&mut self, _: Ended, _: &mut Parts) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A stored member: its bytes are its content.
+pub(super) struct Kept;
+
+impl Form for Kept {
+    fn take(
+        &mut self,
+        piece: &[u8],
+        decoder: &mut MemberDecoder,
+        content: &mut Content,
+        parts: &mut Parts,
+    ) -> Result<()> {
+        each_step(decoder, piece, |bytes| {
+            content.look_at(bytes)?;
+            parts.write(bytes)
+        })
+    }
+
+    fn finish(&mut self, _: Ended, _: &mut Parts) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Content, as it is.
+pub(super) struct AsItIs;
+
+impl Encode for AsItIs {
+    fn encode(&mut self, content: &[u8], parts: &mut Parts) -> Result<()> {
+        parts.write(content)
+    }
+
+    fn finish(&mut self, _: Ended, _: &mut Parts) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,408 @@
+//! Landed forms: whatever an archive holds, its content lands in the form that the destination asks for, to the byte,
+//! once it is verified; and what the store can copy by itself does not travel.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Write as _};
+use std::sync::{Arc, Mutex};
+
+use embedded_store::{After, Before, Call, Intercept, Options};
+use http::StatusCode;
+use landfall::checksum::Hasher;
+use landfall::clock::Deadline;
+use landfall::context::Context;
+use landfall::event::{FileEvent, JobEvent};
+use landfall::form::LandedForm;
+use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile, StagedFile};
+use landfall::source::{Export, LocalFile};
+use landfall::store::{Condition, LEAST_PART_BYTES};
+use landfall_tests::cut::{At, Cut, Ended, Line, Moment};
+use landfall_tests::{Setup, World, assert_holds, assert_landed, land, run_event};
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
+
+const FORMS: [LandedForm; 3] = [LandedForm::Raw, LandedForm::Gzip, LandedForm::Zstd];
+const MIB: usize = 1 << 20;
+
+fn setup(form: LandedForm) -> Setup {
+    let name = serde_json::to_value(form).unwrap();
+    Setup { destination: format!("form = {name}"), ..Setup::default() }
+}
+
+/// Rows that compress as an ERP's do, or hardly.
+fn rows(bytes: usize, compressible: bool) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut rows = b"ID,AMOUNT,NOTE\n".to_vec();
+    while rows.len() < bytes {
+        let note: String = match compressible {
+            true => "paid by the usual bank on time ".repeat(3),
+            false => std::iter::repeat_with(|| random.alphanumeric()).take(120).collect(),
+        };
+        writeln!(rows, "{},{},{note}", random.u64(..), random.u16(..)).unwrap();
+    }
+    rows
+}
+
+/// An archive, and what lands of it by name.
+struct Archive {
+    bytes: Vec<u8>,
+    members: Vec<(String, Vec<u8>)>,
+}
+
+fn archive(members: &[(&str, CompressionMethod, Vec<u8>)]) -> Archive {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.add_directory("inner/", SimpleFileOptions::default()).unwrap();
+    for (name, method, bytes) in members {
+        zip.start_file(*name, SimpleFileOptions::default().compression_method(*method)).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    let members = members.iter().map(|(name, _, bytes)| ((*name).to_owned(), bytes.clone()));
+    Archive { members: members.collect(), bytes: zip.finish().unwrap().into_inner() }
+}
+
+/// Stored, deflated, empty, and names that would meet if only what needs it got a suffix.
+fn mixed() -> Archive {
+    archive(&[
+        ("a.csv", CompressionMethod::Deflated, rows(300_000, true)),
+        ("a.csv.gz", CompressionMethod::Stored, rows(200_000, true)),
+        ("a.csv.zst", CompressionMethod::Stored, b"not really".to_vec()),
+        ("inner/stored.csv", CompressionMethod::Stored, rows(700_000, false)),
+        ("inner/empty-deflated", CompressionMethod::Deflated, Vec::new()),
+        ("inner/empty-stored", CompressionMethod::Stored, Vec::new()),
+    ])
+}
+
+/// One member of 13 MiB and more as the archive keeps it, in both ways.
+fn large() -> Archive {
+    archive(&[
+        ("deflated.csv", CompressionMethod::Deflated, rows(18 * MIB, false)),
+        ("stored.csv", CompressionMethod::Stored, rows(14 * MIB, false)),
+    ])
+}
+
+fn files(names: &[&str]) -> Vec<OutputFile> {
+    let file = |(name, ordinal): (&&str, u32)| OutputFile {
+        ordinal,
+        name: (*name).to_owned(),
+        size: None,
+        sha256: None,
+        locator: None,
+        is_log: false,
+    };
+    names.iter().zip(0..).map(file).collect()
+}
+
+fn event() -> JobEvent {
+    JobEvent {
+        connection: "local".parse().unwrap(),
+        job_request_id: "1".parse().unwrap(),
+        destination: Some("lake".parse().unwrap()),
+    }
+}
+
+/// Puts files where a job would have fetched them to.
+async fn stage(context: &Context, named: &[(&str, &[u8])]) {
+    let (work, event) = (context.work().await.unwrap(), event());
+    let destination = event.destination.clone().unwrap();
+    let settings = context.landing(&destination).await.unwrap().destination;
+    let since = "2026-11-21T06:00:00Z".parse().unwrap();
+    let export = Export::File(LocalFile { name: "forms".to_owned() });
+    let record = JobRecord {
+        connection: event.connection.clone(),
+        job_request_id: event.job_request_id.clone(),
+        landing_prefix: "forms/1/".to_owned(),
+        form: settings.job_form(),
+        export,
+        destination,
+        run_key: None,
+        window: None,
+        since,
+    };
+    work.record_job(record).await.unwrap();
+    let outcome = Outcome {
+        state: JobState::Succeeded,
+        native_status: "READ".to_owned(),
+        message: None,
+        expected_rows: None,
+        told_at: None,
+        since,
+    };
+    work.record_outcome(&event.job(), outcome).await.unwrap();
+    let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
+    work.freeze_files(&event.job(), FileList { files: files(&names) }).await.unwrap();
+    for ((name, bytes), ordinal) in named.iter().zip(0..) {
+        let mut hasher = Hasher::new(true);
+        hasher.update(bytes);
+        let sums = hasher.finish();
+        let key = landfall::store::keys::staged(&event.job(), ordinal);
+        work.store().put(&key, bytes.to_vec().into(), Condition::Always).await.unwrap();
+        let staged = StagedFile {
+            ordinal,
+            name: (*name).to_owned(),
+            size: sums.size,
+            crc64nvme: sums.crc64nvme,
+            sha256: sums.sha256.unwrap(),
+        };
+        work.record_staged(&event.job(), staged).await.unwrap();
+    }
+}
+
+async fn unpack(context: &Context, ordinal: u32) -> landfall::Result<unpack_upload::Unpacked> {
+    let JobEvent { connection, job_request_id, destination } = event();
+    let event = FileEvent { connection, job_request_id, destination, ordinal };
+    Box::pin(unpack_upload::unpack_file(context, event, &Deadline::none(Arc::clone(context.clock())))).await
+}
+
+/// Lands the staged files; what has landed, with its manifest.
+async fn land_staged(world: &World, count: u32) -> (publish::Manifest, BTreeMap<String, Vec<u8>>) {
+    for ordinal in 0..count {
+        assert!(unpack(&world.context, ordinal).await.unwrap().complete);
+    }
+    let deadline = Deadline::none(Arc::clone(world.context.clock()));
+    publish::publish(&world.context, event(), &deadline).await.unwrap();
+    let mut landed = world.landed().await;
+    landed.remove("forms/1/_manifest.json").unwrap();
+    let (_, manifest) = world.manifests().await.pop_first().unwrap();
+    assert_eq!(manifest.totals.bytes, landed.values().map(|bytes| bytes.len() as u64).sum::<u64>());
+    (manifest, landed)
+}
+
+/// Promises 3 to 5: every member's content is there in the form, under a key of its own, and told of truly.
+#[tokio::test]
+async fn every_member_of_a_mixed_archive_lands_in_every_form() {
+    let archive = mixed();
+    for form in FORMS {
+        let world = World::new(setup(form)).await;
+        stage(&world.context, &[("mixed.zip", &archive.bytes)]).await;
+        let (manifest, landed) = land_staged(&world, 1).await;
+        assert_eq!(manifest.objects.len(), archive.members.len());
+        assert_eq!(landed.len(), archive.members.len());
+        for (object, (name, content)) in std::iter::zip(&manifest.objects, &archive.members) {
+            assert_eq!(object.key, format!("forms/1/mixed/{name}{}", form.suffix()));
+            assert_eq!(object.form, Some(form).filter(|form| !form.is_raw()));
+            assert_holds(object, &landed[&object.key], content, &format!("{form:?}"));
+        }
+        world.end().await;
+    }
+}
+
+/// A deflated member is not compressed again: its stream is in the gzip file as it was in the archive.
+#[tokio::test]
+async fn a_deflate_stream_is_kept_byte_for_byte() {
+    let archive = mixed();
+    let world = World::new(setup(LandedForm::Gzip)).await;
+    stage(&world.context, &[("mixed.zip", &archive.bytes)]).await;
+    let (_, landed) = land_staged(&world, 1).await;
+    let landed = &landed["forms/1/mixed/a.csv.gz"];
+    assert_eq!(landed[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+    let stream = &landed[10..landed.len() - 8];
+    assert!(archive.bytes.windows(stream.len()).any(|window| window == stream));
+    world.end().await;
+}
+
+/// Files that are no archives land in the form too, but for those that are compressed already; no two meet.
+#[tokio::test]
+async fn files_are_compressed_once() {
+    let csv = rows(600_000, true);
+    let gzip = {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(&csv).unwrap();
+        writer.finish().unwrap()
+    };
+    let zstd = zstd::encode_all(&csv[..], 1).unwrap();
+    let given: [(&str, &[u8]); 5] =
+        [("a.csv", &csv), ("a.csv.gz", &gzip), ("b.csv", &csv), ("c.zst", &zstd), ("empty.log", b"")];
+    for form in FORMS {
+        let world = World::new(setup(form)).await;
+        stage(&world.context, &given).await;
+        let (manifest, landed) = land_staged(&world, 5).await;
+        assert_eq!(landed.len(), 5);
+        let suffix = form.suffix();
+        let a = if form == LandedForm::Gzip { ("a.csv~0", "a.csv.gz~1") } else { ("a.csv", "a.csv.gz") };
+        let expected = [
+            format!("{}{suffix}", a.0),
+            a.1.to_owned(),
+            format!("b.csv{suffix}"),
+            "c.zst".to_owned(),
+            format!("empty.log{suffix}"),
+        ];
+        for ((object, name), (_, content)) in
+            std::iter::zip(std::iter::zip(&manifest.objects, expected), given)
+        {
+            assert_eq!(object.key, format!("forms/1/{name}"));
+            assert_holds(object, &landed[&object.key], content, &format!("{form:?}"));
+        }
+        let rows = manifest.objects[2].rows.unwrap();
+        assert_eq!(rows + 1, csv.iter().filter(|byte| **byte == b'\n').count() as u64);
+        world.end().await;
+    }
+}
+
+/// A whole run of a source in each form: what is compressed does not disturb what is told of rows and files.
+#[tokio::test]
+async fn a_run_lands_in_every_form() {
+    for form in FORMS {
+        let world = World::new(setup(form)).await;
+        land(&world.context, run_event()).await.unwrap();
+        let manifest = assert_landed(&world, world.simulator.jobs()[0].id, &format!("{form:?}")).await;
+        assert!(manifest.objects.iter().all(|object| object.form.unwrap_or_default() == form));
+        world.end().await;
+    }
+}
+
+/// Promise 4: the form is the one that the job was begun with, whatever the setting is by now.
+#[tokio::test]
+async fn a_job_goes_on_in_the_form_that_it_was_begun_in() {
+    let archive = mixed();
+    let world = World::new(Setup::default()).await;
+    stage(&world.context, &[("mixed.zip", &archive.bytes), ("again.zip", &archive.bytes)]).await;
+    unpack(&world.context, 0).await.unwrap();
+    let changed = world.configured_otherwise("form = \"zstd\"\nzstd_level = 9");
+    unpack(&changed, 1).await.unwrap();
+    let landed = world.landed().await;
+    assert_eq!(landed.len(), 2 * archive.members.len());
+    for (name, content) in &archive.members {
+        assert!(landed[&format!("forms/1/again/{name}")] == *content, "{name}");
+    }
+    world.end().await;
+}
+
+/// Promise 3: nothing of a member is visible whose data is not what the archive says, in whatever form, and by
+/// whatever way it would have come.
+#[tokio::test]
+async fn a_corrupt_member_lands_nothing() {
+    for form in FORMS {
+        for (archive, stored_name) in [(mixed(), "inner/stored.csv"), (large(), "stored.csv")] {
+            let mut bytes = archive.bytes;
+            let (_, content) = archive.members.iter().find(|(name, _)| name == stored_name).unwrap();
+            let at = bytes.windows(64).position(|window| *window == content[..64]).unwrap();
+            bytes[at + content.len() - 3] ^= 1;
+            let world = World::new(setup(form)).await;
+            stage(&world.context, &[("corrupt.zip", &bytes)]).await;
+            let error = unpack(&world.context, 0).await.unwrap_err();
+            assert_eq!(error.error_type().name(), "IntegrityError", "{form:?}: {}", error.line());
+            assert!(world.landed().await.is_empty(), "{form:?}");
+            assert_eq!(world.unfinished_uploads().await, 0, "{form:?}");
+            world.end().await;
+        }
+    }
+}
+
+/// What goes up, by operation and key: requests and their bytes.
+#[derive(Default)]
+struct Uploads {
+    made: Mutex<BTreeMap<(&'static str, String), (u64, u64)>>,
+    refuses_copies: bool,
+}
+
+impl Uploads {
+    fn of(&self, operation: &'static str, key: &str) -> (u64, u64) {
+        self.made.lock().unwrap().get(&(operation, key.to_owned())).copied().unwrap_or_default()
+    }
+}
+
+impl Intercept for Uploads {
+    fn before(&self, call: &Call) -> Before {
+        let key = call.key.clone().unwrap_or_default();
+        let mut made = self.made.lock().unwrap();
+        let (requests, bytes) = made.entry((call.operation, key)).or_default();
+        *requests += 1;
+        *bytes += call.body_bytes;
+        match call.operation {
+            "UploadPartCopy" if self.refuses_copies => Before::Answer(StatusCode::NOT_IMPLEMENTED),
+            _ => Before::Proceed,
+        }
+    }
+
+    fn after(&self, _: &Call, _: StatusCode) -> After {
+        After::Proceed
+    }
+}
+
+async fn watched(form: LandedForm, uploads: Uploads) -> (World, Arc<Uploads>) {
+    let uploads = Arc::new(uploads);
+    let intercept = Some(Arc::clone(&uploads) as Arc<dyn Intercept>);
+    (World::with_store(setup(form), Options { fsync: false, intercept }).await, uploads)
+}
+
+/// Inside one store only the edges of what lands as the archive keeps it travel: for gzip the header with what makes
+/// it a part, and the trailer; for stored members nothing.
+#[tokio::test]
+async fn inside_one_store_only_the_edges_are_uploaded() {
+    let archive = large();
+    let (gzip, uploads) = watched(LandedForm::Gzip, Uploads::default()).await;
+    stage(&gzip.context, &[("large.zip", &archive.bytes)]).await;
+    let (manifest, landed) = land_staged(&gzip, 1).await;
+    for (object, (_, content)) in std::iter::zip(&manifest.objects, &archive.members) {
+        assert_holds(object, &landed[&object.key], content, "gzip");
+    }
+    let key = "forms/1/large/deflated.csv.gz";
+    assert_eq!(uploads.of("UploadPart", key), (2, LEAST_PART_BYTES as u64 + 8));
+    assert_eq!(uploads.of("UploadPartCopy", key), (1, 0));
+    assert_eq!(uploads.of("UploadPartCopy", "forms/1/large/stored.csv.gz"), (0, 0));
+    gzip.end().await;
+
+    let (raw, uploads) = watched(LandedForm::Raw, Uploads::default()).await;
+    stage(&raw.context, &[("large.zip", &archive.bytes)]).await;
+    let (manifest, landed) = land_staged(&raw, 1).await;
+    for (object, (_, content)) in std::iter::zip(&manifest.objects, &archive.members) {
+        assert_holds(object, &landed[&object.key], content, "raw");
+    }
+    assert_eq!(uploads.of("UploadPart", "forms/1/large/stored.csv"), (0, 0));
+    assert_eq!(uploads.of("UploadPartCopy", "forms/1/large/stored.csv"), (1, 0));
+    assert_eq!(uploads.of("UploadPartCopy", "forms/1/large/deflated.csv"), (0, 0));
+    raw.end().await;
+}
+
+/// A store that cannot copy ranges is asked once; then everything is uploaded, to the same bytes.
+#[tokio::test]
+async fn a_store_that_does_not_copy_is_asked_once() {
+    let archive = archive(&[
+        ("1.csv", CompressionMethod::Stored, rows(6 * MIB, false)),
+        ("2.csv", CompressionMethod::Stored, rows(6 * MIB, true)),
+    ]);
+    let (world, uploads) =
+        watched(LandedForm::Raw, Uploads { refuses_copies: true, ..Uploads::default() }).await;
+    stage(&world.context, &[("one.zip", &archive.bytes), ("two.zip", &archive.bytes)]).await;
+    let (manifest, landed) = land_staged(&world, 2).await;
+    for (object, (_, content)) in std::iter::zip(&manifest.objects, archive.members.iter().cycle()) {
+        assert_holds(object, &landed[&object.key], content, "uploaded");
+    }
+    assert!(uploads.of("UploadPartCopy", "forms/1/one/1.csv").0 <= 1);
+    assert_eq!(uploads.of("UploadPartCopy", "forms/1/two/1.csv").0, 0);
+    assert_eq!(uploads.of("UploadPartCopy", "forms/1/two/2.csv").0, 0);
+    assert_eq!(world.unfinished_uploads().await, 0);
+    world.end().await;
+}
+
+/// Promises 2 and 4: cut in the middle of the data and started again, the same bytes land, and no upload stays.
+#[tokio::test]
+async fn cut_in_the_middle_and_started_again_the_same_bytes_land() {
+    let archive = large();
+    for form in FORMS {
+        let undisturbed = World::new(setup(form)).await;
+        stage(&undisturbed.context, &[("large.zip", &archive.bytes)]).await;
+        let (_, expected) = land_staged(&undisturbed, 1).await;
+        undisturbed.end().await;
+
+        let line = Arc::new(Line::default());
+        let intercept = Some(Arc::clone(&line) as Arc<dyn Intercept>);
+        let world = World::with_store(setup(form), Options { fsync: false, intercept }).await;
+        stage(&world.context, &[("large.zip", &archive.bytes)]).await;
+        let key = format!("landing/forms/1/large/stored.csv{}", form.suffix());
+        let operation = if form == LandedForm::Raw { "UploadPartCopy" } else { "UploadPart" };
+        for cut in [
+            (operation, Moment::Before),
+            (operation, Moment::AnswerLost),
+            ("CompleteMultipartUpload", Moment::AnswerLost),
+        ] {
+            let context = world.anew();
+            let cut = Cut { at: At::Named(format!("{} {key}", cut.0), 1), moment: cut.1 };
+            let ended = line.run(Some(cut), async { unpack(&context, 0).await }).await;
+            assert!(matches!(ended, Ended::Cut), "{form:?}: {ended:?}");
+        }
+        let (_, landed) = land_staged(&world, 1).await;
+        assert!(landed == expected, "{form:?}: other bytes");
+        assert_eq!(world.unfinished_uploads().await, 0, "{form:?}");
+        world.end().await;
+    }
+}
