@@ -97,16 +97,24 @@ async fn cut_anywhere_and_started_again_a_run_lands_as_if_nothing_had_been() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_inside_large_transfers_a_run_lands_as_if_nothing_had_been() {
     const ALL: [&str; 4] = ["Upload", "Part", "/checkpoints/", "/content"];
-    cut_inside(FUSION_EXTRACT, large(Producer::Stored), &ALL).await;
+    let made = cut_inside(FUSION_EXTRACT, large(Producer::Stored), &ALL).await;
+    assert!(made.iter().any(is_copy), "a stored member is copied inside the store");
     // What differs is how members land: how the archive is fetched has been tried.
     let is_landed = ["Upload landing/", "Part landing/", "PartCopy landing/"];
     cut_inside(FUSION_EXTRACT, large(Producer::ZipCrate), &is_landed).await;
     let copied = Scenario { member_size: MemberSize::Bytes(60 << 20), ..large(Producer::ZipCrate) };
-    cut_inside(FUSION_EXTRACT_AS_GZIP, copied, &is_landed).await;
+    let made = cut_inside(FUSION_EXTRACT_AS_GZIP, copied, &is_landed).await;
+    assert!(made.iter().any(is_copy), "a deflated member is copied inside the store");
 }
 
-async fn cut_inside(system: System, scenario: Scenario, marks: &[&str]) {
+fn is_copy(made: &Made) -> bool {
+    made.name.contains("UploadPartCopy landing/")
+}
+
+/// Cuts at every call whose name has one of these marks; the calls of the undisturbed run.
+async fn cut_inside(system: System, scenario: Scenario, marks: &[&str]) -> Vec<Made> {
     let undisturbed = Undisturbed::run(system, scenario).await;
+    let made = undisturbed.made.clone();
     let is_about_parts = |made: &Made| marks.iter().any(|mark| made.name.contains(mark));
     let cases: Vec<Case> = undisturbed
         .cuts()
@@ -118,6 +126,7 @@ async fn cut_inside(system: System, scenario: Scenario, marks: &[&str]) {
     landfall_tests::say(&format!("{}, large transfers; the cuts made:\n{tally}", system.kind));
     assert!(tally.deviations.is_empty(), "{tally}");
     assert_eq!(tally.cuts(), tried);
+    made
 }
 
 /// Promise 3: of a refused archive nothing is left, be it an upload that a dead invocation began.

@@ -287,15 +287,20 @@ async fn a_corrupt_member_lands_nothing() {
     }
 }
 
-/// What goes up, by operation and key: requests and their bytes.
+/// An operation, and the key that it is about.
+type Asked = (&'static str, String);
+/// Requests, and the bytes of their bodies.
+type Counted = (u64, u64);
+
+/// What goes up.
 #[derive(Default)]
 struct Uploads {
-    made: Mutex<BTreeMap<(&'static str, String), (u64, u64)>>,
+    made: Mutex<BTreeMap<Asked, Counted>>,
     refuses_copies: bool,
 }
 
 impl Uploads {
-    fn of(&self, operation: &'static str, key: &str) -> (u64, u64) {
+    fn of(&self, operation: &'static str, key: &str) -> Counted {
         self.made.lock().unwrap().get(&(operation, key.to_owned())).copied().unwrap_or_default()
     }
 }

@@ -44,8 +44,8 @@ async fn land_encoded(
         expected: unpack.staged.crc64nvme,
         name: unpack.staged.name.clone(),
     };
-    let encoded = pipe::run(unpack, flow, &mut writer, |pieces, parts| encoding.run(pieces, parts)).await;
-    let encoded = match encoded {
+    let piping = pipe::run(unpack, flow, &mut writer, |pieces, parts| encoding.run(pieces, parts));
+    let encoded = match Box::pin(piping).await {
         Ok(encoded) => encoded,
         Err(error) => {
             writer.abandon().await;

@@ -67,8 +67,9 @@ async fn land_by(
         content: Content::named(unpack, member.name()),
     };
     let flow = Flow { object, range: member.data_range(), most_bytes, splice };
+    let piping = pipe::run(unpack, flow, &mut writer, |pieces, parts| decode.run(pieces, parts));
     let decoded = tokio::select! {
-        decoded = pipe::run(unpack, flow, &mut writer, |pieces, parts| decode.run(pieces, parts)) => decoded,
+        decoded = Box::pin(piping) => decoded,
         () = unpack.deadline.wait_until_within(MARGIN) => {
             writer.abandon().await;
             return Ok(None);
