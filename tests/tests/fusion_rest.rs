@@ -1025,3 +1025,17 @@ async fn increments_are_as_the_event_says() {
     assert!(watermarks(&world).await.is_empty());
     world.end().await;
 }
+
+/// A run whose window cannot be told, as the source does not answer, leaves no claim that the next start would wait for.
+#[tokio::test]
+async fn a_run_without_a_window_leaves_no_claim_behind() {
+    let world = World::new(setup(json!({ "outage": { "drop_connection": "always" } }))).await;
+    let event = || event(json!({ "incremental": {} }));
+    let error = submit_event(&world.context, event()).await.err();
+    failure("no window", error, "SourceUnavailable", "");
+    world.simulator.set_faults(simulator::Faults::default()).unwrap();
+    let began = world.clock.now();
+    submit_event(&world.anew(), event()).await.unwrap();
+    assert!(landfall::clock::elapsed(began, world.clock.now()) < Duration::from_secs(30));
+    world.end().await;
+}
