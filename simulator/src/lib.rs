@@ -48,7 +48,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use data::{ExpectedFile, ExpectedMember, Landing, MemberReader};
+pub use data::{ExpectedFile, ExpectedMember, Landing, MemberReader, write_archive};
 pub use epm::{
     EpmDownloadFaults, EpmFaults, EpmFormat, EpmHref, EpmListFaults, EpmOutput, EpmScenario, EpmStatusFaults,
     EpmSubmitFaults, EpmSubmitted, EpmUploadFaults, EpmVersionFaults, FailedBody, LogText, PlantedFile,

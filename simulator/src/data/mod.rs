@@ -178,6 +178,24 @@ pub(crate) fn produce(
     Ok(files)
 }
 
+/// Writes one archive of a scenario's first view to a path, as a job's first file would hold it: no pod needs to run.
+pub fn write_archive(path: &Path, scenario: &Scenario) -> io::Result<Landing> {
+    let order = OutputOrder {
+        job_id: 1,
+        extract: "SimpleCarriers".to_owned(),
+        incremental: false,
+        window: 0,
+        submitted_at: window_start(0),
+        name: NameForm::default(),
+        archive: ArchiveFaults::default(),
+    };
+    let view = scenario.views.first().map_or("", String::as_str);
+    let chunk = Chunk { ordinal: 1, view, number: 1, last: false };
+    let producer = scenario.producers.first().copied().unwrap_or(Producer::JavaStream);
+    let members = chunk_members(scenario, &order, &chunk);
+    archives::write(File::create(path)?, producer, ArchiveKind::Sound, members)
+}
+
 fn make_files(folder: &Path, scenario: &Scenario, order: &OutputOrder) -> io::Result<Vec<ExpectedFile>> {
     let producers = if scenario.producers.is_empty() { &Producer::ALL[..] } else { &scenario.producers };
     let chunks = chunks_of(scenario);

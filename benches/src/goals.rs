@@ -1,0 +1,105 @@
+//! The goals, and what was measured of each.
+
+use serde::Serialize;
+
+use crate::contestants::{self, Contestant, Run};
+use crate::report::{Section, Start, cpu, disk_mib, median, mib, peak_mib, up_mib, wall};
+
+/// A goal.
+#[derive(Debug, Serialize)]
+pub(crate) struct Goal {
+    /// What is measured.
+    pub(crate) measure: &'static str,
+    /// The bound.
+    pub(crate) bound: Bound,
+    /// What was measured, if it was.
+    pub(crate) measured: Option<f64>,
+    /// Its unit.
+    pub(crate) unit: &'static str,
+}
+
+/// What a measured value must be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Bound {
+    /// This or more.
+    AtLeast(f64),
+    /// This or less.
+    AtMost(f64),
+}
+
+impl Goal {
+    /// Whether what was measured is within the bound.
+    pub(crate) fn is_met(&self) -> bool {
+        match (self.measured, self.bound) {
+            (Some(value), Bound::AtLeast(least)) => value >= least,
+            (Some(value), Bound::AtMost(most)) => value <= most,
+            (None, _) => false,
+        }
+    }
+
+    /// The bound in words.
+    pub(crate) fn wanted(&self) -> String {
+        match self.bound {
+            Bound::AtLeast(least) => format!("at least {least}{}", self.unit),
+            Bound::AtMost(most) => format!("at most {most}{}", self.unit),
+        }
+    }
+}
+
+/// Holds the goals against what was measured.
+pub(crate) fn all(sections: &[Section], starts: &[Start]) -> Vec<Goal> {
+    use Bound::{AtLeast, AtMost};
+    use contestants::{GZIP, GZIP_COPIED, RAW, SEEDS};
+    let section = |name: &str| sections.iter().find(|section| section.name == name);
+    let ratio = |name: &str, of: Contestant, to: Contestant, what: fn(&Run) -> f64| {
+        section(name).and_then(|section| section.ratio(of, to, what))
+    };
+    let sent = |of: Contestant| {
+        let section = section("large")?;
+        Some(section.row(of)?.median(up_mib)? / mib(section.archive_bytes))
+    };
+    let landfall = || {
+        let rows = sections.iter().flat_map(|section| &section.rows);
+        rows.filter(|row| matches!(row.contestant, Contestant::Landfall(_))).flat_map(|row| &row.runs)
+    };
+    let most = |what: fn(&Run) -> f64| landfall().map(what).max_by(f64::total_cmp);
+    let rclone = Contestant::RcloneExtract;
+    let goal = |measure, bound, unit, measured| Goal { measure, bound, measured, unit };
+    let zipped = starts.iter().filter_map(|start| start.zipped_bytes).max();
+    vec![
+        goal("wall of Python, large members, loopback", AtLeast(5.0), "x", ratio("large", SEEDS, RAW, wall)),
+        goal(
+            "wall of Python, large members, 20 ms",
+            AtLeast(12.0),
+            "x",
+            ratio("large-20ms", SEEDS, RAW, wall),
+        ),
+        goal("wall of rclone extract, loopback", AtLeast(4.0), "x", ratio("large", rclone, RAW, wall)),
+        goal("wall of rclone extract, 20 ms", AtLeast(8.0), "x", ratio("large-20ms", rclone, RAW, wall)),
+        goal("CPU against the floor", AtMost(1.15), "x", ratio("large", RAW, Contestant::Floor, cpu)),
+        goal(
+            "CPU against decoding by the zip crate",
+            AtMost(1.25),
+            "x",
+            ratio("large", RAW, Contestant::ZipCrate, cpu),
+        ),
+        goal("gzip: bytes sent against the archive's", AtMost(1.02), "x", sent(GZIP)),
+        goal("gzip inside one store: bytes sent", AtMost(0.05), "x", sent(GZIP_COPIED)),
+        goal("wall of Python, small members", AtLeast(12.0), "x", ratio("small", SEEDS, RAW, wall)),
+        goal("peak memory, any archive, any form", AtMost(128.0), " MiB", most(peak_mib)),
+        goal("disk bytes written", AtMost(0.0), " MiB", most(disk_mib)),
+        goal("gzip: CPU against raw", AtMost(1.0), "x", ratio("large", GZIP, RAW, cpu)),
+        goal("first poll of Python against a function's", AtLeast(40.0), "x", polls(starts)),
+        goal("largest function, zipped", AtMost(6.0), " MB", zipped.map(|bytes| mib(bytes) * 1.048_576)),
+    ]
+}
+
+/// How many times as long as the slowest function Python takes to its first poll.
+fn polls(starts: &[Start]) -> Option<f64> {
+    let first_poll = |start: &Start| median(start.poll_milliseconds.iter().copied());
+    let (functions, python): (Vec<_>, Vec<_>) =
+        starts.iter().partition(|start| start.program_bytes.is_some());
+    let slowest = functions.into_iter().filter_map(first_poll).max_by(f64::total_cmp)?;
+    Some(first_poll(python.first()?)? / slowest)
+}

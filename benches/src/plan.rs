@@ -1,0 +1,210 @@
+//! The whole bench, from the data to the report.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::Options;
+use crate::cold;
+use crate::contestants::{self, Contestant, GZIP, GZIP_COPIED, RAW, SEEDS, Surroundings, ZSTD};
+use crate::data::{Archive, Dataset};
+use crate::failure::{Failure, Result, While as _};
+use crate::goals;
+use crate::measure::{self, Server};
+use crate::report::{self, Report, Row, Section};
+use crate::tools::Tools;
+
+/// A round trip of a function to a store in its region, and what one connection to one brings.
+const MILLISECONDS: &str = "20";
+const BYTES_A_SECOND: &str = "80000000";
+
+/// A contestant that takes this long has one turn.
+const LONG_SECONDS: f64 = 120.0;
+
+/// The functions that are deployed.
+pub(crate) const FUNCTIONS: [&str; 6] =
+    ["submit", "poll-status", "fetch-files", "unpack-upload", "publish", "sweep"];
+
+/// One table of the report.
+struct Planned {
+    name: &'static str,
+    dataset: &'static str,
+    is_distant: bool,
+    contestants: &'static [Contestant],
+}
+
+const LANDFALL: [Contestant; 4] = [RAW, GZIP, GZIP_COPIED, ZSTD];
+const FEW: [Contestant; 8] =
+    [RAW, GZIP, GZIP_COPIED, ZSTD, SEEDS, Contestant::RcloneExtract, Contestant::Floor, Contestant::ZipCrate];
+const STARTS: &str = "cold";
+
+const fn planned(name: &'static str, dataset: &'static str, contestants: &'static [Contestant]) -> Planned {
+    Planned { name, dataset, is_distant: false, contestants }
+}
+
+const PLAN: [Planned; 8] = [
+    planned("large", "large", &contestants::ALL),
+    Planned { name: "large-20ms", dataset: "large", is_distant: true, contestants: &contestants::DISTANT },
+    planned("single", "single", &FEW),
+    planned("small", "small", &contestants::ALL),
+    Planned { name: "small-20ms", dataset: "small", is_distant: true, contestants: &contestants::DISTANT },
+    planned("tiny", "tiny", &LANDFALL),
+    planned("stored", "stored", &FEW),
+    planned("zip64", "zip64", &FEW),
+];
+
+/// Runs the bench.
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    for name in &options.only {
+        if name != STARTS && PLAN.iter().all(|planned| planned.name != *name) {
+            let names: Vec<_> = PLAN.iter().map(|planned| planned.name).collect();
+            return Err(Failure::new(format!("--only takes {STARTS}, {}", names.join(", "))));
+        }
+    }
+    let is_wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
+    let program = std::env::current_exe().while_doing("finding this program")?;
+    let programs = program.parent().ok_or_else(|| Failure::new("this program is in no folder"))?.to_owned();
+    let target = programs.parent().unwrap_or(&programs).join("benches");
+    fs::create_dir_all(&target).while_doing("making a folder for the bench")?;
+    let landing = PLAN.iter().filter(|planned| is_wanted(planned.name)).collect::<Vec<_>>();
+    build(is_wanted(STARTS))?;
+
+    let sink = Server::start(Command::new(&program).arg("sink"))?;
+    let upstream = sink.port.to_string();
+    let network =
+        Server::start(Command::new(&program).args(["proxy", &upstream, MILLISECONDS, BYTES_A_SECOND]))?;
+    let around = Surroundings {
+        tools: Tools::install(&target.join("tools"))?,
+        programs,
+        python: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("python"),
+        folder: target.join("contestants"),
+        sink_port: sink.port,
+    };
+
+    let mut sections = Vec::new();
+    let probe = Dataset::named("probe")?.archive(&target.join("data"), options.quick)?;
+    for planned in landing {
+        let dataset = Dataset::named(planned.dataset)?;
+        let archive = dataset.archive(&target.join("data"), options.quick)?;
+        let port = if planned.is_distant { network.port } else { sink.port };
+        let about = dataset.about(options.quick);
+        let rows = land(options, &around, &probe, &archive, planned, port).await;
+        let section = Section {
+            name: planned.name,
+            about: if planned.is_distant {
+                format!("{about}, {MILLISECONDS} ms and 80 MB/s away")
+            } else {
+                about
+            },
+            archive_bytes: archive.archive_bytes,
+            bytes: archive.bytes,
+            rows,
+        };
+        println!(
+            "\n{}: {}; {:.0} MiB, {:.0} MiB inflated. x: against landfall in raw form.\n{}",
+            section.name,
+            section.about,
+            report::mib(section.archive_bytes),
+            report::mib(section.bytes),
+            report::table(&section, RAW)
+        );
+        sections.push(section);
+    }
+    let starts = match is_wanted(STARTS) {
+        true => cold::starts(&around, options.rounds).await?,
+        false => Vec::new(),
+    };
+    if !starts.is_empty() {
+        println!("\ncold starts: from exec, medians\n{}", report::starts_table(&starts));
+    }
+    let goals = goals::all(&sections, &starts);
+    println!("\ngoals\n{}", report::goals_table(&goals));
+    let report = Report {
+        machine: machine(),
+        is_quick: options.quick,
+        rounds: options.rounds,
+        sections,
+        starts,
+        goals,
+    };
+    keep(&target, &report)
+}
+
+/// Every contestant's runs: in each round all of them have their turn.
+async fn land(
+    options: &Options,
+    around: &Surroundings,
+    probe: &Archive,
+    archive: &Archive,
+    planned: &Planned,
+    port: u16,
+) -> Vec<Row> {
+    let is_wanted = |contestant: &Contestant| {
+        let name = contestant.name();
+        *contestant == RAW
+            || options.against.is_empty()
+            || options.against.iter().any(|against| name.contains(against.as_str()))
+    };
+    let mut rows = Vec::new();
+    for contestant in planned.contestants.iter().copied().filter(is_wanted) {
+        // A little archive first: whoever cannot land it is not there, and whoever can has warmed up.
+        let missing =
+            contestant.run(around, probe, around.sink_port).await.err().map(|failure| failure.line());
+        rows.push(Row { contestant, name: contestant.name(), runs: Vec::new(), missing });
+    }
+    for round in 1..=options.rounds {
+        for row in rows.iter_mut().filter(|row| row.missing.is_none()) {
+            if row.runs.iter().any(|run| report::wall(run) > LONG_SECONDS) {
+                continue;
+            }
+            match row.contestant.run(around, archive, port).await {
+                Ok(run) => {
+                    eprintln!(
+                        "{} {round}/{}: {}: {:.2} s, CPU {:.2} s",
+                        planned.name,
+                        options.rounds,
+                        row.name,
+                        report::wall(&run),
+                        report::cpu(&run)
+                    );
+                    row.runs.push(run);
+                }
+                Err(failure) => row.missing = Some(failure.line()),
+            }
+        }
+    }
+    rows
+}
+
+/// Builds what is measured: each as it is deployed, so not together with what would add to it.
+fn build(with_functions: bool) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let mut commands = vec![vec!["--package", "benches", "--bin", "land"]];
+    if with_functions {
+        commands.push(FUNCTIONS.iter().flat_map(|function| ["--package", function]).collect());
+    }
+    for packages in commands {
+        eprintln!("building {}", packages.join(" "));
+        let mut command = Command::new(&cargo);
+        command.args(["build", "--release", "--quiet", "--manifest-path", manifest]).args(packages);
+        measure::run(&mut command)?;
+    }
+    Ok(())
+}
+
+fn keep(folder: &std::path::Path, report: &Report) -> Result<()> {
+    let when = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let path = folder.join(format!("{when}{}.json", if report.is_quick { "-quick" } else { "" }));
+    let text = serde_json::to_vec_pretty(report).while_doing("writing the report")?;
+    fs::write(&path, text).while_doing("writing the report")?;
+    println!("kept as {}", path.display());
+    Ok(())
+}
+
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    format!("{cores} cores, {}", model.map_or(std::env::consts::ARCH, |(_, model)| model))
+}

@@ -1,0 +1,262 @@
+//! What was measured, as tables in words and as JSON.
+
+use serde::Serialize;
+
+use crate::contestants::{Contestant, Run};
+use crate::goals::Goal;
+
+/// All that was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// The machine.
+    pub(crate) machine: String,
+    /// Whether it was with a sixteenth of the data.
+    pub(crate) is_quick: bool,
+    /// How often each contestant had its turn.
+    pub(crate) rounds: u32,
+    /// The archives that were landed.
+    pub(crate) sections: Vec<Section>,
+    /// How functions start.
+    pub(crate) starts: Vec<Start>,
+    /// The goals.
+    pub(crate) goals: Vec<Goal>,
+}
+
+/// An archive, landed by everyone.
+#[derive(Debug, Serialize)]
+pub(crate) struct Section {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it is, in words.
+    pub(crate) about: String,
+    /// Bytes of the archive.
+    pub(crate) archive_bytes: u64,
+    /// Bytes of its members.
+    pub(crate) bytes: u64,
+    /// The contestants.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// A contestant's runs.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    #[serde(skip)]
+    pub(crate) contestant: Contestant,
+    /// Its name.
+    pub(crate) name: String,
+    /// One a round.
+    pub(crate) runs: Vec<Run>,
+    /// Why there are none.
+    pub(crate) missing: Option<String>,
+}
+
+/// How a function starts.
+#[derive(Debug, Serialize)]
+pub(crate) struct Start {
+    /// Its name.
+    pub(crate) name: String,
+    /// Milliseconds from exec to its first poll of the runtime API, a start.
+    pub(crate) poll_milliseconds: Vec<f64>,
+    /// Milliseconds from exec to its first result.
+    pub(crate) result_milliseconds: Vec<f64>,
+    /// Resident memory when it polls first.
+    pub(crate) poll_bytes: u64,
+    /// What the result was.
+    pub(crate) result: String,
+    /// Bytes of its program.
+    pub(crate) program_bytes: Option<u64>,
+    /// Bytes of its program, zipped.
+    pub(crate) zipped_bytes: Option<u64>,
+}
+
+/// The middle value; of an even number, the mean of the middle two.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = values.get(middle)?;
+    match values.len() % 2 {
+        0 => values.get(middle.checked_sub(1)?).map(|lower| (lower + upper) / 2.0),
+        _ => Some(*upper),
+    }
+}
+
+impl Section {
+    /// A contestant's row, where it has run.
+    pub(crate) fn row(&self, contestant: Contestant) -> Option<&Row> {
+        self.rows.iter().find(|row| row.contestant == contestant && !row.runs.is_empty())
+    }
+
+    /// How many times as much of something one contestant takes as another: the median of the rounds' ratios, in
+    /// each of which both had their turn.
+    pub(crate) fn ratio(&self, of: Contestant, to: Contestant, what: fn(&Run) -> f64) -> Option<f64> {
+        let (of, to) = (self.row(of)?, self.row(to)?);
+        let pairs = std::iter::zip(&of.runs, &to.runs).filter(|(_, to)| what(to) > 0.0);
+        median(pairs.map(|(of, to)| what(of) / what(to)))
+    }
+}
+
+impl Row {
+    /// The median of something over its runs.
+    pub(crate) fn median(&self, what: fn(&Run) -> f64) -> Option<f64> {
+        median(self.runs.iter().map(what))
+    }
+}
+
+/// Bytes as MiB.
+pub(crate) fn mib(bytes: u64) -> f64 {
+    const KIB: u64 = 1024;
+    u32::try_from(bytes / KIB).map_or(f64::INFINITY, f64::from) / 1024.0
+}
+
+pub(crate) fn wall(run: &Run) -> f64 {
+    run.usage.wall_seconds
+}
+
+pub(crate) fn cpu(run: &Run) -> f64 {
+    run.cpu_seconds()
+}
+
+pub(crate) fn peak_mib(run: &Run) -> f64 {
+    mib(run.usage.peak_bytes)
+}
+
+pub(crate) fn disk_mib(run: &Run) -> f64 {
+    mib(run.usage.disk_bytes)
+}
+
+pub(crate) fn up_mib(run: &Run) -> f64 {
+    mib(run.counts.bytes_in)
+}
+
+fn down_mib(run: &Run) -> f64 {
+    mib(run.counts.bytes_out)
+}
+
+fn requests(run: &Run) -> f64 {
+    run.counts.requests.values().map(|count| u32::try_from(*count).map_or(f64::INFINITY, f64::from)).sum()
+}
+
+/// A section as a table.
+pub(crate) fn table(section: &Section, against: Contestant) -> String {
+    let heads =
+        ["", "wall s", "x", "CPU s", "x", "peak MiB", "disk MiB", "read MiB", "sent MiB", "requests", "runs"];
+    let mut lines = vec![heads.map(str::to_owned).to_vec()];
+    for row in &section.rows {
+        let cell = |what: fn(&Run) -> f64, digits: usize| {
+            row.median(what).map_or_else(String::new, |value| format!("{value:.digits$}"))
+        };
+        let ratio = |what: fn(&Run) -> f64| {
+            let ratio = section.ratio(row.contestant, against, what);
+            ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"))
+        };
+        // What only computes has no wall time or memory to compare.
+        let is_floor = matches!(row.contestant, Contestant::Floor);
+        let unless_floor = |cell: String| if is_floor { String::new() } else { cell };
+        lines.push(vec![
+            row.name.clone(),
+            unless_floor(cell(wall, 2)),
+            unless_floor(ratio(wall)),
+            cell(cpu, 2),
+            ratio(cpu),
+            unless_floor(cell(peak_mib, 0)),
+            unless_floor(cell(disk_mib, 0)),
+            cell(down_mib, 1),
+            cell(up_mib, 1),
+            cell(requests, 0),
+            row.runs.len().to_string(),
+        ]);
+    }
+    let mut text = aligned(&lines);
+    for row in &section.rows {
+        if let Some(why) = &row.missing {
+            text.push_str(&format!("{}: not available: {why}\n", row.name));
+        }
+    }
+    text
+}
+
+/// The starts as a table.
+pub(crate) fn starts_table(starts: &[Start]) -> String {
+    let heads = [
+        "",
+        "first poll ms",
+        "first result ms",
+        "MiB at first poll",
+        "program MB",
+        "zipped MB",
+        "its result",
+    ];
+    let mut lines = vec![heads.map(str::to_owned).to_vec()];
+    for start in starts {
+        let milliseconds = |values: &[f64]| {
+            median(values.iter().copied()).map_or_else(String::new, |value| format!("{value:.1}"))
+        };
+        let megabytes = |bytes: Option<u64>| {
+            bytes.map_or_else(String::new, |bytes| format!("{:.1}", mib(bytes) * 1.048_576))
+        };
+        lines.push(vec![
+            start.name.clone(),
+            milliseconds(&start.poll_milliseconds),
+            milliseconds(&start.result_milliseconds),
+            format!("{:.1}", mib(start.poll_bytes)),
+            megabytes(start.program_bytes),
+            megabytes(start.zipped_bytes),
+            start.result.clone(),
+        ]);
+    }
+    aligned(&lines)
+}
+
+/// The goals as a table.
+pub(crate) fn goals_table(goals: &[Goal]) -> String {
+    let heads = ["measure", "goal", "measured", ""];
+    let mut lines = vec![heads.map(str::to_owned).to_vec()];
+    for goal in goals {
+        let (measured, verdict) = match goal.measured {
+            Some(value) => (format!("{value:.2}{}", goal.unit), if goal.is_met() { "met" } else { "missed" }),
+            None => ("not measured".to_owned(), ""),
+        };
+        lines.push(vec![goal.measure.to_owned(), goal.wanted(), measured, verdict.to_owned()]);
+    }
+    aligned(&lines)
+}
+
+/// Columns as wide as their widest cell: the first from the left, the others from the right.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        let cells = std::iter::zip(line, &widths).enumerate().map(|(column, (cell, &width))| match column {
+            0 => format!("{cell:width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wrong median is a wrong claim.
+    #[test]
+    fn the_median_is_the_middle() {
+        assert_eq!(median([]), None);
+        assert_eq!(median([3.0]), Some(3.0));
+        assert_eq!(median([9.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median([4.0, 1.0, 2.0, 9.0]), Some(3.0));
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let lines = [vec!["".into(), "wall".into()], vec!["größer".into(), "1".into()]];
+        assert_eq!(aligned(&lines), "        wall\ngrößer     1\n");
+    }
+}

@@ -1,0 +1,117 @@
+//! The world that the step runs in: a configuration, and the records of a job whose one file has been fetched.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use landfall::clock::SystemClock;
+use landfall::config::Place;
+use landfall::context::Context;
+use landfall::job::{FileList, JobRecord, JobRef, StagedFile};
+use landfall::store::keys;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::data::Archive;
+use crate::failure::{Result, While as _};
+use crate::sink::WORK;
+use crate::wire;
+
+/// The form that members land in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Its name in the destination's settings.
+    pub(crate) name: &'static str,
+    /// Whether source and destination are one store, as far as landfall can tell.
+    pub(crate) is_one_store: bool,
+}
+
+/// The job that is landed.
+const CONNECTION: &str = "bench";
+const JOB: &str = "1";
+
+/// The configuration of a step that reaches the sink on a port.
+pub(crate) fn config(port: u16, form: Form) -> String {
+    let store = |region: &str| {
+        format!(
+            "store = {{ endpoint = \"http://127.0.0.1:{port}\", region = \"{region}\", access_key_id = \"bench\", \
+             secret_access_key = \"bench\" }}"
+        )
+    };
+    // Another region is another store.
+    let landing = store(if form.is_one_store { "us-east-1" } else { "eu-central-1" });
+    let form = match form.name {
+        "raw" => String::new(),
+        name => format!("form = \"{name}\"\n"),
+    };
+    let work = store("us-east-1");
+    format!(
+        "[work]\nbucket = \"{WORK}\"\n{work}\n\n[destinations.lake]\ntype = \"s3\"\nbucket = \"landing\"\n{form}{landing}\n"
+    )
+}
+
+/// The event that lands the job's file.
+pub(crate) fn event() -> Value {
+    json!({ "connection": CONNECTION, "job_request_id": JOB, "ordinal": 0 })
+}
+
+/// Empties the sink, and puts an archive and the records of its job there.
+pub(crate) async fn prepare(port: u16, archive: &Archive, form: Form) -> Result<()> {
+    wire::reset(port).await?;
+    let job: JobRef = made(json!({ "connection": CONNECTION, "job_request_id": JOB }))?;
+    wire::mount(port, WORK, &keys::staged(&job, 0), &archive.path).await?;
+    let place = Place::from_toml(&config(port, form), "the bench's configuration");
+    let context = Context::new(place.while_doing("configuring landfall")?, Arc::new(SystemClock));
+    let doing = "recording a job";
+    let work = context.work().await.while_doing(doing)?;
+    work.record_job(job_record(form)?).await.while_doing(doing)?;
+    let name = archive.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = json!({ "ordinal": 0, "name": name, "size": archive.archive_bytes });
+    work.freeze_files(&job, made::<FileList>(json!({ "files": [file] }))?).await.while_doing(doing)?;
+    let staged: StagedFile = made(json!({
+        "ordinal": 0, "name": name, "size": archive.archive_bytes,
+        "crc64nvme": archive.crc64nvme, "sha256": archive.sha256,
+    }))?;
+    work.record_staged(&job, staged).await.while_doing(doing)?;
+    Ok(())
+}
+
+fn job_record(form: Form) -> Result<JobRecord> {
+    let mut record = json!({
+        "connection": CONNECTION, "job_request_id": JOB, "destination": "lake",
+        "export": { "kind": "file", "name": "bench" },
+        "landing_prefix": "bench/1/", "since": "2026-11-21T06:00:00Z",
+    });
+    if let (true, Some(record)) = (form.name != "raw", record.as_object_mut()) {
+        record.insert("form".to_owned(), form.name.into());
+    }
+    made(record)
+}
+
+fn made<T: DeserializeOwned>(document: Value) -> Result<T> {
+    serde_json::from_value(document).while_doing("making a record that this landfall reads")
+}
+
+/// Where the staged archive is served, as a path of the sink.
+pub(crate) fn staged_path() -> Result<String> {
+    let job: JobRef = made(json!({ "connection": CONNECTION, "job_request_id": JOB }))?;
+    Ok(format!("/{WORK}/{}", keys::staged(&job, 0)))
+}
+
+/// Writes a configuration to a file.
+pub(crate) fn write_config(file: &Path, port: u16, form: Form) -> Result<()> {
+    std::fs::write(file, config(port, form)).while_doing("writing a configuration")
+}
+
+/// Where the job's record is kept.
+pub(crate) fn job_record_key() -> Result<String> {
+    Ok(keys::job_record(&made::<JobRef>(json!({ "connection": CONNECTION, "job_request_id": JOB }))?))
+}
+
+/// Says that the job's file has landed, and held nothing: the step's shortest answer.
+pub(crate) async fn record_empty_receipt(port: u16) -> Result<()> {
+    let job: JobRef = made(json!({ "connection": CONNECTION, "job_request_id": JOB }))?;
+    let path = format!("/{WORK}/{}", keys::receipt(&job, 0));
+    let receipt = json!({ "ordinal": 0, "objects": [] }).to_string();
+    let mut connection = wire::Connection::open(port).await?;
+    connection.send(http::Method::PUT, &path, None, receipt.into(), drop).await
+}
