@@ -123,7 +123,7 @@ async fn fetch_until_complete(machine: &Machine, event: &JobEvent) -> Result<Vec
             return Ok(fetched.files);
         }
         if fetched.wait_seconds.is_some() {
-            machine.progress().at("the source does not list them all yet");
+            machine.progress().at("the source does not give them all out yet");
         }
         wait(machine, fetched.wait_seconds).await;
     }

@@ -17,4 +17,4 @@ pub mod source;
 pub mod store;
 pub mod telemetry;
 
-pub use error::{Error, ErrorType, Result};
+pub use error::{AskAgain, Error, ErrorType, Result};
