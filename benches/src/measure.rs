@@ -134,7 +134,8 @@ mod tests {
         assert_eq!(said, "done\n");
         assert!(usage.disk_bytes >= 4 << 20, "{usage:?}");
         let (_, idle) = run(&mut Command::new("true")).unwrap();
-        assert_eq!(idle.disk_bytes, 0);
+        // A page of a folder's own, for the time of an access, may be written in its name.
+        assert!(idle.disk_bytes < 1 << 16, "{idle:?}");
         assert!(idle.peak_bytes > 0 && idle.wall_seconds > 0.0, "{idle:?}");
     }
 
