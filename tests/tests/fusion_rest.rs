@@ -1029,7 +1029,11 @@ async fn increments_are_as_the_event_says() {
 /// A run whose window cannot be told, as the source does not answer, leaves no claim that the next start would wait for.
 #[tokio::test]
 async fn a_run_without_a_window_leaves_no_claim_behind() {
-    let world = World::new(setup(json!({ "outage": { "drop_connection": "always" } }))).await;
+    let world = World::new(Setup {
+        faults: json!({ "token": { "outage": { "unavailable": "always" } } }),
+        ..setup(Value::Null)
+    })
+    .await;
     let event = || event(json!({ "incremental": {} }));
     let error = submit_event(&world.context, event()).await.err();
     failure("no window", error, "SourceUnavailable", "");
