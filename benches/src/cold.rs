@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use zip::write::SimpleFileOptions;
 
 use crate::contestants::Surroundings;
-use crate::data::Dataset;
+use crate::data::Archive;
 use crate::failure::{Failure, Result, While as _};
 use crate::plan::FUNCTIONS;
 use crate::report::Start;
@@ -41,13 +41,11 @@ enum Seen {
 }
 
 /// Starts every function, and one in Python, again and again.
-pub(crate) async fn starts(around: &Surroundings, rounds: u32) -> Result<Vec<Start>> {
+pub(crate) async fn starts(around: &Surroundings, archive: &Archive, rounds: u32) -> Result<Vec<Start>> {
     let folder = &around.folder;
     std::fs::create_dir_all(folder).while_doing("making a folder for functions")?;
-    let data = around.folder.with_file_name("data");
-    let probe = Dataset::named("probe")?.archive(&data, false)?;
     let form = Form { name: "raw", is_one_store: true };
-    world::prepare(around.sink_port, &probe, form).await?;
+    world::prepare(around.sink_port, archive, form).await?;
     world::record_empty_receipt(around.sink_port).await?;
     let config = folder.join("landfall.toml");
     world::write_config(&config, around.sink_port, form)?;
@@ -98,7 +96,7 @@ fn event(function: &str) -> Value {
             "connection": "bench", "destination": "lake", "run_key": "bench",
             "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
         }),
-        "sweep" => json!({ "connection": "bench", "destination": "lake" }),
+        "sweep" => json!({ "connection": "bench", "destination": "lake", "exports": ["SimpleCarriers"] }),
         _ => json!({ "connection": "bench", "job_request_id": "unheard-of" }),
     }
 }

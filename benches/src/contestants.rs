@@ -38,13 +38,15 @@ pub(crate) enum Contestant {
 }
 
 pub(crate) const RAW: Contestant = Contestant::Landfall(Form { name: "raw", is_one_store: false });
+pub(crate) const RAW_COPIED: Contestant = Contestant::Landfall(Form { name: "raw", is_one_store: true });
 pub(crate) const GZIP: Contestant = Contestant::Landfall(Form { name: "gzip", is_one_store: false });
 pub(crate) const GZIP_COPIED: Contestant = Contestant::Landfall(Form { name: "gzip", is_one_store: true });
 pub(crate) const ZSTD: Contestant = Contestant::Landfall(Form { name: "zstd", is_one_store: false });
 pub(crate) const SEEDS: Contestant = Contestant::Python("put_object");
-pub(crate) const ALL: [Contestant; 13] = [
+
+/// Everyone, but for what differs with stored members alone.
+pub(crate) const ALL: [Contestant; 12] = [
     RAW,
-    Contestant::Landfall(Form { name: "raw", is_one_store: true }),
     GZIP,
     GZIP_COPIED,
     ZSTD,
@@ -70,6 +72,22 @@ pub(crate) const DISTANT: [Contestant; 9] = [
     Contestant::S5cmdUnzip,
     Contestant::Rclone7zz,
 ];
+
+/// Those that say most of an archive that is much like another.
+pub(crate) const FEW: [Contestant; 9] = [
+    RAW,
+    RAW_COPIED,
+    GZIP,
+    GZIP_COPIED,
+    ZSTD,
+    SEEDS,
+    Contestant::RcloneExtract,
+    Contestant::Floor,
+    Contestant::ZipCrate,
+];
+
+/// Landfall alone.
+pub(crate) const LANDFALL: [Contestant; 4] = [RAW, GZIP, GZIP_COPIED, ZSTD];
 
 /// What a contestant needs.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::Options;
 use crate::cold;
-use crate::contestants::{self, Contestant, GZIP, GZIP_COPIED, RAW, SEEDS, Surroundings, ZSTD};
+use crate::contestants::{self, Contestant, RAW, Surroundings};
 use crate::data::{Archive, Dataset};
 use crate::failure::{Failure, Result, While as _};
 use crate::goals;
@@ -33,41 +33,34 @@ struct Planned {
     contestants: &'static [Contestant],
 }
 
-const LANDFALL: [Contestant; 4] = [RAW, GZIP, GZIP_COPIED, ZSTD];
-const FEW: [Contestant; 8] =
-    [RAW, GZIP, GZIP_COPIED, ZSTD, SEEDS, Contestant::RcloneExtract, Contestant::Floor, Contestant::ZipCrate];
+/// The part that lands no archive.
 const STARTS: &str = "cold";
 
-const fn planned(name: &'static str, dataset: &'static str, contestants: &'static [Contestant]) -> Planned {
-    Planned { name, dataset, is_distant: false, contestants }
-}
-
 const PLAN: [Planned; 8] = [
-    planned("large", "large", &contestants::ALL),
+    near("large", &contestants::ALL),
     Planned { name: "large-20ms", dataset: "large", is_distant: true, contestants: &contestants::DISTANT },
-    planned("single", "single", &FEW),
-    planned("small", "small", &contestants::ALL),
+    near("single", &contestants::FEW),
+    near("small", &contestants::ALL),
     Planned { name: "small-20ms", dataset: "small", is_distant: true, contestants: &contestants::DISTANT },
-    planned("tiny", "tiny", &LANDFALL),
-    planned("stored", "stored", &FEW),
-    planned("zip64", "zip64", &FEW),
+    near("tiny", &contestants::LANDFALL),
+    near("stored", &contestants::FEW),
+    near("zip64", &contestants::FEW),
 ];
+
+/// A table of an archive of the same name, with the store on the loopback.
+const fn near(name: &'static str, contestants: &'static [Contestant]) -> Planned {
+    Planned { name, dataset: name, is_distant: false, contestants }
+}
 
 /// Runs the bench.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    for name in &options.only {
-        if name != STARTS && PLAN.iter().all(|planned| planned.name != *name) {
-            let names: Vec<_> = PLAN.iter().map(|planned| planned.name).collect();
-            return Err(Failure::new(format!("--only takes {STARTS}, {}", names.join(", "))));
-        }
-    }
     let is_wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
+    check_names(&options.only)?;
+    build(is_wanted(STARTS))?;
     let program = std::env::current_exe().while_doing("finding this program")?;
     let programs = program.parent().ok_or_else(|| Failure::new("this program is in no folder"))?.to_owned();
     let target = programs.parent().unwrap_or(&programs).join("benches");
     fs::create_dir_all(&target).while_doing("making a folder for the bench")?;
-    let landing = PLAN.iter().filter(|planned| is_wanted(planned.name)).collect::<Vec<_>>();
-    build(is_wanted(STARTS))?;
 
     let sink = Server::start(Command::new(&program).arg("sink"))?;
     let upstream = sink.port.to_string();
@@ -83,42 +76,25 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 
     let mut sections = Vec::new();
     let probe = Dataset::named("probe")?.archive(&target.join("data"), options.quick)?;
-    for planned in landing {
+    for planned in PLAN.iter().filter(|planned| is_wanted(planned.name)) {
         let dataset = Dataset::named(planned.dataset)?;
         let archive = dataset.archive(&target.join("data"), options.quick)?;
-        let port = if planned.is_distant { network.port } else { sink.port };
-        let about = dataset.about(options.quick);
-        let rows = land(options, &around, &probe, &archive, planned, port).await;
-        let section = Section {
-            name: planned.name,
-            about: if planned.is_distant {
-                format!("{about}, {MILLISECONDS} ms and 80 MB/s away")
-            } else {
-                about
-            },
-            archive_bytes: archive.archive_bytes,
-            bytes: archive.bytes,
-            rows,
+        let (port, about) = match planned.is_distant {
+            true => (network.port, format!("{}, 20 ms and 80 MB/s away", dataset.about(options.quick))),
+            false => (sink.port, dataset.about(options.quick)),
         };
-        println!(
-            "\n{}: {}; {:.0} MiB, {:.0} MiB inflated. x: against landfall in raw form.\n{}",
-            section.name,
-            section.about,
-            report::mib(section.archive_bytes),
-            report::mib(section.bytes),
-            report::table(&section, RAW)
-        );
+        let rows = land(options, &around, &probe, &archive, planned, port).await;
+        let Archive { archive_bytes, bytes, .. } = archive;
+        let section = Section { name: planned.name, about, archive_bytes, bytes, rows };
+        println!("\n{}", report::section(&section, RAW));
         sections.push(section);
     }
     let starts = match is_wanted(STARTS) {
-        true => cold::starts(&around, options.rounds).await?,
+        true => cold::starts(&around, &probe, options.rounds).await?,
         false => Vec::new(),
     };
-    if !starts.is_empty() {
-        println!("\ncold starts: from exec, medians\n{}", report::starts_table(&starts));
-    }
     let goals = goals::all(&sections, &starts);
-    println!("\ngoals\n{}", report::goals_table(&goals));
+    println!("\n{}\n{}", report::starts(&starts), report::goals(&goals));
     let report = Report {
         machine: machine(),
         is_quick: options.quick,
@@ -128,6 +104,16 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         goals,
     };
     keep(&target, &report)
+}
+
+fn check_names(only: &[String]) -> Result<()> {
+    let names: Vec<_> = PLAN.iter().map(|planned| planned.name).chain([STARTS]).collect();
+    match only.iter().find(|name| !names.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(unknown) => {
+            Err(Failure::new(format!("there is no part {unknown:?}: there are {}", names.join(", "))))
+        }
+    }
 }
 
 /// Every contestant's runs: in each round all of them have their turn.

@@ -134,11 +134,11 @@ fn down_mib(run: &Run) -> f64 {
 }
 
 fn requests(run: &Run) -> f64 {
-    run.counts.requests.values().map(|count| u32::try_from(*count).map_or(f64::INFINITY, f64::from)).sum()
+    let requests = run.counts.requests.values().sum::<u64>();
+    u32::try_from(requests).map_or(f64::INFINITY, f64::from)
 }
 
-/// A section as a table.
-pub(crate) fn table(section: &Section, against: Contestant) -> String {
+fn table(section: &Section, against: Contestant) -> String {
     let heads =
         ["", "wall s", "x", "CPU s", "x", "peak MiB", "disk MiB", "read MiB", "sent MiB", "requests", "runs"];
     let mut lines = vec![heads.map(str::to_owned).to_vec()];
@@ -176,8 +176,20 @@ pub(crate) fn table(section: &Section, against: Contestant) -> String {
     text
 }
 
+/// A section: what was landed, and the table.
+pub(crate) fn section(section: &Section, against: Contestant) -> String {
+    let Section { name, about, archive_bytes, bytes, .. } = section;
+    let (archive, inflated) = (mib(*archive_bytes), mib(*bytes));
+    let head = format!("{name}: {about}; an archive of {archive:.1} MiB, {inflated:.0} MiB inflated");
+    let against_name = against.name();
+    format!("{head}\nx: as many times as {against_name}, in the same round\n{}", table(section, against))
+}
+
 /// The starts as a table.
-pub(crate) fn starts_table(starts: &[Start]) -> String {
+pub(crate) fn starts(starts: &[Start]) -> String {
+    if starts.is_empty() {
+        return String::new();
+    }
     let heads = [
         "",
         "first poll ms",
@@ -205,11 +217,11 @@ pub(crate) fn starts_table(starts: &[Start]) -> String {
             start.result.clone(),
         ]);
     }
-    aligned(&lines)
+    format!("cold: from a function's exec, medians\n{}", aligned(&lines))
 }
 
 /// The goals as a table.
-pub(crate) fn goals_table(goals: &[Goal]) -> String {
+pub(crate) fn goals(goals: &[Goal]) -> String {
     let heads = ["measure", "goal", "measured", ""];
     let mut lines = vec![heads.map(str::to_owned).to_vec()];
     for goal in goals {
