@@ -158,7 +158,7 @@ impl World {
     /// The world seen by a new process after the destination's table has got more lines.
     pub fn configured_otherwise(&self, destination: &str) -> Context {
         let table = "[destinations.lake]\n";
-        context(&self.config.replace(table, &format!("{table}{destination}\n")), self.clock.clone())
+        self.configured_anew(|config| config.replace(table, &format!("{table}{destination}\n")))
     }
 
     /// The landing bucket.

@@ -27,6 +27,14 @@ fn event_as(run_key: &str, more: Value) -> Value {
     json!({ "connection": "fusion-demo", "export": export, "destination": "lake", "run_key": run_key })
 }
 
+fn job_event(submitted: submit::Submitted) -> JobEvent {
+    JobEvent {
+        connection: "fusion-demo".parse().unwrap(),
+        job_request_id: submitted.job_request_id,
+        destination: None,
+    }
+}
+
 fn rows(rows: u64) -> Option<Scenario> {
     Some(Scenario { rest: RestScenario { rows, ..RestScenario::default() }, ..Scenario::default() })
 }
@@ -524,11 +532,7 @@ async fn a_spent_hour_is_waited_for_outside_of_the_invocation() {
     let connection = "rest = { requests_per_hour = 8 }".to_owned();
     let world = World::new(Setup { connection, ..setup(json!({})) }).await;
     let submitted = submit_event(&world.context, event(json!({}))).await.unwrap();
-    let job = JobEvent {
-        connection: "fusion-demo".parse().unwrap(),
-        job_request_id: submitted.job_request_id,
-        destination: None,
-    };
+    let job = job_event(submitted);
     let (mut waits, mut staged) = (Vec::new(), Vec::new());
     loop {
         let ends = world.clock.now() + SignedDuration::from_mins(15);
@@ -560,11 +564,7 @@ async fn each_step_says_how_long_an_hour_is_spent() {
     let connection = "rest = { requests_per_hour = 1 }".to_owned();
     let world = World::new(Setup { connection, ..setup(json!({})) }).await;
     let submitted = submit_event(&world.context, event(json!({}))).await.unwrap();
-    let job = JobEvent {
-        connection: "fusion-demo".parse().unwrap(),
-        job_request_id: submitted.job_request_id,
-        destination: None,
-    };
+    let job = job_event(submitted);
     let deadline = Deadline::none(world.clock.clone());
     let polled = poll_status::poll_status(&world.context, job, &deadline).await.unwrap();
     assert_eq!(polled.state, landfall::job::JobState::Running);

@@ -9,8 +9,8 @@ use landfall::{Error, Result};
 
 use crate::content::Content;
 use crate::form::{self, Encode, Ended};
-use crate::parts::{Made, Parts};
-use crate::pipe::{self, Flow, Pieces};
+use crate::parts::Parts;
+use crate::pipe::{self, Flow, Pieces, Worked};
 use crate::staged::StagedObject;
 use crate::{Landed, Unpack};
 
@@ -52,20 +52,7 @@ async fn land_encoded(
             return Err(error);
         }
     };
-    let sealed = writer.seal(|sealed| encoded.made.is(sealed)).await?;
-    let (form, content_size) = form::told(form, encoded.content.size);
-    Ok(LandedObject {
-        key,
-        size: sealed.size,
-        form,
-        content_size,
-        crc32: encoded.content.crc32.into(),
-        crc64nvme: sealed.crc64nvme,
-        sha256: encoded.made.sha256,
-        rows: encoded.rows,
-        file: unpack.staged.name.clone(),
-        member: None,
-    })
+    encoded.land(unpack, writer, key, form, None).await
 }
 
 /// What makes the object, on a thread of its own.
@@ -76,15 +63,8 @@ struct Encoding {
     name: String,
 }
 
-/// A file that reads back as it was fetched, in its form.
-struct Encoded {
-    content: Ended,
-    rows: Option<u64>,
-    made: Made,
-}
-
 impl Encoding {
-    fn run(mut self, mut pieces: Pieces, mut parts: Parts) -> Result<Encoded> {
+    fn run(mut self, mut pieces: Pieces, mut parts: Parts) -> Result<Worked> {
         let mut hasher = Hasher::new(false);
         while let Some(piece) = pieces.next() {
             hasher.update(&piece);
@@ -95,7 +75,7 @@ impl Encoding {
         reads_back(&self.name, self.expected, &read)?;
         let content = Ended { size: read.size, crc32: read.crc32.into() };
         self.encoder.finish(content, &mut parts)?;
-        Ok(Encoded { content, made: parts.finish()?, rows: self.content.rows()? })
+        Ok(Worked { content, made: parts.finish()?, rows: self.content.rows()? })
     }
 }
 

@@ -121,8 +121,8 @@ impl Unpack<'_> {
             }
             // An archive may have something before its first member, and a damaged one anything: its directory tells.
             Kind::Other if is_named(&self.staged.name, &[".zip"]) => archive::land(self, object).await,
-            Kind::Gzip | Kind::Zstd => Box::pin(file::land(self, object, JobForm::Raw)).await,
-            Kind::HtmlPage | Kind::Other => Box::pin(file::land(self, object, self.job.form)).await,
+            Kind::Gzip | Kind::Zstd => file::land(self, object, JobForm::Raw).await,
+            Kind::HtmlPage | Kind::Other => file::land(self, object, self.job.form).await,
         }
     }
 

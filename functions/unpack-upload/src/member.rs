@@ -15,8 +15,8 @@ use crate::Unpack;
 use crate::archive::refusal;
 use crate::content::Content;
 use crate::form::{self, Ended, Form};
-use crate::parts::{Made, Parts, Splice};
-use crate::pipe::{self, Flow, Pieces};
+use crate::parts::{Parts, Splice};
+use crate::pipe::{self, Flow, Pieces, Worked};
 use crate::staged::StagedObject;
 
 /// What is left of the invocation when no member is begun any more, and one under way is left to the next.
@@ -38,11 +38,9 @@ pub(crate) async fn land(
     let is_one_store = landing.is_one_store_with(object.store()) && landing.copies_ranges();
     let splice = form::splice(unpack.job.form, member).filter(|_| is_one_store);
     let is_spliced = splice.is_some();
-    match Box::pin(land_by(unpack, object, member, splice)).await {
+    match land_by(unpack, object, member, splice).await {
         // It was not known before that this store does not copy ranges.
-        Err(_) if is_spliced && !landing.copies_ranges() => {
-            Box::pin(land_by(unpack, object, member, None)).await
-        }
+        Err(_) if is_spliced && !landing.copies_ranges() => land_by(unpack, object, member, None).await,
         landed => landed,
     }
 }
@@ -82,20 +80,7 @@ async fn land_by(
             return Err(error);
         }
     };
-    let sealed = writer.seal(|sealed| decoded.made.is(sealed)).await?;
-    let (form, content_size) = form::told(form, decoded.content.size);
-    Ok(Some(LandedObject {
-        key,
-        size: sealed.size,
-        form,
-        content_size,
-        crc32: decoded.content.crc32.into(),
-        crc64nvme: sealed.crc64nvme,
-        sha256: decoded.made.sha256,
-        rows: decoded.rows,
-        file: unpack.staged.name.clone(),
-        member: Some(member.name().to_owned()),
-    }))
+    decoded.land(unpack, writer, key, form, Some(member)).await.map(Some)
 }
 
 /// What makes the object, on a thread of its own.
@@ -105,21 +90,14 @@ struct Decode {
     content: Content,
 }
 
-/// A member whose size and CRC-32 hold.
-struct Decoded {
-    content: Ended,
-    rows: Option<u64>,
-    made: Made,
-}
-
 impl Decode {
-    fn run(mut self, mut pieces: Pieces, mut parts: Parts) -> Result<Decoded> {
+    fn run(mut self, mut pieces: Pieces, mut parts: Parts) -> Result<Worked> {
         while let Some(piece) = pieces.next() {
             self.form.take(&piece, &mut self.decoder, &mut self.content, &mut parts)?;
         }
         let decoded = self.decoder.finish().map_err(|error| refusal(&error))?;
         let content = Ended { size: decoded.size, crc32: decoded.crc32 };
         self.form.finish(content, &mut parts)?;
-        Ok(Decoded { content, made: parts.finish()?, rows: self.content.rows()? })
+        Ok(Worked { content, made: parts.finish()?, rows: self.content.rows()? })
     }
 }

@@ -3,12 +3,16 @@
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use landfall::archive::Member;
+use landfall::form::JobForm;
+use landfall::job::LandedObject;
 use landfall::store::ObjectWriter;
 use landfall::{Error, Result};
 use tokio::sync::mpsc;
 
 use crate::Unpack;
-use crate::parts::{Outgoing, Parts, Splice};
+use crate::form::{self, Ended};
+use crate::parts::{Made, Outgoing, Parts, Splice};
 use crate::staged::StagedObject;
 
 /// Pieces of the staged object that wait for the work; the HTTP client gives them in pieces of some 16 KiB.
@@ -34,6 +38,43 @@ pub(crate) struct Flow<'a> {
     pub most_bytes: u64,
     /// Which of those the store itself copies.
     pub splice: Option<Splice>,
+}
+
+/// An object that has been made of content which is known to be whole.
+pub(crate) struct Worked {
+    /// Its content.
+    pub content: Ended,
+    /// The rows of that, where it has rows.
+    pub rows: Option<u64>,
+    /// Its bytes.
+    pub made: Made,
+}
+
+impl Worked {
+    /// Makes the object visible, if the store has its bytes, and tells what has landed.
+    pub(crate) async fn land(
+        self,
+        unpack: &Unpack<'_>,
+        writer: ObjectWriter,
+        key: String,
+        form: JobForm,
+        member: Option<&Member>,
+    ) -> Result<LandedObject> {
+        let sealed = writer.seal(|sealed| self.made.is(sealed)).await?;
+        let (form, content_size) = form::told(form, self.content.size);
+        Ok(LandedObject {
+            key,
+            size: sealed.size,
+            form,
+            content_size,
+            crc32: self.content.crc32.into(),
+            crc64nvme: sealed.crc64nvme,
+            sha256: self.made.sha256,
+            rows: self.rows,
+            file: unpack.staged.name.clone(),
+            member: member.map(|member| member.name().to_owned()),
+        })
+    }
 }
 
 /// Reads the staged bytes, lets the work make parts of them on a thread of its own, and writes those. Nothing of the
