@@ -4,6 +4,7 @@
 //! win, and a checksum that is sent along is verified before the object is visible. Where a store lacks
 //! conditional writes, deterministic keys and bytes make an overwrite harmless.
 
+mod budget;
 mod client;
 mod error;
 mod inventory;
@@ -30,13 +31,14 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use crate::checksum::Crc64Nvme;
 use parts::{LARGEST_COPY, copied_parts};
 
+pub use budget::{ByteBudget, PartBuffer};
 pub use client::StoreSettings;
 pub use error::StoreError;
 pub use inventory::JobObjects;
 pub use parts::{LEAST_PART_BYTES, PART_BYTES, may_be_of_parts, part_bytes};
 use range::RangeRead;
 pub use state::{GivenWindow, RunRecord, Swept, Watermark, WorkState};
-pub use upload::{ByteBudget, ObjectWriter, PartBuffer, Sealed};
+pub use upload::{ObjectWriter, Sealed};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 

@@ -1,97 +1,15 @@
 //! Writing an object of unknown length in bounded memory: one PUT where it fits a part, a multipart upload else.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use super::budget::{ByteBudget, PartBuffer};
 use super::parts::{copied_parts, part_bytes};
 use super::{Condition, ObjectInfo, Part, Result, Store, StoreError, Written};
 use crate::checksum::Crc64Nvme;
 
 const PARTS_IN_FLIGHT: usize = 4;
-
-/// The bytes that may wait in memory for the store, over everything that an invocation does at once.
-#[derive(Debug, Clone)]
-pub struct ByteBudget {
-    kibibytes: Arc<Semaphore>,
-    total: u32,
-}
-
-/// A part being filled. Its room counts against the budget until the store has it.
-#[derive(Debug)]
-pub struct PartBuffer {
-    bytes: BytesMut,
-    filled: usize,
-    permit: OwnedSemaphorePermit,
-}
-
-impl ByteBudget {
-    /// A budget of this many bytes.
-    pub fn new(bytes: usize) -> Self {
-        let total = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).max(1);
-        let permits = usize::try_from(total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { kibibytes: Arc::new(Semaphore::new(permits)), total }
-    }
-
-    /// Waits until there is room for a part of this many bytes.
-    ///
-    /// Whoever holds one part and asks for the next must have handed the first to a writer: parts that are on
-    /// their way come free by themselves, so that nobody waits for ever.
-    pub async fn buffer(&self, capacity: usize) -> PartBuffer {
-        let wanted = u32::try_from(capacity.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.total);
-        let permit = Arc::clone(&self.kibibytes).acquire_many_owned(wanted).await;
-        let Ok(permit) = permit else { unreachable!("nobody closes the budget") };
-        PartBuffer { bytes: BytesMut::zeroed(capacity), filled: 0, permit }
-    }
-}
-
-impl PartBuffer {
-    /// Takes as many of these bytes as fit, and returns the others.
-    pub fn fill<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let room = self.room();
-        let (fits, others) = bytes.split_at(bytes.len().min(room.len()));
-        if let Some(room) = room.get_mut(..fits.len()) {
-            room.copy_from_slice(fits);
-        }
-        self.filled += fits.len();
-        others
-    }
-
-    /// What is not filled yet, to be written to.
-    pub fn room(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.filled..).unwrap_or_default()
-    }
-
-    /// Counts the next bytes of the room as filled, and returns them.
-    pub fn filled(&mut self, bytes: usize) -> &[u8] {
-        let before = self.filled;
-        self.filled = self.bytes.len().min(before.saturating_add(bytes));
-        self.bytes.get(before..self.filled).unwrap_or_default()
-    }
-
-    /// Whether nothing more fits.
-    pub fn is_full(&self) -> bool {
-        self.filled >= self.bytes.len()
-    }
-
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.filled == 0
-    }
-
-    /// What is filled.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.filled).unwrap_or_default()
-    }
-
-    fn into_bytes(mut self) -> (Bytes, OwnedSemaphorePermit) {
-        self.bytes.truncate(self.filled);
-        (self.bytes.freeze(), self.permit)
-    }
-}
 
 /// Writes one object, part by part. Nothing is visible before it is finished.
 #[derive(Debug)]
@@ -181,12 +99,8 @@ impl ObjectWriter {
         }
         let (upload_id, number) = self.next_part().await?;
         let (store, key) = (self.store.clone(), self.key.clone());
-        self.in_flight.spawn(async move {
-            let (bytes, permit) = part.into_bytes();
-            let arrived = store.upload_part(&key, &upload_id, number, bytes).await;
-            drop(permit);
-            arrived
-        });
+        self.in_flight
+            .spawn(async move { store.upload_part(&key, &upload_id, number, part.into_bytes()).await });
         Ok(())
     }
 
@@ -271,7 +185,7 @@ impl ObjectWriter {
     /// [`ObjectWriter::abandon`] what the store has, or to leave it for [`ObjectWriter::resuming`].
     pub async fn finish(&mut self) -> Result<Written> {
         if self.upload_id.is_none() {
-            let (bytes, _permit) = self.filling.take().map(PartBuffer::into_bytes).unzip();
+            let bytes = self.filling.take().map(PartBuffer::into_bytes);
             return self.store.put(&self.key, bytes.unwrap_or_default(), Condition::Absent).await;
         }
         self.send_last().await?;
@@ -307,7 +221,7 @@ impl ObjectWriter {
 
     async fn send_last(&mut self) -> Result<()> {
         if let (Some(last), Some(upload_id)) = (self.filling.take(), self.upload_id.clone()) {
-            let (bytes, _permit) = last.into_bytes();
+            let bytes = last.into_bytes();
             self.done.push(self.store.upload_part(&self.key, &upload_id, self.next_number, bytes).await?);
         }
         self.settle().await?;
@@ -349,25 +263,5 @@ impl Sealed {
             size: self.size.saturating_add(next.size),
             crc64nvme: self.crc64nvme.followed_by(next.crc64nvme, next.size),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Promise 6: what waits in memory never exceeds the budget.
-    #[tokio::test]
-    async fn a_part_waits_until_the_budget_has_room() {
-        let budget = ByteBudget::new(4096);
-        let first = budget.buffer(3000).await;
-        let waiting = tokio::spawn({
-            let budget = budget.clone();
-            async move { budget.buffer(2048).await.is_empty() }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        drop(first);
-        assert!(waiting.await.unwrap());
     }
 }
