@@ -6,6 +6,7 @@ use std::sync::Arc;
 use landfall::clock::SystemClock;
 use landfall::config::Place;
 use landfall::context::Context;
+use landfall::form::ZstdLevel;
 use landfall::job::{FileList, JobRecord, JobRef, StagedFile};
 use landfall::store::keys;
 use serde::de::DeserializeOwned;
@@ -81,8 +82,13 @@ fn job_record(form: Form) -> Result<JobRecord> {
         "export": { "kind": "file", "name": "bench" },
         "landing_prefix": "bench/1/", "since": "2026-11-21T06:00:00Z",
     });
-    if let (true, Some(record)) = (form.name != "raw", record.as_object_mut()) {
-        record.insert("form".to_owned(), form.name.into());
+    let named = match form.name {
+        "raw" => None,
+        "zstd" => Some(json!({ "zstd": { "level": i32::from(ZstdLevel::default()) } })),
+        name => Some(name.into()),
+    };
+    if let (Some(named), Some(record)) = (named, record.as_object_mut()) {
+        record.insert("form".to_owned(), named);
     }
     made(record)
 }
