@@ -503,6 +503,7 @@ mod tests {
             unpacked: (0..unpacked).collect(),
             bodies: 0,
             body_bytes: 0,
+            unpacking: std::collections::BTreeSet::new(),
             checkpoints,
         }
     }

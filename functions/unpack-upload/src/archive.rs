@@ -1,33 +1,19 @@
 //! An archive: checked as a whole, then landed member by member.
 
-use std::collections::HashMap;
-
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::archive::{ArchiveError, Directory, Member, ReadDirectoryError, RefusalKind, read_directory};
 use landfall::clock::elapsed;
-use landfall::job::LandedObject;
 use landfall::store::StoreError;
-use landfall::store::keys::{LONGEST_KEY, unpack_checkpoint};
+use landfall::store::keys::{LONGEST_KEY, unpack_notes};
 use landfall::{Error, ErrorType, Result};
-use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::{Checkpoint, Notes};
 use crate::member::{self, MARGIN};
 use crate::staged::StagedObject;
 use crate::{Landed, Unpack};
 
 /// How many members are on their way at once. Beyond two a core only latency gains, and each costs a part's memory.
 const MEMBERS_AT_ONCE: usize = 6;
-
-/// How often what has landed is noted, in bytes landed and in members.
-const CHECKPOINT_BYTES: u64 = 1 << 30;
-const CHECKPOINT_MEMBERS: usize = 1_000;
-
-/// The members that have landed, by their place in the directory.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Checkpoint {
-    landed: HashMap<u32, LandedObject>,
-}
 
 /// Lands an archive. Nothing lands of one that is refused: what had, before its bytes showed why, is withdrawn.
 pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<Landed> {
@@ -41,28 +27,29 @@ pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<La
     let bytes = members.iter().map(|member| member.size()).sum();
     unpack.context.observer().members_listed(u64::try_from(members.len()).unwrap_or(u64::MAX), bytes);
 
-    let checkpoint_key = unpack_checkpoint(&unpack.job.job(), unpack.staged.ordinal);
-    let mut checkpoint: Checkpoint = unpack.work.checkpoint(&checkpoint_key).await?.unwrap_or_default();
-    let landed_before = checkpoint.landed.len();
-    for object in checkpoint.landed.values() {
-        unpack.context.observer().unpacked(object.content_bytes());
+    let notes = notes(unpack);
+    let everything = 0..u32::try_from(directory.members().len()).unwrap_or(u32::MAX);
+    let mut checkpoint = Checkpoint::read(&unpack.work, notes.clone(), everything).await?;
+    let landed_before = checkpoint.totals().objects;
+    for member in members.iter().filter(|member| checkpoint.has(member)) {
+        unpack.context.observer().unpacked(member.size());
         unpack.context.observer().landed();
     }
-    match land_members(unpack, &object, &members, &mut checkpoint, &checkpoint_key).await {
-        Ok(true) => Ok(Landed::Whole(in_order(&members, checkpoint))),
+    match land_members(unpack, &object, &members, &mut checkpoint).await {
+        Ok(true) => Ok(Landed::Whole(checkpoint.objects(unpack, directory.files()).collect())),
         Ok(false) => {
-            unpack.work.save_checkpoint(&checkpoint_key, &checkpoint).await?;
+            checkpoint.note().await?;
             made_progress(unpack, &members, &checkpoint, landed_before)?;
-            Ok(Landed::InPart(in_order(&members, checkpoint)))
+            Ok(Landed::InPart(checkpoint.totals()))
         }
         Err(error) if error.retryable() => {
-            unpack.work.save_checkpoint(&checkpoint_key, &checkpoint).await?;
+            checkpoint.note().await?;
             Err(error)
         }
         Err(error) => {
             abandon_uploads(unpack).await;
             if is_refusal(&error) {
-                withdraw(unpack, &directory, &checkpoint_key).await?;
+                withdraw(unpack, &directory, &notes).await?;
             }
             Err(error)
         }
@@ -75,32 +62,24 @@ async fn land_members(
     object: &StagedObject,
     members: &[&Member],
     checkpoint: &mut Checkpoint,
-    checkpoint_key: &str,
 ) -> Result<bool> {
-    let missing: Vec<&Member> =
-        members.iter().copied().filter(|member| !checkpoint.landed.contains_key(&member.index())).collect();
+    let missing: Vec<&Member> = members.iter().copied().filter(|member| !checkpoint.has(member)).collect();
     let mut landing = stream::iter(missing)
         .map(|member| async move { (member, Box::pin(member::land(unpack, object, member)).await) })
         .buffer_unordered(MEMBERS_AT_ONCE);
-    let (mut all, mut unnoted_bytes, mut unnoted_members) = (true, 0, 0);
+    let mut all = true;
     let mut first_error = None;
     while let Some((member, landed)) = landing.next().await {
         match landed {
             Ok(Some(object)) => {
                 unpack.context.observer().landed();
-                unnoted_bytes += object.size;
-                unnoted_members += 1;
-                checkpoint.landed.insert(member.index(), object);
+                checkpoint.add(member, &object).await?;
             }
             Ok(None) => all = false,
             Err(error) => {
                 first_error = Some(error.while_doing(format_args!("member {:?}", member.name())));
                 break;
             }
-        }
-        if unnoted_bytes >= CHECKPOINT_BYTES || unnoted_members >= CHECKPOINT_MEMBERS {
-            unpack.work.save_checkpoint(checkpoint_key, checkpoint).await?;
-            (unnoted_bytes, unnoted_members) = (0, 0);
         }
     }
     match first_error {
@@ -114,13 +93,13 @@ fn made_progress(
     unpack: &Unpack<'_>,
     members: &[&Member],
     checkpoint: &Checkpoint,
-    landed_before: usize,
+    landed_before: u64,
 ) -> Result<()> {
     let seconds = elapsed(unpack.started_at, unpack.context.clock().now()).as_secs();
-    if checkpoint.landed.len() > landed_before || seconds < MARGIN.as_secs() {
+    if checkpoint.totals().objects > landed_before || seconds < MARGIN.as_secs() {
         return Ok(());
     }
-    let missing = members.iter().filter(|member| !checkpoint.landed.contains_key(&member.index()));
+    let missing = members.iter().filter(|member| !checkpoint.has(member));
     let largest = missing.max_by_key(|member| member.size());
     Err(Error::limit_exceeded(format!(
         "no member more could land within an invocation of {seconds} s; the largest that is missing has {} bytes: \
@@ -139,12 +118,14 @@ fn keys_fit(unpack: &Unpack<'_>, members: &[&Member]) -> Result<()> {
     }
 }
 
-fn in_order(members: &[&Member], mut checkpoint: Checkpoint) -> Vec<LandedObject> {
-    members.iter().filter_map(|member| checkpoint.landed.remove(&member.index())).collect()
+/// Where it is noted what has landed of the archive.
+fn notes(unpack: &Unpack<'_>) -> Notes {
+    let read = unpack_notes(&unpack.job.job(), unpack.staged.ordinal);
+    Notes { write: format!("{read}all/"), read }
 }
 
 /// Deletes what has landed of an archive that turned out to be one that must not land.
-async fn withdraw(unpack: &Unpack<'_>, directory: &Directory, checkpoint_key: &str) -> Result<()> {
+async fn withdraw(unpack: &Unpack<'_>, directory: &Directory, notes: &Notes) -> Result<()> {
     tracing::warn!(
         file.ordinal = unpack.staged.ordinal,
         "the archive is refused: what has landed of it is withdrawn"
@@ -155,7 +136,9 @@ async fn withdraw(unpack: &Unpack<'_>, directory: &Directory, checkpoint_key: &s
         .collect()
         .await;
     deletions.into_iter().collect::<Result<Vec<()>, _>>()?;
-    Ok(unpack.work.store().delete(checkpoint_key).await?)
+    let work = unpack.work.store();
+    let noted = work.list(&notes.read).map_ok(|note| async move { work.delete(&note.key).await });
+    Ok(noted.try_buffer_unordered(MEMBERS_AT_ONCE).try_collect().await?)
 }
 
 /// Aborts what is under way of an archive that nobody goes on with: members beside the one that failed, and what

@@ -10,6 +10,7 @@
 //! checkpoint, and the next call goes on behind it.
 
 mod archive;
+mod checkpoint;
 mod content;
 mod file;
 mod form;
@@ -64,7 +65,7 @@ pub async fn unpack_file(context: &Context, event: FileEvent, deadline: &Deadlin
     let job = context.job(&event.job_event()).await?;
     let work = context.work().await?;
     if let Some(receipt) = work.receipt(&job.job(), event.ordinal).await? {
-        return Ok(unpacked(&receipt.objects, true));
+        return Ok(whole(&receipt.objects));
     }
 
     let landing = context.landing(&job.destination).await?;
@@ -84,9 +85,9 @@ pub async fn unpack_file(context: &Context, event: FileEvent, deadline: &Deadlin
                 landed.objects = receipt.objects.len(),
                 "the file has landed"
             );
-            Ok(unpacked(&receipt.objects, true))
+            Ok(whole(&receipt.objects))
         }
-        Landed::InPart(objects) => Ok(unpacked(&objects, false)),
+        Landed::InPart(totals) => Ok(Unpacked { complete: false, totals }),
     }
 }
 
@@ -105,7 +106,7 @@ struct Unpack<'a> {
 /// How far a file came.
 enum Landed {
     Whole(Vec<LandedObject>),
-    InPart(Vec<LandedObject>),
+    InPart(Totals),
 }
 
 impl Unpack<'_> {
@@ -164,10 +165,10 @@ async fn staged_file(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<
     Ok((staged, place))
 }
 
-fn unpacked(objects: &[LandedObject], complete: bool) -> Unpacked {
+fn whole(objects: &[LandedObject]) -> Unpacked {
     let mut totals = Totals::default();
     objects.iter().for_each(|object| totals.add(object));
-    Unpacked { complete, totals }
+    Unpacked { complete: true, totals }
 }
 
 fn is_named(name: &str, suffixes: &[&str]) -> bool {

@@ -27,7 +27,9 @@ pub struct JobObjects {
     pub bodies: u64,
     /// The bytes of those.
     pub body_bytes: u64,
-    /// How many checkpoints of transfers are there.
+    /// The files of which it is noted how far their unpacking is.
+    pub unpacking: BTreeSet<u32>,
+    /// How many transfers have checkpoints.
     pub checkpoints: u64,
 }
 
@@ -40,6 +42,7 @@ enum Kept {
     Body,
     Staged(u32),
     Receipt(u32),
+    Unpacking(u32),
     Checkpoint,
 }
 
@@ -131,6 +134,7 @@ impl JobObjects {
             unpacked: BTreeSet::new(),
             bodies: 0,
             body_bytes: 0,
+            unpacking: BTreeSet::new(),
             checkpoints: 0,
         }
     }
@@ -156,6 +160,8 @@ impl JobObjects {
             Kept::Receipt(ordinal) => {
                 self.unpacked.insert(ordinal);
             }
+            // However many notes there are, they are of one transfer.
+            Kept::Unpacking(ordinal) => self.checkpoints += u64::from(self.unpacking.insert(ordinal)),
             Kept::Checkpoint => self.checkpoints += 1,
         }
     }
@@ -175,7 +181,10 @@ fn parse(key: &str) -> Option<(JobRef, Kept)> {
             None => name.parse::<u32>().map(|_| Kept::Body).ok()?,
         },
         Some(("receipts", name)) => Kept::Receipt(name.strip_suffix(".json")?.parse().ok()?),
-        Some(("checkpoints", _)) => Kept::Checkpoint,
+        Some(("checkpoints", name)) => match name.strip_prefix("unpack/") {
+            Some(notes) => Kept::Unpacking(notes.split('/').next()?.parse().ok()?),
+            None => Kept::Checkpoint,
+        },
         _ => return None,
     };
     Some((job, kept))
@@ -201,7 +210,7 @@ mod tests {
             (keys::staged_record(&job, 7), Kept::Staged(7)),
             (keys::receipt(&job, 7), Kept::Receipt(7)),
             (keys::fetch_checkpoint(&job, 7), Kept::Checkpoint),
-            (keys::unpack_checkpoint(&job, 7), Kept::Checkpoint),
+            (format!("{}000001.json", keys::unpack_notes(&job, 7)), Kept::Unpacking(7)),
             (keys::listing_checkpoint(&job), Kept::Checkpoint),
         ] {
             assert_eq!(parse(&key), Some((job.clone(), kept)), "{key}");
@@ -216,6 +225,7 @@ mod tests {
             "jobs/pod-1/44046/staged/seven",
             "jobs/pod-1/44046/staged/7.json.bak",
             "jobs/pod-1/44046/receipts/7",
+            "jobs/pod-1/44046/checkpoints/unpack/seven/1.json",
             "jobs/pod-1/job.json",
             "jobs/a b/44046/job.json",
             "runs/pod-1/x.json",

@@ -138,9 +138,14 @@ pub fn listing_checkpoint(of: &JobRef) -> String {
     format!("{}listing.json", checkpoints_prefix(of))
 }
 
-/// How far the unpacking of a file is.
-pub fn unpack_checkpoint(of: &JobRef, ordinal: u32) -> String {
-    format!("{}unpack/{ordinal}.json", checkpoints_prefix(of))
+/// The prefix of what is noted of the unpacking of a file.
+pub fn unpack_checkpoints(of: &JobRef, ordinal: u32) -> String {
+    format!("{}unpack/{ordinal}/", checkpoints_prefix(of))
+}
+
+/// The prefix of the notes that say which members of a file have landed.
+pub fn unpack_notes(of: &JobRef, ordinal: u32) -> String {
+    format!("{}landed/", unpack_checkpoints(of, ordinal))
 }
 
 /// Where a file of a job lands, below the job's landing prefix.

@@ -1,0 +1,206 @@
+//! What has landed of an archive, noted as it lands, so that whoever goes on need not look for it.
+//!
+//! Notes are only ever added: each is an object of its own and says what has landed since the one before it, so that
+//! noting costs what there is to be noted, however much has landed before. A note holds of a member what its
+//! directory does not tell; in memory a member takes some 100 bytes.
+
+use std::ops::Range;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use landfall::Result;
+use landfall::archive::Member;
+use landfall::checksum::{Crc64Nvme, Sha256};
+use landfall::job::{LandedObject, Totals};
+use landfall::store::{StoreError, WorkState};
+use serde::{Deserialize, Serialize};
+
+use crate::{Unpack, form, member};
+
+/// How much may have landed without being noted: what a dead invocation's successor lands again.
+const UNNOTED_BYTES: u64 = 1 << 30;
+const UNNOTED_MEMBERS: usize = 1_000;
+
+/// How many notes are read at once.
+const READS_AT_ONCE: usize = 8;
+
+/// What has landed since the note before this one.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    landed: Vec<Landed>,
+}
+
+/// A member that has landed: what its directory does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Landed {
+    /// Its place in the directory.
+    member: u32,
+    /// The object's size in bytes.
+    size: u64,
+    /// The object's CRC-64/NVME.
+    crc64nvme: Crc64Nvme,
+    /// The object's SHA-256, where the destination asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Sha256>,
+    /// The rows of its content, where that has rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+}
+
+impl Landed {
+    fn of(member: &Member, object: &LandedObject) -> Self {
+        Self {
+            member: member.index(),
+            size: object.size,
+            crc64nvme: object.crc64nvme,
+            sha256: object.sha256,
+            rows: object.rows,
+        }
+    }
+
+    /// The object, as it was when it landed: its content is known to be what the directory declares.
+    fn object(&self, unpack: &Unpack<'_>, member: &Member) -> LandedObject {
+        let (form, content_size) = form::told(unpack.job.form, member.size());
+        LandedObject {
+            key: member::key(unpack, member),
+            size: self.size,
+            form,
+            content_size,
+            crc32: member.crc32().into(),
+            crc64nvme: self.crc64nvme,
+            sha256: self.sha256,
+            rows: self.rows,
+            file: unpack.staged.name.clone(),
+            member: Some(member.name().to_owned()),
+        }
+    }
+}
+
+/// Where notes are.
+#[derive(Debug, Clone)]
+pub(crate) struct Notes {
+    /// The prefix below which notes are read.
+    pub read: String,
+    /// The prefix of those that are written here, below that one.
+    pub write: String,
+}
+
+/// What has landed of some neighbouring members.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    work: WorkState,
+    notes: Notes,
+    next_number: u32,
+    first: u32,
+    landed: Vec<Option<Landed>>,
+    totals: Totals,
+    unnoted: Vec<Landed>,
+    unnoted_bytes: u64,
+}
+
+impl Checkpoint {
+    /// Reads what is noted of these members, which are told by their places in the directory.
+    pub(crate) async fn read(work: &WorkState, notes: Notes, members: Range<u32>) -> Result<Self> {
+        let mut this = Self {
+            work: work.clone(),
+            notes,
+            next_number: 0,
+            first: members.start,
+            landed: vec![None; members.len()],
+            totals: Totals::default(),
+            unnoted: Vec::new(),
+            unnoted_bytes: 0,
+        };
+        let keys = work.store().list(&this.notes.read).map_ok(|object| object.key);
+        let keys: Vec<String> = keys.try_collect().await?;
+        let numbers = keys.iter().filter_map(|key| this.number_of(key));
+        this.next_number = numbers.max().map_or(0, |last| last.saturating_add(1));
+        let mut notes =
+            stream::iter(&keys).map(|key| work.checkpoint::<Note>(key)).buffer_unordered(READS_AT_ONCE);
+        while let Some(note) = notes.try_next().await? {
+            note.into_iter().flat_map(|note| note.landed).for_each(|landed| this.count(landed));
+        }
+        Ok(this)
+    }
+
+    /// The number of a note that was written where this one's are.
+    fn number_of(&self, key: &str) -> Option<u32> {
+        key.strip_prefix(&self.notes.write)?.strip_suffix(".json")?.parse().ok()
+    }
+
+    /// Counts a member once, whoever has noted it; one that is none of these is not counted.
+    fn count(&mut self, landed: Landed) {
+        let place = self.place(landed.member).and_then(|place| self.landed.get_mut(place));
+        if let Some(place @ None) = place {
+            *place = Some(landed);
+            self.totals.objects += 1;
+            self.totals.bytes = self.totals.bytes.saturating_add(landed.size);
+            self.totals.rows = self.totals.rows.saturating_add(landed.rows.unwrap_or(0));
+        }
+    }
+
+    fn place(&self, member: u32) -> Option<usize> {
+        usize::try_from(member.checked_sub(self.first)?).ok()
+    }
+
+    fn get(&self, member: &Member) -> Option<&Landed> {
+        self.landed.get(self.place(member.index())?)?.as_ref()
+    }
+
+    /// Whether a member has landed.
+    pub(crate) fn has(&self, member: &Member) -> bool {
+        self.get(member).is_some()
+    }
+
+    /// What has landed, summed.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// What has landed of these members, in their order.
+    pub(crate) fn objects<'a>(
+        &'a self,
+        unpack: &'a Unpack<'_>,
+        members: impl Iterator<Item = &'a Member> + 'a,
+    ) -> impl Iterator<Item = LandedObject> + 'a {
+        members.filter_map(|member| Some(self.get(member)?.object(unpack, member)))
+    }
+
+    /// Takes a member that has landed, and notes what has landed if that is enough by now.
+    pub(crate) async fn add(&mut self, member: &Member, object: &LandedObject) -> Result<()> {
+        let landed = Landed::of(member, object);
+        self.count(landed);
+        self.unnoted.push(landed);
+        self.unnoted_bytes = self.unnoted_bytes.saturating_add(landed.size);
+        match self.unnoted_bytes >= UNNOTED_BYTES || self.unnoted.len() >= UNNOTED_MEMBERS {
+            true => self.note().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Notes what has landed and is not noted yet.
+    pub(crate) async fn note(&mut self) -> Result<()> {
+        if self.unnoted.is_empty() {
+            return Ok(());
+        }
+        let note = Note { landed: std::mem::take(&mut self.unnoted) };
+        let written = self.write(&note).await;
+        match written {
+            Ok(()) => self.unnoted_bytes = 0,
+            Err(_) => self.unnoted = note.landed,
+        }
+        Ok(written?)
+    }
+
+    /// Writes a note under the next number that no other invocation has taken.
+    async fn write(&mut self, note: &Note) -> Result<(), StoreError> {
+        loop {
+            let key = format!("{}{:06}.json", self.notes.write, self.next_number);
+            self.next_number = self.next_number.saturating_add(1);
+            if self.work.write_shared_document(&key, note, None).await? {
+                return Ok(());
+            }
+        }
+    }
+}
