@@ -3,17 +3,21 @@
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::archive::{ArchiveError, Directory, Member, ReadDirectoryError, RefusalKind, read_directory};
 use landfall::clock::elapsed;
+use landfall::job::LandedObject;
 use landfall::store::StoreError;
 use landfall::store::keys::{LONGEST_KEY, unpack_notes};
 use landfall::{Error, ErrorType, Result};
+use tokio::sync::Semaphore;
 
 use crate::checkpoint::{Checkpoint, Notes};
-use crate::member::{self, MARGIN};
 use crate::staged::StagedObject;
-use crate::{Landed, Unpack};
+use crate::{Landed, MARGIN, Unpack, lots, member};
 
-/// How many members are on their way at once. Beyond two a core only latency gains, and each costs a part's memory.
-const MEMBERS_AT_ONCE: usize = 6;
+/// The most lots that are on their way at once, where they are so small that memory for more is there.
+const LOTS_AT_ONCE: usize = 32;
+
+/// How many objects are deleted at once.
+const DELETIONS_AT_ONCE: usize = 16;
 
 /// Lands an archive. Nothing lands of one that is refused: what had, before its bytes showed why, is withdrawn.
 pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<Landed> {
@@ -64,28 +68,35 @@ async fn land_members(
     checkpoint: &mut Checkpoint,
 ) -> Result<bool> {
     let missing: Vec<&Member> = members.iter().copied().filter(|member| !checkpoint.has(member)).collect();
-    let mut landing = stream::iter(missing)
-        .map(|member| async move { (member, Box::pin(member::land(unpack, object, member)).await) })
-        .buffer_unordered(MEMBERS_AT_ONCE);
-    let mut all = true;
+    let room = Semaphore::new(usize::try_from(unpack.context.budget().kibibytes()).unwrap_or(usize::MAX));
+    let mut landing = stream::iter(lots::of(unpack.job.form, missing))
+        .map(|lot| lot.land(unpack, object, &room))
+        .buffer_unordered(LOTS_AT_ONCE);
     let mut first_error = None;
-    while let Some((member, landed)) = landing.next().await {
-        match landed {
-            Ok(Some(object)) => {
-                unpack.context.observer().landed();
-                checkpoint.add(member, &object).await?;
-            }
-            Ok(None) => all = false,
-            Err(error) => {
-                first_error = Some(error.while_doing(format_args!("member {:?}", member.name())));
-                break;
-            }
+    while let Some(ended) = landing.next().await {
+        let noted = note(unpack, checkpoint, &ended.landed).await;
+        if let Some(error) = ended.error.or(noted.err()) {
+            // What is on its way has to arrive before anybody can say what has landed, or withdraw it.
+            unpack.halt.cancel();
+            first_error.get_or_insert(error);
         }
     }
     match first_error {
         Some(error) => Err(error),
-        None => Ok(all),
+        None => Ok(members.iter().all(|member| checkpoint.has(member))),
     }
+}
+
+async fn note(
+    unpack: &Unpack<'_>,
+    checkpoint: &mut Checkpoint,
+    landed: &[(&Member, LandedObject)],
+) -> Result<()> {
+    for (member, object) in landed {
+        unpack.context.observer().landed();
+        checkpoint.add(member, object).await?;
+    }
+    Ok(())
 }
 
 /// A call that could not land one member more would be repeated for ever.
@@ -132,13 +143,13 @@ async fn withdraw(unpack: &Unpack<'_>, directory: &Directory, notes: &Notes) -> 
     );
     let deletions: Vec<Result<(), StoreError>> = stream::iter(directory.files())
         .map(|member| async move { unpack.landing.store.delete(&member::key(unpack, member)).await })
-        .buffer_unordered(MEMBERS_AT_ONCE)
+        .buffer_unordered(DELETIONS_AT_ONCE)
         .collect()
         .await;
     deletions.into_iter().collect::<Result<Vec<()>, _>>()?;
     let work = unpack.work.store();
     let noted = work.list(&notes.read).map_ok(|note| async move { work.delete(&note.key).await });
-    Ok(noted.try_buffer_unordered(MEMBERS_AT_ONCE).try_collect().await?)
+    Ok(noted.try_buffer_unordered(DELETIONS_AT_ONCE).try_collect().await?)
 }
 
 /// Aborts what is under way of an archive that nobody goes on with: members beside the one that failed, and what

@@ -10,10 +10,12 @@
 //! checkpoint, and the next call goes on behind it.
 
 mod archive;
+mod batch;
 mod checkpoint;
 mod content;
 mod file;
 mod form;
+mod lots;
 mod member;
 mod parts;
 mod pipe;
@@ -21,6 +23,7 @@ mod staged;
 mod trigger;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall::archive::{Kind, sniff};
@@ -34,9 +37,13 @@ use landfall::store::{WorkState, may_be_of_parts};
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use staged::StagedObject;
 pub use trigger::{Trigger, UnpackEvent};
+
+/// What is left of the invocation when nothing is begun any more, and what is under way is left to the next.
+const MARGIN: Duration = Duration::from_secs(10);
 
 /// What has landed of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,7 +79,17 @@ pub async fn unpack_file(context: &Context, event: FileEvent, deadline: &Deadlin
     let (staged, place) = staged_file(&work, &job, event.ordinal).await?;
     let name = staged.name.clone();
     let started_at = context.clock().now();
-    let unpack = Unpack { context, work, landing, job, staged, place, deadline, started_at };
+    let unpack = Unpack {
+        context,
+        work,
+        landing,
+        job,
+        staged,
+        place,
+        deadline,
+        started_at,
+        halt: CancellationToken::new(),
+    };
     let landed = unpack.land().await.map_err(|error| error.while_doing(format_args!("unpacking {name}")))?;
 
     match landed {
@@ -101,6 +118,8 @@ struct Unpack<'a> {
     place: LandingPlace,
     deadline: &'a Deadline,
     started_at: Timestamp,
+    /// Cancelled when nothing more of the file is to land.
+    halt: CancellationToken,
 }
 
 /// How far a file came.
@@ -124,6 +143,19 @@ impl Unpack<'_> {
             Kind::Other if is_named(&self.staged.name, &[".zip"]) => archive::land(self, object).await,
             Kind::Gzip | Kind::Zstd => file::land(self, object, JobForm::Raw).await,
             Kind::HtmlPage | Kind::Other => file::land(self, object, self.job.form).await,
+        }
+    }
+
+    /// Whether nothing is to be begun any more.
+    fn is_over(&self) -> bool {
+        self.halt.is_cancelled() || self.deadline.is_within(MARGIN)
+    }
+
+    /// Returns once what is under way is to be left as it is: for the next invocation, or for good.
+    async fn over(&self, halt: &CancellationToken) {
+        tokio::select! {
+            () = halt.cancelled() => {}
+            () = self.deadline.wait_until_within(MARGIN) => {}
         }
     }
 

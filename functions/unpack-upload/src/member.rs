@@ -4,23 +4,19 @@
 //! and destination are one store, data that lands as the archive keeps it is copied inside the store while it is read
 //! and checked here: only the edges travel up.
 
-use std::time::Duration;
-
 use landfall::Result;
-use landfall::archive::{Member, MemberDecoder};
+use landfall::archive::{Limits, Member, MemberDecoder};
+use landfall::form::JobForm;
 use landfall::job::LandedObject;
 use landfall::store::ObjectWriter;
 
 use crate::Unpack;
 use crate::archive::refusal;
 use crate::content::Content;
-use crate::form::{self, Ended, Form};
+use crate::form::{self, Ended};
 use crate::parts::{Parts, Splice};
 use crate::pipe::{self, Flow, Pieces, Worked};
 use crate::staged::StagedObject;
-
-/// What is left of the invocation when no member is begun any more, and one under way is left to the next.
-pub(crate) const MARGIN: Duration = Duration::from_secs(10);
 
 /// The key that a member lands under.
 pub(crate) fn key(unpack: &Unpack<'_>, member: &Member) -> String {
@@ -28,7 +24,7 @@ pub(crate) fn key(unpack: &Unpack<'_>, member: &Member) -> String {
     format!("{}{}{}{suffix}", unpack.job.landing_prefix, unpack.place.folder, member.name())
 }
 
-/// Lands a member; `None` if the deadline came first.
+/// Lands a member; `None` if the invocation was over first.
 pub(crate) async fn land(
     unpack: &Unpack<'_>,
     object: &StagedObject,
@@ -51,7 +47,7 @@ async fn land_by(
     member: &Member,
     splice: Option<Splice>,
 ) -> Result<Option<LandedObject>> {
-    if unpack.deadline.is_within(MARGIN) {
+    if unpack.is_over() {
         return Ok(None);
     }
     let key = key(unpack, member);
@@ -59,16 +55,15 @@ async fn land_by(
     let most_bytes = form::most_bytes_of_member(form, member);
     let mut writer =
         ObjectWriter::new(&unpack.landing.store, &key, unpack.context.budget(), Some(most_bytes));
-    let decode = Decode {
-        form: form::of_member(form, member)?,
-        decoder: MemberDecoder::new(member, &unpack.landing.destination.limits),
-        content: Content::named(unpack, member.name()),
-    };
+    let decode = Decode::of(unpack, member);
+    let mut decoder = decode.decoder(&unpack.landing.destination.limits);
     let flow = Flow { object, range: member.data_range(), most_bytes, splice };
-    let piping = pipe::run(unpack, flow, &mut writer, |pieces, parts| decode.run(pieces, parts));
+    let piping = pipe::run(unpack, flow, &mut writer, move |mut pieces, parts| {
+        decode.run(&mut decoder, &mut pieces, parts)
+    });
     let decoded = tokio::select! {
         decoded = Box::pin(piping) => decoded,
-        () = unpack.deadline.wait_until_within(MARGIN) => {
+        () = unpack.over(&unpack.halt) => {
             writer.abandon().await;
             return Ok(None);
         }
@@ -83,21 +78,45 @@ async fn land_by(
     decoded.land(unpack, writer, key, form, Some(member)).await.map(Some)
 }
 
-/// What makes the object, on a thread of its own.
-struct Decode {
-    form: Box<dyn Form>,
-    decoder: MemberDecoder,
+/// What makes a member's object, on a thread that may block.
+pub(crate) struct Decode {
+    member: Member,
+    form: JobForm,
     content: Content,
 }
 
 impl Decode {
-    fn run(mut self, mut pieces: Pieces, mut parts: Parts) -> Result<Worked> {
-        while let Some(piece) = pieces.next() {
-            self.form.take(&piece, &mut self.decoder, &mut self.content, &mut parts)?;
+    pub(crate) fn of(unpack: &Unpack<'_>, member: &Member) -> Self {
+        Self { member: member.clone(), form: unpack.job.form, content: Content::named(unpack, member.name()) }
+    }
+
+    /// A decoder that it can run with.
+    pub(crate) fn decoder(&self, limits: &Limits) -> MemberDecoder {
+        MemberDecoder::new(&self.member, limits)
+    }
+
+    /// The most bytes that the object can have.
+    pub(crate) fn most_bytes(&self) -> u64 {
+        form::most_bytes_of_member(self.form, &self.member)
+    }
+
+    /// Makes parts of what the archive has of the member. The pieces may begin before that and go on behind it.
+    pub(crate) fn run(
+        mut self,
+        decoder: &mut MemberDecoder,
+        pieces: &mut Pieces,
+        mut parts: Parts,
+    ) -> Result<Worked> {
+        decoder.restart(&self.member);
+        let mut form = form::of_member(self.form, &self.member)?;
+        let data = self.member.data_range();
+        pieces.skip_to(data.start);
+        while let Some(piece) = pieces.next_before(data.end) {
+            form.take(&piece, decoder, &mut self.content, &mut parts)?;
         }
-        let decoded = self.decoder.finish().map_err(|error| refusal(&error))?;
+        let decoded = decoder.finish().map_err(|error| refusal(&error))?;
         let content = Ended { size: decoded.size, crc32: decoded.crc32 };
-        self.form.finish(content, &mut parts)?;
+        form.finish(content, &mut parts)?;
         Ok(Worked { content, made: parts.finish()?, rows: self.content.rows()? })
     }
 }

@@ -1,6 +1,8 @@
 //! From the staged object to the landing bucket, in three stages that run side by side, joined by short channels: the
 //! read; the work, on a thread of its own (it never waits for the network while it holds the reactor); and the upload.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall::archive::Member;
@@ -15,17 +17,59 @@ use crate::form::{self, Ended};
 use crate::parts::{Made, Outgoing, Parts, Splice};
 use crate::staged::StagedObject;
 
-/// Pieces of the staged object that wait for the work; the HTTP client gives them in pieces of some 16 KiB.
-const PIECES_AHEAD: usize = 32;
+/// Pieces of the staged object that wait for the work. The HTTP client gives them in pieces of up to 400 KiB, where
+/// the wire is fast: more of them would only take memory.
+pub(crate) const PIECES_AHEAD: usize = 8;
 
-/// The staged object's bytes, as they come.
-pub(crate) struct Pieces(mpsc::Receiver<Bytes>);
+/// Bytes of the staged object, as they come. Only for a thread that may block.
+pub(crate) struct Pieces {
+    coming: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+    at: u64,
+}
 
 impl Pieces {
-    /// The next bytes; `None` once there are no more. Only on a thread that may block.
-    pub(crate) fn next(&mut self) -> Option<Bytes> {
-        self.0.blocking_recv()
+    /// Pieces that begin at a place in the staged object.
+    pub(crate) fn new(coming: mpsc::Receiver<Bytes>, at: u64) -> Self {
+        Self { coming, piece: Bytes::new(), at }
     }
+
+    /// The next bytes; `None` once there are no more.
+    pub(crate) fn next(&mut self) -> Option<Bytes> {
+        self.next_before(u64::MAX)
+    }
+
+    /// The next bytes before a place in the staged object; `None` once there are no more of those.
+    pub(crate) fn next_before(&mut self, end: u64) -> Option<Bytes> {
+        let wanted = end.checked_sub(self.at).filter(|wanted| *wanted > 0)?;
+        if self.piece.is_empty() {
+            self.piece = self.coming.blocking_recv()?;
+        }
+        let bytes = usize::try_from(wanted).unwrap_or(usize::MAX).min(self.piece.len());
+        self.at = self.at.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        Some(self.piece.split_to(bytes))
+    }
+
+    /// Throws away what is before a place in the staged object.
+    pub(crate) fn skip_to(&mut self, place: u64) {
+        while self.next_before(place).is_some() {}
+    }
+}
+
+/// Reads a range of the staged object.
+pub(crate) async fn read(
+    object: &StagedObject,
+    range: Range<u64>,
+    pieces: mpsc::Sender<Bytes>,
+) -> Result<()> {
+    let mut body = object.stream(range).await?;
+    while let Some(piece) = body.try_next().await? {
+        if pieces.send(piece).await.is_err() {
+            // The work has ended, and says why.
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// What is made of which bytes.
@@ -33,7 +77,7 @@ pub(crate) struct Flow<'a> {
     /// The staged object.
     pub object: &'a StagedObject,
     /// Which of its bytes are read.
-    pub range: std::ops::Range<u64>,
+    pub range: Range<u64>,
     /// The most bytes that the object which lands can have.
     pub most_bytes: u64,
     /// Which of those the store itself copies.
@@ -90,18 +134,9 @@ pub(crate) async fn run<T: Send + 'static>(
     let (outgoing, mut made) = mpsc::channel(1);
     let with_sha256 = unpack.landing.destination.sha256;
     let parts = Parts::new(outgoing, unpack.context.budget(), most_bytes, splice, with_sha256);
-    let working = tokio::task::spawn_blocking(move || work(Pieces(staged), parts));
+    let staged = Pieces::new(staged, range.start);
+    let working = tokio::task::spawn_blocking(move || work(staged, parts));
 
-    let read = async move {
-        let mut body = object.stream(range).await?;
-        while let Some(piece) = body.try_next().await? {
-            if pieces.send(piece).await.is_err() {
-                // The work has ended, and says why.
-                break;
-            }
-        }
-        Ok::<_, Error>(())
-    };
     let write = async {
         while let Some(outgoing) = made.recv().await {
             match outgoing {
@@ -113,7 +148,7 @@ pub(crate) async fn run<T: Send + 'static>(
         drop(made);
         Ok::<_, Error>(())
     };
-    let (read, written, worked) = tokio::join!(read, write, working);
+    let (read, written, worked) = tokio::join!(read(object, range, pieces), write, working);
     read?;
     written?;
     worked.map_err(|panicked| Error::integrity("the decoder broke").because(panicked))?

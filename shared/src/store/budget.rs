@@ -46,6 +46,11 @@ impl ByteBudget {
         Self { kibibytes: Arc::new(Semaphore::new(permits)), total, kept: Arc::default() }
     }
 
+    /// All of it, in KiB.
+    pub fn kibibytes(&self) -> u32 {
+        self.total
+    }
+
     /// Waits until there is room for a part of this many bytes.
     ///
     /// Whoever holds one part and asks for the next must have handed the first to a writer: parts that are on

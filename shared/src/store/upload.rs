@@ -9,7 +9,9 @@ use super::parts::{copied_parts, part_bytes};
 use super::{Condition, ObjectInfo, Part, Result, Store, StoreError, Written};
 use crate::checksum::Crc64Nvme;
 
-const PARTS_IN_FLIGHT: usize = 4;
+/// The most requests that one object has on their way. Parts that are uploaded are bounded by the byte budget before
+/// that; those that the store copies take no memory.
+const PARTS_IN_FLIGHT: usize = 16;
 
 /// Writes one object, part by part. Nothing is visible before it is finished.
 #[derive(Debug)]
