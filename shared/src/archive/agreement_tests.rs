@@ -575,6 +575,30 @@ fn limits_hold_while_inflating() {
     assert!(matches!(verify(&low), ArchiveError::RatioTooHigh { size, .. } if size <= 2 << 20));
 }
 
+/// A file whose first columns are empty and whose last ones are not has an honest ratio in all, and lands.
+#[test]
+fn a_member_that_begins_sparse_passes() {
+    let mut noise = 1_u32;
+    let noise = std::iter::repeat_with(|| {
+        noise ^= noise << 13;
+        noise ^= noise >> 17;
+        noise ^= noise << 5;
+        noise.to_le_bytes()[3]
+    });
+    let data: Vec<u8> = std::iter::repeat_n(b',', 4 << 20).chain(noise.take(64 << 10)).collect();
+    let limits = Limits { ratio: 100, ratio_floor_bytes: 1 << 20, ..Limits::default() };
+    let bytes = Archive::of([Entry::deflated(b"sparse.csv", &data)]).build();
+    let directory = read_within(bytes.clone(), &limits).unwrap();
+    let member = &directory.members()[0];
+    let range = member.data_range();
+    let compressed = &bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
+    let mut decoder = MemberDecoder::new(member, &limits);
+    for chunk in compressed.chunks(100) {
+        decoder.verify(chunk).unwrap();
+    }
+    assert_eq!(decoder.finish().unwrap().size, member.size());
+}
+
 #[test]
 fn a_decoder_serves_member_after_member_into_any_buffer() {
     let bytes = Archive::of([file(), other(), Entry::streamed(b"c.csv", TEXT)]).build();
