@@ -1,18 +1,24 @@
 //! What of a server's words may be repeated: nothing secret, nothing that breaks a line, not too much.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 const MASK: &str = "[redacted]";
 /// How much of a server's explanation is repeated.
 const EXCERPT: usize = 500;
-/// How many secrets a process remembers; a token more pushes the oldest token out.
-const REMEMBERED: usize = 64;
+/// How many issued tokens a process remembers; a token more pushes the oldest token out.
+const ISSUED_REMEMBERED: usize = 64;
+/// Shorter secrets are parts of ordinary words.
+const SHORTEST: usize = 4;
 
 /// A URL as it may be shown: without query, fragment and credentials.
 pub(super) fn url(url: &Url) -> String {
@@ -29,7 +35,22 @@ pub(super) fn url(url: &Url) -> String {
 ///
 /// Clones share what they know.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<Mutex<VecDeque<SecretString>>>);
+pub struct Redactor(Arc<Mutex<Known>>);
+
+/// The secrets that a redactor has been told of.
+#[derive(Default)]
+struct Known {
+    /// Those of the configuration: never forgotten, however long the process lives.
+    configured: Vec<Secret>,
+    /// Those that servers issued, the oldest first.
+    issued: VecDeque<Secret>,
+}
+
+/// A secret, in each way that a server may spell it.
+struct Secret {
+    plain: SecretString,
+    spellings: Vec<SecretString>,
+}
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,20 +59,25 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// Remembers a secret, so that a server cannot make us repeat it. Very short ones are not: they are
-    /// parts of ordinary words.
+    /// Remembers a secret of the configuration for good, so that a server cannot make us repeat it, be it encoded.
+    /// Those of fewer than 4 bytes are not remembered: they are parts of ordinary words.
     pub fn remember(&self, secret: &SecretString) {
-        if secret.expose_secret().len() < 4 {
+        let mut known = self.known();
+        if is_worth_it(secret) && !known.configured.iter().any(|other| other.is(secret)) {
+            known.configured.push(Secret::new(secret));
+        }
+    }
+
+    /// Remembers a token that a server issued, until 64 others have come.
+    pub fn remember_issued(&self, token: &SecretString) {
+        let mut known = self.known();
+        if !is_worth_it(token) || known.all().any(|other| other.is(token)) {
             return;
         }
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.iter().any(|other| other.expose_secret() == secret.expose_secret()) {
-            return;
+        if known.issued.len() >= ISSUED_REMEMBERED {
+            known.issued.pop_front();
         }
-        if known.len() >= REMEMBERED {
-            known.pop_front();
-        }
-        known.push_back(secret.clone());
+        known.issued.push_back(Secret::new(token));
     }
 
     /// A server's text in one line of at most 500 characters, without control characters and secrets.
@@ -88,9 +114,73 @@ impl Redactor {
     }
 
     fn mask_known(&self, text: &str) -> String {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), MASK))
+        let known = self.known();
+        let mut spellings: Vec<&str> =
+            known.all().flat_map(|secret| &secret.spellings).map(ExposeSecret::expose_secret).collect();
+        // One may be a part of another, of which nothing must stay.
+        spellings.sort_by_key(|spelling| Reverse(spelling.len()));
+        spellings.into_iter().fold(text.to_owned(), |text, spelling| text.replace(spelling, MASK))
     }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn all(&self) -> impl Iterator<Item = &Secret> {
+        self.configured.iter().chain(&self.issued)
+    }
+}
+
+impl Secret {
+    fn new(secret: &SecretString) -> Self {
+        Self { plain: secret.clone(), spellings: spellings(secret.expose_secret()) }
+    }
+
+    fn is(&self, other: &SecretString) -> bool {
+        self.plain.expose_secret() == other.expose_secret()
+    }
+}
+
+fn is_worth_it(secret: &SecretString) -> bool {
+    secret.expose_secret().len() >= SHORTEST
+}
+
+/// A secret as it stands in a header, in JSON, in a form, in a URL, and in base64. The padding of base64 is left out:
+/// it says nothing.
+fn spellings(secret: &str) -> Vec<SecretString> {
+    let json = serde_json::Value::from(secret).to_string();
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
+    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let escaped = [UNRESERVED, COMPONENT, QUERY].map(|set| utf8_percent_encode(secret, set).to_string());
+    let escaped = escaped.into_iter().chain([form]).flat_map(|text| [lower_escapes(&text), text]);
+    let base64 = [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|base64| base64.encode(secret));
+    let mut all: Vec<String> = [secret.to_owned(), json.to_owned(), json.replace('/', "\\/")].into();
+    all.extend(escaped.chain(base64));
+    all.sort();
+    all.dedup();
+    all.into_iter().map(SecretString::from).collect()
+}
+
+/// Escapes all that RFC 3986 does not call unreserved.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Escapes what `encodeURIComponent` of JavaScript does.
+const COMPONENT: &AsciiSet = &UNRESERVED.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
+/// Escapes only what a query cannot hold (WHATWG URL, the query percent-encode set) and what parts it.
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'&').add(b'%');
+
+/// The same text with its escapes in lower case, as some servers write them.
+fn lower_escapes(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut lower = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        lower.push('%');
+        lower.push_str(&digits.to_ascii_lowercase());
+        lower.push_str(rest);
+    }
+    lower
 }
 
 fn is_unprintable(c: char) -> bool {
@@ -272,6 +362,49 @@ mod tests {
             }
             assert!(shown.contains(MASK), "{shown}");
         }
+    }
+
+    /// A configured secret stays one however many tokens a long run is given; of those, the last are known.
+    #[test]
+    fn configured_secrets_are_never_forgotten() {
+        let redactor = Redactor::default();
+        redactor.remember(&"correct horse".into());
+        for number in 0..100 {
+            redactor.remember_issued(&format!("issued-{number:03}").into());
+        }
+        let shown = redactor.text("correct horse, issued-035, issued-036, issued-099");
+        assert_eq!(shown, "[redacted], issued-035, [redacted], [redacted]");
+    }
+
+    /// Promise 7: a server may repeat a secret as it stood in a header, a form, a query or a JSON body.
+    #[test]
+    fn a_secret_is_masked_in_every_encoding() {
+        let redactor = Redactor::default();
+        redactor.remember(&r#"pä/s?w"o&r+d~!"#.into());
+        for spelled in [
+            r#"pä/s?w"o&r+d~!"#,
+            r#"pä/s?w\"o&r+d~!"#,
+            r#"pä\/s?w\"o&r+d~!"#,
+            "p%C3%A4%2Fs%3Fw%22o%26r%2Bd~%21",
+            "p%c3%a4%2fs%3fw%22o%26r%2bd~%21",
+            "p%C3%A4%2Fs%3Fw%22o%26r%2Bd~!",
+            "p%C3%A4%2Fs%3Fw%22o%26r%2Bd%7E%21",
+            "p%C3%A4/s?w%22o%26r+d~!",
+            "cMOkL3M/dyJvJnIrZH4h",
+            "cMOkL3M_dyJvJnIrZH4h",
+        ] {
+            let shown = redactor.text(&format!("before {spelled} after"));
+            assert_eq!(shown, "before [redacted] after", "{spelled}");
+        }
+    }
+
+    /// Of two secrets, one of which begins as the other is, nothing stays.
+    #[test]
+    fn the_longest_secret_is_masked_first() {
+        let redactor = Redactor::default();
+        redactor.remember(&"hunter".into());
+        redactor.remember(&"hunter2-and-more".into());
+        assert_eq!(redactor.text("got hunter2-and-more"), "got [redacted]");
     }
 
     /// Masking must leave what a person needs: names of files, ids, checksums, ordinary words.

@@ -151,6 +151,9 @@ impl OAuthTokens {
         for secret in secrets.into_iter().flatten() {
             client.redactor().remember(secret);
         }
+        if settings.client_secret.is_some() {
+            client.redactor().remember(&basic_pair(settings));
+        }
         Ok(Arc::new(Self {
             settings: settings.clone(),
             client,
@@ -212,14 +215,14 @@ impl OAuthTokens {
         let claim = match rotation.turn(scope, refused.as_ref()).await.map_err(kept)? {
             Turn::Ours(claim) => claim,
             Turn::Token(secret, until) => {
-                self.client.redactor().remember(&secret);
+                self.client.redactor().remember_issued(&secret);
                 let lifetime = until.duration_since(self.client.clock.now());
                 let bearer =
                     bearer(&secret).ok_or_else(|| self.unsendable("the kept token is not one line"))?;
                 return Ok(Issued { bearer, secret, lifetime: lifetime.try_into().unwrap_or_default() });
             }
         };
-        self.client.redactor().remember(&claim.refresh_token);
+        self.client.redactor().remember_issued(&claim.refresh_token);
         match self.ask(scope, Some(&claim.refresh_token)).await {
             Ok((issued, next)) => {
                 let expires_at = later(self.client.clock.now(), issued.lifetime);
@@ -276,7 +279,7 @@ impl OAuthTokens {
             return Err(answer.malformed("token_type", &format!("{kind:?} is not Bearer")));
         }
         for secret in [Some(&answered.access_token), answered.refresh_token.as_ref()].into_iter().flatten() {
-            self.client.redactor().remember(secret);
+            self.client.redactor().remember_issued(secret);
         }
         match bearer(&answered.access_token) {
             Some(bearer) => {
@@ -346,10 +349,9 @@ impl OAuthTokens {
     }
 
     fn basic(&self) -> Result<HeaderValue, HttpError> {
-        let secret =
-            self.settings.client_secret.as_ref().map(|secret| secret.expose_secret()).unwrap_or_default();
-        let pair = BASE64.encode(format!("{}:{secret}", self.settings.client_id));
-        HeaderValue::from_str(&format!("Basic {pair}")).map_err(|error| self.unsendable(&error.to_string()))
+        let pair = basic_pair(&self.settings);
+        HeaderValue::from_str(&format!("Basic {}", pair.expose_secret()))
+            .map_err(|error| self.unsendable(&error.to_string()))
     }
 
     fn keep(&self, scope: &str, issued: Issued) -> Credential {
@@ -502,6 +504,12 @@ impl Authorizer for ScopedToken {
     }
 }
 
+/// The client's id and secret as `Authorization: Basic` has them (RFC 7617).
+fn basic_pair(settings: &OAuth) -> SecretString {
+    let secret = settings.client_secret.as_ref().map(|secret| secret.expose_secret()).unwrap_or_default();
+    BASE64.encode(format!("{}:{secret}", settings.client_id)).into()
+}
+
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -546,6 +554,17 @@ mod tests {
             Reply::json(json!({ "access_token": format!("token-{number}"), "token_type": "Bearer", "expires_in": expires_in }))
         })
         .await
+    }
+
+    /// Promise 7: a token endpoint that repeats the client's credentials as they were sent makes us repeat nothing.
+    #[tokio::test]
+    async fn a_repeated_basic_credential_is_masked() {
+        let pair = BASE64.encode("landfall client:s3cr3t:+/");
+        let server = Scripted::replies(vec![Reply::status(400).body(format!("no client {pair} here"))]).await;
+        let (tokens, _) = tokens_of(&server, json!({}));
+        let error = tokens.scope("s", &server.url("/")).credential().await.unwrap_err();
+        assert!(error.to_string().contains("no client [redacted]"), "{error}");
+        assert!(!error.to_string().contains(pair.trim_end_matches('=')), "{error}");
     }
 
     async fn bearer(tokens: &Arc<OAuthTokens>, server: &Scripted, scope: &str) -> String {

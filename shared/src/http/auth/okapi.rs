@@ -149,7 +149,7 @@ impl OkapiTokens {
         }
         let answer = self.log_in(login).await.map_err(|error| self.note_refusal(login, error))?;
         let issued = self.issued(&answer)?;
-        self.client.redactor().remember(&issued.token);
+        self.client.redactor().remember_issued(&issued.token);
         let token = HeaderValue::from_str(issued.token.expose_secret())
             .map_err(|_| answer.malformed(ACCESS_COOKIE, "it is not one line of visible characters"))?;
         Ok(self.keep(token, issued.lifetime.unwrap_or(UNSTATED_LIFETIME)))
