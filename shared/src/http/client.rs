@@ -276,11 +276,9 @@ impl Answer {
             Some(kind) => return Err(Failure::NotJson(self.redactor.text(&kind))),
         }
         let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
-        let malformed =
-            |field: String, reason: String| Failure::Malformed { field, reason: self.redactor.text(&reason) };
         let value = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| malformed(error.path().to_string(), error.into_inner().to_string()))?;
-        deserializer.end().map_err(|error| malformed(".".to_owned(), error.to_string()))?;
+            .map_err(|error| self.misfit(&error.path().to_string(), &error.into_inner().to_string()))?;
+        deserializer.end().map_err(|error| self.misfit(".", &error.to_string()))?;
         Ok(value)
     }
 
@@ -291,8 +289,12 @@ impl Answer {
 
     /// An error about this answer: it has another form than it should.
     pub fn malformed(&self, field: &str, reason: &str) -> HttpError {
-        let failure = Failure::Malformed { field: field.to_owned(), reason: self.redactor.text(reason) };
-        HttpError::new(self.exchange.clone(), failure)
+        HttpError::new(self.exchange.clone(), self.misfit(field, reason))
+    }
+
+    /// The path holds names that the server chose: they are its words as much as the reason is.
+    fn misfit(&self, field: &str, reason: &str) -> Failure {
+        Failure::Malformed { field: self.redactor.text(field), reason: self.redactor.text(reason) }
     }
 }
 
@@ -465,7 +467,7 @@ impl Client {
             if is_trusted {
                 authorize(request, &mut hop, login).await?;
             } else {
-                hop.headers_mut().remove(header::AUTHORIZATION);
+                strip_secrets(hop.headers_mut());
             }
             let response = self.transport.execute(hop).await.map_err(transport_failure)?;
             check_headers(response.headers())?;
@@ -487,10 +489,10 @@ impl Client {
         let next =
             location.and_then(|location| from.join(location).ok()).ok_or(RedirectRefused::NoLocation)?;
         if !request.is_reading() {
-            return Err(RedirectRefused::NotReading(redact::url(&next)));
+            return Err(RedirectRefused::NotReading(self.redactor.text(&redact::url(&next))));
         }
         if from.scheme() == "https" && next.scheme() != "https" {
-            return Err(RedirectRefused::Downgrade(redact::url(&next)));
+            return Err(RedirectRefused::Downgrade(self.redactor.text(&redact::url(&next))));
         }
         self.policy.check(&next)?;
         Ok(next)
@@ -586,6 +588,18 @@ async fn authorize(request: &Request, hop: &mut reqwest::Request, login: &mut Lo
     Ok(())
 }
 
+/// Takes out whatever is kept out of logs: a server that was not called by its own name must not see it either.
+fn strip_secrets(headers: &mut HeaderMap) {
+    let names: Vec<HeaderName> = headers
+        .iter()
+        .filter(|(name, value)| value.is_sensitive() || *name == header::AUTHORIZATION)
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
@@ -652,6 +666,8 @@ fn cause_of<'a, T: std::error::Error + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use futures::StreamExt as _;
     use serde::Deserialize;
     use serde_json::json;
@@ -939,6 +955,47 @@ mod tests {
         );
         assert!(!error.to_string().contains("sig=x"));
         assert_eq!(Error::from(error).error_type().name(), "ContractBroken");
+    }
+
+    /// Promise 7: nor does any other secret go where a redirect leads, be it under a name of the source's own.
+    #[tokio::test]
+    async fn redirects_carry_no_secret_header_to_another_host() {
+        let other = Scripted::replies(vec![Reply::status(200)]).await;
+        let there = other.url("/elsewhere");
+        let server = Scripted::start(move |_, _| Reply::status(302).header("Location", &there)).await;
+        let (client, _) = server.client_allowing(&[other.host()]);
+        let key = HeaderName::from_static("x-api-key");
+        let request = Request::get(server.url("/")).secret_header(key, HeaderValue::from_static("word"));
+        client.call(&request).await.unwrap();
+        assert_eq!(server.seen()[0].header("x-api-key"), "word");
+        assert_eq!(other.seen()[0].header("x-api-key"), "");
+        assert_eq!(other.seen()[0].header("accept"), "application/json");
+    }
+
+    /// Promise 7: where a server sends us, and what it calls its fields, are its words: they may hold a secret.
+    #[tokio::test]
+    async fn paths_that_a_server_chose_are_masked() {
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+        let (answer, _) = post(vec![Reply::status(302).header("Location", format!("/sso/{token}"))]).await;
+        let error = answer.unwrap_err().to_string();
+        assert!(error.contains("/sso/[redacted]") && !error.contains("eyJ"), "{error}");
+
+        let server = Scripted::replies(vec![Reply::json(json!({ token: "x", "y": 1 }))]).await;
+        let request = Request::get(server.url("/"));
+        let error = server.client().0.json::<BTreeMap<String, u32>>(&request).await.unwrap_err().to_string();
+        assert!(error.contains("at [redacted]: invalid type") && !error.contains("eyJ"), "{error}");
+        let long = json!({ "k".repeat(9_000): "x" });
+        let server = Scripted::replies(vec![Reply::json(long)]).await;
+        let request = Request::get(server.url("/"));
+        let error = server.client().0.json::<BTreeMap<String, u32>>(&request).await.unwrap_err().to_string();
+        assert!(error.len() < 1_500, "{}", error.len());
+
+        let (client, _) = server.client();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::LOCATION, format!("http://127.0.0.1/{token}").parse().unwrap());
+        let from = Url::parse("https://127.0.0.1/").unwrap();
+        let refused = client.redirected(&Request::get(from.clone()), &from, &headers).unwrap_err();
+        assert!(!refused.to_string().contains("eyJ"), "{refused}");
     }
 
     /// Redirects end, lead somewhere, and are for reading calls alone.

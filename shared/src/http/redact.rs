@@ -82,14 +82,12 @@ impl Redactor {
 
     /// A server's text in one line of at most 500 characters, without control characters and secrets.
     pub fn text(&self, text: &str) -> String {
-        // Longer than what is shown, so that a secret at the cut is still recognised.
-        let head: String = text.chars().take(8 * EXCERPT).collect();
-        let masked = self.mask_known(&head);
-        let line = masked
-            .split(|c: char| c.is_whitespace() || is_unprintable(c))
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ");
+        // Longer than what is shown, so that a secret at the cut is still recognised. Blanks do not count: they would
+        // push a secret over the cut and vanish.
+        let line = match one_line(text, 8 * EXCERPT) {
+            (line, Whole::Yes) => self.mask_known(&line),
+            (line, Whole::No) => self.without_beginnings(self.mask_known(&line)),
+        };
         let masked = mask_lookalikes(&line);
         let mut shown: String = masked.chars().take(EXCERPT).collect();
         if shown.len() < masked.len() {
@@ -120,6 +118,19 @@ impl Redactor {
         // One may be a part of another, of which nothing must stay.
         spellings.sort_by_key(|spelling| Reverse(spelling.len()));
         spellings.into_iter().fold(text.to_owned(), |text, spelling| text.replace(spelling, MASK))
+    }
+
+    /// Takes the beginning of a secret off the end of a line that was cut.
+    fn without_beginnings(&self, mut line: String) -> String {
+        let known = self.known();
+        for spelling in known.all().flat_map(|secret| &secret.spellings).map(ExposeSecret::expose_secret) {
+            let beginnings = spelling.char_indices().rev().filter_map(|(end, _)| spelling.get(..end));
+            let longest = beginnings.filter(|head| head.len() >= SHORTEST).find(|head| line.ends_with(head));
+            if let Some(head) = longest {
+                line.truncate(line.len().saturating_sub(head.len()));
+            }
+        }
+        line
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -158,6 +169,9 @@ fn spellings(secret: &str) -> Vec<SecretString> {
     let base64 = [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|base64| base64.encode(secret));
     let mut all: Vec<String> = [secret.to_owned(), json.to_owned(), json.replace('/', "\\/")].into();
     all.extend(escaped.chain(base64));
+    // As texts are, so that a key of many lines is found in one.
+    all.iter_mut().for_each(|spelling| *spelling = one_line(spelling, usize::MAX).0);
+    all.retain(|spelling| spelling.len() >= SHORTEST);
     all.sort();
     all.dedup();
     all.into_iter().map(SecretString::from).collect()
@@ -187,6 +201,35 @@ fn is_unprintable(c: char) -> bool {
     // Bidirectional controls and zero-width characters can make a line read as another.
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Whether a line holds all of its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    No,
+}
+
+/// The words of a text with one blank between them, up to so many characters.
+fn one_line(text: &str, most: usize) -> (String, Whole) {
+    let mut line = String::new();
+    let (mut count, mut is_apart) = (0_usize, false);
+    for c in text.chars() {
+        if c.is_whitespace() || is_unprintable(c) {
+            is_apart = !line.is_empty();
+            continue;
+        }
+        if count >= most {
+            return (line, Whole::No);
+        }
+        if std::mem::take(&mut is_apart) {
+            line.push(' ');
+            count = count.saturating_add(1);
+        }
+        line.push(c);
+        count = count.saturating_add(1);
+    }
+    (line, Whole::Yes)
 }
 
 /// Whether bytes begin as an HTML page does.
@@ -238,6 +281,8 @@ fn mask_lookalikes(line: &str) -> String {
     while !rest.is_empty() {
         let (value, behind) = rest.split_at(rest.find(is_separator).unwrap_or(rest.len()));
         let (separator, next) = behind.split_at(behind.find(|c| !is_separator(c)).unwrap_or(behind.len()));
+        let value = mask_jwts(value);
+        let value = value.as_str();
         let is_scheme = matches!(value, "Bearer" | "bearer" | "Basic" | "basic");
         if !is_scheme && !value.is_empty() && (is_announced || looks_secret(value)) {
             masked.push_str(MASK);
@@ -261,37 +306,66 @@ fn is_separator(c: char) -> bool {
     )
 }
 
+/// Masks the query of an address, whole or relative, where one of its names says that it holds a secret. Of a whole
+/// address every query is masked.
 fn mask_query(word: &str) -> String {
     match word.split_once('?') {
-        Some((before, _)) if before.contains("://") => format!("{before}?{MASK}"),
+        Some((before, query)) if before.contains("://") || is_telling_query(query) => {
+            format!("{before}?{MASK}")
+        }
         _ => word.to_owned(),
     }
 }
 
+fn is_telling_query(query: &str) -> bool {
+    query.split(['&', ';', '?']).map(|pair| pair.split('=').next().unwrap_or_default()).any(|name| {
+        let bare = bare(name);
+        is_telling(name) || bare.starts_with("xamz") || matches!(bare.as_str(), "code" | "session")
+    })
+}
+
 /// Whether a name says that its value is a secret.
 fn is_telling(name: &str) -> bool {
-    const TELLING: [&str; 9] = [
+    const TELLING: [&str; 14] = [
         "password",
         "passwd",
+        "passphrase",
+        "pwd",
         "secret",
         "token",
         "assertion",
         "authorization",
         "apikey",
+        "accesskey",
         "cookie",
+        "credential",
         "signature",
+        "sessionid",
     ];
-    let name: String =
-        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    TELLING.iter().any(|telling| name.ends_with(telling))
+    let name = bare(name);
+    name == "sig" || TELLING.iter().any(|telling| name.ends_with(telling))
 }
 
-/// Whether a word has the form of a credential: a JWT, or a long run of letters of both cases and digits
-/// that change as often as only random ones do.
+/// A name's letters and digits, in lower case.
+fn bare(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Whether a word has the form of a credential: a long run of letters of both cases and digits that change as often
+/// as only random ones do.
 fn looks_secret(word: &str) -> bool {
-    let is_jwt = word.starts_with("eyJ") && word.len() >= 16;
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-' | '~');
-    is_jwt || word.split(|c| !is_part(c)).any(|run| run.len() >= 40 && looks_random(run))
+    word.split(|c| !is_part(c)).any(|run| run.len() >= 40 && looks_random(run))
+}
+
+/// Masks the JSON web tokens of a word, which may be a part of a path.
+fn mask_jwts(word: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let mask = |piece: &str| {
+        let (run, end) = piece.split_at(piece.find(|c| !is_part(c)).unwrap_or(piece.len()));
+        if run.starts_with("eyJ") && run.len() >= 16 { format!("{MASK}{end}") } else { piece.to_owned() }
+    };
+    word.split_inclusive(|c| !is_part(c)).map(mask).collect()
 }
 
 fn looks_random(run: &str) -> bool {
@@ -405,6 +479,72 @@ mod tests {
         redactor.remember(&"hunter".into());
         redactor.remember(&"hunter2-and-more".into());
         assert_eq!(redactor.text("got hunter2-and-more"), "got [redacted]");
+    }
+
+    /// An address without its server is one too, and so are signatures of other stores than S3.
+    #[test]
+    fn queries_that_hold_secrets_are_masked() {
+        for text in [
+            "/f?X-Amz-Signature=plainword",
+            "/f?X-Amz-Credential=plainword/20260101/us-east-1/s3",
+            "at f.zip?sv=2024&sig=plainword",
+            "/cb?code=plainword&state=x",
+            "f?pwd=plainword",
+            "f?session=plainword",
+            "/app;jsessionid=plainword",
+            "sig=plainword",
+            "credential: plainword",
+            "passphrase = plainword",
+            "access-key=plainword",
+        ] {
+            let shown = Redactor::default().text(text);
+            assert!(!shown.contains("plainword") && shown.contains(MASK), "{text:?} became {shown:?}");
+        }
+        for kept in ["/f?limit=5&offset=2", "what? error code: 27520", "really?", "config=x"] {
+            assert_eq!(Redactor::default().text(kept), kept);
+        }
+    }
+
+    /// Blanks do not push a secret over the cut, half of which would be shown once they are gone.
+    #[test]
+    fn a_secret_at_the_cut_is_masked() {
+        let secret = "correct horse battery staple";
+        let redactor = Redactor::default();
+        redactor.remember(&secret.into());
+        for blanks in 3970..4010 {
+            let shown = redactor.text(&format!("{}{secret}", " ".repeat(blanks)));
+            assert_eq!(shown, MASK, "{blanks}");
+        }
+        // Masks are short, so what was at the cut may come into sight.
+        let issued = "t".repeat(990);
+        redactor.remember_issued(&issued.as_str().into());
+        let shown = redactor.text(&format!("{}{}", format!("{issued} ").repeat(4), "x".repeat(20) + secret));
+        assert_eq!(shown, format!("{}{}", "[redacted] ".repeat(4), "x".repeat(20)));
+        for padding in 0..40 {
+            let text = format!("{}{}{secret} end", format!("{issued} ").repeat(4), "x".repeat(padding));
+            assert!(!redactor.text(&text).contains("corr"), "{padding}");
+        }
+    }
+
+    /// A key of many lines is one secret, however its lines are broken.
+    #[test]
+    fn a_secret_of_many_lines_is_masked() {
+        let redactor = Redactor::default();
+        redactor.remember(&"-----BEGIN KEY-----\nplain\nword\n-----END KEY-----\n".into());
+        for text in [
+            "-----BEGIN KEY-----\r\nplain\r\nword\r\n-----END KEY-----",
+            r"-----BEGIN KEY-----\nplain\nword\n-----END KEY-----\n",
+        ] {
+            assert_eq!(redactor.text(text), MASK);
+        }
+    }
+
+    /// A token is one in a path too, whose other parts tell where it was.
+    #[test]
+    fn tokens_in_paths_are_masked() {
+        let shown =
+            Redactor::default().text("https://h.example/sso/eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln/login");
+        assert_eq!(shown, "https://h.example/sso/[redacted]/login");
     }
 
     /// Masking must leave what a person needs: names of files, ids, checksums, ordinary words.
