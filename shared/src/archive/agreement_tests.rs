@@ -213,7 +213,7 @@ fn zip64_end_records_that_disagree_are_refused() {
         ArchiveError::Zip64Locator { found: 0, .. }
     );
     refused!(
-        with(Zip64End { extensible: vec![0; 8], ..Zip64End::default() }),
+        with(Zip64End { locator_offset: Some(1 << 40), ..Zip64End::default() }),
         ArchiveError::Zip64Locator { .. }
     );
     refused!(with(Zip64End { disks: Some(2), ..Zip64End::default() }), ArchiveError::SplitArchive { .. });
@@ -223,6 +223,161 @@ fn zip64_end_records_that_disagree_are_refused() {
     assert!(matches!(read(bytes.clone()), Err(ArchiveError::Zip64RecordSize { found: 45 })));
     bytes[record] = 0;
     assert!(matches!(read(bytes), Err(ArchiveError::Zip64RecordMissing { .. })));
+}
+
+/// A legal form that is not supported (APPNOTE 4.3.14.2) is not taken for a crafted archive.
+#[test]
+fn a_zip64_end_record_with_an_extensible_data_sector_is_named() {
+    let with = |length: usize| {
+        let zip64 = Zip64End { extensible: vec![0; length], ..Zip64End::default() };
+        read(Archive { zip64: Some(zip64), ..Archive::of([file()]) }.build()).unwrap_err()
+    };
+    for length in [1, 8, 4096] {
+        let refusal = with(length);
+        assert!(matches!(refusal, ArchiveError::Zip64RecordSize { .. }), "{refusal:?}");
+        assert_eq!(refusal.kind(), RefusalKind::Unsupported);
+    }
+}
+
+/// A value that is there twice is the same twice, the disk too, and a field holds nothing that its header lacks.
+#[test]
+fn zip64_fields_that_say_more_than_their_header_are_refused() {
+    let [size, compressed] = [file().central.size.into(), file().central.compressed_size.into()];
+    let with_disk = |disk: u32| [&zip64_block(&[size, compressed, 0])[4..], &disk.to_le_bytes()].concat();
+    let central = |field: &[u8]| {
+        let mut entry = file();
+        entry.central.extra = block(1, field);
+        Archive::of([entry])
+    };
+    lands(&central(&with_disk(0)), &["a.csv"]);
+    refused!(
+        central(&with_disk(7)),
+        ArchiveError::Zip64ExtraDisagrees { header: Header::Central, zip64: 7, own: 0, .. }
+    );
+    refused!(central(&[&with_disk(0)[..], &[0; 4]].concat()), ArchiveError::Zip64Extra { .. });
+    let local = |field: &[u8]| {
+        let mut entry = file();
+        entry.local.extra = block(1, field);
+        Archive::of([entry])
+    };
+    lands(&local(&with_disk(0)[..16]), &["a.csv"]);
+    for length in [24, 28] {
+        refused!(local(&with_disk(0)[..length]), ArchiveError::Zip64Extra { header: Header::Local, .. });
+    }
+}
+
+/// Each value may be the only one that ZIP64 holds.
+#[test]
+fn one_sentinel_alone_lands() {
+    let offset = Entry { offset: Some(u32::MAX), ..file() };
+    let offset = Entry { central: fixture::Header { extra: zip64_block(&[0]), ..file().central }, ..offset };
+    lands(&Archive::of([offset]), &["a.csv"]);
+    let disk = Entry { disk: u16::MAX, ..file() };
+    let disk = Entry { central: fixture::Header { extra: block(1, &[0; 4]), ..file().central }, ..disk };
+    lands(&Archive::of([disk.clone()]), &["a.csv"]);
+    let elsewhere = fixture::Header { extra: block(1, &[1, 0, 0, 0]), ..file().central };
+    refused!(
+        Archive::of([Entry { central: elsewhere, ..disk }]),
+        ArchiveError::MemberOnOtherDisk { disk: 1, .. }
+    );
+}
+
+/// 0xFFFF as a disk says that the ZIP64 record has it. Without one it is a disk's number, or nothing.
+#[test]
+fn a_disk_is_left_only_to_a_zip64_record() {
+    let mut archive = Archive { zip64: Some(Zip64End::default()), ..Archive::of([file()]) };
+    archive.end.disk = u16::MAX;
+    lands(&archive, &["a.csv"]);
+    archive.zip64 = None;
+    refused!(archive, ArchiveError::SplitArchive { disk: 0xffff, .. });
+}
+
+/// 65,535 is the sentinel of a count (APPNOTE 4.4.1.4), and a count like others where no ZIP64 record follows.
+#[test]
+fn as_many_members_as_a_plain_end_record_counts_land() {
+    let entries = (0..65_535).map(|at| Entry::stored(format!("{at}").as_bytes(), b""));
+    let mut archive = Archive::of(entries);
+    assert_eq!(read(archive.build()).unwrap().members().len(), 65_535);
+    archive.end.entries = Some(0xfffe);
+    archive.end.disk_entries = Some(0xfffe);
+    let refusal = read(archive.build()).unwrap_err();
+    assert!(matches!(refusal, ArchiveError::EntryCount { expected: 65_534, found: 65_535 }), "{refusal:?}");
+}
+
+/// Some writers count disks from 0.
+#[test]
+fn a_locator_may_count_no_disks() {
+    let zip64 = Zip64End { disks: Some(0), ..Zip64End::default() };
+    lands(&Archive { zip64: Some(zip64), ..Archive::of([file()]) }, &["a.csv"]);
+}
+
+/// A streamed member of more than 4 GiB: sizes and checksum behind the data, in 64 bits, and a directory that only
+/// ZIP64 can place.
+#[test]
+fn a_streamed_member_beyond_4_gib_is_found() {
+    const HOLE: u64 = 5 << 30;
+    let mut entry = Entry::streamed(b"a.csv", b"");
+    entry.data = Vec::new();
+    for header in [&mut entry.local, &mut entry.central] {
+        header.size = u32::MAX;
+        header.compressed_size = u32::MAX;
+    }
+    entry.local.extra = zip64_block(&[0, 0]);
+    entry.central.extra = zip64_block(&[HOLE + 1, HOLE]);
+    let sizes = [HOLE, HOLE + 1].map(u64::to_le_bytes).concat();
+    entry.descriptor = [b"PK\x07\x08", &entry.central.crc32.to_le_bytes()[..], &sizes].concat();
+    let mut archive = Archive { zip64: Some(Zip64End::default()), ..Archive::of([entry]) };
+    archive.end.directory_offset = Some(u32::MAX);
+    let bytes = archive.build();
+    let moved = |signature: &[u8]| {
+        Some(HOLE + u64::try_from(memchr::memmem::find(&bytes, signature).unwrap()).unwrap())
+    };
+    let record = |directory_offset, locator_offset| {
+        Some(Zip64End { directory_offset, locator_offset, ..Zip64End::default() })
+    };
+    let hole_at = memchr::memmem::find(&bytes, b"PK\x07\x08").unwrap();
+    let whole = |zip64| {
+        let bytes = Archive { zip64, ..archive.clone() }.build();
+        Sparse { head: bytes[..hole_at].to_vec(), hole: HOLE, tail: bytes[hole_at..].to_vec() }
+    };
+    let sparse = whole(record(moved(b"PK\x01\x02"), moved(b"PK\x06\x06")));
+    let directory = block_on(read_directory(&sparse, &Limits::default())).unwrap();
+    let member = &directory.members()[0];
+    assert_eq!((member.size(), member.compressed_size()), (HOLE + 1, HOLE));
+    assert_eq!(member.data_range(), 55..55 + HOLE);
+    let misplaced = whole(record(moved(b"PK\x01\x02").map(|at| at - 1), moved(b"PK\x06\x06")));
+    let refusal = block_on(read_directory(&misplaced, &Limits::default())).unwrap_err();
+    assert!(
+        matches!(refusal, ReadDirectoryError::Refused(ArchiveError::DirectoryPlace { .. })),
+        "{refusal:?}"
+    );
+}
+
+/// An archive with a hole of zeros that takes no memory.
+struct Sparse {
+    head: Vec<u8>,
+    hole: u64,
+    tail: Vec<u8>,
+}
+
+impl ReadAt for Sparse {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> u64 {
+        u64::try_from(self.head.len() + self.tail.len()).unwrap() + self.hole
+    }
+
+    async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, Self::Error> {
+        let head = u64::try_from(self.head.len()).unwrap();
+        let byte = |at: u64| match at.checked_sub(head) {
+            None => self.head[usize::try_from(at).unwrap()],
+            Some(at) => match at.checked_sub(self.hole) {
+                None => 0,
+                Some(at) => self.tail[usize::try_from(at).unwrap()],
+            },
+        };
+        Ok((offset..).take(length).map(byte).collect())
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl End {
         let trailing_bytes = check_trailing(tail.get(at..).unwrap_or_default(), &record, offset)?;
         let wide = match locator_before(tail, at) {
             Some(locator) => record.widen(tail, at, locator, tail_start)?,
-            None => WideEnd::of(&record, offset),
+            None => WideEnd::of(&record, offset)?,
         };
         if let Some(second) = other_end(tail, at, tail_start, size) {
             return Err(ArchiveError::AmbiguousEnd { first: second, second: offset });
@@ -60,6 +60,8 @@ impl End {
 
 /// The end record (APPNOTE 4.3.16).
 struct EndRecord {
+    disk: u16,
+    directory_disk: u16,
     entries: u16,
     directory_size: u32,
     directory_offset: u32,
@@ -75,6 +77,8 @@ impl EndRecord {
         let directory_disk = fields.u16().ok_or_else(truncated)?;
         let disk_entries = fields.u16().ok_or_else(truncated)?;
         let record = Self {
+            disk,
+            directory_disk,
             entries: fields.u16().ok_or_else(truncated)?,
             directory_size: fields.u32().ok_or_else(truncated)?,
             directory_offset: fields.u32().ok_or_else(truncated)?,
@@ -82,12 +86,16 @@ impl EndRecord {
         };
         let is_whole = |disk: u16| disk == 0 || disk == SENTINEL_16;
         if !is_whole(disk) || !is_whole(directory_disk) || disk_entries != record.entries {
-            return Err(ArchiveError::SplitArchive {
-                disk: u32::from(disk),
-                directory_disk: u32::from(directory_disk),
-            });
+            return Err(record.split());
         }
         Ok(record)
+    }
+
+    fn split(&self) -> ArchiveError {
+        ArchiveError::SplitArchive {
+            disk: u32::from(self.disk),
+            directory_disk: u32::from(self.directory_disk),
+        }
     }
 
     /// Takes the values from the ZIP64 record, which must lie directly before its locator and agree.
@@ -102,7 +110,8 @@ impl EndRecord {
         let expected = tail_start.saturating_add(position(record_at.unwrap_or_default()));
         let found = check_locator(locator)?;
         if record_at.is_none() || found != expected {
-            return Err(ArchiveError::Zip64Locator { expected, found });
+            return Err(extensible_record(tail, at, found, tail_start)
+                .unwrap_or(ArchiveError::Zip64Locator { expected, found }));
         }
         let record = record_at.and_then(|start| tail.get(start..)).unwrap_or_default();
         let wide = WideEnd::parse(record, expected)?;
@@ -137,13 +146,17 @@ struct WideEnd {
 }
 
 impl WideEnd {
-    fn of(record: &EndRecord, offset: u64) -> Self {
-        Self {
+    /// The values of an archive that has no ZIP64 record, so that nothing stands for a disk of 0xFFFF.
+    fn of(record: &EndRecord, offset: u64) -> Result<Self, ArchiveError> {
+        if record.disk != 0 || record.directory_disk != 0 {
+            return Err(record.split());
+        }
+        Ok(Self {
             entries: u64::from(record.entries),
             directory_size: u64::from(record.directory_size),
             directory_offset: u64::from(record.directory_offset),
             directory_end: offset,
-        }
+        })
     }
 
     fn parse(bytes: &[u8], offset: u64) -> Result<Self, ArchiveError> {
@@ -171,6 +184,17 @@ impl WideEnd {
         }
         Ok(wide)
     }
+}
+
+/// The refusal of a record that ends at the locator and has an extensible data sector (APPNOTE 4.3.14.2): legal, and
+/// nothing that any writer of files leaves, so what it says is not guessed at.
+fn extensible_record(tail: &[u8], end: usize, found: u64, tail_start: u64) -> Option<ArchiveError> {
+    let start = usize::try_from(found.checked_sub(tail_start)?).ok()?;
+    let mut fields = Fields::new(tail.get(start..end.checked_sub(LOCATOR_BYTES)?)?);
+    let is_record = fields.signature() == Some(ZIP64_END);
+    let length = fields.u64()?;
+    (is_record && length > ZIP64_END_LENGTH && length == position(fields.rest().len()))
+        .then_some(ArchiveError::Zip64RecordSize { found: length })
 }
 
 fn locator_before(tail: &[u8], at: usize) -> Option<&[u8]> {

@@ -63,7 +63,7 @@ pub enum ArchiveError {
     /// The locator points at something else.
     #[error("no zip64 end record at {offset}, where its locator says")]
     Zip64RecordMissing { offset: u64 },
-    /// The record has an extensible data sector, which could hide anything.
+    /// The record has an extensible data sector (APPNOTE 4.3.14.2), which no reader here knows.
     #[error("the zip64 end record should have 44 bytes, found {found}")]
     Zip64RecordSize { found: u64 },
     /// The two end records disagree.
@@ -131,7 +131,7 @@ pub enum ArchiveError {
     /// The ZIP64 field has not the values that the header leaves to it.
     #[error("the zip64 field of {member:?}'s {header} header should have {expected} bytes, found {found}")]
     Zip64Extra { member: String, header: Header, expected: usize, found: usize },
-    /// The ZIP64 field repeats a value, differently.
+    /// The ZIP64 field repeats a value, differently: a size, the offset or the disk.
     #[error("the zip64 field of {member:?}'s {header} header says {zip64}, the header itself {own}")]
     Zip64ExtraDisagrees { member: String, header: Header, zip64: u64, own: u64 },
 

@@ -67,7 +67,8 @@ impl<'a> Extra<'a> {
     /// Puts the ZIP64 values in the place of sentinels.
     ///
     /// The field holds either exactly the values that are sentinels (APPNOTE 4.5.3), or, as several writers do,
-    /// all values in order, sentinel or not; then a value that is there twice must be the same.
+    /// all values in order, sentinel or not; then a value that is there twice must be the same. A local header has no
+    /// offset and no disk, so its field has none either: nothing could be held against them.
     pub(super) fn widen(&self, narrow: &Narrow, member: &str) -> Result<Wide, ArchiveError> {
         let mut slots = [Some(narrow.size), Some(narrow.compressed_size), narrow.offset].map(Slot::of);
         let disk_is_sentinel = narrow.disk == Some(SENTINEL_16);
@@ -83,17 +84,23 @@ impl<'a> Extra<'a> {
 
         let mut fields = Fields::new(found);
         let exact = found.len() == expected;
-        for slot in slots.iter_mut().filter(|slot| !exact || slot.is_sentinel) {
+        for slot in slots.iter_mut().filter(|slot| !slot.is_absent && (!exact || slot.is_sentinel)) {
             match fields.u64() {
                 Some(zip64) => self.fill(slot, zip64, member)?,
                 None if slot.is_sentinel => return Err(wrong_length()),
                 None => break,
             }
         }
-        let disk = match (narrow.disk, fields.u32()) {
-            (Some(SENTINEL_16), Some(disk)) => disk,
-            (Some(SENTINEL_16), None) => return Err(wrong_length()),
-            (own, _) => own.map_or(0, u32::from),
+        let disk = match narrow.disk {
+            Some(SENTINEL_16) => fields.u32().ok_or_else(wrong_length)?,
+            Some(own) => {
+                let own = u32::from(own);
+                if let Some(zip64) = fields.u32().filter(|&zip64| zip64 != own) {
+                    return Err(self.disagrees(u64::from(zip64), u64::from(own), member));
+                }
+                own
+            }
+            None => 0,
         };
         if !fields.rest().is_empty() {
             return Err(wrong_length());
@@ -103,17 +110,15 @@ impl<'a> Extra<'a> {
     }
 
     fn fill(&self, slot: &mut Slot, zip64: u64, member: &str) -> Result<(), ArchiveError> {
-        if !slot.is_absent && !slot.is_sentinel && slot.value != zip64 {
-            let own = slot.value;
-            return Err(ArchiveError::Zip64ExtraDisagrees {
-                member: shown(member),
-                header: self.header,
-                zip64,
-                own,
-            });
+        if !slot.is_sentinel && slot.value != zip64 {
+            return Err(self.disagrees(zip64, slot.value, member));
         }
         slot.value = zip64;
         Ok(())
+    }
+
+    fn disagrees(&self, zip64: u64, own: u64, member: &str) -> ArchiveError {
+        ArchiveError::Zip64ExtraDisagrees { member: shown(member), header: self.header, zip64, own }
     }
 
     /// Checks that the Unicode path, if there is one, is the name that the header has: as text, or byte for byte.

@@ -32,6 +32,7 @@ pub(super) struct EndOverride {
 #[derive(Clone, Default)]
 pub(super) struct Zip64End {
     pub(super) entries: Option<u64>,
+    pub(super) directory_offset: Option<u64>,
     pub(super) extensible: Vec<u8>,
     pub(super) locator_offset: Option<u64>,
     pub(super) disks: Option<u32>,
@@ -230,7 +231,8 @@ fn put_zip64_end(
     bytes.extend_from_slice(b"PK\x06\x06");
     bytes.extend_from_slice(&(44 + u64::try_from(zip64.extensible.len()).unwrap()).to_le_bytes());
     bytes.extend_from_slice(&[45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let (size, start) = (u64::try_from(directory_size).unwrap(), u64::try_from(directory_offset).unwrap());
+    let size = u64::try_from(directory_size).unwrap();
+    let start = zip64.directory_offset.unwrap_or_else(|| u64::try_from(directory_offset).unwrap());
     for field in [entries, entries, size, start] {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
