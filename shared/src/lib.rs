@@ -1,6 +1,7 @@
 //! What the functions of landfall have in common: the vocabulary of jobs, the sources, the store, archives.
 
 pub mod archive;
+mod characters;
 pub mod check;
 pub mod checksum;
 pub mod clock;

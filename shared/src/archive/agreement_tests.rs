@@ -573,6 +573,11 @@ fn gaps_hide_nothing() {
 #[test]
 fn every_key_is_one_members() {
     refused!(Archive::of([file(), file()]), ArchiveError::DuplicateName { first: 0, second: 1, .. });
+    let named = |name: &str| Entry::stored(name.as_bytes(), TEXT).both(|header| header.flags = 1 << 11);
+    refused!(
+        Archive::of([named("\u{e9}"), named("e\u{301}")]),
+        ArchiveError::DuplicateName { first: 0, second: 1, alike: true, .. }
+    );
     let folder = || Entry::stored(b"a/", b"");
     lands(&Archive::of([folder(), folder(), Entry::stored(b"a/b", TEXT)]), &["a/b"]);
     lands(&Archive::of([Entry::stored(b"A", TEXT), Entry::stored(b"a", TEXT)]), &["A", "a"]);

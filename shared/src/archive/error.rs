@@ -92,9 +92,9 @@ pub enum ArchiveError {
         #[source]
         fault: NameFault,
     },
-    /// Two members would land at one key.
-    #[error("members {first} and {second} are both named {member:?}")]
-    DuplicateName { member: String, first: u32, second: u32 },
+    /// Two members would land at one key, or at two that look `alike`.
+    #[error("members {first} and {second} are both named {member:?}{}", composed(*.alike))]
+    DuplicateName { member: String, first: u32, second: u32, alike: bool },
     /// A file where another member needs a folder.
     #[error("{member:?} is a file, and a folder of {other:?}")]
     FileAndFolder { member: String, other: String },
@@ -228,6 +228,10 @@ pub enum ArchiveError {
     /// Other data than declared.
     #[error("the crc-32 of {member:?} should be {expected:08x}, found {found:08x}")]
     Crc { member: String, expected: u32, found: u32 },
+}
+
+fn composed(alike: bool) -> &'static str {
+    if alike { ": the names differ only in how their characters are composed" } else { "" }
 }
 
 impl ArchiveError {

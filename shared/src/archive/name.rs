@@ -4,14 +4,19 @@
 //! Python's zipfile reads them too. Bytes that merely look like UTF-8 are not guessed at: code page 437 maps
 //! each byte to a character of its own, so names stay distinct and land the same every time.
 //!
-//! Nothing else is rewritten: a name that is not already a safe key is refused. Names are compared as object
-//! stores compare keys, byte for byte: `A` is not `a`, and composed is not decomposed.
+//! Nothing else is rewritten: a name that is not already a safe key is refused, and the others land byte for byte.
+//! `A` and `a` are two keys, as object stores have them. Two names that differ only in how their characters are
+//! composed (Unicode's form NFC) would be two keys as well, which nobody can tell apart: they are refused as one.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
 use super::error::ArchiveError;
 use super::limits::shown;
 use super::member::Member;
+use crate::characters::{is_bidirectional, is_invisible};
 
 /// Why a name is no safe key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +59,9 @@ pub enum NameFault {
     /// Turns the direction of the text, so that a name reads as another.
     #[error("the name contains the bidirectional control U+{0:04X}")]
     Bidirectional(u32),
+    /// Shows nothing, so that two names look alike.
+    #[error("the name contains the invisible character U+{0:04X}")]
+    Invisible(u32),
 }
 
 /// A decoded name that is a safe key, relative to any prefix; a folder's ends with `/`.
@@ -152,10 +160,8 @@ fn fault_of_char(character: char) -> Option<NameFault> {
     match character {
         '\\' => Some(NameFault::Backslash),
         '\u{2028}' | '\u{2029}' => Some(NameFault::Control(code)),
-        // The characters of Unicode's Bidi_Control property.
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            Some(NameFault::Bidirectional(code))
-        }
+        _ if is_bidirectional(character) => Some(NameFault::Bidirectional(code)),
+        _ if is_invisible(character) => Some(NameFault::Invisible(code)),
         _ if character.is_control() => Some(NameFault::Control(code)),
         _ => None,
     }
@@ -166,27 +172,48 @@ fn fault_of_char(character: char) -> Option<NameFault> {
 /// A folder listed twice lands nothing twice, which many writers do. A file without a byte beside a folder of its
 /// name is how some of them mark the folder: it hides nothing, and its key is not the folder's.
 pub(super) fn check_distinct<'a>(members: impl Iterator<Item = &'a Member>) -> Result<(), ArchiveError> {
-    let mut members: Vec<&Member> = members.collect();
-    members.sort_unstable_by(|a, b| by_path(a.name(), b.name()).then(a.index().cmp(&b.index())));
+    let mut paths: Vec<Path<'_>> = members.map(Path::of).collect();
+    paths.sort_unstable_by(|a, b| {
+        by_path(&a.composed, &b.composed).then(a.member.index().cmp(&b.member.index()))
+    });
     // Whatever would share a file's key, or need it for a folder, stands directly behind it.
-    members.windows(2).try_for_each(|pair| match pair {
+    paths.windows(2).try_for_each(|pair| match pair {
         [file, next] => check_neighbours(file, next),
         _ => Ok(()),
     })
 }
 
-fn check_neighbours(file: &Member, next: &Member) -> Result<(), ArchiveError> {
+/// A member under the name that it is compared by.
+struct Path<'a> {
+    composed: Cow<'a, str>,
+    member: &'a Member,
+}
+
+impl<'a> Path<'a> {
+    fn of(member: &'a Member) -> Self {
+        let name = member.name();
+        let composed = match name.is_ascii() || is_nfc_quick(name.chars()) == IsNormalized::Yes {
+            true => Cow::Borrowed(name),
+            false => Cow::Owned(name.nfc().collect()),
+        };
+        Self { composed, member }
+    }
+}
+
+fn check_neighbours(path: &Path<'_>, next: &Path<'_>) -> Result<(), ArchiveError> {
+    let (file, other) = (path.member, next.member);
     if file.is_directory() {
         return Ok(());
     }
-    match next.name().strip_prefix(file.name()) {
+    match next.composed.strip_prefix(&*path.composed) {
         Some("") => Err(ArchiveError::DuplicateName {
             member: shown(file.name()),
             first: file.index(),
-            second: next.index(),
+            second: other.index(),
+            alike: file.name() != other.name(),
         }),
         Some(rest) if rest.starts_with('/') && file.size() > 0 => {
-            Err(ArchiveError::FileAndFolder { member: shown(file.name()), other: shown(next.name()) })
+            Err(ArchiveError::FileAndFolder { member: shown(file.name()), other: shown(other.name()) })
         }
         _ => Ok(()),
     }
@@ -245,6 +272,12 @@ mod tests {
             ("a\u{2028}", NameFault::Control(0x2028)),
             ("a\u{202e}vsc.exe", NameFault::Bidirectional(0x202e)),
             ("\u{200f}a", NameFault::Bidirectional(0x200f)),
+            ("\u{feff}a", NameFault::Invisible(0xfeff)),
+            ("a\u{200b}b", NameFault::Invisible(0x200b)),
+            ("a\u{2060}", NameFault::Invisible(0x2060)),
+            ("a\u{2064}", NameFault::Invisible(0x2064)),
+            ("a\u{206f}", NameFault::Invisible(0x206f)),
+            ("a\u{e0041}", NameFault::Invisible(0xe0041)),
         ] {
             assert_eq!(fault(name.as_bytes(), true), Some(expected), "{name:?}");
         }
@@ -252,8 +285,10 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_kept_as_they_are() {
-        for name in ["a", "a/b.csv", "dir/", "...", "a..b", "ab:c", "a/b:c", " a ", "-", "世界", "e\u{301}"]
-        {
+        // Persian and emoji need joiners.
+        let joined = ["\u{645}\u{6cc}\u{200c}\u{62e}", "\u{1f469}\u{200d}\u{1f52c}"];
+        let plain = ["a", "a/b.csv", "dir/", "...", "a..b", "ab:c", "a/b:c", " a ", "-", "世界", "e\u{301}"];
+        for name in plain.into_iter().chain(joined) {
             assert_eq!(MemberName::decode(name.as_bytes(), true, 1024).unwrap().as_str(), name);
         }
     }
@@ -324,6 +359,23 @@ mod tests {
             distinct(&["b", "a", "c", "a"]),
             Err(ArchiveError::DuplicateName { first: 1, second: 3, .. })
         ));
+    }
+
+    /// Promise 4: two keys that no person can tell apart are one; how a single name is composed is its own affair.
+    #[test]
+    fn names_that_differ_only_in_their_composition_are_one() {
+        let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
+        let refused = distinct(&["x", decomposed, composed]).unwrap_err();
+        assert!(matches!(refused, ArchiveError::DuplicateName { first: 1, second: 2, alike: true, .. }));
+        assert!(refused.to_string().contains("differ only in how"), "{refused}");
+        let same = distinct(&[composed, composed]).unwrap_err();
+        assert!(matches!(same, ArchiveError::DuplicateName { alike: false, .. }));
+        // A sign that stands for another one: the kelvin sign is a K.
+        assert!(distinct(&["\u{212a}", "K"]).is_err());
+        let below = format!("{decomposed}/a.csv");
+        assert!(matches!(distinct(&[&below, composed]), Err(ArchiveError::FileAndFolder { .. })));
+        distinct(&[decomposed, "cafe", "caf\u{e8}", "CAF\u{c9}"]).unwrap();
+        distinct(&["\u{e9}/", "e\u{301}/", "e\u{301}/a", "\u{e9}/b"]).unwrap();
     }
 
     /// Blocks that are alike end anywhere in a name, or with it.

@@ -12,6 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
+use crate::characters::{is_bidirectional, is_invisible};
+
 const MASK: &str = "[redacted]";
 /// How much of a server's explanation is repeated.
 const EXCERPT: usize = 500;
@@ -198,9 +200,7 @@ fn lower_escapes(text: &str) -> String {
 }
 
 fn is_unprintable(c: char) -> bool {
-    // Bidirectional controls and zero-width characters can make a line read as another.
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    c.is_control() || is_bidirectional(c) || is_invisible(c) || matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// Whether a line holds all of its text.
