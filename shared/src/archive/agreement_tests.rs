@@ -408,6 +408,19 @@ fn behind_the_end_there_is_zero_padding_or_a_few_stray_bytes() {
     lands(&with(&[0; 4096]), &["a.csv"]);
     lands(&with(b"\r\n"), &["a.csv"]);
     assert_eq!(read(with(b"\r\n").build()).unwrap().trailing_bytes(), 2);
+    // Whatever part of the records and of the comment the zeros begin behind.
+    for zeros in (65_400..65_800).chain([70_000, 131_000, 131_100, 131_200, 1 << 20]) {
+        let padded = read(with(&vec![0; zeros]).build()).unwrap();
+        assert_eq!(padded.trailing_bytes(), u64::try_from(zeros).unwrap());
+    }
+    let commented = Archive { comment: vec![b'!'; 65_535], ..with(&[0; 70_000]) };
+    lands(&commented, &["a.csv"]);
+    let blank = Archive { comment: vec![0; 65_535], ..with(&[0; 70_000]) };
+    assert_eq!(read(blank.build()).unwrap().trailing_bytes(), 70_000);
+    // What a broken transfer leaves.
+    refused!(with(&vec![0; (1 << 20) + (1 << 17)]), ArchiveError::NoEndRecord { .. });
+    assert!(matches!(read(vec![0; 100]), Err(ArchiveError::NoEndRecord { size: 100 })));
+    assert!(matches!(read(vec![0; 200_000]), Err(ArchiveError::NoEndRecord { size: 200_000 })));
     refused!(with(&[b' '; 65]), ArchiveError::TrailingBytes { found: 65, .. });
 }
 
@@ -554,7 +567,16 @@ fn gaps_hide_nothing() {
     let gap = |bytes: &[u8]| Entry { gap: bytes.to_vec(), ..file() };
     lands(&Archive::of([gap(b"X"), other()]), &["a.csv", "b.csv"]);
     lands(&Archive { gap: vec![b'X'; 5000], ..Archive::of([file()]) }, &["a.csv"]);
-    for signature in [b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"] {
+    for signature in [
+        b"PK\x03\x04",
+        b"PK\x07\x08",
+        b"PK\x06\x08",
+        b"PK\x01\x02",
+        b"PK\x05\x05",
+        b"PK\x06\x06",
+        b"PK\x06\x07",
+        b"PK\x05\x06",
+    ] {
         refused!(
             Archive::of([gap(&[b"XX", &signature[..]].concat()), other()]),
             ArchiveError::HiddenRecord { .. }

@@ -14,8 +14,12 @@ const ZIP64_END_BYTES: usize = 56;
 /// The length that such a record says of itself: all but its signature and this field.
 const ZIP64_END_LENGTH: u64 = 44;
 
-/// Bytes from the end of a file in which all end records must be: with the longest comment.
-pub(super) const TAIL_BYTES: usize = ZIP64_END_BYTES + LOCATOR_BYTES + END_BYTES + 65_535;
+/// Bytes from the end of a file in which all end records must be: two of ZIP64, and one with the longest comment.
+pub(super) const TAIL_BYTES: u64 = 56 + 20 + 22 + 65_535;
+
+/// Zeros tolerated behind the archive: what a device or a transfer by blocks fills its last block with. More of them
+/// are what a transfer that broke off leaves of a file whose size it knew.
+pub(super) const PADDING_BYTES: u64 = 1 << 20;
 
 /// Stray bytes tolerated behind the archive, such as a line break that a transfer added. They are searched for
 /// records like all of the tail, so they can hide nothing; more of them mean that the file is not what was written.
@@ -31,13 +35,13 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Finds the end records in the last bytes of a file of `size` bytes.
-    pub(super) fn parse(tail: &[u8], size: u64) -> Result<Self, ArchiveError> {
-        let tail_start = size.saturating_sub(length(tail));
+    /// Finds the end records in the bytes from `tail_start` on of a file of `size` bytes. What may be missing of them
+    /// at the end are zeros.
+    pub(super) fn parse(tail: &[u8], tail_start: u64, size: u64) -> Result<Self, ArchiveError> {
         let at = memmem::rfind(tail, &END).ok_or(ArchiveError::NoEndRecord { size })?;
         let offset = tail_start.saturating_add(position(at));
         let record = EndRecord::parse(tail.get(at..).unwrap_or_default(), offset)?;
-        let trailing_bytes = check_trailing(tail.get(at..).unwrap_or_default(), &record, offset)?;
+        let trailing_bytes = check_trailing(tail.get(at..).unwrap_or_default(), &record, offset, size)?;
         let wide = match locator_before(tail, at) {
             Some(locator) => record.widen(tail, at, locator, tail_start)?,
             None => WideEnd::of(&record, offset)?,
@@ -217,15 +221,20 @@ fn check_locator(locator: &[u8]) -> Result<u64, ArchiveError> {
 }
 
 /// How many bytes follow the comment, if they are harmless.
-fn check_trailing(from_end_record: &[u8], record: &EndRecord, offset: u64) -> Result<u64, ArchiveError> {
+fn check_trailing(
+    from_end_record: &[u8],
+    record: &EndRecord,
+    offset: u64,
+    size: u64,
+) -> Result<u64, ArchiveError> {
     let after = from_end_record.get(END_BYTES..).unwrap_or_default();
     let comment = usize::from(record.comment_length);
     let Some(trailing) = after.get(comment..) else {
         return Err(ArchiveError::CommentLength { expected: position(comment), found: length(after) });
     };
-    let found = length(trailing);
+    let end = offset.saturating_add(position(END_BYTES.saturating_add(comment)));
+    let found = size.saturating_sub(end);
     if found > STRAY_BYTES && trailing.iter().any(|&byte| byte != 0) {
-        let end = offset.saturating_add(position(END_BYTES.saturating_add(comment)));
         return Err(ArchiveError::TrailingBytes { offset: end, found });
     }
     Ok(found)

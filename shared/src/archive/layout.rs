@@ -8,7 +8,8 @@ use super::limits::shown;
 use super::local::LOCAL_HEADER_BYTES;
 use super::member::Member;
 use super::wire::{
-    CENTRAL_HEADER, DATA_DESCRIPTOR, END, LOCAL_HEADER, SINGLE_SEGMENT, ZIP64_END, ZIP64_LOCATOR,
+    CENTRAL_HEADER, DATA_DESCRIPTOR, DIGITAL_SIGNATURE, END, EXTRA_DATA, LOCAL_HEADER, SINGLE_SEGMENT,
+    ZIP64_END, ZIP64_LOCATOR,
 };
 
 /// Bytes of the longest data descriptor: signature, CRC-32 and two 64-bit sizes.
@@ -171,7 +172,17 @@ fn descriptor_forms(member: &Member) -> Vec<Vec<u8>> {
 
 /// Where in a gap a record could start that some other reader finds by its signature.
 fn hidden_record(gap: &[u8]) -> Option<u64> {
-    [LOCAL_HEADER, CENTRAL_HEADER, END, ZIP64_END, ZIP64_LOCATOR]
+    const RECORDS: [[u8; 4]; 8] = [
+        LOCAL_HEADER,
+        DATA_DESCRIPTOR,
+        EXTRA_DATA,
+        CENTRAL_HEADER,
+        DIGITAL_SIGNATURE,
+        ZIP64_END,
+        ZIP64_LOCATOR,
+        END,
+    ];
+    RECORDS
         .iter()
         .filter_map(|signature| memmem::find(gap, signature))
         .min()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 
 use super::central::{CentralParser, Entry};
-use super::end::{End, TAIL_BYTES};
+use super::end::{End, PADDING_BYTES, TAIL_BYTES};
 use super::error::ArchiveError;
 use super::layout::{self, DESCRIPTOR_BYTES, Walk};
 use super::limits::Limits;
@@ -108,10 +108,34 @@ pub async fn read_directory<R: ReadAt>(
 
 async fn read_end<R: ReadAt>(archive: &R) -> Result<End, ReadDirectoryError<R::Error>> {
     let size = archive.size();
-    let length = TAIL_BYTES.min(usize::try_from(size).unwrap_or(TAIL_BYTES));
-    let tail = size.saturating_sub(u64::try_from(length).unwrap_or(size))..size;
-    let bytes = read(archive, tail).await?;
-    Ok(End::parse(&bytes, size)?)
+    let tail = size.saturating_sub(TAIL_BYTES)..size;
+    let bytes = read(archive, tail.clone()).await?;
+    match End::parse(&bytes, tail.start, size) {
+        Err(ArchiveError::NoEndRecord { .. }) if tail.start > 0 && bytes.ends_with(&[0]) => {
+            read_end_before_padding(archive).await
+        }
+        end => Ok(end?),
+    }
+}
+
+/// Finds the end before more zeros than a tail has room for.
+async fn read_end_before_padding<R: ReadAt>(archive: &R) -> Result<End, ReadDirectoryError<R::Error>> {
+    let size = archive.size();
+    let mut padding = size;
+    while padding > 0 && size.saturating_sub(padding) <= PADDING_BYTES {
+        let range = padding.saturating_sub(TAIL_BYTES)..padding;
+        if !is_zeros(&read(archive, range.clone()).await?) {
+            // A record may begin before this range, and a comment of zeros end behind it.
+            let tail = range.start.saturating_sub(TAIL_BYTES)..size.min(padding.saturating_add(TAIL_BYTES));
+            return Ok(End::parse(&read(archive, tail.clone()).await?, tail.start, size)?);
+        }
+        padding = range.start;
+    }
+    Err(ArchiveError::NoEndRecord { size }.into())
+}
+
+fn is_zeros(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
 }
 
 async fn read_central<R: ReadAt>(

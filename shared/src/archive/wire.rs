@@ -12,6 +12,10 @@ pub(super) const ZIP64_END: [u8; 4] = *b"PK\x06\x06";
 pub(super) const ZIP64_LOCATOR: [u8; 4] = *b"PK\x06\x07";
 /// Starts the end of central directory record (APPNOTE 4.3.16).
 pub(super) const END: [u8; 4] = *b"PK\x05\x06";
+/// Starts the archive extra data record (APPNOTE 4.3.11).
+pub(super) const EXTRA_DATA: [u8; 4] = *b"PK\x06\x08";
+/// Starts the digital signature of a directory (APPNOTE 4.3.13).
+pub(super) const DIGITAL_SIGNATURE: [u8; 4] = *b"PK\x05\x05";
 /// Precedes the first header of an archive that was meant to be split and fitted one segment (APPNOTE 8.5.4).
 pub(super) const SINGLE_SEGMENT: [u8; 4] = *b"PK00";
 
