@@ -74,12 +74,12 @@ impl AddressKind {
     }
 
     fn of_v4(address: Ipv4Addr) -> Self {
-        // Azure's metadata and DNS service sits at a public-looking address.
-        const AZURE_WIRE_SERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+        // Azure's metadata and DNS service sits at a public-looking address, Alibaba's inside a carrier's range.
+        const METADATA: [Ipv4Addr; 2] = [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200)];
         let [a, b, c, _] = address.octets();
         if address.is_loopback() {
             Self::Loopback
-        } else if address.is_link_local() || address == AZURE_WIRE_SERVER {
+        } else if address.is_link_local() || METADATA.contains(&address) {
             Self::LinkLocal
         } else if address.is_private() || (a == 100 && (64..128).contains(&b)) {
             Self::Private
@@ -87,6 +87,7 @@ impl AddressKind {
             || a >= 224
             || address.is_documentation()
             || (a == 192 && b == 0 && c == 0)
+            || (a == 192 && b == 88 && c == 99)
             || (a == 198 && (b == 18 || b == 19))
         {
             Self::Unusable
@@ -98,15 +99,13 @@ impl AddressKind {
     fn of_v6(address: Ipv6Addr) -> Self {
         // EC2 offers its metadata service inside the unique local range.
         const EC2_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
-        let [first, second, ..] = address.segments();
         if address.is_loopback() {
             Self::Loopback
         } else if address.is_unicast_link_local() || address == EC2_METADATA {
             Self::LinkLocal
-        } else if address.is_unique_local() {
+        } else if address.is_unique_local() || is_site_local(address) {
             Self::Private
-        } else if address.is_unspecified() || address.is_multicast() || (first == 0x2001 && second == 0x0db8)
-        {
+        } else if address.is_unspecified() || address.is_multicast() || is_reserved(address) {
             Self::Unusable
         } else {
             Self::Public
@@ -114,16 +113,46 @@ impl AddressKind {
     }
 }
 
-/// The IPv4 address inside a mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056) address.
+/// The IPv4 address inside a mapped, translated (RFC 7915), NAT64 (RFC 6052) or 6to4 (RFC 3056) address.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let v4 = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         Ipv4Addr::new(a, b, c, d)
     };
     match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
-        [0x2002, high, low, ..] => Some(v4(high, low)),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some(v4(high, low)),
         _ => None,
+    }
+}
+
+/// The unique local addresses of before RFC 3879: `fec0::/10`.
+fn is_site_local(address: Ipv6Addr) -> bool {
+    let [first, ..] = address.segments();
+    first & 0xffc0 == 0xfec0
+}
+
+/// Whether no server can be reached at an address (IANA's registry of special-purpose addresses). Of those that carry an
+/// IPv4 address, these hide it: Teredo turns its bits round, a local NAT64 puts it where its network likes, and
+/// IPv4-compatible ones are no more.
+fn is_reserved(address: Ipv6Addr) -> bool {
+    match address.segments() {
+        // IPv4-compatible (RFC 4291, 2.5.5.1).
+        [0, 0, 0, 0, 0, 0, _, _] => true,
+        // Local NAT64 (RFC 8215).
+        [0x64, 0xff9b, 1, ..] => true,
+        // Discarded (RFC 6666).
+        [0x100, 0, 0, 0, ..] => true,
+        // Teredo (RFC 4380).
+        [0x2001, 0, ..] => true,
+        // Documentation (RFC 3849, RFC 9637).
+        [0x2001, 0xdb8, ..] => true,
+        [0x3fff, second, ..] => second < 0x1000,
+        // Segment routing (RFC 9602).
+        [0x5f00, ..] => true,
+        _ => false,
     }
 }
 
@@ -447,10 +476,41 @@ mod tests {
             ("pod.example.com", "0.0.0.0"),
             ("pod.example.com", "224.0.0.1"),
             ("pod.example.com", "::"),
+            ("pod.example.com", "::7f00:1"),
+            ("pod.example.com", "::a9fe:a9fe"),
+            ("pod.example.com", "::ffff:0:169.254.169.254"),
+            ("pod.example.com", "::ffff:0:127.0.0.1"),
+            ("a.storage.example.net", "::ffff:0:10.0.0.7"),
+            ("pod.example.com", "2001:0:4136:e378:8000:63bf:3fff:fdd2"),
+            ("pod.example.com", "64:ff9b:1::a9fe:a9fe"),
+            ("a.storage.example.net", "fec0::1"),
+            ("a.storage.example.net", "feff::1"),
+            ("pod.example.com", "100::1"),
+            ("pod.example.com", "3fff::1"),
+            ("pod.example.com", "3fff:fff::1"),
+            ("pod.example.com", "5f00::1"),
+            ("pod.example.com", "192.88.99.1"),
+            ("pod.example.com", "2002:c058:6301::"),
+            ("pod.example.com", "100.100.100.200"),
         ] {
             assert!(matches!(check(host, address), Err(HostRefused::Address { .. })), "{host} {address}");
         }
         assert_eq!(check("localhost", "127.0.0.1"), Ok(()));
+        assert!(check("localhost", "::7f00:1").is_err());
+        for public in [
+            "2606:2800:220:1::1",
+            "2001:4860:4860::8888",
+            "2001:200::1",
+            "100:0:0:1::1",
+            "64:ff9b::8.8.8.8",
+            "::ffff:0:8.8.8.8",
+            "3fff:1000::1",
+            "192.88.98.1",
+            "100.128.0.1",
+        ] {
+            assert_eq!(check("a.storage.example.net", public), Ok(()), "{public}");
+        }
+        assert_eq!(check("pod.example.com", "fec0::1"), Ok(()), "a private endpoint, named exactly");
     }
 
     /// One good address is enough; none is an error that says which was bad.
