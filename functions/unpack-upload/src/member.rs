@@ -25,7 +25,7 @@ pub(crate) const MARGIN: Duration = Duration::from_secs(10);
 /// The key that a member lands under.
 pub(crate) fn key(unpack: &Unpack<'_>, member: &Member) -> String {
     let suffix = unpack.job.form.name().suffix();
-    format!("{}{}{}{suffix}", unpack.job.landing_prefix, unpack.place.folder, member.name())
+    format!("{}{}{suffix}", unpack.folder(), member.name())
 }
 
 /// Lands a member; `None` if the deadline came first.
