@@ -21,7 +21,7 @@ use crate::staged::StagedObject;
 /// The key that a member lands under.
 pub(crate) fn key(unpack: &Unpack<'_>, member: &Member) -> String {
     let suffix = unpack.job.form.name().suffix();
-    format!("{}{}{}{suffix}", unpack.job.landing_prefix, unpack.place.folder, member.name())
+    format!("{}{}{suffix}", unpack.folder(), member.name())
 }
 
 /// Lands a member; `None` if the invocation was over first.
