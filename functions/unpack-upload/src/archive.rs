@@ -1,5 +1,7 @@
 //! An archive: checked as a whole, then landed member by member; or divided, and landed range by range.
 
+use std::collections::HashSet;
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::archive::{
     ArchiveError, Directory, Member, ReadDirectoryError, RefusalKind, read_directory, reread_directory,
@@ -139,7 +141,7 @@ async fn land_directory(
             if is_refusal {
                 checkpoint.attempt().refuse(&error, unpack.context.clock().now()).await?;
             }
-            abandon_uploads(unpack).await;
+            abandon_uploads(unpack, &members, is_refusal).await;
             if is_refusal {
                 withdraw(unpack).await?;
             }
@@ -245,11 +247,13 @@ async fn withdraw(unpack: &Unpack<'_>) -> Result<()> {
     Ok(deletions.try_buffer_unordered(DELETIONS_AT_ONCE).try_collect().await?)
 }
 
-/// Aborts what is under way of an archive that nobody goes on with: members beside the one that failed, and what
-/// invocations before this one have left. The failure is what is reported; should the store fail to abort too, a
-/// lifecycle rule ends what is left.
-async fn abandon_uploads(unpack: &Unpack<'_>) {
-    if let Err(error) = unpack.landing.store.abort_uploads(&unpack.folder(), |_| true).await {
+/// Aborts what is under way of members that nobody goes on with: those beside the one that failed, and what invocations
+/// before this one have left. Of a refused archive nobody goes on with any; otherwise those of other ranges are not
+/// touched. The failure is what is reported; should the store fail to abort too, a lifecycle rule ends what is left.
+async fn abandon_uploads(unpack: &Unpack<'_>, members: &[&Member], is_refusal: bool) {
+    let own: HashSet<String> = members.iter().map(|member| member::key(unpack, member)).collect();
+    let is_abandoned = |key: &str| is_refusal || own.contains(key);
+    if let Err(error) = unpack.landing.store.abort_uploads(&unpack.folder(), is_abandoned).await {
         tracing::warn!(%error, "unfinished multipart uploads could not be aborted");
     }
 }
