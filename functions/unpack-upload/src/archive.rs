@@ -267,7 +267,7 @@ fn is_refusal(error: &Error) -> bool {
 
 fn unreadable(error: ReadDirectoryError<StoreError>) -> Error {
     match error {
-        ReadDirectoryError::Refused(refused) => refusal(&refused),
+        ReadDirectoryError::Refused(refused) => refusal(refused),
         ReadDirectoryError::Read { source, .. } => source.into(),
         short @ ReadDirectoryError::ShortRead { .. } => {
             Error::store_unavailable("the staged archive could not be read").because(short)
@@ -276,11 +276,12 @@ fn unreadable(error: ReadDirectoryError<StoreError>) -> Error {
 }
 
 /// A refusal, under its stable name.
-pub(crate) fn refusal(refused: &ArchiveError) -> Error {
+pub(crate) fn refusal(refused: ArchiveError) -> Error {
     let message = refused.to_string();
-    match refused.kind() {
+    let error = match refused.kind() {
         RefusalKind::Unsafe | RefusalKind::Unsupported => Error::unsafe_archive(message),
         RefusalKind::LimitExceeded => Error::limit_exceeded(message),
         RefusalKind::Integrity => Error::integrity(message),
-    }
+    };
+    error.because(refused)
 }
