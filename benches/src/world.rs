@@ -117,7 +117,7 @@ pub(crate) fn job_record_key() -> Result<String> {
 pub(crate) async fn record_empty_receipt(port: u16) -> Result<()> {
     let job: JobRef = made(json!({ "connection": CONNECTION, "job_request_id": JOB }))?;
     let path = format!("/{WORK}/{}", keys::receipt(&job, 0));
-    let receipt = json!({ "ordinal": 0, "objects": [] }).to_string();
+    let receipt = "{\"ordinal\":0,\"objects\":[\n]}\n".to_owned();
     let mut connection = wire::Connection::open(port).await?;
     connection.send(http::Method::PUT, &path, None, receipt.into(), drop).await
 }

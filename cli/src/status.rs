@@ -361,10 +361,9 @@ impl<'a> Survey<'a> {
         });
         let fetched_bytes = fetched_bytes.await?;
         let mut landed = Totals::default();
-        // One at a time: a receipt names every member of an archive.
         for &ordinal in &objects.unpacked {
-            let receipt = self.work.receipt(job, ordinal).await?;
-            receipt.iter().flat_map(|receipt| &receipt.objects).for_each(|object| landed.add(object));
+            let of_file = self.work.landed(job, ordinal).await?;
+            of_file.iter().for_each(|of_file| landed.add_all(of_file));
         }
         Ok(Details {
             outcome: self.work.outcome(job).await?,

@@ -37,6 +37,7 @@ pub struct Context {
     observer: Arc<dyn Observer>,
     budget: ByteBudget,
     claim_lease: Option<Duration>,
+    range_cost: Option<u64>,
     wrap: Option<WrapTransport>,
     sources: Kept<ConnectionName, Arc<dyn Source>>,
     works: Kept<(), WorkState>,
@@ -82,6 +83,7 @@ impl Context {
             observer: Arc::new(Silent),
             budget: ByteBudget::new(BYTES_IN_FLIGHT),
             claim_lease: None,
+            range_cost: None,
             wrap: None,
             sources: Kept::default(),
             works: Kept::default(),
@@ -112,6 +114,13 @@ impl Context {
         self
     }
 
+    /// The same context, in which an archive is divided so that no range costs more than this, in bytes: for tests.
+    #[must_use]
+    pub fn dividing_at(mut self, range_cost: u64) -> Self {
+        self.range_cost = Some(range_cost);
+        self
+    }
+
     /// The same context, whose sources' calls pass through something of a test's own.
     #[must_use]
     pub fn with_transport(mut self, wrap: WrapTransport) -> Self {
@@ -122,6 +131,11 @@ impl Context {
     /// How old a claim must be before it may be taken over, where that is not the usual time.
     pub fn claim_lease(&self) -> Option<Duration> {
         self.claim_lease
+    }
+
+    /// What a range of an archive may cost that is divided, in bytes, where that is not the usual.
+    pub fn range_cost(&self) -> Option<u64> {
+        self.range_cost
     }
 
     /// The clock.

@@ -74,6 +74,11 @@ macro_rules! closed_list {
                 match self { $(ErrorType::$name => $retry,)+ }
             }
 
+            /// An error of this name, with a message of one line.
+            pub fn error(self, message: impl Into<String>) -> Error {
+                match self { $(ErrorType::$name => Error::$constructor(message),)+ }
+            }
+
             /// What the name means, for people.
             pub fn meaning(self) -> &'static str {
                 match self { $(ErrorType::$name => concat!($($doc),+).trim_ascii(),)+ }

@@ -297,16 +297,6 @@ impl LandedObject {
     }
 }
 
-/// What unpacking one staged file landed: `receipts/<ordinal>.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Receipt {
-    /// The staged file's place in the list of files.
-    pub ordinal: u32,
-    /// What landed, in the archive's order.
-    pub objects: Vec<LandedObject>,
-}
-
 /// Objects, bytes and rows, summed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod cut;
 pub mod matrix;
+pub mod staged;
 pub mod systems;
 pub mod watch;
 

@@ -7,15 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use embedded_store::{After, Before, Call, Intercept, Options};
 use http::StatusCode;
-use landfall::checksum::Hasher;
 use landfall::clock::Deadline;
-use landfall::context::Context;
-use landfall::event::{FileEvent, JobEvent};
 use landfall::form::LandedForm;
-use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile, StagedFile};
-use landfall::source::{Export, LocalFile};
-use landfall::store::{Condition, LEAST_PART_BYTES};
+use landfall::store::LEAST_PART_BYTES;
 use landfall_tests::cut::{At, Cut, Ended, Line, Moment};
+use landfall_tests::staged::{event, stage, unpack};
 use landfall_tests::{Setup, World, assert_holds, assert_landed, land, run_event};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
@@ -77,79 +73,6 @@ fn large() -> Archive {
         ("deflated.csv", CompressionMethod::Deflated, rows(18 * MIB, false)),
         ("stored.csv", CompressionMethod::Stored, rows(14 * MIB, false)),
     ])
-}
-
-fn files(names: &[&str]) -> Vec<OutputFile> {
-    let file = |(name, ordinal): (&&str, u32)| OutputFile {
-        ordinal,
-        name: (*name).to_owned(),
-        size: None,
-        sha256: None,
-        locator: None,
-        is_log: false,
-    };
-    names.iter().zip(0..).map(file).collect()
-}
-
-fn event() -> JobEvent {
-    JobEvent {
-        connection: "local".parse().unwrap(),
-        job_request_id: "1".parse().unwrap(),
-        destination: Some("lake".parse().unwrap()),
-    }
-}
-
-/// Puts files where a job would have fetched them to.
-async fn stage(context: &Context, named: &[(&str, &[u8])]) {
-    let (work, event) = (context.work().await.unwrap(), event());
-    let destination = event.destination.clone().unwrap();
-    let settings = context.landing(&destination).await.unwrap().destination;
-    let since = "2026-11-21T06:00:00Z".parse().unwrap();
-    let export = Export::File(LocalFile { name: "forms".to_owned() });
-    let record = JobRecord {
-        connection: event.connection.clone(),
-        job_request_id: event.job_request_id.clone(),
-        landing_prefix: "forms/1/".to_owned(),
-        form: settings.job_form(),
-        export,
-        destination,
-        run_key: None,
-        window: None,
-        since,
-    };
-    work.record_job(record).await.unwrap();
-    let outcome = Outcome {
-        state: JobState::Succeeded,
-        native_status: "READ".to_owned(),
-        message: None,
-        expected_rows: None,
-        told_at: None,
-        since,
-    };
-    work.record_outcome(&event.job(), outcome).await.unwrap();
-    let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
-    work.freeze_files(&event.job(), FileList { files: files(&names) }).await.unwrap();
-    for ((name, bytes), ordinal) in named.iter().zip(0..) {
-        let mut hasher = Hasher::new(true);
-        hasher.update(bytes);
-        let sums = hasher.finish();
-        let key = landfall::store::keys::staged(&event.job(), ordinal);
-        work.store().put(&key, bytes.to_vec().into(), Condition::Always).await.unwrap();
-        let staged = StagedFile {
-            ordinal,
-            name: (*name).to_owned(),
-            size: sums.size,
-            crc64nvme: sums.crc64nvme,
-            sha256: sums.sha256.unwrap(),
-        };
-        work.record_staged(&event.job(), staged).await.unwrap();
-    }
-}
-
-async fn unpack(context: &Context, ordinal: u32) -> landfall::Result<unpack_upload::Unpacked> {
-    let JobEvent { connection, job_request_id, destination } = event();
-    let event = FileEvent { connection, job_request_id, destination, ordinal };
-    Box::pin(unpack_upload::unpack_file(context, event, &Deadline::none(Arc::clone(context.clock())))).await
 }
 
 /// Lands the staged files; what has landed, with its manifest.

@@ -705,9 +705,9 @@ async fn a_short_archive_that_nobody_measured_is_refused() {
 #[tokio::test]
 async fn archives() {
     for (kind, outcome) in [
-        ("zip_slip", Fails("UnsafeArchive", "outside.csv")),
-        ("absolute_path", Fails("UnsafeArchive", "outside.csv")),
-        ("backslash_path", Fails("UnsafeArchive", "outside.csv")),
+        ("zip_slip", Fails("UnsafeArchive", "contains the component \"..\"")),
+        ("absolute_path", Fails("UnsafeArchive", "is absolute")),
+        ("backslash_path", Fails("UnsafeArchive", "contains a backslash")),
         ("duplicate_names", Fails("UnsafeArchive", "")),
         ("directory_entries", Lands),
         ("zero_byte_member", Lands),

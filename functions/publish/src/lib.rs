@@ -9,11 +9,12 @@ mod manifest;
 use std::collections::HashMap;
 
 use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
 use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals};
-use landfall::store::{WorkState, keys};
+use landfall::store::{StoreError, WorkState, keys};
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,7 +86,7 @@ async fn files(work: &WorkState, job: &JobRecord) -> Result<FileList> {
     })
 }
 
-/// Holds what the receipts name against what the landing bucket lists, both in bounded memory a file at a time.
+/// Holds what the receipts name against what the landing bucket lists, a file at a time: in memory are the keys of one.
 async fn objects_are_there(
     work: &WorkState,
     landing: &Landing,
@@ -95,15 +96,15 @@ async fn objects_are_there(
     let places = keys::landing_places(&files.files, job.form.name());
     for (file, place) in std::iter::zip(&files.files, places) {
         let receipt = receipt(work, job, file.ordinal).await?;
-        let mut expected: HashMap<&str, u64> =
-            receipt.iter().map(|object| (object.key.as_str(), object.size)).collect();
+        let receipt = receipt.map_ok(|object| (object.key, object.size));
+        let mut expected: HashMap<String, u64> = receipt.try_collect().await?;
         let folder = format!("{}{}", job.landing_prefix, place.folder);
         let single = format!("{}{}", job.landing_prefix, place.file);
         for prefix in [folder, single] {
             let mut listed = landing.store.list(&prefix);
             while let Some(object) = listed.try_next().await? {
-                if expected.get(object.key.as_str()) == Some(&object.size) {
-                    expected.remove(object.key.as_str());
+                if expected.get(&object.key) == Some(&object.size) {
+                    expected.remove(&object.key);
                 }
             }
         }
@@ -119,15 +120,18 @@ async fn objects_are_there(
     Ok(())
 }
 
-async fn receipt(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<Vec<LandedObject>> {
+async fn receipt(
+    work: &WorkState,
+    job: &JobRecord,
+    ordinal: u32,
+) -> Result<BoxStream<'static, Result<LandedObject, StoreError>>> {
     let receipt = work.receipt(&job.job(), ordinal).await?;
-    let receipt = receipt.ok_or_else(|| {
+    receipt.ok_or_else(|| {
         Error::not_found(format!(
             "file {ordinal} of {} has not been unpacked: call unpack-upload first",
             job.job()
         ))
-    })?;
-    Ok(receipt.objects)
+    })
 }
 
 async fn write_manifest(
@@ -152,7 +156,8 @@ async fn write_manifest(
     }
     writer.begin_objects().await?;
     for file in &files.files {
-        for object in receipt(&work, job, file.ordinal).await? {
+        let mut receipt = receipt(&work, job, file.ordinal).await?;
+        while let Some(object) = receipt.try_next().await? {
             writer.object(&object, !file.is_log).await?;
         }
     }

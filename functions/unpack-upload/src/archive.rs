@@ -1,17 +1,23 @@
-//! An archive: checked as a whole, then landed member by member.
+//! An archive: checked as a whole, then landed member by member; or divided, and landed range by range.
+
+use std::collections::HashSet;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use landfall::archive::{ArchiveError, Directory, Member, ReadDirectoryError, RefusalKind, read_directory};
+use landfall::archive::{
+    ArchiveError, Directory, Member, ReadDirectoryError, RefusalKind, read_directory, reread_directory,
+};
 use landfall::clock::elapsed;
 use landfall::job::LandedObject;
 use landfall::store::StoreError;
-use landfall::store::keys::{LONGEST_KEY, unpack_notes};
+use landfall::store::keys::LONGEST_KEY;
 use landfall::{Error, ErrorType, Result};
 use tokio::sync::Semaphore;
 
-use crate::checkpoint::{Checkpoint, Notes};
+use crate::attempt::Kept;
+use crate::checkpoint::Checkpoint;
+use crate::plan::{MemberRange, Plan};
 use crate::staged::StagedObject;
-use crate::{Landed, MARGIN, Unpack, lots, member};
+use crate::{Asked, Landed, MARGIN, Objects, Unpack, lots, member};
 
 /// The most lots that are on their way at once, where they are so small that memory for more is there.
 const LOTS_AT_ONCE: usize = 32;
@@ -19,44 +25,142 @@ const LOTS_AT_ONCE: usize = 32;
 /// How many objects are deleted at once.
 const DELETIONS_AT_ONCE: usize = 16;
 
-/// Lands an archive. Nothing lands of one that is refused: what had, before its bytes showed why, is withdrawn.
-pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject) -> Result<Landed> {
-    let limits = &unpack.landing.destination.limits;
-    let directory = read_directory(&object, limits).await.map_err(unreadable)?;
+/// Lands an archive, or a range of it, or divides it. Nothing lands of one that is refused: what had, before its bytes
+/// showed why, is withdrawn.
+pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject, asked: Asked) -> Result<Landed> {
+    let kept = Kept::read(&unpack.work, &unpack.job.job(), unpack.staged.ordinal).await?;
+    if let Some(refusal) = kept.standing_refusal(unpack.context.clock().now()) {
+        withdraw(unpack).await?;
+        return Err(refusal);
+    }
+    match (asked, &kept.plan) {
+        (Asked::Range(range), Some(plan)) if plan.ranges.contains(&range) => {
+            land_again(unpack, &object, &kept, plan, Some(range)).await
+        }
+        (Asked::Range(MemberRange { from, to }), _) => Err(Error::invalid_event(format!(
+            "members {from} to {to} are no range that the archive was divided into: call with fan_out to be told those"
+        ))),
+        (Asked::WholeOrRanges, Some(plan)) => Ok(Landed::Divided(plan.ranges.clone())),
+        (Asked::Whole, Some(plan)) => land_again(unpack, &object, &kept, plan, None).await,
+        (Asked::Whole | Asked::WholeOrRanges, None) => land_or_divide(unpack, &object, &kept, asked).await,
+    }
+}
+
+/// Lands an archive that has not been divided, or divides it.
+async fn land_or_divide(
+    unpack: &Unpack<'_>,
+    object: &StagedObject,
+    kept: &Kept,
+    asked: Asked,
+) -> Result<Landed> {
+    let directory = checked_directory(unpack, object).await?;
+    let plan = Plan::of(&directory, &object.info().etag, unpack.context.range_cost());
+    if asked == Asked::WholeOrRanges && plan.ranges.len() > 1 {
+        let plan = plan.freeze(&unpack.work, &kept.attempt.plan_key()).await?;
+        tracing::info!(
+            file.ordinal = unpack.staged.ordinal,
+            ranges = plan.ranges.len(),
+            "the archive is divided"
+        );
+        return Ok(Landed::Divided(plan.ranges));
+    }
+    let checkpoint = Checkpoint::read(&kept.attempt, kept.notes(None), 0..plan.members).await?;
+    land_directory(unpack, object, directory, checkpoint, Scope { range: None, is_divided: false }).await
+}
+
+/// Lands a divided archive, or a range of it. All of it was checked when the plan was made: if it is the same object
+/// still, only local headers of what is to land are looked at again.
+async fn land_again(
+    unpack: &Unpack<'_>,
+    object: &StagedObject,
+    kept: &Kept,
+    plan: &Plan,
+    range: Option<MemberRange>,
+) -> Result<Landed> {
+    let members = range.map_or(0..plan.members, |range| range.from..range.to);
+    let checkpoint = Checkpoint::read(&kept.attempt, kept.notes(range), members).await?;
+    let directory = match plan.etag == object.info().etag {
+        true => {
+            let limits = &unpack.landing.destination.limits;
+            let is_missing =
+                |member: &Member| range.is_none_or(|range| range.contains(member)) && !checkpoint.has(member);
+            reread_directory(object, limits, is_missing).await.map_err(unreadable)?
+        }
+        false => checked_directory(unpack, object).await?,
+    };
+    land_directory(unpack, object, directory, checkpoint, Scope { range, is_divided: true }).await
+}
+
+/// The directory of an archive of which every member can land.
+async fn checked_directory(unpack: &Unpack<'_>, object: &StagedObject) -> Result<Directory> {
+    let directory = read_directory(object, &unpack.landing.destination.limits).await.map_err(unreadable)?;
     if directory.members().is_empty() {
         return Err(Error::integrity("the archive holds nothing, not even an empty member"));
     }
-    let members: Vec<&Member> = directory.files().collect();
-    keys_fit(unpack, &members)?;
+    keys_fit(unpack, &directory)?;
+    Ok(directory)
+}
+
+/// What of an archive lands.
+struct Scope {
+    /// The members; all where there is no range.
+    range: Option<MemberRange>,
+    /// Whether others may be landing other members.
+    is_divided: bool,
+}
+
+/// Lands what is in scope and has not landed yet.
+async fn land_directory(
+    unpack: &Unpack<'_>,
+    object: &StagedObject,
+    directory: Directory,
+    mut checkpoint: Checkpoint,
+    scope: Scope,
+) -> Result<Landed> {
+    let is_in_scope = |member: &&Member| scope.range.is_none_or(|range| range.contains(member));
+    let members: Vec<&Member> = directory.files().filter(is_in_scope).collect();
     let bytes = members.iter().map(|member| member.size()).sum();
     unpack.context.observer().members_listed(u64::try_from(members.len()).unwrap_or(u64::MAX), bytes);
-
-    let notes = notes(unpack);
-    let everything = 0..u32::try_from(directory.members().len()).unwrap_or(u32::MAX);
-    let mut checkpoint = Checkpoint::read(&unpack.work, notes.clone(), everything).await?;
     let landed_before = checkpoint.totals().objects;
     for member in members.iter().filter(|member| checkpoint.has(member)) {
         unpack.context.observer().unpacked(member.size());
         unpack.context.observer().landed();
     }
-    match land_members(unpack, &object, &members, &mut checkpoint).await {
-        Ok(true) => Ok(Landed::Whole(checkpoint.objects(unpack, directory.files()).collect())),
-        Ok(false) => {
-            checkpoint.note().await?;
-            made_progress(unpack, &members, &checkpoint, landed_before)?;
-            Ok(Landed::InPart(checkpoint.totals()))
+    let landed = land_members(unpack, object, &members, &mut checkpoint).await;
+    match noted(landed, &mut checkpoint, &scope).await {
+        Ok(complete) if scope.range.is_some() || !complete => {
+            if !complete {
+                made_progress(unpack, &members, &checkpoint, landed_before)?;
+            }
+            Ok(Landed::InPart { complete, totals: checkpoint.totals() })
         }
-        Err(error) if error.retryable() => {
-            checkpoint.note().await?;
-            Err(error)
-        }
+        Ok(_) => Ok(Landed::Whole(Box::new(Objects::Members { directory, checkpoint }))),
+        Err(error) if error.retryable() => Err(error),
         Err(error) => {
-            abandon_uploads(unpack).await;
-            if is_refusal(&error) {
-                withdraw(unpack, &directory, &notes).await?;
+            let is_refusal = is_refusal(&error);
+            if is_refusal {
+                checkpoint.attempt().refuse(&error, unpack.context.clock().now()).await?;
+            }
+            abandon_uploads(unpack, &members, is_refusal).await;
+            if is_refusal {
+                withdraw(unpack).await?;
             }
             Err(error)
         }
+    }
+}
+
+/// Notes what has landed, whatever came after it, and learns whether others have refused the archive meanwhile.
+async fn noted(landed: Result<bool>, checkpoint: &mut Checkpoint, scope: &Scope) -> Result<bool> {
+    match landed {
+        // The receipt says it all.
+        Ok(true) if !scope.is_divided => Ok(true),
+        Ok(complete) => checkpoint.note().await.map(|()| complete),
+        Err(error) if is_refusal(&error) => Err(error),
+        Err(error) => match checkpoint.note().await {
+            Err(refusal) if is_refusal(&refusal) => Err(refusal),
+            _ => Err(error),
+        },
     }
 }
 
@@ -119,8 +223,8 @@ fn made_progress(
     )))
 }
 
-fn keys_fit(unpack: &Unpack<'_>, members: &[&Member]) -> Result<()> {
-    match members.iter().find(|member| member::key(unpack, member).len() > LONGEST_KEY) {
+fn keys_fit(unpack: &Unpack<'_>, directory: &Directory) -> Result<()> {
+    match directory.files().find(|member| member::key(unpack, member).len() > LONGEST_KEY) {
         None => Ok(()),
         Some(member) => Err(Error::unsafe_archive(format!(
             "the key of member {:?} would be longer than {LONGEST_KEY} bytes",
@@ -129,35 +233,27 @@ fn keys_fit(unpack: &Unpack<'_>, members: &[&Member]) -> Result<()> {
     }
 }
 
-/// Where it is noted what has landed of the archive.
-fn notes(unpack: &Unpack<'_>) -> Notes {
-    let read = unpack_notes(&unpack.job.job(), unpack.staged.ordinal);
-    Notes { write: format!("{read}all/"), read }
-}
-
-/// Deletes what has landed of an archive that turned out to be one that must not land.
-async fn withdraw(unpack: &Unpack<'_>, directory: &Directory, notes: &Notes) -> Result<()> {
+/// Deletes what has landed of an archive that turned out to be one that must not land. The folder is the archive's
+/// own.
+async fn withdraw(unpack: &Unpack<'_>) -> Result<()> {
     tracing::warn!(
         file.ordinal = unpack.staged.ordinal,
         "the archive is refused: what has landed of it is withdrawn"
     );
-    let deletions: Vec<Result<(), StoreError>> = stream::iter(directory.files())
-        .map(|member| async move { unpack.landing.store.delete(&member::key(unpack, member)).await })
-        .buffer_unordered(DELETIONS_AT_ONCE)
-        .collect()
-        .await;
-    deletions.into_iter().collect::<Result<Vec<()>, _>>()?;
-    let work = unpack.work.store();
-    let noted = work.list(&notes.read).map_ok(|note| async move { work.delete(&note.key).await });
-    Ok(noted.try_buffer_unordered(DELETIONS_AT_ONCE).try_collect().await?)
+    let store = &unpack.landing.store;
+    let folder = unpack.folder();
+    let landed = store.list(&folder);
+    let deletions = landed.map_ok(|object| async move { store.delete(&object.key).await });
+    Ok(deletions.try_buffer_unordered(DELETIONS_AT_ONCE).try_collect().await?)
 }
 
-/// Aborts what is under way of an archive that nobody goes on with: members beside the one that failed, and what
-/// invocations before this one have left. The failure is what is reported; should the store fail to abort too, a
-/// lifecycle rule ends what is left.
-async fn abandon_uploads(unpack: &Unpack<'_>) {
-    let folder = format!("{}{}", unpack.job.landing_prefix, unpack.place.folder);
-    if let Err(error) = unpack.landing.store.abort_uploads(&folder, |_| true).await {
+/// Aborts what is under way of members that nobody goes on with: those beside the one that failed, and what invocations
+/// before this one have left. Of a refused archive nobody goes on with any; otherwise those of other ranges are not
+/// touched. The failure is what is reported; should the store fail to abort too, a lifecycle rule ends what is left.
+async fn abandon_uploads(unpack: &Unpack<'_>, members: &[&Member], is_refusal: bool) {
+    let own: HashSet<String> = members.iter().map(|member| member::key(unpack, member)).collect();
+    let is_abandoned = |key: &str| is_refusal || own.contains(key);
+    if let Err(error) = unpack.landing.store.abort_uploads(&unpack.folder(), is_abandoned).await {
         tracing::warn!(%error, "unfinished multipart uploads could not be aborted");
     }
 }
@@ -171,7 +267,7 @@ fn is_refusal(error: &Error) -> bool {
 
 fn unreadable(error: ReadDirectoryError<StoreError>) -> Error {
     match error {
-        ReadDirectoryError::Refused(refused) => refusal(&refused),
+        ReadDirectoryError::Refused(refused) => refusal(refused),
         ReadDirectoryError::Read { source, .. } => source.into(),
         short @ ReadDirectoryError::ShortRead { .. } => {
             Error::store_unavailable("the staged archive could not be read").because(short)
@@ -180,11 +276,12 @@ fn unreadable(error: ReadDirectoryError<StoreError>) -> Error {
 }
 
 /// A refusal, under its stable name.
-pub(crate) fn refusal(refused: &ArchiveError) -> Error {
+pub(crate) fn refusal(refused: ArchiveError) -> Error {
     let message = refused.to_string();
-    match refused.kind() {
+    let error = match refused.kind() {
         RefusalKind::Unsafe | RefusalKind::Unsupported => Error::unsafe_archive(message),
         RefusalKind::LimitExceeded => Error::limit_exceeded(message),
         RefusalKind::Integrity => Error::integrity(message),
-    }
+    };
+    error.because(refused)
 }

@@ -11,9 +11,10 @@ use landfall::Result;
 use landfall::archive::Member;
 use landfall::checksum::{Crc64Nvme, Sha256};
 use landfall::job::{LandedObject, Totals};
-use landfall::store::{StoreError, WorkState};
+use landfall::store::StoreError;
 use serde::{Deserialize, Serialize};
 
+use crate::attempt::Attempt;
 use crate::{Unpack, form, member};
 
 /// How much may have landed without being noted: what a dead invocation's successor lands again.
@@ -78,19 +79,19 @@ impl Landed {
 }
 
 /// Where notes are.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Notes {
-    /// The prefix below which notes are read.
-    pub read: String,
-    /// The prefix of those that are written here, below that one.
-    pub write: String,
+    /// The keys of those that are there.
+    pub keys: Vec<String>,
+    /// The prefix of those that are added.
+    pub folder: String,
 }
 
 /// What has landed of some neighbouring members.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
-    work: WorkState,
-    notes: Notes,
+    attempt: Attempt,
+    folder: String,
     next_number: u32,
     first: u32,
     landed: Vec<Option<Landed>>,
@@ -101,32 +102,27 @@ pub(crate) struct Checkpoint {
 
 impl Checkpoint {
     /// Reads what is noted of these members, which are told by their places in the directory.
-    pub(crate) async fn read(work: &WorkState, notes: Notes, members: Range<u32>) -> Result<Self> {
+    pub(crate) async fn read(attempt: &Attempt, notes: Notes, members: Range<u32>) -> Result<Self> {
+        let Notes { keys, folder } = notes;
+        let number_of =
+            |key: &String| -> Option<u32> { key.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok() };
+        let last_number = keys.iter().filter_map(number_of).max();
         let mut this = Self {
-            work: work.clone(),
-            notes,
-            next_number: 0,
+            attempt: attempt.clone(),
+            next_number: last_number.map_or(0, |last| last.saturating_add(1)),
+            folder,
             first: members.start,
             landed: vec![None; members.len()],
             totals: Totals::default(),
             unnoted: Vec::new(),
             unnoted_bytes: 0,
         };
-        let keys = work.store().list(&this.notes.read).map_ok(|object| object.key);
-        let keys: Vec<String> = keys.try_collect().await?;
-        let numbers = keys.iter().filter_map(|key| this.number_of(key));
-        this.next_number = numbers.max().map_or(0, |last| last.saturating_add(1));
-        let mut notes =
-            stream::iter(&keys).map(|key| work.checkpoint::<Note>(key)).buffer_unordered(READS_AT_ONCE);
+        let notes = stream::iter(&keys).map(|key| attempt.work().checkpoint::<Note>(key));
+        let mut notes = notes.buffer_unordered(READS_AT_ONCE);
         while let Some(note) = notes.try_next().await? {
             note.into_iter().flat_map(|note| note.landed).for_each(|landed| this.count(landed));
         }
         Ok(this)
-    }
-
-    /// The number of a note that was written where this one's are.
-    fn number_of(&self, key: &str) -> Option<u32> {
-        key.strip_prefix(&self.notes.write)?.strip_suffix(".json")?.parse().ok()
     }
 
     /// Counts a member once, whoever has noted it; one that is none of these is not counted.
@@ -146,6 +142,11 @@ impl Checkpoint {
 
     fn get(&self, member: &Member) -> Option<&Landed> {
         self.landed.get(self.place(member.index())?)?.as_ref()
+    }
+
+    /// The attempt at the archive in which all this has landed.
+    pub(crate) fn attempt(&self) -> &Attempt {
+        &self.attempt
     }
 
     /// Whether a member has landed.
@@ -180,25 +181,27 @@ impl Checkpoint {
     }
 
     /// Notes what has landed and is not noted yet.
+    ///
+    /// # Errors
+    /// The refusal of the archive, if somebody has refused it meanwhile.
     pub(crate) async fn note(&mut self) -> Result<()> {
-        if self.unnoted.is_empty() {
-            return Ok(());
+        if !self.unnoted.is_empty() {
+            let note = Note { landed: std::mem::take(&mut self.unnoted) };
+            if let Err(error) = self.write(&note).await {
+                self.unnoted = note.landed;
+                return Err(error.into());
+            }
+            self.unnoted_bytes = 0;
         }
-        let note = Note { landed: std::mem::take(&mut self.unnoted) };
-        let written = self.write(&note).await;
-        match written {
-            Ok(()) => self.unnoted_bytes = 0,
-            Err(_) => self.unnoted = note.landed,
-        }
-        Ok(written?)
+        self.attempt.goes_on().await
     }
 
     /// Writes a note under the next number that no other invocation has taken.
     async fn write(&mut self, note: &Note) -> Result<(), StoreError> {
         loop {
-            let key = format!("{}{:06}.json", self.notes.write, self.next_number);
+            let key = format!("{}{:06}.json", self.folder, self.next_number);
             self.next_number = self.next_number.saturating_add(1);
-            if self.work.write_shared_document(&key, note, None).await? {
+            if self.attempt.work().write_shared_document(&key, note, None).await? {
                 return Ok(());
             }
         }

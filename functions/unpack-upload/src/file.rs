@@ -12,7 +12,7 @@ use crate::form::{self, Encode, Ended};
 use crate::parts::Parts;
 use crate::pipe::{self, Flow, Pieces, Worked};
 use crate::staged::StagedObject;
-use crate::{Landed, Unpack};
+use crate::{Landed, Objects, Unpack};
 
 /// Lands the file in this form.
 pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject, form: JobForm) -> Result<Landed> {
@@ -23,7 +23,7 @@ pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject, form: JobFor
         _ => land_encoded(unpack, &object, key, form).await?,
     };
     unpack.context.observer().landed();
-    Ok(Landed::Whole(vec![landed]))
+    Ok(Landed::Whole(Box::new(Objects::File(landed))))
 }
 
 /// Lands the file in a form that it does not have yet.

@@ -8,8 +8,13 @@
 //!
 //! When the invocation's deadline comes near, the answer is `complete: false`: what has landed is noted in a
 //! checkpoint, and the next call goes on behind it.
+//!
+//! An archive that one invocation would land too slowly is divided into ranges of members, if the caller says that
+//! it lands them by calls of their own. What those have landed is noted in checkpoints too: a call for all of the
+//! archive goes on from there, and lands what is missing, if anything is.
 
 mod archive;
+mod attempt;
 mod batch;
 mod checkpoint;
 mod content;
@@ -19,6 +24,7 @@ mod lots;
 mod member;
 mod parts;
 mod pipe;
+mod plan;
 mod staged;
 mod trigger;
 
@@ -26,12 +32,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall::archive::{Kind, sniff};
+use landfall::archive::{Directory, Kind, sniff};
 use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::FileEvent;
 use landfall::form::JobForm;
-use landfall::job::{JobRecord, LandedObject, Receipt, StagedFile, Totals};
+use landfall::job::{JobRecord, LandedObject, StagedFile, Totals};
 use landfall::store::keys::{self, LandingPlace};
 use landfall::store::{WorkState, may_be_of_parts};
 use landfall::{Error, Result};
@@ -39,8 +45,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use checkpoint::Checkpoint;
+pub use plan::MemberRange;
 use staged::StagedObject;
-pub use trigger::{Trigger, UnpackEvent};
+use trigger::Asked;
+pub use trigger::{Trigger, UnpackEvent, UnpackFile};
 
 /// What is left of the invocation when nothing is begun any more, and what is under way is left to the next.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -49,62 +58,75 @@ const MARGIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unpacked {
-    /// Whether all of the file has landed.
+    /// Whether all of the file, or of the range that was asked for, has landed.
     pub complete: bool,
     /// What has landed of it.
     #[serde(flatten)]
     pub totals: Totals,
+    /// The ranges to be landed by calls of their own; then the file is asked for once more. Only where `fan_out` was
+    /// asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<MemberRange>,
+}
+
+impl Unpacked {
+    fn of(complete: bool, totals: Totals) -> Self {
+        Self { complete, totals, ranges: Vec::new() }
+    }
 }
 
 /// Unpacks the staged file that the event names, or goes on with it.
 pub async fn unpack_upload(context: &Context, event: UnpackEvent, deadline: &Deadline) -> Result<Unpacked> {
-    let mut unpacked = Unpacked { complete: true, totals: Totals::default() };
+    let mut unpacked = Unpacked::of(true, Totals::default());
     for file in event.files()? {
-        let one = unpack_file(context, file, deadline).await?;
+        let one = unpack(context, file, deadline).await?;
         unpacked.complete &= one.complete;
         unpacked.totals.add_all(&one.totals);
+        unpacked.ranges.extend(one.ranges);
     }
     Ok(unpacked)
 }
 
 /// Unpacks one staged file, or goes on with it.
 pub async fn unpack_file(context: &Context, event: FileEvent, deadline: &Deadline) -> Result<Unpacked> {
+    unpack(context, event.into(), deadline).await
+}
+
+/// Unpacks one staged file or a range of it, or goes on with it, or divides it.
+pub async fn unpack(context: &Context, event: UnpackFile, deadline: &Deadline) -> Result<Unpacked> {
+    let asked = event.asked()?;
     let job = context.job(&event.job_event()).await?;
     let work = context.work().await?;
-    if let Some(receipt) = work.receipt(&job.job(), event.ordinal).await? {
-        return Ok(whole(&receipt.objects));
+    if let Some(landed) = work.landed(&job.job(), event.ordinal).await? {
+        return Ok(Unpacked::of(true, landed));
     }
 
     let landing = context.landing(&job.destination).await?;
     let (staged, place) = staged_file(&work, &job, event.ordinal).await?;
     let name = staged.name.clone();
     let started_at = context.clock().now();
-    let unpack = Unpack {
-        context,
-        work,
-        landing,
-        job,
-        staged,
-        place,
-        deadline,
-        started_at,
-        halt: CancellationToken::new(),
-    };
-    let landed = unpack.land().await.map_err(|error| error.while_doing(format_args!("unpacking {name}")))?;
+    let halt = CancellationToken::new();
+    let unpack = Unpack { context, work, landing, job, staged, place, deadline, started_at, halt };
+    let landed = Box::pin(unpack.land(asked))
+        .await
+        .map_err(|error| error.while_doing(format_args!("unpacking {name}")))?;
 
     match landed {
         Landed::Whole(objects) => {
             unpack.abort_leftovers(&objects).await?;
-            let receipt = Receipt { ordinal: event.ordinal, objects };
-            let receipt = unpack.work.record_receipt(&unpack.job.job(), receipt).await?;
+            let (job, budget) = (unpack.job.job(), context.budget());
+            let mut totals = Totals::default();
+            let told = objects.tell(&unpack).inspect(|object| totals.add(object));
+            unpack.work.record_receipt(&job, event.ordinal, told, budget).await?;
             tracing::info!(
                 file.ordinal = event.ordinal,
-                landed.objects = receipt.objects.len(),
+                landed.objects = totals.objects,
                 "the file has landed"
             );
-            Ok(whole(&receipt.objects))
+            Ok(Unpacked::of(true, totals))
         }
-        Landed::InPart(totals) => Ok(Unpacked { complete: false, totals }),
+        Landed::InPart { complete, totals } => Ok(Unpacked::of(complete, totals)),
+        Landed::Divided(ranges) => Ok(Unpacked { ranges, ..Unpacked::of(false, Totals::default()) }),
     }
 }
 
@@ -124,15 +146,39 @@ struct Unpack<'a> {
 
 /// How far a file came.
 enum Landed {
-    Whole(Vec<LandedObject>),
-    InPart(Totals),
+    /// All of it has landed.
+    Whole(Box<Objects>),
+    /// Not all of it has: a part, or all of the range that was asked for.
+    InPart { complete: bool, totals: Totals },
+    /// Nothing was landed: these ranges are to be asked for.
+    Divided(Vec<MemberRange>),
+}
+
+/// What has landed of a file.
+enum Objects {
+    /// The file itself.
+    File(LandedObject),
+    /// The members of an archive, of which there may be so many that each is told when it is asked for.
+    Members { directory: Directory, checkpoint: Checkpoint },
+}
+
+impl Objects {
+    /// The objects, in the archive's order.
+    fn tell<'a>(&'a self, unpack: &'a Unpack<'_>) -> Box<dyn Iterator<Item = LandedObject> + Send + 'a> {
+        match self {
+            Self::File(object) => Box::new(std::iter::once(object.clone())),
+            Self::Members { directory, checkpoint } => {
+                Box::new(checkpoint.objects(unpack, directory.files()))
+            }
+        }
+    }
 }
 
 impl Unpack<'_> {
-    async fn land(&self) -> Result<Landed> {
+    async fn land(&self, asked: Asked) -> Result<Landed> {
         let object = StagedObject::open(self.work.store(), &self.job.job(), &self.staged).await?;
         match sniff(&object.first_bytes().await?) {
-            Kind::Zip | Kind::EmptyZip => archive::land(self, object).await,
+            Kind::Zip | Kind::EmptyZip => archive::land(self, object, asked).await,
             Kind::HtmlPage if !is_named(&self.staged.name, &[".html", ".htm"]) => {
                 Err(Error::contract_broken(format!(
                     "{} is a web page, a login form perhaps, where a file should be",
@@ -140,7 +186,11 @@ impl Unpack<'_> {
                 )))
             }
             // An archive may have something before its first member, and a damaged one anything: its directory tells.
-            Kind::Other if is_named(&self.staged.name, &[".zip"]) => archive::land(self, object).await,
+            Kind::Other if is_named(&self.staged.name, &[".zip"]) => archive::land(self, object, asked).await,
+            _ if matches!(asked, Asked::Range(_)) => Err(Error::invalid_event(format!(
+                "{} is not an archive: it has no members",
+                self.staged.name
+            ))),
             Kind::Gzip | Kind::Zstd => file::land(self, object, JobForm::Raw).await,
             Kind::HtmlPage | Kind::Other => file::land(self, object, self.job.form).await,
         }
@@ -159,16 +209,21 @@ impl Unpack<'_> {
         }
     }
 
+    /// The prefix that an archive's members land below, and nothing else.
+    fn folder(&self) -> String {
+        format!("{}{}", self.job.landing_prefix, self.place.folder)
+    }
+
     /// Aborts the uploads that invocations before this one have left of what has landed by now.
-    async fn abort_leftovers(&self, landed: &[LandedObject]) -> Result<()> {
-        let in_parts = landed.iter().filter(|object| may_be_of_parts(object.size));
-        let in_parts: HashSet<&str> = in_parts.map(|object| object.key.as_str()).collect();
+    async fn abort_leftovers(&self, landed: &Objects) -> Result<()> {
+        let in_parts = landed.tell(self).filter(|object| may_be_of_parts(object.size));
+        let in_parts: HashSet<String> = in_parts.map(|object| object.key).collect();
         if in_parts.is_empty() {
             return Ok(());
         }
         let prefix = match landed {
-            [whole] if whole.member.is_none() => whole.key.clone(),
-            _ => format!("{}{}", self.job.landing_prefix, self.place.folder),
+            Objects::File(object) => object.key.clone(),
+            Objects::Members { .. } => self.folder(),
         };
         Ok(self.landing.store.abort_uploads(&prefix, |key| in_parts.contains(key)).await?)
     }
@@ -195,12 +250,6 @@ async fn staged_file(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<
         Error::not_found(format!("file {ordinal} of {job} has not been fetched: call fetch-files first"))
     })?;
     Ok((staged, place))
-}
-
-fn whole(objects: &[LandedObject]) -> Unpacked {
-    let mut totals = Totals::default();
-    objects.iter().for_each(|object| totals.add(object));
-    Unpacked { complete: true, totals }
 }
 
 fn is_named(name: &str, suffixes: &[&str]) -> bool {

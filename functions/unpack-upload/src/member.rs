@@ -21,7 +21,7 @@ use crate::staged::StagedObject;
 /// The key that a member lands under.
 pub(crate) fn key(unpack: &Unpack<'_>, member: &Member) -> String {
     let suffix = unpack.job.form.name().suffix();
-    format!("{}{}{}{suffix}", unpack.job.landing_prefix, unpack.place.folder, member.name())
+    format!("{}{}{suffix}", unpack.folder(), member.name())
 }
 
 /// Lands a member; `None` if the invocation was over first.
@@ -114,7 +114,7 @@ impl Decode {
         while let Some(piece) = pieces.next_before(data.end) {
             form.take(&piece, decoder, &mut self.content, &mut parts)?;
         }
-        let decoded = decoder.finish().map_err(|error| refusal(&error))?;
+        let decoded = decoder.finish().map_err(refusal)?;
         let content = Ended { size: decoded.size, crc32: decoded.crc32 };
         form.finish(content, &mut parts)?;
         Ok(Worked { content, made: parts.finish()?, rows: self.content.rows()? })

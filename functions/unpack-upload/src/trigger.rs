@@ -1,10 +1,13 @@
 //! What starts this step: a file of a job by its ordinal, or S3's word that a staged file's record has been created.
 
-use landfall::event::FileEvent;
+use landfall::event::{FileEvent, JobEvent};
+use landfall::job::{ConnectionName, DestinationName, JobRequestId};
 use landfall::{Error, Result};
 use percent_encoding::percent_decode_str;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::plan::MemberRange;
 
 /// The event of `unpack-upload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -12,9 +15,72 @@ use serde::{Deserialize, Serialize};
 #[schemars(with = "Trigger")]
 pub enum UnpackEvent {
     /// A file of a job.
-    File(FileEvent),
+    File(UnpackFile),
     /// A notification of S3.
     Created(S3Notification),
+}
+
+/// Names one staged file of a job, and says how much of it is to land: all, if nothing is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnpackFile {
+    /// The connection that the job runs on.
+    pub connection: ConnectionName,
+    /// The job's id at the source.
+    pub job_request_id: JobRequestId,
+    /// The file's place in the job's list of files, from 0.
+    pub ordinal: u32,
+    /// Where it lands; needed only for a job that landfall did not submit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationName>,
+    /// Whether the caller lands ranges of it by calls of their own, should it be an archive that one call would land
+    /// too slowly: then nothing lands, and the answer names the ranges.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fan_out: bool,
+    /// One of those ranges: it alone lands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<MemberRange>,
+}
+
+impl From<FileEvent> for UnpackFile {
+    fn from(event: FileEvent) -> Self {
+        let FileEvent { connection, job_request_id, ordinal, destination } = event;
+        Self { connection, job_request_id, ordinal, destination, fan_out: false, members: None }
+    }
+}
+
+/// How much of a file is to land.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// All of it.
+    Whole,
+    /// All of it, unless that takes so long that it is better divided.
+    WholeOrRanges,
+    /// A range of its members.
+    Range(MemberRange),
+}
+
+impl UnpackFile {
+    /// The event without the file.
+    pub(crate) fn job_event(&self) -> JobEvent {
+        JobEvent {
+            connection: self.connection.clone(),
+            job_request_id: self.job_request_id.clone(),
+            destination: self.destination.clone(),
+        }
+    }
+
+    /// How much of the file is to land.
+    pub(crate) fn asked(&self) -> Result<Asked> {
+        match (self.fan_out, self.members) {
+            (false, None) => Ok(Asked::Whole),
+            (true, None) => Ok(Asked::WholeOrRanges),
+            (false, Some(range)) => Ok(Asked::Range(range)),
+            (true, Some(_)) => Err(Error::invalid_event(
+                "fan_out asks for ranges, and members is one of them: leave one of the two out",
+            )),
+        }
+    }
 }
 
 /// The two forms of the event, for its schema.
@@ -22,7 +88,7 @@ pub enum UnpackEvent {
 #[serde(untagged)]
 pub enum Trigger {
     /// A file of a job.
-    File(FileEvent),
+    File(UnpackFile),
     /// A notification of S3.
     Created(S3Notification),
 }
@@ -82,11 +148,11 @@ impl From<UnpackEvent> for serde_json::Value {
 
 impl UnpackEvent {
     /// The files that it is about.
-    pub(crate) fn files(self) -> Result<Vec<FileEvent>> {
+    pub(crate) fn files(self) -> Result<Vec<UnpackFile>> {
         match self {
             Self::File(file) => Ok(vec![file]),
             Self::Created(notification) => {
-                notification.records.iter().map(|record| staged(&record.s3.object.key)).collect()
+                notification.records.iter().map(|record| Ok(staged(&record.s3.object.key)?.into())).collect()
             }
         }
     }
@@ -121,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    fn created(key: &str) -> Result<Vec<FileEvent>> {
+    fn created(key: &str) -> Result<Vec<UnpackFile>> {
         let record = json!({ "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": "work" }, "object": { "key": key } } });
         parse::<UnpackEvent>(json!({ "Records": [record] }))?.files()
     }

@@ -849,21 +849,54 @@ fn a_short_read_is_the_stores_fault() {
     assert!(matches!(error, ReadDirectoryError::ShortRead { .. }), "{error}");
 }
 
+/// An archive that counts how it is read.
+struct Counting(Bytes, std::sync::Mutex<Vec<usize>>);
+
+impl ReadAt for Counting {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, Self::Error> {
+        self.1.lock().unwrap().push(length);
+        self.0.read_at(offset, length).await
+    }
+}
+
+/// Promise 6: who lands a few members of a known archive does not pay for the headers of all others, and is told the
+/// same of those few.
+#[test]
+fn a_known_archive_is_read_for_what_is_wanted() {
+    let member = |at: u8| {
+        let name = format!("{at}.csv");
+        if at.is_multiple_of(2) {
+            Entry::stored(name.as_bytes(), &vec![at; 1 << 20])
+        } else {
+            Entry::streamed(name.as_bytes(), TEXT)
+        }
+    };
+    let bytes = Bytes::from(Archive::of((0..20).map(member)).build());
+    let whole = read(bytes.to_vec()).unwrap();
+    let archive = Counting(bytes, std::sync::Mutex::default());
+    let is_wanted = |member: &Member| [4, 11].contains(&member.index());
+    let again = block_on(reread_directory(&archive, &Limits::default(), is_wanted)).unwrap();
+    for (member, before) in std::iter::zip(again.members(), whole.members()) {
+        match is_wanted(member) {
+            true => assert_eq!(member, before),
+            false => assert!(member.data_range().is_empty(), "{member:?}"),
+        }
+    }
+    assert_eq!((again.members().len(), again.total_size()), (whole.members().len(), whole.total_size()));
+    let reads = archive.1.into_inner().unwrap();
+    assert_eq!(reads.len(), 2 + 2, "the end, the directory, and one header each: {reads:?}");
+}
+
 /// Promise 6: small members share reads, large ones cost one small read each.
 #[test]
 fn reads_are_few_and_small() {
     use std::sync::Mutex;
-    struct Counting(Bytes, Mutex<Vec<usize>>);
-    impl ReadAt for Counting {
-        type Error = std::convert::Infallible;
-        fn size(&self) -> u64 {
-            self.0.size()
-        }
-        async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, Self::Error> {
-            self.1.lock().unwrap().push(length);
-            self.0.read_at(offset, length).await
-        }
-    }
     let read = |entries: Vec<Entry>| {
         let archive = Counting(Archive::of(entries).build().into(), Mutex::default());
         block_on(read_directory(&archive, &Limits::default())).unwrap();

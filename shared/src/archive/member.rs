@@ -117,9 +117,11 @@ impl Member {
         self.has_data_descriptor
     }
 
-    /// Where in the archive the compressed data is, in bytes.
+    /// Where in the archive the compressed data is, in bytes; empty for a member whose local header was not read.
     pub fn data_range(&self) -> Range<u64> {
-        self.data_offset..self.data_offset.saturating_add(self.compressed_size)
+        // Before any data there is a local header.
+        let size = if self.data_offset == 0 { 0 } else { self.compressed_size };
+        self.data_offset..self.data_offset.saturating_add(size)
     }
 }
 

@@ -41,4 +41,4 @@ pub use kind::{Kind, SNIFF_BYTES, sniff};
 pub use limits::Limits;
 pub use member::{Directory, Member, Method};
 pub use name::{MemberName, NameFault};
-pub use read::{ReadAt, ReadDirectoryError, read_directory};
+pub use read::{ReadAt, ReadDirectoryError, read_directory, reread_directory};

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::ops::Range;
 
 use bytes::Bytes;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, Stream, StreamExt};
 
 use super::central::{CentralParser, Entry};
 use super::end::{End, PADDING_BYTES, TAIL_BYTES};
@@ -12,7 +12,7 @@ use super::error::ArchiveError;
 use super::layout::{self, DESCRIPTOR_BYTES, Walk};
 use super::limits::Limits;
 use super::local::{LOCAL_HEADER_BYTES, LocalHeader};
-use super::member::Directory;
+use super::member::{Directory, Member};
 use super::name::check_distinct;
 
 /// Bytes of one ranged read.
@@ -106,6 +106,58 @@ pub async fn read_directory<R: ReadAt>(
     })
 }
 
+/// Reads the directory of an archive that [`read_directory`] has accepted before, for who lands the members that
+/// are wanted and knows that the archive is the same still.
+///
+/// The central directory is checked as a whole. Of the members that are wanted the local headers are read and checked
+/// too; the others, and what lies between members, are not looked at again, and their data range is empty.
+///
+/// # Errors
+/// As [`read_directory`].
+pub async fn reread_directory<R: ReadAt>(
+    archive: &R,
+    limits: &Limits,
+    is_wanted: impl Fn(&Member) -> bool,
+) -> Result<Directory, ReadDirectoryError<R::Error>> {
+    let end = read_end(archive).await?;
+    let mut entries = read_central(archive, &end, limits).await?;
+    let members = || entries.iter().map(|entry| &entry.member);
+    check_distinct(members())?;
+    let total_size = limits.check_total(members())?;
+    let mut wanted = layout::order(&entries, end.directory_offset)?;
+    wanted.retain(|&index| at(&entries, index).is_some_and(|entry| is_wanted(&entry.member)));
+    find_data(archive, &mut entries, &wanted, end.directory_offset).await?;
+    Ok(Directory {
+        members: entries.into_iter().map(|entry| entry.member).collect(),
+        total_size,
+        trailing_bytes: end.trailing_bytes,
+    })
+}
+
+fn at(entries: &[Entry], index: u32) -> Option<&Entry> {
+    entries.get(usize::try_from(index).ok()?)
+}
+
+/// Checks the local headers of these members, which tell where their data is.
+async fn find_data<R: ReadAt>(
+    archive: &R,
+    entries: &mut [Entry],
+    order: &[u32],
+    directory_offset: u64,
+) -> Result<(), ReadDirectoryError<R::Error>> {
+    let headers = order.iter().filter_map(|&index| at(entries, index));
+    let headers = headers.map(|entry| planned(entry, directory_offset)).collect::<Vec<_>>();
+    let mut windows = windows(archive, plan_windows(headers.iter().copied()));
+    let mut window = Window::empty();
+    for (&index, needed) in std::iter::zip(order, headers) {
+        let place = usize::try_from(index).ok();
+        let Some(entry) = place.and_then(|place| entries.get_mut(place)) else { continue };
+        window = window.moved_to(needed, &mut windows).await?;
+        check_local_header(archive, &window, entry, directory_offset).await?;
+    }
+    Ok(())
+}
+
 async fn read_end<R: ReadAt>(archive: &R) -> Result<End, ReadDirectoryError<R::Error>> {
     let size = archive.size();
     let tail = size.saturating_sub(TAIL_BYTES)..size;
@@ -161,13 +213,10 @@ async fn check_local_headers<R: ReadAt>(
     order: &[u32],
     directory_offset: u64,
 ) -> Result<(), ReadDirectoryError<R::Error>> {
-    let plan = plan_windows(entries, order, directory_offset);
-    let mut windows = stream::iter(plan)
-        .map(|range| async move {
-            let bytes = read(archive, range.clone()).await?;
-            Ok::<_, ReadDirectoryError<R::Error>>(Window { start: range.start, end: range.end, bytes })
-        })
-        .buffered(READS_IN_FLIGHT);
+    let headers = order.iter().filter_map(|&index| at(entries, index));
+    let headers = headers.map(|entry| planned(entry, directory_offset));
+    let plan = plan_windows(headers.chain([(directory_offset, directory_offset)]));
+    let mut windows = windows(archive, plan);
     let mut window = Window::empty();
     let mut walk = Walk::new(directory_offset);
     let mut previous: Option<usize> = None;
@@ -176,12 +225,7 @@ async fn check_local_headers<R: ReadAt>(
         let next = place.and_then(|place| entries.get(place));
         let needed =
             next.map_or((directory_offset, directory_offset), |entry| planned(entry, directory_offset));
-        while !window.covers(needed) {
-            match windows.next().await {
-                Some(read) => window = read?,
-                None => break,
-            }
-        }
+        window = window.moved_to(needed, &mut windows).await?;
         let last = previous.and_then(|place| entries.get(place)).map(|entry| &entry.member);
         let between = walk.between(last, next.map(|entry| &entry.member))?;
         let bytes = window.bytes(archive, between.clone()).await?;
@@ -211,15 +255,11 @@ async fn check_local_header<R: ReadAt>(
     Ok(())
 }
 
-/// The ranges that hold every local header, with the bytes before it that may be a descriptor, and those before
-/// the directory; neighbours joined.
-fn plan_windows(entries: &[Entry], order: &[u32], directory_offset: u64) -> Vec<Range<u64>> {
-    let headers = order
-        .iter()
-        .filter_map(|&index| entries.get(usize::try_from(index).ok()?))
-        .map(|entry| planned(entry, directory_offset));
+/// The ranges that hold each of these records, which follow each other, with the bytes before it that may be a
+/// descriptor; neighbours joined.
+fn plan_windows(records: impl Iterator<Item = (u64, u64)>) -> Vec<Range<u64>> {
     let mut windows: Vec<Range<u64>> = Vec::new();
-    for (start, end) in headers.chain([(directory_offset, directory_offset)]) {
+    for (start, end) in records {
         let start = start.saturating_sub(DESCRIPTOR_BYTES);
         match windows.last_mut() {
             Some(last)
@@ -232,6 +272,18 @@ fn plan_windows(entries: &[Entry], order: &[u32], directory_offset: u64) -> Vec<
         }
     }
     windows
+}
+
+/// The bytes of these ranges, read ahead.
+fn windows<R: ReadAt>(
+    archive: &R,
+    plan: Vec<Range<u64>>,
+) -> impl Stream<Item = Result<Window, ReadDirectoryError<R::Error>>> + Unpin {
+    let reads = stream::iter(plan).map(move |range| async move {
+        let bytes = read(archive, range.clone()).await?;
+        Ok(Window { start: range.start, end: range.end, bytes })
+    });
+    reads.buffered(READS_IN_FLIGHT)
 }
 
 /// Where a local header starts, and where it should end.
@@ -259,6 +311,22 @@ impl Window {
     /// Whether a header with this planned start and end is in here.
     fn covers(&self, (start, end): (u64, u64)) -> bool {
         self.start <= start && end <= self.end && !self.bytes.is_empty()
+    }
+
+    /// The next window that has a header with this planned start and end: this one, if it does.
+    async fn moved_to<E>(
+        self,
+        needed: (u64, u64),
+        windows: &mut (impl Stream<Item = Result<Self, E>> + Unpin),
+    ) -> Result<Self, E> {
+        let mut window = self;
+        while !window.covers(needed) {
+            match windows.next().await {
+                Some(next) => window = next?,
+                None => break,
+            }
+        }
+        Ok(window)
     }
 
     /// These bytes from memory, or, rarely, from the archive.

@@ -210,7 +210,7 @@ mod tests {
             (keys::staged_record(&job, 7), Kept::Staged(7)),
             (keys::receipt(&job, 7), Kept::Receipt(7)),
             (keys::fetch_checkpoint(&job, 7), Kept::Checkpoint),
-            (format!("{}000001.json", keys::unpack_notes(&job, 7)), Kept::Unpacking(7)),
+            (format!("{}0/all/000001.json", keys::unpack_checkpoints(&job, 7)), Kept::Unpacking(7)),
             (keys::listing_checkpoint(&job), Kept::Checkpoint),
         ] {
             assert_eq!(parse(&key), Some((job.clone(), kept)), "{key}");

@@ -143,11 +143,6 @@ pub fn unpack_checkpoints(of: &JobRef, ordinal: u32) -> String {
     format!("{}unpack/{ordinal}/", checkpoints_prefix(of))
 }
 
-/// The prefix of the notes that say which members of a file have landed.
-pub fn unpack_notes(of: &JobRef, ordinal: u32) -> String {
-    format!("{}landed/", unpack_checkpoints(of, ordinal))
-}
-
 /// Where a file of a job lands, below the job's landing prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LandingPlace {

@@ -11,6 +11,7 @@ mod inventory;
 pub mod keys;
 mod parts;
 mod range;
+mod receipt;
 mod state;
 mod upload;
 

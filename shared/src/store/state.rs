@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Store, StoreError, Written, keys};
 use crate::job::{
-    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, Receipt, RunKey,
-    StagedFile, Window,
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, StagedFile,
+    Window,
 };
 use crate::source::Export;
 
@@ -224,16 +224,6 @@ impl WorkState {
         self.write_once(&keys::staged_record(job, staged.ordinal), staged).await
     }
 
-    /// What unpacking a file landed.
-    pub async fn receipt(&self, job: &JobRef, ordinal: u32) -> Result<Option<Receipt>, StoreError> {
-        Ok(self.read(&keys::receipt(job, ordinal)).await?.map(|(receipt, _)| receipt))
-    }
-
-    /// Records what unpacking a file landed; returns what is recorded.
-    pub async fn record_receipt(&self, job: &JobRef, receipt: Receipt) -> Result<Receipt, StoreError> {
-        self.write_once(&keys::receipt(job, receipt.ordinal), receipt).await
-    }
-
     /// How far something is, from its last checkpoint.
     pub async fn checkpoint<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
         Ok(self.read(key).await?.map(|(checkpoint, _)| checkpoint))
@@ -252,7 +242,8 @@ impl WorkState {
         Ok(Some((document, object.etag)))
     }
 
-    async fn write_once<T: Serialize + DeserializeOwned>(
+    /// Writes a document unless there is one; returns the one that is there.
+    pub async fn write_once<T: Serialize + DeserializeOwned>(
         &self,
         key: &str,
         document: T,

@@ -151,7 +151,7 @@ struct Stopped(Error);
 
 impl From<ArchiveError> for Stopped {
     fn from(error: ArchiveError) -> Self {
-        Self(refusal(&error))
+        Self(refusal(error))
     }
 }
 

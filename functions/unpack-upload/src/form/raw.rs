@@ -22,13 +22,13 @@ impl Form for Inflated {
         loop {
             let room = parts.room();
             let room_bytes = room.len();
-            let step = decoder.decode(piece, room).map_err(|error| refusal(&error))?;
+            let step = decoder.decode(piece, room).map_err(refusal)?;
             piece = piece.get(step.consumed..).unwrap_or_default();
             content.look_at(parts.filled(step.produced))?;
             parts.hand_on_full()?;
             let is_idle = step.consumed == 0 && step.produced == 0;
             if is_idle && !piece.is_empty() {
-                let ended = decoder.finish().map_err(|error| refusal(&error)).err();
+                let ended = decoder.finish().map_err(refusal).err();
                 return Err(
                     ended.unwrap_or_else(|| Error::integrity("there are bytes behind the member's data"))
                 );

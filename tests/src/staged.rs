@@ -1,0 +1,86 @@
+//! Files of a test's own, put where a job would have fetched them to.
+
+use std::sync::Arc;
+
+use landfall::checksum::Hasher;
+use landfall::clock::Deadline;
+use landfall::context::Context;
+use landfall::event::{FileEvent, JobEvent};
+use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile, StagedFile};
+use landfall::source::{Export, LocalFile};
+use landfall::store::Condition;
+
+fn files(names: &[&str]) -> Vec<OutputFile> {
+    let file = |(name, ordinal): (&&str, u32)| OutputFile {
+        ordinal,
+        name: (*name).to_owned(),
+        size: None,
+        sha256: None,
+        locator: None,
+        is_log: false,
+    };
+    names.iter().zip(0..).map(file).collect()
+}
+
+/// The event of the job whose files are staged here.
+pub fn event() -> JobEvent {
+    JobEvent {
+        connection: "local".parse().expect("a name"),
+        job_request_id: "1".parse().expect("a name"),
+        destination: Some("lake".parse().expect("a name")),
+    }
+}
+
+/// Puts files where a job would have fetched them to.
+pub async fn stage(context: &Context, named: &[(&str, &[u8])]) {
+    let (work, event) = (context.work().await.expect("a store that works"), event());
+    let destination = event.destination.clone().expect("a destination");
+    let settings = context.landing(&destination).await.expect("a store that works").destination;
+    let since = "2026-11-21T06:00:00Z".parse().expect("a moment");
+    let export = Export::File(LocalFile { name: "forms".to_owned() });
+    let record = JobRecord {
+        connection: event.connection.clone(),
+        job_request_id: event.job_request_id.clone(),
+        landing_prefix: "forms/1/".to_owned(),
+        form: settings.job_form(),
+        export,
+        destination,
+        run_key: None,
+        window: None,
+        since,
+    };
+    work.record_job(record).await.expect("a store that works");
+    let outcome = Outcome {
+        state: JobState::Succeeded,
+        native_status: "READ".to_owned(),
+        message: None,
+        expected_rows: None,
+        told_at: None,
+        since,
+    };
+    work.record_outcome(&event.job(), outcome).await.expect("a store that works");
+    let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
+    work.freeze_files(&event.job(), FileList { files: files(&names) }).await.expect("a store that works");
+    for ((name, bytes), ordinal) in named.iter().zip(0..) {
+        let mut hasher = Hasher::new(true);
+        hasher.update(bytes);
+        let sums = hasher.finish();
+        let key = landfall::store::keys::staged(&event.job(), ordinal);
+        work.store().put(&key, bytes.to_vec().into(), Condition::Always).await.expect("a store that works");
+        let staged = StagedFile {
+            ordinal,
+            name: (*name).to_owned(),
+            size: sums.size,
+            crc64nvme: sums.crc64nvme,
+            sha256: sums.sha256.expect("a SHA-256"),
+        };
+        work.record_staged(&event.job(), staged).await.expect("a store that works");
+    }
+}
+
+/// Unpacks one of them.
+pub async fn unpack(context: &Context, ordinal: u32) -> landfall::Result<unpack_upload::Unpacked> {
+    let JobEvent { connection, job_request_id, destination } = event();
+    let event = FileEvent { connection, job_request_id, destination, ordinal };
+    Box::pin(unpack_upload::unpack_file(context, event, &Deadline::none(Arc::clone(context.clock())))).await
+}
