@@ -114,7 +114,7 @@ async fn nothing_is_on_its_way_while_a_refused_archive_is_withdrawn() {
     assert!(error.line().contains("m-201.csv"), "{}", error.line());
     assert!(world.landed().await.is_empty());
 
-    let asked = asked.0.lock().unwrap();
+    let asked = asked.0.lock().unwrap().clone();
     let withdrawn = asked.iter().position(|asked| *asked == ("DeleteObject", Moment::Begun));
     let withdrawn = withdrawn.expect("what had landed was withdrawn");
     let puts = |moment| asked.iter().filter(|asked| **asked == ("PutObject", moment)).count();
@@ -124,6 +124,5 @@ async fn nothing_is_on_its_way_while_a_refused_archive_is_withdrawn() {
         begun > 0 && begun == done && late == 0,
         "{begun} puts begun, {done} done, {late} moments too late"
     );
-    drop(asked);
     world.end().await;
 }
