@@ -34,7 +34,7 @@ def main(landfall: str) -> None:
         with subprocess.Popen(["gzip", "-dc", path], stdout=subprocess.PIPE) as reading:
             assert read(reading.stdout) == (size, crc32), "gzip"
         assert reading.returncode == 0, f"gzip ended with {reading.returncode}"
-        (counted,) = duckdb.sql(f"SELECT count(*) FROM read_csv('{path}', header = true)").fetchone()
+        [(counted,)] = duckdb.sql(f"SELECT count(*) FROM read_csv('{path}', header = true)").fetchall()
         assert counted == rows, f"DuckDB counts {counted} of {rows} rows"
         print(f"{size} bytes, {rows} rows in {path.stat().st_size} bytes of gzip: read whole by gzip, Python and DuckDB")
 

@@ -23,7 +23,7 @@ use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 /// A range of two small members costs about this much.
-const TWO_MEMBERS: u64 = 2 * (400 << 10) + 3_000;
+const TWO_MEMBERS: u64 = 2 * (64 << 10) + 3_000;
 
 const CHECKPOINTS: &str = "jobs/local/1/checkpoints/unpack/0/";
 

@@ -29,11 +29,11 @@ pub(crate) async fn land<'a>(
     range: Range<u64>,
     members: &[&'a Member],
 ) -> Ended<'a> {
-    let (pieces, staged) = mpsc::channel(PIECES_AHEAD);
+    let (pieces, coming) = mpsc::channel(PIECES_AHEAD);
     let (made, decoded) = mpsc::channel(1);
-    let pieces_of = Pieces::new(staged, range.start);
+    let staged = Pieces::new(coming, range.start);
     let decoding = Decoding::of(unpack, members);
-    let working = tokio::task::spawn_blocking(move || decoding.run(pieces_of, &made));
+    let working = tokio::task::spawn_blocking(move || decoding.run(staged, &made));
     let (read, mut ended, worked) =
         tokio::join!(pipe::read(object, range, pieces), put_all(unpack, members, decoded), working);
     // What was not read cannot be decoded: that it could not be read is what is wrong.

@@ -24,8 +24,8 @@ const MOST_MEMBERS: usize = 256;
 const MOST_BYTES: u64 = 8 << 20;
 
 /// A lot counts as two parts against the budget, one that is filled and one on its way, or as what it has where that
-/// is less. Two large members a core are then on their way at once with the budget of a process that nothing limits:
-/// one is decoded while the other waits for the store.
+/// is less. Where nothing limits the process, four large members are on their way at once: while some wait for the
+/// store, others are decoded.
 const MOST_ROOM: u64 = 2 * PART_BYTES as u64;
 
 /// Members that land together: one, or small neighbours in the order of their data.
