@@ -31,7 +31,6 @@ const MOST_ROOM: u64 = 2 * PART_BYTES as u64;
 /// Members that land together: one, or small neighbours in the order of their data.
 pub(crate) struct Lot<'a> {
     members: Vec<&'a Member>,
-    most_bytes: u64,
     is_small: bool,
 }
 
@@ -51,8 +50,8 @@ pub(crate) fn of<'a>(form: JobForm, mut members: Vec<&'a Member>) -> Vec<Lot<'a>
         let most_bytes = form::most_bytes_of_member(form, member);
         let is_small = most_bytes.max(member.compressed_size()) <= SMALL_BYTES;
         match lots.last_mut().filter(|lot| is_small && lot.takes(member)) {
-            Some(lot) => lot.add(member, most_bytes),
-            None => lots.push(Lot { members: vec![member], most_bytes, is_small }),
+            Some(lot) => lot.members.push(member),
+            None => lots.push(Lot { members: vec![member], is_small }),
         }
     }
     lots
@@ -65,11 +64,6 @@ impl<'a> Lot<'a> {
             && self.members.len() < MOST_MEMBERS
             && next.start.checked_sub(range.end).is_some_and(|gap| gap <= GAP_BYTES)
             && next.end.saturating_sub(range.start) <= MOST_BYTES
-    }
-
-    fn add(&mut self, member: &'a Member, most_bytes: u64) {
-        self.members.push(member);
-        self.most_bytes = self.most_bytes.saturating_add(most_bytes);
     }
 
     /// Where in the archive its data is.
@@ -97,7 +91,10 @@ impl<'a> Lot<'a> {
 
     /// Its share of the budget, in KiB. A lot of many members has as many puts on their way as fit into the most.
     fn room(&self, unpack: &Unpack<'_>) -> u32 {
-        let bytes = if self.members.len() > 1 { MOST_ROOM } else { self.most_bytes.min(MOST_ROOM) };
+        let bytes = match self.members.as_slice() {
+            [alone] => form::most_bytes_of_member(unpack.job.form, alone).min(MOST_ROOM),
+            _ => MOST_ROOM,
+        };
         u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, unpack.context.budget().kibibytes())
     }
 }

@@ -14,8 +14,8 @@ const ZIP64_END_BYTES: usize = 56;
 /// The length that such a record says of itself: all but its signature and this field.
 const ZIP64_END_LENGTH: u64 = 44;
 
-/// Bytes from the end of a file in which all end records must be: two of ZIP64, and one with the longest comment.
-pub(super) const TAIL_BYTES: u64 = 56 + 20 + 22 + 65_535;
+/// Bytes from the end of a file in which all end records must be: those of ZIP64, and one with the longest comment.
+pub(super) const TAIL_BYTES: u64 = (ZIP64_END_BYTES + LOCATOR_BYTES + END_BYTES) as u64 + 65_535;
 
 /// Zeros tolerated behind the archive: what a device or a transfer by blocks fills its last block with. More of them
 /// are what a transfer that broke off leaves of a file whose size it knew.

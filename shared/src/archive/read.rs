@@ -92,18 +92,9 @@ pub async fn read_directory<R: ReadAt>(
     archive: &R,
     limits: &Limits,
 ) -> Result<Directory, ReadDirectoryError<R::Error>> {
-    let end = read_end(archive).await?;
-    let mut entries = read_central(archive, &end, limits).await?;
-    let members = || entries.iter().map(|entry| &entry.member);
-    check_distinct(members())?;
-    let total_size = limits.check_total(members())?;
-    let order = layout::order(&entries, end.directory_offset)?;
-    check_local_headers(archive, &mut entries, &order, end.directory_offset).await?;
-    Ok(Directory {
-        members: entries.into_iter().map(|entry| entry.member).collect(),
-        total_size,
-        trailing_bytes: end.trailing_bytes,
-    })
+    let mut central = Central::read(archive, limits).await?;
+    check_local_headers(archive, &mut central).await?;
+    Ok(central.into_directory())
 }
 
 /// Reads the directory of an archive that [`read_directory`] has accepted before, for who lands the members that
@@ -119,19 +110,46 @@ pub async fn reread_directory<R: ReadAt>(
     limits: &Limits,
     is_wanted: impl Fn(&Member) -> bool,
 ) -> Result<Directory, ReadDirectoryError<R::Error>> {
-    let end = read_end(archive).await?;
-    let mut entries = read_central(archive, &end, limits).await?;
-    let members = || entries.iter().map(|entry| &entry.member);
-    check_distinct(members())?;
-    let total_size = limits.check_total(members())?;
-    let mut wanted = layout::order(&entries, end.directory_offset)?;
-    wanted.retain(|&index| at(&entries, index).is_some_and(|entry| is_wanted(&entry.member)));
-    find_data(archive, &mut entries, &wanted, end.directory_offset).await?;
-    Ok(Directory {
-        members: entries.into_iter().map(|entry| entry.member).collect(),
-        total_size,
-        trailing_bytes: end.trailing_bytes,
-    })
+    let mut central = Central::read(archive, limits).await?;
+    let Central { entries, order, .. } = &mut central;
+    order.retain(|&index| at(entries, index).is_some_and(|entry| is_wanted(&entry.member)));
+    find_data(archive, &mut central).await?;
+    Ok(central.into_directory())
+}
+
+/// A central directory of which all has been checked that it tells by itself.
+struct Central {
+    end: End,
+    entries: Vec<Entry>,
+    total_size: u64,
+    /// The places of the entries whose local headers are looked at, in the order of those.
+    order: Vec<u32>,
+}
+
+impl Central {
+    async fn read<R: ReadAt>(archive: &R, limits: &Limits) -> Result<Self, ReadDirectoryError<R::Error>> {
+        let end = read_end(archive).await?;
+        let entries = read_central(archive, &end, limits).await?;
+        let members = || entries.iter().map(|entry| &entry.member);
+        check_distinct(members())?;
+        let total_size = limits.check_total(members())?;
+        let order = layout::order(&entries, end.directory_offset)?;
+        Ok(Self { end, entries, total_size, order })
+    }
+
+    fn into_directory(self) -> Directory {
+        Directory {
+            members: self.entries.into_iter().map(|entry| entry.member).collect(),
+            total_size: self.total_size,
+            trailing_bytes: self.end.trailing_bytes,
+        }
+    }
+
+    /// Where the local headers that are looked at should be.
+    fn planned_headers(&self) -> impl Iterator<Item = (u64, u64)> {
+        let entries = self.order.iter().filter_map(|&index| at(&self.entries, index));
+        entries.map(|entry| planned(entry, self.end.directory_offset))
+    }
 }
 
 fn at(entries: &[Entry], index: u32) -> Option<&Entry> {
@@ -141,19 +159,17 @@ fn at(entries: &[Entry], index: u32) -> Option<&Entry> {
 /// Checks the local headers of these members, which tell where their data is.
 async fn find_data<R: ReadAt>(
     archive: &R,
-    entries: &mut [Entry],
-    order: &[u32],
-    directory_offset: u64,
+    central: &mut Central,
 ) -> Result<(), ReadDirectoryError<R::Error>> {
-    let headers = order.iter().filter_map(|&index| at(entries, index));
-    let headers = headers.map(|entry| planned(entry, directory_offset)).collect::<Vec<_>>();
+    let headers: Vec<_> = central.planned_headers().collect();
     let mut windows = windows(archive, plan_windows(headers.iter().copied()));
+    let Central { end: End { directory_offset, .. }, entries, order, .. } = central;
     let mut window = Window::empty();
-    for (&index, needed) in std::iter::zip(order, headers) {
+    for (&mut index, needed) in std::iter::zip(order, headers) {
         let place = usize::try_from(index).ok();
         let Some(entry) = place.and_then(|place| entries.get_mut(place)) else { continue };
         window = window.moved_to(needed, &mut windows).await?;
-        check_local_header(archive, &window, entry, directory_offset).await?;
+        check_local_header(archive, &window, entry, *directory_offset).await?;
     }
     Ok(())
 }
@@ -209,14 +225,12 @@ async fn read_central<R: ReadAt>(
 
 async fn check_local_headers<R: ReadAt>(
     archive: &R,
-    entries: &mut [Entry],
-    order: &[u32],
-    directory_offset: u64,
+    central: &mut Central,
 ) -> Result<(), ReadDirectoryError<R::Error>> {
-    let headers = order.iter().filter_map(|&index| at(entries, index));
-    let headers = headers.map(|entry| planned(entry, directory_offset));
-    let plan = plan_windows(headers.chain([(directory_offset, directory_offset)]));
+    let directory_offset = central.end.directory_offset;
+    let plan = plan_windows(central.planned_headers().chain([(directory_offset, directory_offset)]));
     let mut windows = windows(archive, plan);
+    let Central { entries, order, .. } = central;
     let mut window = Window::empty();
     let mut walk = Walk::new(directory_offset);
     let mut previous: Option<usize> = None;
