@@ -27,6 +27,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use simulator::{ExpectedFile, Faults, Landing, Scenario, Simulator, credentials};
 use tempfile::TempDir;
+use tokio::runtime;
 use tokio::sync::OnceCell;
 
 use self::clock::OneClock;
@@ -532,4 +533,14 @@ pub async fn fetch(
 pub fn say(text: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Runs a process on a thread of its own, so that several run at once.
+pub async fn on_a_thread<T, F>(process: impl FnOnce() -> F + Send + 'static) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let running = tokio::task::spawn_blocking(move || runtime::Handle::current().block_on(process()));
+    running.await.expect("a process that ends")
 }

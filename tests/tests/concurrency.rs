@@ -12,10 +12,9 @@ use landfall::event::{FileEvent, JobEvent, parse};
 use landfall_tests::clock::FastClock;
 use landfall_tests::matrix::{Theatre, Undisturbed};
 use landfall_tests::systems::FUSION_EXTRACT;
-use landfall_tests::{Setup, World, run_event, submit_event};
+use landfall_tests::{Setup, World, on_a_thread, run_event, submit_event};
 use serde_json::{Value, json};
 use simulator::{Faults, MemberSize, Producer, Scenario};
-use tokio::runtime::Handle;
 
 const AT_ONCE: usize = 16;
 const ROUNDS: usize = 30;
@@ -150,16 +149,6 @@ where
         })
     });
     join_all(both).await
-}
-
-/// Runs a process on a thread of its own, so that several run at once.
-async fn on_a_thread<T, F>(process: impl FnOnce() -> F + Send + 'static) -> T
-where
-    T: Send + 'static,
-    F: Future<Output = T>,
-{
-    let running = tokio::task::spawn_blocking(move || Handle::current().block_on(process()));
-    running.await.expect("a process that ends")
 }
 
 /// Calls a step as a state machine does: once more, after a while, where the error says that this helps.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
+use landfall_tests::on_a_thread;
 use landfall_tests::systems::{self, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, System};
 use landfall_tests::watch::{Landed, landed};
 use serde_json::json;
 use simulator::{MemberSize, Producer, Scenario};
-use tokio::runtime::Handle;
 
 /// Worlds that are on at once.
 const AT_ONCE: usize = 6;
@@ -55,11 +55,9 @@ async fn try_all(undisturbed: Undisturbed, cases: Vec<Case>) -> Tally {
         .map(|case| {
             let undisturbed = Arc::clone(&undisturbed);
             // On a thread of its own, as a trial is too long for one poll of a task to share.
-            let trial = tokio::task::spawn_blocking(move || {
-                let trial = undisturbed.cut_at(case.cuts.clone(), case.start, case.must_come);
-                (Handle::current().block_on(trial), case)
-            });
-            async move { trial.await.expect("a trial that ends") }
+            on_a_thread(move || async move {
+                (undisturbed.cut_at(case.cuts.clone(), case.start, case.must_come).await, case)
+            })
         })
         .buffer_unordered(AT_ONCE);
     while let Some((verdict, case)) = verdicts.next().await {

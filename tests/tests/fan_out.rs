@@ -14,9 +14,8 @@ use landfall::context::Context;
 use landfall::store::Condition;
 use landfall_tests::cut::{At, Cut, Ended, Line, Moment};
 use landfall_tests::staged::{event, stage, unpack};
-use landfall_tests::{Setup, World, say};
+use landfall_tests::{Setup, World, on_a_thread, say};
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use unpack_upload::{MemberRange, UnpackFile, Unpacked};
 use zip::CompressionMethod;
@@ -132,16 +131,6 @@ async fn undivided(archive: &[u8]) -> (Vec<u8>, BTreeMap<String, Vec<u8>>) {
     let outcome = outcome(&world).await;
     end(world).await;
     outcome
-}
-
-/// Runs a process on a thread of its own, so that several run at once.
-async fn on_a_thread<T, F>(process: impl FnOnce() -> F + Send + 'static) -> T
-where
-    T: Send + 'static,
-    F: Future<Output = T>,
-{
-    let running = tokio::task::spawn_blocking(move || Handle::current().block_on(process()));
-    running.await.expect("a process that ends")
 }
 
 /// Promise 4: ranges in any order, all at once and each twice land what one invocation lands: the same receipt, the
