@@ -1,6 +1,7 @@
 //! A world to run in: a simulated pod, an embedded store, a context between them, and a clock that never waits.
 
 pub mod clock;
+pub mod crafted;
 pub mod cut;
 pub mod matrix;
 pub mod staged;
