@@ -116,7 +116,7 @@ pub(crate) struct Sweep {
 /// `landfall unpack`.
 #[derive(Debug, Args)]
 pub(crate) struct Unpack {
-    /// The files: ZIP archives are unpacked, others land as they are
+    /// The files, or folders of them: ZIP archives are unpacked, others land as they are
     #[arg(required = true)]
     pub(crate) archives: Vec<PathBuf>,
     /// Where they land

@@ -178,10 +178,19 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     let outcome = async {
         let machine = Machine::for_files(&arguments.machine, progress).await?;
         on(machine, async |machine| {
-            for path in &arguments.archives {
-                at.replace(about_file(path));
-                let unpacked = unpack_one(machine, path, arguments, &mut report).await;
-                code = worst(code, ended(unpacked, &mut report, || about_file(path)));
+            for named in &arguments.archives {
+                let files = match unpack::files_of(named) {
+                    Ok(files) => files,
+                    Err(error) => {
+                        code = worst(code, ended(Err(error.into()), &mut report, || about_file(named)));
+                        continue;
+                    }
+                };
+                for path in &files {
+                    at.replace(about_file(path));
+                    let unpacked = unpack_one(machine, path, arguments, &mut report).await;
+                    code = worst(code, ended(unpacked, &mut report, || about_file(path)));
+                }
             }
             Ok(())
         })

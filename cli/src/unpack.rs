@@ -68,6 +68,33 @@ impl Archive {
     }
 }
 
+/// The files that a path stands for: itself or, where it is a folder, every file below it, sorted by their paths. What
+/// is only linked to from within a folder is not in it.
+pub(crate) fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let unreadable = |error| unreadable(&folder, error);
+        for entry in folder.read_dir().map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let kind = entry.file_type().map_err(unreadable)?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::invalid_event(format!("{} holds no file", path.display())));
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Lands a file.
 pub(crate) async fn unpack(machine: &Machine, archive: &Archive) -> Result<Published> {
     record(machine, archive).await?;
@@ -250,6 +277,26 @@ mod tests {
         assert_ne!(one.job(), other.job());
         assert_eq!(one.job().job_request_id.as_str(), "6b86b273ff34fce19d6b804eff5a3f57");
         assert_eq!((one.bytes.name.as_str(), one.bytes.size), ("a.zip", 1));
+    }
+
+    /// A folder is the files in it, those of its folders too, in an order that does not change; a link in it leads
+    /// nowhere.
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_the_files_below_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("inner/empty")).unwrap();
+        for name in ["b.zip", "inner/c.zip", "a.zip"] {
+            std::fs::write(at(name), name).unwrap();
+        }
+        std::os::unix::fs::symlink(folder.path(), at("inner/around")).unwrap();
+        std::os::unix::fs::symlink(at("a.zip"), at("z.zip")).unwrap();
+        let found = files_of(folder.path()).unwrap();
+        assert_eq!(found, [at("a.zip"), at("b.zip"), at("inner/c.zip")]);
+        assert_eq!(files_of(&at("z.zip")).unwrap(), [at("z.zip")], "a file that is named is that file");
+        let error = files_of(&at("inner/empty")).unwrap_err();
+        assert!(error.line().contains("holds no file"), "{}", error.line());
     }
 
     /// What is no file to be read is wrong usage, and named.

@@ -1,7 +1,9 @@
 //! A world to run in: a simulated pod, an embedded store, a context between them, and a clock that never waits.
 
 pub mod clock;
+pub mod crafted;
 pub mod cut;
+pub mod echo;
 pub mod matrix;
 pub mod staged;
 pub mod systems;
@@ -201,6 +203,11 @@ impl World {
     /// Where the work bucket's objects are files.
     pub fn work_folder(&self) -> PathBuf {
         self.folder.path().join("work")
+    }
+
+    /// What signs the requests to the store.
+    pub fn store_secret(&self) -> &str {
+        self.settings.secret_access_key.as_ref().expect("a store with a key").expose_secret()
     }
 
     /// How many requests the store has served, by kind.

@@ -22,18 +22,31 @@ fn files(names: &[&str]) -> Vec<OutputFile> {
     names.iter().zip(0..).map(file).collect()
 }
 
+/// The job whose files are staged where nothing is said.
+const USUAL: &str = "1";
+
 /// The event of the job whose files are staged here.
 pub fn event() -> JobEvent {
+    event_of(USUAL)
+}
+
+/// The event of a job by its id.
+pub fn event_of(id: &str) -> JobEvent {
     JobEvent {
         connection: "local".parse().expect("a name"),
-        job_request_id: "1".parse().expect("a name"),
+        job_request_id: id.parse().expect("an id"),
         destination: Some("lake".parse().expect("a name")),
     }
 }
 
 /// Puts files where a job would have fetched them to.
 pub async fn stage(context: &Context, named: &[(&str, &[u8])]) {
-    let (work, event) = (context.work().await.expect("a store that works"), event());
+    stage_for(context, USUAL, named).await;
+}
+
+/// The same for a job by its id. It lands below `forms/<id>/`.
+pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
+    let (work, event) = (context.work().await.expect("a store that works"), event_of(id));
     let destination = event.destination.clone().expect("a destination");
     let settings = context.landing(&destination).await.expect("a store that works").destination;
     let since = "2026-11-21T06:00:00Z".parse().expect("a moment");
@@ -41,7 +54,7 @@ pub async fn stage(context: &Context, named: &[(&str, &[u8])]) {
     let record = JobRecord {
         connection: event.connection.clone(),
         job_request_id: event.job_request_id.clone(),
-        landing_prefix: "forms/1/".to_owned(),
+        landing_prefix: format!("forms/{id}/"),
         form: settings.job_form(),
         export,
         destination,
@@ -80,7 +93,21 @@ pub async fn stage(context: &Context, named: &[(&str, &[u8])]) {
 
 /// Unpacks one of them.
 pub async fn unpack(context: &Context, ordinal: u32) -> landfall::Result<unpack_upload::Unpacked> {
-    let JobEvent { connection, job_request_id, destination } = event();
+    unpack_for(context, USUAL, ordinal).await
+}
+
+/// Unpacks one of the files of a job by its id.
+pub async fn unpack_for(
+    context: &Context,
+    id: &str,
+    ordinal: u32,
+) -> landfall::Result<unpack_upload::Unpacked> {
+    let JobEvent { connection, job_request_id, destination } = event_of(id);
     let event = FileEvent { connection, job_request_id, destination, ordinal };
     Box::pin(unpack_upload::unpack_file(context, event, &Deadline::none(Arc::clone(context.clock())))).await
+}
+
+/// Publishes a job by its id.
+pub async fn publish_for(context: &Context, id: &str) -> landfall::Result<publish::Published> {
+    publish::publish(context, event_of(id), &Deadline::none(Arc::clone(context.clock()))).await
 }

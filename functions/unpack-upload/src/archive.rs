@@ -226,7 +226,7 @@ fn made_progress(
 fn keys_fit(unpack: &Unpack<'_>, directory: &Directory) -> Result<()> {
     match directory.files().find(|member| member::key(unpack, member).len() > LONGEST_KEY) {
         None => Ok(()),
-        Some(member) => Err(Error::unsafe_archive(format!(
+        Some(member) => Err(Error::limit_exceeded(format!(
             "the key of member {:?} would be longer than {LONGEST_KEY} bytes",
             member.name()
         ))),

@@ -166,7 +166,8 @@ fn spellings(secret: &str) -> Vec<SecretString> {
     let json = serde_json::Value::from(secret).to_string();
     let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
     let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    let escaped = [UNRESERVED, COMPONENT, QUERY].map(|set| utf8_percent_encode(secret, set).to_string());
+    let escaped = [NON_ALPHANUMERIC, UNRESERVED, COMPONENT, QUERY]
+        .map(|set| utf8_percent_encode(secret, set).to_string());
     let escaped = escaped.into_iter().chain([form]).flat_map(|text| [lower_escapes(&text), text]);
     let base64 = [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|base64| base64.encode(secret));
     let mut all: Vec<String> = [secret.to_owned(), json.to_owned(), json.replace('/', "\\/")].into();
@@ -470,6 +471,9 @@ mod tests {
             let shown = redactor.text(&format!("before {spelled} after"));
             assert_eq!(shown, "before [redacted] after", "{spelled}");
         }
+        // Some escape what nobody has to.
+        redactor.remember(&"horse-battery_staple.1".into());
+        assert_eq!(redactor.text("horse%2Dbattery%5Fstaple%2E1"), "[redacted]");
     }
 
     /// Of two secrets, one of which begins as the other is, nothing stays.

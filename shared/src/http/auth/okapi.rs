@@ -148,6 +148,7 @@ impl OkapiTokens {
             return Ok(credential);
         }
         let answer = self.log_in(login).await.map_err(|error| self.note_refusal(login, error))?;
+        self.remember_cookies(&answer);
         let issued = self.issued(&answer)?;
         self.client.redactor().remember_issued(&issued.token);
         let token = HeaderValue::from_str(issued.token.expose_secret())
@@ -185,6 +186,13 @@ impl OkapiTokens {
             path.pop_if_empty().extend(["authn", form.endpoint()]);
         }
         url
+    }
+
+    /// Not only the token is a secret: a cookie that is of no use here, as the refresh token's, is one to others.
+    fn remember_cookies(&self, answer: &Answer) {
+        for (_, value, _) in cookies(&answer.headers) {
+            self.client.redactor().remember_issued(&SecretString::from(value.to_owned()));
+        }
     }
 
     /// The token, from wherever the answer has it.
@@ -288,27 +296,27 @@ impl Authorizer for OkapiTokens {
 /// The access token among the cookies that an answer sets. A cookie store would not do: the cookie is `Secure`, and
 /// what is sent is a header of another name.
 fn access_cookie(headers: &HeaderMap, now: Timestamp) -> Option<Issued> {
+    let (_, token, attributes) = cookies(headers).find(|(name, ..)| *name == ACCESS_COOKIE)?;
+    let attribute = |wanted: &str| {
+        let mut attributes = attributes.split(';').filter_map(|part| part.split_once('='));
+        let (_, value) = attributes.find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted))?;
+        Some(value.trim())
+    };
+    let age = attribute("max-age").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+    let end = || attribute("expires").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+    let lifetime =
+        age.or_else(|| end().and_then(|end| Duration::try_from(end.timestamp().duration_since(now)).ok()));
+    Some(Issued { token: SecretString::from(token.to_owned()), lifetime })
+}
+
+/// The cookies that an answer sets: name, value, and the attributes as they stand.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str, &str)> {
     let cookies = headers.get_all(header::SET_COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut found = cookies.filter_map(|cookie| {
-        let mut parts = cookie.split(';').map(str::trim);
-        let (name, token) = parts.next()?.split_once('=')?;
-        if name.trim() != ACCESS_COOKIE {
-            return None;
-        }
-        let attributes: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
-        let attribute = |wanted: &str| {
-            attributes
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-                .map(|(_, value)| value.trim())
-        };
-        let age = attribute("max-age").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        let end = || attribute("expires").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-        let lifetime = age
-            .or_else(|| end().and_then(|end| Duration::try_from(end.timestamp().duration_since(now)).ok()));
-        Some(Issued { token: SecretString::from(token.trim().trim_matches('"').to_owned()), lifetime })
-    });
-    found.next()
+    cookies.filter_map(|cookie| {
+        let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim(), value.trim().trim_matches('"'), attributes))
+    })
 }
 
 #[cfg(test)]
@@ -322,7 +330,7 @@ mod tests {
         "folioAccessToken=\"access-token\"; Max-Age=600; Path=/; Secure; HTTPOnly; SameSite=None",
     ];
 
-    fn cookies() -> Reply {
+    fn login_answer() -> Reply {
         let body = r#"{"accessTokenExpiration":"1970-01-01T00:10:00Z"}"#;
         let reply = Reply::status(201).header("Content-Type", "application/json").body(body);
         COOKIES.iter().fold(reply, |reply, cookie| reply.header("Set-Cookie", cookie))
@@ -355,7 +363,7 @@ mod tests {
     /// The token is in a cookie and nowhere else; it is sent beside the tenant, and for half of its life.
     #[tokio::test]
     async fn a_token_is_taken_from_its_cookie_and_kept_for_half_of_its_life() {
-        let (tokens, server, clock) = tokens(login(), |_, _| cookies()).await;
+        let (tokens, server, clock) = tokens(login(), |_, _| login_answer()).await;
         let credential = tokens.credential().await.unwrap();
         let wanted = [("x-okapi-tenant", "diku"), ("x-okapi-token", "access-token")];
         assert_eq!(sent(&credential), wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -371,6 +379,15 @@ mod tests {
         assert_eq!(server.count(), 2);
         assert!(tokens.covers(&server.url("/data-export/logs")));
         assert!(!tokens.covers(&"https://storage.example/x".parse().unwrap()));
+    }
+
+    /// Promise 7: what a server issues is not repeated after it, be it of use here or not.
+    #[tokio::test]
+    async fn every_cookie_of_a_login_is_masked() {
+        let (tokens, ..) = tokens(login(), |_, _| login_answer()).await;
+        tokens.current().await.unwrap();
+        let shown = tokens.client.redactor().text("got access-token and refresh-token");
+        assert_eq!(shown, "got [redacted] and [redacted]");
     }
 
     /// Where a cookie does not say how long it lives, its date or the body does.
@@ -455,7 +472,7 @@ mod tests {
     /// Callers who need a token at once share one login; one that a server has refused is replaced once.
     #[tokio::test]
     async fn callers_share_a_login() {
-        let (tokens, server, _) = tokens(login(), |_, _| cookies()).await;
+        let (tokens, server, _) = tokens(login(), |_, _| login_answer()).await;
         let (one, other) = tokio::join!(tokens.credential(), tokens.credential());
         let (one, other) = (one.unwrap(), other.unwrap());
         assert_eq!((one.serial(), server.count()), (other.serial(), 1));

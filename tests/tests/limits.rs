@@ -1,0 +1,94 @@
+//! The limits of a destination: they are those of its configuration, at the time when something lands.
+
+use landfall_tests::crafted::{Crafted, DEFLATED, Saying, deflated_zeros};
+use landfall_tests::staged::{publish_for, stage, unpack};
+use landfall_tests::{Setup, World, assert_landed, land, resume, run_event};
+use serde_json::json;
+
+const MIB: usize = 1 << 20;
+
+/// So many mebibytes of zeros in one member.
+fn sparse(mebibytes: usize) -> Vec<u8> {
+    let data = deflated_zeros(mebibytes);
+    let mut archive = Crafted::default();
+    archive.add(&Saying::the_truth("sparse.csv", DEFLATED, &data, &vec![0; mebibytes * MIB]), &data);
+    archive.finish()
+}
+
+async fn assert_is_refused(world: &World, context: &landfall::context::Context, text: &str) {
+    let error = unpack(context, 0).await.unwrap_err();
+    let line = error.line();
+    assert_eq!(error.error_type().name(), "LimitExceeded", "{line}");
+    assert!(line.contains(text), "{line:?} does not hold {text:?}");
+    assert!(world.landed().await.is_empty(), "{line}: landed nonetheless");
+    assert_eq!(world.unfinished_uploads().await, 0, "{line}");
+}
+
+/// What the usual limits refuse lands at a destination that allows it, without being fetched again; and what they allow
+/// does not land at one that forbids it.
+#[tokio::test]
+async fn a_destinations_limits_are_those_of_its_configuration() {
+    let world = World::new(Setup::default()).await;
+    stage(&world.context, &[("sparse.zip", &sparse(129))]).await;
+    assert_is_refused(&world, &world.context, "limit is 250").await;
+
+    for (limits, text) in [
+        ("limits = { ratio = 2000, member_bytes = 135266303 }", "135266303"),
+        ("limits = { ratio = 2000, total_bytes = 135266303 }", "135266303"),
+        ("limits = { ratio = 2000, name_bytes = 9 }", "9"),
+        ("limits = { ratio = 2000, entries = 0 }", "0"),
+        ("limits = { ratio = 2000, directory_bytes = 40 }", "40"),
+        ("limits = { ratio_floor_bytes = 135266303 }", "250"),
+    ] {
+        assert_is_refused(&world, &world.configured_otherwise(limits), text).await;
+    }
+
+    let raised = world.configured_otherwise(
+        "limits = { ratio = 2000, member_bytes = 135266304, total_bytes = 135266304, name_bytes = 10, entries = 1 }",
+    );
+    assert!(unpack(&raised, 0).await.unwrap().complete);
+    publish_for(&raised, "1").await.unwrap();
+    let (_, manifest) = world.manifests().await.pop_first().unwrap();
+    assert_eq!(manifest.totals.bytes, 135_266_304);
+    world.end().await;
+}
+
+/// Promise 2: a run that was refused for a limit goes on by its id once the limit is raised.
+#[tokio::test]
+async fn a_run_lands_once_its_destinations_limit_is_raised() {
+    let setup = Setup { destination: "limits = { total_bytes = 100 }".to_owned(), ..Setup::default() };
+    let world = World::new(setup).await;
+    let error = Box::pin(land(&world.context, run_event())).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "LimitExceeded", "{}", error.line());
+    assert!(error.line().contains("100"), "{}", error.line());
+    assert!(world.landed().await.is_empty());
+    assert_eq!(world.unfinished_uploads().await, 0);
+
+    let job = world.simulator.jobs()[0].id;
+    let event = json!({ "connection": "fusion-demo", "job_request_id": job.to_string() });
+    let raised =
+        world.configured_anew(|config| config.replace("total_bytes = 100", "total_bytes = 100000000"));
+    Box::pin(resume(&raised, event)).await.unwrap_or_else(|error| panic!("{}", error.line()));
+    assert_landed(&world, job, "raised").await;
+    assert_eq!(world.simulator.jobs().len(), 1, "no second job");
+    world.end().await;
+}
+
+/// A name that is short enough by itself may be too long for a key below the job's prefix: that is a limit of the
+/// store, and no trick of the archive's.
+#[tokio::test]
+async fn a_key_that_would_be_too_long_exceeds_a_limit() {
+    let folder = "forms/1/long/";
+    for length in [1024 - folder.len(), 1025 - folder.len()] {
+        let mut archive = Crafted::default();
+        archive.add_stored(&format!("{}/{}", "a".repeat(200), "b".repeat(length - 201)), b"H\n1\n");
+        let world = World::new(Setup::default()).await;
+        stage(&world.context, &[("long.zip", &archive.finish())]).await;
+        if folder.len() + length == 1024 {
+            assert!(unpack(&world.context, 0).await.unwrap().complete);
+        } else {
+            assert_is_refused(&world, &world.context, "longer than 1024 bytes").await;
+        }
+        world.end().await;
+    }
+}
