@@ -11,6 +11,8 @@ use lambda_runtime::Diagnostic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::characters::is_bidirectional;
+
 /// The result of everything that a function calls.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -189,8 +191,10 @@ pub fn chain(error: &(dyn StdError + 'static)) -> String {
     line
 }
 
+/// A cause may repeat what a stranger wrote: nothing in it moves a terminal's cursor or turns the direction of a line.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let is_between = |c: char| c.is_whitespace() || c.is_control() || is_bidirectional(c);
+    text.split(is_between).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 impl From<Error> for Diagnostic {
@@ -220,6 +224,13 @@ mod tests {
         assert_eq!(error.wait_seconds(), Some(60));
         assert_eq!(error.line(), "fetching part-00001.ndjson: spent: call again in 60 s");
         assert_eq!(Error::throttled("429").wait_seconds(), None);
+    }
+
+    /// Promise 7: what an error repeats is read by a person at a terminal.
+    #[test]
+    fn a_line_holds_nothing_that_a_terminal_obeys() {
+        let error = Error::invalid_event("unknown field `\u{1b}[2Jx\u{7f}y\u{202e}z`\r\n");
+        assert_eq!(error.line(), "unknown field ` [2Jx y z`");
     }
 
     /// What Lambda reports is the name and the whole chain, in one line.

@@ -69,16 +69,26 @@ impl FileEvent {
     }
 }
 
+/// Characters of an event that an error repeats: enough to find what does not fit.
+const MOST_REPEATED: usize = 500;
+
 /// Reads an event; what does not fit is an `InvalidEvent` that names the field.
 pub fn parse<E: DeserializeOwned>(event: Value) -> Result<E> {
     serde_path_to_error::deserialize(event).map_err(|error| {
-        let path = error.path().to_string();
-        let reason = error.into_inner();
+        let path = beginning(&error.path().to_string());
+        let reason = beginning(&error.into_inner().to_string());
         match path.as_str() {
             "." => Error::invalid_event(format!("the event does not fit: {reason}")),
             path => Error::invalid_event(format!("the event does not fit at {path}: {reason}")),
         }
     })
+}
+
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(MOST_REPEATED) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -132,5 +142,13 @@ mod tests {
         let mut kind = event();
         kind["export"]["kind"] = json!("sap");
         assert!(refusal(kind).contains("`sap`"));
+    }
+    /// An event of any size is refused in a line that a log takes.
+    #[test]
+    fn a_refusal_repeats_no_more_than_the_beginning() {
+        let mut large = event();
+        large["é".repeat(100_000).as_str()] = json!(1);
+        let line = refusal(large);
+        assert!(line.chars().count() < 1200 && line.contains("unknown field `éé"), "{line}");
     }
 }

@@ -264,6 +264,11 @@ fn zip64_fields_that_say_more_than_their_header_are_refused() {
     for length in [24, 28] {
         refused!(local(&with_disk(0)[..length]), ArchiveError::Zip64Extra { header: Header::Local, .. });
     }
+    // Who takes the sentinel's value alone takes the first one, which is another's.
+    let mut one = file();
+    one.central.compressed_size = u32::MAX;
+    one.central.extra = zip64_block(&[size, compressed]);
+    refused!(Archive::of([one]), ArchiveError::Zip64ExtraDisagrees { header: Header::Central, .. });
 }
 
 /// Each value may be the only one that ZIP64 holds.

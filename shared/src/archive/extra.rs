@@ -67,8 +67,9 @@ impl<'a> Extra<'a> {
     /// Puts the ZIP64 values in the place of sentinels.
     ///
     /// The field holds either exactly the values that are sentinels (APPNOTE 4.5.3), or, as several writers do,
-    /// all values in order, sentinel or not; then a value that is there twice must be the same. A local header has no
-    /// offset and no disk, so its field has none either: nothing could be held against them.
+    /// all values in order, sentinel or not; then a value that is there twice must be the same, and who takes only the
+    /// sentinels' values, from the field's beginning, must take the same. A local header has no offset and no disk, so
+    /// its field has none either: nothing could be held against them.
     pub(super) fn widen(&self, narrow: &Narrow, member: &str) -> Result<Wide, ArchiveError> {
         let mut slots = [Some(narrow.size), Some(narrow.compressed_size), narrow.offset].map(Slot::of);
         let disk_is_sentinel = narrow.disk == Some(SENTINEL_16);
@@ -103,6 +104,16 @@ impl<'a> Extra<'a> {
             None => 0,
         };
         if !fields.rest().is_empty() {
+            return Err(wrong_length());
+        }
+        let mut alone = Fields::new(found);
+        for slot in slots.iter().filter(|slot| slot.is_sentinel) {
+            let taken = alone.u64().ok_or_else(wrong_length)?;
+            if taken != slot.value {
+                return Err(self.disagrees(taken, slot.value, member));
+            }
+        }
+        if disk_is_sentinel && alone.u32() != Some(disk) {
             return Err(wrong_length());
         }
         let [size, compressed_size, offset] = slots.map(|slot| slot.value);

@@ -91,12 +91,14 @@ impl MarcRecords {
         let (part, rest) = bytes.split_at(missing.min(bytes.len()));
         let from = self.seen;
         self.seen = self.seen.saturating_add(length(part));
-        self.check_directory_end(part, from, leader)?;
         let before_last = part.len().checked_sub(2).and_then(|at| part.get(at)).copied().unwrap_or(self.last);
         self.last = part.last().copied().unwrap_or(self.last);
         let is_whole = self.seen == leader.length;
         let inner = part.get(..part.len().saturating_sub(usize::from(is_whole))).unwrap_or_default();
-        if let Some(at) = memchr(RECORD_TERMINATOR, inner) {
+        let end = memchr(RECORD_TERMINATOR, inner);
+        // Of two faults the first one is told, however the bytes come.
+        self.check_directory_end(end.and_then(|at| part.get(..=at)).unwrap_or(part), from, leader)?;
+        if let Some(at) = end {
             return Err(self.broken(format!(
                 "it ends after {} bytes, and its leader says {}",
                 from.saturating_add(length(inner.get(..=at).unwrap_or_default())),
@@ -196,6 +198,7 @@ mod tests {
             (damaged(|bad| bad[..5].copy_from_slice(b"00012")), "cannot be"),
             (damaged(|bad| bad[12..17].copy_from_slice(b"00038")), "cannot be"),
             (damaged(|bad| bad[36] = b'x'), "directory"),
+            (damaged(|bad| bad[30..37].copy_from_slice(b"\x1dxxxxxx")), "it ends after 31 bytes"),
             (damaged(|bad| *bad.last_mut().unwrap() = b'\n'), "do not end"),
             (damaged(|bad| bad[45] = RECORD_TERMINATOR), "it ends after"),
             (damaged(|bad| bad.push(b'\n')), "no length in digits"),

@@ -1,0 +1,53 @@
+"""Holds what landfall accepts of archives against Python's zipfile: members, sizes, checksums, bytes.
+
+Takes a folder of NAME.zip and NAME.json, the list of what landed. Prints each difference, and how many archives agree.
+"""
+
+import hashlib
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+
+def difference(archive: Path, landed: list) -> str | None:
+    """What zipfile reads otherwise, if anything."""
+    try:
+        with zipfile.ZipFile(archive) as other:
+            infos = other.infolist()
+            if len(infos) != len(landed):
+                return f"{len(infos)} members, not {len(landed)}"
+            for info, ours in zip(infos, landed):
+                data = other.read(info)
+                found = (len(data), info.CRC, hashlib.sha256(data).hexdigest())
+                if found != (ours["size"], ours["crc32"], ours["sha256"]):
+                    return f"{ours['name']!r}: {found}, not {ours}"
+                if info.filename != ours["name"] and not is_explained(info, ours["name"]):
+                    return f"the name is {info.filename!r}, not {ours['name']!r}"
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, EOFError) as refusal:
+        return f"is refused: {refusal!r}"
+    return None
+
+
+def is_explained(info: zipfile.ZipInfo, name: str) -> bool:
+    """Whether two names differ only in how one raw name is decoded."""
+    # Before 3.11 zipfile ignores the Unicode path (APPNOTE 4.6.9), which landfall follows.
+    return b"up" in info.extra
+
+
+def main(folder: Path) -> int:
+    agreed, differing = 0, 0
+    for listed in sorted(folder.glob("*.json")):
+        archive = listed.with_suffix(".zip")
+        found = difference(archive, json.loads(listed.read_text()))
+        if found is None:
+            agreed += 1
+        else:
+            differing += 1
+            print(f"{archive}: Python's zipfile differs: {found}")
+    print(f"{agreed} accepted archives are read alike by Python's zipfile, {differing} are not")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

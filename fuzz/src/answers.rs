@@ -1,0 +1,263 @@
+//! Sources: whatever their servers answer, a step ends soon, says what is wrong in one line, repeats no secret and calls
+//! no other host.
+
+use std::sync::{Arc, LazyLock};
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use http::HeaderValue;
+use http::header::SET_COOKIE;
+use jiff::Timestamp;
+use landfall::Error;
+use landfall::clock::ManualClock;
+use landfall::config::Connection;
+use landfall::event::RunEvent;
+use landfall::http::Transport;
+use landfall::job::{JobRecord, Window};
+use landfall::source::{self, Means, Order, Source};
+use landfall::store::WorkState;
+use reqwest::{Request, Response};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::events::places_are_apart;
+use crate::memory::{self, MIB};
+use crate::script::{self, Script};
+use crate::text::{is_one_line, is_told};
+
+const BASE: &str = "https://pod.example.com/";
+const IDENTITY: &str = "https://identity.example.com/";
+const STORAGE: &str = "https://storage.example.com/";
+const USER: &str = "user";
+const CLIENT: &str = "client";
+/// Every connection's secret, so that each must keep it to itself even where the fuzzer has found it.
+const SECRET: &str = "MARKED-s3cret";
+/// Bytes of a download that are looked at.
+const ENOUGH: usize = 1 << 20;
+
+/// Makes one call of one source on a server that answers as the bytes say: the source, the call, the answers.
+pub fn answers(bytes: &[u8]) {
+    let [kind, call, answers @ ..] = bytes else { return };
+    let case = &CASES[usize::from(*kind) % CASES.len()];
+    let script = Script::parse(answers, may_be_called, may_have_secrets);
+    let server: Arc<dyn Transport> = Arc::new(Server { script, has_login: call & 0x80 == 0 });
+    let wrap = move |_: Arc<dyn Transport>| Arc::clone(&server);
+    let work = WORK.clone();
+    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+    let connection = &case.run.connection;
+    let source = source::open(connection, &case.connection, Means { clock, work, wrap: Some(&wrap) });
+    let source = source.expect("the connection holds");
+    memory::within(16 * MIB + 256 * bytes.len(), || script::block_on(run(call & 0x7f, case, &*source)));
+}
+
+static WORK: LazyLock<WorkState> = LazyLock::new(|| script::block_on(crate::store::work()));
+
+/// A connection, and what is run on it.
+struct Case {
+    connection: Connection,
+    run: RunEvent,
+    job: JobRecord,
+    window: Option<Window>,
+}
+
+static CASES: LazyLock<[Case; 5]> = LazyLock::new(|| {
+    let oauth = json!({
+        "grant": "password", "token_url": format!("{IDENTITY}token"), "client_id": CLIENT,
+        "client_secret": SECRET, "username": USER, "password": SECRET,
+    });
+    let http = json!({ "attempts": 2, "retry_seconds": 10 });
+    let fusion = |more: Value| {
+        let mut settings = json!({
+            "base_url": BASE, "http": http, "scopes": { "batch": "b", "boss": "o", "rest": "r" },
+            "rest": { "requests_per_hour": 0, "parallel_pages": 1 },
+        });
+        merge(&mut settings, more);
+        Connection::Fusion(read(settings))
+    };
+    let basic = json!({ "username": USER, "password": SECRET });
+    let epm = json!({ "base_url": BASE, "http": http, "basic": basic });
+    let folio = json!({
+        "base_url": BASE, "http": http, "tenant": "diku", "storage_hosts": ["storage.example.com"], "login": basic,
+    });
+    let (extract, rest) = (
+        include_bytes!("../../events/run-fusion-extract.json").as_slice(),
+        include_bytes!("../../events/run-fusion-rest.json").as_slice(),
+    );
+    [
+        Case::new(fusion(json!({ "auth": oauth })), extract, "44046"),
+        Case::new(fusion(json!({ "basic": basic })), rest, "d0d6b4dc-2207-42ec-ac6b-3c30300e4307"),
+        Case::new(Connection::Epm(read(epm)), include_bytes!("../../events/run-epm-job.json"), "1881"),
+        Case::new(
+            Connection::Folio(read(folio)),
+            include_bytes!("../../events/run-folio-export.json"),
+            "b5905577-faa2-4239-a0a8-e5aceb46a650",
+        ),
+        Case::new(fusion(json!({ "auth": oauth })), rest, "d0d6b4dc-2207-42ec-ac6b-3c30300e4307"),
+    ]
+});
+
+impl Case {
+    fn new(connection: Connection, event: &[u8], job_request_id: &str) -> Self {
+        let run: RunEvent = serde_json::from_slice(event).expect("the event holds");
+        let window = run.export.kind().eq("fusion_rest").then(|| {
+            read(json!({ "field": "LastUpdateDate", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z" }))
+        });
+        let job = read(json!({
+            "connection": run.connection, "job_request_id": job_request_id, "export": run.export,
+            "destination": run.destination, "landing_prefix": "a/b/", "run_key": run.run_key, "window": window,
+            "since": "2026-01-01T00:00:00Z",
+        }));
+        Self { connection, run, job, window }
+    }
+}
+
+fn merge(settings: &mut Value, more: Value) {
+    if let (Value::Object(settings), Value::Object(more)) = (settings, more) {
+        settings.extend(more);
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("the value holds")
+}
+
+fn may_be_called(url: &Url) -> bool {
+    [BASE, IDENTITY, STORAGE].iter().any(|base| url.as_str().starts_with(base))
+}
+
+fn may_have_secrets(url: &Url) -> bool {
+    [BASE, IDENTITY].iter().any(|base| url.as_str().starts_with(base))
+}
+
+/// The server: logins may go as they should, so that what comes after them is reached.
+#[derive(Debug)]
+struct Server {
+    script: Script,
+    has_login: bool,
+}
+
+#[async_trait]
+impl Transport for Server {
+    async fn execute(&self, request: Request) -> Result<Response, reqwest::Error> {
+        let url = request.url();
+        let is_login = url.as_str().starts_with(IDENTITY) || url.path().starts_with("/authn/login");
+        if !(self.has_login && is_login) {
+            return self.script.execute(request).await;
+        }
+        let token = r#"{ "access_token": "issued-token", "token_type": "Bearer", "expires_in": 3600 }"#;
+        let mut answer = http::Response::new(token.as_bytes().to_vec());
+        let cookie = HeaderValue::from_static("folioAccessToken=issued-token; Max-Age=600; Secure; HttpOnly");
+        answer.headers_mut().insert(SET_COOKIE, cookie);
+        Ok(answer.into())
+    }
+}
+
+async fn run(call: u8, case: &Case, source: &dyn Source) {
+    let Case { run, job, window, .. } = case;
+    let order = Order { export: &run.export, run_key: &run.run_key, window: window.as_ref() };
+    match call % 12 {
+        0 => said(source.submit(&order).await),
+        1 => said(source.find(&order).await),
+        2 => status(source, job).await,
+        3 => said(source.explain(job).await),
+        4 => files(source, job).await,
+        5 => said(
+            source.check().await.into_iter().map(|finding| (finding.what, finding.found)).collect::<Vec<_>>(),
+        ),
+        6 => said(source.prepare(&order).await),
+        7 => ended(source).await,
+        8 => said(source.ended_at(&job.job_request_id).await),
+        9 => said(source.describe(&job.job_request_id).await),
+        10 => said(source.time().await),
+        _ => download(source, job).await,
+    }
+}
+
+/// Nothing that a person may read holds a secret, and an error is one line.
+trait Said {
+    fn held(&self);
+}
+
+impl<T: std::fmt::Debug> Said for Result<T, Error> {
+    fn held(&self) {
+        match self {
+            Ok(value) => has_no_secret(&format!("{value:?}")),
+            Err(error) => failed(error),
+        }
+    }
+}
+
+impl<T: std::fmt::Debug> Said for Vec<T> {
+    fn held(&self) {
+        has_no_secret(&format!("{self:?}"));
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is looked at, and gone")]
+fn said(what: impl Said) {
+    what.held();
+}
+
+fn failed(error: &Error) {
+    is_told(error);
+    has_no_secret(&error.line());
+    has_no_secret(&format!("{error:?}"));
+}
+
+fn has_no_secret(text: &str) {
+    assert!(!text.contains(SECRET), "the secret shows in {text:?}");
+}
+
+async fn status(source: &dyn Source, job: &JobRecord) {
+    let status = source.status(job).await;
+    if let Ok(status) = &status {
+        assert!(!status.native_status.contains(char::is_control), "{:?}", status.native_status);
+        assert!(status.progress_percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)), "{status:?}");
+        if let Some(message) = &status.message {
+            is_one_line(message);
+        }
+    }
+    said(status);
+}
+
+async fn ended(source: &dyn Source) {
+    match source.ended().await {
+        Ok(jobs) => said(jobs.into_iter().map(|job| job.status).collect::<Vec<_>>()),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn files(source: &dyn Source, job: &JobRecord) {
+    match source.output_files(job).await {
+        Ok(files) => {
+            assert!(files.iter().zip(0..).all(|(file, ordinal)| file.ordinal == ordinal), "{files:?}");
+            places_are_apart(files);
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+async fn download(source: &dyn Source, job: &JobRecord) {
+    let files = match source.output_files(job).await {
+        Ok(files) => files,
+        Err(error) => return failed(&error),
+    };
+    for file in files.iter().take(2) {
+        match source.open(job, file, None).await {
+            Ok(mut download) => {
+                let mut length = 0;
+                while let Some(piece) = download.body.next().await {
+                    match piece {
+                        Ok(piece) => length += piece.len(),
+                        Err(error) => return failed(&error),
+                    }
+                    if length > ENOUGH {
+                        return;
+                    }
+                }
+            }
+            Err(error) => failed(&error),
+        }
+    }
+}

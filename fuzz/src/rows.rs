@@ -1,0 +1,44 @@
+//! Rows: their count is that of the text, not of how it came.
+
+use landfall::rows::{RowCounter, RowError, RowFormat};
+
+use crate::memory::{self, MIB};
+use crate::text::chain_is_told;
+
+/// Counts the rows of a text in several cuts. The first byte is the format, the second one where it is cut.
+pub fn rows(bytes: &[u8]) {
+    let [format, cut, text @ ..] = bytes else { return };
+    let format = match format % 6 {
+        0 => RowFormat::Csv { delimiter: b',', has_header: true },
+        1 => RowFormat::Csv { delimiter: b',', has_header: false },
+        2 => RowFormat::Csv { delimiter: b'\t', has_header: true },
+        3 => RowFormat::Csv { delimiter: b'"', has_header: false },
+        4 => RowFormat::Ndjson,
+        _ => RowFormat::Marc,
+    };
+    let whole = memory::within(MIB, || counted(format, [text]));
+    if let Err(broken) = &whole {
+        chain_is_told(broken);
+    }
+    let (head, tail) = text.split_at(usize::from(*cut).min(text.len()));
+    assert_eq!(whole, counted(format, [head, tail]), "cut at {cut}");
+    assert_eq!(whole, counted(format, text.chunks(1)), "byte by byte");
+    assert_eq!(
+        whole,
+        counted(format, text.chunks(1 + usize::from(*cut))),
+        "by {} bytes",
+        1 + usize::from(*cut)
+    );
+    if let (Ok(rows), RowFormat::Ndjson) = (&whole, format) {
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count();
+        assert_eq!(*rows, lines as u64);
+    }
+}
+
+fn counted<'a>(format: RowFormat, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<u64, RowError> {
+    let mut counter = RowCounter::new(format);
+    for piece in pieces {
+        counter.push(piece)?;
+    }
+    counter.finish()
+}
