@@ -192,7 +192,7 @@ fn manners_at(call: usize) -> impl Iterator<Item = Manner> {
     Manner::ALL
         .into_iter()
         .enumerate()
-        .filter(move |(manner, _)| (manner + call) % ONE_IN == 0)
+        .filter(move |(manner, _)| (manner + call).is_multiple_of(ONE_IN))
         .map(|at| at.1)
 }
 

@@ -384,7 +384,7 @@ mod tests {
     /// Promise 7: what a server issues is not repeated after it, be it of use here or not.
     #[tokio::test]
     async fn every_cookie_of_a_login_is_masked() {
-        let (tokens, ..) = tokens(login(), |_, _| login_answer()).await;
+        let (tokens, _server, _) = tokens(login(), |_, _| login_answer()).await;
         tokens.current().await.unwrap();
         let shown = tokens.client.redactor().text("got access-token and refresh-token");
         assert_eq!(shown, "got [redacted] and [redacted]");
