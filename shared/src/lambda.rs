@@ -11,9 +11,10 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
-use crate::clock::{Clock as _, Deadline, SystemClock};
+use crate::clock::{Clock, Deadline, SystemClock};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::metrics::{Measured, Metrics};
 use crate::{event, telemetry};
 
 /// The longest that Lambda lets an invocation last.
@@ -26,19 +27,29 @@ pub async fn serve<Event, Output>(
 ) -> std::result::Result<(), lambda_runtime::Error>
 where
     Event: DeserializeOwned,
-    Output: Serialize,
+    Output: Serialize + Measured,
 {
     telemetry::log_json();
+    let metrics = Metrics::from_environment(step);
     let context = OnceCell::new();
     let handler = async |invocation: LambdaEvent<Value>| {
         let clock = Arc::new(SystemClock);
-        let deadline = Deadline::at(ends_at(invocation.context.deadline, clock.now()), clock);
+        let ends_at = ends_at(invocation.context.deadline, clock.now());
+        let deadline = Deadline::at(ends_at, Arc::clone(&clock) as Arc<dyn Clock>);
         let outcome = async {
             let context = context.get_or_try_init(Context::from_environment).await?;
             // On the heap: a step's future is large, and the runtime's layers would each hold it by value.
             Box::pin(run(context, event::parse(invocation.payload)?, &deadline)).await
         };
-        outcome.await.inspect_err(log_failure).map_err(Diagnostic::from)
+        let outcome = outcome.await;
+        match &outcome {
+            Ok(answer) => metrics.tell_answer(answer, clock.now()),
+            Err(error) => {
+                log_failure(error);
+                metrics.tell_failure(error, clock.now());
+            }
+        }
+        outcome.map_err(Diagnostic::from)
     };
     lambda_runtime::run(service_fn(|invocation: LambdaEvent<Value>| {
         let span = span(step, &invocation.payload);

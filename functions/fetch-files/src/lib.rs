@@ -17,6 +17,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRef, OutputFile};
+use landfall::metrics::Measured;
 use landfall::store::{PART_BYTES, WorkState, keys};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,14 +25,21 @@ use serde::{Deserialize, Serialize};
 use download::{Fetch, Fetched};
 use listing::Listed;
 
+/// The most files that an answer names. A state machine's states pass on 256 KiB at most, and its history has room for
+/// some thousands of files: more are read from their list (Step Functions developer guide, "Quotas").
+const MOST_NAMED: usize = 500;
+
 /// What has been fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchedFiles {
     /// Whether every file of the job is staged.
     pub complete: bool,
-    /// The files that are staged.
+    /// The files that are staged; none, where `listed_in` says where they are named.
     pub files: Vec<FetchedFile>,
+    /// Once all of more than 500 files are staged: where they are named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_in: Option<Listing>,
     /// Where the source does not list its files or give them out yet, or may not be asked for a while: after how many
     /// seconds to call again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,6 +58,30 @@ pub struct FetchedFile {
     pub size: u64,
 }
 
+/// The object that names a job's files, in the array `files`, each with its `ordinal`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// The work bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// How many files it names.
+    pub count: u32,
+}
+
+impl FetchedFiles {
+    /// The places of the files that are staged, once all are.
+    pub fn ordinals(&self) -> Vec<u32> {
+        match &self.listed_in {
+            Some(listing) => (0..listing.count).collect(),
+            None => self.files.iter().map(|file| file.ordinal).collect(),
+        }
+    }
+}
+
+impl Measured for FetchedFiles {}
+
 /// Fetches the job's output files, or goes on with them.
 pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline) -> Result<FetchedFiles> {
     let job = context.job(&event).await?;
@@ -58,7 +90,8 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let files = match listed(listing::frozen(context, source.as_ref(), &work, &job).await)? {
         Listed::Files(files) => files,
         Listed::NotYet { wait_seconds } => {
-            return Ok(FetchedFiles { complete: false, files: Vec::new(), wait_seconds: Some(wait_seconds) });
+            let wait_seconds = Some(wait_seconds);
+            return Ok(FetchedFiles { complete: false, files: Vec::new(), listed_in: None, wait_seconds });
         }
     };
 
@@ -79,7 +112,20 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let wait_seconds = wait_seconds(&fetched);
     let files: Vec<_> = fetched.into_iter().filter_map(staged).collect();
     tracing::info!(complete, staged.files = files.len(), wait_seconds, "files were fetched");
-    Ok(FetchedFiles { complete, files, wait_seconds })
+    Ok(match complete && files.len() > MOST_NAMED {
+        true => FetchedFiles {
+            complete,
+            files: Vec::new(),
+            listed_in: Some(listing(&work, &job.job(), &files)),
+            wait_seconds,
+        },
+        false => FetchedFiles { complete, files, listed_in: None, wait_seconds },
+    })
+}
+
+fn listing(work: &WorkState, job: &JobRef, files: &[FetchedFile]) -> Listing {
+    let count = u32::try_from(files.len()).unwrap_or(u32::MAX);
+    Listing { bucket: work.store().bucket().to_owned(), key: keys::files(job), count }
 }
 
 /// An error that passes at a time that is known is waited for outside: an invocation costs while it waits.
