@@ -64,10 +64,12 @@ class Stack:
 
 
 @contextlib.contextmanager
-def deployed(folder: pathlib.Path, parameters: dict[str, str], build: bool) -> Iterator[Stack]:
+def deployed(
+    folder: pathlib.Path, parameters: dict[str, str], target: pathlib.Path, compile: bool,
+) -> Iterator[Stack]:
     """ministack with the stack deployed to it."""
     with running(folder) as stack:
-        deploy(stack, parameters, build)
+        deploy(stack, parameters, target, compile)
         yield stack
 
 
@@ -120,8 +122,8 @@ def trusted(folder: pathlib.Path) -> pathlib.Path:
     return folder / "authority.pem"
 
 
-def deploy(stack: Stack, parameters: dict[str, str], build: bool) -> None:
-    """`sam build` of what has been compiled, and `sam deploy`."""
+def deploy(stack: Stack, parameters: dict[str, str], target: pathlib.Path, compile: bool) -> None:
+    """`sam build` and `sam deploy`. What is built is the debug build in `target`, unless it is to be compiled."""
     built = stack.folder / "build"
     environment = os.environ | {
         "AWS_ENDPOINT_URL": stack.endpoint,
@@ -130,10 +132,10 @@ def deploy(stack: Stack, parameters: dict[str, str], build: bool) -> None:
         "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
         "AWS_DEFAULT_REGION": REGION,
         "SAM_CLI_TELEMETRY": "0",
-        # As programs are compiled for tests, by the compiler of this machine: what is compiled already is used.
-        "SAM_BUILD_MODE": "debug",
-        "CARGO_LAMBDA_COMPILER": "cargo",
+        "CARGO_TARGET_DIR": str(target),
     }
+    if not compile:
+        environment["PATH"] = f"{taking_what_is_compiled(stack.folder, target)}:{environment['PATH']}"
     chosen = ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
     template = str(ROOT / "template.yaml")
     run(["sam", "build", "--template", template, "--build-dir", str(built), *chosen], environment)
@@ -149,6 +151,23 @@ def deploy(stack: Stack, parameters: dict[str, str], build: bool) -> None:
         "--capabilities", "CAPABILITY_IAM", *chosen,
     ], environment)
     stack.describe()
+
+
+def taking_what_is_compiled(folder: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
+    """A cargo-lambda for `sam build` that takes the programs of the debug build.
+
+    cargo-lambda itself names the target to cargo, for which all would be compiled once more: four minutes.
+    """
+    programs = folder / "bin"
+    programs.mkdir()
+    program = programs / "cargo-lambda"
+    program.write_text(
+        '#!/bin/sh -e\n'
+        'name=$(basename "$PWD")\n'
+        f'install -D "{target}/debug/$name" "{target}/lambda/$name/bootstrap"\n'
+    )
+    program.chmod(0o755)
+    return programs
 
 
 def run(command: list[str], environment: dict[str, str]) -> None:

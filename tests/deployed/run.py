@@ -1,0 +1,85 @@
+"""Deploys `template.yaml` to ministack and runs the scenarios there.
+
+usage: run.py [--landfall PROGRAM] [--only TEXT] [--at-once N] [--compile] [--keep]
+
+The functions are the programs beside PROGRAM (the debug build), or with --compile what cargo-lambda makes.
+"""
+
+import argparse
+import contextlib
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+import scenarios
+from stack import ROOT, Stack, deployed
+
+# What no scenario can show here, as the engine has none of it.
+NOT_SHOWN = (
+    "the execution's own deadline (TimeoutSeconds of a state machine): a job's deadline is shown instead",
+    "redrive: an execution that is started again with the same input, or with the job's id, is shown instead",
+    "the limits on payloads (256 KiB) and on a history (25,000 events)",
+    "the state machine's own role: the engine calls functions without asking IAM",
+    "how long Lambda lets an invocation last, and what of memory it gives",
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--landfall", type=pathlib.Path, default=ROOT / "target/debug/landfall")
+    parser.add_argument("--only", default="", help="the scenarios whose names have this in them")
+    parser.add_argument("--at-once", type=int, default=3)
+    parser.add_argument("--compile", action="store_true", help="compile the functions by cargo-lambda")
+    parser.add_argument("--keep", action="store_true", help="keep the folder with logs")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="landfall-deployed-"))
+    try:
+        landfall = arguments.landfall.resolve()
+        target = landfall.parents[1]
+        with deployed(folder, {"Architecture": "x86_64"}, target, arguments.compile) as stack:
+            say("deployed", began, f"{len(stack.resources)} resources, {len(stack.functions())} functions")
+            failed = run_all(stack, landfall, arguments.only, arguments.at_once)
+    finally:
+        if arguments.keep:
+            print(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    for gap in NOT_SHOWN:
+        print(f"not shown: {gap}")
+    return 1 if failed else 0
+
+
+def run_all(stack: Stack, landfall: pathlib.Path, only: str, at_once: int) -> int:
+    chosen = [pair for pair in enumerate(scenarios.SCENARIOS) if only in pair[1].name]
+    began = time.monotonic()
+    with ThreadPoolExecutor(at_once) as pool:
+        outcomes = list(pool.map(lambda pair: run_one(stack, landfall, *pair), chosen))
+    failed = outcomes.count(False)
+    print(f"{len(outcomes)} scenarios, {failed} failed, {time.monotonic() - began:.0f} s")
+    return failed
+
+
+def run_one(stack: Stack, landfall: pathlib.Path, number: int, scenario: scenarios.Scenario) -> bool:
+    began = time.monotonic()
+    try:
+        with scenarios.connected(stack, landfall, scenario, number) as run:
+            said = scenario.holds(run)
+    except Exception:  # Whatever it is, the other scenarios go on.
+        say(f"FAILED {scenario.name}", began, traceback.format_exc())
+        return False
+    say(scenario.name, began, said)
+    return True
+
+
+def say(what: str, began: float, said: str) -> None:
+    print(f"{what:<50} {time.monotonic() - began:6.1f} s  {said}", flush=True)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())
