@@ -25,9 +25,9 @@ use serde::{Deserialize, Serialize};
 use download::{Fetch, Fetched};
 use listing::Listed;
 
-/// The most files that an answer names. A state machine's states pass on 256 KiB at most, and its history has room for
-/// some thousands of files: more are read from their list (Step Functions developer guide, "Quotas").
-const MOST_NAMED: usize = 500;
+/// The most files that an answer names: a state machine's states pass on 256 KiB at most (Step Functions developer
+/// guide, "Quotas"), and a name may have a kibibyte.
+const MOST_NAMED: usize = 200;
 
 /// What has been fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +37,7 @@ pub struct FetchedFiles {
     pub complete: bool,
     /// The files that are staged; none, where `listed_in` says where they are named.
     pub files: Vec<FetchedFile>,
-    /// Once all of more than 500 files are staged: where they are named.
+    /// Once all of more than 200 files are staged: where they are named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_in: Option<Listing>,
     /// Where the source does not list its files or give them out yet, or may not be asked for a while: after how many
