@@ -305,6 +305,76 @@ def swept(run: Run) -> str:
     return f"landed by {sweeps} sweeps, the job of an execution that was stopped"
 
 
+def scheduled(run: Run) -> str:
+    """A schedule's delivery starts its runs, and the same delivery again starts none."""
+    export = EXTRACT | {"mode": "full"}
+    runs = [
+        {"connection": run.connection, "export": export, "destination": "lake"},
+        {"connection": run.connection, "export": export, "destination": "lake", "run_key": "other"},
+    ]
+    delivery = {"at": "2026-11-22T06:00:00Z", "runs": runs}
+    keys = []
+    for _ in range(2):
+        found = run.ended(run.start(delivery, "ScheduledRunsArn"))
+        assert found["status"] == "SUCCEEDED", f"{found.get('error')}: {found.get('cause')}"
+        keys.append(sorted(started["run_key"] for started in json.loads(found["output"])))
+    assert keys == [["SimpleCarriers-2026-11-22T06:00:00Z", "other-2026-11-22T06:00:00Z"]] * 2, keys
+    until = time.monotonic() + PATIENCE
+    while len(run.manifests()) < 2:
+        assert time.monotonic() < until, run.landed()
+        time.sleep(0.2)
+    assert run.source.jobs() == 2, run.source.jobs()
+    timer = run.stack.client("scheduler").get_schedule(Name=run.stack.resources["RunTimer"].split("/")[-1])
+    target = json.loads(timer["Target"]["Input"])
+    assert target["at"] == "<aws.scheduler.scheduled-time>" and target["runs"] == [], target
+    assert timer["Target"]["Arn"] == run.stack.outputs["ScheduledRunsArn"]
+    return "two runs by their scheduled time, delivered twice"
+
+
+def told(run: Run) -> str:
+    """Who listens to the topic is told of a failure: its name, its cause, what to do."""
+    queues, topics = run.stack.client("sqs"), run.stack.client("sns")
+    queue = queues.create_queue(QueueName=run.connection)["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allowed = {
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+            "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": run.stack.outputs["TopicArn"]}},
+        }],
+    }
+    queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(allowed)})
+    topics.subscribe(TopicArn=run.stack.outputs["TopicArn"], Protocol="sqs", Endpoint=arn)
+    cause = run.fail(run.event(EXTRACT), "JobFailed")
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        answer = queues.receive_message(QueueUrl=queue, WaitTimeSeconds=2, MaxNumberOfMessages=10)
+        for message in answer.get("Messages", []):
+            text = json.loads(message["Body"])["Message"]
+            if f"on {run.connection} " in text:
+                for part in ("JobFailed (FAILED)", cause, "What to do: see JobFailed", "redrive-execution --region"):
+                    assert part in text, text
+                return text.splitlines()[0]
+    raise AssertionError("nobody was told")
+
+
+def measured(run: Run) -> str:
+    """What has landed is measured, once, under names that are bounded."""
+    run.land(run.event(EXTRACT))
+    run.land(run.event(EXTRACT))
+    (job,) = [key.split("/")[2] for key in run.manifests()]
+    manifest = json.loads(run.store.get_object(Bucket=run.landing, Key=run.manifests()[0])["Body"].read())
+    logs = run.stack.client("logs")
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=run.stack.resources["PublishLogs"])
+    lines = [event["message"] for page in pages for event in page["events"]]
+    metrics = [json.loads(line) for line in lines if line.startswith('{"_aws"')]
+    ours = [line for line in metrics if line.get("bytes_landed") == manifest["totals"]["bytes"]]
+    assert len(ours) == 1, (job, metrics, lines[-5:])
+    (directive,) = ours[0]["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "landfall/landfall" and directive["Dimensions"] == [["step"]], directive
+    return f"{', '.join(metric['Name'] for metric in directive['Metrics'])}"
+
+
 OUTAGES = {
     "submit": {"outage": {"throttle": {"times": 1}}},
     "status": {"outage": {"throttle": {"times": 3}}},
@@ -378,6 +448,12 @@ SCENARIOS = (
         "gone on with by the job's id", gone_on_with,
     ),
     Scenario("sweep", swept),
+    Scenario("schedule", scheduled),
+    Scenario(
+        "a failure is told", told,
+        faults={"status": {"final_status": "FAILED", "final_message": "ORA-01555: snapshot too old"}},
+    ),
+    Scenario("metrics", measured, data={"member_size": {"rows": 37}}),
 )
 
 

@@ -173,7 +173,9 @@ def taking_what_is_compiled(folder: pathlib.Path, target: pathlib.Path) -> pathl
 def run(command: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise AssertionError(f"{' '.join(command[:2])} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+        lines = (done.stdout + done.stderr).splitlines()
+        said = "\n".join(line for line in lines if "Uploading" not in line)
+        raise AssertionError(f"{' '.join(command[:2])} failed:\n{said[-6000:]}")
 
 
 @contextlib.contextmanager
