@@ -13,8 +13,10 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import permissions
 import scenarios
 from stack import ROOT, Stack, deployed
 
@@ -27,7 +29,7 @@ NOT_SHOWN = (
     "redrive: an execution that is started again with the same input, or with the job's id, is shown instead",
     "the scheduled time of EventBridge Scheduler: the entry's input is read, and given to its target with a time",
     "the limits on payloads (256 KiB) and on a history (25,000 events)",
-    "the state machine's own role: the engine calls functions without asking IAM",
+    "what Step Functions asks IAM for: the roles are held against the definitions instead",
     "how long Lambda lets an invocation last, and what of memory it gives",
 )
 
@@ -48,6 +50,8 @@ def main() -> int:
         with deployed(folder, PARAMETERS, target, arguments.compile) as stack:
             say("deployed", began, f"{len(stack.resources)} resources, {len(stack.functions())} functions")
             failed = run_all(stack, landfall, arguments.only, arguments.at_once)
+            if not arguments.only or "permissions" in arguments.only:
+                failed += permissions_hold(stack, landfall)
     finally:
         if arguments.keep:
             print(f"kept: {folder}")
@@ -68,15 +72,36 @@ def run_all(stack: Stack, landfall: pathlib.Path, only: str, at_once: int) -> in
     return failed
 
 
+def permissions_hold(stack: Stack, landfall: pathlib.Path) -> int:
+    """What needs all calls of the scenarios, or takes permissions from functions that they use."""
+    lacking = scenarios.Scenario("permissions: taken away", permissions.refused_by_name)
+    held = [run_one(stack, landfall, len(scenarios.SCENARIOS), lacking)]
+    for name, check in (
+        ("permissions: none missing, none too many", permissions.held_against_calls),
+        ("permissions: of the state machines", permissions.machines_may),
+        ("permissions: TLS alone", permissions.plain_http_is_refused),
+        ("permissions: granted, and not used here", lambda stack: "; ".join(permissions.without_any_use(stack))),
+    ):
+        held.append(attempt(name, lambda: check(stack)))
+    return held.count(False)
+
+
 def run_one(stack: Stack, landfall: pathlib.Path, number: int, scenario: scenarios.Scenario) -> bool:
+    def holds() -> str:
+        with scenarios.connected(stack, landfall, scenario, number) as run:
+            return scenario.holds(run)
+
+    return attempt(scenario.name, holds)
+
+
+def attempt(name: str, holds: Callable[[], str]) -> bool:
     began = time.monotonic()
     try:
-        with scenarios.connected(stack, landfall, scenario, number) as run:
-            said = scenario.holds(run)
+        said = holds()
     except Exception:  # Whatever it is, the other scenarios go on.
-        say(f"FAILED {scenario.name}", began, traceback.format_exc())
+        say(f"FAILED {name}", began, traceback.format_exc())
         return False
-    say(scenario.name, began, said)
+    say(name, began, said)
     return True
 
 

@@ -305,6 +305,17 @@ def swept(run: Run) -> str:
     return f"landed by {sweeps} sweeps, the job of an execution that was stopped"
 
 
+def swept_failure(run: Run) -> str:
+    """Of a job that failed at the source one sweep tells, and no other."""
+    run.fail(run.event(EXTRACT), "JobFailed")
+    event = {"connection": run.connection, "exports": ["SimpleCarriers"], "destination": "lake", "grace_seconds": 0}
+    cause = run.ended(run.start(event, "SweepArn"))
+    assert (cause["status"], cause["error"]) == ("FAILED", "JobFailed"), cause
+    found = run.ended(run.start(event, "SweepArn"))
+    assert found["status"] == "SUCCEEDED", found
+    return "told once"
+
+
 def scheduled(run: Run) -> str:
     """A schedule's delivery starts its runs, and the same delivery again starts none."""
     export = EXTRACT | {"mode": "full"}
@@ -410,6 +421,10 @@ SCENARIOS = (
         faults={"folio": {"storing_fails": True}},
     ),
     Scenario("partial", partial, system="folio", data={"folio": {"unknown_ids": FOLIO["records"]["ids"][:1]}}),
+    Scenario("a wrong member", refused("IntegrityError"), faults={"archive": {"kind": "bad_crc", "file": 2}}),
+    Scenario(
+        "a file of several parts", happy(EPM, 1), system="epm", data={"epm": {"rows": 180_000}},
+    ),
     Scenario("a wrong checksum", refused("IntegrityError"), faults={"output_files": {"checksum": "wrong"}}),
     Scenario("an unsafe archive", refused("UnsafeArchive"), faults={"archive": {"kind": "zip_slip", "file": 3}}),
     Scenario(
@@ -448,6 +463,7 @@ SCENARIOS = (
         "gone on with by the job's id", gone_on_with,
     ),
     Scenario("sweep", swept),
+    Scenario("sweep, of a job that failed", swept_failure, faults={"status": {"final_status": "FAILED"}}),
     Scenario("schedule", scheduled),
     Scenario(
         "a failure is told", told,

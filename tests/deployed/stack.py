@@ -37,6 +37,8 @@ class Stack:
         self.folder = folder
         self.endpoint = endpoint
         self.authority = authority
+        # What IAM was asked, by lines of JSON.
+        self.calls = folder / "calls.jsonl"
         self.outputs: dict[str, str] = {}
         self.resources: dict[str, str] = {}
 
@@ -101,7 +103,8 @@ def running(folder: pathlib.Path) -> Iterator[Stack]:
     }
     log = folder / "ministack.log"
     stack = Stack(folder, f"https://127.0.0.1:{port}", certificates)
-    with started([pathlib.Path(sys.executable).with_name("ministack")], log, environment):
+    recording = pathlib.Path(__file__).with_name("recording.py")
+    with started([sys.executable, recording, stack.calls], log, environment):
         for _ in range(300):
             if can_connect(port):
                 break
