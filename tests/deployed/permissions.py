@@ -30,6 +30,10 @@ RARE = {
     ("PublishFunction", "WriteManifests", "s3:AbortMultipartUpload"): "a manifest of very many objects",
 }
 
+RARE |= {
+    ("TakeInFunction", "StageTheObject", "s3:AbortMultipartUpload"): "an object that changes while it is read",
+}
+
 # A permission of each function without which nothing lands, and what it is needed for.
 TAKEN = (
     ("SubmitFunction", "ClaimRunsAndRecordJobs", "s3:PutObject", "StateMachineArn"),

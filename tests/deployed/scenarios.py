@@ -5,9 +5,11 @@ what is in the buckets, not by what the execution says.
 """
 
 import contextlib
+import io
 import json
 import pathlib
 import time
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -342,6 +344,29 @@ def scheduled(run: Run) -> str:
     return "two runs by their scheduled time, delivered twice"
 
 
+def dropped(run: Run) -> str:
+    """An archive that is put into the inbox is unpacked and published, once, however often it is put there."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("orders.csv", "lines/2026.csv"):
+            archive.writestr(name, "ID,NAME\n" + "".join(f"{number},name {number}\n" for number in range(500)))
+    stem = f"dropped-{run.connection}"
+    prefix = f"inbox/{stem}/"
+    for _ in range(2):
+        run.store.put_object(Bucket=run.work, Key=f"inbox/{stem}.zip", Body=packed.getvalue())
+        until = time.monotonic() + 60
+        while not [key for key in run.objects(run.landing, prefix) if key.endswith("/_manifest.json")]:
+            assert time.monotonic() < until, run.objects(run.work, "jobs/inbox/")
+            time.sleep(0.2)
+    time.sleep(2)
+    (key,) = [key for key in run.objects(run.landing, prefix) if key.endswith("/_manifest.json")]
+    manifest = json.loads(run.store.get_object(Bucket=run.landing, Key=key)["Body"].read())
+    run.manifest({"manifest_key": key, "totals": manifest["totals"]})
+    members = [landed["member"] for landed in manifest["objects"]]
+    assert members == ["orders.csv", "lines/2026.csv"] and manifest["totals"]["rows"] == 1000, manifest
+    return f"{len(members)} members, {manifest['totals']['rows']} rows; dropped twice, landed once"
+
+
 def told(run: Run) -> str:
     """Who listens to the topic is told of a failure: its name, its cause, what to do."""
     queues, topics = run.stack.client("sqs"), run.stack.client("sns")
@@ -465,6 +490,7 @@ SCENARIOS = (
     Scenario("sweep", swept),
     Scenario("sweep, of a job that failed", swept_failure, faults={"status": {"final_status": "FAILED"}}),
     Scenario("schedule", scheduled),
+    Scenario("inbox", dropped),
     Scenario(
         "a failure is told", told,
         faults={"status": {"final_status": "FAILED", "final_message": "ORA-01555: snapshot too old"}},
