@@ -65,6 +65,7 @@ fn the_sample_events_are_events() {
             run if run.starts_with("run-") || run == "submit" => parse::<RunEvent>(event).err(),
             "poll-status" | "fetch-files" | "publish" => parse::<JobEvent>(event).err(),
             "sweep" => parse::<sweep::SweepEvent>(event).err(),
+            "take-in" => parse::<take_in::InboxEvent>(event).err(),
             "unpack-upload" => parse::<FileEvent>(event).err(),
             "unpack-upload-s3" => parse::<unpack_upload::UnpackEvent>(event).err(),
             other => panic!("events/{other}.json is not known to this test"),
