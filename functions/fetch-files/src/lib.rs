@@ -35,7 +35,7 @@ const MOST_NAMED: usize = 200;
 pub struct FetchedFiles {
     /// Whether every file of the job is staged.
     pub complete: bool,
-    /// The files that are staged; none, where `listed_in` says where they are named.
+    /// The files that are staged; none, where there are more than 200.
     pub files: Vec<FetchedFile>,
     /// Once all of more than 200 files are staged: where they are named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,20 +112,22 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let wait_seconds = wait_seconds(&fetched);
     let files: Vec<_> = fetched.into_iter().filter_map(staged).collect();
     tracing::info!(complete, staged.files = files.len(), wait_seconds, "files were fetched");
-    Ok(match complete && files.len() > MOST_NAMED {
-        true => FetchedFiles {
-            complete,
-            files: Vec::new(),
-            listed_in: Some(listing(&work, &job.job(), &files)),
-            wait_seconds,
-        },
-        false => FetchedFiles { complete, files, listed_in: None, wait_seconds },
-    })
+    let bucket = work.store().bucket().to_owned();
+    let listing = |count| Listing { bucket, key: keys::files(&job.job()), count };
+    Ok(answer(complete, files, wait_seconds, listing))
 }
 
-fn listing(work: &WorkState, job: &JobRef, files: &[FetchedFile]) -> Listing {
+fn answer(
+    complete: bool,
+    files: Vec<FetchedFile>,
+    wait_seconds: Option<u64>,
+    listing: impl FnOnce(u32) -> Listing,
+) -> FetchedFiles {
+    if files.len() <= MOST_NAMED {
+        return FetchedFiles { complete, files, listed_in: None, wait_seconds };
+    }
     let count = u32::try_from(files.len()).unwrap_or(u32::MAX);
-    Listing { bucket: work.store().bucket().to_owned(), key: keys::files(job), count }
+    FetchedFiles { complete, files: Vec::new(), listed_in: complete.then(|| listing(count)), wait_seconds }
 }
 
 /// An error that passes at a time that is known is waited for outside: an invocation costs while it waits.
@@ -206,4 +208,31 @@ async fn abort_leftovers(work: &WorkState, job: &JobRef, files: &FileList) -> Re
 
 fn count(files: &FileList) -> u64 {
     u64::try_from(files.files.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(complete: bool, count: u32) -> FetchedFiles {
+        let file = |ordinal| FetchedFile { ordinal, name: "n".repeat(1024), size: u64::MAX };
+        let listing = |count| Listing { bucket: "b".repeat(63), key: "k".repeat(1024), count };
+        answer(complete, (0..count).map(file).collect(), Some(900), listing)
+    }
+
+    /// Promise 6: whatever the number of files and however long their names, an answer fits into the 256 KiB that a
+    /// state machine passes on, and whoever reads it finds every file.
+    #[test]
+    fn an_answer_is_bounded_and_leads_to_every_file() {
+        for count in [0, 1, 200, 201, 100_000] {
+            let whole = answered(true, count);
+            assert_eq!(whole.ordinals(), (0..count).collect::<Vec<_>>());
+            for answer in [whole, answered(false, count)] {
+                let bytes = serde_json::to_vec(&answer).unwrap().len();
+                assert!(bytes <= 256 << 10, "{count}: {bytes}");
+            }
+        }
+        assert_eq!(answered(true, 200).files.len(), 200);
+        assert_eq!(answered(false, 201).listed_in, None, "what is not staged yet is not to be unpacked");
+    }
 }
