@@ -41,6 +41,7 @@ TAKEN = (
     ("FetchFilesFunction", "StageFiles", "s3:PutObject", "StateMachineArn"),
     ("UnpackUploadFunction", "LandObjects", "s3:PutObject", "StateMachineArn"),
     ("PublishFunction", "WriteManifests", "s3:PutObject", "StateMachineArn"),
+    ("TakeInFunction", "StageTheObject", "s3:PutObject", "StateMachineArn"),
     ("SweepFunction", "RecordJobsAndNoteWhatIsFound", "s3:GetObject", "SweepArn"),
 )
 
@@ -124,12 +125,9 @@ def refused_by_name(run: Run) -> str:
             if statement["Sid"] == sid:
                 statement["Action"] = [kept for kept in listed(statement["Action"]) if kept != action] or ["s3:None"]
         assert lacking != whole, (function, sid, action)
-        event = run.event(EXTRACT) | {"run_key": f"lacking-{number}"}
-        if machine == "SweepArn":
-            event = {"connection": run.connection, "exports": ["*"], "destination": "lake", "grace_seconds": 0}
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(lacking))
         try:
-            found = run.ended(run.start(event, machine))
+            found = run.ended(run.start(event_for(run, function, number), machine))
         finally:
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(whole))
         assert found["status"] == "FAILED", (function, found)
@@ -140,6 +138,17 @@ def refused_by_name(run: Run) -> str:
         for part in (function, action):
             assert part in found["cause"], (part, found["cause"])
     return f"{len(TAKEN)} functions, AuthRejected each time, by the function's name and the action's"
+
+
+def event_for(run: Run, function: str, number: int) -> dict:
+    """An event by which the state machine, or the sweep's, comes to the function."""
+    if function == "SweepFunction":
+        return {"connection": run.connection, "exports": ["*"], "destination": "lake", "grace_seconds": 0}
+    if function == "TakeInFunction":
+        key = f"inbox/lacking-{number}.csv"
+        run.store.put_object(Bucket=run.work, Key=key, Body=b"ID\n1\n")
+        return {"object": {"bucket": run.work, "key": key}, "destination": "lake"}
+    return run.event(EXTRACT) | {"run_key": f"lacking-{number}"}
 
 
 def plain_http_is_refused(stack: Stack) -> str:
