@@ -53,7 +53,7 @@ async fn land_or_divide(
     kept: &Kept,
     asked: Asked,
 ) -> Result<Landed> {
-    let Some(directory) = in_time(unpack, checked_directory(unpack, object)).await? else {
+    let Some(directory) = in_time(unpack, Box::pin(checked_directory(unpack, object))).await? else {
         return Ok(Landed::InPart { complete: false, totals: Totals::default() });
     };
     let plan = Plan::of(&directory, &object.info().etag, unpack.context.range_cost());
@@ -90,7 +90,7 @@ async fn land_again(
             |member: &Member| range.is_none_or(|range| range.contains(member)) && !checkpoint.has(member);
         reread_directory(object, limits, is_missing).await.map_err(unreadable)
     };
-    let Some(directory) = in_time(unpack, directory).await? else {
+    let Some(directory) = in_time(unpack, Box::pin(directory)).await? else {
         return Ok(Landed::InPart { complete: false, totals: checkpoint.totals() });
     };
     land_directory(unpack, object, directory, checkpoint, Scope { range, is_divided: true }).await
