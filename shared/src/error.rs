@@ -49,7 +49,7 @@ fn seconds(duration: Duration) -> u64 {
 }
 
 macro_rules! closed_list {
-    ($($(#[doc = $doc:literal])+ $name:ident / $constructor:ident, retry: $retry:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident / $constructor:ident, retry: $retry:literal, do: $remedy:literal;)+) => {
         /// An error of landfall, under one of its stable names.
         #[derive(Debug, thiserror::Error)]
         pub enum Error {
@@ -81,6 +81,11 @@ macro_rules! closed_list {
                 match self { $(ErrorType::$name => Error::$constructor(message),)+ }
             }
 
+            /// What a person does about it, in Markdown.
+            pub fn remedy(self) -> &'static str {
+                match self { $(ErrorType::$name => $remedy,)+ }
+            }
+
             /// What the name means, for people.
             pub fn meaning(self) -> &'static str {
                 match self { $(ErrorType::$name => concat!($($doc),+).trim_ascii(),)+ }
@@ -109,37 +114,70 @@ macro_rules! closed_list {
 
 closed_list! {
     /// The source or the store asks to be called less often.
-    Throttled / throttled, retry: true;
+    Throttled / throttled, retry: true,
+        do: "Nothing at first: it is tried again after the time that is asked for. Where it lasts, lower \
+             `rest.requests_per_hour` or `http.parallel_downloads`, or find who else calls with the same user.";
     /// The source could not be reached, or answered that it cannot serve now.
-    SourceUnavailable / source_unavailable, retry: true;
+    SourceUnavailable / source_unavailable, retry: true,
+        do: "Nothing at first: it is tried again. Where it lasts, `landfall check` tells whether it is the name, the \
+             network or the system; then go on with the job.";
     /// The object store could not be reached, or answered that it cannot serve now.
-    StoreUnavailable / store_unavailable, retry: true;
+    StoreUnavailable / store_unavailable, retry: true,
+        do: "Nothing at first: it is tried again. Where it lasts, look at the bucket's endpoint and region with `landfall \
+             check CONNECTION --destination NAME`; then go on with the job.";
     /// The event is not one that this function takes.
-    InvalidEvent / invalid_event, retry: false;
+    InvalidEvent / invalid_event, retry: false,
+        do: "Correct the event where the message says so. Nothing was called.";
     /// The configuration lacks something, or holds something that cannot be.
-    InvalidConfig / invalid_config, retry: false;
+    InvalidConfig / invalid_config, retry: false,
+        do: "Correct the setting that the message names; a function reads it anew within five minutes. Then go on with \
+             the job.";
     /// Credentials were refused, or do not allow what was asked.
-    AuthRejected / auth_rejected, retry: false;
+    AuthRejected / auth_rejected, retry: false,
+        do: "Look whether the secret was rotated, the user is locked, or a permission or scope is missing: the message \
+             says which call was refused. `landfall check` proves the connection. Then go on with the job.";
     /// The source or the store does not know what was asked for.
-    NotFound / not_found, retry: false;
+    NotFound / not_found, retry: false,
+        do: "Look at the id and the connection. Files that have expired at the source are gone: run the export again \
+             under another run key.";
     /// The source understood the request and refused it.
-    Rejected / rejected, retry: false;
+    Rejected / rejected, retry: false,
+        do: "Read what the source says in the message, and correct the export or its permissions. A run that was refused \
+             has no job: the same run key can be used again, unless the message says otherwise.";
     /// The job ended without success at the source.
-    JobFailed / job_failed, retry: false;
+    JobFailed / job_failed, retry: false,
+        do: "Read the source's reason in the message and its log in the source's own screen. Once the cause is gone, run \
+             again under another run key; or restart the job there under its id, and go on with it.";
     /// The job did not end within its deadline.
-    JobTimedOut / job_timed_out, retry: false;
+    JobTimedOut / job_timed_out, retry: false,
+        do: "Look at the job in the source's own screen. If it still runs, raise `job.timeout_seconds` and go on with it; \
+             if it hangs, end it there and run again under another run key.";
     /// The job's deadline passed while the source reported a status that no table names.
-    UnknownStatus / unknown_status, retry: false;
+    UnknownStatus / unknown_status, retry: false,
+        do: "Look at the job in the source's own screen. If it has ended well, this is a status that landfall has yet to \
+             learn: report it, with the native status in the message.";
     /// The source answered something that it should not.
-    ContractBroken / contract_broken, retry: false;
+    ContractBroken / contract_broken, retry: false,
+        do: "Open the address that the message names in a browser. A login page means that single sign-on stands before \
+             the API: `base_url` is that of the wrong front door. Anything else is an answer that landfall has yet to \
+             learn: report it.";
     /// Bytes are not the bytes that they should be.
-    IntegrityError / integrity, retry: false;
+    IntegrityError / integrity, retry: false,
+        do: "Nothing has landed of the file, and what was damaged on its way has been fetched three times already: the \
+             source's own file is damaged, or a store returned other bytes than it was given. Run again under another run \
+             key, and keep the file for whoever made it.";
     /// An archive that must not be unpacked.
-    UnsafeArchive / unsafe_archive, retry: false;
+    UnsafeArchive / unsafe_archive, retry: false,
+        do: "Nothing has landed of the archive. The message says what is wrong with it, and `docs/archives.md` what \
+             lands. Ask whoever makes it; nothing can be switched off.";
     /// Something is larger, or more, than the limits allow.
-    LimitExceeded / limit_exceeded, retry: false;
+    LimitExceeded / limit_exceeded, retry: false,
+        do: "Decide whether so much is right. If it is, raise the limit that the message names, of the destination, the \
+             connection or the function, and go on with the job: nothing is fetched twice.";
     /// Two things claim one name, and a person must say which is right.
-    Conflict / conflict, retry: false;
+    Conflict / conflict, retry: false,
+        do: "Decide which is right: the message names both. A run whose submission may have been accepted is settled by \
+             `landfall run EVENT --job ID`, or by `--no-job` where there surely is none.";
 }
 
 impl Error {

@@ -131,7 +131,8 @@ impl Echo {
         }
     }
 
-    /// Learns what signs a link. It is repeated as a part of the link alone: nothing tells a bare one from a checksum.
+    /// Learns what signs a link that has not been called yet. It is repeated as a part of the link alone: until then
+    /// nothing tells a bare one from a checksum.
     fn learn_signature(&self, signature: &str) {
         if signature.len() >= SHORTEST {
             self.state().secrets.insert(signature.to_owned());
@@ -162,7 +163,7 @@ impl Echo {
         }
         for (name, value) in request.url().query_pairs() {
             if ["X-Amz-Signature", "X-Amz-Security-Token", "sig"].contains(&&*name) {
-                self.learn_signature(&value);
+                self.learn(&value);
             }
         }
         let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();

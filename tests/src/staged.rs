@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use landfall::checksum::Hasher;
 use landfall::clock::Deadline;
 use landfall::context::Context;
@@ -105,6 +106,19 @@ pub async fn unpack_for(
     let JobEvent { connection, job_request_id, destination } = event_of(id);
     let event = FileEvent { connection, job_request_id, destination, ordinal };
     Box::pin(unpack_upload::unpack_file(context, event, &Deadline::none(Arc::clone(context.clock())))).await
+}
+
+/// The same as one invocation that must have ended after so long.
+pub async fn unpack_within(
+    context: &Context,
+    ordinal: u32,
+    time: SignedDuration,
+) -> landfall::Result<unpack_upload::Unpacked> {
+    let JobEvent { connection, job_request_id, destination } = event();
+    let event = FileEvent { connection, job_request_id, destination, ordinal };
+    let clock = Arc::clone(context.clock());
+    let deadline = Deadline::at(clock.now().saturating_add(time).expect("a moment"), clock);
+    Box::pin(unpack_upload::unpack_file(context, event, &deadline)).await
 }
 
 /// Publishes a job by its id.

@@ -1,7 +1,8 @@
 //! The limits of a destination: they are those of its configuration, at the time when something lands.
 
+use jiff::SignedDuration;
 use landfall_tests::crafted::{Crafted, DEFLATED, Saying, deflated_zeros};
-use landfall_tests::staged::{publish_for, stage, unpack};
+use landfall_tests::staged::{publish_for, stage, unpack, unpack_within};
 use landfall_tests::{Setup, World, assert_landed, land, resume, run_event};
 use serde_json::json;
 
@@ -91,4 +92,52 @@ async fn a_key_that_would_be_too_long_exceeds_a_limit() {
         }
         world.end().await;
     }
+}
+
+/// A source may send files up to a size, whether it says how large they are or only sends: what is beyond it is not kept.
+#[tokio::test]
+async fn a_file_larger_than_its_connection_allows_is_not_fetched() {
+    for size in ["right", "absent"] {
+        let setup = Setup {
+            connection: "http = { most_file_bytes = 1000 }".to_owned(),
+            faults: json!({ "output_files": { "file_size": size }, "content": { "no_content_length": true } }),
+            ..Setup::default()
+        };
+        let world = World::new(setup).await;
+        let error = Box::pin(land(&world.context, run_event())).await.unwrap_err();
+        assert_eq!(error.error_type().name(), "LimitExceeded", "{}", error.line());
+        assert!(error.line().contains("http.most_file_bytes is 1000"), "{}", error.line());
+        assert!(world.landed().await.is_empty());
+        assert_eq!(world.unfinished_uploads().await, 0);
+        let job = world.simulator.jobs()[0].id;
+        let raised =
+            world.configured_anew(|config| config.replace("most_file_bytes = 1000", "proxy = \"none\""));
+        let event = json!({ "connection": "fusion-demo", "job_request_id": job.to_string() });
+        Box::pin(resume(&raised, event)).await.unwrap_or_else(|error| panic!("{}", error.line()));
+        assert_landed(&world, job, size).await;
+        world.end().await;
+    }
+}
+
+/// Promise 6: an invocation ends in its time also where an archive's directory takes long to read; what would take all of
+/// the next one too is an error that says what to do.
+#[tokio::test]
+async fn a_directory_is_read_within_the_time_of_an_invocation() {
+    let world = World::new(Setup::default()).await;
+    let mut archive = Crafted::default();
+    archive.add_stored("a.csv", b"H\n1\n");
+    stage(&world.context, &[("a.zip", &archive.finish())]).await;
+    // The test's clock passes a deadline as soon as somebody waits for it.
+    let short = unpack_within(&world.context, 0, SignedDuration::from_secs(15)).await.unwrap();
+    assert!(!short.complete);
+    let error = unpack_within(&world.context, 0, SignedDuration::from_secs(900)).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "LimitExceeded", "{}", error.line());
+    assert!(
+        error.line().contains("directory could not be read within an invocation of 890 s"),
+        "{}",
+        error.line()
+    );
+    assert!(world.landed().await.is_empty());
+    assert!(unpack(&world.context, 0).await.unwrap().complete);
+    world.end().await;
 }

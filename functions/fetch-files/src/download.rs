@@ -29,6 +29,8 @@ pub(crate) struct Fetch<'a> {
     pub(crate) work: &'a WorkState,
     pub(crate) job: &'a JobRecord,
     pub(crate) deadline: &'a Deadline,
+    /// The most bytes that a file may have.
+    pub(crate) most_bytes: u64,
 }
 
 /// What came of a download.
@@ -79,6 +81,7 @@ impl Fetch<'_> {
     }
 
     async fn attempt(&self, file: &OutputFile) -> Result<Fetched> {
+        self.check_limit(file, file.size.unwrap_or_default())?;
         let key = keys::staged(&self.job.job(), file.ordinal);
         if let Some(object) = self.work.store().head(&key).await? {
             // Stored whole by a call that could not write its record.
@@ -160,7 +163,10 @@ impl Fetch<'_> {
         let is_resumed = download.offset > 0;
         let mut has_checkpoint = is_resumed;
         let mut hasher = Hasher::new(true);
+        let mut received = download.offset;
         while let Some(bytes) = download.body.try_next().await? {
+            received = received.saturating_add(length(&bytes));
+            self.check_limit(file, received)?;
             hasher.update(&bytes);
             self.context.observer().fetched(length(&bytes));
             if writer.write(&bytes).await? == 0 {
@@ -184,6 +190,16 @@ impl Fetch<'_> {
             Written::Done(_) if !is_resumed => Ok(Streamed::Stored(checksums)),
             _ => Ok(Streamed::StoredUnseen),
         }
+    }
+
+    fn check_limit(&self, file: &OutputFile, bytes: u64) -> Result<()> {
+        if bytes <= self.most_bytes {
+            return Ok(());
+        }
+        Err(Error::limit_exceeded(format!(
+            "{} has {bytes} bytes or more, and the connection's http.most_file_bytes is {}",
+            file.name, self.most_bytes
+        )))
     }
 
     /// Notes which upload to go on with. A file that cannot be resumed at the source has no checkpoint.

@@ -98,10 +98,12 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let bytes = files.files.iter().map(|file| file.size).sum::<Option<u64>>();
     context.observer().files_listed(count(&files), bytes);
     let connection = context.connection(&job.connection).await?;
-    let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline };
+    let http = connection.http();
+    let most_bytes = http.most_file_bytes;
+    let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline, most_bytes };
     let fetched: Vec<Fetched> = stream::iter(&files.files)
         .map(|file| fetch_one(&fetch, file))
-        .buffered(connection.http().parallel_downloads.max(1))
+        .buffered(http.parallel_downloads.max(1))
         .try_collect()
         .await?;
 

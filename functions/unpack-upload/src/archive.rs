@@ -7,7 +7,7 @@ use landfall::archive::{
     ArchiveError, Directory, Member, ReadDirectoryError, RefusalKind, read_directory, reread_directory,
 };
 use landfall::clock::elapsed;
-use landfall::job::LandedObject;
+use landfall::job::{LandedObject, Totals};
 use landfall::store::StoreError;
 use landfall::store::keys::LONGEST_KEY;
 use landfall::{Error, ErrorType, Result};
@@ -53,7 +53,9 @@ async fn land_or_divide(
     kept: &Kept,
     asked: Asked,
 ) -> Result<Landed> {
-    let directory = checked_directory(unpack, object).await?;
+    let Some(directory) = in_time(unpack, Box::pin(checked_directory(unpack, object))).await? else {
+        return Ok(Landed::InPart { complete: false, totals: Totals::default() });
+    };
     let plan = Plan::of(&directory, &object.info().etag, unpack.context.range_cost());
     if asked == Asked::WholeOrRanges && plan.ranges.len() > 1 {
         let plan = plan.freeze(&unpack.work, &kept.attempt.plan_key()).await?;
@@ -79,14 +81,17 @@ async fn land_again(
 ) -> Result<Landed> {
     let members = range.map_or(0..plan.members, |range| range.from..range.to);
     let checkpoint = Checkpoint::read(&kept.attempt, kept.notes(range), members).await?;
-    let directory = match plan.etag == object.info().etag {
-        true => {
-            let limits = &unpack.landing.destination.limits;
-            let is_missing =
-                |member: &Member| range.is_none_or(|range| range.contains(member)) && !checkpoint.has(member);
-            reread_directory(object, limits, is_missing).await.map_err(unreadable)?
+    let directory = async {
+        if plan.etag != object.info().etag {
+            return checked_directory(unpack, object).await;
         }
-        false => checked_directory(unpack, object).await?,
+        let limits = &unpack.landing.destination.limits;
+        let is_missing =
+            |member: &Member| range.is_none_or(|range| range.contains(member)) && !checkpoint.has(member);
+        reread_directory(object, limits, is_missing).await.map_err(unreadable)
+    };
+    let Some(directory) = in_time(unpack, Box::pin(directory)).await? else {
+        return Ok(Landed::InPart { complete: false, totals: checkpoint.totals() });
     };
     land_directory(unpack, object, directory, checkpoint, Scope { range, is_divided: true }).await
 }
@@ -99,6 +104,27 @@ async fn checked_directory(unpack: &Unpack<'_>, object: &StagedObject) -> Result
     }
     keys_fit(unpack, &directory)?;
     Ok(directory)
+}
+
+/// The directory, if it is read before the invocation must end. One that takes all of an invocation would take all of
+/// the next one too: that is an error.
+async fn in_time(
+    unpack: &Unpack<'_>,
+    reading: impl Future<Output = Result<Directory>>,
+) -> Result<Option<Directory>> {
+    tokio::select! {
+        biased;
+        read = reading => return read.map(Some),
+        () = unpack.over(&unpack.halt) => {}
+    }
+    let seconds = elapsed(unpack.started_at, unpack.context.clock().now()).as_secs();
+    if seconds < MARGIN.as_secs() {
+        return Ok(None);
+    }
+    Err(Error::limit_exceeded(format!(
+        "the archive's directory could not be read within an invocation of {seconds} s: give the function more memory, \
+         which brings more network, or more time"
+    )))
 }
 
 /// What of an archive lands.

@@ -248,6 +248,23 @@ pub struct HttpSettings {
     pub retry_seconds: u64,
     /// How many files are downloaded at once.
     pub parallel_downloads: usize,
+    /// The most bytes of a file: more is `LimitExceeded`. A server that does not stop would fill the store.
+    pub most_file_bytes: u64,
+    /// Whether calls go through a proxy.
+    pub proxy: Proxy,
+}
+
+/// Whether a connection's calls go through a proxy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proxy {
+    /// They go straight to the source, whatever the environment says: only so is it known which address a name has,
+    /// and a name that leads into a private network or to a metadata service refused.
+    #[default]
+    None,
+    /// They go through what `HTTPS_PROXY` and `NO_PROXY` name. The proxy looks names up: which addresses may be called
+    /// is for it to say.
+    Environment,
 }
 
 impl Default for HttpSettings {
@@ -258,6 +275,8 @@ impl Default for HttpSettings {
             attempts: 6,
             retry_seconds: 120,
             parallel_downloads: 4,
+            most_file_bytes: 1 << 40,
+            proxy: Proxy::None,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::policy::{GuardedResolver, HostPolicy, HostRefused};
 use super::redact::{self, Redactor};
 use super::retry::{self, Budget, RetrySettings};
 use crate::clock::Clock;
-use crate::config::HttpSettings;
+use crate::config::{HttpSettings, Proxy};
 use crate::error::Error;
 
 /// How many redirects are followed.
@@ -351,7 +351,8 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
             .pool_idle_timeout(IDLE_TIMEOUT)
             .dns_resolver(GuardedResolver(policy.clone()));
-        if policy.is_local() {
+        // A proxy looks names up itself, where the guard of addresses does not see what they lead to.
+        if policy.is_local() || settings.proxy == Proxy::None {
             builder = builder.no_proxy();
         }
         Ok(Self {
@@ -463,6 +464,7 @@ impl Client {
         let mut url = request.url.clone();
         let mut is_trusted = true;
         for _ in 0..=MOST_REDIRECTS {
+            self.redactor.remember_link(&url);
             let mut hop = request.at(&url);
             if is_trusted {
                 authorize(request, &mut hop, login).await?;

@@ -19,8 +19,12 @@ const MASK: &str = "[redacted]";
 const EXCERPT: usize = 500;
 /// How many issued tokens a process remembers; a token more pushes the oldest token out.
 const ISSUED_REMEMBERED: usize = 64;
+/// How many signatures of links a process remembers; each file may have a link of its own.
+const LINKS_REMEMBERED: usize = 64;
 /// Shorter secrets are parts of ordinary words.
 const SHORTEST: usize = 4;
+/// What is shorter in a link's query signs nothing.
+const SHORTEST_SIGNATURE: usize = 16;
 
 /// A URL as it may be shown: without query, fragment and credentials.
 pub(super) fn url(url: &Url) -> String {
@@ -46,6 +50,8 @@ struct Known {
     configured: Vec<Secret>,
     /// Those that servers issued, the oldest first.
     issued: VecDeque<Secret>,
+    /// What signs the links that were called, the oldest first.
+    links: VecDeque<Secret>,
 }
 
 /// A secret, in each way that a server may spell it.
@@ -73,13 +79,22 @@ impl Redactor {
     /// Remembers a token that a server issued, until 64 others have come.
     pub fn remember_issued(&self, token: &SecretString) {
         let mut known = self.known();
-        if !is_worth_it(token) || known.all().any(|other| other.is(token)) {
-            return;
+        if is_worth_it(token) && !known.has(token) {
+            push(&mut known.issued, token, ISSUED_REMEMBERED);
         }
-        if known.issued.len() >= ISSUED_REMEMBERED {
-            known.issued.pop_front();
+    }
+
+    /// Remembers what signs a link that is about to be called: its server may say it again without the names that tell
+    /// what it is.
+    pub(super) fn remember_link(&self, url: &Url) {
+        let signs = |name: &str, value: &str| value.len() >= SHORTEST_SIGNATURE && is_telling(name);
+        for (_, value) in url.query_pairs().filter(|(name, value)| signs(name, value)) {
+            let signature = SecretString::from(value.into_owned());
+            let mut known = self.known();
+            if !known.has(&signature) {
+                push(&mut known.links, &signature, LINKS_REMEMBERED);
+            }
         }
-        known.issued.push_back(Secret::new(token));
     }
 
     /// A server's text in one line of at most 500 characters, without control characters and secrets.
@@ -142,8 +157,20 @@ impl Redactor {
 
 impl Known {
     fn all(&self) -> impl Iterator<Item = &Secret> {
-        self.configured.iter().chain(&self.issued)
+        self.configured.iter().chain(&self.issued).chain(&self.links)
     }
+
+    fn has(&self, secret: &SecretString) -> bool {
+        self.all().any(|known| known.is(secret))
+    }
+}
+
+/// Remembers one secret more; the oldest is forgotten where there are too many.
+fn push(secrets: &mut VecDeque<Secret>, secret: &SecretString, most: usize) {
+    if secrets.len() >= most {
+        secrets.pop_front();
+    }
+    secrets.push_back(Secret::new(secret));
 }
 
 impl Secret {
@@ -411,6 +438,28 @@ mod tests {
         assert_eq!(problem("<!DOCTYPE html><html>secret</html>"), "a web page");
         assert_eq!(problem("plain\n\ttext\u{7}\u{202e}"), "plain text");
         assert_eq!(Redactor::default().problem(b""), None);
+    }
+
+    /// Promise 7: a signature is masked also where a store shows it without its name; what else is in the query is not
+    /// taken for one, and links do not push tokens out.
+    #[test]
+    fn what_signs_a_link_is_masked_wherever_it_is_said() {
+        let redactor = Redactor::default();
+        redactor.remember_issued(&SecretString::from("the-token"));
+        for file in 0..=LINKS_REMEMBERED {
+            let link = format!(
+                "https://store.example/f?X-Amz-Date=20261122T000000Z&X-Amz-Expires=3600&X-Amz-Signature={file:064x}"
+            );
+            redactor.remember_link(&Url::parse(&link).unwrap());
+        }
+        redactor
+            .remember_link(&Url::parse("https://s.example/f?sv=2024&sig=aGVsbG8gd29ybGQhIQ%3D%3D").unwrap());
+        let last = format!("{LINKS_REMEMBERED:064x}");
+        assert_eq!(
+            redactor.text(&format!("the-token: {last} expired after 3600 at 20261122T000000Z")),
+            "[redacted]: [redacted] expired after 3600 at 20261122T000000Z"
+        );
+        assert_eq!(redactor.text("bad aGVsbG8gd29ybGQhIQ=="), "bad [redacted]");
     }
 
     /// Promise 7: no secret reaches an error, whoever repeats it.

@@ -63,6 +63,10 @@ impl Store {
         if settings.path_style.unwrap_or(endpoint.is_some()) {
             config = config.force_path_style(true);
         }
+        if endpoint.as_deref().is_some_and(|url| url.starts_with("http:") && is_this_machine(url)) {
+            // The client goes by HTTP_PROXY otherwise, and a proxy's own loopback is not ours.
+            config = config.http_client(aws_smithy_http_client::Builder::new().build_http());
+        }
         if let (Some(id), Some(secret)) = (&settings.access_key_id, &settings.secret_access_key) {
             let credentials =
                 Credentials::new(id, secret.expose_secret(), None, None, "landfall's configuration");
@@ -82,14 +86,15 @@ impl Store {
 }
 
 fn is_private(endpoint: &str) -> bool {
-    Url::parse(endpoint).is_ok_and(|url| {
-        url.scheme() == "https"
-            || match url.host() {
-                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-                Some(url::Host::Domain(name)) => name == "localhost",
-                None => false,
-            }
+    endpoint.starts_with("https:") || is_this_machine(endpoint)
+}
+
+fn is_this_machine(endpoint: &str) -> bool {
+    Url::parse(endpoint).is_ok_and(|url| match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
     })
 }
 

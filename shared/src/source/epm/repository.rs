@@ -20,7 +20,7 @@ use crate::source::{Download, ResumeAt};
 pub(super) const SNAPSHOTS: [&str; 4] = ["interop", "rest", "11.1.2.3.600", "applicationsnapshots"];
 const FILES: [&str; 4] = ["interop", "rest", "v2", "files"];
 /// A list of many files is larger than most answers.
-const MOST_LIST_BYTES: u64 = 64 * 1024 * 1024;
+const MOST_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// No outcome is larger than this; what is larger is a file.
 const MOST_OUTCOME_BYTES: usize = 64 * 1024;
 /// How long the preparation of a download is waited for.

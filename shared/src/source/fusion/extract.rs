@@ -462,6 +462,43 @@ mod tests {
         assert!(said.contains("does not give it"), "{said}");
     }
 
+    /// Promise 6: lists that do not end take no more memory than a function has. What is only looked at is not kept: a
+    /// run is found behind more than may be kept.
+    #[tokio::test]
+    async fn a_list_is_kept_up_to_a_bound() {
+        const PAGE: usize = 27 << 20;
+        let pod = TestPod::start(|_, call| {
+            let mut job = listed(call as u64, "carriers-06", "SimpleCarriers");
+            if call < 5 {
+                job["jobRequest"]["description"] = json!("x".repeat(PAGE));
+            }
+            Reply::json(json!({ "items": [job], "hasMore": call != 5 }))
+        })
+        .await;
+        assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "5");
+
+        let pod = TestPod::start(|_, call| {
+            let description = format!("landfall-{call}::{}::Full::Immediate", "x".repeat(PAGE));
+            let request = json!({ "jobDefinitionName": "DataExport", "description": description });
+            Reply::json(
+                json!({ "items": [{ "jobRequestId": call, "jobRequest": request }], "hasMore": true }),
+            )
+        })
+        .await;
+        let said = line(pod.source.ended().await.unwrap_err(), "ContractBroken");
+        assert!(said.contains("does not end"), "{said}");
+        assert_eq!(pod.asked().len(), 5);
+
+        let pod = TestPod::start(|_, call| {
+            let name = format!("{call}{}", "x".repeat(PAGE));
+            Reply::json(json!({ "items": [{ "fileName": name }], "hasMore": true }))
+        })
+        .await;
+        let said = line(pod.source.output_files(&record()).await.unwrap_err(), "LimitExceeded");
+        assert!(said.contains("67108864 are read"), "{said}");
+        assert_eq!(pod.asked().len(), 3);
+    }
+
     /// The documented answer, and what of it a caller gets.
     #[tokio::test]
     async fn a_status_is_read() {

@@ -30,6 +30,12 @@ const MARK: &str = "landfall-";
 const RUN_KEYS: Uuid = Uuid::from_u128(0x6c61_6e64_6661_4c4c_8a5e_7275_6e6b_6579);
 /// How many job requests a list is walked through for: more is a server that never says that it is done.
 const MOST_LISTED: usize = 1_000_000;
+/// How large a page may be; a server that does not page sends all in one.
+const MOST_PAGE_BYTES: u64 = 32 * 1024 * 1024;
+/// How many of them are kept to be looked at together, and from pages of how many bytes: the function that keeps all has
+/// 512 MB.
+const MOST_KEPT: usize = 200_000;
+const MOST_KEPT_BYTES: usize = 128 * 1024 * 1024;
 
 /// The collection of job requests.
 pub(super) struct Batch<'a> {
@@ -85,8 +91,7 @@ impl<'a> Batch<'a> {
         export: &FusionExtract,
         run_key: &RunKey,
     ) -> Result<Option<JobRequestId>> {
-        let listed = self.list().await?;
-        let mine: Vec<&JobDetails> = listed.iter().filter(|job| is_of(job, run_key)).collect();
+        let mine = self.list(|job| is_of(job, run_key)).await?;
         let id = |job: &JobDetails| {
             let id = job.job_request_id.as_ref().map(Scalar::text).unwrap_or_default();
             id.parse::<JobRequestId>().map_err(|error| {
@@ -126,11 +131,9 @@ impl<'a> Batch<'a> {
 
     /// The job request of this id, from the list, which says what others leave out.
     pub(super) async fn listed(&self, id: &JobRequestId) -> Result<Option<JobRequest>> {
-        let found = self
-            .list()
-            .await?
-            .into_iter()
-            .find(|job| job.job_request_id.as_ref().is_some_and(|other| other.text() == id.as_str()));
+        let is_it =
+            |job: &JobDetails| job.job_request_id.as_ref().is_some_and(|other| other.text() == id.as_str());
+        let found = self.list(is_it).await?.into_iter().next();
         Ok(found.and_then(|job| job.job_request))
     }
 
@@ -145,7 +148,7 @@ impl<'a> Batch<'a> {
     /// What the list says of a job may not be enough to know whether it is one: that is logged, and not an error, as
     /// one job of another service would keep all others from landing.
     pub(super) async fn ended(&self) -> Result<Vec<EndedJob>> {
-        let Sifted { ended, unreadable } = sifted(&self.list().await?);
+        let Sifted { ended, unreadable } = sifted(&self.list(|_| true).await?);
         if let Some(first) = unreadable.first() {
             let first = self.pod.client.redactor().text(first);
             tracing::warn!(jobs = unreadable.len(), first, "listed jobs cannot be read, and are not swept");
@@ -153,25 +156,28 @@ impl<'a> Batch<'a> {
         Ok(ended)
     }
 
-    /// Every job request, from a server that pages and from one that does not: nothing of it is documented.
+    /// Every job request that is wanted, from a server that pages and from one that does not: nothing of it is
+    /// documented. The others are not kept, so that a long list takes little memory.
     ///
     /// A list that does not say whether it is whole is asked for more once: a run key that is overlooked
     /// behind the end of a page would be submitted again.
-    async fn list(&self) -> Result<Vec<JobDetails>, HttpError> {
+    async fn list(&self, is_wanted: impl Fn(&JobDetails) -> bool) -> Result<Vec<JobDetails>, HttpError> {
         let mut answer = self.pod.client.call(&self.reading(self.collection())).await?;
         let mut jobs: Vec<JobDetails> = Vec::new();
         let mut known: HashSet<String> = HashSet::new();
+        let (mut listed, mut kept_bytes) = (0_usize, 0_usize);
         loop {
             let page: Listed = answer.json()?;
             let (has_more, total) = (page.has_more, page.total_items.as_ref().and_then(Scalar::whole));
-            let before = known.len();
+            let (before, kept_before) = (known.len(), jobs.len());
             for job in page.items.into_iter().flat_map(ListedJob::into_jobs) {
                 let id = job.job_request_id.as_ref().map(Scalar::text);
                 if id.is_none_or(|id| known.insert(id)) {
-                    jobs.push(job);
+                    listed = listed.saturating_add(1);
+                    jobs.extend(Some(job).filter(&is_wanted));
                 }
             }
-            let is_promised = has_more == Some(true) || total.is_some_and(|total| total > count(jobs.len()));
+            let is_promised = has_more == Some(true) || total.is_some_and(|total| total > count(listed));
             let is_silent = has_more.is_none() && total.is_none();
             let came = known.len() > before;
             if is_promised && !came {
@@ -179,14 +185,17 @@ impl<'a> Batch<'a> {
                     answer.malformed("items", "the list says that there is more, and does not give it")
                 );
             }
-            if jobs.len() > MOST_LISTED {
+            if jobs.len() > kept_before {
+                kept_bytes = kept_bytes.saturating_add(answer.body.len());
+            }
+            if listed > MOST_LISTED || jobs.len() > MOST_KEPT || kept_bytes > MOST_KEPT_BYTES {
                 return Err(answer.malformed("items", "the list does not end"));
             }
             let may_go_on = is_promised || (is_silent && came);
             if !may_go_on {
                 return Ok(jobs);
             }
-            let next = self.pod.client.call(&self.reading(self.page(jobs.len()))).await;
+            let next = self.pod.client.call(&self.reading(self.page(listed))).await;
             answer = match next {
                 // It does not page, and says so in its own way.
                 Err(error) if is_silent && error.status() == Some(StatusCode::BAD_REQUEST) => {
@@ -204,7 +213,7 @@ impl<'a> Batch<'a> {
     }
 
     fn reading(&self, url: Url) -> Request {
-        Request::get(url).at_most(64 * 1024 * 1024).authorized_by(Arc::clone(&self.authorizer))
+        Request::get(url).at_most(MOST_PAGE_BYTES).authorized_by(Arc::clone(&self.authorizer))
     }
 
     fn collection(&self) -> Url {

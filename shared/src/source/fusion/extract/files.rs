@@ -21,7 +21,9 @@ const MOST_FILES: usize = 100_000;
 /// How many are asked for at once, where a server pages.
 const PAGE: &str = "500";
 /// A list of so many files is larger than most answers.
-const MOST_LIST_BYTES: u64 = 64 * 1024 * 1024;
+const MOST_LIST_BYTES: u64 = 32 * 1024 * 1024;
+/// How large its pages may be together, which are kept.
+const MOST_PAGES_BYTES: usize = 64 * 1024 * 1024;
 const LONGEST_NAME: usize = 1024;
 
 /// The collection of a job's output files.
@@ -137,11 +139,13 @@ impl<'a> Files<'a> {
     async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
         let (mut page, answer) = self.page(None).await?;
         let mut items = std::mem::take(&mut page.items);
+        let mut read_bytes = answer.body.len();
         let mut known: HashSet<Identity> = items.iter().map(Listed::identity).collect();
         for (offset_name, limit_name) in [("offset", "limit"), ("$offset", "$limit")] {
             while page.promises_more_than(items.len()) {
                 let offset = items.len().to_string();
-                let (mut next, _) = self.page(Some([(offset_name, &offset), (limit_name, PAGE)])).await?;
+                let (mut next, answer) =
+                    self.page(Some([(offset_name, &offset), (limit_name, PAGE)])).await?;
                 // A server that does not know these parameters begins again.
                 let begins_again = next.items.first().is_some_and(|first| items.first() == Some(first));
                 if next.items.is_empty() || begins_again {
@@ -153,12 +157,13 @@ impl<'a> Files<'a> {
                 }
                 known.extend(of_page);
                 items.append(&mut next.items);
-                check_count(items.len())?;
+                read_bytes = read_bytes.saturating_add(answer.body.len());
+                check_length(items.len(), read_bytes)?;
                 // A later page may leave the total out.
                 page = Part { total: next.total.or(page.total), ..next };
             }
         }
-        check_count(items.len())?;
+        check_length(items.len(), read_bytes)?;
         if page.promises_more_than(items.len()) {
             let total = page.total.map_or_else(|| "more".to_owned(), |total| total.to_string());
             return Err(Error::contract_broken(format!(
@@ -266,9 +271,14 @@ fn sha256(checksum: &str) -> Option<Sha256> {
     is_sha256.then(|| digits.trim().parse().ok()).flatten()
 }
 
-fn check_count(files: usize) -> Result<()> {
+fn check_length(files: usize, bytes: usize) -> Result<()> {
     if files > MOST_FILES {
         return Err(Error::limit_exceeded(format!("the job lists more than {MOST_FILES} files")));
+    }
+    if bytes > MOST_PAGES_BYTES {
+        return Err(Error::limit_exceeded(format!(
+            "the list of the job's {files} files has {bytes} bytes, and {MOST_PAGES_BYTES} are read"
+        )));
     }
     Ok(())
 }

@@ -1,0 +1,76 @@
+//! What a run costs in requests to the store: `docs/cost.md` puts a price on these figures.
+
+use std::collections::BTreeMap;
+
+use landfall::store::PART_BYTES;
+use landfall_tests::{Setup, World, assert_landed, land, objects, run_event, say};
+use simulator::{MemberSize, Producer, Scenario};
+
+/// Requests that Amazon S3 charges as a PUT, and those that it charges as a GET.
+fn charged(requests: &BTreeMap<&'static str, u64>) -> (u64, u64) {
+    let (mut puts, mut gets) = (0, 0);
+    for (kind, count) in requests {
+        match *kind {
+            "GetObject" | "HeadObject" => gets += count,
+            kind if kind.starts_with("Delete") || kind.starts_with("Abort") => {}
+            _ => puts += count,
+        }
+    }
+    (puts, gets)
+}
+
+/// Parts that an object of this size is uploaded in; one of a single part is put at once.
+fn parts(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len().div_ceil(PART_BYTES)).unwrap()
+}
+
+/// A multipart upload is begun and completed.
+fn uploads(bytes: &[u8]) -> u64 {
+    if bytes.len() < PART_BYTES { 1 } else { parts(bytes) + 2 }
+}
+
+/// The requests of a run follow from its files and objects: nothing grows faster.
+#[tokio::test]
+async fn a_runs_requests_are_those_that_its_price_is_made_of() {
+    for (files, members, size) in [
+        (1, 1, MemberSize::Rows(50)),
+        (4, 1, MemberSize::Rows(50)),
+        (1, 10, MemberSize::Rows(50)),
+        (1, 2, MemberSize::Bytes(64 << 20)),
+    ] {
+        let scenario = Scenario {
+            views: vec!["carriersExtract".to_owned()],
+            chunks_per_view: files,
+            members_per_chunk: members,
+            member_size: size,
+            producers: vec![Producer::JavaStream],
+            ..Scenario::default()
+        };
+        let world = World::new(Setup { scenario: Some(scenario), ..Setup::default() }).await;
+        Box::pin(land(&world.context, run_event())).await.unwrap_or_else(|error| panic!("{}", error.line()));
+        let (puts, gets) = charged(&world.store_requests());
+
+        let work = objects(&world.work().await).await;
+        let staged: Vec<_> =
+            work.iter().filter(|(key, _)| key.contains("/staged/") && !key.ends_with(".json")).collect();
+        let files = u64::try_from(staged.len()).unwrap();
+        let landed: BTreeMap<_, _> = world.landed().await;
+        let of_staged: u64 = staged.iter().map(|(_, bytes)| uploads(bytes)).sum();
+        let of_landed: u64 = landed.values().map(|bytes| uploads(bytes)).sum();
+        // Of a file in parts it is noted which upload to go on with, and what others have left is looked for once it is
+        // whole; so it is for landed objects.
+        let large_files = u64::from(staged.iter().any(|(_, bytes)| bytes.len() >= PART_BYTES));
+        let large_objects = u64::from(landed.values().any(|bytes| bytes.len() >= PART_BYTES));
+        let expected = 7 + 5 * files + of_staged + of_landed + 2 * large_files + large_objects;
+        say(&format!(
+            "requests of a run: {files} files, {} objects, {puts} charged as PUT, {gets} as GET",
+            landed.len()
+        ));
+        assert_eq!(puts, expected, "{:?}", world.store_requests());
+        let reads: u64 = staged.iter().map(|(_, bytes)| parts(bytes)).sum();
+        assert!(gets <= 26 + 16 * files + 4 * reads, "{:?}", world.store_requests());
+        let job = world.simulator.jobs()[0].id;
+        assert_landed(&world, job, "cost").await;
+        world.end().await;
+    }
+}
