@@ -49,13 +49,19 @@ where
                 metrics.tell_failure(error, clock.now());
             }
         }
-        outcome.map_err(Diagnostic::from)
+        outcome.map_err(told)
     };
     lambda_runtime::run(service_fn(|invocation: LambdaEvent<Value>| {
         let span = span(step, &invocation.payload);
         handler(invocation).instrument(span)
     }))
     .await
+}
+
+/// A failure as its execution shows it, and whoever is told of that: with what to do about failures of this name.
+fn told(error: Error) -> Diagnostic {
+    let remedy = error.error_type().remedy();
+    Diagnostic { error_message: format!("{}; what to do: {remedy}", error.line()), ..Diagnostic::from(error) }
 }
 
 /// When an invocation that begins now must have ended, from the milliseconds since 1970 that the runtime is told.
@@ -92,6 +98,17 @@ pub fn log_failure(error: &Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorType;
+
+    /// Whoever is told of a failure is told what to do, in the same line; the name stays what a `Retry` matches.
+    #[test]
+    fn a_failure_says_what_to_do() {
+        let told = told(Error::throttled("429 from the pod"));
+        assert_eq!(told.error_type, "Throttled");
+        let (message, remedy) = told.error_message.split_once("; what to do: ").unwrap();
+        assert_eq!((message, remedy), ("429 from the pod", ErrorType::Throttled.remedy()));
+        assert!(!told.error_message.contains('\n'));
+    }
 
     /// Promise 6: an invocation's time is what Lambda says; what cannot be a deadline leaves it all the time there is.
     #[test]

@@ -388,7 +388,7 @@ def told(run: Run) -> str:
         for message in answer.get("Messages", []):
             text = json.loads(message["Body"])["Message"]
             if f"on {run.connection} " in text:
-                for part in ("JobFailed (FAILED)", cause, "What to do: see JobFailed", "redrive-execution --region"):
+                for part in ("JobFailed (FAILED)", cause, "; what to do: ", "docs/operating.md", "redrive-execution --region"):
                     assert part in text, text
                 return text.splitlines()[0]
     raise AssertionError("nobody was told")
