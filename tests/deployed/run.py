@@ -1,12 +1,13 @@
 """Deploys `template.yaml` to ministack and runs the scenarios there.
 
-usage: run.py [--landfall PROGRAM] [--only TEXT] [--at-once N] [--compile] [--keep]
+usage: run.py [--landfall PROGRAM] [--only TEXT] [--at-once N] [--keep]
 
-The functions are the programs beside PROGRAM (the debug build), or with --compile what cargo-lambda makes.
+The functions are the programs beside PROGRAM, the debug build.
 """
 
 import argparse
 import contextlib
+import os
 import pathlib
 import shutil
 import sys
@@ -39,15 +40,18 @@ def main() -> int:
     parser.add_argument("--landfall", type=pathlib.Path, default=ROOT / "target/debug/landfall")
     parser.add_argument("--only", default="", help="the scenarios whose names have this in them, or one of several after commas")
     parser.add_argument("--at-once", type=int, default=3)
-    parser.add_argument("--compile", action="store_true", help="compile the functions by cargo-lambda")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs")
     arguments = parser.parse_args()
+    # All of it is on this machine: no account and no proxy of its user has anything to do with it.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     began = time.monotonic()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="landfall-deployed-"))
     try:
         landfall = arguments.landfall.resolve()
         target = landfall.parents[1]
-        with deployed(folder, PARAMETERS, target, arguments.compile) as stack:
+        with deployed(folder, PARAMETERS, target) as stack:
             say("deployed", began, f"{len(stack.resources)} resources, {len(stack.functions())} functions")
             failed = run_all(stack, landfall, arguments.only, arguments.at_once)
             if not arguments.only or "permissions" in arguments.only:

@@ -7,7 +7,6 @@ bucket policies' `aws:SecureTransport` holds. Its functions are the debug build'
 import contextlib
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -66,12 +65,10 @@ class Stack:
 
 
 @contextlib.contextmanager
-def deployed(
-    folder: pathlib.Path, parameters: dict[str, str], target: pathlib.Path, compile: bool,
-) -> Iterator[Stack]:
+def deployed(folder: pathlib.Path, parameters: dict[str, str], target: pathlib.Path) -> Iterator[Stack]:
     """ministack with the stack deployed to it."""
     with running(folder) as stack:
-        deploy(stack, parameters, target, compile)
+        deploy(stack, parameters, target)
         yield stack
 
 
@@ -125,10 +122,12 @@ def trusted(folder: pathlib.Path) -> pathlib.Path:
     return folder / "authority.pem"
 
 
-def deploy(stack: Stack, parameters: dict[str, str], target: pathlib.Path, compile: bool) -> None:
-    """`sam build` and `sam deploy`. What is built is the debug build in `target`, unless it is to be compiled."""
+def deploy(stack: Stack, parameters: dict[str, str], target: pathlib.Path) -> None:
+    """`sam build` and `sam deploy`. What is built is the debug build in `target`."""
     built = stack.folder / "build"
+    programs = taking_what_is_compiled(stack.folder, target)
     environment = os.environ | {
+        "PATH": f"{programs}:{os.environ['PATH']}",
         "AWS_ENDPOINT_URL": stack.endpoint,
         "AWS_CA_BUNDLE": str(stack.authority),
         "AWS_ACCESS_KEY_ID": ROOT_KEY,
@@ -137,8 +136,6 @@ def deploy(stack: Stack, parameters: dict[str, str], target: pathlib.Path, compi
         "SAM_CLI_TELEMETRY": "0",
         "CARGO_TARGET_DIR": str(target),
     }
-    if not compile:
-        environment["PATH"] = f"{taking_what_is_compiled(stack.folder, target)}:{environment['PATH']}"
     chosen = ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
     template = str(ROOT / "template.yaml")
     run(["sam", "build", "--template", template, "--build-dir", str(built), *chosen], environment)
