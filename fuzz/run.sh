@@ -71,12 +71,17 @@ fuzz() {
 
 # What this reader accepts, another one that shares no code with it reads alike.
 second_reader() {
-    local accepted=$build/runs/accepted target
+    local accepted=$build/runs/accepted target folders
     rm -rf "$accepted"
     mkdir -p "$accepted"
     for target in archive archive_structured; do
-        LANDFALL_FUZZ_ACCEPTED=$accepted "$build/$host/debug/$target" -runs=0 -max_len=65536 "corpus/$target" \
-            > "$build/runs/accepted.log" 2>&1
+        mkdir -p "corpus/$target"
+        mapfile -t folders < <(seeds "$target")
+        if ! LANDFALL_FUZZ_ACCEPTED=$accepted "$build/$host/debug/$target" -runs=0 -max_len=65536 "corpus/$target" \
+            ${folders[@]+"${folders[@]}"} > "$build/runs/accepted.log" 2>&1; then
+            tail -n 20 "$build/runs/accepted.log"
+            return 1
+        fi
     done
     python3 oracle.py "$accepted"
 }

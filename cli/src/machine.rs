@@ -26,8 +26,8 @@ pub(crate) const LANDING: &str = "landing";
 /// Holds the locks of this machine's processes; no bucket can have this name.
 const LOCKS: &str = ".locks";
 
-/// What a process may take that lands on its own disk. It is its own store: what is on its way is in memory on both
-/// sides, and as nothing is far, little needs to be on its way.
+/// What a process may take that lands local files on its own disk. It is its own store: what is on its way is in memory
+/// on both sides, and as nothing is far, little needs to be on its way.
 const MEMORY_OF_ITS_OWN_STORE: usize = 128 << 20;
 
 /// How long the servers of a machine that stops may take to end what they are doing.
@@ -93,7 +93,11 @@ impl Machine {
     pub(crate) async fn for_files(on: &OnMachine, progress: &Arc<Progress>) -> Result<Self> {
         let place = configured(on).await?;
         let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
-        Self::start(on, Buckets::Made, place, embedded, None, progress).await
+        let mut machine = Self::start(on, Buckets::Made, place, embedded, None, progress).await?;
+        if embedded.landing {
+            machine.context = machine.context.within_memory(MEMORY_OF_ITS_OWN_STORE);
+        }
+        Ok(machine)
     }
 
     /// Starts what looking at the state needs, and makes no bucket for it. `None` where there is nothing to look at:
@@ -135,10 +139,6 @@ impl Machine {
             None => own,
         };
         let context = Context::new(place, Arc::new(SystemClock)).observed_by(progress.clone());
-        let context = match embedded.landing {
-            true => context.within_memory(MEMORY_OF_ITS_OWN_STORE),
-            false => context,
-        };
         Ok(Self {
             // Whoever submits on this store holds the run's lock: a claim without an id was left by the dead.
             context: if store.is_some() { context.as_sole_claimant() } else { context },

@@ -127,7 +127,7 @@ closed_list! {
              check CONNECTION --destination NAME`; then go on with the job.";
     /// The event is not one that this function takes.
     InvalidEvent / invalid_event, retry: false,
-        do: "Correct the event where the message says so. Nothing was called.";
+        do: "Correct the event where the message says so. Nothing was submitted.";
     /// The configuration lacks something, or holds something that cannot be.
     InvalidConfig / invalid_config, retry: false,
         do: "Correct the setting that the message names; a function reads it anew within five minutes. Then go on with \
@@ -142,12 +142,13 @@ closed_list! {
              under another run key.";
     /// The source understood the request and refused it.
     Rejected / rejected, retry: false,
-        do: "Read what the source says in the message, and correct the export or its permissions. A run that was refused \
-             has no job: the same run key can be used again, unless the message says otherwise.";
+        do: "Read what the source says in the message. A run that was refused has no job: once the cause is gone, the \
+             same event can be tried again under its run key. A corrected export is another run, and needs another run \
+             key.";
     /// The job ended without success at the source.
     JobFailed / job_failed, retry: false,
-        do: "Read the source's reason in the message and its log in the source's own screen. Once the cause is gone, run \
-             again under another run key; or restart the job there under its id, and go on with it.";
+        do: "Read the source's reason in the message and its log in the source's own screen. Once the cause is gone, \
+             run again under another run key; or restart the job there under its id, and go on with that id.";
     /// The job did not end within its deadline.
     JobTimedOut / job_timed_out, retry: false,
         do: "Look at the job in the source's own screen. If it still runs, raise `job.timeout_seconds` and go on with it; \
@@ -163,21 +164,22 @@ closed_list! {
              learn: report it.";
     /// Bytes are not the bytes that they should be.
     IntegrityError / integrity, retry: false,
-        do: "Nothing has landed of the file, and what was damaged on its way has been fetched three times already: the \
-             source's own file is damaged, or a store returned other bytes than it was given. Run again under another run \
-             key, and keep the file for whoever made it.";
+        do: "There is no manifest. Where the source lists size or checksum, a file that comes otherwise has been \
+             fetched three times already; where it does not, or where an archive's own checksums tell, the file may \
+             have been damaged on its way or at the source. Run again under another run key; if it stays, keep the file \
+             for whoever made it.";
     /// An archive that must not be unpacked.
     UnsafeArchive / unsafe_archive, retry: false,
         do: "Nothing has landed of the archive. The message says what is wrong with it, and `docs/archives.md` what \
              lands. Ask whoever makes it; nothing can be switched off.";
     /// Something is larger, or more, than the limits allow.
     LimitExceeded / limit_exceeded, retry: false,
-        do: "Decide whether so much is right. If it is, raise the limit that the message names, of the destination, the \
-             connection or the function, and go on with the job: nothing is fetched twice.";
+        do: "Decide whether so much is right. If it is, and the message names a setting, raise that and go on with the \
+             job: what is staged is not fetched again. Otherwise the message says what to do instead.";
     /// Two things claim one name, and a person must say which is right.
     Conflict / conflict, retry: false,
-        do: "Decide which is right: the message names both. A run whose submission may have been accepted is settled by \
-             `landfall run EVENT --job ID`, or by `--no-job` where there surely is none.";
+        do: "Decide which is right; the message says between what. A run whose submission may have been accepted is \
+             settled by `landfall run EVENT --job ID`, or by `--no-job` where there surely is none.";
 }
 
 impl Error {

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use http::{StatusCode, header};
 use landfall::context::WrapTransport;
 use landfall::http::Transport;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 
 /// Shorter words are parts of others.
@@ -63,6 +63,9 @@ impl Manner {
     ];
 }
 
+/// What RFC 3986 escapes.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A secret, and the ways in which it may be written.
 pub fn spellings(secret: &str) -> Vec<String> {
     let json = Value::from(secret).to_string();
@@ -70,6 +73,8 @@ pub fn spellings(secret: &str) -> Vec<String> {
         secret.to_owned(),
         json.trim_matches('"').to_owned(),
         utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+        utf8_percent_encode(secret, UNRESERVED).to_string(),
+        url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
         STANDARD_NO_PAD.encode(secret),
         URL_SAFE_NO_PAD.encode(secret),
     ]
@@ -131,6 +136,17 @@ impl Echo {
         }
     }
 
+    /// Learns a token, or a pair of name and password and the password alone.
+    fn learn_credentials(&self, credentials: &str) {
+        self.learn(credentials);
+        let pair = STANDARD.decode(credentials).ok().and_then(|pair| String::from_utf8(pair).ok());
+        if let Some((_, password)) = pair.as_deref().and_then(|pair| pair.split_once(':')) {
+            // In the header of a token request its parts are written as a form's (RFC 6749, 2.3.1).
+            self.learn(password);
+            self.learn(&percent_decode_str(password).decode_utf8_lossy());
+        }
+    }
+
     /// Learns what signs a link that has not been called yet. It is repeated as a part of the link alone: until then
     /// nothing tells a bare one from a checksum.
     fn learn_signature(&self, signature: &str) {
@@ -155,7 +171,7 @@ impl Echo {
         for (name, value) in request.headers() {
             let Ok(value) = value.to_str() else { continue };
             match name.as_str() {
-                "authorization" => self.learn(value.rsplit(' ').next().unwrap_or_default()),
+                "authorization" => self.learn_credentials(value.rsplit(' ').next().unwrap_or_default()),
                 "x-okapi-token" => self.learn(value),
                 "cookie" => value.split(';').for_each(|cookie| self.learn(value_of(cookie))),
                 _ => {}

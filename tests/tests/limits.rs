@@ -34,12 +34,12 @@ async fn a_destinations_limits_are_those_of_its_configuration() {
     assert_is_refused(&world, &world.context, "limit is 250").await;
 
     for (limits, text) in [
-        ("limits = { ratio = 2000, member_bytes = 135266303 }", "135266303"),
-        ("limits = { ratio = 2000, total_bytes = 135266303 }", "135266303"),
-        ("limits = { ratio = 2000, name_bytes = 9 }", "9"),
-        ("limits = { ratio = 2000, entries = 0 }", "0"),
-        ("limits = { ratio = 2000, directory_bytes = 40 }", "40"),
-        ("limits = { ratio_floor_bytes = 135266303 }", "250"),
+        ("limits = { ratio = 2000, member_bytes = 135266303 }", "limit is 135266303"),
+        ("limits = { ratio = 2000, total_bytes = 135266303 }", "limit is 135266303"),
+        ("limits = { ratio = 2000, name_bytes = 9 }", "limit is 9"),
+        ("limits = { ratio = 2000, entries = 0 }", "limit is 0"),
+        ("limits = { ratio = 2000, directory_bytes = 40 }", "limit is 40"),
+        ("limits = { ratio_floor_bytes = 135266303 }", "limit is 250"),
     ] {
         assert_is_refused(&world, &world.configured_otherwise(limits), text).await;
     }
@@ -61,7 +61,7 @@ async fn a_run_lands_once_its_destinations_limit_is_raised() {
     let world = World::new(setup).await;
     let error = Box::pin(land(&world.context, run_event())).await.unwrap_err();
     assert_eq!(error.error_type().name(), "LimitExceeded", "{}", error.line());
-    assert!(error.line().contains("100"), "{}", error.line());
+    assert!(error.line().contains("limit is 100"), "{}", error.line());
     assert!(world.landed().await.is_empty());
     assert_eq!(world.unfinished_uploads().await, 0);
 

@@ -180,6 +180,8 @@ async fn run(case: &Case, log: &Log, call: usize, manner: Manner) -> (usize, usi
     }
     let mut secrets = echo.secrets();
     secrets.extend(never_sent());
+    let configured = [credentials::CLIENT_SECRET, credentials::PASSWORD, credentials::FOLIO_PASSWORD];
+    secrets.extend(configured.map(str::to_owned));
     secrets.insert(world.store_secret().to_owned());
     assert_holds_none(&written, &secrets, &format!("{}, call {call}, {manner:?}", case.name));
     world.end().await;

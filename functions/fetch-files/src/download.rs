@@ -10,7 +10,9 @@ use landfall::context::Context;
 use landfall::http::HttpError;
 use landfall::job::{JobRecord, OutputFile, StagedFile};
 use landfall::source::{Download, ResumeAt, Source};
-use landfall::store::{ObjectInfo, ObjectWriter, PART_BYTES, Part, WorkState, Written, keys};
+use landfall::store::{
+    MOST_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, WorkState, Written, keys,
+};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
 
@@ -193,13 +195,19 @@ impl Fetch<'_> {
     }
 
     fn check_limit(&self, file: &OutputFile, bytes: u64) -> Result<()> {
-        if bytes <= self.most_bytes {
-            return Ok(());
+        if bytes > self.most_bytes {
+            return Err(Error::limit_exceeded(format!(
+                "{} has {bytes} bytes or more, and the connection's http.most_file_bytes is {}",
+                file.name, self.most_bytes
+            )));
         }
-        Err(Error::limit_exceeded(format!(
-            "{} has {bytes} bytes or more, and the connection's http.most_file_bytes is {}",
-            file.name, self.most_bytes
-        )))
+        if file.size.is_none() && bytes > MOST_BYTES_UNANNOUNCED {
+            return Err(Error::limit_exceeded(format!(
+                "{} has {bytes} bytes or more, and of a file whose size the source does not tell a store takes {} at most",
+                file.name, MOST_BYTES_UNANNOUNCED
+            )));
+        }
+        Ok(())
     }
 
     /// Notes which upload to go on with. A file that cannot be resumed at the source has no checkpoint.

@@ -6,7 +6,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::archive::{
     ArchiveError, Directory, Member, ReadDirectoryError, RefusalKind, read_directory, reread_directory,
 };
-use landfall::clock::elapsed;
 use landfall::job::{LandedObject, Totals};
 use landfall::store::StoreError;
 use landfall::store::keys::LONGEST_KEY;
@@ -17,7 +16,7 @@ use crate::attempt::Kept;
 use crate::checkpoint::Checkpoint;
 use crate::plan::{MemberRange, Plan};
 use crate::staged::StagedObject;
-use crate::{Asked, Landed, MARGIN, Objects, Unpack, lots, member};
+use crate::{Asked, Landed, Objects, Unpack, lots, member};
 
 /// The most lots that are on their way at once, where they are so small that memory for more is there.
 const LOTS_AT_ONCE: usize = 32;
@@ -117,10 +116,7 @@ async fn in_time(
         read = reading => return read.map(Some),
         () = unpack.over(&unpack.halt) => {}
     }
-    let seconds = elapsed(unpack.started_at, unpack.context.clock().now()).as_secs();
-    if seconds < MARGIN.as_secs() {
-        return Ok(None);
-    }
+    let Some(seconds) = unpack.seconds_of_a_whole_invocation() else { return Ok(None) };
     Err(Error::limit_exceeded(format!(
         "the archive's directory could not be read within an invocation of {seconds} s: give the function more memory, \
          which brings more network, or more time"
@@ -236,8 +232,8 @@ fn made_progress(
     checkpoint: &Checkpoint,
     landed_before: u64,
 ) -> Result<()> {
-    let seconds = elapsed(unpack.started_at, unpack.context.clock().now()).as_secs();
-    if checkpoint.totals().objects > landed_before || seconds < MARGIN.as_secs() {
+    let Some(seconds) = unpack.seconds_of_a_whole_invocation() else { return Ok(()) };
+    if checkpoint.totals().objects > landed_before {
         return Ok(());
     }
     let missing = members.iter().filter(|member| !checkpoint.has(member));

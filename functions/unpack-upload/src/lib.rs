@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall::archive::{Directory, Kind, sniff};
-use landfall::clock::Deadline;
+use landfall::clock::{Deadline, elapsed};
 use landfall::context::{Context, Landing};
 use landfall::event::FileEvent;
 use landfall::form::JobForm;
@@ -81,8 +81,9 @@ impl Unpacked {
 /// Unpacks the staged file that the event names, or goes on with it.
 pub async fn unpack_upload(context: &Context, event: UnpackEvent, deadline: &Deadline) -> Result<Unpacked> {
     let mut unpacked = Unpacked::of(true, Totals::default());
+    let invoked_at = context.clock().now();
     for file in event.files()? {
-        let one = unpack(context, file, deadline).await?;
+        let one = unpack_since(invoked_at, context, file, deadline).await?;
         unpacked.complete &= one.complete;
         unpacked.totals.add_all(&one.totals);
         unpacked.ranges.extend(one.ranges);
@@ -97,6 +98,15 @@ pub async fn unpack_file(context: &Context, event: FileEvent, deadline: &Deadlin
 
 /// Unpacks one staged file or a range of it, or goes on with it, or divides it.
 pub async fn unpack(context: &Context, event: UnpackFile, deadline: &Deadline) -> Result<Unpacked> {
+    unpack_since(context.clock().now(), context, event, deadline).await
+}
+
+async fn unpack_since(
+    invoked_at: Timestamp,
+    context: &Context,
+    event: UnpackFile,
+    deadline: &Deadline,
+) -> Result<Unpacked> {
     let asked = event.asked()?;
     let job = context.job(&event.job_event()).await?;
     let work = context.work().await?;
@@ -108,8 +118,10 @@ pub async fn unpack(context: &Context, event: UnpackFile, deadline: &Deadline) -
     let (staged, place) = staged_file(&work, &job, event.ordinal).await?;
     let name = staged.name.clone();
     let started_at = context.clock().now();
+    let began_late = elapsed(invoked_at, started_at) >= MARGIN;
     let halt = CancellationToken::new();
-    let unpack = Unpack { context, work, landing, job, staged, place, deadline, started_at, halt };
+    let unpack =
+        Unpack { context, work, landing, job, staged, place, deadline, started_at, began_late, halt };
     let landed = Box::pin(unpack.land(asked))
         .await
         .map_err(|error| error.while_doing(format_args!("unpacking {name}")))?;
@@ -143,6 +155,8 @@ struct Unpack<'a> {
     place: LandingPlace,
     deadline: &'a Deadline,
     started_at: Timestamp,
+    /// Whether other files have taken of the invocation's time.
+    began_late: bool,
     /// Cancelled when nothing more of the file is to land.
     halt: CancellationToken,
 }
@@ -202,6 +216,12 @@ impl Unpack<'_> {
     /// Whether nothing is to be begun any more.
     fn is_over(&self) -> bool {
         self.halt.is_cancelled() || self.deadline.is_within(MARGIN)
+    }
+
+    /// How many seconds of an invocation this file has had, where another invocation would not have more.
+    fn seconds_of_a_whole_invocation(&self) -> Option<u64> {
+        let spent = elapsed(self.started_at, self.context.clock().now());
+        (!self.began_late && spent >= MARGIN).then_some(spent.as_secs())
     }
 
     /// Returns once what is under way is to be left as it is: for the next invocation, or for good.

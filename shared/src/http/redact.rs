@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
@@ -87,11 +87,12 @@ impl Redactor {
     /// Remembers what signs a link that is about to be called: its server may say it again without the names that tell
     /// what it is.
     pub(super) fn remember_link(&self, url: &Url) {
-        let signs = |name: &str, value: &str| value.len() >= SHORTEST_SIGNATURE && is_telling(name);
-        for (_, value) in url.query_pairs().filter(|(name, value)| signs(name, value)) {
-            let signature = SecretString::from(value.into_owned());
+        let pairs = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        for (_, value) in pairs.filter(|(name, _)| is_telling(name)) {
+            // Not as a form's field, where a plus is a blank: it is one of base64's letters.
+            let signature = SecretString::from(percent_decode_str(value).decode_utf8_lossy().into_owned());
             let mut known = self.known();
-            if !known.has(&signature) {
+            if signature.expose_secret().len() >= SHORTEST_SIGNATURE && !known.has(&signature) {
                 push(&mut known.links, &signature, LINKS_REMEMBERED);
             }
         }
@@ -460,6 +461,8 @@ mod tests {
             "[redacted]: [redacted] expired after 3600 at 20261122T000000Z"
         );
         assert_eq!(redactor.text("bad aGVsbG8gd29ybGQhIQ=="), "bad [redacted]");
+        redactor.remember_link(&Url::parse("https://s.example/f?sig=aG+sbG8gd2/ybGQhIQ").unwrap());
+        assert_eq!(redactor.text("bad aG+sbG8gd2/ybGQhIQ"), "bad [redacted]");
     }
 
     /// Promise 7: no secret reaches an error, whoever repeats it.

@@ -63,7 +63,7 @@ impl Store {
         if settings.path_style.unwrap_or(endpoint.is_some()) {
             config = config.force_path_style(true);
         }
-        if endpoint.as_deref().is_some_and(|url| url.starts_with("http:") && is_this_machine(url)) {
+        if endpoint.as_deref().is_some_and(|url| !is_https(url) && is_this_machine(url)) {
             // The client goes by HTTP_PROXY otherwise, and a proxy's own loopback is not ours.
             config = config.http_client(aws_smithy_http_client::Builder::new().build_http());
         }
@@ -86,7 +86,11 @@ impl Store {
 }
 
 fn is_private(endpoint: &str) -> bool {
-    endpoint.starts_with("https:") || is_this_machine(endpoint)
+    is_https(endpoint) || is_this_machine(endpoint)
+}
+
+fn is_https(endpoint: &str) -> bool {
+    Url::parse(endpoint).is_ok_and(|url| url.scheme() == "https")
 }
 
 fn is_this_machine(endpoint: &str) -> bool {

@@ -36,7 +36,7 @@ pub use budget::{ByteBudget, PartBuffer};
 pub use client::StoreSettings;
 pub use error::StoreError;
 pub use inventory::JobObjects;
-pub use parts::{LEAST_PART_BYTES, PART_BYTES, may_be_of_parts, part_bytes};
+pub use parts::{LEAST_PART_BYTES, MOST_BYTES_UNANNOUNCED, PART_BYTES, may_be_of_parts, part_bytes};
 use range::RangeRead;
 pub use state::{GivenWindow, RunRecord, Swept, Watermark, WorkState};
 pub use upload::{ObjectWriter, Sealed};

@@ -12,6 +12,9 @@ pub const LEAST_PART_BYTES: usize = 5 << 20;
 /// The most parts that an object may have.
 pub(super) const MOST_PARTS: u64 = 10_000;
 
+/// The largest object whose size is not known when its upload begins: its parts cannot be made larger then.
+pub const MOST_BYTES_UNANNOUNCED: u64 = MOST_PARTS * PART_BYTES as u64;
+
 /// The largest object that is copied in one call; a part that is copied has the same limit.
 pub(super) const LARGEST_COPY: u64 = 5 << 30;
 

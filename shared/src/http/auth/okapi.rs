@@ -31,6 +31,8 @@ const ACCESS_COOKIE: &str = "folioAccessToken";
 const REFUSAL_REMEMBERED: Duration = Duration::from_secs(300);
 /// How long a token lives of which the server does not say so: ten minutes are FOLIO's default.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(600);
+/// No token has fewer bytes.
+const SHORTEST_TOKEN: usize = 12;
 /// The longest that a token is believed to live.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
@@ -188,9 +190,10 @@ impl OkapiTokens {
         url
     }
 
-    /// Not only the token is a secret: a cookie that is of no use here, as the refresh token's, is one to others.
+    /// Not only the token is a secret: a cookie that is of no use here, as the refresh token's, is one to others. What is
+    /// shorter than any token is a setting, and a word of other texts.
     fn remember_cookies(&self, answer: &Answer) {
-        for (_, value, _) in cookies(&answer.headers) {
+        for (_, value, _) in cookies(&answer.headers).filter(|(_, value, _)| value.len() >= SHORTEST_TOKEN) {
             self.client.redactor().remember_issued(&SecretString::from(value.to_owned()));
         }
     }

@@ -485,8 +485,8 @@ mod tests {
             )
         })
         .await;
-        let said = line(pod.source.ended().await.unwrap_err(), "ContractBroken");
-        assert!(said.contains("does not end"), "{said}");
+        let said = line(pod.source.ended().await.unwrap_err(), "LimitExceeded");
+        assert!(said.contains("does not end: 5 so far"), "{said}");
         assert_eq!(pod.asked().len(), 5);
 
         let pod = TestPod::start(|_, call| {

@@ -1,6 +1,7 @@
 //! Job requests of `saas-batch`: submitted, found again, looked at.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -11,7 +12,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::export::{EXTRACT_PARAMETER, FusionExtract, MODE_PARAMETER, Mode, Schedule};
-use super::lenient::{OneOrMany, Scalar, optional};
+use super::lenient::{OneOrMany, Scalar, items, optional};
 use super::status::{JobAnswer, JobDetails, JobRequest};
 use crate::config::ScheduleDates;
 use crate::error::{Error, Result};
@@ -157,14 +158,14 @@ impl<'a> Batch<'a> {
     }
 
     /// Every job request that is wanted, from a server that pages and from one that does not: nothing of it is
-    /// documented. The others are not kept, so that a long list takes little memory.
+    /// documented. Of the others only a hash of their id is kept, so that a long list takes little memory.
     ///
     /// A list that does not say whether it is whole is asked for more once: a run key that is overlooked
     /// behind the end of a page would be submitted again.
-    async fn list(&self, is_wanted: impl Fn(&JobDetails) -> bool) -> Result<Vec<JobDetails>, HttpError> {
+    async fn list(&self, is_wanted: impl Fn(&JobDetails) -> bool) -> Result<Vec<JobDetails>> {
         let mut answer = self.pod.client.call(&self.reading(self.collection())).await?;
         let mut jobs: Vec<JobDetails> = Vec::new();
-        let mut known: HashSet<String> = HashSet::new();
+        let (hasher, mut known) = (RandomState::new(), HashSet::new());
         let (mut listed, mut kept_bytes) = (0_usize, 0_usize);
         loop {
             let page: Listed = answer.json()?;
@@ -172,7 +173,7 @@ impl<'a> Batch<'a> {
             let (before, kept_before) = (known.len(), jobs.len());
             for job in page.items.into_iter().flat_map(ListedJob::into_jobs) {
                 let id = job.job_request_id.as_ref().map(Scalar::text);
-                if id.is_none_or(|id| known.insert(id)) {
+                if id.is_none_or(|id| known.insert(hasher.hash_one(id))) {
                     listed = listed.saturating_add(1);
                     jobs.extend(Some(job).filter(&is_wanted));
                 }
@@ -181,15 +182,16 @@ impl<'a> Batch<'a> {
             let is_silent = has_more.is_none() && total.is_none();
             let came = known.len() > before;
             if is_promised && !came {
-                return Err(
-                    answer.malformed("items", "the list says that there is more, and does not give it")
-                );
+                let said = "the list says that there is more, and does not give it";
+                return Err(answer.malformed("items", said).into());
             }
             if jobs.len() > kept_before {
                 kept_bytes = kept_bytes.saturating_add(answer.body.len());
             }
             if listed > MOST_LISTED || jobs.len() > MOST_KEPT || kept_bytes > MOST_KEPT_BYTES {
-                return Err(answer.malformed("items", "the list does not end"));
+                return Err(Error::limit_exceeded(format!(
+                    "the list of job requests does not end: {listed} so far, {kept_bytes} bytes of what is wanted of them"
+                )));
             }
             let may_go_on = is_promised || (is_silent && came);
             if !may_go_on {
@@ -225,6 +227,7 @@ impl<'a> Batch<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
+    #[serde(deserialize_with = "items")]
     items: Vec<ListedJob>,
     #[serde(default, deserialize_with = "optional")]
     has_more: Option<bool>,

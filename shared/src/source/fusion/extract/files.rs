@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use url::Url;
 
-use super::lenient::Scalar;
+use super::lenient::{Scalar, items};
 use crate::checksum::Sha256;
 use crate::error::{Error, Result};
 use crate::http::auth::Authorizer;
@@ -62,6 +62,7 @@ struct Link {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page {
+    #[serde(deserialize_with = "items")]
     items: Vec<Listed>,
     total_items: Option<Scalar>,
     has_more: Option<bool>,
