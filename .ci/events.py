@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 
 EVENTS = pathlib.Path(__file__).resolve().parent.parent / "events"
@@ -30,14 +31,14 @@ def main(landfall: str, by_cargo_lambda: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, simulated(landfall, folder) as config:
         if by_cargo_lambda:
             with watched(config) as call:
-                one_function_at_a_time(call)
+                one_function_at_a_time(call, folder)
         else:
-            used = one_function_at_a_time(invoked(landfall, folder, config))
+            used = one_function_at_a_time(invoked(landfall, folder, config), folder)
             used |= whole_runs(landfall, folder, config)
             assert used == {path.name for path in EVENTS.iterdir()}, "an event is not used"
 
 
-def one_function_at_a_time(call: Call) -> set[str]:
+def one_function_at_a_time(call: Call, folder: str) -> set[str]:
     """Lands a job call by call; returns the events that were used."""
     submitted = call("submit", "submit.json")
     accepted = {"job_request_id": JOB, "already_submitted": False, "landed": False, "recurring": False}
@@ -54,10 +55,21 @@ def one_function_at_a_time(call: Call) -> set[str]:
     assert call("submit", "submit.json") == accepted | {"already_submitted": True, "landed": True}
     swept = call("sweep", "sweep.json")
     assert swept["landed"] == 1 and JOB not in [job["job_request_id"] for job in swept["jobs"]], swept
+    drop(pathlib.Path(folder, "work/inbox/orders.zip"))
+    taken = call("take-in", "take-in.json")
+    assert [file["name"] for file in taken["files"]] == ["orders.zip"], taken
+    assert call("take-in", "take-in.json") == taken
     return {
-        "submit.json", "poll-status.json", "fetch-files.json",
+        "take-in.json", "submit.json", "poll-status.json", "fetch-files.json",
         "unpack-upload.json", "unpack-upload-s3.json", "publish.json", "sweep.json",
     }
+
+
+def drop(path: pathlib.Path) -> None:
+    """Puts an archive into the inbox: objects of the embedded store are files."""
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("orders.csv", "ID\n1\n")
 
 
 # The run events, and whether the events that are used before them have landed their job.

@@ -15,7 +15,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fetch_files::FetchedFile;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use landfall::clock::Deadline;
 use landfall::context::Context;
@@ -115,12 +114,12 @@ async fn poll_until_ended(machine: &Machine, event: &JobEvent) -> Result<()> {
     }
 }
 
-async fn fetch_until_complete(machine: &Machine, event: &JobEvent) -> Result<Vec<FetchedFile>> {
+async fn fetch_until_complete(machine: &Machine, event: &JobEvent) -> Result<Vec<u32>> {
     machine.progress().stage("fetching its files");
     loop {
         let fetched = step(machine, "fetch-files", event, fetch_files::fetch_files).await?;
         if fetched.complete {
-            return Ok(fetched.files);
+            return Ok(fetched.ordinals());
         }
         if fetched.wait_seconds.is_some() {
             machine.progress().at("the source does not give them all out yet");
@@ -131,18 +130,18 @@ async fn fetch_until_complete(machine: &Machine, event: &JobEvent) -> Result<Vec
 
 /// Unpacks the files. After a failure none is begun any more, and those under way come to their own end, so that
 /// nothing of them is left lying about.
-async fn unpack(machine: &Machine, event: &JobEvent, files: &[FetchedFile]) -> Result<()> {
+async fn unpack(machine: &Machine, event: &JobEvent, ordinals: &[u32]) -> Result<()> {
     machine.progress().stage("unpacking");
     let failed = AtomicBool::new(false);
-    let unpack = async |file: &FetchedFile| {
+    let unpack = async |ordinal: &u32| {
         if failed.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let unpacked = unpack_until_complete(machine, event, file.ordinal).await;
+        let unpacked = unpack_until_complete(machine, event, *ordinal).await;
         failed.fetch_or(unpacked.is_err(), Ordering::Relaxed);
         unpacked
     };
-    let mut unpacking = stream::iter(files).map(unpack).buffer_unordered(FILES_AT_ONCE);
+    let mut unpacking = stream::iter(ordinals).map(unpack).buffer_unordered(FILES_AT_ONCE);
     let mut outcome = Ok(());
     while let Some(unpacked) = unpacking.next().await {
         outcome = outcome.and(unpacked);
@@ -210,6 +209,7 @@ mod tests {
             progress: None,
             message: message.map(str::to_owned),
             wait_seconds: None,
+            running_seconds: None,
         }
     }
 

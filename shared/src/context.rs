@@ -69,10 +69,16 @@ impl Context {
         let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
             .ok()
             .and_then(|mebibytes| mebibytes.parse().ok());
-        Ok(match memory.and_then(|mebibytes: usize| mebibytes.checked_mul(1 << 20)) {
+        let context = match memory.and_then(|mebibytes: usize| mebibytes.checked_mul(1 << 20)) {
             Some(bytes) => context.within_memory(bytes),
             None => context,
-        })
+        };
+        match std::env::var("LANDFALL_RANGE_BYTES") {
+            Ok(bytes) => bytes.parse().map(|bytes| context.dividing_at(bytes)).map_err(|error| {
+                Error::invalid_config("LANDFALL_RANGE_BYTES is no number of bytes").because(error)
+            }),
+            Err(_) => Ok(context),
+        }
     }
 
     /// A context with the configuration at a place.
@@ -114,7 +120,7 @@ impl Context {
         self
     }
 
-    /// The same context, in which an archive is divided so that no range costs more than this, in bytes: for tests.
+    /// The same context, in which an archive is divided so that no range costs more than this, in bytes.
     #[must_use]
     pub fn dividing_at(mut self, range_cost: u64) -> Self {
         self.range_cost = Some(range_cost);

@@ -11,9 +11,10 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
-use crate::clock::{Clock as _, Deadline, SystemClock};
+use crate::clock::{Clock, Deadline, SystemClock};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::metrics::{Measured, Metrics};
 use crate::{event, telemetry};
 
 /// The longest that Lambda lets an invocation last.
@@ -26,25 +27,41 @@ pub async fn serve<Event, Output>(
 ) -> std::result::Result<(), lambda_runtime::Error>
 where
     Event: DeserializeOwned,
-    Output: Serialize,
+    Output: Serialize + Measured,
 {
     telemetry::log_json();
+    let metrics = Metrics::from_environment(step);
     let context = OnceCell::new();
     let handler = async |invocation: LambdaEvent<Value>| {
         let clock = Arc::new(SystemClock);
-        let deadline = Deadline::at(ends_at(invocation.context.deadline, clock.now()), clock);
+        let ends_at = ends_at(invocation.context.deadline, clock.now());
+        let deadline = Deadline::at(ends_at, Arc::clone(&clock) as Arc<dyn Clock>);
         let outcome = async {
             let context = context.get_or_try_init(Context::from_environment).await?;
             // On the heap: a step's future is large, and the runtime's layers would each hold it by value.
             Box::pin(run(context, event::parse(invocation.payload)?, &deadline)).await
         };
-        outcome.await.inspect_err(log_failure).map_err(Diagnostic::from)
+        let outcome = outcome.await;
+        match &outcome {
+            Ok(answer) => metrics.tell_answer(answer, clock.now()),
+            Err(error) => {
+                log_failure(error);
+                metrics.tell_failure(error, clock.now());
+            }
+        }
+        outcome.map_err(told)
     };
     lambda_runtime::run(service_fn(|invocation: LambdaEvent<Value>| {
         let span = span(step, &invocation.payload);
         handler(invocation).instrument(span)
     }))
     .await
+}
+
+/// A failure as its execution shows it, and whoever is told of that: with what to do about failures of this name.
+fn told(error: Error) -> Diagnostic {
+    let remedy = error.error_type().remedy();
+    Diagnostic { error_message: format!("{}; what to do: {remedy}", error.line()), ..Diagnostic::from(error) }
 }
 
 /// When an invocation that begins now must have ended, from the milliseconds since 1970 that the runtime is told.
@@ -81,6 +98,17 @@ pub fn log_failure(error: &Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorType;
+
+    /// Whoever is told of a failure is told what to do, in the same line; the name stays what a `Retry` matches.
+    #[test]
+    fn a_failure_says_what_to_do() {
+        let told = told(Error::throttled("429 from the pod"));
+        assert_eq!(told.error_type, "Throttled");
+        let (message, remedy) = told.error_message.split_once("; what to do: ").unwrap();
+        assert_eq!((message, remedy), ("429 from the pod", ErrorType::Throttled.remedy()));
+        assert!(!told.error_message.contains('\n'));
+    }
 
     /// Promise 6: an invocation's time is what Lambda says; what cannot be a deadline leaves it all the time there is.
     #[test]

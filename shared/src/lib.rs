@@ -13,6 +13,7 @@ pub mod form;
 pub mod http;
 pub mod job;
 pub mod lambda;
+pub mod metrics;
 pub mod rows;
 pub mod source;
 pub mod store;

@@ -509,12 +509,11 @@ async fn go_on(
         }
     }
     note("fetch-files");
-    let files = fetch(context, &event, &deadline).await?.files;
+    let files = fetch(context, &event, &deadline).await?.ordinals();
     note("unpack-upload");
-    for file in files {
+    for ordinal in files {
         let JobEvent { connection, job_request_id, destination } = event.clone();
-        let file =
-            landfall::event::FileEvent { connection, job_request_id, destination, ordinal: file.ordinal };
+        let file = landfall::event::FileEvent { connection, job_request_id, destination, ordinal };
         while !unpack_upload::unpack_file(context, file.clone(), &deadline).await?.complete {}
     }
     note("publish");

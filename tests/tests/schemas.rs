@@ -15,7 +15,7 @@ fn schema<T: JsonSchema>() -> String {
     serde_json::to_string_pretty(&schema_for!(T)).unwrap() + "\n"
 }
 
-fn contract() -> [(&'static str, String); 13] {
+fn contract() -> [(&'static str, String); 15] {
     [
         ("submit.event", schema::<RunEvent>()),
         ("submit.result", schema::<submit::Submitted>()),
@@ -29,6 +29,8 @@ fn contract() -> [(&'static str, String); 13] {
         ("publish.result", schema::<publish::Published>()),
         ("sweep.event", schema::<sweep::SweepEvent>()),
         ("sweep.result", schema::<sweep::Swept>()),
+        ("take-in.event", schema::<take_in::InboxEvent>()),
+        ("take-in.result", schema::<take_in::TakenIn>()),
         ("manifest", schema::<publish::Manifest>()),
     ]
 }
@@ -63,6 +65,7 @@ fn the_sample_events_are_events() {
             run if run.starts_with("run-") || run == "submit" => parse::<RunEvent>(event).err(),
             "poll-status" | "fetch-files" | "publish" => parse::<JobEvent>(event).err(),
             "sweep" => parse::<sweep::SweepEvent>(event).err(),
+            "take-in" => parse::<take_in::InboxEvent>(event).err(),
             "unpack-upload" => parse::<FileEvent>(event).err(),
             "unpack-upload-s3" => parse::<unpack_upload::UnpackEvent>(event).err(),
             other => panic!("events/{other}.json is not known to this test"),

@@ -17,6 +17,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRef, OutputFile};
+use landfall::metrics::Measured;
 use landfall::store::{PART_BYTES, WorkState, keys};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,14 +25,21 @@ use serde::{Deserialize, Serialize};
 use download::{Fetch, Fetched};
 use listing::Listed;
 
+/// The most files that an answer names: a state machine's states pass on 256 KiB at most (Step Functions developer
+/// guide, "Quotas"), and a name may have a kibibyte.
+const MOST_NAMED: usize = 200;
+
 /// What has been fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchedFiles {
     /// Whether every file of the job is staged.
     pub complete: bool,
-    /// The files that are staged.
+    /// The files that are staged; none, where there are more than 200.
     pub files: Vec<FetchedFile>,
+    /// Once all of more than 200 files are staged: where they are named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_in: Option<Listing>,
     /// Where the source does not list its files or give them out yet, or may not be asked for a while: after how many
     /// seconds to call again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,6 +58,30 @@ pub struct FetchedFile {
     pub size: u64,
 }
 
+/// The object that names a job's files, in the array `files`, each with its `ordinal`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// The work bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// How many files it names.
+    pub count: u32,
+}
+
+impl FetchedFiles {
+    /// The places of the files that are staged, once all are.
+    pub fn ordinals(&self) -> Vec<u32> {
+        match &self.listed_in {
+            Some(listing) => (0..listing.count).collect(),
+            None => self.files.iter().map(|file| file.ordinal).collect(),
+        }
+    }
+}
+
+impl Measured for FetchedFiles {}
+
 /// Fetches the job's output files, or goes on with them.
 pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline) -> Result<FetchedFiles> {
     let job = context.job(&event).await?;
@@ -58,7 +90,8 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let files = match listed(listing::frozen(context, source.as_ref(), &work, &job).await)? {
         Listed::Files(files) => files,
         Listed::NotYet { wait_seconds } => {
-            return Ok(FetchedFiles { complete: false, files: Vec::new(), wait_seconds: Some(wait_seconds) });
+            let wait_seconds = Some(wait_seconds);
+            return Ok(FetchedFiles { complete: false, files: Vec::new(), listed_in: None, wait_seconds });
         }
     };
 
@@ -81,7 +114,22 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let wait_seconds = wait_seconds(&fetched);
     let files: Vec<_> = fetched.into_iter().filter_map(staged).collect();
     tracing::info!(complete, staged.files = files.len(), wait_seconds, "files were fetched");
-    Ok(FetchedFiles { complete, files, wait_seconds })
+    let bucket = work.store().bucket().to_owned();
+    let listing = |count| Listing { bucket, key: keys::files(&job.job()), count };
+    Ok(answer(complete, files, wait_seconds, listing))
+}
+
+fn answer(
+    complete: bool,
+    files: Vec<FetchedFile>,
+    wait_seconds: Option<u64>,
+    listing: impl FnOnce(u32) -> Listing,
+) -> FetchedFiles {
+    if files.len() <= MOST_NAMED {
+        return FetchedFiles { complete, files, listed_in: None, wait_seconds };
+    }
+    let count = u32::try_from(files.len()).unwrap_or(u32::MAX);
+    FetchedFiles { complete, files: Vec::new(), listed_in: complete.then(|| listing(count)), wait_seconds }
 }
 
 /// An error that passes at a time that is known is waited for outside: an invocation costs while it waits.
@@ -162,4 +210,31 @@ async fn abort_leftovers(work: &WorkState, job: &JobRef, files: &FileList) -> Re
 
 fn count(files: &FileList) -> u64 {
     u64::try_from(files.files.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(complete: bool, count: u32) -> FetchedFiles {
+        let file = |ordinal| FetchedFile { ordinal, name: "n".repeat(1024), size: u64::MAX };
+        let listing = |count| Listing { bucket: "b".repeat(63), key: "k".repeat(1024), count };
+        answer(complete, (0..count).map(file).collect(), Some(900), listing)
+    }
+
+    /// Promise 6: whatever the number of files and however long their names, an answer fits into the 256 KiB that a
+    /// state machine passes on, and whoever reads it finds every file.
+    #[test]
+    fn an_answer_is_bounded_and_leads_to_every_file() {
+        for count in [0, 1, 200, 201, 100_000] {
+            let whole = answered(true, count);
+            assert_eq!(whole.ordinals(), (0..count).collect::<Vec<_>>());
+            for answer in [whole, answered(false, count)] {
+                let bytes = serde_json::to_vec(&answer).unwrap().len();
+                assert!(bytes <= 256 << 10, "{count}: {bytes}");
+            }
+        }
+        assert_eq!(answered(true, 200).files.len(), 200);
+        assert_eq!(answered(false, 201).listed_in, None, "what is not staged yet is not to be unpacked");
+    }
 }

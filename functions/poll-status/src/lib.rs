@@ -8,6 +8,7 @@ use landfall::clock::{Deadline, elapsed};
 use landfall::context::Context;
 use landfall::event::JobEvent;
 use landfall::job::{JobRecord, JobState, Outcome};
+use landfall::metrics::{Measure, Measured};
 use landfall::source::{JobStatus, Source};
 use landfall::{Error, ErrorType, Result};
 use schemars::JsonSchema;
@@ -36,6 +37,18 @@ pub struct Polled {
     /// While it runs: after how many seconds to ask again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<u64>,
+    /// While it runs: for how many seconds, as far as landfall knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_seconds: Option<u64>,
+}
+
+impl Measured for Polled {
+    fn measures(&self) -> Vec<Measure> {
+        let is_over_badly = !self.state.lands() && self.state != JobState::Running;
+        let failed = is_over_badly.then(|| Measure::count("jobs_failed_at_source", 1));
+        let running = self.running_seconds.map(|seconds| Measure::seconds("job_running", seconds));
+        failed.into_iter().chain(running).collect()
+    }
 }
 
 /// Asks what has become of a job.
@@ -97,6 +110,7 @@ async fn not_known_yet(context: &Context, job: &JobRecord, error: Error) -> Resu
         progress: None,
         message: None,
         wait_seconds: Some(settings.poll_seconds.min(settings.listing_lag_seconds).max(1)),
+        running_seconds: Some(elapsed(job.since, context.clock().now()).as_secs()),
     })
 }
 
@@ -110,6 +124,7 @@ fn not_asked(error: Error) -> Result<Polled> {
         progress: None,
         message: Some(error.line()),
         wait_seconds: Some(wait_seconds),
+        running_seconds: None,
     })
 }
 
@@ -120,6 +135,7 @@ fn ended(outcome: Outcome) -> Polled {
         progress: Some(100.0),
         message: outcome.message,
         wait_seconds: None,
+        running_seconds: None,
     }
 }
 
@@ -157,6 +173,7 @@ async fn running(context: &Context, job: &JobRecord, status: JobStatus) -> Resul
         progress: status.progress_percent,
         message: status.message,
         wait_seconds: Some(settings.poll_seconds),
+        running_seconds: Some(running_for.as_secs()),
     })
 }
 
@@ -175,5 +192,6 @@ async fn not_well(source: &dyn Source, job: &JobRecord, status: JobStatus) -> Re
         progress: status.progress_percent,
         message: explanation.or(status.message),
         wait_seconds: None,
+        running_seconds: None,
     })
 }

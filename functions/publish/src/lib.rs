@@ -14,6 +14,7 @@ use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals};
+use landfall::metrics::{Measure, Measured};
 use landfall::store::{StoreError, WorkState, keys};
 use landfall::{Error, Result};
 use schemars::JsonSchema;
@@ -36,6 +37,24 @@ pub struct Published {
     pub totals: Totals,
     /// Whether the manifest was there before this call.
     pub already_published: bool,
+}
+
+impl Measured for Published {
+    fn measures(&self) -> Vec<Measure> {
+        // A manifest that is found has been counted.
+        if self.already_published {
+            return Vec::new();
+        }
+        let Totals { objects, bytes, rows } = self.totals;
+        vec![
+            Measure::count("jobs_landed", 1),
+            Measure::count("jobs_landed_empty", u64::from(objects == 0)),
+            Measure::count("jobs_landed_partial", u64::from(self.state == JobState::Partial)),
+            Measure::count("objects_landed", objects),
+            Measure::bytes("bytes_landed", bytes),
+            Measure::count("rows_landed", rows),
+        ]
+    }
 }
 
 /// Writes the job's manifest, or returns what the one that is there says.

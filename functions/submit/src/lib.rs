@@ -21,6 +21,7 @@ use landfall::clock::{Deadline, elapsed};
 use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
+use landfall::metrics::{Measure, Measured};
 use landfall::source::{Found, Order, Source, Submission};
 use landfall::store::RunRecord;
 use landfall::{Error, Result};
@@ -58,6 +59,12 @@ pub struct Submitted {
     /// Whether the job is a recurring request: nothing of it lands itself. Its occurrences are jobs of their own, which
     /// `sweep` finds.
     pub recurring: bool,
+}
+
+impl Measured for Submitted {
+    fn measures(&self) -> Vec<Measure> {
+        vec![Measure::count("jobs_submitted", u64::from(!self.already_submitted))]
+    }
 }
 
 /// Submits the run's job, or returns the job that it has.

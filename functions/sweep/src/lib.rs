@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::job::{ConnectionName, DestinationName, JobRef, JobRequestId, JobState};
+use landfall::metrics::{Measure, Measured};
 use landfall::source::EndedJob;
 use landfall::{Error, Result};
 use schemars::JsonSchema;
@@ -75,6 +76,12 @@ pub struct Swept {
     pub landed: u64,
     /// The exports of which the source lists no job: names that are wrong, perhaps.
     pub unseen: Vec<String>,
+}
+
+impl Measured for Swept {
+    fn measures(&self) -> Vec<Measure> {
+        vec![Measure::count("jobs_swept", u64::try_from(self.jobs.len()).unwrap_or(u64::MAX))]
+    }
 }
 
 /// A job to land: the input of the state machine.

@@ -38,6 +38,7 @@ use landfall::context::{Context, Landing};
 use landfall::event::FileEvent;
 use landfall::form::JobForm;
 use landfall::job::{JobRecord, LandedObject, StagedFile, Totals};
+use landfall::metrics::Measured;
 use landfall::store::keys::{self, LandingPlace};
 use landfall::store::{WorkState, may_be_of_parts};
 use landfall::{Error, Result};
@@ -68,6 +69,8 @@ pub struct Unpacked {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<MemberRange>,
 }
+
+impl Measured for Unpacked {}
 
 impl Unpacked {
     fn of(complete: bool, totals: Totals) -> Self {
