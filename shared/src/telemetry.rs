@@ -34,7 +34,8 @@ pub struct Silent;
 impl Observer for Silent {}
 
 /// What is logged where nothing is said: all that landfall says, and warnings of the libraries below it.
-const USUAL: &str = "warn,landfall=info,submit=info,poll_status=info,fetch_files=info,unpack_upload=info,publish=info,sweep=info";
+const USUAL: &str = "warn,landfall=info,submit=info,poll_status=info,fetch_files=info,unpack_upload=info,publish=info,\
+    sweep=info,take_in=info";
 
 /// Libraries that put whole requests into their finer lines: what signs them, session tokens, keys of objects.
 const TELL_TOO_MUCH: [&str; 6] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "tower"];
@@ -92,6 +93,18 @@ mod tests {
     use super::*;
     use crate::http::scripted::{Reply, Scripted};
     use crate::store::{Condition, Store, StoreSettings};
+
+    /// What a step says of its own is logged, wherever it runs: each step is a crate, and so a target, of its own.
+    #[test]
+    fn every_step_is_heard_where_nothing_is_said() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for step in std::fs::read_dir(root.join("functions")).unwrap() {
+            let name = step.unwrap().file_name().into_string().unwrap().replace('-', "_");
+            assert!(USUAL.split(',').any(|directive| directive == format!("{name}=info")), "{name}");
+        }
+        let template = std::fs::read_to_string(root.join("template.yaml")).unwrap();
+        assert!(template.contains(&format!("Default: {USUAL}\n")), "template.yaml, LogFilter");
+    }
 
     /// Lines that a test reads.
     #[derive(Clone, Default)]
