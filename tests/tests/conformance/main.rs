@@ -55,9 +55,7 @@ async fn every_store_gives_what_landfall_needs() {
     let stores: Vec<Foreign> = std::iter::once(own).chain(foreign()).collect();
     let mut table = Table::of(stores.iter().map(|store| store.name.clone()));
     for check in checks() {
-        for store in &stores {
-            table.fill(&check, &store.name, Place::of(store, check.name)).await;
-        }
+        table.fill(&check, stores.iter().map(|store| Place::of(store, check.name))).await;
     }
     say(&table.to_string());
     assert_eq!(table.wrong(), Vec::<String>::new());

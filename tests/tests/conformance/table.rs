@@ -3,12 +3,16 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, join_all};
 
 use crate::gaps;
 use crate::place::Place;
+
+/// A check that takes longer on any store will not come to its end.
+const LONGEST: Duration = Duration::from_secs(180);
 
 /// One thing that landfall needs of a store.
 #[derive(Clone, Copy)]
@@ -43,7 +47,7 @@ enum Cell {
 /// What came of the checks.
 pub(crate) struct Table {
     stores: Vec<String>,
-    lines: Vec<(&'static str, Vec<Cell>)>,
+    lines: Vec<(&'static str, Vec<Cell>, Duration)>,
 }
 
 impl Table {
@@ -51,26 +55,34 @@ impl Table {
         Self { stores: stores.collect(), lines: Vec::new() }
     }
 
-    /// Runs a check on a store, and notes what came of it.
-    pub(crate) async fn fill(&mut self, check: &Check, store: &str, place: Place) {
-        let gap = gaps::of(store, check.name);
-        let came = AssertUnwindSafe((check.run)(place)).catch_unwind().await;
-        let cell = match (came, gap) {
-            (Ok(()), None) => Cell::Green,
-            (Ok(()), Some(_)) => Cell::Closed,
-            (Err(panic), Some(about)) => Cell::Gap(about, said(panic)),
-            (Err(panic), None) => Cell::Failed(said(panic)),
-        };
-        match self.lines.last_mut().filter(|(name, _)| *name == check.name) {
-            Some((_, cells)) => cells.push(cell),
-            None => self.lines.push((check.name, vec![cell])),
-        }
+    /// Runs a check on every store, on all of them at once, and notes what came of it.
+    pub(crate) async fn fill(&mut self, check: &Check, places: impl Iterator<Item = Place>) {
+        let began = Instant::now();
+        let running = places.map(|place| {
+            let run = tokio::time::timeout(LONGEST, (check.run)(place));
+            AssertUnwindSafe(run).catch_unwind()
+        });
+        let came = join_all(running).await;
+        let cells = std::iter::zip(&self.stores, came).map(|(store, came)| {
+            let failed = match came {
+                Ok(Ok(())) => None,
+                Ok(Err(_)) => Some(format!("it takes longer than {} s", LONGEST.as_secs())),
+                Err(panic) => Some(said(panic)),
+            };
+            match (failed, gaps::of(store, check.name)) {
+                (None, None) => Cell::Green,
+                (None, Some(_)) => Cell::Closed,
+                (Some(said), Some(about)) => Cell::Gap(about, said),
+                (Some(said), None) => Cell::Failed(said),
+            }
+        });
+        self.lines.push((check.name, cells.collect(), began.elapsed()));
     }
 
     /// What is neither green nor a gap that is named.
     pub(crate) fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        for (name, cells) in &self.lines {
+        for (name, cells, _) in &self.lines {
             for (store, cell) in std::iter::zip(&self.stores, cells) {
                 match cell {
                     Cell::Green | Cell::Gap(..) => {}
@@ -83,7 +95,7 @@ impl Table {
     }
 
     fn count(&self, store: usize, counts: impl Fn(&Cell) -> bool) -> usize {
-        self.lines.iter().filter(|(_, cells)| cells.get(store).is_some_and(&counts)).count()
+        self.lines.iter().filter(|(_, cells, _)| cells.get(store).is_some_and(&counts)).count()
     }
 }
 
@@ -91,8 +103,8 @@ impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "\n{:<66}", "what landfall needs of a store")?;
         self.stores.iter().try_for_each(|store| write!(formatter, " {store:<10}"))?;
-        writeln!(formatter)?;
-        for (name, cells) in &self.lines {
+        writeln!(formatter, " seconds")?;
+        for (name, cells, took) in &self.lines {
             write!(formatter, "{name:<66}")?;
             for cell in cells {
                 let word = match cell {
@@ -103,14 +115,14 @@ impl fmt::Display for Table {
                 };
                 write!(formatter, " {word:<10}")?;
             }
-            writeln!(formatter)?;
+            writeln!(formatter, " {:5.1}", took.as_secs_f64())?;
         }
         write!(formatter, "{:<66}", format!("{} checks, of which are ok", self.lines.len()))?;
         for store in 0..self.stores.len() {
             write!(formatter, " {:<10}", self.count(store, |cell| matches!(cell, Cell::Green)))?;
         }
         writeln!(formatter)?;
-        for (name, cells) in &self.lines {
+        for (name, cells, _) in &self.lines {
             for (store, cell) in std::iter::zip(&self.stores, cells) {
                 if let Cell::Gap(about, said) = cell {
                     writeln!(formatter, "gap of {store}: {name}\n  seen: {said}\n  landfall: {about}")?;
