@@ -52,10 +52,11 @@ def seaweedfs(folder: pathlib.Path) -> Iterator[dict]:
     data.mkdir()
     names = [f"{server}.port{kind}" for server in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
+    # Each bucket has volumes of its own, seven at once.
     command = [
         tool("weed"), f"-logdir={folder}", "server", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", "-filer", "-s3",
         f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
-        "-master.volumeSizeLimitMB=128", "-volume.max=40", "-volume.minFreeSpace=1", "-volume.preStopSeconds=0",
+        "-master.volumeSizeLimitMB=64", "-volume.max=2000", "-volume.minFreeSpace=1", "-volume.preStopSeconds=0",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     with started("SeaweedFS", command, folder, {}, ports["s3.port"], "/status"):

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use futures::future::{LocalBoxFuture, join_all};
 
+use landfall_tests::say;
+
 use crate::gaps;
 use crate::place::Place;
 
@@ -47,15 +49,30 @@ enum Cell {
 /// What came of the checks.
 pub(crate) struct Table {
     stores: Vec<String>,
-    lines: Vec<(&'static str, Vec<Cell>, Duration)>,
+    lines: Vec<Line>,
 }
+
+/// What came of one check.
+struct Line {
+    check: &'static str,
+    cells: Vec<Cell>,
+    took: Duration,
+}
+
+/// The names of the stores.
+struct Head<'a>(&'a Table);
+
+/// What came of all of it, and the gaps.
+struct Foot<'a>(&'a Table);
 
 impl Table {
     pub(crate) fn of(stores: impl Iterator<Item = String>) -> Self {
-        Self { stores: stores.collect(), lines: Vec::new() }
+        let table = Self { stores: stores.collect(), lines: Vec::new() };
+        say(&Head(&table).to_string());
+        table
     }
 
-    /// Runs a check on every store, on all of them at once, and notes what came of it.
+    /// Runs a check on every store, on all of them at once, and tells what came of it.
     pub(crate) async fn fill(&mut self, check: &Check, places: impl Iterator<Item = Place>) {
         let began = Instant::now();
         let running = places.map(|place| {
@@ -76,56 +93,65 @@ impl Table {
                 (Some(said), None) => Cell::Failed(said),
             }
         });
-        self.lines.push((check.name, cells.collect(), began.elapsed()));
+        let line = Line { check: check.name, cells: cells.collect(), took: began.elapsed() };
+        say(&line.to_string());
+        self.lines.push(line);
     }
 
-    /// What is neither green nor a gap that is named.
-    pub(crate) fn wrong(&self) -> Vec<String> {
+    /// Tells what came of all of it; returns what is neither green nor a gap that is named.
+    pub(crate) fn end(self) -> Vec<String> {
+        say(&Foot(&self).to_string());
         let mut wrong = Vec::new();
-        for (name, cells, _) in &self.lines {
+        for Line { check, cells, .. } in &self.lines {
             for (store, cell) in std::iter::zip(&self.stores, cells) {
                 match cell {
                     Cell::Green | Cell::Gap(..) => {}
-                    Cell::Failed(said) => wrong.push(format!("{store}: {name}: {said}")),
-                    Cell::Closed => wrong.push(format!("{store}: {name}: this gap is closed, and still named")),
+                    Cell::Failed(said) => wrong.push(format!("{store}: {check}: {said}")),
+                    Cell::Closed => wrong.push(format!("{store}: {check}: this gap is closed, and still named")),
                 }
             }
         }
         wrong
     }
+}
 
-    fn count(&self, store: usize, counts: impl Fn(&Cell) -> bool) -> usize {
-        self.lines.iter().filter(|(_, cells, _)| cells.get(store).is_some_and(&counts)).count()
+impl fmt::Display for Head<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "\n{:<70}", "what landfall needs of a store")?;
+        self.0.stores.iter().try_for_each(|store| write!(formatter, " {store:<10}"))?;
+        write!(formatter, " seconds")
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for Line {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "\n{:<66}", "what landfall needs of a store")?;
-        self.stores.iter().try_for_each(|store| write!(formatter, " {store:<10}"))?;
-        writeln!(formatter, " seconds")?;
-        for (name, cells, took) in &self.lines {
-            write!(formatter, "{name:<66}")?;
-            for cell in cells {
-                let word = match cell {
-                    Cell::Green => "ok",
-                    Cell::Gap(..) => "gap",
-                    Cell::Failed(_) => "FAILED",
-                    Cell::Closed => "CLOSED",
-                };
-                write!(formatter, " {word:<10}")?;
-            }
-            writeln!(formatter, " {:5.1}", took.as_secs_f64())?;
+        write!(formatter, "{:<70}", self.check)?;
+        for cell in &self.cells {
+            let word = match cell {
+                Cell::Green => "ok",
+                Cell::Gap(..) => "gap",
+                Cell::Failed(_) => "FAILED",
+                Cell::Closed => "CLOSED",
+            };
+            write!(formatter, " {word:<10}")?;
         }
-        write!(formatter, "{:<66}", format!("{} checks, of which are ok", self.lines.len()))?;
-        for store in 0..self.stores.len() {
-            write!(formatter, " {:<10}", self.count(store, |cell| matches!(cell, Cell::Green)))?;
+        write!(formatter, " {:7.1}", self.took.as_secs_f64())
+    }
+}
+
+impl fmt::Display for Foot<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Table { stores, lines } = self.0;
+        write!(formatter, "{:<70}", format!("of {} checks are ok", lines.len()))?;
+        for store in 0..stores.len() {
+            let green = lines.iter().filter(|line| matches!(line.cells.get(store), Some(Cell::Green)));
+            write!(formatter, " {:<10}", green.count())?;
         }
         writeln!(formatter)?;
-        for (name, cells, _) in &self.lines {
-            for (store, cell) in std::iter::zip(&self.stores, cells) {
+        for Line { check, cells, .. } in lines {
+            for (store, cell) in std::iter::zip(stores, cells) {
                 if let Cell::Gap(about, said) = cell {
-                    writeln!(formatter, "gap of {store}: {name}\n  seen: {said}\n  landfall: {about}")?;
+                    writeln!(formatter, "gap of {store}: {check}\n  seen: {said}\n  landfall: {about}")?;
                 }
             }
         }
