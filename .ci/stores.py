@@ -55,7 +55,8 @@ def seaweedfs(folder: pathlib.Path) -> Iterator[dict]:
     # Each bucket has volumes of its own, seven at once.
     command = [
         tool("weed"), f"-logdir={folder}", "server", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", "-filer", "-s3",
-        f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
+        f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        "-s3.iam=false", "-s3.autoCreateBucket=false",
         "-master.volumeSizeLimitMB=64", "-volume.max=2000", "-volume.minFreeSpace=1", "-volume.preStopSeconds=0",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]

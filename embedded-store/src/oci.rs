@@ -91,7 +91,8 @@ fn chunked(headers: &HeaderMap) -> Option<S3Error> {
 }
 
 fn without_length(call: &Call, headers: &HeaderMap) -> Option<S3Error> {
-    let sends = matches!(call.operation, "PutObject" | "UploadPart" | "CompleteMultipartUpload" | "DeleteObjects");
+    let sends =
+        matches!(call.operation, "PutObject" | "UploadPart" | "CompleteMultipartUpload" | "DeleteObjects");
     let lacks = sends && !headers.contains_key(header::CONTENT_LENGTH);
     lacks.then(|| {
         let code = S3ErrorCode::MissingContentLength;
@@ -119,7 +120,8 @@ fn condition(call: &Call, headers: &HeaderMap) -> Option<S3Error> {
 fn checksum(call: &Call, headers: &HeaderMap) -> Option<S3Error> {
     let is_one = |name: &str| name.starts_with("x-amz-checksum-") || name.starts_with("x-amz-sdk-checksum");
     let has_one = headers.keys().any(|name| is_one(name.as_str()) || name == "x-amz-trailer");
-    (has_one && call.operation != "DeleteObjects").then(|| invalid("checksums but Content-MD5 are not documented"))
+    (has_one && call.operation != "DeleteObjects")
+        .then(|| invalid("checksums but Content-MD5 are not documented"))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -132,7 +134,11 @@ mod tests {
 
     use super::*;
 
-    fn refusal(method: Method, target: &str, headers: &[(&'static str, &'static str)]) -> Option<(u16, String)> {
+    fn refusal(
+        method: Method,
+        target: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Option<(u16, String)> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, http::HeaderValue::from_static(value));
@@ -173,8 +179,20 @@ mod tests {
             ),
             ("PUT", "/b/k", ("if-none-match", "*"), 400, "conditions of writes are not documented"),
             ("POST", "/b/k?uploadId=u", ("if-match", "e"), 400, "conditions of writes are not documented"),
-            ("PUT", "/b/k", ("x-amz-checksum-crc64nvme", "A"), 400, "checksums but Content-MD5 are not documented"),
-            ("HEAD", "/b/k", ("x-amz-checksum-mode", "ENABLED"), 400, "checksums but Content-MD5 are not documented"),
+            (
+                "PUT",
+                "/b/k",
+                ("x-amz-checksum-crc64nvme", "A"),
+                400,
+                "checksums but Content-MD5 are not documented",
+            ),
+            (
+                "HEAD",
+                "/b/k",
+                ("x-amz-checksum-mode", "ENABLED"),
+                400,
+                "checksums but Content-MD5 are not documented",
+            ),
             ("GET", "/b?list-type=2", ("accept", "*/*"), 501, "ListObjectsV2 is not documented"),
             (
                 "GET",

@@ -72,7 +72,8 @@ impl Tenancy {
         let folder = TempDir::new().unwrap();
         let asked = Arc::new(Asked::default());
         let intercept = Some(Arc::clone(&asked) as Arc<dyn Intercept>);
-        let oci = EmbeddedStore::open(folder.path().join("oci"), Options { fsync: false, intercept }).unwrap();
+        let oci =
+            EmbeddedStore::open(folder.path().join("oci"), Options { fsync: false, intercept }).unwrap();
         let options = Options { fsync: false, ..Options::default() };
         let work = EmbeddedStore::open(folder.path().join("s3"), options).unwrap();
         let (oci, landing) = serve(oci.strict_as_oci(REGION), "lake", Some(REGION)).await;
@@ -329,7 +330,8 @@ async fn the_pre_flight_names_what_is_missing() {
     assert!(futures::TryStreamExt::try_collect::<Vec<_>>(lake.list("")).await.unwrap().is_empty());
 
     let settings = tenancy.buckets.landing.settings();
-    let elsewhere = landfall::store::StoreSettings { region: Some("eu-frankfurt-1".to_owned()), ..settings.clone() };
+    let elsewhere =
+        landfall::store::StoreSettings { region: Some("eu-frankfurt-1".to_owned()), ..settings.clone() };
     for (store, error_type, said) in [
         (Store::open("pond", &settings).await, ErrorType::NotFound, "there is no such bucket"),
         (Store::open("lake", &elsewhere).await, ErrorType::AuthRejected, "region"),

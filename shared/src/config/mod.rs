@@ -248,7 +248,8 @@ mod tests {
         assert!(!format!("{lake:?}").contains("hush-hush"));
 
         let elsewhere = format!("{OCI}\nendpoint = 'http://127.0.0.1:9000'");
-        let lake = config(&with_oci(&elsewhere)).unwrap().destination(&"lake".parse().unwrap()).await.unwrap();
+        let lake =
+            config(&with_oci(&elsewhere)).unwrap().destination(&"lake".parse().unwrap()).await.unwrap();
         assert_eq!(lake.store.endpoint.unwrap().as_str(), "http://127.0.0.1:9000/");
         assert_eq!(lake.store.dialect, Dialect::Oci);
     }
@@ -282,7 +283,11 @@ mod tests {
             let config = config(&FILE.replace("bucket = \"work\"", &work)).unwrap();
             let error = config.work().await.unwrap_err();
             assert_eq!(error.error_type().name(), "InvalidConfig");
-            assert!(error.line().contains("work in landfall.toml: OCI Object Storage cannot"), "{}", error.line());
+            assert!(
+                error.line().contains("work in landfall.toml: OCI Object Storage cannot"),
+                "{}",
+                error.line()
+            );
         }
         let lake = format!("type = \"s3\"\nstore = {{ endpoint = '{host}' }}");
         let said = refusal(with_oci(&lake)).await;

@@ -86,6 +86,7 @@ impl Store {
             dialect: settings.dialect,
             lacks_conditional_writes: flag(!settings.dialect.has_conditional_writes()),
             lacks_range_copies: flag(!settings.dialect.has_range_copies()),
+            lacks_whole_checksums: flag(!settings.dialect.has_crc64nvme()),
         }
     }
 }
@@ -193,6 +194,37 @@ mod tests {
             ] {
                 assert_eq!(seen.header(header), "", "{target}: {header}");
             }
+        }
+    }
+
+    /// Trap: a store may take every checksum of an upload for one of the parts' checksums. It says so when the upload
+    /// is begun, and would refuse the whole's; each part's it is told.
+    #[tokio::test]
+    async fn the_checksum_of_the_whole_is_for_stores_that_have_it() {
+        for (kind, sends_whole) in [("FULL_OBJECT", true), ("COMPOSITE", false)] {
+            let begun = Reply::status(200).header("x-amz-checksum-type", kind).body(
+                "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+            );
+            let sent = Reply::status(200).header("ETag", "\"e\"");
+            let completed = Reply::status(200)
+                .body("<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>");
+            let server = Scripted::replies(vec![begun, sent, completed]).await;
+            let settings = StoreSettings {
+                endpoint: Some(server.url("")),
+                access_key_id: Some("key".to_owned()),
+                secret_access_key: Some("word".into()),
+                ..StoreSettings::default()
+            };
+            let store = Store::open("bucket", &settings).await;
+            let upload = store.create_upload("a.csv").await.unwrap();
+            let part = store.upload_part("a.csv", &upload, 1, Bytes::from_static(b"1,2\n")).await.unwrap();
+            let crc = part.crc64nvme.unwrap().base64();
+            store.complete("a.csv", &upload, &[part], Condition::Absent).await.unwrap();
+            let seen = server.seen();
+            let of_whole = if sends_whole { crc.as_str() } else { "" };
+            assert_eq!(seen[2].header("x-amz-checksum-crc64nvme"), of_whole, "{kind}");
+            let of_part = format!("<ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME>");
+            assert!(seen[2].body.contains(&of_part), "{kind}: {}", seen[2].body);
         }
     }
 

@@ -25,8 +25,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, MetadataDirective,
-    Object as Listed,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
+    MetadataDirective, Object as Listed,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -60,6 +60,7 @@ pub struct Store {
     identity: String,
     lacks_conditional_writes: Arc<AtomicBool>,
     lacks_range_copies: Arc<AtomicBool>,
+    lacks_whole_checksums: Arc<AtomicBool>,
 }
 
 /// When a write may happen.
@@ -410,6 +411,11 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::of("CreateMultipartUpload", self.object(key), &error))?;
+        // It was asked for the checksum of the whole object: a store that means to make one of the parts' checksums
+        // instead would refuse the other at completion. The parts' own it verifies all the same.
+        if answer.checksum_type() == Some(&ChecksumType::Composite) {
+            self.lacks_whole_checksums.store(true, Ordering::Relaxed);
+        }
         Ok(answer.upload_id().unwrap_or_default().to_owned())
     }
 
@@ -470,7 +476,9 @@ impl Store {
         whole: Option<Crc64Nvme>,
         condition: Condition<'_>,
     ) -> Result<Written> {
-        let kind = self.dialect.has_crc64nvme().then_some(ChecksumType::FullObject);
+        let verifies_whole = !self.lacks_whole_checksums.load(Ordering::Relaxed);
+        let kind = verifies_whole.then_some(ChecksumType::FullObject);
+        let whole = whole.filter(|_| verifies_whole);
         loop {
             let Some(condition) = self.possible("CompleteMultipartUpload", key, condition).await? else {
                 return Ok(Written::NotWritten);

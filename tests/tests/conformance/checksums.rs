@@ -21,7 +21,8 @@ checks! {
 
 async fn wrong_crc64(place: Place) {
     let open = place.open().await;
-    let put = open.client.put_object().bucket(&open.bucket).key("a.csv").body(ByteStream::from(data(1, 1000)));
+    let put =
+        open.client.put_object().bucket(&open.bucket).key("a.csv").body(ByteStream::from(data(1, 1000)));
     let sent = put.checksum_crc64_nvme(Crc64Nvme::of(&data(2, 1000)).base64()).send().await;
     assert_ne!(code(sent), "taken", "bytes that do not have their checksum");
     assert_eq!(open.get("a.csv").await, None);
@@ -30,7 +31,8 @@ async fn wrong_crc64(place: Place) {
 async fn wrong_crc64_of_part(place: Place) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
-    let request = open.client.upload_part().bucket(&open.bucket).key("a.csv").upload_id(&upload).part_number(1);
+    let request =
+        open.client.upload_part().bucket(&open.bucket).key("a.csv").upload_id(&upload).part_number(1);
     let request = request.body(ByteStream::from(data(1, 1000)));
     let sent = request.checksum_crc64_nvme(Crc64Nvme::of(&data(2, 1000)).base64()).send().await;
     assert_ne!(code(sent), "taken", "a part that does not have its checksum");
@@ -41,7 +43,8 @@ async fn wrong_crc64_of_whole(place: Place) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
-    let request = open.client.complete_multipart_upload().bucket(&open.bucket).key("a.csv").upload_id(&upload);
+    let request =
+        open.client.complete_multipart_upload().bucket(&open.bucket).key("a.csv").upload_id(&upload);
     let request = request.checksum_type(ChecksumType::FullObject).multipart_upload(named([&part]));
     let sent = request.checksum_crc64_nvme(Crc64Nvme::of(&data(2, 1000)).base64()).send().await;
     assert_ne!(code(sent), "taken", "parts that do not have the whole's checksum");
@@ -50,7 +53,8 @@ async fn wrong_crc64_of_whole(place: Place) {
 
 async fn wrong_sha256(place: Place) {
     let open = place.open().await;
-    let put = open.client.put_object().bucket(&open.bucket).key("a.csv").body(ByteStream::from(data(1, 1000)));
+    let put =
+        open.client.put_object().bucket(&open.bucket).key("a.csv").body(ByteStream::from(data(1, 1000)));
     let sent = put.checksum_sha256(Sha256::of(&data(2, 1000)).base64()).send().await;
     assert_ne!(code(sent), "taken", "bytes that do not have their checksum");
     assert_eq!(open.get("a.csv").await, None);
@@ -64,10 +68,12 @@ async fn wrong_md5(place: Place) {
     };
     assert_ne!(code(put(Md5::of(&data(2, 1000))).await), "taken", "bytes that do not have their MD5");
     assert_eq!(open.get("a.csv").await, None);
-    let upload = open.client.create_multipart_upload().bucket(&open.bucket).key("b.csv").send().await.unwrap();
+    let upload =
+        open.client.create_multipart_upload().bucket(&open.bucket).key("b.csv").send().await.unwrap();
     let upload = upload.upload_id().unwrap();
     let part = |md5: Md5| {
-        let part = open.client.upload_part().bucket(&open.bucket).key("b.csv").upload_id(upload).part_number(1);
+        let part =
+            open.client.upload_part().bucket(&open.bucket).key("b.csv").upload_id(upload).part_number(1);
         part.body(ByteStream::from(data(1, 1000))).content_md5(md5.base64()).send()
     };
     assert_ne!(code(part(Md5::of(&data(2, 1000))).await), "taken", "a part that does not have its MD5");
@@ -108,6 +114,7 @@ async fn expected(place: Place) {
         assert!(matches!(held, Err(StoreError::Occupied { .. })), "{held:?}");
     }
     let algorithm = ChecksumAlgorithm::Crc64Nvme;
-    let begun = open.client.create_multipart_upload().bucket(&open.bucket).key("b").checksum_algorithm(algorithm);
+    let begun =
+        open.client.create_multipart_upload().bucket(&open.bucket).key("b").checksum_algorithm(algorithm);
     assert_eq!(code(begun.checksum_type(ChecksumType::FullObject).send().await), "taken");
 }

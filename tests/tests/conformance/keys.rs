@@ -13,7 +13,8 @@ checks! {
     "keys: blanks, +, %, quotes, brackets, colons": punctuation,
     "keys: letters beyond ASCII, and two forms of one letter": letters,
     "keys: // within": double_slash,
-    "keys: 1,024 bytes": longest,
+    "keys: 1,024 bytes, in names of 200": longest,
+    "keys: 1,024 bytes, in one name": longest_name,
     "keys: control characters, listed as URL text": controls,
     "keys: one that leads others, as a file leads no files": file_and_folder,
     "keys: those that differ in case are two": case,
@@ -30,7 +31,7 @@ async fn round_trip(place: Place, keys: &[&str]) {
     let open = place.open().await;
     for (key, seed) in keys.iter().zip(0..) {
         let written = open.store.put(key, data(seed, 20), Condition::Absent).await;
-        assert!(written.is_ok(), "{key:?} is not written: {written:?}");
+        assert!(written.is_ok(), "not written: {written:?}");
     }
     for (key, seed) in keys.iter().zip(0..) {
         let there = open.get(key).await;
@@ -41,7 +42,11 @@ async fn round_trip(place: Place, keys: &[&str]) {
     let wanted: BTreeSet<String> = keys.iter().map(|key| (*key).to_owned()).collect();
     assert_eq!(listed, wanted);
     for key in keys {
-        assert_eq!(open.keys(key).await.iter().filter(|found| found == key).count(), 1, "{key:?} by its prefix");
+        assert_eq!(
+            open.keys(key).await.iter().filter(|found| found == key).count(),
+            1,
+            "{key:?} by its prefix"
+        );
     }
     let first = keys[0];
     let source = open.store.head(first).await.unwrap().unwrap();
@@ -60,15 +65,27 @@ async fn round_trip(place: Place, keys: &[&str]) {
 
 async fn punctuation(place: Place) {
     let keys = [
-        "GL Journals/a b+c%20d%2F.csv", "it's \"quoted\" & <so>.csv", "a=b;c:d,e@f!g$h.csv", "(1)[2]{3}~#4?.csv",
-        "100%.csv", "a|b^c`d*e.csv", " leading and trailing ",
+        "GL Journals/a b+c%20d%2F.csv",
+        "it's \"quoted\" & <so>.csv",
+        "a=b;c:d,e@f!g$h.csv",
+        "(1)[2]{3}~#4?.csv",
+        "100%.csv",
+        "a|b^c`d*e.csv",
+        " leading and trailing ",
     ];
     round_trip(place, &keys).await;
 }
 
 async fn letters(place: Place) {
     // The fourth and the fifth look the same: one letter, and a letter with a mark behind it.
-    let keys = ["Kosten/Übersicht.csv", "コスト.csv", "🧾/a.csv", "caf\u{e9}.csv", "cafe\u{301}.csv", "\u{ffff}.csv"];
+    let keys = [
+        "Kosten/Übersicht.csv",
+        "コスト.csv",
+        "🧾/a.csv",
+        "caf\u{e9}.csv",
+        "cafe\u{301}.csv",
+        "\u{ffff}.csv",
+    ];
     round_trip(place, &keys[..5]).await;
 }
 
@@ -80,9 +97,13 @@ async fn longest(place: Place) {
     let flat = "x".repeat(200);
     let deep = [&*flat, &flat, &flat, &flat, &flat, &"y".repeat(19)].join("/");
     assert_eq!(deep.len(), 1024);
+    round_trip(place, &[&deep]).await;
+}
+
+async fn longest_name(place: Place) {
     let wide = format!("{}.csv", "ü".repeat(510));
     assert_eq!(wide.len(), 1024);
-    round_trip(place, &[&deep, &wide]).await;
+    round_trip(place, &[&wide]).await;
 }
 
 /// XML cannot hold them as they are, so that a listing has to encode them. landfall lands none: an archive's names have
@@ -155,7 +176,8 @@ async fn within_a_name(place: Place) {
 
 async fn folders(place: Place) {
     let open = place.open().await;
-    let keys = ["runs/pod-1/a.json", "runs/pod-1/b.json", "runs/pod-2/c/d.json", "jobs/pod-3/1/job.json", "runs/x"];
+    let keys =
+        ["runs/pod-1/a.json", "runs/pod-1/b.json", "runs/pod-2/c/d.json", "jobs/pod-3/1/job.json", "runs/x"];
     put_all(&open, keys.map(str::to_owned)).await;
     let connections = WorkState::new(open.store.clone()).connections().await.unwrap();
     let connections: Vec<String> = connections.iter().map(ToString::to_string).collect();

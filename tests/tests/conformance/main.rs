@@ -42,7 +42,8 @@ fn checks() -> Vec<Check> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_store_gives_what_landfall_needs() {
     let folder = TempDir::new().unwrap();
-    let embedded = EmbeddedStore::open(folder.path(), Options { fsync: false, ..Options::default() }).unwrap();
+    let embedded =
+        EmbeddedStore::open(folder.path(), Options { fsync: false, ..Options::default() }).unwrap();
     let key = Credentials::random();
     let handle = embedded.serve(0, &key).await.unwrap();
     let own = Foreign {

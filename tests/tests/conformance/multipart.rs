@@ -10,12 +10,14 @@ use crate::table::checks;
 checks! {
     "multipart: parts in any order make the object, and nothing before": any_order,
     "multipart: a part that is sent again replaces the one before": sent_again,
+    "multipart: a part that is sent again is listed once": listed_once,
     "multipart: gone on with by another, from what ListParts says": resumed,
     "multipart: ListParts of 1,001 parts, by pages": many_parts,
     "multipart: ListParts by pages of 2": pages_of_parts,
     "multipart: a wrong ETag at completion is refused": wrong_etag,
     "multipart: a part that is too small is refused": too_small,
     "multipart: parts that are out of order at completion are refused": out_of_order,
+    "multipart: a completion that names no part is refused": no_part,
     "multipart: an aborted upload takes no parts, and is gone": aborted,
     "multipart: completed twice, the object stays": completed_twice,
     "multipart: unfinished uploads are listed by prefix": listed,
@@ -51,10 +53,17 @@ async fn sent_again(place: Place) {
     let upload = open.store.create_upload("a.csv").await.unwrap();
     open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(2, 900)).await.unwrap();
-    let listed = open.store.list_parts("a.csv", &upload).await.unwrap().unwrap();
-    assert_eq!(listed, [(1, part.etag.clone(), 900)]);
     open.store.complete("a.csv", &upload, &[part], Condition::Absent).await.unwrap();
     assert_eq!(open.get("a.csv").await.unwrap(), data(2, 900));
+}
+
+async fn listed_once(place: Place) {
+    let open = place.open().await;
+    let upload = open.store.create_upload("a.csv").await.unwrap();
+    open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
+    let part = open.store.upload_part("a.csv", &upload, 1, data(2, 900)).await.unwrap();
+    let listed = open.store.list_parts("a.csv", &upload).await.unwrap().unwrap();
+    assert_eq!(listed, [(1, part.etag, 900)]);
 }
 
 /// Promise 2: whoever goes on needs nothing but what the store says.
@@ -69,14 +78,11 @@ async fn resumed(place: Place) {
     };
     let store = place.store().await;
     let listed = store.list_parts("a.csv", &upload).await.unwrap().unwrap();
-    let parts: Vec<Part> = listed
-        .into_iter()
-        .map(|(number, etag, size)| Part { number, etag, size, crc64nvme: None })
-        .collect();
+    let parts: Vec<Part> =
+        listed.into_iter().map(|(number, etag, size)| Part { number, etag, size, crc64nvme: None }).collect();
     let at = parts.iter().map(|part| part.size).sum::<u64>() as usize;
     assert_eq!((parts.len(), at), (1, part_bytes));
-    let mut writer =
-        ObjectWriter::new(&store, "a.csv", &budget, None).resuming(upload, parts, part_bytes);
+    let mut writer = ObjectWriter::new(&store, "a.csv", &budget, None).resuming(upload, parts, part_bytes);
     writer.write(&content[at..]).await.unwrap();
     assert!(matches!(writer.finish().await.unwrap(), Written::Done(_)));
     assert!(open.get("a.csv").await.unwrap() == content, "other bytes than were sent");
@@ -231,8 +237,13 @@ async fn pages_of_uploads(place: Place) {
     wanted.sort();
     assert_eq!(found, wanted);
     assert_eq!(pages, 3);
+}
+
+async fn no_part(place: Place) {
+    let open = place.open().await;
+    let upload = open.store.create_upload("a.csv").await.unwrap();
     let none = CompletedMultipartUpload::builder().set_parts(Some(Vec::<CompletedPart>::new())).build();
-    let request = open.client.complete_multipart_upload().bucket(&open.bucket).key("a");
-    let sent = request.upload_id(&wanted[0].1).multipart_upload(none).send().await;
+    let request = open.client.complete_multipart_upload().bucket(&open.bucket).key("a.csv");
+    let sent = request.upload_id(&upload).multipart_upload(none).send().await;
     assert_ne!(code(sent), "taken", "completed without a part");
 }

@@ -47,7 +47,8 @@ async fn changed(place: Place) {
 async fn behind_the_end(place: Place) {
     let open = place.open().await;
     open.put("a.zip", data(1, 1000)).await;
-    let get = open.client.get_object().bucket(&open.bucket).key("a.zip").range("bytes=1000-1001").send().await;
+    let get =
+        open.client.get_object().bucket(&open.bucket).key("a.zip").range("bytes=1000-1001").send().await;
     assert_eq!(code(get), "InvalidRange");
 }
 

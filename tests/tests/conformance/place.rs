@@ -113,9 +113,9 @@ impl Opened {
 
 /// Parts as a completion names them, without checksums.
 pub(crate) fn named<'a>(parts: impl IntoIterator<Item = &'a Part>) -> CompletedMultipartUpload {
-    let named = parts.into_iter().map(|part| {
-        CompletedPart::builder().part_number(part.number).e_tag(&part.etag).build()
-    });
+    let named = parts
+        .into_iter()
+        .map(|part| CompletedPart::builder().part_number(part.number).e_tag(&part.etag).build());
     CompletedMultipartUpload::builder().set_parts(Some(named.collect())).build()
 }
 

@@ -43,8 +43,12 @@ async fn world(place: &Place, endpoint: &str) -> World {
         at
     };
     let buckets = Buckets { work: at("work"), landing: at("lake") };
-    let setup =
-        Setup { scenario: Some(scenario()), buckets: Some(buckets), at: Some(beginning()), ..Setup::default() };
+    let setup = Setup {
+        scenario: Some(scenario()),
+        buckets: Some(buckets),
+        at: Some(beginning()),
+        ..Setup::default()
+    };
     World::new(setup).await
 }
 
@@ -114,7 +118,9 @@ async fn cut(place: Place) {
         drop(context);
         wire.mend(None);
         world.clock.advance(UNTIL_THE_NEXT_PROCESS);
-        land(&world.anew(), run_event()).await.unwrap_or_else(|error| panic!("cut {number}: {}", error.line()));
+        land(&world.anew(), run_event())
+            .await
+            .unwrap_or_else(|error| panic!("cut {number}: {}", error.line()));
         let landed = landed(&world).await;
         assert_eq!(landed.keys().collect::<Vec<_>>(), expected.0.keys().collect::<Vec<_>>(), "cut {number}");
         for (key, bytes) in &landed {

@@ -88,8 +88,9 @@ impl Table {
             };
             match (failed, gaps::of(store, check.name)) {
                 (None, None) => Cell::Green,
+                (None, Some(gap)) if gap.sometimes => Cell::Green,
                 (None, Some(_)) => Cell::Closed,
-                (Some(said), Some(about)) => Cell::Gap(about, said),
+                (Some(said), Some(gap)) => Cell::Gap(gap.about, said),
                 (Some(said), None) => Cell::Failed(said),
             }
         });
@@ -107,7 +108,9 @@ impl Table {
                 match cell {
                     Cell::Green | Cell::Gap(..) => {}
                     Cell::Failed(said) => wrong.push(format!("{store}: {check}: {said}")),
-                    Cell::Closed => wrong.push(format!("{store}: {check}: this gap is closed, and still named")),
+                    Cell::Closed => {
+                        wrong.push(format!("{store}: {check}: this gap is closed, and still named"))
+                    }
                 }
             }
         }
