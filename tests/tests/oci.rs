@@ -111,9 +111,15 @@ fn rows(bytes: usize) -> Vec<u8> {
     noise
 }
 
-/// Members of two and three parts and of none; an empty one; the archive, and its content by name.
-fn large() -> &'static (Vec<u8>, Vec<(&'static str, Vec<u8>)>) {
-    static LARGE: OnceLock<(Vec<u8>, Vec<(&str, Vec<u8>)>)> = OnceLock::new();
+/// An archive, and its content by name.
+struct Large {
+    archive: Vec<u8>,
+    members: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// Members of two and three parts, of less than one, and without a byte.
+fn large() -> &'static Large {
+    static LARGE: OnceLock<Large> = OnceLock::new();
     LARGE.get_or_init(|| {
         let members = vec![
             ("deflated.csv", CompressionMethod::Deflated, rows(36 * MIB)),
@@ -127,8 +133,8 @@ fn large() -> &'static (Vec<u8>, Vec<(&'static str, Vec<u8>)>) {
             zip.start_file(*name, options).unwrap();
             zip.write_all(bytes).unwrap();
         }
-        let archive = zip.finish().unwrap().into_inner();
-        (archive, members.into_iter().map(|(name, _, bytes)| (name, bytes)).collect())
+        let members = members.into_iter().map(|(name, _, bytes)| (name, bytes)).collect();
+        Large { archive: zip.finish().unwrap().into_inner(), members }
     })
 }
 
@@ -136,7 +142,7 @@ fn large() -> &'static (Vec<u8>, Vec<(&'static str, Vec<u8>)>) {
 async fn assert_landed_whole(world: &World, form: LandedForm) -> BTreeMap<String, Vec<u8>> {
     let landed = world.landed().await;
     let (_, manifest) = world.manifests().await.pop_first().unwrap();
-    let members = &large().1;
+    let members = &large().members;
     assert_eq!((manifest.objects.len(), landed.len()), (members.len(), members.len() + 1), "{form:?}");
     for (object, (name, content)) in std::iter::zip(&manifest.objects, members) {
         assert_eq!(object.key, format!("forms/1/large/{name}{}", form.suffix()));
@@ -152,7 +158,7 @@ async fn large_archives_land_in_every_form() {
     for form in FORMS {
         let tenancy = Tenancy::new().await;
         let world = World::new(tenancy.setup(form)).await;
-        stage(&world.context, &[("large.zip", &large().0)]).await;
+        stage(&world.context, &[("large.zip", &large().archive)]).await;
         assert!(unpack(&world.context, 0).await.unwrap().complete, "{form:?}");
         publish_for(&world.context, "1").await.unwrap();
         assert_landed_whole(&world, form).await;
@@ -180,7 +186,7 @@ async fn large_archives_land_in_every_form() {
 async fn what_may_wait_in_memory_may_be_a_single_part() {
     let tenancy = Tenancy::new().await;
     let world = World::new(tenancy.setup(LandedForm::Zstd)).await;
-    stage(&world.context, &[("large.zip", &large().0)]).await;
+    stage(&world.context, &[("large.zip", &large().archive)]).await;
     let context: Context = world.anew().within_memory(128 * MIB);
     assert_eq!(context.budget().kibibytes(), 16 << 10);
     assert!(unpack(&context, 0).await.unwrap().complete);
@@ -201,7 +207,7 @@ async fn cut_on_the_way_to_the_destination_the_same_bytes_land() {
             let wire = Proxy::to(&tenancy.buckets.landing.endpoint).await;
             tenancy.buckets.landing.endpoint = wire.endpoint();
             let world = World::new(tenancy.setup(form)).await;
-            stage(&world.context, &[("large.zip", &large().0)]).await;
+            stage(&world.context, &[("large.zip", &large().archive)]).await;
             wire.mend(expected.as_ref().map(|(_, passed)| passed * cut / (CUTS + 1)));
             let landing = async {
                 assert!(unpack(&world.context, 0).await.unwrap().complete, "{form:?}");

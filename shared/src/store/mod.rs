@@ -390,10 +390,17 @@ impl Store {
                 let page = request.set_marker(marker).send().await;
                 let page =
                     page.map_err(|error| StoreError::of("ListObjects", self.object(&prefix), &error))?;
-                let is_truncated = page.is_truncated() == Some(true);
-                let objects = page.contents.unwrap_or_default();
-                let last = objects.last().and_then(|last| last.key.clone());
-                Ok(Some((objects, last.filter(|_| is_truncated).map(Some))))
+                let last = page.contents().last().and_then(|last| last.key.clone());
+                let next = match page.is_truncated() {
+                    Some(true) => match last.or(page.next_marker) {
+                        Some(marker) => Some(Some(marker)),
+                        None => {
+                            return Err(StoreError::body("ListObjects", self.object(&prefix), NoNextPage));
+                        }
+                    },
+                    _ => None,
+                };
+                Ok(Some((page.contents.unwrap_or_default(), next)))
             }
         })
         .boxed()
@@ -566,10 +573,12 @@ impl Store {
                 .send()
                 .await
                 .map_err(|error| StoreError::of("ListMultipartUploads", self.object(prefix), &error))?;
-            found.extend(page.uploads().iter().map(|upload| UnfinishedUpload {
+            let uploads = page.uploads().iter().map(|upload| UnfinishedUpload {
                 key: upload.key().unwrap_or_default().to_owned(),
                 upload_id: upload.upload_id().unwrap_or_default().to_owned(),
-            }));
+            });
+            // Whoever asks for them may abort them: a store that does not know the prefix must not name another's.
+            found.extend(uploads.filter(|upload| upload.key.starts_with(prefix)));
             if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
                 return Ok(found);
             }
@@ -701,3 +710,7 @@ fn content_type(key: &str) -> &'static str {
 #[derive(Debug, thiserror::Error)]
 #[error("the object was written and is not there")]
 struct Gone;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the list goes on, and the store does not say where")]
+struct NoNextPage;

@@ -25,13 +25,13 @@ const GAPS: &[Gap] = &[
     gap(
         SEAWEEDFS,
         "multipart: a part that is sent again is listed once",
-        "a download is gone on with behind the last part before the one that is listed twice; the bytes from there on \
-         are fetched again",
+        "a download is gone on with behind that part, in whichever version is listed first: both have the same bytes of \
+         the same version of the file",
     ),
     gap(
         SEAWEEDFS,
         "keys: // within",
-        "no key has an empty name within: an archive that has one is refused, and a layout is",
+        "no key has an empty name within: an archive and a layout that have one are refused",
     ),
     gap(
         SEAWEEDFS,
@@ -42,8 +42,8 @@ const GAPS: &[Gap] = &[
     gap(
         SEAWEEDFS,
         "keys: one that leads others, as a file leads no files",
-        "before the manifest is written, publish looks for every object with its size: one that the store has dropped \
-         is an IntegrityError, and the job has no manifest",
+        "it takes a folder for an object that is there: a member whose name leads another's does not land if it comes \
+         second, and the file ends as StoreUnavailable, saying so; nothing is replaced, and there is no manifest",
     ),
     gap(
         SEAWEEDFS,

@@ -14,7 +14,7 @@ use crate::gaps;
 use crate::place::Place;
 
 /// A check that takes longer on any store will not come to its end.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// One thing that landfall needs of a store.
 #[derive(Clone, Copy)]
