@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     fn refusal(
-        method: Method,
+        method: &Method,
         target: &str,
         headers: &[(&'static str, &'static str)],
     ) -> Option<(u16, String)> {
@@ -143,7 +143,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, http::HeaderValue::from_static(value));
         }
-        let call = Call::new(7, &method, &target.parse().unwrap(), &map);
+        let call = Call::new(7, method, &target.parse().unwrap(), &map);
         let error = Strict { region: "us-phoenix-1".to_owned() }.refusal(&call, &map)?;
         let status = error.status_code().unwrap().as_u16();
         Some((status, error.message().unwrap_or_default().to_owned()))
@@ -202,10 +202,10 @@ mod tests {
                 "The secret key required to complete authentication could not be found. The region must be specified if this is not the home region for the tenancy.",
             ),
         ] {
-            let refused = refusal(method.parse().unwrap(), target, &[LENGTH, header]);
+            let refused = refusal(&method.parse().unwrap(), target, &[LENGTH, header]);
             assert_eq!(refused, Some((status, said.to_owned())), "{method} {target} {header:?}");
         }
-        let without_length = refusal(Method::PUT, "/b/k", &[("content-md5", "A")]);
+        let without_length = refusal(&Method::PUT, "/b/k", &[("content-md5", "A")]);
         assert_eq!(without_length.unwrap().0, 411);
     }
 
@@ -224,7 +224,7 @@ mod tests {
                 ("authorization", "AWS4-HMAC-SHA256 Credential=id/20261122/us-phoenix-1/s3/aws4_request, x"),
             ),
         ] {
-            let refused = refusal(method.parse().unwrap(), target, &[LENGTH, header]);
+            let refused = refusal(&method.parse().unwrap(), target, &[LENGTH, header]);
             assert_eq!(refused, None, "{method} {target} {header:?}");
         }
     }

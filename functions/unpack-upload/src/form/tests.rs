@@ -21,7 +21,7 @@ async fn made(
     make: impl FnOnce(&mut Parts) -> Result<()> + Send + 'static,
 ) -> Vec<Gone> {
     let (outgoing, mut gone) = mpsc::channel(1);
-    let part_bytes = PART_BYTES.min(most_bytes as usize + 1);
+    let part_bytes = PART_BYTES.min(usize::try_from(most_bytes).unwrap() + 1);
     let parts = Parts::new(outgoing, &ByteBudget::new(64 << 20), part_bytes, splice, true);
     let making = tokio::task::spawn_blocking(move || {
         let mut parts = parts;
