@@ -24,6 +24,7 @@ mod intercept;
 mod keys;
 mod listing;
 mod objects;
+mod oci;
 mod receive;
 mod record;
 mod server;
@@ -76,6 +77,7 @@ impl fmt::Debug for Options {
 pub struct EmbeddedStore {
     store: Arc<Store>,
     intercept: Option<Arc<dyn Intercept>>,
+    oci: Option<oci::Strict>,
 }
 
 impl EmbeddedStore {
@@ -86,7 +88,15 @@ impl EmbeddedStore {
     /// [`Error::Folder`].
     pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self, Error> {
         let Options { fsync, intercept } = options;
-        Ok(Self { store: Arc::new(Store::open(dir.into(), fsync)?), intercept })
+        Ok(Self { store: Arc::new(Store::open(dir.into(), fsync)?), intercept, oci: None })
+    }
+
+    /// The same store, refusing what OCI Object Storage refuses or does not document, in its words where those are
+    /// known: for tests of what is written for OCI. `region` is what requests must be signed for.
+    #[must_use]
+    pub fn strict_as_oci(mut self, region: &str) -> Self {
+        self.oci = Some(oci::Strict { region: region.to_owned() });
+        self
     }
 
     /// Makes a bucket if it is not there.

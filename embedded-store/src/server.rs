@@ -27,8 +27,8 @@ use uuid::Uuid;
 
 use crate::intercept::{After, Before, Call, Counts, Intercept};
 use crate::service::Service;
-use crate::store::Store;
-use crate::{EmbeddedStore, Error};
+use crate::uploads::MIN_PART_SIZE;
+use crate::{EmbeddedStore, Error, oci};
 
 /// How long to wait when no connection can be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -97,8 +97,9 @@ impl EmbeddedStore {
         let tasks = TaskTracker::new();
         let counts = Arc::new(Counts::default());
         let server = Arc::new(Server {
-            s3: s3_service(&self.store, credentials),
+            s3: s3_service(self, credentials),
             intercept: self.intercept.clone(),
+            oci: self.oci.clone(),
             counts: Arc::clone(&counts),
         });
         tasks.spawn(accept(listener, server, tasks.clone(), stop.clone()));
@@ -106,8 +107,13 @@ impl EmbeddedStore {
     }
 }
 
-fn s3_service(store: &Arc<Store>, credentials: &Credentials) -> S3Service {
-    let mut builder = S3ServiceBuilder::new(Service(Arc::clone(store)));
+fn s3_service(served: &EmbeddedStore, credentials: &Credentials) -> S3Service {
+    let least_part_bytes = match served.oci {
+        Some(_) => oci::LEAST_PART_BYTES,
+        None => MIN_PART_SIZE,
+    };
+    let service = Service { store: Arc::clone(&served.store), least_part_bytes };
+    let mut builder = S3ServiceBuilder::new(service);
     let secret = credentials.secret_access_key.expose_secret();
     builder.set_auth(SimpleAuth::from_single(credentials.access_key_id.as_str(), secret));
     builder.build()
@@ -116,6 +122,7 @@ fn s3_service(store: &Arc<Store>, credentials: &Credentials) -> S3Service {
 struct Server {
     s3: S3Service,
     intercept: Option<Arc<dyn Intercept>>,
+    oci: Option<oci::Strict>,
     counts: Arc<Counts>,
 }
 
@@ -177,6 +184,10 @@ async fn connection(stream: TcpStream, server: Arc<Server>, stop: CancellationTo
 impl Server {
     async fn handle(&self, request: Request<Incoming>) -> Result<Response<Body>, Lost> {
         let call = self.counts.add(request.method(), request.uri(), request.headers());
+        if let Some(refusal) = self.oci.as_ref().and_then(|oci| oci.refusal(&call, request.headers())) {
+            read_to_end(request.into_body()).await;
+            return refusal.to_http_response().map_err(|error| Lost::Service(Box::new(error)));
+        }
         let Some(intercept) = &self.intercept else { return self.call(request.map(Body::from)).await };
         let request = match intercept.before(&call) {
             Before::Proceed => request.map(Body::from),

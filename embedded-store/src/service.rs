@@ -30,14 +30,18 @@ const MAX_PAGE: i32 = 1_000;
 const REGION: &str = "us-east-1";
 
 #[derive(Debug)]
-pub(crate) struct Service(pub(crate) Arc<Store>);
+pub(crate) struct Service {
+    pub(crate) store: Arc<Store>,
+    /// What every part of an upload but the last has at least.
+    pub(crate) least_part_bytes: u64,
+}
 
 impl Service {
     async fn with_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> S3Result<T> + Send + 'static,
     ) -> S3Result<T> {
-        let store = Arc::clone(&self.0);
+        let store = Arc::clone(&self.store);
         blocking(move || work(&store)).await
     }
 }
@@ -80,7 +84,7 @@ impl S3 for Service {
         let headers = kept(&req.headers)?;
         let trailers = req.trailing_headers;
         let described = Described { length: content_length, headers: req.headers, trailers, also: None };
-        let received = receive(&self.0, body, &described).await?;
+        let received = receive(&self.store, body, &described).await?;
         let facts = Facts {
             etag: hex::encode(received.content.md5),
             checksums: received.content.checksums,
@@ -267,7 +271,7 @@ impl S3 for Service {
             trailers: req.trailing_headers,
             also: None,
         };
-        let received = receive(&self.0, body, &described).await?;
+        let received = receive(&self.store, body, &described).await?;
         let record = self
             .with_store(move |store| {
                 let upload = store.upload(&bucket, &key, &upload_id)?;
@@ -304,6 +308,7 @@ impl S3 for Service {
             checksum_type: req.input.checksum_type,
             size: req.input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
             condition: write_condition(req.input.if_match, req.input.if_none_match)?,
+            least_part_bytes: self.least_part_bytes,
         };
         let location = Some(format!("/{bucket}/{key}"));
         let (of_bucket, of_key) = (bucket.clone(), key.clone());

@@ -23,7 +23,7 @@ use crate::store::{Place, Store, failed};
 
 /// S3's limits: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
 pub(crate) const MAX_PARTS: i32 = 10_000;
-const MIN_PART_SIZE: u64 = 5 << 20;
+pub(crate) const MIN_PART_SIZE: u64 = 5 << 20;
 
 const DESCRIPTION: &str = "upload.json";
 
@@ -69,6 +69,8 @@ pub(crate) struct Completion {
     pub(crate) checksum_type: Option<s3s::dto::ChecksumType>,
     pub(crate) size: Option<u64>,
     pub(crate) condition: Condition,
+    /// What every part but the last has at least.
+    pub(crate) least_part_bytes: u64,
 }
 
 /// When an upload was begun, from its id.
@@ -181,7 +183,7 @@ impl Store {
         let Description { bucket, key, .. } = &upload.description;
         // Again when it is put in place; here to spare the copy.
         self.check((bucket, key), &completion.condition)?;
-        let parts = upload.choose(&completion.parts)?;
+        let parts = upload.choose(&completion.parts, completion.least_part_bytes)?;
         let size: u64 = parts.iter().map(|(_, record)| record.generation.size).sum();
         if completion.size.is_some_and(|said| said != size) {
             return Err(s3_error!(
@@ -279,7 +281,7 @@ impl Upload {
         (part, record)
     }
 
-    fn choose(&self, chosen: &[Chosen]) -> S3Result<Vec<(PathBuf, Record)>> {
+    fn choose(&self, chosen: &[Chosen], least_bytes: u64) -> S3Result<Vec<(PathBuf, Record)>> {
         if chosen.is_empty() {
             return Err(s3_error!(MalformedXML, "at least one part must be named"));
         }
@@ -289,11 +291,11 @@ impl Upload {
         let mut parts = Vec::with_capacity(chosen.len());
         for (index, wanted) in chosen.iter().enumerate() {
             let record = self.chosen_part(wanted)?;
-            if record.generation.size < MIN_PART_SIZE && index + 1 < chosen.len() {
+            if record.generation.size < least_bytes && index + 1 < chosen.len() {
                 let (number, size) = (wanted.number, record.generation.size);
                 return Err(s3_error!(
                     EntityTooSmall,
-                    "part {number} has {size} bytes: all but the last need 5 MiB"
+                    "part {number} has {size} bytes: all but the last need {least_bytes}"
                 ));
             }
             parts.push((self.paths(wanted.number).0, record));

@@ -5,8 +5,8 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
-use crate::store::{Condition, Store, Written};
+use crate::error::{Error, ErrorType, Result};
+use crate::store::{Condition, Dialect, Store, Written};
 
 /// Clocks that differ by more seconds than this make signatures and tokens fail here and there.
 const DOUBTFUL_SKEW: i64 = 30;
@@ -70,20 +70,84 @@ pub fn clock_skew(told: Option<Timestamp>, now: Timestamp) -> Finding {
 /// Tries what landfall does with a bucket, on a probe object below `prefix` that is gone afterwards.
 pub async fn bucket(name: &str, store: &Store, prefix: &str) -> Vec<Finding> {
     let key = format!("{prefix}_landfall-check-{}", Uuid::new_v4());
+    let look = |what: Look, came: Result<String>| {
+        let came = came.map_err(|error| what.with_what_is_missing(store.dialect(), error));
+        Finding::of(format!("{name}: {}", what.name()), came)
+    };
     let mut findings = Vec::new();
     let written = write(store, &key).await;
     let is_written = written.is_ok();
-    findings.push(Finding::of(format!("{name}: write"), written));
+    findings.push(look(Look::Write, written));
     if !is_written {
         return findings;
     }
-    findings.push(conditional_write(name, store, &key).await);
-    findings.push(conditional_change(name, store, &key).await);
-    findings.push(Finding::of(format!("{name}: read"), read(store, &key).await));
-    findings.push(Finding::of(format!("{name}: list"), list(store, &key).await));
-    findings.push(Finding::of(format!("{name}: multipart upload"), multipart(store, &key).await));
-    findings.push(Finding::of(format!("{name}: delete"), delete(store, &key).await));
+    match store.dialect() {
+        Dialect::S3 => {
+            findings.push(conditional_write(name, store, &key).await);
+            findings.push(conditional_change(name, store, &key).await);
+        }
+        Dialect::Oci => findings.push(look(Look::Overwrite, overwrite(store, &key).await)),
+    }
+    findings.push(look(Look::Read, read(store, &key).await));
+    findings.push(look(Look::List, list(store, &key).await));
+    findings.push(look(Look::Multipart, multipart(store, &key).await));
+    findings.push(look(Look::Uploads, uploads(store, &key).await));
+    findings.push(look(Look::Delete, delete(store, &key).await));
     findings
+}
+
+/// What is tried with a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Write,
+    Overwrite,
+    Read,
+    List,
+    Multipart,
+    Uploads,
+    Delete,
+}
+
+impl Look {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Overwrite => "overwrite",
+            Self::Read => "read",
+            Self::List => "list",
+            Self::Multipart => "multipart upload",
+            Self::Uploads => "list of unfinished uploads",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// The permission that it takes in a policy of OCI's (Oracle: policy reference, "Details for Object Storage").
+    fn oci_permission(self) -> &'static str {
+        match self {
+            Self::Write => "OBJECT_CREATE",
+            Self::Overwrite => "OBJECT_OVERWRITE",
+            Self::Read => "OBJECT_READ",
+            Self::List => "OBJECT_INSPECT",
+            Self::Multipart => "OBJECT_CREATE, OBJECT_OVERWRITE, OBJECT_INSPECT and OBJECT_DELETE",
+            Self::Uploads => "BUCKET_READ",
+            Self::Delete => "OBJECT_DELETE",
+        }
+    }
+
+    /// The same error, saying what may be missing. OCI answers alike for a bucket that is not there and for one that
+    /// the key may not see.
+    fn with_what_is_missing(self, dialect: Dialect, error: Error) -> Error {
+        let is_about_access = matches!(error.error_type(), ErrorType::AuthRejected | ErrorType::NotFound);
+        match dialect {
+            Dialect::Oci if is_about_access => {
+                let permission = self.oci_permission();
+                error.while_doing(format_args!(
+                    "the key's user needs {permission} by a policy, and bucket, namespace and region must be right"
+                ))
+            }
+            _ => error,
+        }
+    }
 }
 
 const PROBE: &[u8] = b"landfall was here\n";
@@ -96,9 +160,11 @@ async fn write(store: &Store, key: &str) -> Result<String> {
 /// The same object is written again on the condition that it is not there.
 async fn conditional_write(name: &str, store: &Store, key: &str) -> Finding {
     let found = match store.put(key, Bytes::from_static(PROBE), Condition::Absent).await {
-        Ok(Written::NotWritten) => Found::Well("If-None-Match: * is honoured".to_owned()),
-        Ok(Written::Done(_)) => Found::Doubtful(
-            "If-None-Match: * is ignored: two processes that start one run at the same instant are not kept apart; \
+        Ok(Written::NotWritten) if store.holds_conditions() => {
+            Found::Well("If-None-Match: * is honoured".to_owned())
+        }
+        Ok(_) => Found::Doubtful(
+            "If-None-Match: * is not honoured: two processes that start one run at the same instant are not kept apart; \
              start a run from one place only"
                 .to_owned(),
         ),
@@ -138,6 +204,12 @@ async fn changed(store: &Store, key: &str) -> Result<(bool, bool)> {
     Ok((matches!(by_right, Written::Done(_)), matches!(by_wrong, Written::Done(_))))
 }
 
+/// The same object is written again, whatever is there.
+async fn overwrite(store: &Store, key: &str) -> Result<String> {
+    store.put(key, Bytes::from_static(PROBE), Condition::Always).await?;
+    Ok("the same bytes may be written again: conditional writes are not relied on".to_owned())
+}
+
 async fn read(store: &Store, key: &str) -> Result<String> {
     match store.read(key, 1 << 10).await? {
         Some(object) if object.bytes == PROBE => Ok("what was written is what is read".to_owned()),
@@ -154,19 +226,41 @@ async fn list(store: &Store, key: &str) -> Result<String> {
     }
 }
 
+/// One upload is completed, another aborted.
 async fn multipart(store: &Store, key: &str) -> Result<String> {
     let key = format!("{key}-in-parts");
     let upload = store.create_upload(&key).await?;
-    let uploaded = store.upload_part(&key, &upload, 1, Bytes::from_static(PROBE)).await;
-    let listed = store.list_parts(&key, &upload).await;
-    store.abort_upload(&key, &upload).await?;
+    let uploaded = match in_one_part(store, &key, &upload).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            store.abort_upload(&key, &upload).await?;
+            Err(error)
+        }
+    };
+    let deleted = store.delete(&key).await;
     uploaded?;
-    match listed? {
-        Some(parts) if parts.len() == 1 => Ok("begun, listed and aborted".to_owned()),
+    deleted?;
+    let upload = store.create_upload(&key).await?;
+    store.abort_upload(&key, &upload).await?;
+    Ok("begun, listed, completed and aborted".to_owned())
+}
+
+async fn in_one_part(store: &Store, key: &str, upload: &str) -> Result<()> {
+    let part = store.upload_part(key, upload, 1, Bytes::from_static(PROBE)).await?;
+    match store.list_parts(key, upload).await? {
+        Some(parts) if parts.len() == 1 => {}
         _ => {
-            Err(Error::store_unavailable("an uploaded part is not listed: transfers cannot be gone on with"))
+            let said = "an uploaded part is not listed: transfers cannot be gone on with";
+            return Err(Error::store_unavailable(said));
         }
     }
+    store.complete(key, upload, &[part], Condition::Always).await?;
+    read(store, key).await.map(|_| ())
+}
+
+async fn uploads(store: &Store, key: &str) -> Result<String> {
+    store.list_uploads(key).await?;
+    Ok("what dead processes leave is found".to_owned())
 }
 
 async fn delete(store: &Store, key: &str) -> Result<String> {

@@ -101,6 +101,10 @@ checksum! {
     /// SHA-256.
     Sha256, 32, "SHA-256"
 }
+checksum! {
+    /// MD5: what stores without CRC-64/NVME hold bytes against on their way. It proves nothing against malice.
+    Md5, 16, "MD5"
+}
 
 impl From<u32> for Crc32 {
     fn from(value: u32) -> Self {
@@ -138,6 +142,13 @@ impl Sha256 {
     /// The checksum of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+}
+
+impl Md5 {
+    /// The checksum of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(md5::Md5::digest(bytes).into())
     }
 }
 
@@ -219,6 +230,8 @@ mod tests {
             sums.sha256.unwrap().to_string(),
             "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"
         );
+        // RFC 1321, A.5.
+        assert_eq!(Md5::of(b"message digest").to_string(), "f96b697d7cb7938d525a2f31aaf161d0");
     }
 
     /// A multipart object's checksum comes from its parts', without reading them again.

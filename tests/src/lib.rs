@@ -4,7 +4,9 @@ pub mod clock;
 pub mod crafted;
 pub mod cut;
 pub mod echo;
+pub mod elsewhere;
 pub mod matrix;
+pub mod proxy;
 pub mod staged;
 pub mod systems;
 pub mod watch;
@@ -33,6 +35,7 @@ use tokio::runtime;
 use tokio::sync::OnceCell;
 
 use self::clock::OneClock;
+use self::elsewhere::At;
 
 /// How a world differs from one in which nothing goes wrong.
 #[derive(Debug, Clone, Default)]
@@ -57,8 +60,19 @@ pub struct Setup {
     pub destination: String,
     /// Whether the pod goes by the world's own clock: what a sleep passes, passes there too.
     pub one_clock: bool,
+    /// The work and the landing bucket, where they are not the world's own store's.
+    pub buckets: Option<Buckets>,
     /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
     pub at: Option<Timestamp>,
+}
+
+/// The buckets of a run.
+#[derive(Debug, Clone)]
+pub struct Buckets {
+    /// The pipeline's own state.
+    pub work: At,
+    /// What lands.
+    pub landing: At,
 }
 
 /// A simulated pod, an embedded store and a context between them.
@@ -75,6 +89,7 @@ pub struct World {
     config: String,
     store: Handle,
     settings: StoreSettings,
+    buckets: Buckets,
     landing: OnceCell<Store>,
     work: OnceCell<Store>,
 }
@@ -114,7 +129,16 @@ impl World {
         embedded.ensure_bucket("landing").expect("a bucket");
         let key = Credentials::random();
         let store = embedded.serve(0, &key).await.expect("a store that serves");
-        let config = config(&setup, &simulator, &store.endpoint(), &key);
+        let own = |bucket: &str| At {
+            bucket: bucket.to_owned(),
+            endpoint: store.endpoint(),
+            access_key_id: key.access_key_id.clone(),
+            secret_access_key: key.secret_access_key.expose_secret().to_owned(),
+            oci_region: None,
+        };
+        let own = || Buckets { work: own("work"), landing: own("landing") };
+        let buckets = setup.buckets.clone().unwrap_or_else(own);
+        let config = config(&setup, &simulator, &buckets);
         let settings = StoreSettings {
             endpoint: Some(store.endpoint().parse().expect("a URL")),
             access_key_id: Some(key.access_key_id),
@@ -131,6 +155,7 @@ impl World {
             config,
             store,
             settings,
+            buckets,
             landing: OnceCell::new(),
             work: OnceCell::new(),
         }
@@ -167,12 +192,16 @@ impl World {
 
     /// The landing bucket.
     pub async fn landing(&self) -> Store {
-        self.landing.get_or_init(|| Store::open("landing", &self.settings)).await.clone()
+        let At { bucket, .. } = &self.buckets.landing;
+        let settings = self.buckets.landing.settings();
+        self.landing.get_or_init(|| Store::open(bucket, &settings)).await.clone()
     }
 
     /// The work bucket.
     pub async fn work(&self) -> Store {
-        self.work.get_or_init(|| Store::open("work", &self.settings)).await.clone()
+        let At { bucket, .. } = &self.buckets.work;
+        let settings = self.buckets.work.settings();
+        self.work.get_or_init(|| Store::open(bucket, &settings)).await.clone()
     }
 
     /// Every object of the landing bucket.
@@ -238,7 +267,7 @@ pub async fn objects(store: &Store) -> BTreeMap<String, Vec<u8>> {
     objects
 }
 
-fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credentials) -> String {
+fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
     let usual = format!(
         "auth = {{ grant = \"client_credentials\", token_url = \"{}\", client_id = \"{}\", client_secret = {} }}",
         simulator.token_url(),
@@ -251,23 +280,16 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         credentials::BOSS_SCOPE,
         credentials::REST_SCOPE
     );
-    let store = format!(
-        "store = {{ endpoint = \"{endpoint}\", region = \"us-east-1\", access_key_id = \"{}\", secret_access_key = \"{}\" }}",
-        key.access_key_id,
-        key.secret_access_key.expose_secret()
-    );
     let folio = setup.folio.clone().unwrap_or_else(usual_folio);
     format!(
         r#"
         [work]
-        bucket = "work"
-        {store}
+        {work}
 
         [destinations.lake]
-        type = "s3"
-        bucket = "landing"
+        type = "{kind}"
         sha256 = true
-        {store}
+        {landing}
         {destination}
 
         [connections.folio-demo]
@@ -289,6 +311,9 @@ fn config(setup: &Setup, simulator: &Simulator, endpoint: &str, key: &Credential
         type = "epm"
         {epm}
         "#,
+        work = buckets.work.toml(),
+        kind = buckets.landing.kind(),
+        landing = buckets.landing.toml(),
         destination = setup.destination,
         base_url = simulator.base_url(),
         tenant = credentials::FOLIO_TENANT,

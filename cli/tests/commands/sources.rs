@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use embedded_store::{Credentials, EmbeddedStore, Options};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use simulator::Faults;
 
@@ -72,6 +74,49 @@ async fn check_tells_what_is_wrong_in_words() {
 
     let unknown = machine.landfall(&["check", "no-such", "--config", text(&config), "--json"]).await;
     assert_eq!(unknown.code, 2, "{}", unknown.out);
+    simulator.shutdown().await;
+}
+
+/// OCI Object Storage is a place to land in from one machine, which keeps the state itself; it is none for the state.
+#[tokio::test]
+async fn a_bucket_of_ocis_is_checked_and_landed_in_and_keeps_no_state() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 60).await;
+    let folder = machine.path("oci");
+    let store = EmbeddedStore::open(&folder, Options { fsync: false, ..Options::default() }).unwrap();
+    let store = store.strict_as_oci("us-phoenix-1");
+    store.ensure_bucket("lake").unwrap();
+    let key = Credentials::random();
+    let served = store.serve(0, &key).await.unwrap();
+    let place = format!(
+        "type = 'oci'\nnamespace = 'axexample'\nregion = 'us-phoenix-1'\nbucket = 'lake'\nendpoint = '{}'\n\
+         access_key_id = '{}'\nsecret_access_key = '{}'\n",
+        served.endpoint(),
+        key.access_key_id,
+        key.secret_access_key.expose_secret()
+    );
+    let systems = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{systems}\n[destinations.lake]\n{place}")).unwrap();
+    let words = ["check", "pod", "--destination", "lake", "--config", text(&config), "--json"];
+    let done = machine.landfall(&words).await;
+    assert_eq!(done.code, 0, "{}", done.out);
+    let lines = done.lines();
+    assert!(lines.iter().all(|line| line["outcome"] == "ok"), "{}", done.out);
+    assert!(lines.iter().any(|line| line["what"] == "lake: overwrite"), "{}", done.out);
+    assert!(!lines.iter().any(|line| line["what"] == "lake: conditional write"), "{}", done.out);
+
+    let event = machine.file("run.json", run_event("pod"));
+    let line = machine.landfall(&["run", text(&event), "--config", text(&config), "--json"]).await.line();
+    let manifest_key = line["manifest_key"].as_str().unwrap();
+    assert!(folder.join("lake").join(manifest_key).is_file(), "{line}");
+    assert_eq!(machine.landed(), []);
+
+    std::fs::write(&config, format!("{systems}\n[work]\n{place}")).unwrap();
+    let done = machine.landfall(&["check", "pod", "--config", text(&config), "--json"]).await;
+    assert_ne!(done.code, 0);
+    assert!(done.out.contains("InvalidConfig") && done.out.contains("conditional writes"), "{}", done.out);
+    assert!(!done.out.contains(key.secret_access_key.expose_secret()), "{}", done.out);
+    served.shutdown().await;
     simulator.shutdown().await;
 }
 

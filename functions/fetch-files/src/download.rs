@@ -146,8 +146,12 @@ impl Fetch<'_> {
             return Ok((writer, None));
         };
         let parts = contiguous(parts, checkpoint.part_bytes);
+        if parts.is_empty() {
+            // An upload of our own is held against the checksum of the whole, if the store said that it has those.
+            return Ok((writer, None));
+        }
         let offset = parts.iter().map(|part| part.size).sum();
-        let resume = (offset > 0).then_some(ResumeAt { offset, validator: checkpoint.validator });
+        let resume = Some(ResumeAt { offset, validator: checkpoint.validator });
         let part_bytes = usize::try_from(checkpoint.part_bytes).unwrap_or(PART_BYTES);
         Ok((writer.resuming(checkpoint.upload_id, parts, part_bytes), resume))
     }

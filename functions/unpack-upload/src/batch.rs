@@ -6,7 +6,7 @@ use std::ops::Range;
 use futures::{StreamExt as _, stream};
 use landfall::archive::{Limits, Member, MemberDecoder};
 use landfall::job::LandedObject;
-use landfall::store::{ByteBudget, ObjectWriter, PartBuffer};
+use landfall::store::{ByteBudget, ObjectWriter, PartBuffer, Store};
 use landfall::{Error, Result};
 use tokio::sync::mpsc;
 
@@ -89,6 +89,7 @@ type Decoded = mpsc::Receiver<Result<Whole>>;
 struct Decoding {
     members: Vec<Decode>,
     limits: Limits,
+    landing: Store,
     budget: ByteBudget,
     with_sha256: bool,
 }
@@ -99,6 +100,7 @@ impl Decoding {
         Self {
             members: members.iter().map(|member| Decode::of(unpack, member)).collect(),
             limits: destination.limits.clone(),
+            landing: unpack.landing.store.clone(),
             budget: unpack.context.budget().clone(),
             with_sha256: destination.sha256,
         }
@@ -118,7 +120,8 @@ impl Decoding {
 
     fn decode(&self, decode: Decode, decoder: &mut MemberDecoder, pieces: &mut Pieces) -> Result<Whole> {
         let (outgoing, mut made) = mpsc::channel(1);
-        let parts = Parts::new(outgoing, &self.budget, decode.most_bytes(), None, self.with_sha256);
+        let part_bytes = self.landing.part_bytes(Some(decode.most_bytes()));
+        let parts = Parts::new(outgoing, &self.budget, part_bytes, None, self.with_sha256);
         let worked = decode.run(decoder, pieces, parts)?;
         match made.try_recv() {
             Ok(Outgoing::Part(bytes)) => Ok(Whole { worked, bytes: Some(bytes) }),

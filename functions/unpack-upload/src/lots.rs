@@ -6,7 +6,6 @@ use std::ops::Range;
 use landfall::archive::Member;
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
-use landfall::store::PART_BYTES;
 use landfall::{Error, Result};
 use tokio::sync::Semaphore;
 
@@ -24,9 +23,9 @@ const MOST_MEMBERS: usize = 256;
 const MOST_BYTES: u64 = 8 << 20;
 
 /// A lot counts as two parts against the budget, one that is filled and one on its way, or as what it has where that
-/// is less. Where nothing limits the process, four large members are on their way at once: while some wait for the
-/// store, others are decoded.
-const MOST_ROOM: u64 = 2 * PART_BYTES as u64;
+/// is less. Where nothing limits the process, four large members are on their way at once, two where the store wants
+/// parts of 16 MiB: while some wait for the store, others are decoded.
+const PARTS_OF_A_LOT: u64 = 2;
 
 /// Members that land together: one, or small neighbours in the order of their data.
 pub(crate) struct Lot<'a> {
@@ -91,9 +90,11 @@ impl<'a> Lot<'a> {
 
     /// Its share of the budget, in KiB. A lot of many members has as many puts on their way as fit into the most.
     fn room(&self, unpack: &Unpack<'_>) -> u32 {
+        let part_bytes = u64::try_from(unpack.landing.store.part_bytes(None)).unwrap_or(u64::MAX);
+        let most_room = part_bytes.saturating_mul(PARTS_OF_A_LOT);
         let bytes = match self.members.as_slice() {
-            [alone] => form::most_bytes_of_member(unpack.job.form, alone).min(MOST_ROOM),
-            _ => MOST_ROOM,
+            [alone] => form::most_bytes_of_member(unpack.job.form, alone).min(most_room),
+            _ => most_room,
         };
         u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, unpack.context.budget().kibibytes())
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use landfall::checksum::{Crc64Nvme, Hasher, Sha256};
-use landfall::store::{ByteBudget, PartBuffer, Sealed, part_bytes};
+use landfall::store::{ByteBudget, PartBuffer, Sealed};
 use landfall::{Error, Result};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -77,10 +77,11 @@ impl Made {
 }
 
 impl Parts {
+    /// Parts of this size, where nothing is copied.
     pub(crate) fn new(
         outgoing: mpsc::Sender<Outgoing>,
         budget: &ByteBudget,
-        most_bytes: u64,
+        part_bytes: usize,
         splice: Option<Splice>,
         with_sha256: bool,
     ) -> Self {
@@ -89,7 +90,7 @@ impl Parts {
             outgoing,
             runtime: Handle::current(),
             budget: budget.clone(),
-            part_bytes: part_bytes(Some(most_bytes)),
+            part_bytes,
             filling: None,
             splice,
             size: 0,

@@ -133,7 +133,8 @@ pub(crate) async fn run<T: Send + 'static>(
     let (pieces, staged) = mpsc::channel(PIECES_AHEAD);
     let (outgoing, mut made) = mpsc::channel(1);
     let with_sha256 = unpack.landing.destination.sha256;
-    let parts = Parts::new(outgoing, unpack.context.budget(), most_bytes, splice, with_sha256);
+    let part_bytes = unpack.landing.store.part_bytes(Some(most_bytes));
+    let parts = Parts::new(outgoing, unpack.context.budget(), part_bytes, splice, with_sha256);
     let staged = Pieces::new(staged, range.start);
     let working = tokio::task::spawn_blocking(move || work(staged, parts));
 

@@ -11,6 +11,7 @@ mod connection;
 mod destination;
 mod epm;
 mod folio;
+mod oci;
 mod place;
 
 use std::collections::HashMap;
@@ -30,6 +31,8 @@ pub use place::Place;
 use crate::clock::{Clock, elapsed};
 use crate::error::{Error, Result};
 use crate::job::{ConnectionName, DestinationName};
+use crate::store::StoreSettings;
+use oci::OciStore;
 
 /// How long a document is used before it is read again: a rotated secret is noticed after this time.
 const KEPT: Duration = Duration::from_secs(300);
@@ -74,21 +77,43 @@ impl Config {
     pub async fn destination(&self, name: &DestinationName) -> Result<Destination> {
         let path = format!("destinations/{name}");
         let document = self.required(&path, "destination").await?;
-        let (kind, settings) = self.split_type(&path, &document)?;
-        match kind.as_str() {
-            "s3" => {
-                let destination: Destination = self.fit(&path, settings)?;
-                destination.check().map_err(|wrong| self.invalid(&path, wrong))?;
-                Ok(destination)
+        let (kind, mut settings) = self.split_type(&path, &document)?;
+        let oci = match kind.as_str() {
+            "s3" => None,
+            "oci" => Some(self.oci_store(&path, &mut settings)?),
+            other => return Err(self.invalid(&path, format!("type {other:?} is not one of: s3, oci"))),
+        };
+        let mut destination: Destination = self.fit(&path, settings)?;
+        destination.check().map_err(|wrong| self.invalid(&path, wrong))?;
+        match oci {
+            Some(store) => destination.store = store,
+            None if oci::is_endpoint(&destination.store) => {
+                let said = "store.endpoint is OCI Object Storage's, which is no S3: say type = \"oci\"";
+                return Err(self.invalid(&path, said));
             }
-            other => Err(self.invalid(&path, format!("type {other:?} is not one of: s3"))),
+            None => {}
         }
+        Ok(destination)
+    }
+
+    fn oci_store(&self, path: &str, settings: &mut Value) -> Result<StoreSettings> {
+        if settings.get("store").is_some() {
+            let said = "type \"oci\" takes no `store`: where the bucket is follows from namespace and region";
+            return Err(self.invalid(path, said));
+        }
+        let store: OciStore = self.fit(path, oci::split_off(settings))?;
+        store.settings().map_err(|wrong| self.invalid(path, wrong))
     }
 
     /// The work bucket. `LANDFALL_WORK_BUCKET` names it where nothing else does.
     pub async fn work(&self) -> Result<Work> {
         match self.document("work").await? {
-            Some(document) => self.fit("work", (*document).clone()),
+            Some(document) => {
+                let is_oci = document.get("type").and_then(Value::as_str) == Some("oci");
+                let work = if is_oci { None } else { Some(self.fit::<Work>("work", (*document).clone())?) };
+                let work = work.filter(|work| !oci::is_endpoint(&work.store));
+                work.ok_or_else(|| self.invalid("work", oci::NO_WORK_BUCKET))
+            }
             None => match std::env::var("LANDFALL_WORK_BUCKET") {
                 Ok(bucket) if !bucket.is_empty() => Ok(Work { bucket, store: Default::default() }),
                 _ => Err(self
@@ -151,6 +176,7 @@ impl Config {
 mod tests {
     use super::*;
     use crate::clock::SystemClock;
+    use crate::store::Dialect;
 
     const FILE: &str = r#"
         [work]
@@ -195,6 +221,77 @@ mod tests {
         assert!(pod.client_request_uuid);
         assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");
         assert_eq!(config.work().await.unwrap().bucket, "work");
+    }
+
+    const OCI: &str = "type = 'oci'
+        namespace = 'axexample'
+        region = 'us-phoenix-1'
+        access_key_id = 'id'
+        secret_access_key = 'hush-hush'
+        form = 'zstd'";
+
+    fn with_oci(table: &str) -> String {
+        FILE.replace("type = \"s3\"", table)
+    }
+
+    /// Oracle: "Amazon S3 Compatibility API", the endpoint's pattern; the region signs, and buckets are addressed by
+    /// path.
+    #[tokio::test]
+    async fn an_oci_bucket_is_reached_by_what_follows_from_namespace_and_region() {
+        let lake = config(&with_oci(OCI)).unwrap().destination(&"lake".parse().unwrap()).await.unwrap();
+        let store = &lake.store;
+        let endpoint = store.endpoint.as_ref().unwrap().as_str();
+        assert_eq!(endpoint, "https://axexample.compat.objectstorage.us-phoenix-1.oci.customer-oci.com/");
+        assert_eq!((store.region.as_deref(), store.path_style), (Some("us-phoenix-1"), Some(true)));
+        assert_eq!((store.dialect, lake.bucket.as_str()), (Dialect::Oci, "lake"));
+        assert_eq!(lake.form, crate::form::LandedForm::Zstd);
+        assert!(!format!("{lake:?}").contains("hush-hush"));
+
+        let elsewhere = format!("{OCI}\nendpoint = 'http://127.0.0.1:9000'");
+        let lake =
+            config(&with_oci(&elsewhere)).unwrap().destination(&"lake".parse().unwrap()).await.unwrap();
+        assert_eq!(lake.store.endpoint.unwrap().as_str(), "http://127.0.0.1:9000/");
+        assert_eq!(lake.store.dialect, Dialect::Oci);
+    }
+
+    /// Promise 7: nothing in a namespace or a region leads to another host. What lacks or is too much is named.
+    #[tokio::test]
+    async fn what_is_wrong_with_an_oci_bucket_is_named() {
+        for (change, named) in [
+            (("namespace = 'axexample'", ""), "missing field `namespace`"),
+            (("region = 'us-phoenix-1'", ""), "missing field `region`"),
+            (("secret_access_key = 'hush-hush'", ""), "missing field `secret_access_key`"),
+            (("'axexample'", "'evil.example.com/'"), "namespace \"evil.example.com/\" takes letters"),
+            (("'us-phoenix-1'", "'us-phoenix-1.evil.example.com/x'"), "region"),
+            (("form = 'zstd'", "shape = 'zstd'"), "unknown field `shape`"),
+            (("form = 'zstd'", "store = { region = 'x' }"), "takes no `store`"),
+        ] {
+            let said = refusal(with_oci(&OCI.replace(change.0, change.1))).await;
+            assert!(said.contains("destinations.lake") && said.contains(named), "{said}");
+            assert!(!said.contains("hush-hush"), "{said}");
+        }
+    }
+
+    /// Promise 1 rests on conditional writes: state is not kept where they are not known to be honoured.
+    #[tokio::test]
+    async fn the_work_bucket_is_not_ocis() {
+        let host = "https://n.compat.objectstorage.us-phoenix-1.oraclecloud.com";
+        for work in [
+            "type = \"oci\"\nbucket = \"work\"\nnamespace = 'n'".to_owned(),
+            format!("bucket = \"work\"\nstore = {{ endpoint = '{host}' }}"),
+        ] {
+            let config = config(&FILE.replace("bucket = \"work\"", &work)).unwrap();
+            let error = config.work().await.unwrap_err();
+            assert_eq!(error.error_type().name(), "InvalidConfig");
+            assert!(
+                error.line().contains("work in landfall.toml: OCI Object Storage cannot"),
+                "{}",
+                error.line()
+            );
+        }
+        let lake = format!("type = \"s3\"\nstore = {{ endpoint = '{host}' }}");
+        let said = refusal(with_oci(&lake)).await;
+        assert!(said.contains("say type = \"oci\""), "{said}");
     }
 
     /// Promise 7: secrets are redacted by their type.

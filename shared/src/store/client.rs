@@ -1,5 +1,7 @@
 //! How a bucket is reached.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -12,7 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::Store;
+use super::{Dialect, Store};
 
 /// Where a bucket is and with which credentials. What is left out comes from the AWS SDK's own sources: its
 /// environment variables (`AWS_ENDPOINT_URL_S3`, `AWS_REGION`, …), profile, or the function's role.
@@ -29,6 +31,9 @@ pub struct StoreSettings {
     pub access_key_id: Option<String>,
     /// The access key's secret.
     pub secret_access_key: Option<SecretString>,
+    /// How the store reads the S3 protocol: a destination's `type` says so.
+    #[serde(skip)]
+    pub dialect: Dialect,
 }
 
 impl Store {
@@ -78,11 +83,20 @@ impl Store {
             // Over TLS, or to this very machine, nobody can change a payload: its SHA-256 would be a third of all
             // CPU. Over plain HTTP across a network it is the only thing that protects it.
             unsigned_payload: endpoint.as_deref().is_none_or(is_private),
-            identity: format!("{endpoint:?} {:?} {:?}", settings.region, settings.access_key_id),
-            lacks_conditional_writes: Default::default(),
-            lacks_range_copies: Default::default(),
+            identity: format!(
+                "{:?} {endpoint:?} {:?} {:?}",
+                settings.dialect, settings.region, settings.access_key_id
+            ),
+            dialect: settings.dialect,
+            lacks_conditional_writes: flag(!settings.dialect.has_conditional_writes()),
+            lacks_range_copies: flag(!settings.dialect.has_range_copies()),
+            lacks_whole_checksums: flag(!settings.dialect.has_crc64nvme()),
         }
     }
+}
+
+fn flag(set: bool) -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(set))
 }
 
 fn is_private(endpoint: &str) -> bool {
@@ -111,13 +125,20 @@ mod tests {
     use crate::store::Condition;
 
     /// What a store that takes everything sees of a small write and of a part, payload signed or not.
-    async fn writes(unsigned_payload: bool) -> Vec<Seen> {
-        let server = Scripted::replies(vec![Reply::status(200).header("ETag", "\"e\"")]).await;
+    async fn writes(dialect: Dialect, unsigned_payload: bool) -> Vec<Seen> {
+        let taken = Reply::status(200).header("ETag", "\"e\"");
+        // Where conditions are not sent, it is looked first whether the object is there.
+        let replies = match dialect {
+            Dialect::S3 => vec![taken],
+            Dialect::Oci => vec![Reply::status(404), taken],
+        };
+        let server = Scripted::replies(replies).await;
         let settings = StoreSettings {
             endpoint: Some(server.url("")),
             region: Some("us-phoenix-1".to_owned()),
             access_key_id: Some("key".to_owned()),
             secret_access_key: Some("word".into()),
+            dialect,
             ..StoreSettings::default()
         };
         let store = Store { unsigned_payload, ..Store::open("bucket", &settings).await };
@@ -140,7 +161,7 @@ mod tests {
                 ],
             ),
         ] {
-            let seen = writes(unsigned_payload).await;
+            let seen = writes(Dialect::S3, unsigned_payload).await;
             assert_eq!(seen.len(), 2);
             for ((seen, length), digest) in seen.iter().zip(["4", "6"]).zip(digests) {
                 let target = &seen.target;
@@ -152,6 +173,67 @@ mod tests {
                 }
                 assert!(!seen.header("content-encoding").contains("aws-chunked"), "{target}");
             }
+        }
+    }
+
+    /// Trap: OCI Object Storage refuses or ignores what it does not document. Whatever is written there can be taken by
+    /// it, and is held against its MD5 before it is (RFC 1864).
+    #[tokio::test]
+    async fn a_write_to_oci_has_a_length_an_md5_and_nothing_that_it_may_refuse() {
+        let seen = writes(Dialect::Oci, true).await;
+        let methods: Vec<_> = seen.iter().map(|seen| seen.method.as_str()).collect();
+        assert_eq!(methods, ["HEAD", "PUT", "PUT"]);
+        assert_eq!(seen[0].header("x-amz-checksum-mode"), "");
+        let md5s = ["9p9bcrx5qS3HDGPJqhQuNg==", "yCY+hCKSWwhy7h+3yVN0Kg=="];
+        for ((seen, length), md5) in seen[1..].iter().zip(["4", "6"]).zip(md5s) {
+            let target = &seen.target;
+            assert_eq!(seen.header("content-length"), length, "{target}");
+            assert_eq!(seen.header("content-md5"), md5, "{target}");
+            assert_eq!(seen.header("x-amz-content-sha256"), "UNSIGNED-PAYLOAD", "{target}");
+            for header in [
+                "if-none-match",
+                "if-match",
+                "transfer-encoding",
+                "content-encoding",
+                "x-amz-trailer",
+                "x-amz-decoded-content-length",
+                "x-amz-sdk-checksum-algorithm",
+                "x-amz-checksum-crc32",
+                "x-amz-checksum-crc64nvme",
+            ] {
+                assert_eq!(seen.header(header), "", "{target}: {header}");
+            }
+        }
+    }
+
+    /// Trap: a store may take every checksum of an upload for one of the parts' checksums. It says so when the upload
+    /// is begun, and would refuse the whole's; each part's it is told.
+    #[tokio::test]
+    async fn the_checksum_of_the_whole_is_for_stores_that_have_it() {
+        for (kind, sends_whole) in [("FULL_OBJECT", true), ("COMPOSITE", false)] {
+            let begun = Reply::status(200).header("x-amz-checksum-type", kind).body(
+                "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+            );
+            let sent = Reply::status(200).header("ETag", "\"e\"");
+            let completed = Reply::status(200)
+                .body("<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>");
+            let server = Scripted::replies(vec![begun, sent, completed]).await;
+            let settings = StoreSettings {
+                endpoint: Some(server.url("")),
+                access_key_id: Some("key".to_owned()),
+                secret_access_key: Some("word".into()),
+                ..StoreSettings::default()
+            };
+            let store = Store::open("bucket", &settings).await;
+            let upload = store.create_upload("a.csv").await.unwrap();
+            let part = store.upload_part("a.csv", &upload, 1, Bytes::from_static(b"1,2\n")).await.unwrap();
+            let crc = part.crc64nvme.unwrap().base64();
+            store.complete("a.csv", &upload, &[part], Condition::Absent).await.unwrap();
+            let seen = server.seen();
+            let of_whole = if sends_whole { crc.as_str() } else { "" };
+            assert_eq!(seen[2].header("x-amz-checksum-crc64nvme"), of_whole, "{kind}");
+            let of_part = format!("<ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME>");
+            assert!(seen[2].body.contains(&of_part), "{kind}: {}", seen[2].body);
         }
     }
 

@@ -152,7 +152,7 @@ impl StoreError {
             ("NoSuchBucket", _) => Self::NoSuchBucket { operation, object },
             ("NoSuchKey" | "NotFound", _) => Self::NoSuchObject { operation, object },
             ("PreconditionFailed", _) | (_, 412) => Self::Changed { operation, object },
-            ("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest", _) => {
+            ("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" | "UnmatchedContentMD5", _) => {
                 Self::BadDigest { operation, object, source }
             }
             ("SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests", _) | (_, 429) => {

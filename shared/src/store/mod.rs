@@ -2,10 +2,12 @@
 //!
 //! What landfall relies on: an object becomes visible whole or not at all, `If-None-Match: *` lets one writer
 //! win, and a checksum that is sent along is verified before the object is visible. Where a store lacks
-//! conditional writes, deterministic keys and bytes make an overwrite harmless.
+//! conditional writes, landfall looks before it writes; of two that write one key at the same instant deterministic
+//! keys and bytes make the second harmless.
 
 mod budget;
 mod client;
+mod dialect;
 mod error;
 mod inventory;
 pub mod keys;
@@ -23,23 +25,28 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, MetadataDirective,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
+    MetadataDirective, Object as Listed,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::checksum::Crc64Nvme;
+use crate::checksum::{Crc64Nvme, Md5};
 use parts::{LARGEST_COPY, copied_parts};
 
 pub use budget::{ByteBudget, PartBuffer};
 pub use client::StoreSettings;
+pub use dialect::Dialect;
 pub use error::StoreError;
 pub use inventory::JobObjects;
-pub use parts::{LEAST_PART_BYTES, MOST_BYTES_UNANNOUNCED, PART_BYTES, may_be_of_parts, part_bytes};
+pub use parts::{LEAST_PART_BYTES, MOST_BYTES_UNANNOUNCED, OCI_PART_BYTES, PART_BYTES, may_be_of_parts};
 use range::RangeRead;
 pub use state::{GivenWindow, RunRecord, Swept, Watermark, WorkState};
 pub use upload::{ObjectWriter, Sealed};
+
+/// Fewer bytes than these are hashed where they are.
+const LEAST_HASHED_ASIDE: usize = 256 << 10;
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -48,10 +55,12 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Store {
     client: Client,
     bucket: String,
+    dialect: Dialect,
     unsigned_payload: bool,
     identity: String,
     lacks_conditional_writes: Arc<AtomicBool>,
     lacks_range_copies: Arc<AtomicBool>,
+    lacks_whole_checksums: Arc<AtomicBool>,
 }
 
 /// When a write may happen.
@@ -131,14 +140,25 @@ impl Store {
         self.identity == other.identity
     }
 
+    /// How the store reads the S3 protocol.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The size of the parts of an object of a size, where that is known: what the object needs where that is less than
+    /// a part, and more than usual where 10,000 of the usual parts would not hold it.
+    pub fn part_bytes(&self, object_bytes: Option<u64>) -> usize {
+        parts::part_bytes(self.dialect.part_bytes(), object_bytes)
+    }
+
     fn object(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
     }
 
     /// What is there under a key.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectInfo>> {
-        let request =
-            self.client.head_object().bucket(&self.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
+        let mode = self.dialect.has_crc64nvme().then_some(ChecksumMode::Enabled);
+        let request = self.client.head_object().bucket(&self.bucket).key(key).set_checksum_mode(mode);
         match request.send().await {
             Ok(head) => Ok(Some(ObjectInfo {
                 key: key.to_owned(),
@@ -178,16 +198,16 @@ impl Store {
 
     /// Writes a small object in one call.
     pub async fn put(&self, key: &str, bytes: Bytes, condition: Condition<'_>) -> Result<Written> {
-        let crc = Crc64Nvme::of(&bytes);
-        let mut condition = self.possible(condition);
+        let proof = self.proof("PutObject", key, &bytes).await?;
         loop {
-            let mut request = self
-                .client
-                .put_object()
-                .bucket(&self.bucket)
-                .key(key)
+            let Some(condition) = self.possible("PutObject", key, condition).await? else {
+                return Ok(Written::NotWritten);
+            };
+            let request = self.client.put_object().bucket(&self.bucket).key(key);
+            let mut request = request
                 .content_type(content_type(key))
-                .checksum_crc64_nvme(crc.base64())
+                .set_checksum_crc64_nvme(proof.crc64nvme())
+                .set_content_md5(proof.md5())
                 .body(ByteStream::from(bytes.clone()));
             request = match condition {
                 Condition::Absent => request.if_none_match("*"),
@@ -203,13 +223,50 @@ impl Store {
                 Ok(answer) => return Ok(Written::Done(answer.e_tag().unwrap_or_default().to_owned())),
                 Err(error) if condition == Condition::Absent && is_not_implemented(&error) => {
                     self.lacks_conditional_writes.store(true, Ordering::Relaxed);
-                    condition = Condition::Always;
                 }
                 Err(error) => {
                     return not_written(StoreError::of("PutObject", self.object(key), &error), condition);
                 }
             }
         }
+    }
+
+    /// What the store is to hold bytes against before it takes them.
+    async fn proof(&self, operation: &'static str, key: &str, bytes: &Bytes) -> Result<Proof> {
+        match self.dialect.has_crc64nvme() {
+            true => Ok(Proof::Crc64Nvme(Crc64Nvme::of(bytes))),
+            false if bytes.len() < LEAST_HASHED_ASIDE => Ok(Proof::Md5(Md5::of(bytes))),
+            // MD5 takes a part of 16 MiB some 30 milliseconds, for which others would wait.
+            false => {
+                let bytes = bytes.clone();
+                let md5 = tokio::task::spawn_blocking(move || Md5::of(&bytes)).await;
+                md5.map(Proof::Md5).map_err(|error| StoreError::body(operation, self.object(key), error))
+            }
+        }
+    }
+
+    /// The condition of a write as the store itself can hold it; `None` if it is known not to hold. Where the store
+    /// cannot, this looks whether the object is there.
+    async fn possible<'a>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        condition: Condition<'a>,
+    ) -> Result<Option<Condition<'a>>> {
+        match condition {
+            Condition::Absent if !self.holds_conditions() => {
+                Ok(self.head(key).await?.is_none().then_some(Condition::Always))
+            }
+            Condition::Unchanged(_) if !self.dialect.has_conditional_writes() => {
+                Err(StoreError::NotImplemented { operation, object: self.object(key) })
+            }
+            condition => Ok(Some(condition)),
+        }
+    }
+
+    /// Whether the store itself holds the conditions of writes, as far as is known: it does until it has refused to.
+    pub fn holds_conditions(&self) -> bool {
+        !self.lacks_conditional_writes.load(Ordering::Relaxed)
     }
 
     /// Copies an object inside the store, if it still has this `ETag`. Objects of over 5 GiB are copied by parts.
@@ -297,11 +354,12 @@ impl Store {
 
     /// The objects below a prefix, in the order of their keys, a page at a time.
     pub fn list(&self, prefix: &str) -> BoxStream<'_, Result<ObjectInfo>> {
-        let pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
-        let object = self.object(prefix);
-        stream::unfold(pages, |mut pages| async { pages.next().await.map(|page| (page, pages)) })
-            .map_err(move |error| StoreError::of("ListObjectsV2", object.clone(), &error))
-            .map_ok(|page| stream::iter(page.contents.unwrap_or_default()).map(Ok))
+        let pages = match self.dialect.has_second_listing() {
+            true => self.pages(prefix),
+            false => self.pages_by_marker(prefix),
+        };
+        pages
+            .map_ok(|page| stream::iter(page).map(Ok))
             .try_flatten()
             .map_ok(|object| ObjectInfo {
                 size: size(object.size()),
@@ -312,26 +370,73 @@ impl Store {
             .boxed()
     }
 
+    fn pages(&self, prefix: &str) -> BoxStream<'_, Result<Vec<Listed>>> {
+        let pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+        let object = self.object(prefix);
+        stream::unfold(pages, |mut pages| async { pages.next().await.map(|page| (page, pages)) })
+            .map_err(move |error| StoreError::of("ListObjectsV2", object.clone(), &error))
+            .map_ok(|page| page.contents.unwrap_or_default())
+            .boxed()
+    }
+
+    /// The first listing of S3, which goes on behind the last key that it has shown.
+    fn pages_by_marker(&self, prefix: &str) -> BoxStream<'_, Result<Vec<Listed>>> {
+        let prefix = prefix.to_owned();
+        stream::try_unfold(Some(None), move |next: Option<Option<String>>| {
+            let prefix = prefix.clone();
+            async move {
+                let Some(marker) = next else { return Ok(None) };
+                let request = self.client.list_objects().bucket(&self.bucket).prefix(&prefix);
+                let page = request.set_marker(marker).send().await;
+                let page =
+                    page.map_err(|error| StoreError::of("ListObjects", self.object(&prefix), &error))?;
+                let last = page.contents().last().and_then(|last| last.key.clone());
+                let next = match page.is_truncated() {
+                    Some(true) => match last.or(page.next_marker) {
+                        Some(marker) => Some(Some(marker)),
+                        None => {
+                            return Err(StoreError::body("ListObjects", self.object(&prefix), NoNextPage));
+                        }
+                    },
+                    _ => None,
+                };
+                Ok(Some((page.contents.unwrap_or_default(), next)))
+            }
+        })
+        .boxed()
+    }
+
     /// Begins a multipart upload.
     pub async fn create_upload(&self, key: &str) -> Result<String> {
         let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
+        let (algorithm, kind) = (ChecksumAlgorithm::Crc64Nvme, ChecksumType::FullObject);
+        let has_crc64nvme = self.dialect.has_crc64nvme();
         let answer = request
             .content_type(content_type(key))
-            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
-            .checksum_type(ChecksumType::FullObject)
+            .set_checksum_algorithm(has_crc64nvme.then_some(algorithm))
+            .set_checksum_type(has_crc64nvme.then_some(kind))
             .send()
             .await
             .map_err(|error| StoreError::of("CreateMultipartUpload", self.object(key), &error))?;
+        // It was asked for the checksum of the whole object: a store that means to make one of the parts' checksums
+        // instead would refuse the other at completion. The parts' own it verifies all the same.
+        if answer.checksum_type() == Some(&ChecksumType::Composite) {
+            self.lacks_whole_checksums.store(true, Ordering::Relaxed);
+        }
         Ok(answer.upload_id().unwrap_or_default().to_owned())
     }
 
     /// Uploads one part. The store verifies its checksum.
     pub async fn upload_part(&self, key: &str, upload_id: &str, number: i32, bytes: Bytes) -> Result<Part> {
-        let crc64nvme = Crc64Nvme::of(&bytes);
+        let proof = self.proof("UploadPart", key, &bytes).await?;
+        let crc64nvme = proof.crc64nvme_of(&bytes);
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
-        let request =
-            request.part_number(number).checksum_crc64_nvme(crc64nvme.base64()).body(ByteStream::from(bytes));
+        let request = request
+            .part_number(number)
+            .set_checksum_crc64_nvme(proof.crc64nvme())
+            .set_content_md5(proof.md5())
+            .body(ByteStream::from(bytes));
         let sent = if self.unsigned_payload {
             request.customize().disable_payload_signing().send().await
         } else {
@@ -347,7 +452,7 @@ impl Store {
     }
 
     /// Makes the parts of an upload one object. Where the checksum of every part is known, the store verifies that
-    /// of the whole object.
+    /// of the whole object, if it has checksums of whole objects.
     pub async fn complete(
         &self,
         key: &str,
@@ -355,7 +460,8 @@ impl Store {
         parts: &[Part],
         condition: Condition<'_>,
     ) -> Result<Written> {
-        let crcs = parts.iter().map(|part| Some((part.crc64nvme?, part.size))).collect::<Option<Vec<_>>>();
+        let told = |part: &Part| part.crc64nvme.filter(|_| self.dialect.has_crc64nvme());
+        let crcs = parts.iter().map(|part| Some((told(part)?, part.size))).collect::<Option<Vec<_>>>();
         let whole = crcs.unwrap_or_default().into_iter().reduce(|(crc, size), (next, length)| {
             (crc.followed_by(next, length), size.saturating_add(length))
         });
@@ -363,7 +469,7 @@ impl Store {
             CompletedPart::builder()
                 .part_number(part.number)
                 .e_tag(&part.etag)
-                .set_checksum_crc64_nvme(part.crc64nvme.map(|crc| crc.base64()))
+                .set_checksum_crc64_nvme(told(part).map(|crc| crc.base64()))
                 .build()
         });
         self.complete_upload(key, upload_id, completed.collect(), whole.map(|(crc, _)| crc), condition).await
@@ -377,8 +483,13 @@ impl Store {
         whole: Option<Crc64Nvme>,
         condition: Condition<'_>,
     ) -> Result<Written> {
-        let mut condition = self.possible(condition);
+        let verifies_whole = !self.lacks_whole_checksums.load(Ordering::Relaxed);
+        let kind = verifies_whole.then_some(ChecksumType::FullObject);
+        let whole = whole.filter(|_| verifies_whole);
         loop {
+            let Some(condition) = self.possible("CompleteMultipartUpload", key, condition).await? else {
+                return Ok(Written::NotWritten);
+            };
             let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build();
             let mut request = self
                 .client
@@ -386,7 +497,7 @@ impl Store {
                 .bucket(&self.bucket)
                 .key(key)
                 .upload_id(upload_id)
-                .checksum_type(ChecksumType::FullObject)
+                .set_checksum_type(kind.clone())
                 .set_checksum_crc64_nvme(whole.map(|crc| crc.base64()))
                 .multipart_upload(parts);
             request = match condition {
@@ -398,7 +509,6 @@ impl Store {
                 Ok(answer) => return Ok(Written::Done(answer.e_tag().unwrap_or_default().to_owned())),
                 Err(error) if condition == Condition::Absent && is_not_implemented(&error) => {
                     self.lacks_conditional_writes.store(true, Ordering::Relaxed);
-                    condition = Condition::Always;
                 }
                 Err(error) => {
                     let error = StoreError::of("CompleteMultipartUpload", self.object(key), &error);
@@ -463,10 +573,12 @@ impl Store {
                 .send()
                 .await
                 .map_err(|error| StoreError::of("ListMultipartUploads", self.object(prefix), &error))?;
-            found.extend(page.uploads().iter().map(|upload| UnfinishedUpload {
+            let uploads = page.uploads().iter().map(|upload| UnfinishedUpload {
                 key: upload.key().unwrap_or_default().to_owned(),
                 upload_id: upload.upload_id().unwrap_or_default().to_owned(),
-            }));
+            });
+            // Whoever asks for them may abort them: a store that does not know the prefix must not name another's.
+            found.extend(uploads.filter(|upload| upload.key.starts_with(prefix)));
             if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
                 return Ok(found);
             }
@@ -514,11 +626,35 @@ impl Store {
         }
         Ok(hasher.finish().crc64nvme)
     }
+}
 
-    fn possible<'a>(&self, condition: Condition<'a>) -> Condition<'a> {
-        match condition {
-            Condition::Absent if self.lacks_conditional_writes.load(Ordering::Relaxed) => Condition::Always,
-            condition => condition,
+/// What the store holds bytes against before it takes them.
+#[derive(Debug, Clone)]
+enum Proof {
+    Crc64Nvme(Crc64Nvme),
+    Md5(Md5),
+}
+
+impl Proof {
+    fn crc64nvme(&self) -> Option<String> {
+        match self {
+            Self::Crc64Nvme(crc) => Some(crc.base64()),
+            Self::Md5(_) => None,
+        }
+    }
+
+    fn md5(&self) -> Option<String> {
+        match self {
+            Self::Crc64Nvme(_) => None,
+            Self::Md5(md5) => Some(md5.base64()),
+        }
+    }
+
+    /// Our own checksum of the bytes that it proves.
+    fn crc64nvme_of(&self, bytes: &[u8]) -> Crc64Nvme {
+        match self {
+            Self::Crc64Nvme(crc) => *crc,
+            Self::Md5(_) => Crc64Nvme::of(bytes),
         }
     }
 }
@@ -574,3 +710,7 @@ fn content_type(key: &str) -> &'static str {
 #[derive(Debug, thiserror::Error)]
 #[error("the object was written and is not there")]
 struct Gone;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the list goes on, and the store does not say where")]
+struct NoNextPage;

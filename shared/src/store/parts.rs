@@ -5,6 +5,9 @@ use std::ops::Range;
 /// The size of a part that is uploaded.
 pub const PART_BYTES: usize = 8 << 20;
 
+/// The same at OCI Object Storage, whose own API wants more than 10 MiB of every part that is not the last one.
+pub const OCI_PART_BYTES: usize = 16 << 20;
+
 /// The least size of a part that is not the last one (Amazon S3 User Guide, "multipart upload limits"). No part that
 /// landfall makes is smaller, nor any object that it makes of parts.
 pub const LEAST_PART_BYTES: usize = 5 << 20;
@@ -24,12 +27,12 @@ const COPIED_PART_BYTES: u64 = 1 << 30;
 
 /// The size of the parts of an object: what it needs where that is less, and more than usual where 10,000 of the
 /// usual ones would not hold it.
-pub fn part_bytes(object_bytes: Option<u64>) -> usize {
-    let Some(object_bytes) = object_bytes else { return PART_BYTES };
+pub(super) fn part_bytes(usual: usize, object_bytes: Option<u64>) -> usize {
+    let Some(object_bytes) = object_bytes else { return usual };
     let least = usize::try_from(object_bytes.div_ceil(MOST_PARTS)).unwrap_or(usize::MAX);
     let whole = usize::try_from(object_bytes).unwrap_or(usize::MAX);
     // One byte more than a small object has, so that its only part never counts as a full one.
-    PART_BYTES.max(least.div_ceil(1 << 20) << 20).min(whole.saturating_add(1))
+    usual.max(least.div_ceil(1 << 20) << 20).min(whole.saturating_add(1))
 }
 
 /// Whether an object of this size may have been made of parts, so that unfinished uploads of it may be there.
@@ -53,12 +56,14 @@ mod tests {
     /// Promise 6: an object of any size fits into the parts that a store takes.
     #[test]
     fn parts_grow_where_ten_thousand_would_not_hold_the_object() {
-        assert_eq!(part_bytes(None), PART_BYTES);
-        assert_eq!(part_bytes(Some(10)), 11);
-        assert_eq!(part_bytes(Some(1 << 30)), PART_BYTES);
-        let five_tebibytes = 5u64 << 40;
-        let part = part_bytes(Some(five_tebibytes)) as u64;
-        assert!(part * MOST_PARTS >= five_tebibytes && part.is_multiple_of(1 << 20));
+        for usual in [PART_BYTES, OCI_PART_BYTES] {
+            assert_eq!(part_bytes(usual, None), usual);
+            assert_eq!(part_bytes(usual, Some(10)), 11);
+            assert_eq!(part_bytes(usual, Some(1 << 30)), usual);
+            let five_tebibytes = 5u64 << 40;
+            let part = part_bytes(usual, Some(five_tebibytes)) as u64;
+            assert!(part * MOST_PARTS >= five_tebibytes && part.is_multiple_of(1 << 20));
+        }
     }
 
     /// Promise 4: copied parts make up the range, each byte once, and a store takes every one of them.

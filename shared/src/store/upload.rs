@@ -5,7 +5,7 @@ use std::ops::Range;
 use tokio::task::JoinSet;
 
 use super::budget::{ByteBudget, PartBuffer};
-use super::parts::{copied_parts, part_bytes};
+use super::parts::copied_parts;
 use super::{Condition, ObjectInfo, Part, Result, Store, StoreError, Written};
 use crate::checksum::Crc64Nvme;
 
@@ -48,7 +48,7 @@ impl ObjectWriter {
             store: store.clone(),
             key: key.into(),
             budget: budget.clone(),
-            part_bytes: part_bytes(object_bytes),
+            part_bytes: store.part_bytes(object_bytes),
             filling: None,
             upload_id: None,
             done: Vec::new(),

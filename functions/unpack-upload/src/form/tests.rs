@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use landfall::archive::{Directory, Limits, read_directory};
 use landfall::form::ZstdLevel;
-use landfall::store::ByteBudget;
+use landfall::store::{ByteBudget, PART_BYTES};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -21,7 +21,8 @@ async fn made(
     make: impl FnOnce(&mut Parts) -> Result<()> + Send + 'static,
 ) -> Vec<Gone> {
     let (outgoing, mut gone) = mpsc::channel(1);
-    let parts = Parts::new(outgoing, &ByteBudget::new(64 << 20), most_bytes, splice, true);
+    let part_bytes = PART_BYTES.min(usize::try_from(most_bytes).unwrap() + 1);
+    let parts = Parts::new(outgoing, &ByteBudget::new(64 << 20), part_bytes, splice, true);
     let making = tokio::task::spawn_blocking(move || {
         let mut parts = parts;
         make(&mut parts)?;

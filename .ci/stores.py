@@ -1,0 +1,138 @@
+"""Runs a command beside stores that others wrote: SeaweedFS and ministack, as .ci/stores.txt pins them.
+
+usage: stores.py COMMAND...
+
+Both listen on 127.0.0.1 alone, at free ports, and keep what they are given in a folder that is gone afterwards. The
+command finds them in LANDFALL_CONFORMANCE_STORES, a JSON list of name, endpoint, access_key_id and secret_access_key.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+# SeaweedFS elects a master and grows its first volume before it takes an object.
+PATIENCE = 120
+
+
+def main(command: list[str]) -> int:
+    # Ended by a signal, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+        stores = [
+            running.enter_context(seaweedfs(pathlib.Path(folder, "seaweedfs"))),
+            running.enter_context(ministack(pathlib.Path(folder, "ministack"))),
+        ]
+        environment = os.environ | {"LANDFALL_CONFORMANCE_STORES": json.dumps(stores)}
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+@contextlib.contextmanager
+def seaweedfs(folder: pathlib.Path) -> Iterator[dict]:
+    """One process of it: master, volume server, filer and S3 gateway, which checks signatures."""
+    folder.mkdir()
+    keys = {"access_key_id": "landfall", "secret_access_key": "a key of this run alone"}
+    credentials = {"accessKey": keys["access_key_id"], "secretKey": keys["secret_access_key"]}
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    identity = {"name": "landfall", "credentials": [credentials], "actions": actions}
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [identity]}))
+    data = folder / "data"
+    data.mkdir()
+    names = [f"{server}.port{kind}" for server in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    # Each bucket has volumes of its own, seven at once.
+    command = [
+        tool("weed"), f"-logdir={folder}", "server", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", "-filer", "-s3",
+        f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        "-s3.iam=false", "-s3.autoCreateBucket=false",
+        "-master.volumeSizeLimitMB=64", "-volume.max=2000", "-volume.minFreeSpace=1", "-volume.preStopSeconds=0",
+        *(f"-{name}={port}" for name, port in ports.items()),
+    ]
+    with started("SeaweedFS", command, folder, {}, ports["s3.port"], "/status"):
+        yield {"name": "SeaweedFS", "endpoint": f"http://{HOST}:{ports['s3.port']}", **keys}
+
+
+@contextlib.contextmanager
+def ministack(folder: pathlib.Path) -> Iterator[dict]:
+    """Its S3 alone is used. It does not check signatures."""
+    folder.mkdir()
+    (port,) = free_ports(1)
+    environment = {"GATEWAY_PORT": str(port), "BIND_HOST": HOST}
+    keys = {"access_key_id": "landfall", "secret_access_key": "a key of this run alone"}
+    with started("ministack", [tool("ministack")], folder, environment, port, "/_ministack/health"):
+        yield {"name": "ministack", "endpoint": f"http://{HOST}:{port}", **keys}
+
+
+@contextlib.contextmanager
+def started(
+    name: str, command: list[str], folder: pathlib.Path, environment: dict[str, str], port: int, health: str
+) -> Iterator[None]:
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, cwd=folder, env=os.environ | environment, start_new_session=True,
+        )
+    began = time.monotonic()
+    try:
+        while not is_up(port, health):
+            late = time.monotonic() - began > PATIENCE
+            if late or process.poll() is not None:
+                raise SystemExit(f"{name} does not serve:\n{log.read_text(errors='replace')[-4000:]}")
+            time.sleep(0.2)
+        print(f"{name} serves after {time.monotonic() - began:.1f} s", flush=True)
+        yield
+    finally:
+        # Its whole group: what it has started ends with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def is_up(port: int, health: str) -> bool:
+    """Whether it answers at all: what it says of itself differs, and the conformance tests look closer."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", health)
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def tool(name: str) -> str:
+    """The program beside this Python, as pip has put it there; else the one that PATH finds."""
+    beside = pathlib.Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise SystemExit(f"{name} is missing: pip install -r .ci/stores.txt")
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free together."""
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in sockets]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
