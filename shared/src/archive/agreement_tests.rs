@@ -287,12 +287,16 @@ fn one_sentinel_alone_lands() {
     );
 }
 
-/// 0xFFFF as a disk says that the ZIP64 record has it. Without one it is a disk's number, or nothing.
+/// 0xFFFF as a disk says that the ZIP64 record has it. Without one, or where no other field sends a reader to it, it is
+/// the number of a disk.
 #[test]
 fn a_disk_is_left_only_to_a_zip64_record() {
     let mut archive = Archive { zip64: Some(Zip64End::default()), ..Archive::of([file()]) };
     archive.end.disk = u16::MAX;
+    archive.end.directory_offset = Some(u32::MAX);
     lands(&archive, &["a.csv"]);
+    archive.end.directory_offset = None;
+    refused!(archive.clone(), ArchiveError::SplitArchive { disk: 0xffff, .. });
     archive.zip64 = None;
     refused!(archive, ArchiveError::SplitArchive { disk: 0xffff, .. });
 }

@@ -134,6 +134,12 @@ impl EndRecord {
                 wide.directory_offset,
             ),
         ];
+        // Many readers look for the ZIP64 record only where another field sends them there, and take the archive for a
+        // part of a split one otherwise.
+        let is_sent_there = pairs.iter().any(|&(_, _, is_sentinel, _)| is_sentinel);
+        if !is_sent_there && (self.disk != 0 || self.directory_disk != 0) {
+            return Err(self.split());
+        }
         match pairs.into_iter().find(|&(_, end, is_sentinel, zip64)| !is_sentinel && end != zip64) {
             Some((field, end, _, zip64)) => Err(ArchiveError::Zip64EndDisagrees { field, zip64, end }),
             None => Ok(wide),
