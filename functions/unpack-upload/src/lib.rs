@@ -83,7 +83,7 @@ pub async fn unpack_upload(context: &Context, event: UnpackEvent, deadline: &Dea
     let mut unpacked = Unpacked::of(true, Totals::default());
     let invoked_at = context.clock().now();
     for file in event.files()? {
-        let one = unpack_since(invoked_at, context, file, deadline).await?;
+        let one = Box::pin(unpack_since(invoked_at, context, file, deadline)).await?;
         unpacked.complete &= one.complete;
         unpacked.totals.add_all(&one.totals);
         unpacked.ranges.extend(one.ranges);

@@ -296,7 +296,7 @@ fn a_disk_is_left_only_to_a_zip64_record() {
     archive.end.directory_offset = Some(u32::MAX);
     lands(&archive, &["a.csv"]);
     archive.end.directory_offset = None;
-    refused!(archive.clone(), ArchiveError::SplitArchive { disk: 0xffff, .. });
+    refused!(archive, ArchiveError::SplitArchive { disk: 0xffff, .. });
     archive.zip64 = None;
     refused!(archive, ArchiveError::SplitArchive { disk: 0xffff, .. });
 }
