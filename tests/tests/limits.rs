@@ -1,6 +1,13 @@
 //! The limits of a destination: they are those of its configuration, at the time when something lands.
 
-use jiff::SignedDuration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use landfall::clock::{Clock, Deadline, ManualClock};
+use landfall::telemetry::Observer;
 use landfall_tests::crafted::{Crafted, DEFLATED, Saying, deflated_zeros};
 use landfall_tests::staged::{publish_for, stage, unpack, unpack_within};
 use landfall_tests::{Setup, World, assert_landed, land, resume, run_event};
@@ -140,4 +147,67 @@ async fn a_directory_is_read_within_the_time_of_an_invocation() {
     assert!(world.landed().await.is_empty());
     assert!(unpack(&world.context, 0).await.unwrap().complete);
     world.end().await;
+}
+
+/// A clock that the test alone moves: whoever waits for it waits for ever.
+#[derive(Debug)]
+struct Standing(ManualClock);
+
+#[async_trait]
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    async fn sleep(&self, _: Duration) {
+        std::future::pending().await
+    }
+}
+
+/// Passes time while archives are looked at: so many seconds for each in turn.
+struct Slow {
+    clock: Arc<Standing>,
+    seconds: [u64; 2],
+    archives: AtomicUsize,
+}
+
+impl Observer for Slow {
+    fn members_listed(&self, _: u64, _: u64) {
+        let archive = self.archives.fetch_add(1, Ordering::SeqCst);
+        self.clock.0.advance(Duration::from_secs(self.seconds[archive]));
+    }
+}
+
+/// An archive whose turn comes when others have taken most of an invocation's time is left for the next one: only where
+/// it had all of the time, and nothing landed, is that an error.
+#[tokio::test]
+async fn an_archive_is_not_blamed_for_the_time_that_others_took() {
+    for (seconds, blamed) in [([30, 25], false), ([0, 55], true)] {
+        let world = World::new(Setup::default()).await;
+        let mut archive = Crafted::default();
+        archive.add_stored("a.csv", b"H\n1\n");
+        let bytes = archive.finish();
+        stage(&world.context, &[("a.zip", &bytes), ("b.zip", &bytes)]).await;
+        let clock = Arc::new(Standing(ManualClock::new(world.clock.now())));
+        let ends_at = clock.now().saturating_add(SignedDuration::from_secs(60)).unwrap();
+        let slow = Slow { clock: Arc::clone(&clock), seconds, archives: AtomicUsize::new(0) };
+        let context = world.anew_by(Arc::clone(&clock) as Arc<dyn Clock>).observed_by(Arc::new(slow));
+        let record = |ordinal: u32| {
+            json!({
+                "eventName": "ObjectCreated:Put",
+                "s3": { "bucket": { "name": "work" }, "object": { "key": format!("jobs/local/1/staged/{ordinal}.json") } }
+            })
+        };
+        let event = landfall::event::parse(json!({ "Records": [record(0), record(1)] })).unwrap();
+        let came =
+            Box::pin(unpack_upload::unpack_upload(&context, event, &Deadline::at(ends_at, clock))).await;
+        match came {
+            Ok(unpacked) => assert!(!blamed && !unpacked.complete && unpacked.totals.objects == 1),
+            Err(error) => {
+                assert!(blamed, "{}", error.line());
+                assert!(error.line().contains("no member more could land"), "{}", error.line());
+            }
+        }
+        world.end().await;
+    }
 }
