@@ -77,8 +77,9 @@ second_reader() {
     for target in archive archive_structured; do
         mkdir -p "corpus/$target"
         mapfile -t folders < <(seeds "$target")
-        if ! LANDFALL_FUZZ_ACCEPTED=$accepted "$build/$host/debug/$target" -runs=0 -max_len=65536 "corpus/$target" \
-            ${folders[@]+"${folders[@]}"} > "$build/runs/accepted.log" 2>&1; then
+        if ! LANDFALL_FUZZ_ACCEPTED=$accepted "$build/$host/debug/$target" -runs=0 -max_len=65536 \
+            -artifact_prefix="artifacts/$target/" "corpus/$target" ${folders[@]+"${folders[@]}"} \
+            > "$build/runs/accepted.log" 2>&1; then
             tail -n 20 "$build/runs/accepted.log"
             return 1
         fi

@@ -116,7 +116,7 @@ impl Look {
             Self::Read => "read",
             Self::List => "list",
             Self::Multipart => "multipart upload",
-            Self::Uploads => "list of unfinished uploads",
+            Self::Uploads => "unfinished uploads",
             Self::Delete => "delete",
         }
     }
