@@ -166,7 +166,9 @@ fn another_reader_agrees(bytes: &[u8], directory: &Directory, members: &[Landed<
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).expect("another reader opens it too");
     // It lists folders of one name once.
     let has_all = archive.len() == directory.members().len();
-    for Landed { member, data } in members {
+    // Of those it tells one, and they land nothing.
+    let is_told = |landed: &&Landed<'_>| has_all || !landed.member.is_directory();
+    for Landed { member, data } in members.iter().filter(is_told) {
         let name = member.name();
         let index = match has_all {
             true => member.index() as usize,
