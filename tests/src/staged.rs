@@ -103,22 +103,29 @@ pub async fn unpack_for(
     id: &str,
     ordinal: u32,
 ) -> landfall::Result<unpack_upload::Unpacked> {
-    let JobEvent { connection, job_request_id, destination } = event_of(id);
-    let event = FileEvent { connection, job_request_id, destination, ordinal };
-    Box::pin(unpack_upload::unpack_file(context, event, &Deadline::none(Arc::clone(context.clock())))).await
+    unpack_until(context, id, ordinal, &Deadline::none(Arc::clone(context.clock()))).await
 }
 
-/// The same as one invocation that must have ended after so long.
+/// Unpacks one of them as one invocation that must have ended after so long.
 pub async fn unpack_within(
     context: &Context,
     ordinal: u32,
     time: SignedDuration,
 ) -> landfall::Result<unpack_upload::Unpacked> {
-    let JobEvent { connection, job_request_id, destination } = event();
-    let event = FileEvent { connection, job_request_id, destination, ordinal };
     let clock = Arc::clone(context.clock());
-    let deadline = Deadline::at(clock.now().saturating_add(time).expect("a moment"), clock);
-    Box::pin(unpack_upload::unpack_file(context, event, &deadline)).await
+    let ends_at = clock.now().saturating_add(time).expect("a moment");
+    unpack_until(context, USUAL, ordinal, &Deadline::at(ends_at, clock)).await
+}
+
+async fn unpack_until(
+    context: &Context,
+    id: &str,
+    ordinal: u32,
+    deadline: &Deadline,
+) -> landfall::Result<unpack_upload::Unpacked> {
+    let JobEvent { connection, job_request_id, destination } = event_of(id);
+    let event = FileEvent { connection, job_request_id, destination, ordinal };
+    Box::pin(unpack_upload::unpack_file(context, event, deadline)).await
 }
 
 /// Publishes a job by its id.

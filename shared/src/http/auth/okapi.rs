@@ -393,6 +393,16 @@ mod tests {
         assert_eq!(shown, "got [redacted] and [redacted]");
     }
 
+    /// A cookie that is shorter than any token is a setting: a word that others use is not masked for it.
+    #[tokio::test]
+    async fn a_short_cookie_of_a_login_is_no_secret() {
+        let (tokens, _server, _) =
+            tokens(login(), |_, _| login_answer().header("Set-Cookie", "lang=english; Path=/")).await;
+        tokens.current().await.unwrap();
+        let shown = tokens.client.redactor().text("english, and access-token");
+        assert_eq!(shown, "english, and [redacted]");
+    }
+
     /// Where a cookie does not say how long it lives, its date or the body does.
     #[tokio::test]
     async fn a_life_is_told_in_three_ways() {
