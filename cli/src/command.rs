@@ -16,7 +16,7 @@ use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::Machine;
 use crate::progress::Progress;
-use crate::report::{About, Report};
+use crate::report::{Capabilities, Report};
 use crate::run::Ran;
 use crate::stop::unless_stopped;
 use crate::unpack::Archive;
@@ -35,11 +35,11 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Sources(arguments) => {
             let told = if arguments.json { sources::lines() } else { sources::text() };
             let outcome = out.write_all(told.as_bytes()).map_err(Failure::Output);
-            ended(outcome, &mut Report::new(out, &progress, arguments.json), About::default)
+            ended(outcome, &mut Report::new(out, &progress, arguments.json), Capabilities::default)
         }
         Command::Simulate(arguments) => {
             let outcome = simulate::simulate(arguments, out).await;
-            ended(outcome, &mut Report::new(out, &progress, false), About::default)
+            ended(outcome, &mut Report::new(out, &progress, false), Capabilities::default)
         }
     }
 }
@@ -55,7 +55,8 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
         on(machine, async |machine| {
             let since = machine.context().clock().now();
             let event = inputs::bring(machine, event).await?;
-            let (export, destination) = (event.export.name().to_owned(), event.destination.clone());
+            let export = machine.context().systems().name(&event.export);
+            let destination = event.destination.clone();
             let ran = run::run(machine, event, arguments.seen(), &job).await?;
             let Some(job) = job.get() else { return Ok(()) };
             let published = match ran {
@@ -79,7 +80,7 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
             true => next.replace("the same command again", "the same command without --no-job"),
             false => next,
         });
-        About { connection: connection.get().cloned(), next, ..about }
+        Capabilities { connection: connection.get().cloned(), next, ..about }
     })
 }
 
@@ -127,7 +128,7 @@ async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress
         .await
     }
     .await;
-    let about = || About { connection: Some(arguments.connection.to_string()), ..About::default() };
+    let about = || Capabilities { connection: Some(arguments.connection.to_string()), ..Capabilities::default() };
     worst(code, ended(outcome, &mut report, about))
 }
 
@@ -155,7 +156,7 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
         .await
     }
     .await;
-    let about = |failure: &Failure| About {
+    let about = |failure: &Failure| Capabilities {
         connection: Some(arguments.connection.to_string()),
         ..about_job(failure, at.into_inner().as_ref(), &arguments.systems)
     };
@@ -174,7 +175,7 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     let mut report = Report::new(out, progress, arguments.machine.json);
     let mut code = 0;
     // A signal may come at any of them.
-    let at = RefCell::new(About::default());
+    let at = RefCell::new(Capabilities::default());
     let outcome = async {
         let machine = Machine::for_files(&arguments.machine, progress).await?;
         on(machine, async |machine| {
@@ -198,7 +199,7 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     }
     .await;
     let next = "to go on: the same command again".to_owned();
-    worst(code, ended(outcome, &mut report, || About { next: Some(next), ..at.into_inner() }))
+    worst(code, ended(outcome, &mut report, || Capabilities { next: Some(next), ..at.into_inner() }))
 }
 
 async fn unpack_one(
@@ -226,10 +227,10 @@ async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progre
         }
     }
     .await;
-    ended(outcome, &mut report, || About {
+    ended(outcome, &mut report, || Capabilities {
         connection: arguments.connection.as_ref().map(ToString::to_string),
         job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
-        ..About::default()
+        ..Capabilities::default()
     })
 }
 
@@ -244,14 +245,14 @@ async fn on(
     outcome
 }
 
-fn ended(outcome: Result<(), Failure>, report: &mut Report<'_>, about: impl FnOnce() -> About) -> u8 {
+fn ended(outcome: Result<(), Failure>, report: &mut Report<'_>, about: impl FnOnce() -> Capabilities) -> u8 {
     ended_with(outcome, report, |_| about())
 }
 
 fn ended_with(
     outcome: Result<(), Failure>,
     report: &mut Report<'_>,
-    about: impl FnOnce(&Failure) -> About,
+    about: impl FnOnce(&Failure) -> Capabilities,
 ) -> u8 {
     match outcome {
         Ok(()) => 0,
@@ -262,18 +263,18 @@ fn ended_with(
     }
 }
 
-fn about_event(event: &Value) -> About {
+fn about_event(event: &Value) -> Capabilities {
     let text = |field: &str| event.get(field).and_then(Value::as_str).map(str::to_owned);
-    About { connection: text("connection"), job_request_id: text("job_request_id"), ..About::default() }
+    Capabilities { connection: text("connection"), job_request_id: text("job_request_id"), ..Capabilities::default() }
 }
 
-fn about_file(path: &Path) -> About {
-    About { archive: Some(path.display().to_string()), ..About::default() }
+fn about_file(path: &Path) -> Capabilities {
+    Capabilities { archive: Some(path.display().to_string()), ..Capabilities::default() }
 }
 
 /// What a failed run is about, and how to go on with it.
-fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> About {
-    About {
+fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> Capabilities {
+    Capabilities {
         connection: job.map(|job| job.connection.to_string()),
         job_request_id: job.map(|job| job.job_request_id.to_string()),
         archive: None,

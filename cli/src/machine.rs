@@ -138,7 +138,7 @@ impl Machine {
             Some(place) => place.or(own),
             None => own,
         };
-        let context = Context::new(place, Arc::new(SystemClock)).observed_by(progress.clone());
+        let context = Context::new(place, Arc::new(SystemClock), &landfall_systems::SYSTEMS).observed_by(progress.clone());
         Ok(Self {
             // Whoever submits on this store holds the run's lock: a claim without an id was left by the dead.
             context: if store.is_some() { context.as_sole_claimant() } else { context },
