@@ -6,11 +6,11 @@
 //! copied inside the store, or lands in that form too; what is compressed already lands as it is. Unfinished uploads
 //! that dead invocations have left of it are aborted. The receipt, written last, names what has landed.
 //!
-//! When the invocation's deadline comes near, the answer is `complete: false`: what has landed is noted in a
+//! When the invocation's deadline comes near, the answer is `complete: false`: what has landed is recorded in a
 //! checkpoint, and the next call goes on behind it.
 //!
 //! An archive that one invocation would land too slowly is divided into ranges of members, if the caller says that
-//! it lands them by calls of their own. What those have landed is noted in checkpoints too: a call for all of the
+//! it lands them by calls of their own. What those have landed is recorded in checkpoints too: a call for all of the
 //! archive goes on from there, and lands what is missing, if anything is.
 
 mod archive;

@@ -6,7 +6,7 @@
 //! after it has landed something: whichever of the two is later knows of the other, and withdraws.
 //!
 //! A refusal ends an attempt. It stands for as long as invocations of that attempt may be at work. Whoever comes
-//! later, with other limits perhaps, begins another attempt, which does not go by the notes of the one before.
+//! later, with other limits perhaps, begins another attempt, which does not count what is recorded by the one before.
 
 use std::time::Duration;
 
@@ -92,8 +92,8 @@ impl ArchiveState {
         )))
     }
 
-    /// Where calls of this attempt note what has landed of a range, or of all of the archive.
-    pub(crate) fn notes(&self, range: Option<MemberRange>) -> NoteKeys {
+    /// Where calls of this attempt record what has landed of a range, or of all of the archive.
+    pub(crate) fn segments(&self, range: Option<MemberRange>) -> SegmentKeys {
         let Attempt { folder, number, .. } = &self.attempt;
         let attempt = format!("{folder}{number}/");
         let (read, write) = match range {
@@ -104,13 +104,13 @@ impl ArchiveState {
             None => (attempt.clone(), format!("{attempt}all/")),
         };
         let keys = self.keys.iter().filter(|key| key.starts_with(&read)).cloned().collect();
-        NoteKeys { existing: keys, folder: write }
+        SegmentKeys { existing: keys, folder: write }
     }
 }
 
-/// Where notes are.
+/// Where the segments of a checkpoint are.
 #[derive(Debug)]
-pub(crate) struct NoteKeys {
+pub(crate) struct SegmentKeys {
     /// The keys of those that are there.
     pub existing: Vec<String>,
     /// The prefix of those that are added.
@@ -127,7 +127,7 @@ impl Attempt {
         format!("{}refused.json", self.folder)
     }
 
-    /// The bucket in which notes of the attempt are.
+    /// The bucket in which the attempt is recorded.
     pub(crate) fn work(&self) -> &WorkState {
         &self.work
     }

@@ -1,8 +1,8 @@
-//! What has landed of an archive, noted as it lands, so that whoever goes on need not look for it.
+//! What has landed of an archive, recorded as it lands, so that whoever goes on need not look for it.
 //!
-//! Notes are only ever added: each is an object of its own and says what has landed since the one before it, so that
-//! noting costs what there is to be noted, however much has landed before. A note holds of a member what its
-//! directory does not say; in memory a member takes some 100 bytes.
+//! A checkpoint is a log of segments, which are only ever added: each is an object of its own and says what has landed
+//! since the one before it, so that saving costs what there is to save, however much has landed before. A segment holds
+//! of a member what its directory does not say; in memory a member takes some 100 bytes.
 
 use std::ops::Range;
 
@@ -14,21 +14,21 @@ use landfall::job::{LandedObject, Totals};
 use landfall::store::StoreError;
 use serde::{Deserialize, Serialize};
 
-use super::attempt::{Attempt, NoteKeys};
+use super::attempt::{Attempt, SegmentKeys};
 use crate::form;
 use crate::task::Task;
 
-/// How much may have landed without being noted: what a dead invocation's successor lands again.
-const UNNOTED_BYTES: u64 = 1 << 30;
-const UNNOTED_MEMBERS: usize = 1_000;
+/// How much may have landed without being recorded: what a dead invocation's successor lands again.
+const MAX_UNSAVED_BYTES: u64 = 1 << 30;
+const MAX_UNSAVED_MEMBERS: usize = 1_000;
 
-/// How many notes are read at once.
+/// How many segments are read at once.
 const READS_AT_ONCE: usize = 8;
 
-/// What has landed since the note before this one.
+/// What has landed since the segment before this one.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Note {
+struct Segment {
     landed: Vec<LandedMember>,
 }
 
@@ -88,14 +88,14 @@ pub(crate) struct Checkpoint {
     first: u32,
     landed: Vec<Option<LandedMember>>,
     totals: Totals,
-    unnoted: Vec<LandedMember>,
-    unnoted_bytes: u64,
+    unsaved: Vec<LandedMember>,
+    unsaved_bytes: u64,
 }
 
 impl Checkpoint {
-    /// Reads what is noted of these members, given by their places in the directory.
-    pub(crate) async fn read(attempt: &Attempt, notes: NoteKeys, members: Range<u32>) -> Result<Self> {
-        let NoteKeys { existing, folder } = notes;
+    /// Reads what is recorded of these members, given by their places in the directory.
+    pub(crate) async fn read(attempt: &Attempt, segments: SegmentKeys, members: Range<u32>) -> Result<Self> {
+        let SegmentKeys { existing, folder } = segments;
         let number_of =
             |key: &String| -> Option<u32> { key.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok() };
         let last_number = existing.iter().filter_map(number_of).max();
@@ -106,18 +106,18 @@ impl Checkpoint {
             first: members.start,
             landed: vec![None; members.len()],
             totals: Totals::default(),
-            unnoted: Vec::new(),
-            unnoted_bytes: 0,
+            unsaved: Vec::new(),
+            unsaved_bytes: 0,
         };
-        let notes = stream::iter(&existing).map(|key| attempt.work().checkpoint::<Note>(key));
-        let mut notes = notes.buffer_unordered(READS_AT_ONCE);
-        while let Some(note) = notes.try_next().await? {
-            note.into_iter().flat_map(|note| note.landed).for_each(|landed| this.count(landed));
+        let segments = stream::iter(&existing).map(|key| attempt.work().checkpoint::<Segment>(key));
+        let mut segments = segments.buffer_unordered(READS_AT_ONCE);
+        while let Some(segment) = segments.try_next().await? {
+            segment.into_iter().flat_map(|segment| segment.landed).for_each(|landed| this.count(landed));
         }
         Ok(this)
     }
 
-    /// Counts a member once, whoever has noted it; one that is none of these is not counted.
+    /// Counts a member once, whoever has recorded it; one that is none of these is not counted.
     fn count(&mut self, landed: LandedMember) {
         let place = self.place(landed.member).and_then(|place| self.landed.get_mut(place));
         if let Some(place @ None) = place {
@@ -160,40 +160,40 @@ impl Checkpoint {
         members.filter_map(|member| Some(self.get(member)?.object(task, member)))
     }
 
-    /// Takes a member that has landed, and notes what has landed if that is enough by now.
+    /// Takes a member that has landed, and saves what has landed if that is enough by now.
     pub(crate) async fn add(&mut self, member: &Member, object: &LandedObject) -> Result<()> {
         let landed = LandedMember::of(member, object);
         self.count(landed);
-        self.unnoted.push(landed);
-        self.unnoted_bytes = self.unnoted_bytes.saturating_add(landed.size);
-        match self.unnoted_bytes >= UNNOTED_BYTES || self.unnoted.len() >= UNNOTED_MEMBERS {
-            true => self.note().await,
+        self.unsaved.push(landed);
+        self.unsaved_bytes = self.unsaved_bytes.saturating_add(landed.size);
+        match self.unsaved_bytes >= MAX_UNSAVED_BYTES || self.unsaved.len() >= MAX_UNSAVED_MEMBERS {
+            true => self.save().await,
             false => Ok(()),
         }
     }
 
-    /// Notes what has landed and is not noted yet.
+    /// Saves what has landed and is not recorded yet.
     ///
     /// # Errors
     /// The refusal of the archive, if somebody has refused it meanwhile.
-    pub(crate) async fn note(&mut self) -> Result<()> {
-        if !self.unnoted.is_empty() {
-            let note = Note { landed: std::mem::take(&mut self.unnoted) };
-            if let Err(error) = self.write(&note).await {
-                self.unnoted = note.landed;
+    pub(crate) async fn save(&mut self) -> Result<()> {
+        if !self.unsaved.is_empty() {
+            let segment = Segment { landed: std::mem::take(&mut self.unsaved) };
+            if let Err(error) = self.write(&segment).await {
+                self.unsaved = segment.landed;
                 return Err(error.into());
             }
-            self.unnoted_bytes = 0;
+            self.unsaved_bytes = 0;
         }
         self.attempt.goes_on().await
     }
 
-    /// Writes a note under the next number that no other invocation has taken.
-    async fn write(&mut self, note: &Note) -> Result<(), StoreError> {
+    /// Writes a segment under the next number that no other invocation has taken.
+    async fn write(&mut self, segment: &Segment) -> Result<(), StoreError> {
         loop {
             let key = format!("{}{:06}.json", self.folder, self.next_number);
             self.next_number = self.next_number.saturating_add(1);
-            if self.attempt.work().write_shared_document(&key, note, None).await? {
+            if self.attempt.work().write_shared_document(&key, segment, None).await? {
                 return Ok(());
             }
         }

@@ -17,8 +17,8 @@ use crate::task::Task;
 /// The most units that are on their way at once, where they are so small that memory for more is there.
 const UNITS_AT_ONCE: usize = 32;
 
-/// Lands what is to land and has not landed yet. Nothing lands of an archive that is refused: what had, before its
-/// bytes showed why, is withdrawn.
+/// Lands what is missing. Nothing stays of an archive that is refused: what has landed before its bytes showed why
+/// is withdrawn.
 pub(crate) async fn land(task: &Task<'_>, archive: OpenArchive) -> Result<ArchiveOutcome> {
     let OpenArchive { directory, checkpoint, is_divided } = archive;
     let members: Vec<&Member> = directory.files().filter(|member| task.covers(member)).collect();
@@ -31,7 +31,7 @@ pub(crate) async fn land(task: &Task<'_>, archive: OpenArchive) -> Result<Archiv
         }
         Ok(complete) => {
             if !complete {
-                progress.verify_growth()?;
+                progress.ensure_advanced()?;
             }
             Ok(ArchiveOutcome::Partial { complete, totals: progress.checkpoint.totals() })
         }

@@ -51,14 +51,14 @@ async fn open_or_divide(task: &Task<'_>, state: &ArchiveState) -> Result<Opening
         tracing::info!(file.ordinal = task.file.ordinal, ranges = ranges.len(), "the archive is divided");
         return Ok(divided(ranges));
     }
-    let checkpoint = Checkpoint::read(&state.attempt, state.notes(None), 0..division.members).await?;
+    let checkpoint = Checkpoint::read(&state.attempt, state.segments(None), 0..division.members).await?;
     Ok(Opening::Continue(OpenArchive { directory, checkpoint, is_divided: false }))
 }
 
 /// Opens a divided archive, for a range of it or for all that the ranges have left.
 async fn open_divided(task: &Task<'_>, state: &ArchiveState, division: &Division) -> Result<Opening> {
     let members = task.range.map_or(0..division.members, |range| range.from..range.to);
-    let checkpoint = Checkpoint::read(&state.attempt, state.notes(task.range), members).await?;
+    let checkpoint = Checkpoint::read(&state.attempt, state.segments(task.range), members).await?;
     let is_missing = |member: &Member| task.covers(member) && !checkpoint.has(member);
     match directory::reread(task, division, is_missing).await? {
         Some(directory) => Ok(Opening::Continue(OpenArchive { directory, checkpoint, is_divided: true })),

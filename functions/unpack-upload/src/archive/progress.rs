@@ -44,24 +44,24 @@ impl<'a> Progress<'a> {
         Ok(())
     }
 
-    /// Notes what has landed, whatever came after it, and learns whether others have refused the archive meanwhile.
+    /// Saves what has landed, whatever came after it, and learns whether others have refused the archive meanwhile.
     /// Returns whether all has landed.
     pub(crate) async fn settle(&mut self, landed: Result<()>, is_divided: bool) -> Result<bool> {
         let is_complete = self.missing().next().is_none();
         match landed {
             // The receipt says it all.
             Ok(()) if is_complete && !is_divided => Ok(true),
-            Ok(()) => self.checkpoint.note().await.map(|()| is_complete),
+            Ok(()) => self.checkpoint.save().await.map(|()| is_complete),
             Err(error) if is_refusal(&error) => Err(error),
-            Err(error) => match self.checkpoint.note().await {
+            Err(error) => match self.checkpoint.save().await {
                 Err(refusal) if is_refusal(&refusal) => Err(refusal),
                 _ => Err(error),
             },
         }
     }
 
-    /// A call that could not land one member more would be repeated for ever.
-    pub(crate) fn verify_growth(&self) -> Result<()> {
+    /// Fails a call that had an invocation's time and landed no member more: it would be repeated for ever.
+    pub(crate) fn ensure_advanced(&self) -> Result<()> {
         let Some(seconds) = self.task.seconds_of_a_whole_invocation() else { return Ok(()) };
         if self.checkpoint.totals().objects > self.landed_before {
             return Ok(());
