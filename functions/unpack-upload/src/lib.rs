@@ -90,24 +90,25 @@ pub async fn unpack(context: &Context, event: UnpackFile, deadline: &Deadline) -
 
 async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: UnpackFile) -> Result<Unpacked> {
     event.check()?;
-    let job = context.job(&event.job_event()).await?;
+    let job = Box::pin(context.job(&event.job_event())).await?;
     let work = context.work().await?;
     if let Some(landed) = work.landed(&job.job(), event.ordinal).await? {
         return Ok(Unpacked::of(true, landed));
     }
     let task = Task::open(context, invocation, work, job, &event).await?;
-    match Box::pin(land(&task)).await.map_err(|error| task.failed(error))? {
-        FileOutcome::Whole(object) => finish(&task, &object.key, || std::iter::once(object.clone())).await,
+    Ok(match Box::pin(land(&task)).await.map_err(|error| task.failed(error))? {
+        FileOutcome::Whole(object) => {
+            let objects = || std::iter::once(object.clone());
+            finish(&task, &object.key, objects).await?
+        }
         FileOutcome::Archive(ArchiveOutcome::Whole(archive)) => {
-            finish(&task, &task.folder(), || archive.objects(&task)).await
+            finish(&task, &task.folder(), || archive.objects(&task)).await?
         }
-        FileOutcome::Archive(ArchiveOutcome::Partial { complete, totals }) => {
-            Ok(Unpacked::of(complete, totals))
-        }
+        FileOutcome::Archive(ArchiveOutcome::Partial { complete, totals }) => Unpacked::of(complete, totals),
         FileOutcome::Archive(ArchiveOutcome::Divided(ranges)) => {
-            Ok(Unpacked { ranges, ..Unpacked::of(false, Totals::default()) })
+            Unpacked { ranges, ..Unpacked::of(false, Totals::default()) }
         }
-    }
+    })
 }
 
 /// How far a staged file came.
