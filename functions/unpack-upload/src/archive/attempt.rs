@@ -6,22 +6,22 @@
 //! after it has landed something: whichever of the two is later knows of the other, and withdraws.
 //!
 //! A refusal ends an attempt. It stands for as long as invocations of that attempt may be at work. Whoever comes
-//! later, with other limits perhaps, begins another attempt, which does not go by the notes of the one before.
+//! later, with other limits perhaps, begins another attempt, which does not count what is recorded by the one before.
 
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
-use landfall::job::JobRef;
 use landfall::store::{WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Notes;
-use crate::plan::{MemberRange, Plan};
+use super::division::Division;
+use crate::task::Task;
+use crate::trigger::MemberRange;
 
 /// Longer than an invocation lives: a function's time is at most 15 minutes, and clocks differ.
-const LONGEST_INVOCATION: Duration = Duration::from_secs(20 * 60);
+const MAX_INVOCATION: Duration = Duration::from_secs(20 * 60);
 
 /// That an archive is refused: `refused.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ const LONGEST_INVOCATION: Duration = Duration::from_secs(20 * 60);
 struct Refusal {
     /// The attempt that has ended with it, from 0.
     attempt: u32,
-    /// Under which name it is told.
+    /// The name of the error.
     error: ErrorType,
     /// Why.
     message: String,
@@ -51,26 +51,27 @@ pub(crate) struct Attempt {
     number: u32,
 }
 
-/// What is kept of the unpacking of an archive.
+/// What calls before this one have recorded of an archive.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct ArchiveState {
     /// The attempt that this call belongs to.
     pub attempt: Attempt,
     /// How the archive is divided, if it is.
-    pub plan: Option<Plan>,
+    pub division: Option<Division>,
     refusal: Option<Refusal>,
     keys: Vec<String>,
 }
 
-impl Kept {
-    /// Reads what is kept of a file.
-    pub(crate) async fn read(work: &WorkState, job: &JobRef, ordinal: u32) -> Result<Self> {
-        let folder = keys::unpack_checkpoints(job, ordinal);
+impl ArchiveState {
+    /// Reads what is recorded of the task's archive.
+    pub(crate) async fn read(task: &Task<'_>) -> Result<Self> {
+        let work = &task.work;
+        let folder = keys::unpack_checkpoints(&task.job.job(), task.file.ordinal);
         let keys = work.store().list(&folder).map_ok(|object| object.key);
         let keys: Vec<String> = keys.try_collect().await?;
         let mut attempt = Attempt { work: work.clone(), folder, number: 0 };
         let is_there = |key: &String| keys.contains(key);
-        let plan = match Some(attempt.plan_key()).filter(is_there) {
+        let division = match Some(attempt.division_key()).filter(is_there) {
             Some(key) => work.checkpoint(&key).await?,
             None => None,
         };
@@ -79,7 +80,7 @@ impl Kept {
             None => None,
         };
         attempt.number = refusal.as_ref().map_or(0, |refusal| refusal.attempt.saturating_add(1));
-        Ok(Self { attempt, plan, refusal, keys })
+        Ok(Self { attempt, division, refusal, keys })
     }
 
     /// Why nothing may land now, if there is a refusal that stands.
@@ -91,8 +92,8 @@ impl Kept {
         )))
     }
 
-    /// Where it is noted what has landed of a range, or of all of the archive, by calls of this attempt.
-    pub(crate) fn notes(&self, range: Option<MemberRange>) -> Notes {
+    /// Where calls of this attempt record what has landed of a range, or of all of the archive.
+    pub(crate) fn segments(&self, range: Option<MemberRange>) -> SegmentKeys {
         let Attempt { folder, number, .. } = &self.attempt;
         let attempt = format!("{folder}{number}/");
         let (read, write) = match range {
@@ -103,13 +104,22 @@ impl Kept {
             None => (attempt.clone(), format!("{attempt}all/")),
         };
         let keys = self.keys.iter().filter(|key| key.starts_with(&read)).cloned().collect();
-        Notes { keys, folder: write }
+        SegmentKeys { existing: keys, folder: write }
     }
 }
 
+/// Where the segments of a checkpoint are.
+#[derive(Debug)]
+pub(crate) struct SegmentKeys {
+    /// The keys of those that are there.
+    pub existing: Vec<String>,
+    /// The prefix of those that are added.
+    pub folder: String,
+}
+
 impl Attempt {
-    /// Where the archive's plan is kept.
-    pub(crate) fn plan_key(&self) -> String {
+    /// Where the archive's division is kept.
+    pub(crate) fn division_key(&self) -> String {
         format!("{}plan.json", self.folder)
     }
 
@@ -117,7 +127,7 @@ impl Attempt {
         format!("{}refused.json", self.folder)
     }
 
-    /// The bucket in which it is kept how far the attempt is.
+    /// The bucket in which the attempt is recorded.
     pub(crate) fn work(&self) -> &WorkState {
         &self.work
     }
@@ -125,7 +135,7 @@ impl Attempt {
     /// Looks whether anybody has refused the archive. Only what has landed before this is known to stay.
     ///
     /// # Errors
-    /// The refusal, told again.
+    /// The refusal, once more.
     pub(crate) async fn goes_on(&self) -> Result<()> {
         let refusal: Option<Refusal> = self.work.checkpoint(&self.refusal_key()).await?;
         match refusal.filter(|refusal| refusal.attempt >= self.number) {
@@ -137,9 +147,9 @@ impl Attempt {
     /// Ends the attempt. From here on, what others of it land they withdraw.
     pub(crate) async fn refuse(&self, error: &Error, now: Timestamp) -> Result<()> {
         let key = self.refusal_key();
-        let is_divided = self.work.store().head(&self.plan_key()).await?.is_some();
+        let is_divided = self.work.store().head(&self.division_key()).await?.is_some();
         // Who lands all of an archive sees for himself what is wrong with it.
-        let stands = if is_divided { LONGEST_INVOCATION } else { Duration::ZERO };
+        let stands = if is_divided { MAX_INVOCATION } else { Duration::ZERO };
         let stands = SignedDuration::try_from(stands).unwrap_or(SignedDuration::ZERO);
         let refusal = Refusal {
             attempt: self.number,

@@ -1,23 +1,21 @@
 //! From the staged object to the landing bucket, in three stages that run side by side, joined by short channels: the
-//! read; the work, on a thread of its own (it never waits for the network while it holds the reactor); and the upload.
+//! read; the encoding, on a thread of its own (it never waits for the network while it holds the reactor); and the upload.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use landfall::archive::Member;
-use landfall::form::JobForm;
 use landfall::job::LandedObject;
 use landfall::store::ObjectWriter;
 use landfall::{Error, Result};
 use tokio::sync::mpsc;
 
-use crate::Unpack;
-use crate::form::{self, Ended};
-use crate::parts::{Made, Outgoing, Parts, Splice};
+use crate::form::{self, ContentDigest};
+use crate::parts::{CopyRange, Outgoing, Parts, PartsDigest};
 use crate::staged::StagedObject;
+use crate::task::Task;
 
-/// Pieces of the staged object that wait for the work. The HTTP client gives them in pieces of up to 400 KiB, where
+/// Pieces of the staged object that wait to be encoded. The HTTP client gives them in pieces of up to 400 KiB, where
 /// the wire is fast: more of them would only take memory.
 pub(crate) const PIECES_AHEAD: usize = 8;
 
@@ -65,47 +63,44 @@ pub(crate) async fn read(
     let mut body = object.stream(range).await?;
     while let Some(piece) = body.try_next().await? {
         if pieces.send(piece).await.is_err() {
-            // The work has ended, and says why.
+            // The encoding has ended, and says why.
             break;
         }
     }
     Ok(())
 }
 
-/// What is made of which bytes.
-pub(crate) struct Flow<'a> {
-    /// The staged object.
-    pub object: &'a StagedObject,
-    /// Which of its bytes are read.
+/// Which bytes become one object.
+pub(crate) struct Transfer {
+    /// Which bytes of the staged object are read.
     pub range: Range<u64>,
     /// The most bytes that the object which lands can have.
-    pub most_bytes: u64,
+    pub max_bytes: u64,
     /// Which of those the store itself copies.
-    pub splice: Option<Splice>,
+    pub copy_range: Option<CopyRange>,
 }
 
 /// An object that has been made of content which is known to be whole.
-pub(crate) struct Worked {
+pub(crate) struct EncodedObject {
     /// Its content.
-    pub content: Ended,
+    pub content: ContentDigest,
     /// The rows of that, where it has rows.
     pub rows: Option<u64>,
     /// Its bytes.
-    pub made: Made,
+    pub parts: PartsDigest,
 }
 
-impl Worked {
-    /// Makes the object visible, if the store has its bytes, and tells what has landed.
-    pub(crate) async fn land(
+impl EncodedObject {
+    /// Makes the object visible, if the store has its bytes, and returns what has landed.
+    pub(crate) async fn commit(
         self,
-        unpack: &Unpack<'_>,
+        task: &Task<'_>,
         writer: ObjectWriter,
         key: String,
-        form: JobForm,
-        member: Option<&Member>,
+        member: Option<&str>,
     ) -> Result<LandedObject> {
-        let sealed = writer.seal(|sealed| self.made.is(sealed)).await?;
-        let (form, content_size) = form::told(form, self.content.size);
+        let sealed = writer.seal(|sealed| self.parts.verify(sealed)).await?;
+        let (form, content_size) = form::recorded(task.job.form, self.content.size);
         Ok(LandedObject {
             key,
             size: sealed.size,
@@ -113,44 +108,46 @@ impl Worked {
             content_size,
             crc32: self.content.crc32.into(),
             crc64nvme: sealed.crc64nvme,
-            sha256: self.made.sha256,
+            sha256: self.parts.sha256,
             rows: self.rows,
-            file: unpack.staged.name.clone(),
-            member: member.map(|member| member.name().to_owned()),
+            file: task.file.name.clone(),
+            member: member.map(ToOwned::to_owned),
         })
     }
 }
 
-/// Reads the staged bytes, lets the work make parts of them on a thread of its own, and writes those. Nothing of the
-/// object is visible yet.
+/// Reads the staged bytes, has them encoded on a thread of its own, and writes the parts. Nothing of the object is
+/// visible yet.
 pub(crate) async fn run<T: Send + 'static>(
-    unpack: &Unpack<'_>,
-    flow: Flow<'_>,
+    task: &Task<'_>,
+    transfer: Transfer,
     writer: &mut ObjectWriter,
-    work: impl FnOnce(Pieces, Parts) -> Result<T> + Send + 'static,
+    encode: impl FnOnce(Pieces, Parts) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let Flow { object, range, most_bytes, splice } = flow;
-    let (pieces, staged) = mpsc::channel(PIECES_AHEAD);
-    let (outgoing, mut made) = mpsc::channel(1);
-    let with_sha256 = unpack.landing.destination.sha256;
-    let part_bytes = unpack.landing.store.part_bytes(Some(most_bytes));
-    let parts = Parts::new(outgoing, unpack.context.budget(), part_bytes, splice, with_sha256);
-    let staged = Pieces::new(staged, range.start);
-    let working = tokio::task::spawn_blocking(move || work(staged, parts));
-
+    let Transfer { range, max_bytes, copy_range } = transfer;
+    let staged = &task.staged;
+    let (pieces, coming) = mpsc::channel(PIECES_AHEAD);
+    let (outgoing, mut parts) = mpsc::channel(1);
+    let encoding = {
+        let part_bytes = task.landing.store.part_bytes(Some(max_bytes));
+        let with_sha256 = task.landing.destination.sha256;
+        let parts = Parts::new(outgoing, task.context.budget(), part_bytes, copy_range, with_sha256);
+        let pieces = Pieces::new(coming, range.start);
+        tokio::task::spawn_blocking(move || encode(pieces, parts))
+    };
     let write = async {
-        while let Some(outgoing) = made.recv().await {
+        while let Some(outgoing) = parts.recv().await {
             match outgoing {
                 Outgoing::Part(part) => writer.write_part(part).await?,
-                Outgoing::Copied(range) => writer.copy(object.store(), object.info(), range).await?,
+                Outgoing::Copy(range) => writer.copy(staged.store(), staged.info(), range).await?,
             }
         }
-        // Without a reader the work ends, should this have ended early.
-        drop(made);
+        // Without a reader the encoding ends, should this have ended early.
+        drop(parts);
         Ok::<_, Error>(())
     };
-    let (read, written, worked) = tokio::join!(read(object, range, pieces), write, working);
+    let (read, written, encoded) = tokio::join!(read(staged, range, pieces), write, encoding);
     read?;
     written?;
-    worked.map_err(|panicked| Error::integrity("the decoder broke").because(panicked))?
+    encoded.map_err(|panicked| Error::integrity("the decoder broke").because(panicked))?
 }

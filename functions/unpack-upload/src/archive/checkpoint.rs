@@ -1,8 +1,8 @@
-//! What has landed of an archive, noted as it lands, so that whoever goes on need not look for it.
+//! What has landed of an archive, recorded as it lands, so that whoever goes on need not look for it.
 //!
-//! Notes are only ever added: each is an object of its own and says what has landed since the one before it, so that
-//! noting costs what there is to be noted, however much has landed before. A note holds of a member what its
-//! directory does not tell; in memory a member takes some 100 bytes.
+//! A checkpoint is a log of segments, which are only ever added: each is an object of its own and says what has landed
+//! since the one before it, so that saving costs what there is to save, however much has landed before. A segment holds
+//! of a member what its directory does not say; in memory a member takes some 100 bytes.
 
 use std::ops::Range;
 
@@ -14,27 +14,28 @@ use landfall::job::{LandedObject, Totals};
 use landfall::store::StoreError;
 use serde::{Deserialize, Serialize};
 
-use crate::attempt::Attempt;
-use crate::{Unpack, form, member};
+use super::attempt::{Attempt, SegmentKeys};
+use crate::form;
+use crate::task::Task;
 
-/// How much may have landed without being noted: what a dead invocation's successor lands again.
-const UNNOTED_BYTES: u64 = 1 << 30;
-const UNNOTED_MEMBERS: usize = 1_000;
+/// How much may have landed without being recorded: what a dead invocation's successor lands again.
+const MAX_UNSAVED_BYTES: u64 = 1 << 30;
+const MAX_UNSAVED_MEMBERS: usize = 1_000;
 
-/// How many notes are read at once.
+/// How many segments are read at once.
 const READS_AT_ONCE: usize = 8;
 
-/// What has landed since the note before this one.
+/// What has landed since the segment before this one.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Note {
-    landed: Vec<Landed>,
+struct Segment {
+    landed: Vec<LandedMember>,
 }
 
-/// A member that has landed: what its directory does not tell.
+/// A member that has landed: what its directory does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Landed {
+struct LandedMember {
     /// Its place in the directory.
     member: u32,
     /// The object's size in bytes.
@@ -49,7 +50,7 @@ struct Landed {
     rows: Option<u64>,
 }
 
-impl Landed {
+impl LandedMember {
     fn of(member: &Member, object: &LandedObject) -> Self {
         Self {
             member: member.index(),
@@ -61,10 +62,10 @@ impl Landed {
     }
 
     /// The object, as it was when it landed: its content is known to be what the directory declares.
-    fn object(&self, unpack: &Unpack<'_>, member: &Member) -> LandedObject {
-        let (form, content_size) = form::told(unpack.job.form, member.size());
+    fn object(&self, task: &Task<'_>, member: &Member) -> LandedObject {
+        let (form, content_size) = form::recorded(task.job.form, member.size());
         LandedObject {
-            key: member::key(unpack, member),
+            key: task.member_key(member.name()),
             size: self.size,
             form,
             content_size,
@@ -72,19 +73,10 @@ impl Landed {
             crc64nvme: self.crc64nvme,
             sha256: self.sha256,
             rows: self.rows,
-            file: unpack.staged.name.clone(),
+            file: task.file.name.clone(),
             member: Some(member.name().to_owned()),
         }
     }
-}
-
-/// Where notes are.
-#[derive(Debug)]
-pub(crate) struct Notes {
-    /// The keys of those that are there.
-    pub keys: Vec<String>,
-    /// The prefix of those that are added.
-    pub folder: String,
 }
 
 /// What has landed of some neighbouring members.
@@ -94,19 +86,19 @@ pub(crate) struct Checkpoint {
     folder: String,
     next_number: u32,
     first: u32,
-    landed: Vec<Option<Landed>>,
+    landed: Vec<Option<LandedMember>>,
     totals: Totals,
-    unnoted: Vec<Landed>,
-    unnoted_bytes: u64,
+    unsaved: Vec<LandedMember>,
+    unsaved_bytes: u64,
 }
 
 impl Checkpoint {
-    /// Reads what is noted of these members, which are told by their places in the directory.
-    pub(crate) async fn read(attempt: &Attempt, notes: Notes, members: Range<u32>) -> Result<Self> {
-        let Notes { keys, folder } = notes;
+    /// Reads what is recorded of these members, given by their places in the directory.
+    pub(crate) async fn read(attempt: &Attempt, segments: SegmentKeys, members: Range<u32>) -> Result<Self> {
+        let SegmentKeys { existing, folder } = segments;
         let number_of =
             |key: &String| -> Option<u32> { key.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok() };
-        let last_number = keys.iter().filter_map(number_of).max();
+        let last_number = existing.iter().filter_map(number_of).max();
         let mut this = Self {
             attempt: attempt.clone(),
             next_number: last_number.map_or(0, |last| last.saturating_add(1)),
@@ -114,19 +106,19 @@ impl Checkpoint {
             first: members.start,
             landed: vec![None; members.len()],
             totals: Totals::default(),
-            unnoted: Vec::new(),
-            unnoted_bytes: 0,
+            unsaved: Vec::new(),
+            unsaved_bytes: 0,
         };
-        let notes = stream::iter(&keys).map(|key| attempt.work().checkpoint::<Note>(key));
-        let mut notes = notes.buffer_unordered(READS_AT_ONCE);
-        while let Some(note) = notes.try_next().await? {
-            note.into_iter().flat_map(|note| note.landed).for_each(|landed| this.count(landed));
+        let segments = stream::iter(&existing).map(|key| attempt.work().checkpoint::<Segment>(key));
+        let mut segments = segments.buffer_unordered(READS_AT_ONCE);
+        while let Some(segment) = segments.try_next().await? {
+            segment.into_iter().flat_map(|segment| segment.landed).for_each(|landed| this.count(landed));
         }
         Ok(this)
     }
 
-    /// Counts a member once, whoever has noted it; one that is none of these is not counted.
-    fn count(&mut self, landed: Landed) {
+    /// Counts a member once, whoever has recorded it; one that is none of these is not counted.
+    fn count(&mut self, landed: LandedMember) {
         let place = self.place(landed.member).and_then(|place| self.landed.get_mut(place));
         if let Some(place @ None) = place {
             *place = Some(landed);
@@ -140,7 +132,7 @@ impl Checkpoint {
         usize::try_from(member.checked_sub(self.first)?).ok()
     }
 
-    fn get(&self, member: &Member) -> Option<&Landed> {
+    fn get(&self, member: &Member) -> Option<&LandedMember> {
         self.landed.get(self.place(member.index())?)?.as_ref()
     }
 
@@ -162,46 +154,46 @@ impl Checkpoint {
     /// What has landed of these members, in their order.
     pub(crate) fn objects<'a>(
         &'a self,
-        unpack: &'a Unpack<'_>,
+        task: &'a Task<'_>,
         members: impl Iterator<Item = &'a Member> + 'a,
     ) -> impl Iterator<Item = LandedObject> + 'a {
-        members.filter_map(|member| Some(self.get(member)?.object(unpack, member)))
+        members.filter_map(|member| Some(self.get(member)?.object(task, member)))
     }
 
-    /// Takes a member that has landed, and notes what has landed if that is enough by now.
+    /// Takes a member that has landed, and saves what has landed if that is enough by now.
     pub(crate) async fn add(&mut self, member: &Member, object: &LandedObject) -> Result<()> {
-        let landed = Landed::of(member, object);
+        let landed = LandedMember::of(member, object);
         self.count(landed);
-        self.unnoted.push(landed);
-        self.unnoted_bytes = self.unnoted_bytes.saturating_add(landed.size);
-        match self.unnoted_bytes >= UNNOTED_BYTES || self.unnoted.len() >= UNNOTED_MEMBERS {
-            true => self.note().await,
+        self.unsaved.push(landed);
+        self.unsaved_bytes = self.unsaved_bytes.saturating_add(landed.size);
+        match self.unsaved_bytes >= MAX_UNSAVED_BYTES || self.unsaved.len() >= MAX_UNSAVED_MEMBERS {
+            true => self.save().await,
             false => Ok(()),
         }
     }
 
-    /// Notes what has landed and is not noted yet.
+    /// Saves what has landed and is not recorded yet.
     ///
     /// # Errors
     /// The refusal of the archive, if somebody has refused it meanwhile.
-    pub(crate) async fn note(&mut self) -> Result<()> {
-        if !self.unnoted.is_empty() {
-            let note = Note { landed: std::mem::take(&mut self.unnoted) };
-            if let Err(error) = self.write(&note).await {
-                self.unnoted = note.landed;
+    pub(crate) async fn save(&mut self) -> Result<()> {
+        if !self.unsaved.is_empty() {
+            let segment = Segment { landed: std::mem::take(&mut self.unsaved) };
+            if let Err(error) = self.write(&segment).await {
+                self.unsaved = segment.landed;
                 return Err(error.into());
             }
-            self.unnoted_bytes = 0;
+            self.unsaved_bytes = 0;
         }
         self.attempt.goes_on().await
     }
 
-    /// Writes a note under the next number that no other invocation has taken.
-    async fn write(&mut self, note: &Note) -> Result<(), StoreError> {
+    /// Writes a segment under the next number that no other invocation has taken.
+    async fn write(&mut self, segment: &Segment) -> Result<(), StoreError> {
         loop {
             let key = format!("{}{:06}.json", self.folder, self.next_number);
             self.next_number = self.next_number.saturating_add(1);
-            if self.attempt.work().write_shared_document(&key, note, None).await? {
+            if self.attempt.work().write_shared_document(&key, segment, None).await? {
                 return Ok(());
             }
         }

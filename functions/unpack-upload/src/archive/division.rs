@@ -3,8 +3,9 @@
 use landfall::Result;
 use landfall::archive::{Directory, Member};
 use landfall::store::WorkState;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::trigger::MemberRange;
 
 /// What one range may cost, in bytes of content.
 ///
@@ -19,29 +20,13 @@ const RANGE_COST: u64 = 8 << 30;
 const MEMBER_COST: u64 = 64 << 10;
 
 /// More ranges than this would not be landed at once, and they travel in a state machine's payload.
-const MOST_RANGES: u64 = 40;
+const MAX_RANGES: u64 = 40;
 
-/// Members of an archive, by their places in its directory: from the first one to the one behind the last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MemberRange {
-    /// The first member, from 0.
-    pub from: u32,
-    /// The one behind the last.
-    pub to: u32,
-}
-
-impl MemberRange {
-    /// Whether a member is one of these.
-    pub(crate) fn contains(self, member: &Member) -> bool {
-        (self.from..self.to).contains(&member.index())
-    }
-}
-
-/// How an archive is divided. Frozen when it is first made, so that whoever asks again is told the same ranges.
+/// How an archive is divided: `plan.json`. Frozen when it is first made, so that whoever asks again gets the same
+/// ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Plan {
+pub(crate) struct Division {
     /// The `ETag` of the staged archive whose directory and local headers were checked for it.
     pub etag: String,
     /// How many members the archive has, folders included.
@@ -50,7 +35,7 @@ pub(crate) struct Plan {
     pub ranges: Vec<MemberRange>,
 }
 
-impl Plan {
+impl Division {
     /// Divides an archive into ranges that cost about the same, and at most `range_cost` each, where that is not the
     /// usual; more if there would be too many.
     pub(crate) fn of(directory: &Directory, etag: &str, range_cost: Option<u64>) -> Self {
@@ -62,7 +47,7 @@ impl Plan {
         }
     }
 
-    /// Freezes the plan; returns what is frozen.
+    /// Freezes the division; returns what is frozen.
     pub(crate) async fn freeze(self, work: &WorkState, key: &str) -> Result<Self> {
         Ok(work.write_once(key, self).await?)
     }
@@ -75,7 +60,7 @@ fn cost(member: &Member) -> u64 {
 /// Members of these costs, divided: a member is in the range in whose share of the costs it begins.
 fn divided(costs: &[u64], range_cost: u64) -> Vec<MemberRange> {
     let total: u128 = costs.iter().copied().map(u128::from).sum();
-    let ranges = total.div_ceil(u128::from(range_cost.max(1))).clamp(1, u128::from(MOST_RANGES));
+    let ranges = total.div_ceil(u128::from(range_cost.max(1))).clamp(1, u128::from(MAX_RANGES));
     let mut before = 0u128;
     let mut divided: Vec<(u128, MemberRange)> = Vec::new();
     for (&cost, place) in std::iter::zip(costs, 0u32..) {
