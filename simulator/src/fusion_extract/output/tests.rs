@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 
 use serde_json::Value;
 use tempfile::TempDir;
