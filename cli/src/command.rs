@@ -18,6 +18,7 @@ use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::report::{Capabilities, Report};
 use crate::run::Ran;
+use crate::simulate::Subject;
 use crate::stop::unless_stopped;
 use crate::unpack::Archive;
 use crate::{check, event, inputs, run, simulate, sources, status, sweep, unpack};
@@ -49,9 +50,11 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
     let job = OnceLock::new();
     let connection = OnceLock::new();
     let outcome = async {
-        let event: RunEvent = parse(event::read(&arguments.event)?)?;
+        let event = event::read(&arguments.event)?;
+        let subject = Subject::of_event(&event);
+        let event: RunEvent = parse(event)?;
         let _ = connection.set(event.connection.to_string());
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &subject, progress).await?;
         on(machine, async |machine| {
             let since = machine.context().clock().now();
             let event = inputs::bring(machine, event).await?;
@@ -92,7 +95,7 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
         destination: arguments.destination.clone(),
     };
     let outcome = async {
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &Subject::of_job(&job), progress).await?;
         on(machine, async |machine| land_one(machine, &job, &mut report).await).await
     }
     .await;
@@ -105,7 +108,7 @@ async fn invoke_command(arguments: &Invoke, out: &mut (dyn Write + Send), progre
     let outcome = async {
         let event = event::read(&arguments.event)?;
         let _ = about.set(about_event(&event));
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &Subject::of_event(&event), progress).await?;
         on(machine, async |machine| {
             let result = invoke::invoke(machine, arguments.function, event).await?;
             report.result(&result)
@@ -120,7 +123,7 @@ async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress
     let mut report = Report::new(out, progress, arguments.systems.machine.json);
     let mut code = 0;
     let outcome = async {
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &Subject::Connection, progress).await?;
         on(machine, async |machine| {
             code = check::check(machine, arguments, &mut report).await?;
             Ok(())
@@ -139,7 +142,7 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
     // A signal may come at any of them.
     let at = RefCell::new(None);
     let outcome = async {
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &Subject::Connection, progress).await?;
         on(machine, async |machine| {
             let swept = sweep::find(machine, arguments).await?;
             report.swept(&arguments.connection, &swept)?;
