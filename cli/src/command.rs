@@ -131,7 +131,8 @@ async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress
         .await
     }
     .await;
-    let about = || Capabilities { connection: Some(arguments.connection.to_string()), ..Capabilities::default() };
+    let about =
+        || Capabilities { connection: Some(arguments.connection.to_string()), ..Capabilities::default() };
     worst(code, ended(outcome, &mut report, about))
 }
 
@@ -268,7 +269,11 @@ fn ended_with(
 
 fn about_event(event: &Value) -> Capabilities {
     let text = |field: &str| event.get(field).and_then(Value::as_str).map(str::to_owned);
-    Capabilities { connection: text("connection"), job_request_id: text("job_request_id"), ..Capabilities::default() }
+    Capabilities {
+        connection: text("connection"),
+        job_request_id: text("job_request_id"),
+        ..Capabilities::default()
+    }
 }
 
 fn about_file(path: &Path) -> Capabilities {

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use landfall::event::RunEvent;
-use landfall_store::ObjectWriter;
 use landfall::state::keys;
 use landfall::{Error, Result};
+use landfall_store::ObjectWriter;
 
 use crate::machine::Machine;
 use crate::unpack::{copy_bytes, hash_in_background};

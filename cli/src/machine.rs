@@ -11,6 +11,7 @@ use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::job::{DestinationName, JobRef};
 use landfall::{Error, Result};
+use landfall_systems::SYSTEMS;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -150,7 +151,7 @@ impl Machine {
             Some(place) => place.or(own),
             None => own,
         };
-        let context = Context::new(place, Arc::new(SystemClock), &landfall_systems::SYSTEMS).observed_by(progress.clone());
+        let context = Context::new(place, Arc::new(SystemClock), &SYSTEMS).observed_by(progress.clone());
         Ok(Self {
             // Whoever submits on this store holds the run's lock: a claim without an id was left by the dead.
             context: if store.is_some() { context.as_sole_claimant() } else { context },
@@ -264,7 +265,7 @@ fn context_of_state(settings: Value) -> Context {
     let state = Place::made("the configuration of this machine", move |path| {
         (path == "work").then(|| json!({ "bucket": WORK, "store": settings }))
     });
-    Context::new(state, Arc::new(SystemClock))
+    Context::new(state, Arc::new(SystemClock), &SYSTEMS)
 }
 
 /// The configuration that `--config`, or else `LANDFALL_CONFIG`, names.

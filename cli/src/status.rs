@@ -10,10 +10,14 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
-use landfall::job::{ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, Totals};
 use landfall::export::Export;
+use landfall::job::{
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, Totals,
+};
 use landfall::state::{JobObjects, RunRecord, WorkState, keys};
 use landfall::{Error, Result};
+use landfall_systems::SYSTEMS;
+use landfall_systems::local::LocalFile;
 use serde::Serialize;
 
 use crate::arguments::{OnMachine, Status, as_word};
@@ -418,9 +422,9 @@ impl<'a> Survey<'a> {
             }
             State::Landed | State::Expired | State::Claimed | State::Released => return None,
         };
-        if record.export.recurs() {
+        if SYSTEMS.spec(&record.export).is_ok_and(|export| export.recurs()) {
             let JobRecord { connection, export, destination, .. } = record;
-            let export = as_word(export.name());
+            let export = as_word(&SYSTEMS.name(export));
             return Some(Next {
                 step: "sweep",
                 what: "land its occurrences, which are jobs of their own".to_owned(),
@@ -431,7 +435,7 @@ impl<'a> Survey<'a> {
             });
         }
         let command = match &record.export {
-            Export::File(_) => format!("landfall unpack FILE{}", self.options),
+            export if export.is::<LocalFile>() => format!("landfall unpack FILE{}", self.options),
             _ => format!("landfall resume {} {}{}", record.connection, record.job_request_id, self.options),
         };
         Some(Next { step, what, command })
@@ -475,7 +479,7 @@ fn state(objects: &JobObjects, files: Option<usize>) -> State {
 }
 
 fn exported(export: &Export) -> Exported {
-    Exported { kind: export.kind().to_owned(), name: export.name().to_owned() }
+    Exported { kind: export.kind().to_owned(), name: SYSTEMS.name(export) }
 }
 
 fn unknown(job: &JobRef, place: &str) -> Error {

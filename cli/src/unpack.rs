@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 
 use landfall::checksum::{Hasher, Sha256};
 use landfall::event::JobEvent;
-use landfall::form::LandedForm;
-use landfall::job::{ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome, OutputFile, StagedFile};
 use landfall::export::Export;
-use landfall_systems::local::LocalFile;
-use landfall_store::ObjectWriter;
+use landfall::form::LandedForm;
+use landfall::job::{
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome,
+    OutputFile, StagedFile,
+};
 use landfall::state::{WorkState, keys};
 use landfall::{Error, Result};
+use landfall_store::ObjectWriter;
+use landfall_systems::local::LocalFile;
 use publish::Published;
 use tokio::io::AsyncReadExt as _;
 
@@ -115,14 +118,14 @@ async fn record(machine: &Machine, archive: &Archive) -> Result<()> {
     let destination = archive.job.destination.clone();
     let destination = destination.ok_or_else(|| Error::invalid_event("a file needs a destination"))?;
     let stem = archive.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let export = Export::File(LocalFile { name: stem });
+    let export = LocalFile { name: stem };
     let settings = context.landing(&destination).await?.destination;
     let since = context.clock().now();
     let landing_prefix = settings.landing_prefix(&connection, &job_request_id, &export, since)?;
     let record = JobRecord {
         connection,
         job_request_id,
-        export,
+        export: Export::of(&export),
         destination,
         landing_prefix,
         form: settings.in_form(archive.form.unwrap_or(settings.form)),

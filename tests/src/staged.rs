@@ -7,10 +7,10 @@ use landfall::checksum::Hasher;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent};
-use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile, StagedFile};
 use landfall::export::Export;
-use landfall_systems::local::LocalFile;
+use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile, StagedFile};
 use landfall_store::Condition;
+use landfall_systems::local::LocalFile;
 
 fn files(names: &[&str]) -> Vec<OutputFile> {
     let file = |(name, ordinal): (&&str, u32)| OutputFile {
@@ -52,13 +52,13 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
     let destination = event.destination.clone().expect("a destination");
     let settings = context.landing(&destination).await.expect("a store that works").destination;
     let since = "2026-11-21T06:00:00Z".parse().expect("a moment");
-    let export = Export::File(LocalFile { name: "forms".to_owned() });
+    let export = LocalFile { name: "forms".to_owned() };
     let record = JobRecord {
         connection: event.connection.clone(),
         job_request_id: event.job_request_id.clone(),
         landing_prefix: format!("forms/{id}/"),
         form: settings.job_form(),
-        export,
+        export: Export::of(&export),
         destination,
         run_key: None,
         window: None,

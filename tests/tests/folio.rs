@@ -365,7 +365,8 @@ async fn a_definition_that_is_cleaned_up_before_the_start_is_made_anew() {
     let world = World::new(setup(json!({}))).await;
     let parsed: landfall::event::RunEvent = landfall::event::parse(event()).unwrap();
     let source = world.anew().source(&parsed.connection).await.unwrap();
-    let order = landfall::contract::SubmitRequest { export: &parsed.export, run_key: &parsed.run_key, window: None };
+    let order =
+        landfall::contract::SubmitRequest { export: &parsed.export, run_key: &parsed.run_key, window: None };
     source.prepare(&order).await.unwrap();
     world.simulator.folio_cleans_up().unwrap();
     let error = source.submit(&order).await.unwrap_err();
@@ -475,7 +476,8 @@ async fn a_run_is_found_again_after_its_definition_is_cleaned_up() {
     let parsed: landfall::event::RunEvent = landfall::event::parse(event.clone()).unwrap();
     let context = world.anew();
     let source = context.source(&parsed.connection).await.unwrap();
-    let order = landfall::contract::SubmitRequest { export: &parsed.export, run_key: &parsed.run_key, window: None };
+    let order =
+        landfall::contract::SubmitRequest { export: &parsed.export, run_key: &parsed.run_key, window: None };
     source.prepare(&order).await.unwrap();
     let submitted = source.submit(&order).await.unwrap();
     assert!(matches!(submitted, landfall::contract::Submission::Ambiguous(_)), "{submitted:?}");
@@ -502,7 +504,8 @@ async fn two_at_once_start_one_job() {
 async fn a_submission_goes_on_where_another_stopped() {
     let world = World::new(setup(json!({}))).await;
     let parsed: landfall::event::RunEvent = landfall::event::parse(event()).unwrap();
-    let order = landfall::contract::SubmitRequest { export: &parsed.export, run_key: &parsed.run_key, window: None };
+    let order =
+        landfall::contract::SubmitRequest { export: &parsed.export, run_key: &parsed.run_key, window: None };
     let mut ids = Vec::new();
     for _ in 0..3 {
         let source = world.anew().source(&parsed.connection).await.unwrap();

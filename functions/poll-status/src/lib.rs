@@ -6,10 +6,10 @@
 
 use landfall::clock::{Deadline, elapsed};
 use landfall::context::Context;
+use landfall::contract::{JobStatus, Source};
 use landfall::event::JobEvent;
 use landfall::job::{JobRecord, JobState, Outcome};
 use landfall::metrics::{Measure, Measured};
-use landfall::contract::{JobStatus, Source};
 use landfall::{Error, ErrorType, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -15,9 +15,9 @@ use landfall::context::{Context, Landing};
 use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals};
 use landfall::metrics::{Measure, Measured};
-use landfall_store::StoreError;
 use landfall::state::{WorkState, keys};
 use landfall::{Error, Result};
+use landfall_store::StoreError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

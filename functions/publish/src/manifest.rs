@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 use landfall::checksum::Sha256;
-use landfall::job::{ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey, StagedFile, Totals, Window};
 use landfall::export::Export;
-use landfall_store::{ByteBudget, ObjectWriter, Store, StoreError};
+use landfall::job::{
+    ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey,
+    StagedFile, Totals, Window,
+};
 use landfall::{Error, Result};
+use landfall_store::{ByteBudget, ObjectWriter, Store, StoreError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use landfall::clock::{Deadline, elapsed};
 use landfall::context::Context;
+use landfall::contract::{Found, Source, Submission, SubmitRequest};
 use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
 use landfall::metrics::{Measure, Measured};
-use landfall::contract::{Found, SubmitRequest, Source, Submission};
 use landfall::state::RunRecord;
 use landfall::{Error, Result};
 use schemars::JsonSchema;

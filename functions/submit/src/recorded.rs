@@ -3,9 +3,9 @@
 
 use futures::TryStreamExt as _;
 use landfall::Result;
+use landfall::contract::{Found, Source, SubmitRequest};
 use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
-use landfall::contract::{Found, SubmitRequest, Source};
 use landfall::state::WorkState;
 
 /// The run's job by the source's list; by our own records, where the source has no list.

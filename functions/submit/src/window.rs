@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use landfall::context::Context;
+use landfall::contract::{Increments, Source};
 use landfall::event::RunEvent;
 use landfall::job::Window;
-use landfall::contract::{Increments, Source};
 use landfall::state::{GivenWindow, Watermark, keys};
 use landfall::{Error, Result};
 

@@ -15,9 +15,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall::clock::Deadline;
 use landfall::context::Context;
+use landfall::contract::EndedJob;
 use landfall::job::{ConnectionName, DestinationName, JobRef, JobRequestId, JobState};
 use landfall::metrics::{Measure, Measured};
-use landfall::contract::EndedJob;
 use landfall::{Error, Result, Systems};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -179,7 +179,8 @@ impl SweepEvent {
 
 impl Swept {
     fn nothing(event: &SweepEvent, systems: &Systems, ended: &[EndedJob]) -> Self {
-        let is_seen = |name: &&String| *name == "*" || ended.iter().any(|job| systems.name(&job.export) == **name);
+        let is_seen =
+            |name: &&String| *name == "*" || ended.iter().any(|job| systems.name(&job.export) == **name);
         let unseen = event.exports.iter().filter(|name| !is_seen(name)).cloned().collect();
         Self { complete: true, jobs: Vec::new(), failed: Vec::new(), problems: Vec::new(), landed: 0, unseen }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use landfall::Result;
 use landfall::clock::elapsed;
 use landfall::context::Context;
-use landfall::job::{JobRecord, JobRef};
 use landfall::contract::{EndedJob, Source};
+use landfall::job::{JobRecord, JobRef};
 use landfall::state::{RunRecord, Swept as Noted};
 
 use crate::{NotWell, SweepEvent, ToLand};

@@ -10,13 +10,16 @@ use futures::TryStreamExt as _;
 use landfall::checksum::{Hasher, Sha256};
 use landfall::clock::Deadline;
 use landfall::context::Context;
-use landfall::job::{ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome, OutputFile, StagedFile};
-use landfall::metrics::Measured;
 use landfall::export::Export;
-use landfall_systems::local::LocalFile;
-use landfall_store::{ObjectInfo, ObjectWriter, Store};
+use landfall::job::{
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome,
+    OutputFile, StagedFile,
+};
+use landfall::metrics::Measured;
 use landfall::state::{WorkState, keys};
 use landfall::{Error, Result};
+use landfall_store::{ObjectInfo, ObjectWriter, Store};
+use landfall_systems::local::LocalFile;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -137,7 +140,7 @@ async fn record(
 ) -> Result<()> {
     let since = context.clock().now();
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let export = Export::File(LocalFile { name: stem.to_owned() });
+    let export = LocalFile { name: stem.to_owned() };
     let settings = context.landing(destination).await?.destination;
     let JobRef { connection, job_request_id } = job.clone();
     let landing_prefix = settings.landing_prefix(&connection, &job_request_id, &export, since)?;
@@ -145,7 +148,7 @@ async fn record(
         .record_job(JobRecord {
             connection,
             job_request_id,
-            export,
+            export: Export::of(&export),
             destination: destination.clone(),
             landing_prefix,
             form: settings.job_form(),
@@ -274,7 +277,12 @@ mod tests {
         });
         let clock = Arc::new(SystemClock);
         let deadline = Deadline::none(Arc::clone(&clock) as Arc<dyn landfall::clock::Clock>);
-        Bench { context: Context::new(place, clock, &landfall_systems::SYSTEMS), deadline, _store: handle, _folder: folder }
+        Bench {
+            context: Context::new(place, clock, &landfall_systems::SYSTEMS),
+            deadline,
+            _store: handle,
+            _folder: folder,
+        }
     }
 
     impl Bench {

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use futures::TryStreamExt as _;
 use landfall::Result;
-use landfall::archive::Member;
 use landfall::job::LandedObject;
-use landfall::store::may_be_of_parts;
+use landfall_store::may_be_of_parts;
+use landfall_zip::Member;
 
 use crate::task::Task;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use landfall::Result;
+use landfall::observer::Observer;
 use landfall::rows::RowCounter;
-use landfall::telemetry::Observer;
 
 use crate::task::Task;
 
@@ -19,7 +19,7 @@ impl Content {
     pub(crate) fn named(task: &Task<'_>, name: &str) -> Self {
         let has_header = task.landing.destination.csv_header;
         Self {
-            rows: task.job.export.row_format(name, has_header).map(RowCounter::new),
+            rows: task.export.row_format(name, has_header).map(RowCounter::new),
             observer: Arc::clone(task.context.observer()),
         }
     }

@@ -4,8 +4,8 @@ use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
-use landfall::store::Sealed;
 use landfall::{Error, Result};
+use landfall_store::Sealed;
 
 use crate::content::Content;
 use crate::form::{self, ContentDigest, ContentEncoder};

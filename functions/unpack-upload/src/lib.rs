@@ -26,7 +26,6 @@ mod staged;
 mod task;
 mod trigger;
 
-use landfall::archive::{Kind, sniff};
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::FileEvent;
@@ -34,6 +33,7 @@ use landfall::form::JobForm;
 use landfall::job::{LandedObject, Totals};
 use landfall::metrics::Measured;
 use landfall::{Error, Result};
+use landfall_zip::{Kind, sniff};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use landfall::checksum::{Crc64Nvme, Hasher, Sha256};
-use landfall::store::{ByteBudget, PartBuffer, Sealed};
 use landfall::{Error, Result};
+use landfall_store::{ByteBudget, PartBuffer, Sealed};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 

@@ -6,8 +6,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall::job::LandedObject;
-use landfall::store::ObjectWriter;
 use landfall::{Error, Result};
+use landfall_store::ObjectWriter;
 use tokio::sync::mpsc;
 
 use crate::form::{self, ContentDigest};

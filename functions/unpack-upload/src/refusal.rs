@@ -1,7 +1,7 @@
 //! Archives that must not land: the errors that say so.
 
-use landfall::archive::{ArchiveError, RefusalKind};
 use landfall::{Error, ErrorType};
+use landfall_zip::{ArchiveError, RefusalKind};
 
 /// What is wrong with an archive, under its stable name.
 pub(crate) fn refused(reason: ArchiveError) -> Error {

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
-use landfall::archive::{ReadAt, SNIFF_BYTES};
 use landfall::job::{JobRef, StagedFile};
-use landfall::store::{ObjectInfo, Store, StoreError, keys};
+use landfall::state::keys;
 use landfall::{Error, Result};
+use landfall_store::{ObjectInfo, Store, StoreError};
+use landfall_zip::{ReadAt, SNIFF_BYTES};
 
 /// A staged object that is there.
 #[derive(Debug, Clone)]

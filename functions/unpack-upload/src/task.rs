@@ -2,12 +2,14 @@
 //! bounds. What happens meanwhile is kept by those who do it.
 
 use jiff::Timestamp;
-use landfall::archive::Member;
 use landfall::context::{Context, Landing};
+use landfall::export::ExportSpec;
 use landfall::job::{JobRecord, StagedFile};
-use landfall::store::keys::{self, LandingPlace};
-use landfall::store::{ObjectWriter, WorkState};
+use landfall::state::WorkState;
+use landfall::state::keys::{self, LandingPlace};
 use landfall::{Error, Result};
+use landfall_store::ObjectWriter;
+use landfall_zip::Member;
 
 use crate::invocation::Invocation;
 use crate::staged::StagedObject;
@@ -25,6 +27,8 @@ pub(crate) struct Task<'a> {
     pub landing: Landing,
     /// The job, with the form that it lands in and the prefix that it lands below.
     pub job: JobRecord,
+    /// What the job exports: it tells which files have rows that are counted.
+    pub export: Box<dyn ExportSpec>,
     /// Which members are to land, where not all of the file is.
     pub range: Option<MemberRange>,
     /// Whether the file is better divided than landed, if that would take too long.
@@ -62,6 +66,7 @@ impl<'a> Task<'a> {
             invocation,
             work,
             landing,
+            export: context.spec(&job.export)?,
             job,
             range,
             may_divide,

@@ -12,8 +12,8 @@ use tokio::sync::Mutex;
 
 use crate::clock::{Clock, SystemClock, elapsed};
 use crate::config::{Config, Connection, Destination, Place};
-use crate::error::{Error, Result};
 use crate::contract::{Source, SourceDeps, Wrap};
+use crate::error::{Error, Result};
 use crate::event::JobEvent;
 use crate::export::{Export, ExportSpec};
 use crate::job::{ConnectionName, DestinationName, JobRecord, JobRequestId, RunKey};
@@ -252,7 +252,7 @@ impl Context {
                 None => {
                     let spec = self.spec(&run.export)?;
                     settings.landing_prefix(connection, job_request_id, spec.as_ref(), since)?
-                },
+                }
             },
             form: settings.job_form(),
             run_key: Some(run_key.clone()),
@@ -279,8 +279,12 @@ impl Context {
         let export = self.source(&event.connection).await?.describe(&event.job_request_id).await?;
         let since = self.clock.now();
         let settings = self.landing(&destination).await?.destination;
-        let landing_prefix =
-            settings.landing_prefix(&event.connection, &event.job_request_id, self.spec(&export)?.as_ref(), since)?;
+        let landing_prefix = settings.landing_prefix(
+            &event.connection,
+            &event.job_request_id,
+            self.spec(&export)?.as_ref(),
+            since,
+        )?;
         let record = JobRecord {
             connection: event.connection.clone(),
             job_request_id: event.job_request_id.clone(),

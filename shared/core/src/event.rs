@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::job::{ConnectionName, DestinationName, JobRef, JobRequestId, RunKey};
 use crate::export::Export;
+use crate::job::{ConnectionName, DestinationName, JobRef, JobRequestId, RunKey};
 
 /// Starts a run: the state machine's input, and `submit`'s event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

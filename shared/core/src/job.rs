@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::{Crc32, Crc64Nvme, Sha256};
-use crate::form::{JobForm, LandedForm};
 use crate::export::Export;
+use crate::form::{JobForm, LandedForm};
 
 /// A name that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

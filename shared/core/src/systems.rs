@@ -40,7 +40,8 @@ impl Systems {
         match self.kinds().find(|kind| kind.capabilities().kind == export.kind()) {
             Some(kind) => kind.read(export),
             None => {
-                let kinds: Vec<_> = self.kinds().map(|kind| format!("`{}`", kind.capabilities().kind)).collect();
+                let kinds: Vec<_> =
+                    self.kinds().map(|kind| format!("`{}`", kind.capabilities().kind)).collect();
                 Err(Error::invalid_event(format!(
                     "the event does not fit at export.kind: unknown variant `{}`, expected one of {}",
                     export.kind(),

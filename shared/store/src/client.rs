@@ -121,8 +121,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use landfall_http::scripted::{Reply, Scripted, Seen};
     use crate::Condition;
+    use landfall_http::scripted::{Reply, Scripted, Seen};
 
     /// What a store that takes everything sees of a small write and of a part, payload signed or not.
     async fn writes(dialect: Dialect, unsigned_payload: bool) -> Vec<Seen> {

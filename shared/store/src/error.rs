@@ -5,7 +5,6 @@ use std::error::Error as StdError;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId as _;
 
-
 /// A call to the object store that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

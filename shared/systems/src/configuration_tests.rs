@@ -79,8 +79,7 @@ async fn an_oci_bucket_is_reached_by_what_follows_from_namespace_and_region() {
     assert!(!format!("{lake:?}").contains("hush-hush"));
 
     let elsewhere = format!("{OCI}\nendpoint = 'http://127.0.0.1:9000'");
-    let lake =
-        config(&with_oci(&elsewhere)).unwrap().destination(&"lake".parse().unwrap()).await.unwrap();
+    let lake = config(&with_oci(&elsewhere)).unwrap().destination(&"lake".parse().unwrap()).await.unwrap();
     assert_eq!(lake.store.endpoint.unwrap().as_str(), "http://127.0.0.1:9000/");
     assert_eq!(lake.store.dialect, Dialect::Oci);
 }
@@ -182,8 +181,7 @@ async fn what_is_wrong_is_named_with_its_key_and_place() {
 
     let variable = refusal(FILE.replace("hush-hush", "${LANDFALL_TEST_UNSET}")).await;
     assert!(
-        variable.contains("connections.pod.auth.client_secret")
-            && variable.contains("LANDFALL_TEST_UNSET"),
+        variable.contains("connections.pod.auth.client_secret") && variable.contains("LANDFALL_TEST_UNSET"),
         "{variable}"
     );
 }

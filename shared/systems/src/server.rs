@@ -6,8 +6,8 @@ use url::Url;
 
 use landfall::clock::Clock;
 use landfall::contract::Wrap;
-use landfall_http::HttpSettings;
 use landfall::error::{Error, Result};
+use landfall_http::HttpSettings;
 use landfall_http::{Client, HostPolicy, HostRefused};
 
 /// The client of one server, and of the hosts that its connection allows besides; `key` is the setting that names the

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use aws_sdk_s3::types::EncodingType;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use landfall_store::{Condition, Written};
 use landfall::state::WorkState;
+use landfall_store::{Condition, Written};
 
 use crate::place::{Place, data};
 use crate::table::checks;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
-use landfall::store::{WorkState, keys};
+use landfall::state::{WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
 

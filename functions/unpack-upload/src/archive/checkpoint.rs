@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::Result;
-use landfall::archive::Member;
 use landfall::checksum::{Crc64Nvme, Sha256};
 use landfall::job::{LandedObject, Totals};
-use landfall::store::StoreError;
+use landfall_store::StoreError;
+use landfall_zip::Member;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, SegmentKeys};

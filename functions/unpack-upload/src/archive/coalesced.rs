@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use futures::{StreamExt as _, stream};
-use landfall::archive::{Limits, Member, MemberDecoder};
 use landfall::job::LandedObject;
-use landfall::store::{ByteBudget, PartBuffer, Store};
 use landfall::{Error, Result};
+use landfall_store::{ByteBudget, PartBuffer, Store};
+use landfall_zip::{Limits, Member, MemberDecoder};
 use tokio::sync::mpsc;
 
 use super::outcome::UnitOutcome;

@@ -1,9 +1,9 @@
 //! An archive's directory, read and checked before any member lands.
 
-use landfall::archive::{Directory, Member, ReadDirectoryError, read_directory, reread_directory};
-use landfall::store::StoreError;
-use landfall::store::keys::LONGEST_KEY;
+use landfall::state::keys::LONGEST_KEY;
 use landfall::{Error, Result};
+use landfall_store::StoreError;
+use landfall_zip::{Directory, Member, ReadDirectoryError, read_directory, reread_directory};
 
 use super::division::Division;
 use crate::refusal::refused;

@@ -1,8 +1,8 @@
 //! How an archive is divided among several invocations.
 
 use landfall::Result;
-use landfall::archive::{Directory, Member};
-use landfall::store::WorkState;
+use landfall::state::WorkState;
+use landfall_zip::{Directory, Member};
 use serde::{Deserialize, Serialize};
 
 use crate::trigger::MemberRange;

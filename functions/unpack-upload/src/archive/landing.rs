@@ -2,8 +2,8 @@
 //! invocation must end, or something fails.
 
 use futures::{StreamExt as _, stream};
-use landfall::archive::Member;
 use landfall::{Error, Result};
+use landfall_zip::Member;
 use tokio::sync::Semaphore;
 
 use super::opening::OpenArchive;

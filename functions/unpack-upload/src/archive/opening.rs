@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use landfall::archive::{Directory, Member};
 use landfall::job::Totals;
 use landfall::{Error, Result};
+use landfall_zip::{Directory, Member};
 
 use super::attempt::ArchiveState;
 use super::checkpoint::Checkpoint;

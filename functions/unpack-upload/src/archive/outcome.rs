@@ -1,8 +1,8 @@
 //! How far an archive came, and a work unit of it.
 
 use landfall::Error;
-use landfall::archive::{Directory, Member};
 use landfall::job::{LandedObject, Totals};
+use landfall_zip::{Directory, Member};
 
 use super::checkpoint::Checkpoint;
 use crate::task::Task;

@@ -1,8 +1,8 @@
 //! What one member becomes, where, and by what: decided once, before any of it is read.
 
-use landfall::archive::{Limits, Member, MemberDecoder};
 use landfall::form::JobForm;
 use landfall::{Error, Result};
+use landfall_zip::{Limits, Member, MemberDecoder};
 
 use crate::content::Content;
 use crate::form::{self, ContentDigest};

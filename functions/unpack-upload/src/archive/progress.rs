@@ -1,8 +1,8 @@
 //! What happens while members land: what has landed is reported and recorded, and whether that is enough.
 
-use landfall::archive::Member;
 use landfall::job::LandedObject;
 use landfall::{Error, Result};
+use landfall_zip::Member;
 
 use super::checkpoint::Checkpoint;
 use crate::refusal::is_refusal;

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use landfall::archive::Member;
 use landfall::form::JobForm;
+use landfall_zip::Member;
 use tokio::sync::Semaphore;
 
 use super::outcome::UnitOutcome;
@@ -107,7 +107,7 @@ mod tests {
     use std::io::{Cursor, Write as _};
 
     use bytes::Bytes;
-    use landfall::archive::{Directory, Limits, read_directory};
+    use landfall_zip::{Directory, Limits, read_directory};
     use zip::CompressionMethod;
     use zip::write::SimpleFileOptions;
 

@@ -1,7 +1,7 @@
 //! What a form implements: how a member's data, or content, becomes the parts of an object.
 
-use landfall::archive::{ArchiveError, MemberDecoder};
 use landfall::{Error, Result};
+use landfall_zip::{ArchiveError, MemberDecoder};
 
 use crate::content::Content;
 use crate::parts::Parts;

@@ -3,8 +3,8 @@
 //! A deflated member of an archive holds a deflate stream already: it is framed anew and not compressed again.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
-use landfall::archive::MemberDecoder;
 use landfall::{Error, Result};
+use landfall_zip::MemberDecoder;
 
 use super::blocks::BlockEncoder;
 use super::encoder::{ContentDigest, MemberEncoder, decode};

@@ -13,9 +13,9 @@ mod raw;
 mod zstd;
 
 use landfall::Result;
-use landfall::archive::{Member, Method};
 use landfall::form::{JobForm, LandedForm};
-use landfall::store::LEAST_PART_BYTES;
+use landfall_store::LEAST_PART_BYTES;
+use landfall_zip::{Member, Method};
 
 use crate::parts::CopyRange;
 use blocks::InBlocks;

@@ -1,7 +1,7 @@
 //! `raw`: content lands as it is.
 
-use landfall::archive::MemberDecoder;
 use landfall::{Error, Result};
+use landfall_zip::MemberDecoder;
 
 use super::encoder::{ContentDigest, ContentEncoder, MemberEncoder, decode};
 use crate::content::Content;

@@ -1,7 +1,7 @@
 use bytes::Bytes;
-use landfall::archive::{Directory, Limits, read_directory};
 use landfall::form::ZstdLevel;
-use landfall::store::{ByteBudget, PART_BYTES};
+use landfall_store::{ByteBudget, PART_BYTES};
+use landfall_zip::{Directory, Limits, read_directory};
 use tokio::sync::mpsc;
 
 use super::*;

@@ -25,7 +25,12 @@ impl fmt::Debug for Connection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { system, job, http, settings } = self;
         let mut shown = formatter.debug_struct("Connection");
-        shown.field("settings", settings).field("system", system).field("job", job).field("http", http).finish()
+        shown
+            .field("settings", settings)
+            .field("system", system)
+            .field("job", job)
+            .field("http", http)
+            .finish()
     }
 }
 

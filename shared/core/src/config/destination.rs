@@ -7,9 +7,9 @@ use landfall_zip::Limits;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::export::ExportSpec;
 use crate::form::{JobForm, LandedForm, ZstdLevel};
 use crate::job::{ConnectionName, JobRequestId};
-use crate::export::ExportSpec;
 use crate::state::keys::safe_segment;
 
 /// The bucket that keeps the pipeline's own state.

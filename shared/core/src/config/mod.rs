@@ -101,7 +101,8 @@ impl Config {
         match self.document("work").await? {
             Some(document) => {
                 let is_oci = document.get("type").and_then(Value::as_str) == Some("oci");
-                let work = if is_oci { None } else { Some(self.at("work", (*document).clone()).fit::<Work>()?) };
+                let work =
+                    if is_oci { None } else { Some(self.at("work", (*document).clone()).fit::<Work>()?) };
                 let work = work.filter(|work| !oci::is_endpoint(&work.store));
                 work.ok_or_else(|| self.invalid("work", oci::NO_WORK_BUCKET))
             }

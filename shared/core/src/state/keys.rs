@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::export::ExportSpec;
 use crate::form::LandedForm;
 use crate::job::{ConnectionName, DestinationName, JobRef, OutputFile, RunKey};
-use crate::export::ExportSpec;
 
 /// The name of the manifest below a job's landing prefix. No file lands under it.
 pub const MANIFEST: &str = "_manifest.json";
@@ -52,7 +52,11 @@ pub const INPUTS: &str = "inputs/";
 /// Where it is kept up to when the increments of an export have landed. Another export, be it of the same resource
 /// with another filter, or another destination has increments of its own; the same rows in larger files, or with
 /// another overlap, have not.
-pub fn watermark(connection: &ConnectionName, export: &dyn ExportSpec, destination: &DestinationName) -> String {
+pub fn watermark(
+    connection: &ConnectionName,
+    export: &dyn ExportSpec,
+    destination: &DestinationName,
+) -> String {
     // It is made of strings, numbers and flags: it serialises.
     let identity = serde_json::to_vec(&(export.rows(), destination)).unwrap_or_default();
     let digest = hex::encode(Sha256::digest(identity));

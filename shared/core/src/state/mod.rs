@@ -12,12 +12,12 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use landfall_store::{Condition, Store, StoreError, Written};
+use crate::export::Export;
 use crate::job::{
     ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, StagedFile,
     Window,
 };
-use crate::export::Export;
+use landfall_store::{Condition, Store, StoreError, Written};
 
 pub use inventory::JobObjects;
 pub use token::RefreshTokenDocument;

@@ -49,7 +49,11 @@ impl FixedCredential {
     }
 
     /// A token. `InvalidConfig` where it is not one line of visible characters.
-    pub fn bearer(token: &SecretString, server: &Url, redactor: &Redactor) -> Result<Arc<Self>, InvalidSetting> {
+    pub fn bearer(
+        token: &SecretString,
+        server: &Url,
+        redactor: &Redactor,
+    ) -> Result<Arc<Self>, InvalidSetting> {
         let token = SecretString::from(token.expose_secret().trim());
         Self::new("bearer.token", "Bearer", &token, server, redactor)
     }
@@ -142,7 +146,11 @@ mod tests {
         }
     }
 
-    fn user(server: &Scripted, name: &str, redactor: &Redactor) -> Result<Arc<FixedCredential>, InvalidSetting> {
+    fn user(
+        server: &Scripted,
+        name: &str,
+        redactor: &Redactor,
+    ) -> Result<Arc<FixedCredential>, InvalidSetting> {
         FixedCredential::basic(name, &SecretString::from("pä:ss wörd"), &server.url("/"), redactor)
     }
 

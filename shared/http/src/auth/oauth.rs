@@ -17,9 +17,9 @@ use url::{Origin, Url};
 use super::assertion::Signer;
 use super::rotation::{Claim, Rotation, SharedDocument, TokenStoreError, Turn};
 use super::{Authorizer, Credential, InvalidSetting};
-use crate::settings::{ClientAuth, Grant, OAuth};
 use crate::client::{Client, Request};
 use crate::error::{Exchange, Failure, HttpError};
+use crate::settings::{ClientAuth, Grant, OAuth};
 
 const SAML2_BEARER: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -103,7 +103,11 @@ impl OAuthTokens {
     }
 
     /// The same, for a connection that has a place where its refresh token is kept: the grant `refresh_token` too.
-    pub fn keeping_at(store: Arc<dyn SharedDocument>, settings: &OAuth, client: Client) -> Result<Arc<Self>, InvalidSetting> {
+    pub fn keeping_at(
+        store: Arc<dyn SharedDocument>,
+        settings: &OAuth,
+        client: Client,
+    ) -> Result<Arc<Self>, InvalidSetting> {
         let rotation = match (&settings.refresh_token, settings.grant) {
             (Some(first), Grant::RefreshToken) => {
                 Some(Rotation::new(store, Arc::clone(&client.clock), first.clone()))
@@ -113,7 +117,11 @@ impl OAuthTokens {
         Self::build(settings, client, rotation)
     }
 
-    fn build(settings: &OAuth, client: Client, rotation: Option<Rotation>) -> Result<Arc<Self>, InvalidSetting> {
+    fn build(
+        settings: &OAuth,
+        client: Client,
+        rotation: Option<Rotation>,
+    ) -> Result<Arc<Self>, InvalidSetting> {
         let lacks =
             |key: &str, by: &str| InvalidSetting::new(format!("auth.{key} is missing: {by} needs it"));
         if settings.grant == Grant::Password {
@@ -208,7 +216,8 @@ impl OAuthTokens {
 
     /// Takes the token that another process has obtained, or obtains one with the refresh token.
     async fn rotate(&self, rotation: &Rotation, scope: &str) -> Result<Issued, HttpError> {
-        let kept = |error: TokenStoreError| HttpError::new(self.exchange(), Failure::TokenKept(Box::new(error)));
+        let kept =
+            |error: TokenStoreError| HttpError::new(self.exchange(), Failure::TokenKept(Box::new(error)));
         let refused = self.state.lock().unwrap_or_else(PoisonError::into_inner).refused.clone();
         let claim = match rotation.turn(scope, refused.as_ref()).await.map_err(kept)? {
             Turn::Ours(claim) => claim,

@@ -270,13 +270,15 @@ impl Rotation {
     async fn read(&self) -> Result<Option<(Record, String)>> {
         let Some((bytes, version)) = self.store.read().await? else { return Ok(None) };
         let record = serde_json::from_slice(&bytes);
-        let record = record.map_err(|source| TokenStoreError::Unreadable { name: self.store.name(), source })?;
+        let record =
+            record.map_err(|source| TokenStoreError::Unreadable { name: self.store.name(), source })?;
         Ok(Some((record, version)))
     }
 
     async fn write(&self, record: &Record, unchanged_since: Option<&str>) -> Result<bool> {
         let bytes = serde_json::to_vec_pretty(record);
-        let bytes = bytes.map_err(|source| TokenStoreError::Unreadable { name: self.store.name(), source })?;
+        let bytes =
+            bytes.map_err(|source| TokenStoreError::Unreadable { name: self.store.name(), source })?;
         if self.store.write(bytes, unchanged_since).await? {
             return Ok(true);
         }

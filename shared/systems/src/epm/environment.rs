@@ -6,13 +6,13 @@ use std::sync::Arc;
 use http::StatusCode;
 use url::Url;
 
-use landfall::clock::Clock;
 use crate::epm::settings::EpmConnection;
+use crate::server::{client, url_below};
+use landfall::clock::Clock;
+use landfall::contract::Wrap;
 use landfall::error::{Error, Result};
 use landfall_http::auth::{Authorizer, FixedCredential, OAuthTokens, SharedDocument};
 use landfall_http::{Answer, Client, Failure, HttpError, Request};
-use landfall::contract::Wrap;
-use crate::server::{client, url_below};
 
 /// An environment, and who calls it. Clones share its connections.
 #[derive(Clone)]

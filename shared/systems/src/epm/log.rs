@@ -5,9 +5,9 @@ use std::fmt;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
+use landfall::contract::Download;
 use landfall::error::Result;
 use landfall::job::JobState;
-use landfall::contract::Download;
 
 /// How much of a log's end is kept.
 const TAIL_BYTES: usize = 64 * 1024;

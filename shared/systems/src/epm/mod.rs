@@ -28,18 +28,20 @@ use self::log::Kind as LogKind;
 use self::repository::{FileName, Locator, Repository};
 use self::status::JobAnswer;
 use self::upload::Upload;
+use crate::epm::settings::EpmConnection;
 use landfall::check::{Finding, clock_skew};
 use landfall::clock::{Clock, elapsed};
-use crate::epm::settings::EpmConnection;
+use landfall::contract::{
+    Download, Found, JobStatus, ResumeAt, Source, SourceDeps, Submission, SubmitRequest, Wrap,
+};
 use landfall::error::{Error, Result};
+use landfall::export::Export;
+use landfall::export::{ExportKind, Kind};
+use landfall::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey};
+use landfall::state::{RefreshTokenDocument, WorkState, keys};
+use landfall::systems::ConnectionType;
 use landfall_http::retry::is_transient;
 use landfall_http::{Answer, HttpError, Request};
-use landfall::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey};
-use landfall::contract::{Download, Found, JobStatus, ResumeAt, Source, SourceDeps, Submission, SubmitRequest, Wrap};
-use landfall::export::{ExportKind, Kind};
-use landfall::systems::ConnectionType;
-use landfall::export::Export;
-use landfall::state::{RefreshTokenDocument, WorkState, keys};
 
 /// How far EPM's clock and ours are taken to be apart at most.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
@@ -377,8 +379,8 @@ mod tests {
 
     use super::*;
     use landfall::clock::ManualClock;
-    use landfall_http::scripted::{Reply, Scripted, Seen};
     use landfall::job::RunKey;
+    use landfall_http::scripted::{Reply, Scripted, Seen};
     use landfall_store::{Store, StoreSettings};
 
     const LIST: &str = "/gateway/interop/rest/v2/files/list";

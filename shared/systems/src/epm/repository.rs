@@ -10,11 +10,11 @@ use url::Url;
 
 use super::answer::{Outcome, Progress, target, text, whole};
 use super::environment::Environment;
-use landfall::clock::elapsed;
 use crate::epm::settings::EpmDownload;
+use landfall::clock::elapsed;
+use landfall::contract::{Download, ResumeAt};
 use landfall::error::{Error, Result};
 use landfall_http::{Answer, HttpError, Request};
-use landfall::contract::{Download, ResumeAt};
 
 /// The version of the older API: its files are "snapshots", whatever they hold.
 pub(super) const SNAPSHOTS: [&str; 4] = ["interop", "rest", "11.1.2.3.600", "applicationsnapshots"];

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::answer::{Link, links, own_job_number, said, text};
-use landfall::job::{JobRequestId, JobState};
 use landfall::contract::JobStatus;
+use landfall::job::{JobRequestId, JobState};
 
 /// What each number means (Retrieve Job Status). 2147483647, Java's largest `int`, is documented as unknown, which is
 /// why it is not here.

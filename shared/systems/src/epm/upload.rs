@@ -14,9 +14,9 @@ use super::environment::Environment;
 use super::export::EpmInput;
 use super::repository::{FileName, Repository};
 use landfall::error::{Error, Result};
+use landfall::state::WorkState;
 use landfall_http::Request;
 use landfall_store::ObjectInfo;
-use landfall::state::WorkState;
 
 /// What is sent at once, and all that is held of a file. EPM takes up to 50 MiB.
 const CHUNK_BYTES: usize = 8 << 20;

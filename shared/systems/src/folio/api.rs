@@ -12,15 +12,15 @@ use url::Url;
 use super::export::{FolioExport, IdType};
 use super::ids::Upload;
 use super::wire::{ErrorLogs, Execution, FileDefinition, JobProfile, JobProfiles, Link};
-use landfall::clock::Clock;
 use crate::folio::settings::FolioConnection;
+use landfall::clock::Clock;
 use landfall::error::{Error, Result};
 use landfall_http::auth::Authorizer;
 
 use super::okapi::OkapiTokens;
-use landfall_http::{Answer, Client, HttpError, Redactor, Request};
 use crate::server::{client, client_of, policy, url_below};
 use landfall::contract::Wrap;
+use landfall_http::{Answer, Client, HttpError, Redactor, Request};
 
 /// FOLIO's lists have ten entries unless more are asked for.
 const PAGE: usize = 200;

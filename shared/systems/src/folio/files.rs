@@ -9,10 +9,10 @@ use http::StatusCode;
 use super::api::Api;
 use super::wire::{Execution, ExportedFile};
 use super::{logs, status};
-use landfall::error::{Error, Result};
-use landfall_http::HttpError;
-use landfall::job::{JobRequestId, OutputFile};
 use landfall::contract::{Download, ResumeAt};
+use landfall::error::{Error, Result};
+use landfall::job::{JobRequestId, OutputFile};
+use landfall_http::HttpError;
 
 /// The name of the file that a job's log lands as.
 const LOG_NAME: &str = "errors.ndjson";

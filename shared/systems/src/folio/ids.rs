@@ -14,10 +14,10 @@ use url::Url;
 
 use super::export::{Records, is_uuid};
 use landfall::error::{Error, Result};
-use landfall_http::Request;
 use landfall::job::RunKey;
-use landfall_store::Store;
 use landfall::state::WorkState;
+use landfall_http::Request;
+use landfall_store::Store;
 
 /// FOLIO's own limit (mod-data-export: 500,000 Kbyte, by the declared size).
 const MOST_KILOBYTES: u64 = 500_000;

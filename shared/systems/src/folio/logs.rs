@@ -9,9 +9,9 @@ use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::api::Api;
+use landfall::contract::Download;
 use landfall::error::{Error, Result};
 use landfall::job::JobRequestId;
-use landfall::contract::Download;
 
 /// How many entries are asked for at once.
 const PAGE: u64 = 200;

@@ -23,15 +23,17 @@ use jiff::Timestamp;
 use self::api::Api;
 pub use self::export::{FolioExport, IdType, RecordType, Records};
 use self::submission::Submitting;
-use landfall::contract::{Download, Found, JobStatus, ResumeAt, Source, SourceDeps, Submission, SubmitRequest, Wrap};
-use landfall::export::{Export, ExportKind, Kind};
-use landfall::systems::ConnectionType;
+use crate::folio::settings::FolioConnection;
 use landfall::check::{Finding, clock_skew};
 use landfall::clock::{Clock, elapsed};
-use crate::folio::settings::FolioConnection;
+use landfall::contract::{
+    Download, Found, JobStatus, ResumeAt, Source, SourceDeps, Submission, SubmitRequest, Wrap,
+};
 use landfall::error::{Error, Result};
+use landfall::export::{Export, ExportKind, Kind};
 use landfall::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile};
 use landfall::state::WorkState;
+use landfall::systems::ConnectionType;
 
 /// The kinds of exports of this system.
 pub const KINDS: &[&dyn ExportKind] = &[&Kind::<FolioExport>::new()];

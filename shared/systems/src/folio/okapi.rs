@@ -16,10 +16,10 @@ use serde::Deserialize;
 use serde_json::json;
 use url::{Origin, Url};
 
-use landfall_http::auth::{Authorizer, Credential};
-use landfall::clock::elapsed;
 use crate::folio::settings::{FolioConnection, FolioLogin, LoginForm};
+use landfall::clock::elapsed;
 use landfall::error::{Error, Result};
+use landfall_http::auth::{Authorizer, Credential};
 use landfall_http::{Answer, Client, Failure, HttpError, Request};
 
 const TENANT: HeaderName = HeaderName::from_static("x-okapi-tenant");

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use url::Url;
 
 use landfall::config::JobSettings;
-use landfall_http::{HttpSettings};
+use landfall_http::HttpSettings;
 
 /// A tenant of a FOLIO system, behind Okapi or behind Eureka's gateway.
 #[derive(Debug, Clone, Deserialize)]

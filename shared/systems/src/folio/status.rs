@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::moment;
 use super::wire::{Execution, Progress};
 use landfall::clock::elapsed;
-use landfall_http::Redactor;
-use landfall::job::JobState;
 use landfall::contract::JobStatus;
+use landfall::job::JobState;
+use landfall_http::Redactor;
 
 /// What each status means, in the words of all versions: `SUCCESS` is that of version 2.1 and before.
 ///

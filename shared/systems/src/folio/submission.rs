@@ -21,11 +21,11 @@ use super::export::{FolioExport, IdType};
 use super::ids::Upload;
 use super::wire::{Execution, FileDefinition};
 use landfall::clock::{Clock, elapsed};
-use landfall::error::{Error, Result};
-use landfall_http::{HttpError, Redactor};
-use landfall::job::{ConnectionName, JobRequestId, RunKey};
 use landfall::contract::Submission;
+use landfall::error::{Error, Result};
+use landfall::job::{ConnectionName, JobRequestId, RunKey};
 use landfall::state::{WorkState, keys};
+use landfall_http::{HttpError, Redactor};
 
 /// What definitions' ids are made below (`UUIDv5`).
 const DEFINITIONS: Uuid = Uuid::from_u128(0x8f2b_6f0c_51f4_4a53_9c1e_6b3f_0d7a_21c4);

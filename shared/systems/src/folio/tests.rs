@@ -10,13 +10,13 @@ use super::api::Api;
 use super::export::{FolioExport, IdType};
 use super::ids::Upload;
 use super::{files, logs, moment};
-use landfall::clock::ManualClock;
 use crate::folio::settings::FolioConnection;
+use landfall::clock::ManualClock;
+use landfall::contract::Download;
 use landfall::error::{Error, Result};
+use landfall::job::OutputFile;
 use landfall_http::Transport;
 use landfall_http::scripted::{Reply, Scripted, Seen};
-use landfall::job::OutputFile;
-use landfall::contract::Download;
 
 const JOB: &str = "22091d4a-0c70-4a9e-8843-5dcf96c7cdf5";
 

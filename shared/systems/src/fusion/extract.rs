@@ -20,15 +20,15 @@ pub use self::export::{
 };
 use self::files::Files;
 use super::pod::Pod;
+use crate::fusion::settings::FusionConnection;
 use landfall::check::Finding;
 use landfall::clock::Clock;
-use crate::fusion::settings::FusionConnection;
+use landfall::contract::{Download, EndedJob, Found, JobStatus, ResumeAt, Source, Submission, SubmitRequest};
 use landfall::error::{Error, Result};
+use landfall::export::Export;
+use landfall::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
 use landfall_http::HttpError;
 use landfall_http::auth::Authorizer;
-use landfall::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
-use landfall::contract::{Download, EndedJob, Found, JobStatus, SubmitRequest, ResumeAt, Source, Submission};
-use landfall::export::Export;
 
 /// The source `fusion_extract`.
 #[derive(Debug)]
@@ -212,8 +212,8 @@ mod tests {
     use super::export::tests::simple;
     use super::*;
     use landfall::clock::ManualClock;
-    use landfall_http::scripted::{Reply, Scripted, Seen};
     use landfall::job::{JobState, RunKey};
+    use landfall_http::scripted::{Reply, Scripted, Seen};
 
     const JOBS: &str = "/api/saas-batch/jobscheduler/v1/jobRequests";
     const FILES: &str = "/api/saas-batch/jobfilemanager/v1/jobRequests/44046/outputFiles";

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use url::Url;
 
-use landfall::clock::Clock;
 use crate::fusion::settings::FusionConnection;
+use crate::server::{client, url_below};
+use landfall::clock::Clock;
+use landfall::contract::Wrap;
 use landfall::error::Result;
 use landfall_http::Client;
 use landfall_http::auth::{Authorizer, OAuthTokens, SharedDocument};
-use landfall::contract::Wrap;
-use crate::server::{client, url_below};
 
 /// A pod, and who calls it.
 #[derive(Debug, Clone)]

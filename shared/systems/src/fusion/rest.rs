@@ -32,16 +32,18 @@ use self::query::{Collection, Key, KeyRange};
 use self::row::RowWriter;
 use self::walk::{MOST_ROWS, Walk};
 use super::pod::Pod;
+use crate::fusion::settings::FusionConnection;
 use landfall::check::Finding;
 use landfall::clock::Clock;
-use crate::fusion::settings::FusionConnection;
+use landfall::contract::{
+    Download, Found, Increments, JobStatus, ResumeAt, Source, Submission, SubmitRequest,
+};
 use landfall::error::{Error, Result};
+use landfall::export::Export;
+use landfall::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, Window};
+use landfall::state::{WorkState, keys};
 use landfall_http::HttpError;
 use landfall_http::auth::{Authorizer, FixedCredential};
-use landfall::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, Window};
-use landfall::contract::{Download, Found, Increments, JobStatus, SubmitRequest, ResumeAt, Source, Submission};
-use landfall::export::Export;
-use landfall::state::{WorkState, keys};
 
 /// The framework version by which the API's versions are asked for.
 const NEWEST_FRAMEWORK_ASKED: u8 = 4;

@@ -8,12 +8,14 @@ use jiff::Timestamp;
 
 use super::pod::Pod;
 use super::{FusionExtract, FusionExtractSource, FusionRest, FusionRestSource};
-use landfall::check::{Finding, clock_skew};
 use crate::fusion::settings::FusionConnection;
+use landfall::check::{Finding, clock_skew};
+use landfall::contract::{
+    Download, EndedJob, Found, Increments, JobStatus, ResumeAt, Source, SourceDeps, Submission, SubmitRequest,
+};
 use landfall::error::{Error, Result};
-use landfall::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
-use landfall::contract::{Download, EndedJob, Found, Increments, JobStatus, SourceDeps, SubmitRequest, ResumeAt, Source, Submission};
 use landfall::export::Export;
+use landfall::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
 use landfall::state::RefreshTokenDocument;
 
 /// What a Fusion connection runs, by the export's kind.

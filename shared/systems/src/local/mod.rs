@@ -45,5 +45,6 @@ impl ExportBody for LocalFile {
         verified_by: &["size", "SHA-256"],
         sweeps: false,
     };
-    const DESCRIPTION: &'static str = "A file of this machine, which the command line lands: no source runs it.";
+    const DESCRIPTION: &'static str =
+        "A file of this machine, which the command line lands: no source runs it.";
 }

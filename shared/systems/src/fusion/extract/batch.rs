@@ -14,14 +14,14 @@ use uuid::Uuid;
 use super::export::{EXTRACT_PARAMETER, FusionExtract, MODE_PARAMETER, Mode, Schedule};
 use super::lenient::{OneOrMany, Scalar, items, optional};
 use super::status::{JobAnswer, JobDetails, JobRequest};
+use crate::fusion::pod::Pod;
 use crate::fusion::settings::ScheduleDates;
+use landfall::contract::{EndedJob, Submission};
 use landfall::error::{Error, Result};
+use landfall::export::Export;
+use landfall::job::{JobRequestId, JobState, RunKey};
 use landfall_http::auth::Authorizer;
 use landfall_http::{Answer, HttpError, Request};
-use landfall::job::{JobRequestId, JobState, RunKey};
-use crate::fusion::pod::Pod;
-use landfall::contract::{EndedJob, Submission};
-use landfall::export::Export;
 
 const SCHEDULER: [&str; 4] = ["api", "saas-batch", "jobscheduler", "v1"];
 const JOB_REQUESTS: &str = "jobRequests";

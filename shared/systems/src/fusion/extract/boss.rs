@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::export::{Definition, FusionExtract, Group};
+use crate::fusion::pod::Pod;
 use landfall::error::{Error, Result};
 use landfall_http::auth::Authorizer;
 use landfall_http::{Client, HttpError, Request};
-use crate::fusion::pod::Pod;
 
 const DATA_EXPORT: [&str; 8] = ["api", "boss", "data", "objects", "ora", "commonBoss", "dataExport", "v1"];
 const DEFINITIONS: &str = "exportDefinitions";

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use url::Url;
 
 use super::lenient::{Scalar, items};
+use crate::fusion::pod::Pod;
 use landfall::checksum::Sha256;
+use landfall::contract::{Download, ResumeAt};
 use landfall::error::{Error, Result};
+use landfall::job::{JobRequestId, OutputFile};
 use landfall_http::auth::Authorizer;
 use landfall_http::{Answer, HttpError, Request};
-use landfall::job::{JobRequestId, OutputFile};
-use crate::fusion::pod::Pod;
-use landfall::contract::{Download, ResumeAt};
 
 const FILE_MANAGER: [&str; 4] = ["api", "saas-batch", "jobfilemanager", "v1"];
 /// More files than any job puts out.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::lenient::{OneOrMany, Scalar, optional};
-use landfall::job::JobState;
 use landfall::contract::JobStatus;
+use landfall::job::JobState;
 
 /// What each status of `saas-batch` means, in upper case.
 ///

@@ -14,7 +14,7 @@ use url::Url;
 use super::budget::Budget;
 use landfall::error::{Error, Result};
 use landfall_http::auth::Authorizer;
-use landfall_http::{BoxError, Answer, Client, Gate, HttpError, Request};
+use landfall_http::{Answer, BoxError, Client, Gate, HttpError, Request};
 
 /// How large a page may be. Several wait in memory at once; larger ones are asked for in smaller pages.
 const LARGEST_PAGE: u64 = 8 << 20;

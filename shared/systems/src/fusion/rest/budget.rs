@@ -17,8 +17,8 @@ use tokio::sync::Mutex;
 
 use landfall::clock::Clock;
 use landfall::error::{AskAgain, Error, Result};
-use landfall_http::{BoxError, Gate};
 use landfall::state::WorkState;
+use landfall_http::{BoxError, Gate};
 
 /// How many requests are reserved at once.
 const BLOCK: u32 = 50;

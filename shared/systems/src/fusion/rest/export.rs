@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use landfall::error::{Error, Result};
 use landfall::contract::Increments;
+use landfall::error::{Error, Result};
 
 /// The most pages that a file may have: its rows are fetched again from its beginning when a fetch is cut.
 const MOST_PAGES: u32 = 1000;

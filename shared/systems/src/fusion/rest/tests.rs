@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::export::tests::rest;
 use super::*;
 use landfall::clock::ManualClock;
-use landfall_http::scripted::{Reply, Scripted, Seen};
 use landfall::job::RunKey;
+use landfall_http::scripted::{Reply, Scripted, Seen};
 use landfall_store::{Store, StoreSettings};
 
 const INVOICES: &str = "/fscmRestApi/resources/11.13.18.05/invoices";
@@ -532,8 +532,7 @@ fn increments_go_on_for_as_long_as_they_are_of_the_same_rows() {
         let export = export.read::<FusionRest>().unwrap();
         keys::watermark(&"pod".parse().unwrap(), &export, &"lake".parse().unwrap())
     };
-    let invoices =
-        serde_json::json!({ "kind": "fusion_rest", "resource": "invoices", "incremental": {} });
+    let invoices = serde_json::json!({ "kind": "fusion_rest", "resource": "invoices", "incremental": {} });
     let with = |field: &str, value: serde_json::Value| {
         let mut export = invoices.clone();
         export[field] = value;
