@@ -306,7 +306,8 @@ fn every_environment_variable_is_on_its_page() {
         let text = read(&path);
         let names = text.split('"').filter(|text| {
             text.strip_prefix("LANDFALL_").is_some_and(|name| {
-                !name.starts_with("TEST_") && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+                !name.starts_with("TEST_")
+                    && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
             })
         });
         there_are.extend(names.map(str::to_owned));
@@ -416,15 +417,16 @@ fn every_promise_is_held_by_tests_that_exist() {
     let mut missing = Vec::new();
     for name in prose(&semantics).flat_map(in_backticks) {
         let Some((file, function)) = name.split_once("::") else { continue };
-        let is_there = tests.iter().any(|(text, path)| {
-            path.ends_with(&format!("/{file}")) && has_test(text, function)
-        });
+        let is_there =
+            tests.iter().any(|(text, path)| path.ends_with(&format!("/{file}")) && has_test(text, function));
         if !is_there {
             missing.push(name);
         }
     }
     assert!(missing.is_empty(), "docs/semantics.md names tests that are not there: {missing:#?}");
-    for promise in semantics.split("\n## ").skip(1).filter(|part| part.starts_with(|c: char| c.is_ascii_digit())) {
+    for promise in
+        semantics.split("\n## ").skip(1).filter(|part| part.starts_with(|c: char| c.is_ascii_digit()))
+    {
         for row in promise.lines().filter(|line| line.starts_with("| ")).skip(1) {
             assert!(row.contains("::"), "no test holds this: {row}");
         }
