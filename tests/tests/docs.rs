@@ -11,6 +11,7 @@ use std::sync::Arc;
 use landfall::ErrorType;
 use landfall::clock::SystemClock;
 use landfall::config::{Config, Place};
+use landfall::event::RunEvent;
 use landfall::source::KINDS;
 use serde_json::{Map, Value, json};
 
@@ -192,7 +193,7 @@ fn with_tables(page: &BTreeMap<String, Vec<String>>, name: &str) -> BTreeSet<Str
 const PROBE: &str = "no-such-key";
 
 /// What the configuration says of a document at this path that it cannot read.
-async fn refusal(path: &str, document: Value) -> String {
+async fn refusal(path: &str, document: Value) -> Option<String> {
     let made = Place::made("the test", move |_| Some(document.clone()));
     let config = Config::new(made, Arc::new(SystemClock));
     let outcome = match path.split_once('/') {
@@ -200,12 +201,12 @@ async fn refusal(path: &str, document: Value) -> String {
         Some(("destinations", name)) => config.destination(&name.parse().unwrap()).await.map(drop),
         _ => config.work().await.map(drop),
     };
-    outcome.unwrap_err().line()
+    outcome.err().map(|error| error.line())
 }
 
 /// The types of a connection or a destination, which an unknown one is refused with.
 async fn types(path: &str) -> Vec<String> {
-    let said = refusal(path, json!({ "type": PROBE })).await;
+    let said = refusal(path, json!({ "type": PROBE })).await.unwrap();
     let (_, types) = said.split_once("is not one of: ").unwrap_or_else(|| panic!("{said}"));
     types.split(", ").map(|name| name.trim().to_owned()).collect()
 }
@@ -218,7 +219,7 @@ async fn keys(path: &str, document: Value, table: &[String]) -> BTreeSet<String>
         at = at.as_object_mut().unwrap().entry(key).or_insert_with(|| json!({}));
     }
     at[PROBE] = json!(1);
-    let said = refusal(path, probed).await;
+    let said = refusal(path, probed).await.unwrap();
     let Some((_, expected)) = said.split_once(&format!("unknown field `{PROBE}`, expected ")) else {
         return BTreeSet::from([table.join(".")]);
     };
@@ -233,7 +234,7 @@ async fn keys(path: &str, document: Value, table: &[String]) -> BTreeSet<String>
 async fn oci_has_each_of(documented: &[String]) {
     let mut needed = Map::from_iter([("type".to_owned(), json!("oci"))]);
     loop {
-        let said = refusal("destinations/x", Value::Object(needed.clone())).await;
+        let said = refusal("destinations/x", Value::Object(needed.clone())).await.unwrap();
         let Some((_, key)) = said.split_once("missing field `") else { panic!("{said}") };
         let key = key.split('`').next().unwrap();
         if key == "bucket" {
@@ -245,7 +246,7 @@ async fn oci_has_each_of(documented: &[String]) {
     for key in documented {
         let mut document = needed.clone();
         document.insert(key.clone(), json!({ PROBE: 1 }));
-        let said = refusal("destinations/x", Value::Object(document)).await;
+        let said = refusal("destinations/x", Value::Object(document)).await.unwrap();
         assert!(said.contains(&format!("destinations.x.{key} ")), "the code knows no {key}: {said}");
     }
 }
@@ -278,6 +279,58 @@ fn has_fields(tables: &mut BTreeMap<String, Vec<String>>, name: &str, properties
     let fields = properties.as_object().unwrap().keys().map(String::as_str);
     let there_are: BTreeSet<&str> = fields.filter(|field| *field != "kind").collect();
     assert_eq!(documented, there_are, "{name}: the page (left) and the schema (right)");
+}
+
+/// What a page shows as an event or a configuration is read as one.
+#[tokio::test]
+async fn the_examples_are_read() {
+    let (mut events, mut tables) = (0, 0);
+    for page in pages() {
+        for (language, code) in code_blocks(&read(&page)) {
+            match language {
+                "json" => {
+                    let read: Value =
+                        serde_json::from_str(&code).unwrap_or_else(|error| panic!("{page}: {error}"));
+                    if read.get("type").is_some() {
+                        assert_eq!(refusal("connections/x", read).await, None, "{page}");
+                    } else {
+                        let parsed = landfall::event::parse::<RunEvent>(read);
+                        parsed.unwrap_or_else(|error| panic!("{page}: {}", error.line()));
+                    }
+                    events += 1;
+                }
+                "toml" => tables += read_tables(&page, &code).await,
+                _ => {}
+            }
+        }
+    }
+    assert!(events > 3 && tables > 5, "{events} events and {tables} tables are too few: they were not seen");
+}
+
+/// Reads every connection and destination of a configuration; how many there are.
+async fn read_tables(page: &str, toml: &str) -> usize {
+    // Their secrets are in the environment, or so the examples say.
+    let place = Place::from_toml(&toml.replace("${", "{"), page).unwrap();
+    let config = Config::new(place, Arc::new(SystemClock));
+    let names = toml.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')?.split_once('.'));
+    let mut tables = 0;
+    for (table, name) in names.filter(|(_, name)| !name.contains('.')) {
+        let outcome = match table {
+            "connections" => config.connection(&name.parse().unwrap()).await.map(drop),
+            _ => config.destination(&name.parse().unwrap()).await.map(drop),
+        };
+        outcome.unwrap_or_else(|error| panic!("{page}: {}", error.line()));
+        tables += 1;
+    }
+    tables
+}
+
+/// The fenced code of a page, by language.
+fn code_blocks(text: &str) -> Vec<(&str, String)> {
+    let parts = text.split("\n```").skip(1).step_by(2);
+    parts
+        .filter_map(|part| part.split_once('\n').map(|(language, code)| (language, code.to_owned())))
+        .collect()
 }
 
 /// Whoever deploys finds each parameter, and none that there is not.
