@@ -11,6 +11,7 @@ use std::sync::Arc;
 use landfall::ErrorType;
 use landfall::clock::SystemClock;
 use landfall::config::{Config, Place};
+use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::source::KINDS;
 use serde_json::{Map, Value, json};
@@ -200,14 +201,22 @@ fn with_tables(page: &BTreeMap<String, Vec<String>>, name: &str) -> BTreeSet<Str
 /// A key that no table has.
 const PROBE: &str = "no-such-key";
 
-/// What the configuration says of a document at this path that it cannot read.
+/// What the configuration, and the system behind a connection, say of a document at this path that they cannot read.
 async fn refusal(path: &str, document: Value) -> Option<String> {
-    let made = Place::made("the test", move |_| Some(document.clone()));
-    let config = Config::new(made, Arc::new(SystemClock));
+    let is_work = path == "work";
+    let made = Place::made("the test", move |asked| match asked {
+        "work" if !is_work => Some(json!({ "bucket": "work", "store": { "region": "us-east-1" } })),
+        _ => Some(document.clone()),
+    });
+    let clock = Arc::new(SystemClock);
     let outcome = match path.split_once('/') {
-        Some(("connections", name)) => config.connection(&name.parse().unwrap()).await.map(drop),
-        Some(("destinations", name)) => config.destination(&name.parse().unwrap()).await.map(drop),
-        _ => config.work().await.map(drop),
+        Some(("connections", name)) => {
+            Context::new(made, clock).source(&name.parse().unwrap()).await.map(drop)
+        }
+        Some(("destinations", name)) => {
+            Config::new(made, clock).destination(&name.parse().unwrap()).await.map(drop)
+        }
+        _ => Config::new(made, clock).work().await.map(drop),
     };
     outcome.err().map(|error| error.line())
 }
@@ -319,13 +328,18 @@ async fn the_examples_are_read() {
 /// Reads every connection and destination of a configuration; how many there are.
 async fn read_tables(page: &str, toml: &str) -> usize {
     // Their secrets are in the environment, or so the examples say.
-    let place = Place::from_toml(&toml.replace("${", "{"), page).unwrap();
-    let config = Config::new(place, Arc::new(SystemClock));
+    let toml = toml.replace("${", "{");
+    let place = Place::from_toml(&toml, page).unwrap();
+    let work = Place::made("the test", |path| {
+        (path == "work").then(|| json!({ "bucket": "work", "store": { "region": "us-east-1" } }))
+    });
+    let context = Context::new(work.or(place), Arc::new(SystemClock));
+    let config = Config::new(Place::from_toml(&toml, page).unwrap(), Arc::new(SystemClock));
     let names = toml.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')?.split_once('.'));
     let mut tables = 0;
     for (table, name) in names.filter(|(_, name)| !name.contains('.')) {
         let outcome = match table {
-            "connections" => config.connection(&name.parse().unwrap()).await.map(drop),
+            "connections" => context.source(&name.parse().unwrap()).await.map(drop),
             _ => config.destination(&name.parse().unwrap()).await.map(drop),
         };
         outcome.unwrap_or_else(|error| panic!("{page}: {}", error.line()));
