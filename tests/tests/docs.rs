@@ -13,7 +13,6 @@ use landfall::clock::SystemClock;
 use landfall::config::{Config, Place};
 use landfall::context::Context;
 use landfall::event::RunEvent;
-use landfall::source::KINDS;
 use serde_json::{Map, Value, json};
 
 /// Writes the generated tables anew.
@@ -177,7 +176,11 @@ async fn the_configuration_guide_has_every_key() {
     };
     compare("work", keys("work", json!({}), &[]).await);
     for connection in types("connections/x").await {
-        compare(&connection, keys("connections/x", json!({ "type": connection }), &[]).await);
+        let there_are = keys("connections/x", json!({ "type": connection }), &[]).await;
+        // A type that refuses no key is configured by nobody: its files are on the machine already.
+        if there_are != BTreeSet::from([String::new()]) {
+            compare(&connection, there_are);
+        }
     }
     for destination in types("destinations/x").await {
         if destination == "oci" {
@@ -282,10 +285,9 @@ fn every_field_of_an_event_is_on_its_page() {
     }
     let submit: Value = serde_json::from_str(&read("schemas/submit.event.json")).unwrap();
     let exports = submit["$defs"]["Export"]["oneOf"].as_array().unwrap();
-    for kind in KINDS {
-        let name = kind.kind;
-        let export = exports.iter().find(|export| export["properties"]["kind"]["const"] == name);
-        has_fields(&mut tables, name, &export.unwrap()["properties"]);
+    for export in exports {
+        let fields = &export["properties"];
+        has_fields(&mut tables, fields["kind"]["const"].as_str().unwrap(), fields);
     }
     assert!(tables.is_empty(), "no event has these: {:?}", tables.keys());
 }
