@@ -8,7 +8,7 @@ use landfall::config::Place;
 use landfall::context::Context;
 use landfall::form::ZstdLevel;
 use landfall::job::{FileList, JobRecord, JobRef, StagedFile};
-use landfall::store::keys;
+use landfall::state::keys;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ pub(crate) async fn prepare(port: u16, archive: &Archive, form: Form) -> Result<
     let job: JobRef = made(json!({ "connection": CONNECTION, "job_request_id": JOB }))?;
     wire::mount(port, WORK, &keys::staged(&job, 0), &archive.path).await?;
     let place = Place::from_toml(&config(port, form), "the bench's configuration");
-    let context = Context::new(place.while_doing("configuring landfall")?, Arc::new(SystemClock));
+    let context = Context::new(place.while_doing("configuring landfall")?, Arc::new(SystemClock), &landfall_systems::SYSTEMS);
     let doing = "recording a job";
     let work = context.work().await.while_doing(doing)?;
     work.record_job(job_record(form)?).await.while_doing(doing)?;

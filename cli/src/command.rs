@@ -16,8 +16,9 @@ use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::Machine;
 use crate::progress::Progress;
-use crate::report::{About, Report};
+use crate::report::{Capabilities, Report};
 use crate::run::Ran;
+use crate::simulate::Subject;
 use crate::stop::unless_stopped;
 use crate::unpack::Archive;
 use crate::{check, event, inputs, run, simulate, sources, status, sweep, unpack};
@@ -35,11 +36,11 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Sources(arguments) => {
             let told = if arguments.json { sources::lines() } else { sources::text() };
             let outcome = out.write_all(told.as_bytes()).map_err(Failure::Output);
-            ended(outcome, &mut Report::new(out, &progress, arguments.json), About::default)
+            ended(outcome, &mut Report::new(out, &progress, arguments.json), Capabilities::default)
         }
         Command::Simulate(arguments) => {
             let outcome = simulate::simulate(arguments, out).await;
-            ended(outcome, &mut Report::new(out, &progress, false), About::default)
+            ended(outcome, &mut Report::new(out, &progress, false), Capabilities::default)
         }
     }
 }
@@ -49,13 +50,16 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
     let job = OnceLock::new();
     let connection = OnceLock::new();
     let outcome = async {
-        let event: RunEvent = parse(event::read(&arguments.event)?)?;
+        let event = event::read(&arguments.event)?;
+        let subject = Subject::of_event(&event);
+        let event: RunEvent = parse(event)?;
         let _ = connection.set(event.connection.to_string());
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &subject, progress).await?;
         on(machine, async |machine| {
             let since = machine.context().clock().now();
             let event = inputs::bring(machine, event).await?;
-            let (export, destination) = (event.export.name().to_owned(), event.destination.clone());
+            let export = machine.context().systems().name(&event.export);
+            let destination = event.destination.clone();
             let ran = run::run(machine, event, arguments.seen(), &job).await?;
             let Some(job) = job.get() else { return Ok(()) };
             let published = match ran {
@@ -79,7 +83,7 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
             true => next.replace("the same command again", "the same command without --no-job"),
             false => next,
         });
-        About { connection: connection.get().cloned(), next, ..about }
+        Capabilities { connection: connection.get().cloned(), next, ..about }
     })
 }
 
@@ -91,7 +95,7 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
         destination: arguments.destination.clone(),
     };
     let outcome = async {
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &Subject::of_job(&job), progress).await?;
         on(machine, async |machine| land_one(machine, &job, &mut report).await).await
     }
     .await;
@@ -104,7 +108,7 @@ async fn invoke_command(arguments: &Invoke, out: &mut (dyn Write + Send), progre
     let outcome = async {
         let event = event::read(&arguments.event)?;
         let _ = about.set(about_event(&event));
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &Subject::of_event(&event), progress).await?;
         on(machine, async |machine| {
             let result = invoke::invoke(machine, arguments.function, event).await?;
             report.result(&result)
@@ -119,7 +123,7 @@ async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress
     let mut report = Report::new(out, progress, arguments.systems.machine.json);
     let mut code = 0;
     let outcome = async {
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &Subject::Connection, progress).await?;
         on(machine, async |machine| {
             code = check::check(machine, arguments, &mut report).await?;
             Ok(())
@@ -127,7 +131,7 @@ async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress
         .await
     }
     .await;
-    let about = || About { connection: Some(arguments.connection.to_string()), ..About::default() };
+    let about = || Capabilities { connection: Some(arguments.connection.to_string()), ..Capabilities::default() };
     worst(code, ended(outcome, &mut report, about))
 }
 
@@ -138,7 +142,7 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
     // A signal may come at any of them.
     let at = RefCell::new(None);
     let outcome = async {
-        let machine = Machine::for_run(&arguments.systems, progress).await?;
+        let machine = Machine::for_run(&arguments.systems, &Subject::Connection, progress).await?;
         on(machine, async |machine| {
             let swept = sweep::find(machine, arguments).await?;
             report.swept(&arguments.connection, &swept)?;
@@ -155,7 +159,7 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
         .await
     }
     .await;
-    let about = |failure: &Failure| About {
+    let about = |failure: &Failure| Capabilities {
         connection: Some(arguments.connection.to_string()),
         ..about_job(failure, at.into_inner().as_ref(), &arguments.systems)
     };
@@ -174,7 +178,7 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     let mut report = Report::new(out, progress, arguments.machine.json);
     let mut code = 0;
     // A signal may come at any of them.
-    let at = RefCell::new(About::default());
+    let at = RefCell::new(Capabilities::default());
     let outcome = async {
         let machine = Machine::for_files(&arguments.machine, progress).await?;
         on(machine, async |machine| {
@@ -198,7 +202,7 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     }
     .await;
     let next = "to go on: the same command again".to_owned();
-    worst(code, ended(outcome, &mut report, || About { next: Some(next), ..at.into_inner() }))
+    worst(code, ended(outcome, &mut report, || Capabilities { next: Some(next), ..at.into_inner() }))
 }
 
 async fn unpack_one(
@@ -226,10 +230,10 @@ async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progre
         }
     }
     .await;
-    ended(outcome, &mut report, || About {
+    ended(outcome, &mut report, || Capabilities {
         connection: arguments.connection.as_ref().map(ToString::to_string),
         job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
-        ..About::default()
+        ..Capabilities::default()
     })
 }
 
@@ -244,14 +248,14 @@ async fn on(
     outcome
 }
 
-fn ended(outcome: Result<(), Failure>, report: &mut Report<'_>, about: impl FnOnce() -> About) -> u8 {
+fn ended(outcome: Result<(), Failure>, report: &mut Report<'_>, about: impl FnOnce() -> Capabilities) -> u8 {
     ended_with(outcome, report, |_| about())
 }
 
 fn ended_with(
     outcome: Result<(), Failure>,
     report: &mut Report<'_>,
-    about: impl FnOnce(&Failure) -> About,
+    about: impl FnOnce(&Failure) -> Capabilities,
 ) -> u8 {
     match outcome {
         Ok(()) => 0,
@@ -262,18 +266,18 @@ fn ended_with(
     }
 }
 
-fn about_event(event: &Value) -> About {
+fn about_event(event: &Value) -> Capabilities {
     let text = |field: &str| event.get(field).and_then(Value::as_str).map(str::to_owned);
-    About { connection: text("connection"), job_request_id: text("job_request_id"), ..About::default() }
+    Capabilities { connection: text("connection"), job_request_id: text("job_request_id"), ..Capabilities::default() }
 }
 
-fn about_file(path: &Path) -> About {
-    About { archive: Some(path.display().to_string()), ..About::default() }
+fn about_file(path: &Path) -> Capabilities {
+    Capabilities { archive: Some(path.display().to_string()), ..Capabilities::default() }
 }
 
 /// What a failed run is about, and how to go on with it.
-fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> About {
-    About {
+fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> Capabilities {
+    Capabilities {
         connection: job.map(|job| job.connection.to_string()),
         job_request_id: job.map(|job| job.job_request_id.to_string()),
         archive: None,

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use landfall::event::RunEvent;
-use landfall::source::folio::Records;
-use landfall::source::{Export, FolioExport};
-use landfall::store::{ObjectWriter, keys};
+use landfall_store::ObjectWriter;
+use landfall::state::keys;
 use landfall::{Error, Result};
 
 use crate::machine::Machine;
@@ -13,14 +12,15 @@ use crate::unpack::{copy_bytes, hash_in_background};
 
 /// The event with what it reads from this machine brought to where functions read it. The object's key follows from its
 /// bytes, so that the same event is the same run wherever its file lies.
-pub(crate) async fn bring(machine: &Machine, mut event: RunEvent) -> Result<RunEvent> {
-    if let Export::FolioExport(FolioExport { records: Some(records), .. }) = &mut event.export
-        && let Records::File(path) = records
-    {
-        let key = put(machine, Path::new(path)).await?;
-        *records = Records::Object(key);
+pub(crate) async fn bring(machine: &Machine, event: RunEvent) -> Result<RunEvent> {
+    let export = machine.context().spec(&event.export)?;
+    match export.local_input() {
+        Some(path) => {
+            let key = put(machine, Path::new(path)).await?;
+            Ok(RunEvent { export: export.with_input(key), ..event })
+        }
+        None => Ok(event),
     }
-    Ok(event)
 }
 
 async fn put(machine: &Machine, path: &Path) -> Result<String> {
@@ -78,10 +78,7 @@ mod tests {
             .unwrap()
         };
         let brought = bring(&machine, event(file.to_str().unwrap())).await.unwrap();
-        let Export::FolioExport(FolioExport { records: Some(Records::Object(key)), .. }) = &brought.export
-        else {
-            panic!("{brought:?}")
-        };
+        let key = brought.export.body()["records"]["object"].as_str().unwrap();
         let digits = key.strip_prefix("inputs/").unwrap();
         assert_eq!(digits.len(), 64, "{key}");
         let kept = std::fs::read_to_string(on.data.join("work").join(key)).unwrap();

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::arguments::{OnMachine, Systems};
 use crate::lock::{self, Held};
 use crate::progress::Progress;
-use crate::simulate::Pod;
+use crate::simulate::{Pod, Subject};
 
 /// The embedded store's buckets.
 pub(crate) const WORK: &str = "work";
@@ -72,11 +72,16 @@ impl Embedded {
 
 impl Machine {
     /// Starts what a run needs.
-    pub(crate) async fn for_run(systems: &Systems, progress: &Arc<Progress>) -> Result<Self> {
+    pub(crate) async fn for_run(
+        systems: &Systems,
+        subject: &Subject,
+        progress: &Arc<Progress>,
+    ) -> Result<Self> {
         let on = &systems.machine;
         if systems.simulate {
             let pod = Pod::beside(&on.data, &systems.simulated).await?;
-            return Self::start(on, Buckets::Made, None, Embedded::ALL, Some(pod), progress).await;
+            let simulated = Some((pod, subject));
+            return Self::start(on, Buckets::Made, None, Embedded::ALL, simulated, progress).await;
         }
         let place = configured(on).await?.ok_or_else(|| {
             Error::invalid_config(
@@ -117,28 +122,35 @@ impl Machine {
         buckets: Buckets,
         place: Option<Place>,
         embedded: Embedded,
-        pod: Option<Pod>,
+        simulated: Option<(Pod, &Subject)>,
         progress: &Arc<Progress>,
     ) -> Result<Self> {
         let (store, settings) = match embedded.work {
             true => serve(&on.data, buckets).await.map(|(handle, settings)| (Some(handle), settings))?,
             false => (None, Value::Null),
         };
-        let names_connections = place.is_some() || pod.is_some();
-        let simulated = pod.as_ref().map(Pod::systems);
+        let names_connections = place.is_some() || simulated.is_some();
+        let (pod, simulated) = match simulated {
+            Some((pod, subject)) => {
+                let export_kind = subject.export_kind(&context_of_state(settings.clone())).await?;
+                let systems = pod.systems().for_exports_of(export_kind);
+                (Some(pod), Some(systems))
+            }
+            None => (None, None),
+        };
         let own = Place::made("the configuration of this machine", move |path| match path.split_once('/') {
             None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
             Some(("destinations", _)) if embedded.landing => {
                 Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
             }
-            Some(("connections", name)) => simulated.as_ref().map(|simulated| simulated.connection(name)),
+            Some(("connections", name)) => simulated.as_ref()?.connection(name),
             _ => None,
         });
         let place = match place {
             Some(place) => place.or(own),
             None => own,
         };
-        let context = Context::new(place, Arc::new(SystemClock)).observed_by(progress.clone());
+        let context = Context::new(place, Arc::new(SystemClock), &landfall_systems::SYSTEMS).observed_by(progress.clone());
         Ok(Self {
             // Whoever submits on this store holds the run's lock: a claim without an id was left by the dead.
             context: if store.is_some() { context.as_sole_claimant() } else { context },
@@ -245,6 +257,14 @@ impl Machine {
         // What is on the disk is whole at any instant: there is nothing to lose.
         let _ = tokio::time::timeout(STOPS_WITHIN, stopping).await;
     }
+}
+
+/// A context with the embedded work bucket, and nothing else.
+fn context_of_state(settings: Value) -> Context {
+    let state = Place::made("the configuration of this machine", move |path| {
+        (path == "work").then(|| json!({ "bucket": WORK, "store": settings }))
+    });
+    Context::new(state, Arc::new(SystemClock))
 }
 
 /// The configuration that `--config`, or else `LANDFALL_CONFIG`, names.

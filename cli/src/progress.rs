@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use landfall::clock::{Clock, SystemClock};
-use landfall::telemetry::{self, Observer};
+use landfall_edge::telemetry;
+use landfall::observer::Observer;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 

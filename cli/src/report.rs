@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, HumanCount, HumanDuration};
 use landfall::context::Landing;
 use landfall::event::JobEvent;
 use landfall::job::{ConnectionName, JobState};
-use landfall::store::StoreError;
+use landfall_store::StoreError;
 use landfall::{Error, Result};
 use publish::Published;
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub(crate) struct Report<'a> {
 
 /// What a failure is about, as far as it is known.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct About {
+pub(crate) struct Capabilities {
     /// The connection's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) connection: Option<String>,
@@ -63,7 +63,7 @@ struct LandedLine<'a> {
 struct FailedLine<'a> {
     error: NamedError<'a>,
     #[serde(flatten)]
-    about: &'a About,
+    about: &'a Capabilities,
 }
 
 #[derive(Debug, Serialize)]
@@ -198,7 +198,7 @@ impl<'a> Report<'a> {
     }
 
     /// Something failed.
-    pub(crate) fn failed(&mut self, failure: &Failure, about: &About) {
+    pub(crate) fn failed(&mut self, failure: &Failure, about: &Capabilities) {
         self.progress.end();
         let (name, message) = (failure.name(), failure.line());
         if self.json && !matches!(failure, Failure::Output(_)) {
@@ -333,7 +333,7 @@ mod tests {
         }
     }
 
-    fn failed(json: bool, failure: &Failure, about: &About) -> Vec<u8> {
+    fn failed(json: bool, failure: &Failure, about: &Capabilities) -> Vec<u8> {
         let mut out = Vec::new();
         Report::new(&mut out, &Progress::silent(), json).failed(failure, about);
         out
@@ -374,7 +374,7 @@ mod tests {
     #[test]
     fn a_failure_is_one_json_line() {
         let error = Error::job_failed("job 44055 failed").because(io::Error::other("ORA-\n00942"));
-        let about = About {
+        let about = Capabilities {
             connection: Some("fusion-demo".to_owned()),
             job_request_id: Some("44055".to_owned()),
             next: Some("do this".to_owned()),
@@ -391,7 +391,7 @@ mod tests {
             })
         );
 
-        let archive = About { archive: Some("a.zip".to_owned()), ..About::default() };
+        let archive = Capabilities { archive: Some("a.zip".to_owned()), ..Capabilities::default() };
         let line = failed(true, &Failure::Stopped(Signal::Interrupt), &archive);
         let line: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!((&line["error"]["type"], &line["archive"]), (&json!("Stopped"), &json!("a.zip")));
@@ -400,7 +400,7 @@ mod tests {
     /// Without `--json` nothing of a failure goes to stdout.
     #[test]
     fn a_failure_in_words_is_for_stderr() {
-        assert!(failed(false, &Error::not_found("no job 7").into(), &About::default()).is_empty());
+        assert!(failed(false, &Error::not_found("no job 7").into(), &Capabilities::default()).is_empty());
     }
 
     /// A manifest, however it is laid out and cut into pieces, becomes one line that says the same.

@@ -3,10 +3,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use landfall::context::Context;
+use landfall::event::JobEvent;
+use landfall::job::JobRef;
 use landfall::{Error, Result};
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-use simulator::{Simulator, credentials};
+use serde_json::{Map, Value, json};
+use simulator::{Endpoints, SYSTEMS, Simulator, System};
 
 use crate::arguments::{Simulate, Simulated};
 use crate::failure::Failure;
@@ -73,11 +77,7 @@ impl Pod {
 
     /// Who is simulated, and where: to be had after the simulator itself has moved.
     pub(crate) fn systems(&self) -> SimulatedSystems {
-        SimulatedSystems {
-            base_url: self.simulator.base_url().to_owned(),
-            token_url: self.simulator.token_url(),
-            storage_host: self.simulator.storage_url().trim_start_matches("http://").to_owned(),
-        }
+        SimulatedSystems { endpoints: self.simulator.endpoints().clone(), export_kind: None }
     }
 
     pub(crate) async fn stop(self) {
@@ -87,60 +87,81 @@ impl Pod {
 
 /// Who is simulated, and where.
 pub(crate) struct SimulatedSystems {
-    base_url: String,
-    token_url: String,
-    storage_host: String,
+    endpoints: Endpoints,
+    export_kind: Option<String>,
 }
 
 impl SimulatedSystems {
-    /// What a connection's name stands for: the system whose word it begins with, and otherwise Fusion.
-    pub(crate) fn connection(&self, name: &str) -> Value {
-        match name {
-            epm if epm.starts_with("epm") => self.epm(),
-            folio if folio.starts_with("folio") => self.folio(),
-            _ => self.fusion(),
+    /// The same, for a command that works on exports of this kind.
+    pub(crate) fn for_exports_of(self, export_kind: Option<String>) -> Self {
+        Self { export_kind, ..self }
+    }
+
+    /// What a connection's name stands for: the system that runs the command's kind of export; where a command has
+    /// none, the one whose example has this name, and otherwise the first.
+    pub(crate) fn connection(&self, name: &str) -> Option<Value> {
+        let runs_it = |system: &&System| self.export_kind.as_deref() == Some(system.export_kind);
+        let has_its_name = |system: &&System| system.connection_name == name;
+        let system = SYSTEMS.iter().find(runs_it).or_else(|| SYSTEMS.iter().find(has_its_name));
+        system.or(SYSTEMS.first()).map(|system| self.settings(system))
+    }
+
+    /// What reaches each system, under the name that its examples have.
+    fn connections(&self) -> Value {
+        let named = |system: &System| (system.connection_name.to_owned(), self.settings(system));
+        Value::Object(SYSTEMS.iter().map(named).collect::<Map<_, _>>())
+    }
+
+    fn settings(&self, system: &System) -> Value {
+        let mut settings = system.connection(&self.endpoints);
+        if let Some(settings) = settings.as_object_mut() {
+            settings.insert("job".to_owned(), quick());
+        }
+        settings
+    }
+}
+
+/// What a command is about: it says which of the simulated systems a connection's name stands for.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Subject {
+    /// An export of this kind.
+    Export(String),
+    /// A job, whose record has the kind.
+    Job(JobRef),
+    /// A connection, whatever is exported there.
+    #[default]
+    Connection,
+}
+
+impl Subject {
+    pub(crate) fn of_event(event: &Value) -> Self {
+        match (event.pointer("/export/kind").and_then(Value::as_str), JobRef::deserialize(event)) {
+            (Some(kind), _) => Self::Export(kind.to_owned()),
+            (None, Ok(job)) => Self::Job(job),
+            // An event that names neither is for its function to judge.
+            (None, Err(_)) => Self::Connection,
         }
     }
 
-    fn fusion(&self) -> Value {
-        json!({
-            "type": "fusion",
-            "base_url": self.base_url,
-            "auth": {
-                "grant": "client_credentials",
-                "token_url": self.token_url,
-                "client_id": credentials::CLIENT_ID,
-                "client_secret": credentials::CLIENT_SECRET,
-            },
-            "scopes": {
-                "batch": credentials::BATCH_SCOPE,
-                "boss": credentials::BOSS_SCOPE,
-                "rest": credentials::REST_SCOPE,
-            },
-            "job": quick(),
-        })
+    pub(crate) fn of_job(event: &JobEvent) -> Self {
+        Self::Job(event.job())
     }
 
-    fn epm(&self) -> Value {
-        let username = format!("{}.{}", credentials::IDENTITY_DOMAIN, credentials::USERNAME);
-        json!({
-            "type": "epm",
-            "base_url": self.base_url,
-            "basic": { "username": username, "password": credentials::PASSWORD },
-            "job": quick(),
-        })
+    /// The kind of its exports, where that is known here.
+    pub(crate) async fn export_kind(&self, context: &Context) -> Result<Option<String>> {
+        match self {
+            Self::Export(kind) => Ok(Some(kind.clone())),
+            Self::Connection => Ok(None),
+            Self::Job(job) => {
+                let record = context.work().await?.job(job).await?;
+                Ok(record.and_then(|record| kind_of(&json!(record.export))))
+            }
+        }
     }
+}
 
-    fn folio(&self) -> Value {
-        json!({
-            "type": "folio",
-            "base_url": self.base_url,
-            "tenant": credentials::FOLIO_TENANT,
-            "login": { "username": credentials::FOLIO_USERNAME, "password": credentials::FOLIO_PASSWORD },
-            "storage_hosts": [self.storage_host],
-            "job": quick(),
-        })
-    }
+fn kind_of(export: &Value) -> Option<String> {
+    export.get("kind").and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Jobs go on a step a poll, and lists lag by polls too: nobody has to wait long.
@@ -166,11 +187,7 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
 fn configuration(pod: &Pod, store: &Value) -> Value {
     json!({
         "work": { "bucket": WORK, "store": store },
-        "connections": {
-            "fusion-demo": pod.systems().connection("fusion-demo"),
-            "epm-demo": pod.systems().connection("epm-demo"),
-            "folio-demo": pod.systems().connection("folio-demo"),
-        },
+        "connections": pod.systems().connections(),
         "destinations": { "lake": { "type": "s3", "bucket": LANDING, "store": store } },
     })
 }
@@ -204,7 +221,7 @@ fn read<T: DeserializeOwned + Default>(file: Option<&Path>, what: &str) -> Resul
 #[cfg(test)]
 mod tests {
     use landfall::clock::SystemClock;
-    use landfall::config::{Config, Connection, Place};
+    use landfall::config::{Config, Place};
     use simulator::Faults;
     use std::sync::Arc;
 
@@ -218,13 +235,9 @@ mod tests {
         let (store, settings) = machine::serve(folder.path(), Buckets::Made).await.unwrap();
         let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings)).unwrap();
         let config = Config::new(Place::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
-        for (name, is_its_kind) in [
-            ("fusion-demo", (|found| matches!(found, Connection::Fusion(_))) as fn(&Connection) -> bool),
-            ("epm-demo", |found| matches!(found, Connection::Epm(_))),
-            ("folio-demo", |found| matches!(found, Connection::Folio(_))),
-        ] {
-            let connection = config.connection(&name.parse().unwrap()).await.unwrap();
-            assert!(is_its_kind(&connection), "{name}: {connection:?}");
+        for (name, its_type) in [("fusion-demo", "fusion"), ("epm-demo", "epm"), ("folio-demo", "folio")] {
+            config.connection(&name.parse().unwrap()).await.unwrap();
+            assert_eq!(pod.systems().connection(name).unwrap()["type"], its_type);
         }
         assert!(text.contains(pod.simulator.base_url()));
         let lake = config.destination(&"lake".parse().unwrap()).await.unwrap();
@@ -237,6 +250,39 @@ mod tests {
         );
         pod.stop().await;
         store.shutdown().await;
+    }
+
+    /// A connection may have any name: which system it is one to follows from what is exported there.
+    #[tokio::test]
+    async fn a_connection_is_one_to_the_system_that_runs_the_export() {
+        let folder = tempfile::tempdir().unwrap();
+        let pod = Pod::beside(folder.path(), &Simulated::default()).await.unwrap();
+        let its_type = |kind: Option<&str>, name: &str| {
+            let systems = pod.systems().for_exports_of(kind.map(str::to_owned));
+            systems.connection(name).unwrap()["type"].clone()
+        };
+        for (kind, expected) in [
+            ("fusion_extract", "fusion"),
+            ("fusion_rest", "fusion"),
+            ("epm_job", "epm"),
+            ("folio_export", "folio"),
+        ] {
+            assert_eq!(its_type(Some(kind), "warehouse"), expected);
+        }
+        assert_eq!(its_type(None, "folio-demo"), "folio");
+        assert_eq!(its_type(None, "epmty"), "fusion");
+        pod.stop().await;
+    }
+
+    /// An event says by itself what it is about, and one that says nothing is left to its function.
+    #[test]
+    fn the_subject_of_an_event_is_its_export_or_its_job() {
+        let of = |event: Value| Subject::of_event(&event);
+        let export = json!({ "connection": "c", "export": { "kind": "epm_job" } });
+        assert!(matches!(of(export), Subject::Export(kind) if kind == "epm_job"));
+        let job = json!({ "connection": "c", "job_request_id": "1881", "ordinal": 0 });
+        assert!(matches!(of(job), Subject::Job(job) if job.connection.as_str() == "c"));
+        assert!(matches!(of(json!({ "connection": "c" })), Subject::Connection));
     }
 
     /// Two simulators on one folder would undo each other's jobs.

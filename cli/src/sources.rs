@@ -1,19 +1,25 @@
 //! `landfall sources`: the systems that exports run in, from the code itself.
 
-use landfall::source::{About, KINDS};
+use landfall::systems::Capabilities;
+use landfall_systems::SYSTEMS;
 use serde_json::json;
 
 /// The kinds, one JSON object a line.
 pub(crate) fn lines() -> String {
-    KINDS.iter().map(|about| format!("{}\n", json!(about))).collect()
+    kinds().map(|kind| format!("{}\n", json!(kind))).collect()
 }
 
 /// The kinds, for people.
 pub(crate) fn text() -> String {
-    KINDS.iter().map(described).collect::<Vec<_>>().join("\n")
+    kinds().map(|kind| described(&kind)).collect::<Vec<_>>().join("\n")
 }
 
-fn described(about: &About) -> String {
+/// The kinds that are run by a source.
+fn kinds() -> impl Iterator<Item = Capabilities> {
+    SYSTEMS.kinds().map(|kind| kind.capabilities()).filter(|kind| kind.connection_type != "local")
+}
+
+fn described(about: &Capabilities) -> String {
     let rows = [
         ("connection", format!("type = \"{}\"", about.connection_type)),
         ("authentication", about.auth.join(", ")),

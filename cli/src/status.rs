@@ -10,11 +10,9 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
-use landfall::job::{
-    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, Totals,
-};
-use landfall::source::Export;
-use landfall::store::{JobObjects, RunRecord, WorkState, keys};
+use landfall::job::{ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, Totals};
+use landfall::export::Export;
+use landfall::state::{JobObjects, RunRecord, WorkState, keys};
 use landfall::{Error, Result};
 use serde::Serialize;
 

@@ -11,7 +11,8 @@ use futures::TryStreamExt as _;
 use landfall::Result;
 use landfall::event::JobEvent;
 use landfall::job::JobRef;
-use landfall::store::{Store, StoreError, keys};
+use landfall_store::{Store, StoreError};
+use landfall::state::keys;
 
 use crate::machine::Machine;
 

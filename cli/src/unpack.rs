@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use landfall::checksum::{Hasher, Sha256};
 use landfall::event::JobEvent;
 use landfall::form::LandedForm;
-use landfall::job::{
-    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome,
-    OutputFile, StagedFile,
-};
-use landfall::source::{Export, LocalFile};
-use landfall::store::{ObjectWriter, WorkState, keys};
+use landfall::job::{ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome, OutputFile, StagedFile};
+use landfall::export::Export;
+use landfall_systems::local::LocalFile;
+use landfall_store::ObjectWriter;
+use landfall::state::{WorkState, keys};
 use landfall::{Error, Result};
 use publish::Published;
 use tokio::io::AsyncReadExt as _;

@@ -12,10 +12,11 @@ use landfall::Error;
 use landfall::clock::ManualClock;
 use landfall::config::Connection;
 use landfall::event::RunEvent;
-use landfall::http::Transport;
+use landfall_http::Transport;
 use landfall::job::{JobRecord, Window};
-use landfall::source::{self, Means, Order, Source};
-use landfall::store::WorkState;
+use landfall::contract;
+use landfall::contract::{SourceDeps, SubmitRequest, Source};
+use landfall::state::WorkState;
 use reqwest::{Request, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ pub fn answers(bytes: &[u8]) {
     let work = WORK.clone();
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
     let connection = &case.run.connection;
-    let source = source::open(connection, &case.connection, Means { clock, work, wrap: Some(&wrap) });
+    let source = source::open(connection, &case.connection, SourceDeps { clock, work, wrap: Some(&wrap) });
     let source = source.expect("the connection holds");
     memory::within(16 * MIB + 256 * bytes.len(), || script::block_on(run(call & 0x7f, case, &*source)));
 }
@@ -157,7 +158,7 @@ impl Transport for Server {
 
 async fn run(call: u8, case: &Case, source: &dyn Source) {
     let Case { run, job, window, .. } = case;
-    let order = Order { export: &run.export, run_key: &run.run_key, window: window.as_ref() };
+    let order = SubmitRequest { export: &run.export, run_key: &run.run_key, window: window.as_ref() };
     match call % 12 {
         0 => said(source.submit(&order).await),
         1 => said(source.find(&order).await),

@@ -7,7 +7,7 @@ use landfall::config::Destination;
 use landfall::event::{FileEvent, JobEvent, RunEvent, parse};
 use landfall::form::LandedForm;
 use landfall::job::{FileList, JobRecord, JobRef, LandedObject, Outcome, OutputFile, StagedFile};
-use landfall::store::{RunRecord, Watermark, keys};
+use landfall::state::{RunRecord, Watermark, keys};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -7,9 +7,9 @@ use futures::StreamExt as _;
 use http::{HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use landfall::clock::ManualClock;
-use landfall::config::HttpSettings;
-use landfall::http::{Client, HostPolicy, HttpError, Request, retry};
-use landfall::source::ResumeAt;
+use landfall_http::HttpSettings;
+use landfall_http::{Client, HostPolicy, HttpError, Request, retry};
+use landfall::contract::ResumeAt;
 use url::Url;
 
 use crate::memory::{self, MIB};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use landfall::http::Transport;
+use landfall_http::Transport;
 use reqwest::{Request, Response};
 use tokio::runtime::{Builder, Runtime};
 use url::Url;

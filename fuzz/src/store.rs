@@ -4,7 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::LazyLock;
 
-use landfall::store::{Store, StoreSettings, WorkState};
+use landfall_store::{Store, StoreSettings};
+use landfall::state::WorkState;
 
 /// The state of a pipeline that has just begun.
 pub(crate) async fn work() -> WorkState {

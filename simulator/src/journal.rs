@@ -11,97 +11,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::operation::Operation;
+
 /// The journal's file in the data folder.
 pub const JOURNAL_FILE: &str = "journal.jsonl";
-
-/// What a request was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// A token.
-    Token,
-    /// A new export definition.
-    CreateDefinition,
-    /// Export definitions, by name or all.
-    FindDefinitions,
-    /// A new export group.
-    CreateGroup,
-    /// Export groups, by name or all.
-    FindGroups,
-    /// A new job.
-    SubmitJob,
-    /// The list of jobs.
-    ListJobs,
-    /// One job's status.
-    JobStatus,
-    /// A job's output files.
-    ListOutputFiles,
-    /// One output file's bytes.
-    Download,
-    /// The list of the EPM repository's files.
-    ListFiles,
-    /// A download of the EPM repository that is being prepared.
-    PrepareDownload,
-    /// A piece of a file for the EPM repository.
-    UploadFile,
-    /// A login of FOLIO.
-    Login,
-    /// A new file definition of FOLIO.
-    CreateFileDefinition,
-    /// The upload of record ids to FOLIO.
-    UploadIds,
-    /// A link to a file that FOLIO has exported.
-    Link,
-    /// What a REST resource says of itself.
-    DescribeResource,
-    /// A page of a REST resource, or of a child of one of its rows.
-    ReadResource,
-    /// Anything else.
-    Other,
-}
-
-impl Operation {
-    fn of(method: &Method, path: &str) -> Self {
-        let path = path.to_ascii_lowercase();
-        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        let post = *method == Method::POST;
-        match segments.as_slice() {
-            ["oauth2", _, "token"] => Self::Token,
-            ["authn", _] => Self::Login,
-            ["data-export", "file-definitions"] if post => Self::CreateFileDefinition,
-            ["data-export", "file-definitions", _, "upload"] => Self::UploadIds,
-            ["data-export", "export" | "export-all" | "quick-export"] => Self::SubmitJob,
-            ["data-export", "job-executions"] => Self::JobStatus,
-            ["data-export", "job-executions", _, "download", _] => Self::Link,
-            ["folio-exports", ..] => Self::Download,
-            [.., "exportdefinitions"] if post => Self::CreateDefinition,
-            [.., "exportgroupdefinitions"] if post => Self::CreateGroup,
-            [.., "exportdefinitions"] | [.., "exportdefinitions", _] => Self::FindDefinitions,
-            [.., "exportgroupdefinitions"] | [.., "exportgroupdefinitions", _] => Self::FindGroups,
-            [.., "outputfiles", _, "content"] => Self::Download,
-            [.., "outputfiles"] | [.., "outputfiles", _] => Self::ListOutputFiles,
-            [.., "aif", "rest", "v1", "jobs"] if post => Self::SubmitJob,
-            [.., "aif", "rest", "v1", "jobs", _] => Self::JobStatus,
-            [.., "applicationsnapshots", _, "contents"] if post => Self::UploadFile,
-            [.., "applicationsnapshots", _, "contents"] => Self::Download,
-            [.., "interop", "rest", _, "files", "list"] => Self::ListFiles,
-            [.., "interop", "rest", _, "files", "download"] => Self::PrepareDownload,
-            [.., "interop", "rest", _, "status", "download", _] => Self::PrepareDownload,
-            [.., "interop", "rest", _, "files", "download", _] => Self::Download,
-            [.., "jobrequests"] if post => Self::SubmitJob,
-            [.., "jobrequests"] => Self::ListJobs,
-            [.., "jobrequests", _] | [.., "jobrequests", _, "jobstatus"] => Self::JobStatus,
-            [root, "resources", _, .., "describe"] if root.ends_with("restapi") => Self::DescribeResource,
-            [root, "resources"] if root.ends_with("restapi") => Self::DescribeResource,
-            [root, "resources", _, _, ..] if root.ends_with("restapi") => Self::ReadResource,
-            _ => Self::Other,
-        }
-    }
-}
 
 /// One request and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,8 +109,7 @@ impl Journal {
     }
 
     /// Notes a request that has arrived.
-    pub(crate) fn begin(&self, request: &Parts, at: Timestamp) -> Line {
-        let operation = Operation::of(&request.method, request.uri.path());
+    pub(crate) fn begin(&self, request: &Parts, operation: Operation, at: Timestamp) -> Line {
         let is_secret = |query: &&str| operation == Operation::Token || query.contains("X-Amz-Signature");
         let query = request.uri.query().filter(|query| !is_secret(query)).map(str::to_owned);
         let mut pages = self.pages();
@@ -297,45 +213,18 @@ mod tests {
         http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0
     }
 
-    #[test]
-    fn requests_are_known_by_what_they_are_for() {
-        let batch = "/api/saas-batch/jobScheduler/v1/jobRequests";
-        let cases = [
-            ("POST", "/oauth2/v1/token".to_owned(), Operation::Token),
-            ("POST", batch.to_owned(), Operation::SubmitJob),
-            ("GET", format!("{batch}/"), Operation::ListJobs),
-            ("GET", format!("{batch}/44046"), Operation::JobStatus),
-            ("GET", format!("{batch}/44046/jobStatus"), Operation::JobStatus),
-            ("GET", format!("{batch}/44046/outputFiles"), Operation::ListOutputFiles),
-            ("GET", format!("{batch}/44046/outputFiles/a%2Fb.zip/content"), Operation::Download),
-            ("POST", "/gateway/aif/rest/V1/jobs".to_owned(), Operation::SubmitJob),
-            ("GET", "/aif/rest/V1/jobs/1881".to_owned(), Operation::JobStatus),
-            ("GET", "/interop/rest/v2/files/list".to_owned(), Operation::ListFiles),
-            ("POST", "/interop/rest/v2/files/download".to_owned(), Operation::PrepareDownload),
-            ("GET", "/interop/rest/v2/status/download/21".to_owned(), Operation::PrepareDownload),
-            ("GET", "/interop/rest/v2/files/download/21".to_owned(), Operation::Download),
-            ("POST", "/authn/login-with-expiry".to_owned(), Operation::Login),
-            ("POST", "/data-export/export".to_owned(), Operation::SubmitJob),
-            ("GET", "/folio-exports/mod-data-export/download/x/y.mrc".to_owned(), Operation::Download),
-            ("GET", "/favicon.ico".to_owned(), Operation::Other),
-        ];
-        for (method, path, operation) in cases {
-            assert_eq!(Operation::of(&method.parse().unwrap(), &path), operation, "{path}");
-        }
-    }
-
     /// The kill tests count jobs over restarts: a line that a killed process tore must not hide the rest.
     #[test]
     fn a_torn_last_line_is_skipped_and_later_entries_stay_readable() {
         let folder = tempfile::tempdir().unwrap();
         let moment: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
         let journal = Journal::open(Some(folder.path())).unwrap();
-        drop(journal.begin(&request("GET", "/one"), moment));
+        drop(journal.begin(&request("GET", "/one"), Operation::Other, moment));
         let path = folder.path().join(JOURNAL_FILE);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"number\": 2, \"at").unwrap();
 
         let journal = Journal::open(Some(folder.path())).unwrap();
-        drop(journal.begin(&request("GET", "/two"), moment));
+        drop(journal.begin(&request("GET", "/two"), Operation::Other, moment));
         let journal = Journal::open(Some(folder.path())).unwrap();
         let paths: Vec<String> = journal.requests().into_iter().map(|entry| entry.path).collect();
         assert_eq!(paths, ["/one", "/two"]);
@@ -346,7 +235,7 @@ mod tests {
     fn the_query_of_the_token_endpoint_is_left_out() {
         let journal = Journal::open(None).unwrap();
         let moment: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
-        drop(journal.begin(&request("POST", "/oauth2/v1/token?password=x"), moment));
+        drop(journal.begin(&request("POST", "/oauth2/v1/token?password=x"), Operation::Token, moment));
         assert_eq!(journal.requests()[0].query, None);
     }
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -22,10 +22,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::{self, AcceptedJob, ByFault, HangUp};
+use crate::context::Context;
 use crate::journal::Line;
-use crate::world::World;
-use crate::{epm, folio, fusion, idcs};
+use crate::response::{self, AcceptedJob, ByFault, HangUp};
+use crate::systems;
 
 /// A running listener.
 #[derive(Debug)]
@@ -35,18 +35,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(listener: TcpListener, storage: TcpListener, world: &Arc<World>) -> Self {
+    pub(crate) fn start(listener: TcpListener, storage: TcpListener, context: &Arc<Context>) -> Self {
         let server = Self { stop: CancellationToken::new(), tasks: TaskTracker::new() };
-        let router = Router::new()
-            .merge(idcs::routes())
-            .merge(fusion::routes())
-            .merge(epm::routes())
-            .merge(folio::routes());
-        for (listener, router) in [(listener, router), (storage, folio::storage_routes())] {
+        for (listener, router) in [(listener, systems::routes()), (storage, systems::storage_routes())] {
             let router = router
                 .fallback(unknown)
-                .layer(middleware::from_fn_with_state(world.clone(), record))
-                .with_state(world.clone());
+                .layer(middleware::from_fn_with_state(context.clone(), record))
+                .with_state(context.clone());
             server.tasks.spawn(accept(listener, router, server.stop.clone(), server.tasks.clone()));
         }
         server
@@ -67,7 +62,7 @@ impl Drop for Server {
 }
 
 async fn unknown() -> Response {
-    answer::problem(StatusCode::NOT_FOUND, "No such resource.")
+    response::problem(StatusCode::NOT_FOUND, "No such resource.")
 }
 
 async fn accept(listener: TcpListener, router: Router, stop: CancellationToken, tasks: TaskTracker) {
@@ -111,11 +106,12 @@ async fn serve(stream: TcpStream, router: Router, stop: CancellationToken) {
 }
 
 /// Notes the request when it arrives, its answer when it is known, and its bytes as they leave.
-async fn record(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
+async fn record(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let mut line = world.journal.begin(&parts, world.clock.now());
+    let operation = systems::operation(&parts.method, parts.uri.path());
+    let mut line = context.journal.begin(&parts, operation, context.clock.now());
     let mut answer = next.run(Request::from_parts(parts, body)).await;
-    let now = world.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let now = context.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     if let Ok(date) = HeaderValue::from_str(&now) {
         answer.headers_mut().insert(header::DATE, date);
     }
@@ -174,9 +170,9 @@ impl HttpBody for Counted {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        polled_by: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let polled = Pin::new(&mut self.body).poll_frame(polled_by);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => self.count(frame.data_ref().map_or(0, Bytes::len)),
             Poll::Ready(None) => self.complete(),

@@ -1,67 +1,53 @@
-//! What the simulated systems remember, and keeping it over a restart.
+//! What the simulated systems remember.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use crate::epm::EpmState;
-use crate::faults::Times;
-use crate::folio::FolioState;
-use crate::fusion::rest::RestState;
+use crate::fusion_extract::state::FusionExtractState;
+use crate::identity::state::TokenState;
+use crate::registry::for_each_system;
+use crate::switches::Times;
 
-/// The state's file in the data folder.
-const STATE_FILE: &str = "state.json";
-/// Between two jobs' ids is room for the older ones that the list shows beside each.
-pub(crate) const ID_STEP: u64 = 11;
-const FIRST_JOB_ID: u64 = 44_046;
-const FIRST_DEFINITION_ID: u64 = 300_100_641_963_646;
+macro_rules! define_state {
+    ($($(#[$doc:meta])* $key:ident: $folder:ident { $faults:ident, $scenario:ident, $state:ident },)*) => {
+        /// All that is remembered.
+        #[derive(Clone, Debug, Default, Serialize)]
+        pub(crate) struct State {
+            #[serde(flatten)]
+            pub(crate) tokens: TokenState,
+            #[serde(flatten)]
+            pub(crate) fusion_extract: FusionExtractState,
+            /// How often each switch has been asked whether it acts, by switch and subject.
+            pub(crate) occasions: BTreeMap<String, u32>,
+            $($(#[$doc])* pub(crate) $key: crate::$folder::state::$state,)*
+        }
 
-/// All that is remembered.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct State {
-    pub(crate) next_job_id: u64,
-    pub(crate) next_definition_id: u64,
-    /// Tokens of an earlier generation are revoked.
-    pub(crate) token_generation: u64,
-    pub(crate) tokens_issued: u64,
-    pub(crate) authorized_requests: u64,
-    pub(crate) definitions: Vec<Definition>,
-    pub(crate) jobs: BTreeMap<u64, Job>,
-    /// For each extract, how many incremental jobs have succeeded: its window on the server.
-    pub(crate) windows: BTreeMap<String, u64>,
-    /// How often each switch has been asked whether it acts, by switch and subject.
-    pub(crate) occasions: BTreeMap<String, u32>,
-    #[serde(default)]
-    pub(crate) rest: RestState,
-    #[serde(default)]
-    pub(crate) epm: EpmState,
-    #[serde(default)]
-    pub(crate) folio: FolioState,
+        // Written by hand, as what serde derives for flattened parts cannot read the numbers that jobs are kept by.
+        impl<'de> Deserialize<'de> for State {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let kept = Value::deserialize(deserializer)?;
+                Ok(Self {
+                    tokens: read(&kept)?,
+                    fusion_extract: read(&kept)?,
+                    occasions: part(&kept, "occasions")?,
+                    $($key: part(&kept, stringify!($key))?,)*
+                })
+            }
+        }
+    };
+}
+for_each_system!(define_state);
+
+fn read<T: DeserializeOwned, E: serde::de::Error>(value: &Value) -> Result<T, E> {
+    T::deserialize(value).map_err(E::custom)
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            next_job_id: FIRST_JOB_ID,
-            next_definition_id: FIRST_DEFINITION_ID,
-            token_generation: 0,
-            tokens_issued: 0,
-            authorized_requests: 0,
-            definitions: Vec::new(),
-            jobs: BTreeMap::new(),
-            windows: BTreeMap::new(),
-            occasions: BTreeMap::new(),
-            rest: RestState::default(),
-            epm: EpmState::default(),
-            folio: FolioState::default(),
-        }
-    }
+/// A part of its own; what an earlier version did not keep is as it is at the beginning.
+fn part<T: DeserializeOwned + Default, E: serde::de::Error>(kept: &Value, key: &str) -> Result<T, E> {
+    kept.get(key).map_or_else(|| Ok(T::default()), read)
 }
 
 impl State {
@@ -80,147 +66,6 @@ impl State {
         *count = earlier.saturating_add(1);
         earlier
     }
-
-    /// Moves the extract's window on by one and says where it was.
-    pub(crate) fn take_window(&mut self, extract: &str) -> u64 {
-        let window = self.windows.entry(extract.to_owned()).or_default();
-        let taken = *window;
-        *window += 1;
-        taken
-    }
-}
-
-/// An export definition, or a group of them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Definition {
-    pub(crate) id: String,
-    pub(crate) is_group: bool,
-    pub(crate) name: String,
-    pub(crate) body: Map<String, Value>,
-    /// Searches that would have found it.
-    #[serde(default)]
-    pub(crate) searches: u32,
-}
-
-/// A job request.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Job {
-    pub(crate) id: u64,
-    pub(crate) submitted_at: Timestamp,
-    /// The request as it was sent.
-    pub(crate) request: Map<String, Value>,
-    pub(crate) kind: JobKind,
-    pub(crate) polls: u32,
-    pub(crate) lists: u32,
-    pub(crate) file_lists: u32,
-    /// How often somebody has started it again.
-    #[serde(default)]
-    pub(crate) restarts: u32,
-    /// Where the window of an incremental job began; set once it is sure to succeed.
-    pub(crate) window: Option<u64>,
-    pub(crate) end: Option<JobEnd>,
-}
-
-/// Where a job comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum JobKind {
-    /// Submitted, and runs once.
-    Single,
-    /// Submitted with a schedule; its occurrences are jobs of their own.
-    Recurring,
-    /// One run of a recurring request.
-    Occurrence { parent: u64, number: u32 },
-    /// Part of the pod's history; finished, without output.
-    Planted,
-}
-
-/// How a job ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct JobEnd {
-    pub(crate) status: String,
-    pub(crate) message: Option<String>,
-    pub(crate) at: Timestamp,
-    /// Polls that have seen it.
-    pub(crate) polls: u32,
-}
-
-impl Job {
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.request.get("requestParameters")?.get(name)?.as_str()
-    }
-
-    pub(crate) fn extract(&self) -> &str {
-        self.parameter("submit.argument1").unwrap_or("Extract")
-    }
-
-    pub(crate) fn is_incremental(&self) -> bool {
-        self.parameter("submit.argument2").is_some_and(|mode| mode.starts_with("Incremental"))
-    }
-
-    pub(crate) fn text(&self, field: &str) -> Option<&str> {
-        self.request.get(field)?.as_str()
-    }
-
-    /// Whether the job has ended in a way that leaves output files.
-    pub(crate) fn has_output(&self) -> bool {
-        matches!(self.kind, JobKind::Single | JobKind::Occurrence { .. })
-            && self.end.as_ref().is_some_and(|end| comes_with_output(&end.status))
-    }
-}
-
-/// Whether a job that ends in this status has output files.
-pub(crate) fn comes_with_output(status: &str) -> bool {
-    const WITH_OUTPUT: [&str; 5] = ["SUCCEEDED", "SUCCESSFUL", "COMPLETED", "FINISHED", "WARNING"];
-    WITH_OUTPUT.iter().any(|known| known.eq_ignore_ascii_case(status))
-}
-
-/// The state, and its file if it is kept.
-#[derive(Debug)]
-pub(crate) struct Store {
-    state: Mutex<State>,
-    file: Option<PathBuf>,
-}
-
-impl Store {
-    /// The state that `folder` keeps, or a fresh one; in memory without a folder.
-    pub(crate) fn open(folder: Option<&Path>) -> io::Result<Self> {
-        let Some(folder) = folder else {
-            return Ok(Self { state: Mutex::default(), file: None });
-        };
-        let file = folder.join(STATE_FILE);
-        let state = match fs::read(&file) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
-            Err(error) => return Err(error),
-        };
-        Ok(Self { state: Mutex::new(state), file: Some(file) })
-    }
-
-    pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.lock())
-    }
-
-    /// Changes the state and keeps it before anyone is told.
-    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> io::Result<T> {
-        let mut state = self.lock();
-        let outcome = change(&mut state);
-        if let Some(file) = &self.file {
-            replace(file, &serde_json::to_vec(&*state)?)?;
-        }
-        Ok(outcome)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Replaces a file by one rename, so that a kill leaves either the old or the new one.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("json.new");
-    File::create(&unfinished)?.write_all(bytes)?;
-    fs::rename(&unfinished, path)
 }
 
 #[cfg(test)]
@@ -239,10 +84,31 @@ mod tests {
         assert!(!state.occurs(Times::default(), "never", "1"));
     }
 
-    /// An incremental window moves with each success: that is what makes a duplicate job dangerous.
+    /// A data folder of an earlier version goes on: its jobs, its tokens and what it counted are where they were.
     #[test]
-    fn a_window_moves_on_for_each_extract_alone() {
-        let mut state = State::default();
-        assert_eq!([state.take_window("A"), state.take_window("A"), state.take_window("B")], [0, 1, 0]);
+    fn the_state_is_kept_in_the_form_that_it_always_had() {
+        let kept = r#"{
+            "next_job_id": 44057, "next_definition_id": 300100641963647, "token_generation": 2, "tokens_issued": 5,
+            "authorized_requests": 9, "definitions": [], "windows": { "SimpleCarriers": 1 },
+            "jobs": { "44046": {
+                "id": 44046, "submitted_at": "2026-11-21T06:00:00Z", "request": { "description": "a" },
+                "kind": { "occurrence": { "parent": 1, "number": 2 } }, "polls": 3, "lists": 1, "file_lists": 0,
+                "window": 0, "end": null
+            } },
+            "occasions": { "submit.drop_connection ": 1 }
+        }"#;
+        let state: State = serde_json::from_str(kept).unwrap();
+        assert_eq!((state.tokens.generation, state.fusion_extract.jobs[&44_046].polls), (2, 3));
+        let written = serde_json::to_value(&state).unwrap();
+        let kept: Value = serde_json::from_str(kept).unwrap();
+        for (key, value) in kept.as_object().unwrap() {
+            if key == "jobs" {
+                assert_eq!(written[key]["44046"]["kind"], value["44046"]["kind"]);
+            } else {
+                assert_eq!(written[key], *value, "{key}");
+            }
+        }
+        let again: State = serde_json::from_value(written).unwrap();
+        assert_eq!(again.fusion_extract.jobs.len(), 1);
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use embedded_store::{After, Before, Call, Intercept};
 use futures::{StreamExt as _, future, stream};
 use http::StatusCode;
-use landfall::http::Transport;
+use landfall_http::Transport;
 use tokio::sync::Notify;
 
 /// After so many bytes of its answer a store's call is cut: documents, lists and objects are all longer.

@@ -1,6 +1,6 @@
 //! Buckets outside a world's own store: of stores that others wrote, or of another store of ours.
 
-use landfall::store::{Dialect, StoreSettings};
+use landfall_store::{Dialect, StoreSettings};
 use serde::Deserialize;
 
 /// Names the stores that others wrote, as `.ci/stores.py` does: a JSON list of [`Foreign`].

@@ -26,7 +26,7 @@ use landfall::context::Context;
 use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::form::LandedForm;
 use landfall::job::LandedObject;
-use landfall::store::{Store, StoreSettings};
+use landfall_store::{Store, StoreSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use simulator::{ExpectedFile, Faults, Landing, Scenario, Simulator, credentials};
@@ -253,7 +253,7 @@ impl World {
 
 fn context(config: &str, clock: Arc<dyn Clock>) -> Context {
     let place = Place::from_toml(config, "the test's configuration").expect("a configuration that reads");
-    Context::new(place, clock)
+    Context::new(place, clock, &landfall_systems::SYSTEMS)
 }
 
 /// Every object of a bucket.

@@ -8,8 +8,9 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent};
 use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile, StagedFile};
-use landfall::source::{Export, LocalFile};
-use landfall::store::Condition;
+use landfall::export::Export;
+use landfall_systems::local::LocalFile;
+use landfall_store::Condition;
 
 fn files(names: &[&str]) -> Vec<OutputFile> {
     let file = |(name, ordinal): (&&str, u32)| OutputFile {
@@ -79,7 +80,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         let mut hasher = Hasher::new(true);
         hasher.update(bytes);
         let sums = hasher.finish();
-        let key = landfall::store::keys::staged(&event.job(), ordinal);
+        let key = landfall::state::keys::staged(&event.job(), ordinal);
         work.store().put(&key, bytes.to_vec().into(), Condition::Always).await.expect("a store that works");
         let staged = StagedFile {
             ordinal,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use embedded_store::{Before, Call, Intercept, Options};
 use landfall::form::LandedForm;
-use landfall::telemetry::Observer;
+use landfall::observer::Observer;
 use landfall_tests::crafted::{Crafted, DEFLATED, STORED, Saying, deflated_zeros};
 use landfall_tests::staged::{publish_for, stage, unpack};
 use landfall_tests::{Setup, World, say};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall::store::PART_BYTES;
+use landfall_store::PART_BYTES;
 use landfall_tests::{Setup, World, assert_landed, land, objects, run_event, say};
 use simulator::{MemberSize, Producer, Scenario};
 

@@ -13,6 +13,7 @@ use landfall::clock::SystemClock;
 use landfall::config::{Config, Place};
 use landfall::context::Context;
 use landfall::event::RunEvent;
+use landfall_systems::SYSTEMS;
 use serde_json::{Map, Value, json};
 
 /// Writes the generated tables anew.
@@ -214,7 +215,7 @@ async fn refusal(path: &str, document: Value) -> Option<String> {
     let clock = Arc::new(SystemClock);
     let outcome = match path.split_once('/') {
         Some(("connections", name)) => {
-            Context::new(made, clock).source(&name.parse().unwrap()).await.map(drop)
+            Context::new(made, clock, &SYSTEMS).source(&name.parse().unwrap()).await.map(drop)
         }
         Some(("destinations", name)) => {
             Config::new(made, clock).destination(&name.parse().unwrap()).await.map(drop)
@@ -314,8 +315,9 @@ async fn the_examples_are_read() {
                     if read.get("type").is_some() {
                         assert_eq!(refusal("connections/x", read).await, None, "{page}");
                     } else {
-                        let parsed = landfall::event::parse::<RunEvent>(read);
-                        parsed.unwrap_or_else(|error| panic!("{page}: {}", error.line()));
+                        let run = landfall::event::parse::<RunEvent>(read);
+                        let spec = run.and_then(|run| SYSTEMS.spec(&run.export));
+                        spec.unwrap_or_else(|error| panic!("{page}: {}", error.line()));
                     }
                     events += 1;
                 }
@@ -335,7 +337,7 @@ async fn read_tables(page: &str, toml: &str) -> usize {
     let work = Place::made("the test", |path| {
         (path == "work").then(|| json!({ "bucket": "work", "store": { "region": "us-east-1" } }))
     });
-    let context = Context::new(work.or(place), Arc::new(SystemClock));
+    let context = Context::new(work.or(place), Arc::new(SystemClock), &SYSTEMS);
     let config = Config::new(Place::from_toml(&toml, page).unwrap(), Arc::new(SystemClock));
     let names = toml.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')?.split_once('.'));
     let mut tables = 0;

@@ -10,7 +10,7 @@ use embedded_store::{After, Before, Call, Intercept, Options};
 use http::StatusCode;
 use landfall::clock::Deadline;
 use landfall::event::{JobEvent, parse};
-use landfall::store::PART_BYTES;
+use landfall_store::PART_BYTES;
 use landfall_tests::cut::{At, Cut, Ended, Moment, Tapped};
 use landfall_tests::matrix::{Start, Theatre};
 use landfall_tests::systems::FUSION_EXTRACT;

@@ -9,7 +9,7 @@ use landfall::clock::{Clock as _, Deadline, ManualClock, elapsed};
 use landfall::context::Context;
 use landfall::event::{JobEvent, parse};
 use landfall::job::JobState;
-use landfall::store::Condition;
+use landfall_store::Condition;
 use landfall_tests::{Setup, World, epm_user, land, resume, submit_event, toml_text};
 use serde_json::{Value, json};
 use simulator::{EpmFormat, EpmScenario, Operation, PlantedFile, Scenario, credentials};

@@ -11,7 +11,7 @@ use embedded_store::{Before, Call, Intercept, Options};
 use futures::future::join_all;
 use landfall::clock::Deadline;
 use landfall::context::Context;
-use landfall::store::Condition;
+use landfall_store::Condition;
 use landfall_tests::cut::{At, Cut, Ended, Line, Moment};
 use landfall_tests::staged::{event, stage, unpack};
 use landfall_tests::{Setup, World, on_a_thread, say};

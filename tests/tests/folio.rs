@@ -365,7 +365,7 @@ async fn a_definition_that_is_cleaned_up_before_the_start_is_made_anew() {
     let world = World::new(setup(json!({}))).await;
     let parsed: landfall::event::RunEvent = landfall::event::parse(event()).unwrap();
     let source = world.anew().source(&parsed.connection).await.unwrap();
-    let order = landfall::source::Order { export: &parsed.export, run_key: &parsed.run_key, window: None };
+    let order = landfall::contract::SubmitRequest { export: &parsed.export, run_key: &parsed.run_key, window: None };
     source.prepare(&order).await.unwrap();
     world.simulator.folio_cleans_up().unwrap();
     let error = source.submit(&order).await.unwrap_err();
@@ -475,10 +475,10 @@ async fn a_run_is_found_again_after_its_definition_is_cleaned_up() {
     let parsed: landfall::event::RunEvent = landfall::event::parse(event.clone()).unwrap();
     let context = world.anew();
     let source = context.source(&parsed.connection).await.unwrap();
-    let order = landfall::source::Order { export: &parsed.export, run_key: &parsed.run_key, window: None };
+    let order = landfall::contract::SubmitRequest { export: &parsed.export, run_key: &parsed.run_key, window: None };
     source.prepare(&order).await.unwrap();
     let submitted = source.submit(&order).await.unwrap();
-    assert!(matches!(submitted, landfall::source::Submission::Ambiguous(_)), "{submitted:?}");
+    assert!(matches!(submitted, landfall::contract::Submission::Ambiguous(_)), "{submitted:?}");
     world.simulator.folio_cleans_up().unwrap();
     world.clock.advance(Duration::from_secs(86_400));
     land(&world.anew(), event).await.unwrap();
@@ -502,15 +502,15 @@ async fn two_at_once_start_one_job() {
 async fn a_submission_goes_on_where_another_stopped() {
     let world = World::new(setup(json!({}))).await;
     let parsed: landfall::event::RunEvent = landfall::event::parse(event()).unwrap();
-    let order = landfall::source::Order { export: &parsed.export, run_key: &parsed.run_key, window: None };
+    let order = landfall::contract::SubmitRequest { export: &parsed.export, run_key: &parsed.run_key, window: None };
     let mut ids = Vec::new();
     for _ in 0..3 {
         let source = world.anew().source(&parsed.connection).await.unwrap();
         source.prepare(&order).await.unwrap();
-        let landfall::source::Submission::Accepted(id) = source.submit(&order).await.unwrap() else {
+        let landfall::contract::Submission::Accepted(id) = source.submit(&order).await.unwrap() else {
             panic!()
         };
-        let landfall::source::Found::Job(found) = source.find(&order).await.unwrap() else { panic!() };
+        let landfall::contract::Found::Job(found) = source.find(&order).await.unwrap() else { panic!() };
         ids.extend([id, found]);
     }
     ids.dedup();
@@ -794,7 +794,7 @@ async fn ids_from_an_object() {
 
 async fn put_input(world: &World, key: &str, text: &str) {
     let bytes = bytes::Bytes::copy_from_slice(text.as_bytes());
-    world.work().await.put(key, bytes, landfall::store::Condition::Always).await.unwrap();
+    world.work().await.put(key, bytes, landfall_store::Condition::Always).await.unwrap();
 }
 
 /// A query instead of ids; one that FOLIO cannot read fails the job with its reason.

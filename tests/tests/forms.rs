@@ -9,7 +9,7 @@ use embedded_store::{After, Before, Call, Intercept, Options};
 use http::StatusCode;
 use landfall::clock::Deadline;
 use landfall::form::LandedForm;
-use landfall::store::LEAST_PART_BYTES;
+use landfall_store::LEAST_PART_BYTES;
 use landfall_tests::cut::{At, Cut, Ended, Line, Moment};
 use landfall_tests::staged::{event, stage, unpack};
 use landfall_tests::{Setup, World, assert_holds, assert_landed, land, run_event};

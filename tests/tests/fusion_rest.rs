@@ -10,7 +10,7 @@ use landfall::Error;
 use landfall::clock::{Clock as _, Deadline, ManualClock};
 use landfall::context::Context;
 use landfall::event::JobEvent;
-use landfall::http::Transport;
+use landfall_http::Transport;
 use landfall::job::Window;
 use landfall_tests::{Setup, World, land, resume, submit_event};
 use serde_json::{Value, json};

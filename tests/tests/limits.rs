@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use landfall::clock::{Clock, Deadline, ManualClock};
-use landfall::telemetry::Observer;
+use landfall::observer::Observer;
 use landfall_tests::crafted::{Crafted, DEFLATED, Saying, deflated_zeros};
 use landfall_tests::staged::{publish_for, stage, unpack, unpack_within};
 use landfall_tests::{Setup, World, assert_landed, land, resume, run_event};

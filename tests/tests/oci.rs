@@ -12,7 +12,7 @@ use landfall::ErrorType;
 use landfall::check::{Found, bucket};
 use landfall::context::Context;
 use landfall::form::LandedForm;
-use landfall::store::{Condition, Dialect, OCI_PART_BYTES, Store, StoreError, Written};
+use landfall_store::{Condition, Dialect, OCI_PART_BYTES, Store, StoreError, Written};
 use landfall_tests::elsewhere::At;
 use landfall_tests::matrix::beginning;
 use landfall_tests::proxy::Proxy;
@@ -337,7 +337,7 @@ async fn the_pre_flight_names_what_is_missing() {
 
     let settings = tenancy.buckets.landing.settings();
     let elsewhere =
-        landfall::store::StoreSettings { region: Some("eu-frankfurt-1".to_owned()), ..settings.clone() };
+        landfall_store::StoreSettings { region: Some("eu-frankfurt-1".to_owned()), ..settings.clone() };
     for (store, error_type, said) in [
         (Store::open("pond", &settings).await, ErrorType::NotFound, "there is no such bucket"),
         (Store::open("lake", &elsewhere).await, ErrorType::AuthRejected, "region"),

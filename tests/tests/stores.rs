@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use embedded_store::{Before, Call, Intercept, Options};
 use http::StatusCode;
-use landfall::store::{Condition, Written};
+use landfall_store::{Condition, Written};
 use landfall_tests::{Setup, World};
 
 /// Does not know the condition of the first object that is written.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use landfall::job::RunKey;
-use landfall::store::RunRecord;
+use landfall::state::RunRecord;
 use serde_json::{Value, json};
 
 use crate::machine::{Machine, pod, run_event, text, zip};

@@ -7,12 +7,11 @@ use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Hasher};
 use landfall::clock::Deadline;
 use landfall::context::Context;
-use landfall::http::HttpError;
+use landfall_http::HttpError;
 use landfall::job::{JobRecord, OutputFile, StagedFile};
-use landfall::source::{Download, ResumeAt, Source};
-use landfall::store::{
-    MOST_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, WorkState, Written, keys,
-};
+use landfall::contract::{Download, ResumeAt, Source};
+use landfall_store::{MOST_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, Written};
+use landfall::state::{WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
 

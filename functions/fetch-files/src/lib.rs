@@ -18,7 +18,8 @@ use landfall::context::Context;
 use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRef, OutputFile};
 use landfall::metrics::Measured;
-use landfall::store::{PART_BYTES, WorkState, keys};
+use landfall_store::PART_BYTES;
+use landfall::state::{WorkState, keys};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

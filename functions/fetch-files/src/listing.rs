@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile};
-use landfall::source::Source;
-use landfall::store::{WorkState, keys};
+use landfall::contract::Source;
+use landfall::state::{WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
 
@@ -143,16 +143,17 @@ async fn not_yet(
         return Ok(Listed::NotYet { wait_seconds });
     }
     let waited = elapsed(outcome.since, context.clock().now());
+    let export = context.spec(&job.export)?;
     match short {
         Some(error) => Err(error),
-        None if job.export.allows_empty() => freeze(work, job, Vec::new()).await,
+        None if export.allows_empty() => freeze(work, job, Vec::new()).await,
         None => Err(Error::contract_broken(format!(
             "{} ended as {} and lists no output file after {} s: if a job of {} may put nothing out, say \
              `allow_empty` in its export",
             job.job(),
             outcome.native_status,
             waited.as_secs(),
-            job.export.name()
+            export.name()
         ))),
     }
 }

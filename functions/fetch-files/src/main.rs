@@ -1,8 +1,6 @@
 //! The step `fetch-files` as a Lambda function.
 
-use landfall::lambda;
-
 #[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::serve("fetch-files", fetch_files::fetch_files).await
+async fn main() -> Result<(), landfall_edge::RuntimeError> {
+    landfall_edge::serve("fetch-files", &landfall_systems::SYSTEMS, fetch_files::fetch_files).await
 }

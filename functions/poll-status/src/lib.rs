@@ -9,7 +9,7 @@ use landfall::context::Context;
 use landfall::event::JobEvent;
 use landfall::job::{JobRecord, JobState, Outcome};
 use landfall::metrics::{Measure, Measured};
-use landfall::source::{JobStatus, Source};
+use landfall::contract::{JobStatus, Source};
 use landfall::{Error, ErrorType, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
         return Ok(ended(outcome));
     }
 
-    if job.export.recurs() {
+    if context.spec(&job.export)?.recurs() {
         return Err(Error::invalid_event(format!(
             "{} is a recurring request, of which nothing lands itself: its occurrences are jobs of their own, which \
              `sweep` finds",

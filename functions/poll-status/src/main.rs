@@ -1,8 +1,6 @@
 //! The step `poll-status` as a Lambda function.
 
-use landfall::lambda;
-
 #[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::serve("poll-status", poll_status::poll_status).await
+async fn main() -> Result<(), landfall_edge::RuntimeError> {
+    landfall_edge::serve("poll-status", &landfall_systems::SYSTEMS, poll_status::poll_status).await
 }

@@ -1,8 +1,6 @@
 //! The step `publish` as a Lambda function.
 
-use landfall::lambda;
-
 #[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::serve("publish", publish::publish).await
+async fn main() -> Result<(), landfall_edge::RuntimeError> {
+    landfall_edge::serve("publish", &landfall_systems::KINDS_ALONE, publish::publish).await
 }

@@ -2,12 +2,9 @@
 
 use jiff::Timestamp;
 use landfall::checksum::Sha256;
-use landfall::job::{
-    ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey,
-    StagedFile, Totals, Window,
-};
-use landfall::source::Export;
-use landfall::store::{ByteBudget, ObjectWriter, Store, StoreError};
+use landfall::job::{ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey, StagedFile, Totals, Window};
+use landfall::export::Export;
+use landfall_store::{ByteBudget, ObjectWriter, Store, StoreError};
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use landfall::clock::{Clock, Deadline, elapsed};
 use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::job::{JobRecord, JobRef, JobRequestId};
-use landfall::store::{RunRecord, WorkState};
+use landfall::state::{RunRecord, WorkState};
 use landfall::{Error, Result};
 
 use crate::{FIRST_WAIT, LONGEST_WAIT, MAY_SUBMIT};

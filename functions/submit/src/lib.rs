@@ -22,8 +22,8 @@ use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
 use landfall::metrics::{Measure, Measured};
-use landfall::source::{Found, Order, Source, Submission};
-use landfall::store::RunRecord;
+use landfall::contract::{Found, SubmitRequest, Source, Submission};
+use landfall::state::RunRecord;
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,8 @@ impl Measured for Submitted {
 
 /// Submits the run's job, or returns the job that it has.
 pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> Result<Submitted> {
+    let export = context.spec(&event.export)?;
+    let event = RunEvent { export: export.to_export(), ..event };
     let source = context.source(&event.connection).await?;
     source.accepts(&event.export)?;
     // What can never land is refused before anything has been submitted.
@@ -110,7 +112,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
 
     let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
-    let recurring = event.export.recurs();
+    let recurring = export.recurs();
     Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring })
 }
 
@@ -156,7 +158,7 @@ impl Calls<'_> {
     async fn submit_once(&self, claim: &mut Claim, before: Before) -> Result<Called> {
         let window = claim.record.window.clone();
         let RunEvent { export, run_key, .. } = self.run.event;
-        let order = Order { export, run_key, window: window.as_ref() };
+        let order = SubmitRequest { export, run_key, window: window.as_ref() };
         if let Before::MayHaveSubmitted { why } = before {
             let why = why.unwrap_or_else(|| "an invocation before this one called it and died".to_owned());
             if let Some(id) = self.find_or_leave(claim, &order, why).await? {
@@ -192,7 +194,7 @@ impl Calls<'_> {
     }
 
     /// Submits, and gives the call up once another invocation may take over.
-    async fn call(&self, order: &Order<'_>) -> Result<Submission> {
+    async fn call(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
         match tokio::time::timeout(CALL_ENDS, self.source.submit(order)).await {
             Ok(submission) => submission,
             Err(_) => Ok(Submission::Ambiguous(format!("no answer within {} s", CALL_ENDS.as_secs()))),
@@ -204,7 +206,7 @@ impl Calls<'_> {
     async fn find_or_leave(
         &self,
         claim: &mut Claim,
-        order: &Order<'_>,
+        order: &SubmitRequest<'_>,
         why: String,
     ) -> Result<Option<JobRequestId>> {
         match self.find_within(order).await? {
@@ -220,7 +222,7 @@ impl Calls<'_> {
     }
 
     /// Looks for the run's job in the source's list, which may lag behind; in our own records where there is no list.
-    async fn find_within(&self, order: &Order<'_>) -> Result<Found> {
+    async fn find_within(&self, order: &SubmitRequest<'_>) -> Result<Found> {
         let since = self.run.clock.now();
         let mut wait = FIRST_WAIT;
         loop {

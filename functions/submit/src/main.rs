@@ -1,8 +1,6 @@
 //! The step `submit` as a Lambda function.
 
-use landfall::lambda;
-
 #[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::serve("submit", submit::submit).await
+async fn main() -> Result<(), landfall_edge::RuntimeError> {
+    landfall_edge::serve("submit", &landfall_systems::SYSTEMS, submit::submit).await
 }

@@ -5,13 +5,13 @@ use futures::TryStreamExt as _;
 use landfall::Result;
 use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
-use landfall::source::{Found, Order, Source};
-use landfall::store::WorkState;
+use landfall::contract::{Found, SubmitRequest, Source};
+use landfall::state::WorkState;
 
 /// The run's job by the source's list; by our own records, where the source has no list.
 pub(crate) async fn find(
     source: &dyn Source,
-    order: &Order<'_>,
+    order: &SubmitRequest<'_>,
     work: &WorkState,
     event: &RunEvent,
 ) -> Result<Found> {

@@ -4,7 +4,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
-use landfall::source::{Found, Order};
+use landfall::contract::{Found, SubmitRequest};
 use landfall::{Error, Result};
 
 use crate::claim::{Claim, Run, Turn};
@@ -39,7 +39,7 @@ pub async fn settle(context: &Context, event: &RunEvent, seen: Seen, deadline: &
         (Turn::Ours { claim, .. }, Seen::NoJob) => {
             let source = context.source(&event.connection).await?;
             let window = claim.record.window.clone();
-            let order = Order { export: &event.export, run_key: &event.run_key, window: window.as_ref() };
+            let order = SubmitRequest { export: &event.export, run_key: &event.run_key, window: window.as_ref() };
             match recorded::find(source.as_ref(), &order, &run.work, event).await? {
                 Found::Job(id) => has_job(context, &run, claim, &id).await,
                 Found::Nothing | Found::CannotTell(_) => run.release(claim).await,

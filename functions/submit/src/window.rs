@@ -14,8 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::job::Window;
-use landfall::source::{Increments, Source};
-use landfall::store::{GivenWindow, Watermark, keys};
+use landfall::contract::{Increments, Source};
+use landfall::state::{GivenWindow, Watermark, keys};
 use landfall::{Error, Result};
 
 /// How often a watermark that others are changing is tried to be changed.
@@ -38,7 +38,7 @@ pub(crate) async fn window(
     let now = context.clock().now();
     let now = source.time().await?.map_or(now, |theirs| theirs.min(now));
     let work = context.work().await?;
-    let key = watermark_key(event);
+    let key = watermark_key(context, event)?;
     for _ in 0..TRIES {
         let (mut watermark, etag) = match work.watermark(&key).await? {
             Some((watermark, etag)) => (watermark, Some(etag)),
@@ -61,7 +61,7 @@ pub(crate) async fn window(
 /// Takes a window back that was given to a run which surely has no job.
 pub(crate) async fn give_back(context: &Context, event: &RunEvent) -> Result<()> {
     let work = context.work().await?;
-    let key = watermark_key(event);
+    let key = watermark_key(context, event)?;
     for _ in 0..TRIES {
         let Some((mut watermark, etag)) = work.watermark(&key).await? else { return Ok(()) };
         watermark.given.retain(|given| given.run_key != event.run_key);
@@ -72,8 +72,9 @@ pub(crate) async fn give_back(context: &Context, event: &RunEvent) -> Result<()>
     Err(Error::store_unavailable(format!("{key} keeps changing: call again")))
 }
 
-fn watermark_key(event: &RunEvent) -> String {
-    keys::watermark(&event.connection, &event.export, &event.destination)
+fn watermark_key(context: &Context, event: &RunEvent) -> Result<String> {
+    let export = context.spec(&event.export)?;
+    Ok(keys::watermark(&event.connection, export.as_ref(), &event.destination))
 }
 
 /// The window behind what has landed.

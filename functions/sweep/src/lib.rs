@@ -17,8 +17,8 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::job::{ConnectionName, DestinationName, JobRef, JobRequestId, JobState};
 use landfall::metrics::{Measure, Measured};
-use landfall::source::EndedJob;
-use landfall::{Error, Result};
+use landfall::contract::EndedJob;
+use landfall::{Error, Result, Systems};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -133,9 +133,9 @@ pub async fn sweep(context: &Context, event: SweepEvent, deadline: &Deadline) ->
     let source = context.source(&event.connection).await?;
     let ended = source.ended().await?;
     let look = Look { context, source: source.as_ref(), event: &event };
-    let mut swept = Swept::nothing(&event, &ended);
+    let mut swept = Swept::nothing(&event, context.systems(), &ended);
     let mut told = Vec::new();
-    for job in newest_first(ended).filter(|job| event.is_about(job)) {
+    for job in newest_first(ended).filter(|job| event.is_about(context.systems(), job)) {
         if swept.is_full() || deadline.is_within(ENOUGH_FOR_ONE) {
             swept.complete = false;
             break;
@@ -168,8 +168,8 @@ pub async fn sweep(context: &Context, event: SweepEvent, deadline: &Deadline) ->
 }
 
 impl SweepEvent {
-    fn is_about(&self, job: &EndedJob) -> bool {
-        self.exports.iter().any(|name| name == "*" || name == job.export.name())
+    fn is_about(&self, systems: &Systems, job: &EndedJob) -> bool {
+        self.exports.iter().any(|name| name == "*" || *name == systems.name(&job.export))
     }
 
     fn job(&self, job: &EndedJob) -> JobRef {
@@ -178,8 +178,8 @@ impl SweepEvent {
 }
 
 impl Swept {
-    fn nothing(event: &SweepEvent, ended: &[EndedJob]) -> Self {
-        let is_seen = |name: &&String| *name == "*" || ended.iter().any(|job| job.export.name() == *name);
+    fn nothing(event: &SweepEvent, systems: &Systems, ended: &[EndedJob]) -> Self {
+        let is_seen = |name: &&String| *name == "*" || ended.iter().any(|job| systems.name(&job.export) == **name);
         let unseen = event.exports.iter().filter(|name| !is_seen(name)).cloned().collect();
         Self { complete: true, jobs: Vec::new(), failed: Vec::new(), problems: Vec::new(), landed: 0, unseen }
     }

@@ -1,8 +1,6 @@
 //! The step `sweep` as a Lambda function.
 
-use landfall::lambda;
-
 #[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::serve("sweep", sweep::sweep).await
+async fn main() -> Result<(), landfall_edge::RuntimeError> {
+    landfall_edge::serve("sweep", &landfall_systems::SYSTEMS, sweep::sweep).await
 }

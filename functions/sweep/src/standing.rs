@@ -6,8 +6,8 @@ use landfall::Result;
 use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::job::{JobRecord, JobRef};
-use landfall::source::{EndedJob, Source};
-use landfall::store::{RunRecord, Swept as Noted};
+use landfall::contract::{EndedJob, Source};
+use landfall::state::{RunRecord, Swept as Noted};
 
 use crate::{NotWell, SweepEvent, ToLand};
 
@@ -135,7 +135,7 @@ impl Look<'_> {
         }
         Standing::NotWell(NotWell {
             job_request_id: ended.job_request_id.clone(),
-            export: ended.export.name().to_owned(),
+            export: self.context.systems().name(&ended.export),
             state: status.state,
             native_status: status.native_status.clone(),
             message: status.message.clone(),

@@ -10,13 +10,12 @@ use futures::TryStreamExt as _;
 use landfall::checksum::{Hasher, Sha256};
 use landfall::clock::Deadline;
 use landfall::context::Context;
-use landfall::job::{
-    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome,
-    OutputFile, StagedFile,
-};
+use landfall::job::{ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, JobState, Outcome, OutputFile, StagedFile};
 use landfall::metrics::Measured;
-use landfall::source::{Export, LocalFile};
-use landfall::store::{ObjectInfo, ObjectWriter, Store, WorkState, keys};
+use landfall::export::Export;
+use landfall_systems::local::LocalFile;
+use landfall_store::{ObjectInfo, ObjectWriter, Store};
+use landfall::state::{WorkState, keys};
 use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -240,7 +239,7 @@ mod tests {
     use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
     use landfall::clock::SystemClock;
     use landfall::config::Place;
-    use landfall::store::Condition;
+    use landfall_store::Condition;
     use secrecy::ExposeSecret as _;
     use serde_json::json;
 
@@ -275,7 +274,7 @@ mod tests {
         });
         let clock = Arc::new(SystemClock);
         let deadline = Deadline::none(Arc::clone(&clock) as Arc<dyn landfall::clock::Clock>);
-        Bench { context: Context::new(place, clock), deadline, _store: handle, _folder: folder }
+        Bench { context: Context::new(place, clock, &landfall_systems::SYSTEMS), deadline, _store: handle, _folder: folder }
     }
 
     impl Bench {

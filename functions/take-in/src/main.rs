@@ -1,8 +1,6 @@
 //! The step `take-in` as a Lambda function.
 
-use landfall::lambda;
-
 #[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::serve("take-in", take_in::take_in).await
+async fn main() -> Result<(), landfall_edge::RuntimeError> {
+    landfall_edge::serve("take-in", &landfall_systems::SYSTEMS, take_in::take_in).await
 }

@@ -1,4 +1,4 @@
-//! What is looked at of content as it passes, whatever it becomes.
+//! What is counted of content as it passes, whatever it becomes.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use landfall::Result;
 use landfall::rows::RowCounter;
 use landfall::telemetry::Observer;
 
-use crate::Unpack;
+use crate::task::Task;
 
 /// Content as it passes.
 pub(crate) struct Content {
@@ -16,16 +16,16 @@ pub(crate) struct Content {
 
 impl Content {
     /// The content of a file or member of this name.
-    pub(crate) fn named(unpack: &Unpack<'_>, name: &str) -> Self {
-        let has_header = unpack.landing.destination.csv_header;
+    pub(crate) fn named(task: &Task<'_>, name: &str) -> Self {
+        let has_header = task.landing.destination.csv_header;
         Self {
-            rows: unpack.job.export.row_format(name, has_header).map(RowCounter::new),
-            observer: Arc::clone(unpack.context.observer()),
+            rows: task.job.export.row_format(name, has_header).map(RowCounter::new),
+            observer: Arc::clone(task.context.observer()),
         }
     }
 
-    /// Looks at the next bytes.
-    pub(crate) fn look_at(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Takes the next bytes.
+    pub(crate) fn inspect(&mut self, bytes: &[u8]) -> Result<()> {
         if let Some(rows) = &mut self.rows {
             rows.push(bytes)?;
         }

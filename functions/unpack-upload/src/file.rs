@@ -4,82 +4,76 @@ use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
-use landfall::store::{ObjectWriter, Sealed};
+use landfall::store::Sealed;
 use landfall::{Error, Result};
 
 use crate::content::Content;
-use crate::form::{self, Encode, Ended};
+use crate::form::{self, ContentDigest, ContentEncoder};
 use crate::parts::Parts;
-use crate::pipe::{self, Flow, Pieces, Worked};
-use crate::staged::StagedObject;
-use crate::{Landed, Objects, Unpack};
+use crate::pipeline::{self, EncodedObject, Pieces, Transfer};
+use crate::task::Task;
 
-/// Lands the file in this form.
-pub(crate) async fn land(unpack: &Unpack<'_>, object: StagedObject, form: JobForm) -> Result<Landed> {
-    unpack.context.observer().members_listed(1, object.info().size);
-    let key = format!("{}{}{}", unpack.job.landing_prefix, unpack.place.file, form.name().suffix());
+/// Lands the file in this form: the job's, or as it is.
+pub(crate) async fn land(task: &Task<'_>, form: JobForm) -> Result<LandedObject> {
+    let observer = task.context.observer();
+    observer.members_listed(1, task.staged.info().size);
+    let key = format!("{}{}", task.file_key(), form.name().suffix());
     let landed = match form {
-        JobForm::Raw => land_as_it_is(unpack, &object, key).await?,
-        _ => land_encoded(unpack, &object, key, form).await?,
+        JobForm::Raw => land_as_it_is(task, key).await?,
+        _ => land_encoded(task, key).await?,
     };
-    unpack.context.observer().landed();
-    Ok(Landed::Whole(Box::new(Objects::File(landed))))
+    observer.landed();
+    Ok(landed)
 }
 
-/// Lands the file in a form that it does not have yet.
-async fn land_encoded(
-    unpack: &Unpack<'_>,
-    object: &StagedObject,
-    key: String,
-    form: JobForm,
-) -> Result<LandedObject> {
-    let size = object.info().size;
-    let most_bytes = form::most_bytes(form, size);
-    let mut writer =
-        ObjectWriter::new(&unpack.landing.store, &key, unpack.context.budget(), Some(most_bytes));
-    let flow = Flow { object, range: 0..size, most_bytes, splice: None };
-    let encoding = Encoding {
-        encoder: form::of_content(form, size)?,
-        content: Content::named(unpack, &unpack.staged.name),
-        expected: unpack.staged.crc64nvme,
-        name: unpack.staged.name.clone(),
+/// Lands the file in the job's form, which it does not have yet.
+async fn land_encoded(task: &Task<'_>, key: String) -> Result<LandedObject> {
+    let (form, size) = (task.job.form, task.staged.info().size);
+    let max_bytes = form::max_bytes(form, size);
+    let mut writer = task.writer(&key, max_bytes);
+    let encoding = FileEncoding {
+        encoder: form::content_encoder(form, size)?,
+        content: Content::named(task, &task.file.name),
+        fetched: task.file.crc64nvme,
+        name: task.file.name.clone(),
     };
-    let piping = pipe::run(unpack, flow, &mut writer, |pieces, parts| encoding.run(pieces, parts));
-    let encoded = match Box::pin(piping).await {
-        Ok(encoded) => encoded,
+    let transfer = Transfer { range: 0..size, max_bytes, copy_range: None };
+    let encode = |pieces, parts| encoding.run(pieces, parts);
+    match Box::pin(pipeline::run(task, transfer, &mut writer, encode)).await {
+        Ok(encoded) => encoded.commit(task, writer, key, None).await,
         Err(error) => {
             writer.abandon().await;
-            return Err(error);
+            Err(error)
         }
-    };
-    encoded.land(unpack, writer, key, form, None).await
-}
-
-/// What makes the object, on a thread of its own.
-struct Encoding {
-    encoder: Box<dyn Encode>,
-    content: Content,
-    expected: Crc64Nvme,
-    name: String,
-}
-
-impl Encoding {
-    fn run(mut self, mut pieces: Pieces, mut parts: Parts) -> Result<Worked> {
-        let mut hasher = Hasher::new(false);
-        while let Some(piece) = pieces.next() {
-            hasher.update(&piece);
-            self.content.look_at(&piece)?;
-            self.encoder.encode(&piece, &mut parts)?;
-        }
-        let read = hasher.finish();
-        reads_back(&self.name, self.expected, &read)?;
-        let content = Ended { size: read.size, crc32: read.crc32.into() };
-        self.encoder.finish(content, &mut parts)?;
-        Ok(Worked { content, made: parts.finish()?, rows: self.content.rows()? })
     }
 }
 
-fn reads_back(name: &str, fetched: Crc64Nvme, read: &Checksums) -> Result<()> {
+/// What makes the object, on a thread of its own.
+struct FileEncoding {
+    encoder: Box<dyn ContentEncoder>,
+    content: Content,
+    fetched: Crc64Nvme,
+    name: String,
+}
+
+impl FileEncoding {
+    fn run(mut self, mut pieces: Pieces, mut parts: Parts) -> Result<EncodedObject> {
+        let mut hasher = Hasher::new(false);
+        while let Some(piece) = pieces.next() {
+            hasher.update(&piece);
+            self.content.inspect(&piece)?;
+            self.encoder.encode(&piece, &mut parts)?;
+        }
+        let read = hasher.finish();
+        verify_read(&self.name, self.fetched, &read)?;
+        let content = ContentDigest { size: read.size, crc32: read.crc32.into() };
+        self.encoder.finish(content, &mut parts)?;
+        Ok(EncodedObject { content, parts: parts.finish()?, rows: self.content.rows()? })
+    }
+}
+
+/// Holds what was read against what was fetched.
+fn verify_read(name: &str, fetched: Crc64Nvme, read: &Checksums) -> Result<()> {
     match read.crc64nvme == fetched {
         true => Ok(()),
         false => Err(Error::integrity(format!(
@@ -91,20 +85,19 @@ fn reads_back(name: &str, fetched: Crc64Nvme, read: &Checksums) -> Result<()> {
 
 /// Lands the file as it is: read once for its checksums and rows, then copied inside the store where source and
 /// destination are one, or uploaded as it is read where they are not.
-async fn land_as_it_is(unpack: &Unpack<'_>, object: &StagedObject, key: String) -> Result<LandedObject> {
-    let landing = &unpack.landing.store;
-    let read = match landing.is_one_store_with(object.store()) {
+async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
+    let (landing, staged) = (&task.landing.store, &task.staged);
+    let read = match landing.is_one_store_with(staged.store()) {
         true => {
-            let read = read_through(unpack, object, async |_| Ok(())).await?;
+            let read = read_through(task, async |_| Ok(())).await?;
             if landing.head(&key).await?.is_none() {
-                landing.copy(object.store(), object.info(), &key).await?;
+                landing.copy(staged.store(), staged.info(), &key).await?;
             }
-            landing
-                .expect(&key, Sealed { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme })
-                .await?;
+            let copied = Sealed { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme };
+            landing.expect(&key, copied).await?;
             read
         }
-        false => upload(unpack, object, &key).await?,
+        false => upload(task, &key).await?,
     };
     Ok(LandedObject {
         key,
@@ -115,20 +108,20 @@ async fn land_as_it_is(unpack: &Unpack<'_>, object: &StagedObject, key: String) 
         crc64nvme: read.checksums.crc64nvme,
         sha256: read.checksums.sha256,
         rows: read.rows,
-        file: unpack.staged.name.clone(),
+        file: task.file.name.clone(),
         member: None,
     })
 }
 
-struct Read {
+/// What reading all of the file has shown.
+struct FileDigest {
     checksums: Checksums,
     rows: Option<u64>,
 }
 
-async fn upload(unpack: &Unpack<'_>, object: &StagedObject, key: &str) -> Result<Read> {
-    let mut writer =
-        ObjectWriter::new(&unpack.landing.store, key, unpack.context.budget(), Some(object.info().size));
-    match read_through(unpack, object, async |bytes| Ok(writer.write(bytes).await.map(|_| ())?)).await {
+async fn upload(task: &Task<'_>, key: &str) -> Result<FileDigest> {
+    let mut writer = task.writer(key, task.staged.info().size);
+    match read_through(task, async |bytes| Ok(writer.write(bytes).await.map(|_| ())?)).await {
         Ok(read) => {
             writer.seal(|_| Ok::<_, Error>(())).await?;
             Ok(read)
@@ -140,21 +133,20 @@ async fn upload(unpack: &Unpack<'_>, object: &StagedObject, key: &str) -> Result
     }
 }
 
-/// Reads the whole object, hands its bytes on, and holds them against what was fetched.
+/// Reads the whole file, hands its bytes on, and holds them against what was fetched.
 async fn read_through(
-    unpack: &Unpack<'_>,
-    object: &StagedObject,
+    task: &Task<'_>,
     mut hand_on: impl AsyncFnMut(&[u8]) -> Result<()>,
-) -> Result<Read> {
-    let mut hasher = Hasher::new(unpack.landing.destination.sha256);
-    let mut content = Content::named(unpack, &unpack.staged.name);
-    let mut body = object.stream(0..object.info().size).await?;
+) -> Result<FileDigest> {
+    let mut hasher = Hasher::new(task.landing.destination.sha256);
+    let mut content = Content::named(task, &task.file.name);
+    let mut body = task.staged.stream(0..task.staged.info().size).await?;
     while let Some(bytes) = body.try_next().await? {
         hasher.update(&bytes);
-        content.look_at(&bytes)?;
+        content.inspect(&bytes)?;
         hand_on(&bytes).await?;
     }
     let checksums = hasher.finish();
-    reads_back(&unpack.staged.name, unpack.staged.crc64nvme, &checksums)?;
-    Ok(Read { checksums, rows: content.rows()? })
+    verify_read(&task.file.name, task.file.crc64nvme, &checksums)?;
+    Ok(FileDigest { checksums, rows: content.rows()? })
 }

@@ -1,8 +1,6 @@
 //! The step `unpack-upload` as a Lambda function.
 
-use landfall::lambda;
-
 #[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::serve("unpack-upload", unpack_upload::unpack_upload).await
+async fn main() -> Result<(), landfall_edge::RuntimeError> {
+    landfall_edge::serve("unpack-upload", &landfall_systems::KINDS_ALONE, unpack_upload::unpack_upload).await
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 pub(crate) const STEP_BYTES: usize = 256 << 10;
 
 /// More than comes behind bytes that are copied: a frame's trailer.
-const MOST_BEHIND: usize = 1 << 10;
+const MAX_TRAILER_BYTES: usize = 1 << 10;
 
 /// What goes to the store.
 #[derive(Debug)]
@@ -20,16 +20,16 @@ pub(crate) enum Outgoing {
     /// Bytes.
     Part(PartBuffer),
     /// This range of the staged object, which the store copies by itself.
-    Copied(Range<u64>),
+    Copy(Range<u64>),
 }
 
 /// Bytes of an object that are bytes of the staged object too, many enough for the store to copy them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Splice {
+pub(crate) struct CopyRange {
     /// Bytes of the object before them, which are uploaded: none, or as many as a part must have.
     pub before: usize,
     /// Where in the staged object they are.
-    pub copied: Range<u64>,
+    pub range: Range<u64>,
 }
 
 /// The parts of one object. Their room comes from the invocation's byte budget; full ones go on their way.
@@ -39,15 +39,15 @@ pub(crate) struct Parts {
     budget: ByteBudget,
     part_bytes: usize,
     filling: Option<PartBuffer>,
-    splice: Option<Splice>,
+    copy_range: Option<CopyRange>,
     size: u64,
     hasher: Option<Hasher>,
     with_sha256: bool,
 }
 
-/// What the bytes of the object were.
+/// What the bytes were that made up all parts of an object.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Made {
+pub(crate) struct PartsDigest {
     /// How many.
     size: u64,
     /// Their SHA-256, where the destination asks for it.
@@ -56,9 +56,9 @@ pub(crate) struct Made {
     crc64nvme: Option<Crc64Nvme>,
 }
 
-impl Made {
-    /// Holds them against what the store has of them.
-    pub(crate) fn is(&self, sealed: Sealed) -> Result<()> {
+impl PartsDigest {
+    /// Holds it against what the store has.
+    pub(crate) fn verify(&self, sealed: Sealed) -> Result<()> {
         if sealed.size != self.size {
             return Err(Error::integrity(format!(
                 "{} bytes were made and {} uploaded",
@@ -82,17 +82,17 @@ impl Parts {
         outgoing: mpsc::Sender<Outgoing>,
         budget: &ByteBudget,
         part_bytes: usize,
-        splice: Option<Splice>,
+        copy_range: Option<CopyRange>,
         with_sha256: bool,
     ) -> Self {
-        let hashes = with_sha256 || splice.is_some();
+        let hashes = with_sha256 || copy_range.is_some();
         Self {
             outgoing,
             runtime: Handle::current(),
             budget: budget.clone(),
             part_bytes,
             filling: None,
-            splice,
+            copy_range,
             size: 0,
             hasher: hashes.then(|| Hasher::new(with_sha256)),
             with_sha256,
@@ -106,28 +106,28 @@ impl Parts {
         }
         let made = self.size;
         self.size = made.saturating_add(wide(bytes.len()));
-        match self.splice.clone() {
+        match self.copy_range.clone() {
             None => self.fill(bytes),
-            Some(splice) => self.fill_around(&splice, made, bytes),
+            Some(copy) => self.fill_around(&copy, made, bytes),
         }
     }
 
     /// Takes the bytes behind the `made` ones, and uploads those that are not copied. Those that are go by: all that
     /// is to be done with them is to hash them.
-    fn fill_around(&mut self, splice: &Splice, made: u64, bytes: &[u8]) -> Result<()> {
-        let first = wide(splice.before);
-        let last = first.saturating_add(splice.copied.end.saturating_sub(splice.copied.start));
+    fn fill_around(&mut self, copy: &CopyRange, made: u64, bytes: &[u8]) -> Result<()> {
+        let first = wide(copy.before);
+        let last = first.saturating_add(copy.range.end.saturating_sub(copy.range.start));
         let head = narrow(first.saturating_sub(made)).min(bytes.len());
         let through = narrow(last.saturating_sub(made)).min(bytes.len());
-        self.part_bytes = splice.before;
+        self.part_bytes = copy.before;
         self.fill(bytes.get(..head).unwrap_or_default())?;
         if made <= first && made.saturating_add(wide(through)) > first {
-            self.send(Outgoing::Copied(splice.copied.clone()))?;
+            self.send(Outgoing::Copy(copy.range.clone()))?;
         }
         if self.outgoing.is_closed() {
             return Err(ended());
         }
-        self.part_bytes = MOST_BEHIND;
+        self.part_bytes = MAX_TRAILER_BYTES;
         self.fill(bytes.get(through..).unwrap_or_default())
     }
 
@@ -168,16 +168,16 @@ impl Parts {
     }
 
     /// Sends the last part on its way.
-    pub(crate) fn finish(mut self) -> Result<Made> {
+    pub(crate) fn finish(mut self) -> Result<PartsDigest> {
         if let Some(last) = self.filling.take().filter(|part| !part.is_empty()) {
             self.send(Outgoing::Part(last))?;
         }
-        let is_spliced = self.splice.is_some();
+        let is_copied = self.copy_range.is_some();
         let seen = self.hasher.map(Hasher::finish);
-        Ok(Made {
+        Ok(PartsDigest {
             size: self.size,
             sha256: seen.and_then(|seen| seen.sha256).filter(|_| self.with_sha256),
-            crc64nvme: seen.map(|seen| seen.crc64nvme).filter(|_| is_spliced),
+            crc64nvme: seen.map(|seen| seen.crc64nvme).filter(|_| is_copied),
         })
     }
 

@@ -43,7 +43,7 @@ impl StagedObject {
         &self.info
     }
 
-    /// As much of its beginning as tells what it is.
+    /// As much of its beginning as shows what it is.
     pub(crate) async fn first_bytes(&self) -> Result<Bytes> {
         let wanted = usize::try_from(self.info.size).unwrap_or(SNIFF_BYTES).min(SNIFF_BYTES);
         Ok(self.read_at(0, wanted).await?)

@@ -1,4 +1,5 @@
-//! What starts this step: a file of a job by its ordinal, or S3's word that a staged file's record has been created.
+//! The event that starts this step: a file of a job by its ordinal, or S3's notification that a staged file's record
+//! has been created.
 
 use landfall::event::{FileEvent, JobEvent};
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
@@ -6,8 +7,6 @@ use landfall::{Error, Result};
 use percent_encoding::percent_decode_str;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::plan::MemberRange;
 
 /// The event of `unpack-upload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,22 +41,21 @@ pub struct UnpackFile {
     pub members: Option<MemberRange>,
 }
 
+/// Members of an archive, by their places in its directory: from the first one to the one behind the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRange {
+    /// The first member, from 0.
+    pub from: u32,
+    /// The one behind the last.
+    pub to: u32,
+}
+
 impl From<FileEvent> for UnpackFile {
     fn from(event: FileEvent) -> Self {
         let FileEvent { connection, job_request_id, ordinal, destination } = event;
         Self { connection, job_request_id, ordinal, destination, fan_out: false, members: None }
     }
-}
-
-/// How much of a file is to land.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// All of it.
-    Whole,
-    /// All of it, unless that takes so long that it is better divided.
-    WholeOrRanges,
-    /// A range of its members.
-    Range(MemberRange),
 }
 
 impl UnpackFile {
@@ -70,13 +68,11 @@ impl UnpackFile {
         }
     }
 
-    /// How much of the file is to land.
-    pub(crate) fn asked(&self) -> Result<Asked> {
-        match (self.fan_out, self.members) {
-            (false, None) => Ok(Asked::Whole),
-            (true, None) => Ok(Asked::WholeOrRanges),
-            (false, Some(range)) => Ok(Asked::Range(range)),
-            (true, Some(_)) => Err(Error::invalid_event(
+    /// Refuses an event that asks for two things.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.fan_out && self.members.is_some() {
+            false => Ok(()),
+            true => Err(Error::invalid_event(
                 "fan_out asks for ranges, and members is one of them: leave one of the two out",
             )),
         }

@@ -11,7 +11,7 @@ use zip::write::SimpleFileOptions;
 use super::faults::LogText;
 use super::scenario::EpmFormat;
 use super::state::EpmJob;
-use crate::credentials;
+use crate::identity::credentials;
 use crate::scenario::Scenario;
 
 const ACCOUNTS: [&str; 6] =

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::{Outage, Times};
+use crate::switches::{Outage, Times};
 
 /// The switches of an EPM environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

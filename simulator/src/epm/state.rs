@@ -39,6 +39,16 @@ impl Default for EpmState {
     }
 }
 
+impl EpmState {
+    /// Takes a job on; its id.
+    pub(super) fn accept(&mut self, request: Map<String, Value>, now: Timestamp) -> u64 {
+        let id = self.next_job_id;
+        self.next_job_id += 1;
+        self.jobs.insert(id, EpmJob { id, submitted_at: now, request, polls: 0, end: None });
+        id
+    }
+}
+
 /// A job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct EpmJob {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::{Outage, Times};
+use crate::switches::{Outage, Times};
 
 /// The switches of the data exports of FOLIO.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

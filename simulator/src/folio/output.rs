@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::faults::{Damage, FolioArchive, FolioOutputFaults};
+use super::marc;
 use super::scenario::FolioScenario;
-use super::{is_uuid, marc, uuid_of};
-use crate::data;
+use super::uuid::{is_uuid, uuid_of};
+use crate::zip_writer;
 
 /// What a job comes to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -245,5 +246,5 @@ fn archive(folder: &Path, path: &Path, job: &Job<'_>, slices: &[Slice]) -> io::R
         };
         (name, folder.join("slices").join(&slice.name))
     });
-    data::write_java_zip(path, members)
+    zip_writer::write_java_zip(path, members)
 }

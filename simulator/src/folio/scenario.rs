@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::uuid::uuid_of;
+
 /// The data of the data exports of FOLIO.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,8 +47,8 @@ impl Default for FolioScenario {
 
 /// FOLIO's own, with the ids that they have in every system, behind some of a tenant's: a list of ten lacks them.
 fn usual_profiles() -> Vec<FolioProfile> {
-    let own = (1..=10)
-        .map(|number| (super::uuid_of(&format!("profile {number}")), format!("Nightly export {number}")));
+    let own =
+        (1..=10).map(|number| (uuid_of(&format!("profile {number}")), format!("Nightly export {number}")));
     let default = [
         ("6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a", "Default instances export job profile"),
         ("5e9835fc-0e51-44c8-8a47-f7b8fce35da7", "Default holdings export job profile"),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::output::Output;
+use super::uuid::uuid_of;
 
 const FIRST_HR_ID: u64 = 112;
 
@@ -40,7 +41,7 @@ impl FolioState {
     ) -> &mut Execution {
         let hr_id = FIRST_HR_ID.saturating_add(u64::try_from(self.executions.len()).unwrap_or(u64::MAX));
         let execution = Execution {
-            id: super::uuid_of(&format!("execution {hr_id} of {}", definition.unwrap_or(base_name))),
+            id: uuid_of(&format!("execution {hr_id} of {}", definition.unwrap_or(base_name))),
             hr_id,
             definition: definition.map(str::to_owned),
             base_name: base_name.to_owned(),

@@ -3,7 +3,7 @@
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType};
 use landfall::checksum::{Crc64Nvme, Md5, Sha256};
-use landfall::store::{ByteBudget, Condition, ObjectWriter, Sealed, StoreError};
+use landfall_store::{ByteBudget, Condition, ObjectWriter, Sealed, StoreError};
 
 use crate::place::{PART, Place, code, data, named};
 use crate::table::checks;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::future::join_all;
-use landfall::store::{Condition, Written};
+use landfall_store::{Condition, Written};
 
 use crate::place::{PART, Place, code, data, named};
 use crate::table::checks;

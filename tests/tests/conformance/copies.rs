@@ -1,7 +1,7 @@
 //! Copies inside a store: what spares the way through landfall.
 
 use landfall::checksum::Crc64Nvme;
-use landfall::store::{ByteBudget, ObjectWriter, Sealed, StoreError};
+use landfall_store::{ByteBudget, ObjectWriter, Sealed, StoreError};
 
 use crate::place::{PART, Place, data};
 use crate::table::checks;

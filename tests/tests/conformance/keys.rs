@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use aws_sdk_s3::types::EncodingType;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use landfall::store::{Condition, WorkState, Written};
+use landfall_store::{Condition, Written};
+use landfall::state::WorkState;
 
 use crate::place::{Place, data};
 use crate::table::checks;

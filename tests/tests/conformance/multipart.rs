@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use landfall::store::{ByteBudget, Condition, ObjectWriter, Part, StoreError, Written};
+use landfall_store::{ByteBudget, Condition, ObjectWriter, Part, StoreError, Written};
 
 use crate::place::{PART, Place, code, data, named};
 use crate::table::checks;

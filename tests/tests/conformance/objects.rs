@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::check::{Found, bucket};
-use landfall::store::{Condition, Store, StoreError};
+use landfall_store::{Condition, Store, StoreError};
 
 use crate::place::{Place, code, data};
 use crate::table::checks;
@@ -74,7 +74,7 @@ async fn empty(place: Place) {
     assert_eq!(open.get("empty.csv").await.unwrap(), b"");
     assert_eq!(open.keys("").await, ["empty.csv"]);
     let again = open.store.put("empty.csv", data(1, 5), Condition::Absent).await.unwrap();
-    assert_eq!(again, landfall::store::Written::NotWritten);
+    assert_eq!(again, landfall_store::Written::NotWritten);
 }
 
 async fn replaced(place: Place) {

@@ -11,7 +11,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use landfall::store::{Part, Store};
+use landfall_store::{Part, Store};
 use landfall_tests::elsewhere::{At, Foreign};
 
 /// The least that S3 takes for a part that is not the last.
@@ -87,7 +87,7 @@ pub(crate) struct Opened {
 
 impl Opened {
     pub(crate) async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> String {
-        use landfall::store::{Condition, Written};
+        use landfall_store::{Condition, Written};
         match self.store.put(key, bytes.into(), Condition::Always).await.expect("a put") {
             Written::Done(etag) => etag,
             Written::NotWritten => panic!("{key} is not written"),

@@ -3,16 +3,16 @@
 
 use landfall::Result;
 
-use super::{Encode, Ended};
+use super::encoder::{ContentDigest, ContentEncoder};
 use crate::parts::{Parts, STEP_BYTES};
 
 /// An encoder that takes blocks of [`STEP_BYTES`], of which only the last may be shorter.
-pub(super) trait EncodeBlocks: Send {
+pub(super) trait BlockEncoder: Send {
     /// Takes the next block.
     fn encode(&mut self, block: &[u8], parts: &mut Parts) -> Result<()>;
 
     /// Ends the object, whose content was this.
-    fn finish(&mut self, content: Ended, parts: &mut Parts) -> Result<()>;
+    fn finish(&mut self, content: ContentDigest, parts: &mut Parts) -> Result<()>;
 }
 
 /// Gathers pieces to blocks.
@@ -27,7 +27,7 @@ impl<E> InBlocks<E> {
     }
 }
 
-impl<E: EncodeBlocks> Encode for InBlocks<E> {
+impl<E: BlockEncoder> ContentEncoder for InBlocks<E> {
     fn encode(&mut self, mut content: &[u8], parts: &mut Parts) -> Result<()> {
         while !content.is_empty() {
             let missing = STEP_BYTES - self.block.len();
@@ -46,7 +46,7 @@ impl<E: EncodeBlocks> Encode for InBlocks<E> {
         Ok(())
     }
 
-    fn finish(&mut self, content: Ended, parts: &mut Parts) -> Result<()> {
+    fn finish(&mut self, content: ContentDigest, parts: &mut Parts) -> Result<()> {
         if !self.block.is_empty() {
             self.encoder.encode(&self.block, parts)?;
         }

@@ -6,8 +6,8 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use landfall::archive::MemberDecoder;
 use landfall::{Error, Result};
 
-use super::blocks::EncodeBlocks;
-use super::{Ended, Form, each_step};
+use super::blocks::BlockEncoder;
+use super::encoder::{ContentDigest, MemberEncoder, decode};
 use crate::content::Content;
 use crate::parts::{Parts, STEP_BYTES};
 
@@ -20,8 +20,8 @@ const TRAILER_BYTES: u64 = 8;
 /// 274 (to 1/2.8), 2 174 (1/3.8), 3 143 (1/4.0), 6 78 (1/4.2).
 const LEVEL: u32 = 3;
 
-/// CRC-32 and size. A size from 4 GiB on is told modulo 2^32, as the format has it.
-pub(super) fn trailer(content: Ended) -> [u8; 8] {
+/// CRC-32 and size. A size from 4 GiB on is written modulo 2^32, as the format has it.
+pub(super) fn trailer(content: ContentDigest) -> [u8; 8] {
     let [c0, c1, c2, c3] = content.crc32.to_le_bytes();
     let [s0, s1, s2, s3, ..] = content.size.to_le_bytes();
     [c0, c1, c2, c3, s0, s1, s2, s3]
@@ -32,18 +32,18 @@ pub(super) fn framed_bytes(stream: u64) -> u64 {
     stream.saturating_add(HEADER.len() as u64 + TRAILER_BYTES)
 }
 
-/// The most bytes that content of a size becomes: the fast levels code what they cannot compress by 9 bits a byte.
-pub(super) fn most_bytes(size: u64) -> u64 {
+/// The most bytes that content of a size can become: the fast levels code what they cannot compress by 9 bits a byte.
+pub(super) fn max_bytes(size: u64) -> u64 {
     framed_bytes(size.saturating_add(size / 8).saturating_add(1 << 10))
 }
 
-/// A member's deflate stream, framed. It is inflated beside that, and what comes of it is only looked at.
+/// A member's deflate stream, framed. It is inflated beside that, and the content is only inspected.
 #[derive(Default)]
 pub(super) struct Reframed {
     has_begun: bool,
 }
 
-impl Form for Reframed {
+impl MemberEncoder for Reframed {
     fn take(
         &mut self,
         piece: &[u8],
@@ -54,11 +54,11 @@ impl Form for Reframed {
         if !std::mem::replace(&mut self.has_begun, true) {
             parts.write(&HEADER)?;
         }
-        each_step(decoder, piece, |bytes| content.look_at(bytes))?;
+        decode(decoder, piece, |bytes| content.inspect(bytes))?;
         parts.write(piece)
     }
 
-    fn finish(&mut self, content: Ended, parts: &mut Parts) -> Result<()> {
+    fn finish(&mut self, content: ContentDigest, parts: &mut Parts) -> Result<()> {
         parts.write(&trailer(content))
     }
 }
@@ -106,12 +106,12 @@ impl Deflate {
     }
 }
 
-impl EncodeBlocks for Deflate {
+impl BlockEncoder for Deflate {
     fn encode(&mut self, block: &[u8], parts: &mut Parts) -> Result<()> {
         self.compress(block, FlushCompress::None, parts)
     }
 
-    fn finish(&mut self, content: Ended, parts: &mut Parts) -> Result<()> {
+    fn finish(&mut self, content: ContentDigest, parts: &mut Parts) -> Result<()> {
         self.compress(&[], FlushCompress::Finish, parts)?;
         parts.write(&trailer(content))
     }

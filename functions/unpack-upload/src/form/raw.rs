@@ -3,15 +3,15 @@
 use landfall::archive::MemberDecoder;
 use landfall::{Error, Result};
 
-use super::{Encode, Ended, Form, each_step};
-use crate::archive::refusal;
+use super::encoder::{ContentDigest, ContentEncoder, MemberEncoder, decode};
 use crate::content::Content;
 use crate::parts::Parts;
+use crate::refusal::refused;
 
 /// A deflated member, inflated straight into the part that is uploaded next.
 pub(super) struct Inflated;
 
-impl Form for Inflated {
+impl MemberEncoder for Inflated {
     fn take(
         &mut self,
         mut piece: &[u8],
@@ -22,13 +22,13 @@ impl Form for Inflated {
         loop {
             let room = parts.room();
             let room_bytes = room.len();
-            let step = decoder.decode(piece, room).map_err(refusal)?;
+            let step = decoder.decode(piece, room).map_err(refused)?;
             piece = piece.get(step.consumed..).unwrap_or_default();
-            content.look_at(parts.filled(step.produced))?;
+            content.inspect(parts.filled(step.produced))?;
             parts.hand_on_full()?;
             let is_idle = step.consumed == 0 && step.produced == 0;
             if is_idle && !piece.is_empty() {
-                let ended = decoder.finish().map_err(refusal).err();
+                let ended = decoder.finish().map_err(refused).err();
                 return Err(
                     ended.unwrap_or_else(|| Error::integrity("there are bytes behind the member's data"))
                 );
@@ -40,15 +40,15 @@ impl Form for Inflated {
         }
     }
 
-    fn finish(&mut self, _: Ended, _: &mut Parts) -> Result<()> {
+    fn finish(&mut self, _: ContentDigest, _: &mut Parts) -> Result<()> {
         Ok(())
     }
 }
 
 /// A stored member: its bytes are its content.
-pub(super) struct Kept;
+pub(super) struct Stored;
 
-impl Form for Kept {
+impl MemberEncoder for Stored {
     fn take(
         &mut self,
         piece: &[u8],
@@ -56,26 +56,26 @@ impl Form for Kept {
         content: &mut Content,
         parts: &mut Parts,
     ) -> Result<()> {
-        each_step(decoder, piece, |bytes| {
-            content.look_at(bytes)?;
+        decode(decoder, piece, |bytes| {
+            content.inspect(bytes)?;
             parts.write(bytes)
         })
     }
 
-    fn finish(&mut self, _: Ended, _: &mut Parts) -> Result<()> {
+    fn finish(&mut self, _: ContentDigest, _: &mut Parts) -> Result<()> {
         Ok(())
     }
 }
 
 /// Content, as it is.
-pub(super) struct AsItIs;
+pub(super) struct Unchanged;
 
-impl Encode for AsItIs {
+impl ContentEncoder for Unchanged {
     fn encode(&mut self, content: &[u8], parts: &mut Parts) -> Result<()> {
         parts.write(content)
     }
 
-    fn finish(&mut self, _: Ended, _: &mut Parts) -> Result<()> {
+    fn finish(&mut self, _: ContentDigest, _: &mut Parts) -> Result<()> {
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use landfall::store::{ByteBudget, PART_BYTES};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::parts::Outgoing;
+use crate::parts::{Outgoing, Parts};
 
 /// What has gone to the store: bytes, or a range that it copies.
 #[derive(Debug, PartialEq)]
@@ -16,13 +16,13 @@ enum Gone {
 
 /// Makes parts on a thread that may block, and gathers them.
 async fn made(
-    most_bytes: u64,
-    splice: Option<Splice>,
+    max_bytes: u64,
+    copy_range: Option<CopyRange>,
     make: impl FnOnce(&mut Parts) -> Result<()> + Send + 'static,
 ) -> Vec<Gone> {
     let (outgoing, mut gone) = mpsc::channel(1);
-    let part_bytes = PART_BYTES.min(usize::try_from(most_bytes).unwrap() + 1);
-    let parts = Parts::new(outgoing, &ByteBudget::new(64 << 20), part_bytes, splice, true);
+    let part_bytes = PART_BYTES.min(usize::try_from(max_bytes).unwrap() + 1);
+    let parts = Parts::new(outgoing, &ByteBudget::new(64 << 20), part_bytes, copy_range, true);
     let making = tokio::task::spawn_blocking(move || {
         let mut parts = parts;
         make(&mut parts)?;
@@ -32,7 +32,7 @@ async fn made(
     while let Some(outgoing) = gone.recv().await {
         all.push(match outgoing {
             Outgoing::Part(part) => Gone::Bytes(part.as_bytes().to_vec()),
-            Outgoing::Copied(range) => Gone::Copied(range),
+            Outgoing::Copy(range) => Gone::Copied(range),
         });
     }
     making.await.unwrap().unwrap();
@@ -48,19 +48,19 @@ fn content(bytes: usize) -> Vec<u8> {
     (0..bytes).map(next).collect()
 }
 
-fn ended(content: &[u8]) -> Ended {
+fn digest(content: &[u8]) -> ContentDigest {
     let mut hasher = landfall::checksum::Hasher::new(false);
     hasher.update(content);
     let sums = hasher.finish();
-    Ended { size: sums.size, crc32: sums.crc32.into() }
+    ContentDigest { size: sums.size, crc32: sums.crc32.into() }
 }
 
 async fn encoded(form: JobForm, content: Vec<u8>, piece: usize) -> Vec<u8> {
-    let most = most_bytes(form, content.len() as u64);
+    let most = max_bytes(form, content.len() as u64);
     let gone = made(most, None, move |parts| {
-        let mut encoder = of_content(form, content.len() as u64)?;
+        let mut encoder = content_encoder(form, content.len() as u64)?;
         content.chunks(piece).try_for_each(|piece| encoder.encode(piece, parts))?;
-        encoder.finish(ended(&content), parts)
+        encoder.finish(digest(&content), parts)
     });
     let gone = gone.await;
     assert!(gone.len() <= 1, "what fits into one part became {}", gone.len());
@@ -97,7 +97,7 @@ async fn what_cannot_be_compressed_fits_into_its_part() {
     for form in encoding_forms() {
         for bytes in [0, 1, 5_000, 262_144, 3_000_000] {
             let made = encoded(form, random[..bytes].to_vec(), 16 << 10).await;
-            assert!(made.len() as u64 <= most_bytes(form, bytes as u64), "{form:?} of {bytes} bytes");
+            assert!(made.len() as u64 <= max_bytes(form, bytes as u64), "{form:?} of {bytes} bytes");
         }
     }
 }
@@ -113,11 +113,11 @@ async fn a_gzip_file_has_the_plainest_frame() {
 
 /// RFC 1952, 2.3.1: ISIZE is the size modulo 2^32.
 #[test]
-fn a_size_from_4_gib_on_is_told_modulo_2_to_the_32() {
-    for (size, told) in [(5, 5), ((1 << 32) - 1, u32::MAX), (1 << 32, 0), ((9 << 32) + 77, 77)] {
-        let trailer = gzip::trailer(Ended { size, crc32: 0x0403_0201 });
+fn a_size_from_4_gib_on_is_written_modulo_2_to_the_32() {
+    for (size, written) in [(5, 5), ((1 << 32) - 1, u32::MAX), (1 << 32, 0), ((9 << 32) + 77, 77)] {
+        let trailer = gzip::trailer(ContentDigest { size, crc32: 0x0403_0201 });
         assert_eq!(trailer[..4], [1, 2, 3, 4]);
-        assert_eq!(trailer[4..], u32::to_le_bytes(told), "{size}");
+        assert_eq!(trailer[4..], u32::to_le_bytes(written), "{size}");
     }
 }
 
@@ -146,18 +146,18 @@ async fn directory(method: zip::CompressionMethod, sizes: &[usize]) -> Directory
 async fn only_what_a_store_takes_as_a_part_is_copied() {
     let stored = directory(zip::CompressionMethod::Stored, &[LEAST_PART_BYTES - 1, LEAST_PART_BYTES]).await;
     let [small, large] = stored.members() else { panic!() };
-    assert_eq!(splice(JobForm::Raw, small), None);
-    assert_eq!(splice(JobForm::Raw, large), Some(Splice { before: 0, copied: large.data_range() }));
-    assert_eq!(splice(JobForm::Gzip, large), None);
+    assert_eq!(copy_range(JobForm::Raw, small), None);
+    assert_eq!(copy_range(JobForm::Raw, large), Some(CopyRange { before: 0, range: large.data_range() }));
+    assert_eq!(copy_range(JobForm::Gzip, large), None);
 
     let deflated = directory(zip::CompressionMethod::Deflated, &[9 << 20, 11 << 20]).await;
     let [small, large] = deflated.members() else { panic!() };
-    assert_eq!(splice(JobForm::Raw, large), None);
-    assert_eq!(splice(JobForm::Gzip, small), None);
-    let Some(Splice { before, copied }) = splice(JobForm::Gzip, large) else { panic!() };
+    assert_eq!(copy_range(JobForm::Raw, large), None);
+    assert_eq!(copy_range(JobForm::Gzip, small), None);
+    let Some(CopyRange { before, range }) = copy_range(JobForm::Gzip, large) else { panic!() };
     assert_eq!(before, LEAST_PART_BYTES);
     let data = large.data_range();
-    assert_eq!(copied, data.start + LEAST_PART_BYTES as u64 - 10..data.end);
+    assert_eq!(range, data.start + LEAST_PART_BYTES as u64 - 10..data.end);
 }
 
 /// Promise 4: what is uploaded and what is copied make up the object, each byte once, in whatever pieces it comes.
@@ -166,9 +166,9 @@ async fn around_what_is_copied_only_the_edges_are_uploaded() {
     let object = content(LEAST_PART_BYTES * 2 + 1_000);
     let copied = 100..100 + (object.len() - LEAST_PART_BYTES - 8) as u64;
     for piece in [16 << 10, LEAST_PART_BYTES, object.len()] {
-        let splice = Some(Splice { before: LEAST_PART_BYTES, copied: copied.clone() });
+        let copy_range = Some(CopyRange { before: LEAST_PART_BYTES, range: copied.clone() });
         let whole = object.clone();
-        let gone = made(object.len() as u64, splice, move |parts| {
+        let gone = made(object.len() as u64, copy_range, move |parts| {
             whole.chunks(piece).try_for_each(|piece| parts.write(piece))
         });
         let expected = [
@@ -179,7 +179,7 @@ async fn around_what_is_copied_only_the_edges_are_uploaded() {
         assert!(gone.await == expected, "in pieces of {piece}");
     }
     let whole = object.clone();
-    let all = Some(Splice { before: 0, copied: 100..100 + object.len() as u64 });
+    let all = Some(CopyRange { before: 0, range: 100..100 + object.len() as u64 });
     let gone = made(object.len() as u64, all, move |parts| {
         whole.chunks(16 << 10).try_for_each(|piece| parts.write(piece))
     });

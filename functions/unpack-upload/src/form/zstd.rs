@@ -4,13 +4,13 @@ use landfall::form::ZstdLevel;
 use landfall::{Error, Result};
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation as _, OutBuffer};
 
-use super::Ended;
-use super::blocks::EncodeBlocks;
+use super::blocks::BlockEncoder;
+use super::encoder::ContentDigest;
 use crate::parts::{Parts, STEP_BYTES};
 
-/// The most bytes that content of a size becomes: what cannot be compressed is kept in blocks of 128 KiB, each with a
+/// The most bytes that content of a size can become: what cannot be compressed is kept in blocks of 128 KiB, each with a
 /// header of 3 bytes.
-pub(super) fn most_bytes(size: u64) -> u64 {
+pub(super) fn max_bytes(size: u64) -> u64 {
     size.saturating_add(size / 256).saturating_add(1 << 10)
 }
 
@@ -21,8 +21,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// A frame for content of exactly this size, which it then tells, and for which it takes no more memory than that
-    /// content needs.
+    /// A frame for content of exactly this size: the header says it, and no more memory is taken than it needs.
     pub(super) fn new(level: ZstdLevel, size: u64) -> Result<Self> {
         let mut encoder = Encoder::new(level.into()).map_err(broke)?;
         encoder.set_parameter(CParameter::ChecksumFlag(true)).map_err(broke)?;
@@ -31,7 +30,7 @@ impl Frame {
     }
 }
 
-impl EncodeBlocks for Frame {
+impl BlockEncoder for Frame {
     fn encode(&mut self, block: &[u8], parts: &mut Parts) -> Result<()> {
         let mut input = InBuffer::around(block);
         while input.pos() < block.len() {
@@ -42,7 +41,7 @@ impl EncodeBlocks for Frame {
         Ok(())
     }
 
-    fn finish(&mut self, _: Ended, parts: &mut Parts) -> Result<()> {
+    fn finish(&mut self, _: ContentDigest, parts: &mut Parts) -> Result<()> {
         loop {
             let mut output = OutBuffer::around(self.output.as_mut_slice());
             let left = self.encoder.finish(&mut output, true).map_err(broke)?;

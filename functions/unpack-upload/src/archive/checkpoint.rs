@@ -1,0 +1,201 @@
+//! What has landed of an archive, recorded as it lands, so that whoever goes on need not look for it.
+//!
+//! A checkpoint is a log of segments, which are only ever added: each is an object of its own and says what has landed
+//! since the one before it, so that saving costs what there is to save, however much has landed before. A segment holds
+//! of a member what its directory does not say; in memory a member takes some 100 bytes.
+
+use std::ops::Range;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use landfall::Result;
+use landfall::archive::Member;
+use landfall::checksum::{Crc64Nvme, Sha256};
+use landfall::job::{LandedObject, Totals};
+use landfall::store::StoreError;
+use serde::{Deserialize, Serialize};
+
+use super::attempt::{Attempt, SegmentKeys};
+use crate::form;
+use crate::task::Task;
+
+/// How much may have landed without being recorded: what a dead invocation's successor lands again.
+const MAX_UNSAVED_BYTES: u64 = 1 << 30;
+const MAX_UNSAVED_MEMBERS: usize = 1_000;
+
+/// How many segments are read at once.
+const READS_AT_ONCE: usize = 8;
+
+/// What has landed since the segment before this one.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Segment {
+    landed: Vec<LandedMember>,
+}
+
+/// A member that has landed: what its directory does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LandedMember {
+    /// Its place in the directory.
+    member: u32,
+    /// The object's size in bytes.
+    size: u64,
+    /// The object's CRC-64/NVME.
+    crc64nvme: Crc64Nvme,
+    /// The object's SHA-256, where the destination asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Sha256>,
+    /// The rows of its content, where that has rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+}
+
+impl LandedMember {
+    fn of(member: &Member, object: &LandedObject) -> Self {
+        Self {
+            member: member.index(),
+            size: object.size,
+            crc64nvme: object.crc64nvme,
+            sha256: object.sha256,
+            rows: object.rows,
+        }
+    }
+
+    /// The object, as it was when it landed: its content is known to be what the directory declares.
+    fn object(&self, task: &Task<'_>, member: &Member) -> LandedObject {
+        let (form, content_size) = form::recorded(task.job.form, member.size());
+        LandedObject {
+            key: task.member_key(member.name()),
+            size: self.size,
+            form,
+            content_size,
+            crc32: member.crc32().into(),
+            crc64nvme: self.crc64nvme,
+            sha256: self.sha256,
+            rows: self.rows,
+            file: task.file.name.clone(),
+            member: Some(member.name().to_owned()),
+        }
+    }
+}
+
+/// What has landed of some neighbouring members.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    attempt: Attempt,
+    folder: String,
+    next_number: u32,
+    first: u32,
+    landed: Vec<Option<LandedMember>>,
+    totals: Totals,
+    unsaved: Vec<LandedMember>,
+    unsaved_bytes: u64,
+}
+
+impl Checkpoint {
+    /// Reads what is recorded of these members, given by their places in the directory.
+    pub(crate) async fn read(attempt: &Attempt, segments: SegmentKeys, members: Range<u32>) -> Result<Self> {
+        let SegmentKeys { existing, folder } = segments;
+        let number_of =
+            |key: &String| -> Option<u32> { key.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok() };
+        let last_number = existing.iter().filter_map(number_of).max();
+        let mut this = Self {
+            attempt: attempt.clone(),
+            next_number: last_number.map_or(0, |last| last.saturating_add(1)),
+            folder,
+            first: members.start,
+            landed: vec![None; members.len()],
+            totals: Totals::default(),
+            unsaved: Vec::new(),
+            unsaved_bytes: 0,
+        };
+        let segments = stream::iter(&existing).map(|key| attempt.work().checkpoint::<Segment>(key));
+        let mut segments = segments.buffer_unordered(READS_AT_ONCE);
+        while let Some(segment) = segments.try_next().await? {
+            segment.into_iter().flat_map(|segment| segment.landed).for_each(|landed| this.count(landed));
+        }
+        Ok(this)
+    }
+
+    /// Counts a member once, whoever has recorded it; one that is none of these is not counted.
+    fn count(&mut self, landed: LandedMember) {
+        let place = self.place(landed.member).and_then(|place| self.landed.get_mut(place));
+        if let Some(place @ None) = place {
+            *place = Some(landed);
+            self.totals.objects += 1;
+            self.totals.bytes = self.totals.bytes.saturating_add(landed.size);
+            self.totals.rows = self.totals.rows.saturating_add(landed.rows.unwrap_or(0));
+        }
+    }
+
+    fn place(&self, member: u32) -> Option<usize> {
+        usize::try_from(member.checked_sub(self.first)?).ok()
+    }
+
+    fn get(&self, member: &Member) -> Option<&LandedMember> {
+        self.landed.get(self.place(member.index())?)?.as_ref()
+    }
+
+    /// The attempt at the archive in which all this has landed.
+    pub(crate) fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// Whether a member has landed.
+    pub(crate) fn has(&self, member: &Member) -> bool {
+        self.get(member).is_some()
+    }
+
+    /// What has landed, summed.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// What has landed of these members, in their order.
+    pub(crate) fn objects<'a>(
+        &'a self,
+        task: &'a Task<'_>,
+        members: impl Iterator<Item = &'a Member> + 'a,
+    ) -> impl Iterator<Item = LandedObject> + 'a {
+        members.filter_map(|member| Some(self.get(member)?.object(task, member)))
+    }
+
+    /// Takes a member that has landed, and saves what has landed if that is enough by now.
+    pub(crate) async fn add(&mut self, member: &Member, object: &LandedObject) -> Result<()> {
+        let landed = LandedMember::of(member, object);
+        self.count(landed);
+        self.unsaved.push(landed);
+        self.unsaved_bytes = self.unsaved_bytes.saturating_add(landed.size);
+        match self.unsaved_bytes >= MAX_UNSAVED_BYTES || self.unsaved.len() >= MAX_UNSAVED_MEMBERS {
+            true => self.save().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Saves what has landed and is not recorded yet.
+    ///
+    /// # Errors
+    /// The refusal of the archive, if somebody has refused it meanwhile.
+    pub(crate) async fn save(&mut self) -> Result<()> {
+        if !self.unsaved.is_empty() {
+            let segment = Segment { landed: std::mem::take(&mut self.unsaved) };
+            if let Err(error) = self.write(&segment).await {
+                self.unsaved = segment.landed;
+                return Err(error.into());
+            }
+            self.unsaved_bytes = 0;
+        }
+        self.attempt.goes_on().await
+    }
+
+    /// Writes a segment under the next number that no other invocation has taken.
+    async fn write(&mut self, segment: &Segment) -> Result<(), StoreError> {
+        loop {
+            let key = format!("{}{:06}.json", self.folder, self.next_number);
+            self.next_number = self.next_number.saturating_add(1);
+            if self.attempt.work().write_shared_document(&key, segment, None).await? {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! An archive's directory, read and checked before any member lands.
+
+use landfall::archive::{Directory, Member, ReadDirectoryError, read_directory, reread_directory};
+use landfall::store::StoreError;
+use landfall::store::keys::LONGEST_KEY;
+use landfall::{Error, Result};
+
+use super::division::Division;
+use crate::refusal::refused;
+use crate::task::Task;
+
+/// Reads and checks it all; `None` if the invocation must end first.
+pub(crate) async fn read(task: &Task<'_>) -> Result<Option<Directory>> {
+    let reading = Box::pin(checked(task));
+    in_time(task, reading).await
+}
+
+/// Reads it again. All of it was checked when the archive was divided: if it is the same object still, only local
+/// headers of what is missing are looked at again.
+pub(crate) async fn reread(
+    task: &Task<'_>,
+    division: &Division,
+    is_missing: impl Fn(&Member) -> bool,
+) -> Result<Option<Directory>> {
+    let reading = async {
+        match division.etag == task.staged.info().etag {
+            true => reread_directory(&task.staged, &task.landing.destination.limits, is_missing)
+                .await
+                .map_err(unreadable),
+            false => checked(task).await,
+        }
+    };
+    in_time(task, Box::pin(reading)).await
+}
+
+/// The directory of an archive of which every member can land.
+async fn checked(task: &Task<'_>) -> Result<Directory> {
+    let directory =
+        read_directory(&task.staged, &task.landing.destination.limits).await.map_err(unreadable)?;
+    if directory.members().is_empty() {
+        return Err(Error::integrity("the archive holds nothing, not even an empty member"));
+    }
+    let has_long_key = |member: &&Member| task.member_key(member.name()).len() > LONGEST_KEY;
+    if let Some(member) = directory.files().find(has_long_key) {
+        return Err(Error::limit_exceeded(format!(
+            "the key of member {:?} would be longer than {LONGEST_KEY} bytes",
+            member.name()
+        )));
+    }
+    Ok(directory)
+}
+
+/// One that takes all of an invocation would take all of the next one too: that is an error.
+async fn in_time(
+    task: &Task<'_>,
+    reading: impl Future<Output = Result<Directory>>,
+) -> Result<Option<Directory>> {
+    tokio::select! {
+        biased;
+        read = reading => return read.map(Some),
+        () = task.invocation.ending() => {}
+    }
+    let Some(seconds) = task.seconds_of_a_whole_invocation() else { return Ok(None) };
+    Err(Error::limit_exceeded(format!(
+        "the archive's directory could not be read within an invocation of {seconds} s: give the function more memory, \
+         which brings more network, or more time"
+    )))
+}
+
+fn unreadable(error: ReadDirectoryError<StoreError>) -> Error {
+    match error {
+        ReadDirectoryError::Refused(reason) => refused(reason),
+        ReadDirectoryError::Read { source, .. } => source.into(),
+        short @ ReadDirectoryError::ShortRead { .. } => {
+            Error::store_unavailable("the staged archive could not be read").because(short)
+        }
+    }
+}

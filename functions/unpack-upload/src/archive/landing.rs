@@ -1,0 +1,67 @@
+//! The landing of an archive's members: several work units at once, within the byte budget, until all has landed, the
+//! invocation must end, or something fails.
+
+use futures::{StreamExt as _, stream};
+use landfall::archive::Member;
+use landfall::{Error, Result};
+use tokio::sync::Semaphore;
+
+use super::opening::OpenArchive;
+use super::outcome::{ArchiveOutcome, LandedArchive};
+use super::progress::Progress;
+use super::work_unit::coalesce;
+use crate::cleanup;
+use crate::refusal::is_refusal;
+use crate::task::Task;
+
+/// The most units that are on their way at once, where they are so small that memory for more is there.
+const UNITS_AT_ONCE: usize = 32;
+
+/// Lands what is missing. Nothing stays of an archive that is refused: what has landed before its bytes showed why
+/// is withdrawn.
+pub(crate) async fn land(task: &Task<'_>, archive: OpenArchive) -> Result<ArchiveOutcome> {
+    let OpenArchive { directory, checkpoint, is_divided } = archive;
+    let members: Vec<&Member> = directory.files().filter(|member| task.covers(member)).collect();
+    let mut progress = Progress::begin(task, &members, checkpoint);
+    let landed = land_missing(task, &mut progress).await;
+    match progress.settle(landed, is_divided).await {
+        Ok(true) if task.range.is_none() => {
+            let checkpoint = progress.checkpoint;
+            Ok(ArchiveOutcome::Whole(Box::new(LandedArchive { directory, checkpoint })))
+        }
+        Ok(complete) => {
+            if !complete {
+                progress.ensure_advanced()?;
+            }
+            Ok(ArchiveOutcome::Partial { complete, totals: progress.checkpoint.totals() })
+        }
+        Err(error) if error.retryable() => Err(error),
+        Err(error) => {
+            let is_refused = is_refusal(&error);
+            if is_refused {
+                progress.checkpoint.attempt().refuse(&error, task.now()).await?;
+            }
+            cleanup::give_up(task, &members, is_refused).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Lands what is missing, or as much of it as there is time for.
+async fn land_missing(task: &Task<'_>, progress: &mut Progress<'_>) -> Result<()> {
+    let stop = task.invocation.stop_signal();
+    let room = Semaphore::new(usize::try_from(task.context.budget().kibibytes()).unwrap_or(usize::MAX));
+    let mut landing = stream::iter(coalesce(task.job.form, progress.missing().collect()))
+        .map(|unit| unit.land(task, &room, &stop))
+        .buffer_unordered(UNITS_AT_ONCE);
+    let mut first_error: Option<Error> = None;
+    while let Some(outcome) = landing.next().await {
+        let recorded = progress.record(&outcome.landed).await;
+        if let Some(error) = outcome.error.or(recorded.err()) {
+            // What is on its way has to arrive before anybody can say what has landed, or withdraw it.
+            stop.give();
+            first_error.get_or_insert(error);
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}

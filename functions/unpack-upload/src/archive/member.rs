@@ -1,0 +1,62 @@
+//! A member that lands alone: ranged read, checks, landed form, upload.
+//!
+//! Its object becomes visible only once size and CRC-32 hold. Where source and destination are one store, data that
+//! lands as the archive keeps it is copied inside the store while it is read and checked here: only the edges travel
+//! up.
+
+use landfall::Result;
+use landfall::job::LandedObject;
+
+use super::plan::MemberPlan;
+use crate::invocation::StopSignal;
+use crate::pipeline::{self, Transfer};
+use crate::task::Task;
+
+/// Lands a member; `None` if it was time to stop first.
+pub(crate) async fn land(
+    task: &Task<'_>,
+    plan: &MemberPlan<'_>,
+    stop: &StopSignal<'_>,
+) -> Result<Option<LandedObject>> {
+    let is_copied = plan.copy_range.is_some();
+    match land_as_planned(task, plan, stop).await {
+        // It was not known before that this store does not copy ranges.
+        Err(_) if is_copied && !task.landing.store.copies_ranges() => {
+            land_as_planned(task, &plan.without_copying(), stop).await
+        }
+        landed => landed,
+    }
+}
+
+async fn land_as_planned(
+    task: &Task<'_>,
+    plan: &MemberPlan<'_>,
+    stop: &StopSignal<'_>,
+) -> Result<Option<LandedObject>> {
+    if stop.is_here() {
+        return Ok(None);
+    }
+    let MemberPlan { member, key, max_bytes, copy_range } = plan;
+    let mut writer = task.writer(key, *max_bytes);
+    let encoding = plan.encoding(task);
+    let mut decoder = encoding.decoder(&task.landing.destination.limits);
+    let transfer =
+        Transfer { range: member.data_range(), max_bytes: *max_bytes, copy_range: copy_range.clone() };
+    let encoded = pipeline::run(task, transfer, &mut writer, move |mut pieces, parts| {
+        encoding.run(&mut decoder, &mut pieces, parts)
+    });
+    let encoded = tokio::select! {
+        encoded = Box::pin(encoded) => encoded,
+        () = stop.arrival() => {
+            writer.abandon().await;
+            return Ok(None);
+        }
+    };
+    match encoded {
+        Ok(encoded) => encoded.commit(task, writer, key.clone(), Some(member.name())).await.map(Some),
+        Err(error) => {
+            writer.abandon().await;
+            Err(error)
+        }
+    }
+}

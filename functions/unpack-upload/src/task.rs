@@ -1,0 +1,136 @@
+//! What is constant while one file is unpacked: where it comes from, what it lands as and where, and within what
+//! bounds. What happens meanwhile is kept by those who do it.
+
+use jiff::Timestamp;
+use landfall::archive::Member;
+use landfall::context::{Context, Landing};
+use landfall::job::{JobRecord, StagedFile};
+use landfall::store::keys::{self, LandingPlace};
+use landfall::store::{ObjectWriter, WorkState};
+use landfall::{Error, Result};
+
+use crate::invocation::Invocation;
+use crate::staged::StagedObject;
+use crate::trigger::{MemberRange, UnpackFile};
+
+/// One file to unpack.
+pub(crate) struct Task<'a> {
+    /// The process's clock, byte budget and observer.
+    pub context: &'a Context,
+    /// The time there is.
+    pub invocation: Invocation<'a>,
+    /// The work bucket.
+    pub work: WorkState,
+    /// The landing bucket, and the destination's limits and wishes.
+    pub landing: Landing,
+    /// The job, with the form that it lands in and the prefix that it lands below.
+    pub job: JobRecord,
+    /// Which members are to land, where not all of the file is.
+    pub range: Option<MemberRange>,
+    /// Whether the file is better divided than landed, if that would take too long.
+    pub may_divide: bool,
+    /// What is recorded of the staged file.
+    pub file: StagedFile,
+    /// The staged file itself.
+    pub staged: StagedObject,
+    place: LandingPlace,
+    started_at: Timestamp,
+}
+
+impl<'a> Task<'a> {
+    /// Finds the file of a job, which must have been fetched.
+    pub(crate) async fn open(
+        context: &'a Context,
+        invocation: Invocation<'a>,
+        work: WorkState,
+        job: JobRecord,
+        event: &UnpackFile,
+    ) -> Result<Self> {
+        let UnpackFile { ordinal, members: range, fan_out: may_divide, .. } = *event;
+        let landing = context.landing(&job.destination).await?;
+        let place = place(&work, &job, ordinal).await?;
+        let id = job.job();
+        let file = work.staged(&id, ordinal).await?;
+        let file = file.ok_or_else(|| {
+            Error::not_found(format!("file {ordinal} of {id} has not been fetched: call fetch-files first"))
+        })?;
+        let started_at = context.clock().now();
+        let staged = StagedObject::open(work.store(), &id, &file).await;
+        let staged = staged.map_err(|error| while_unpacking(&file, error))?;
+        Ok(Self {
+            context,
+            invocation,
+            work,
+            landing,
+            job,
+            range,
+            may_divide,
+            file,
+            staged,
+            place,
+            started_at,
+        })
+    }
+
+    /// Whether a member is to land.
+    pub(crate) fn covers(&self, member: &Member) -> bool {
+        self.range.is_none_or(|range| (range.from..range.to).contains(&member.index()))
+    }
+
+    /// An error of this task.
+    pub(crate) fn failed(&self, error: Error) -> Error {
+        while_unpacking(&self.file, error)
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.context.clock().now()
+    }
+
+    /// How many seconds of an invocation this file has had, where another invocation would not have more.
+    pub(crate) fn seconds_of_a_whole_invocation(&self) -> Option<u64> {
+        self.invocation.seconds_if_all_of_it(self.started_at, self.now())
+    }
+
+    /// The key that the file lands under where it is not an archive, without a form's suffix.
+    pub(crate) fn file_key(&self) -> String {
+        format!("{}{}", self.job.landing_prefix, self.place.file)
+    }
+
+    /// The prefix that an archive's members land below, and nothing else.
+    pub(crate) fn folder(&self) -> String {
+        format!("{}{}", self.job.landing_prefix, self.place.folder)
+    }
+
+    /// The key that a member lands under.
+    pub(crate) fn member_key(&self, name: &str) -> String {
+        format!("{}{name}{}", self.folder(), self.job.form.name().suffix())
+    }
+
+    /// Writes an object of at most so many bytes to the landing bucket.
+    pub(crate) fn writer(&self, key: &str, max_bytes: u64) -> ObjectWriter {
+        ObjectWriter::new(&self.landing.store, key, self.context.budget(), Some(max_bytes))
+    }
+}
+
+async fn place(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<LandingPlace> {
+    let form = job.form.name();
+    let job = job.job();
+    let files = work.files(&job).await?;
+    let files = files.ok_or_else(|| {
+        Error::not_found(format!("the output files of {job} have not been listed: call fetch-files first"))
+    })?;
+    let place = usize::try_from(ordinal)
+        .ok()
+        .and_then(|at| keys::landing_places(&files.files, form).into_iter().nth(at));
+    place.ok_or_else(|| {
+        Error::not_found(format!(
+            "{job} has {} output files, so none with ordinal {ordinal}",
+            files.files.len()
+        ))
+    })
+}
+
+fn while_unpacking(file: &StagedFile, error: Error) -> Error {
+    error.while_doing(format_args!("unpacking {}", file.name))
+}

@@ -1,0 +1,292 @@
+//! Whether a connection and its stores do what landfall needs, found out without changing anything at the source.
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorType, Result};
+use landfall_store::{Condition, Dialect, Store, Written};
+
+/// Clocks that differ by more seconds than this make signatures and tokens fail here and there.
+const DOUBTFUL_SKEW: i64 = 30;
+/// Clocks that differ by more seconds than this make them fail: AWS and Oracle refuse at five minutes.
+const FATAL_SKEW: i64 = 300;
+
+/// What one look has found.
+#[derive(Debug)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: String,
+    /// What was found.
+    pub found: Found,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub enum Found {
+    /// It is as it should be.
+    Well(String),
+    /// It works, and may not always.
+    Doubtful(String),
+    /// It does not work.
+    Broken(Error),
+}
+
+impl Finding {
+    /// A finding from what a look came to.
+    pub fn of(what: impl Into<String>, came: Result<String>) -> Self {
+        Self { what: what.into(), found: came.map_or_else(Found::Broken, Found::Well) }
+    }
+}
+
+/// How far a server's clock is from ours, by the time that its last answer told.
+pub fn clock_skew(told: Option<Timestamp>, now: Timestamp) -> Finding {
+    let what = "clock";
+    let Some(theirs) = told else {
+        return Finding {
+            what: what.to_owned(),
+            found: Found::Well("no answer has told the source's time".to_owned()),
+        };
+    };
+    let seconds = now.as_second() - theirs.as_second();
+    let said = match seconds {
+        0 => "this machine's clock and the source's agree".to_owned(),
+        1.. => format!("this machine's clock is {seconds} s ahead of the source's"),
+        ..0 => format!("this machine's clock is {} s behind the source's", -seconds),
+    };
+    let found = match seconds.abs() {
+        ..=DOUBTFUL_SKEW => Found::Well(said),
+        seconds if seconds <= FATAL_SKEW => {
+            Found::Doubtful(format!("{said}: set it by NTP, as tokens and signatures go by it"))
+        }
+        _ => Found::Broken(Error::invalid_config(format!(
+            "{said}: tokens and signatures are refused at such a difference; set the clock by NTP"
+        ))),
+    };
+    Finding { what: what.to_owned(), found }
+}
+
+/// Tries what landfall does with a bucket, on a probe object below `prefix` that is gone afterwards.
+pub async fn bucket(name: &str, store: &Store, prefix: &str) -> Vec<Finding> {
+    let key = format!("{prefix}_landfall-check-{}", Uuid::new_v4());
+    let look = |what: Look, came: Result<String>| {
+        let came = came.map_err(|error| what.with_what_is_missing(store.dialect(), error));
+        Finding::of(format!("{name}: {}", what.name()), came)
+    };
+    let mut findings = Vec::new();
+    let written = write(store, &key).await;
+    let is_written = written.is_ok();
+    findings.push(look(Look::Write, written));
+    if !is_written {
+        return findings;
+    }
+    match store.dialect() {
+        Dialect::S3 => {
+            findings.push(conditional_write(name, store, &key).await);
+            findings.push(conditional_change(name, store, &key).await);
+        }
+        Dialect::Oci => findings.push(look(Look::Overwrite, overwrite(store, &key).await)),
+    }
+    findings.push(look(Look::Read, read(store, &key).await));
+    findings.push(look(Look::List, list(store, &key).await));
+    findings.push(look(Look::Multipart, multipart(store, &key).await));
+    findings.push(look(Look::Uploads, uploads(store, &key).await));
+    findings.push(look(Look::Delete, delete(store, &key).await));
+    findings
+}
+
+/// What is tried with a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Write,
+    Overwrite,
+    Read,
+    List,
+    Multipart,
+    Uploads,
+    Delete,
+}
+
+impl Look {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Overwrite => "overwrite",
+            Self::Read => "read",
+            Self::List => "list",
+            Self::Multipart => "multipart upload",
+            Self::Uploads => "unfinished uploads",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// The permission that it takes in a policy of OCI's (Oracle: policy reference, "Details for Object Storage").
+    fn oci_permission(self) -> &'static str {
+        match self {
+            Self::Write => "OBJECT_CREATE",
+            Self::Overwrite => "OBJECT_OVERWRITE",
+            Self::Read => "OBJECT_READ",
+            Self::List => "OBJECT_INSPECT",
+            Self::Multipart => "OBJECT_CREATE, OBJECT_OVERWRITE, OBJECT_INSPECT and OBJECT_DELETE",
+            Self::Uploads => "BUCKET_READ",
+            Self::Delete => "OBJECT_DELETE",
+        }
+    }
+
+    /// The same error, saying what may be missing. OCI answers alike for a bucket that is not there and for one that
+    /// the key may not see.
+    fn with_what_is_missing(self, dialect: Dialect, error: Error) -> Error {
+        let is_about_access = matches!(error.error_type(), ErrorType::AuthRejected | ErrorType::NotFound);
+        match dialect {
+            Dialect::Oci if is_about_access => {
+                let permission = self.oci_permission();
+                error.while_doing(format_args!(
+                    "the key's user needs {permission} by a policy, and bucket, namespace and region must be right"
+                ))
+            }
+            _ => error,
+        }
+    }
+}
+
+const PROBE: &[u8] = b"landfall was here\n";
+
+async fn write(store: &Store, key: &str) -> Result<String> {
+    store.put(key, Bytes::from_static(PROBE), Condition::Absent).await?;
+    Ok(format!("s3://{}/{key}", store.bucket()))
+}
+
+/// The same object is written again on the condition that it is not there.
+async fn conditional_write(name: &str, store: &Store, key: &str) -> Finding {
+    let found = match store.put(key, Bytes::from_static(PROBE), Condition::Absent).await {
+        Ok(Written::NotWritten) if store.holds_conditions() => {
+            Found::Well("If-None-Match: * is honoured".to_owned())
+        }
+        Ok(_) => Found::Doubtful(
+            "If-None-Match: * is not honoured: two processes that start one run at the same instant are not kept apart; \
+             start a run from one place only"
+                .to_owned(),
+        ),
+        Err(error) => Found::Broken(error.into()),
+    };
+    Finding { what: format!("{name}: conditional write"), found }
+}
+
+/// The same object is changed on the condition that it is as it was, and then on one that does not hold.
+async fn conditional_change(name: &str, store: &Store, key: &str) -> Finding {
+    let found = match changed(store, key).await {
+        Ok((true, false)) => Found::Well("If-Match is honoured".to_owned()),
+        Ok((true, true)) => Found::Doubtful(
+            "If-Match is ignored: of two processes that change one record, the second undoes what the first did; \
+             start runs from one place only"
+                .to_owned(),
+        ),
+        Ok((false, _)) => Found::Broken(Error::store_unavailable(format!(
+            "{key} cannot be changed by the ETag that it has: no run can be claimed in this store"
+        ))),
+        Err(error) => Found::Broken(error),
+    };
+    Finding { what: format!("{name}: conditional change"), found }
+}
+
+/// Whether a change by the right `ETag` was made, and one by an `ETag` that has passed.
+async fn changed(store: &Store, key: &str) -> Result<(bool, bool)> {
+    let there = store.read(key, 1 << 10).await?;
+    let there =
+        there.ok_or_else(|| Error::store_unavailable(format!("{key} was written and is not there")))?;
+    let other = Bytes::from_static(b"landfall was here twice\n");
+    let by_right = store.put(key, other, Condition::Unchanged(&there.etag)).await?;
+    let by_wrong = store.put(key, Bytes::from_static(PROBE), Condition::Unchanged(&there.etag)).await?;
+    if matches!(by_wrong, Written::NotWritten) {
+        store.put(key, Bytes::from_static(PROBE), Condition::Always).await?;
+    }
+    Ok((matches!(by_right, Written::Done(_)), matches!(by_wrong, Written::Done(_))))
+}
+
+/// The same object is written again, whatever is there.
+async fn overwrite(store: &Store, key: &str) -> Result<String> {
+    store.put(key, Bytes::from_static(PROBE), Condition::Always).await?;
+    Ok("the same bytes may be written again: conditional writes are not relied on".to_owned())
+}
+
+async fn read(store: &Store, key: &str) -> Result<String> {
+    match store.read(key, 1 << 10).await? {
+        Some(object) if object.bytes == PROBE => Ok("what was written is what is read".to_owned()),
+        Some(_) => Err(Error::integrity(format!("{key} holds other bytes than were written"))),
+        None => Err(Error::store_unavailable(format!("{key} was written and is not there"))),
+    }
+}
+
+async fn list(store: &Store, key: &str) -> Result<String> {
+    let listed: Vec<_> = store.list(key).try_collect().await?;
+    match listed.iter().any(|object| object.key == key) {
+        true => Ok("what was written is listed".to_owned()),
+        false => Err(Error::store_unavailable(format!("{key} was written and is not listed"))),
+    }
+}
+
+/// One upload is completed, another aborted.
+async fn multipart(store: &Store, key: &str) -> Result<String> {
+    let key = format!("{key}-in-parts");
+    let upload = store.create_upload(&key).await?;
+    let uploaded = match in_one_part(store, &key, &upload).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            store.abort_upload(&key, &upload).await?;
+            Err(error)
+        }
+    };
+    let deleted = store.delete(&key).await;
+    uploaded?;
+    deleted?;
+    let upload = store.create_upload(&key).await?;
+    store.abort_upload(&key, &upload).await?;
+    Ok("begun, listed, completed and aborted".to_owned())
+}
+
+async fn in_one_part(store: &Store, key: &str, upload: &str) -> Result<()> {
+    let part = store.upload_part(key, upload, 1, Bytes::from_static(PROBE)).await?;
+    match store.list_parts(key, upload).await? {
+        Some(parts) if parts.len() == 1 => {}
+        _ => {
+            let said = "an uploaded part is not listed: transfers cannot be gone on with";
+            return Err(Error::store_unavailable(said));
+        }
+    }
+    store.complete(key, upload, &[part], Condition::Always).await?;
+    read(store, key).await.map(|_| ())
+}
+
+async fn uploads(store: &Store, key: &str) -> Result<String> {
+    store.list_uploads(key).await?;
+    Ok("what dead processes leave is found".to_owned())
+}
+
+async fn delete(store: &Store, key: &str) -> Result<String> {
+    store.delete(key).await?;
+    match store.head(key).await? {
+        None => Ok("the probe object is gone".to_owned()),
+        Some(_) => Err(Error::store_unavailable(format!("{key} was deleted and is there"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skew(seconds: i64) -> Found {
+        let theirs: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
+        clock_skew(Some(theirs), theirs + jiff::SignedDuration::from_secs(seconds)).found
+    }
+
+    /// Oracle's identity domains and AWS refuse what is signed five minutes off.
+    #[test]
+    fn a_clock_that_is_off_is_told() {
+        assert!(matches!(skew(0), Found::Well(said) if said.contains("agree")));
+        assert!(matches!(skew(-30), Found::Well(said) if said.contains("30 s behind")));
+        assert!(matches!(skew(31), Found::Doubtful(said) if said.contains("31 s ahead")));
+        assert!(matches!(skew(-301), Found::Broken(error) if error.line().contains("NTP")));
+        assert!(matches!(clock_skew(None, Timestamp::UNIX_EPOCH).found, Found::Well(_)));
+    }
+}

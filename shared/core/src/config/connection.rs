@@ -1,0 +1,117 @@
+//! What a connection's name stands for.
+
+use std::fmt;
+use std::time::Duration;
+
+use landfall_http::HttpSettings;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::document::Document;
+use crate::error::{Error, Result};
+
+/// A connection: the type of the system behind it, and what that system reads of its settings.
+#[derive(Clone)]
+pub struct Connection {
+    system: String,
+    job: JobSettings,
+    http: HttpSettings,
+    settings: Document,
+}
+
+/// Shows nothing of the settings, which hold secrets.
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { system, job, http, settings } = self;
+        let mut shown = formatter.debug_struct("Connection");
+        shown.field("settings", settings).field("system", system).field("job", job).field("http", http).finish()
+    }
+}
+
+impl Connection {
+    pub(super) fn read(document: Document) -> Result<Self> {
+        let (system, settings) = document.split_type()?;
+        let job = settings.part("job")?.unwrap_or_default();
+        let http = settings.part("http")?.unwrap_or_default();
+        Ok(Self { system, job, http, settings })
+    }
+
+    /// A connection of a type, with its settings as a table.
+    pub fn of(system: &str, settings: Value) -> Result<Self> {
+        let mut document = settings;
+        if let Some(table) = document.as_object_mut() {
+            table.insert("type".to_owned(), system.into());
+        }
+        Self::read(Document::new("connection", "the caller's settings", document))
+    }
+
+    /// The `type` of the connection, which says what system is behind it.
+    pub fn system(&self) -> &str {
+        &self.system
+    }
+
+    /// What concerns the job and its polling.
+    pub fn job(&self) -> &JobSettings {
+        &self.job
+    }
+
+    /// What concerns its HTTP calls.
+    pub fn http(&self) -> &HttpSettings {
+        &self.http
+    }
+
+    /// The settings as its system reads them; `InvalidConfig` names the key that does not fit, and never a value.
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
+        self.settings.fit()
+    }
+
+    /// An `InvalidConfig` about this connection.
+    pub fn invalid(&self, reason: impl fmt::Display) -> Error {
+        self.settings.invalid(reason)
+    }
+}
+
+/// Polling and time-outs of jobs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobSettings {
+    /// Seconds between two polls.
+    pub poll_seconds: u64,
+    /// Seconds from submission until a job that has not ended is given up: `JobTimedOut`.
+    pub timeout_seconds: u64,
+    /// Seconds after its end that a job's files may take to be listed, and each of them to be given out, before that
+    /// is an error. Until then a list counts once it was the same in two looks, `poll_seconds` apart, where the source
+    /// may still add to it.
+    pub settle_seconds: u64,
+    /// Seconds after a submission that the source may not know the job yet, in its list or by its id.
+    pub listing_lag_seconds: u64,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self { poll_seconds: 30, timeout_seconds: 36_000, settle_seconds: 300, listing_lag_seconds: 60 }
+    }
+}
+
+impl JobSettings {
+    /// The time between two polls.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds)
+    }
+
+    /// The time that a job may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+
+    /// The time that a list of files may need to be complete.
+    pub fn settle(&self) -> Duration {
+        Duration::from_secs(self.settle_seconds)
+    }
+
+    /// The time that a list of jobs may lag behind.
+    pub fn listing_lag(&self) -> Duration {
+        Duration::from_secs(self.listing_lag_seconds)
+    }
+}

@@ -1,0 +1,201 @@
+//! What a destination's name, and the work bucket, stand for.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use landfall_store::StoreSettings;
+use landfall_zip::Limits;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::form::{JobForm, LandedForm, ZstdLevel};
+use crate::job::{ConnectionName, JobRequestId};
+use crate::export::ExportSpec;
+use crate::state::keys::safe_segment;
+
+/// The bucket that keeps the pipeline's own state.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Work {
+    /// The bucket's name.
+    pub bucket: String,
+    /// Where it is.
+    #[serde(default)]
+    pub store: StoreSettings,
+}
+
+/// Where objects land, and in which form.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// The bucket's name.
+    pub bucket: String,
+    /// What leads every key, without slashes around it.
+    #[serde(default)]
+    pub prefix: String,
+    /// The layout of a job's keys below the prefix.
+    #[serde(default)]
+    pub layout: Layout,
+    /// The form in which everything lands.
+    #[serde(default)]
+    pub form: LandedForm,
+    /// How hard `zstd` compresses; only with that form.
+    #[serde(default)]
+    pub zstd_level: Option<ZstdLevel>,
+    /// Whether each object's SHA-256 is computed and kept in the manifest: a third of what landing costs.
+    #[serde(default)]
+    pub sha256: bool,
+    /// Whether the first record of a CSV file is a header, which is then not counted as a row.
+    #[serde(default = "yes")]
+    pub csv_header: bool,
+    /// What an archive may hold at most.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Where the bucket is.
+    #[serde(default)]
+    pub store: StoreSettings,
+}
+
+/// The layout of a job's keys: segments with fields in braces.
+///
+/// Fields: `{connection}`, `{export}`, `{kind}`, `{job_request_id}`, and of the time when the job was submitted
+/// (UTC) `{year}`, `{month}`, `{day}`, `{hour}`. Connection and job request id must be among them: that is what
+/// keeps any two jobs apart.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Layout(String);
+
+/// A layout that cannot be one.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidLayout {
+    /// A field that there is not.
+    #[error("the layout names an unknown field {{{0}}}")]
+    UnknownField(String),
+    /// Two jobs could meet.
+    #[error("the layout lacks the segment {{{0}}}: two jobs could meet in it")]
+    Without(&'static str),
+    /// A segment that cannot be one.
+    #[error(
+        "the layout cannot hold the segment {0:?}: it takes letters, digits, . _ - = and fields in braces"
+    )]
+    Segment(String),
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self("{connection}/{export}/{job_request_id}".to_owned())
+    }
+}
+
+const FIELDS: [&str; 8] = ["connection", "export", "kind", "job_request_id", "year", "month", "day", "hour"];
+
+impl TryFrom<String> for Layout {
+    type Error = InvalidLayout;
+
+    fn try_from(text: String) -> std::result::Result<Self, InvalidLayout> {
+        let mut rest = text.clone();
+        for field in FIELDS {
+            rest = rest.replace(&format!("{{{field}}}"), "x");
+        }
+        if let Some((_, unknown)) = rest.split_once('{') {
+            return Err(InvalidLayout::UnknownField(
+                unknown.split('}').next().unwrap_or_default().to_owned(),
+            ));
+        }
+        if let Some(segment) =
+            rest.split('/').find(|segment| segment.is_empty() || safe_segment(segment) != *segment)
+        {
+            return Err(InvalidLayout::Segment(segment.to_owned()));
+        }
+        for needed in ["connection", "job_request_id"] {
+            if !text.split('/').any(|segment| segment == format!("{{{needed}}}")) {
+                return Err(InvalidLayout::Without(needed));
+            }
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A setting that means nothing beside the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("zstd_level is given, and form is not \"zstd\"")]
+pub struct LevelWithoutZstd;
+
+impl Destination {
+    /// Holds the settings against each other.
+    pub(super) fn check(&self) -> std::result::Result<(), LevelWithoutZstd> {
+        match self.zstd_level {
+            Some(_) if self.form != LandedForm::Zstd => Err(LevelWithoutZstd),
+            _ => Ok(()),
+        }
+    }
+
+    /// The form in which a job that begins now lands, from beginning to end.
+    pub fn job_form(&self) -> JobForm {
+        self.in_form(self.form)
+    }
+
+    /// The same, where the form is asked for by name.
+    pub fn in_form(&self, form: LandedForm) -> JobForm {
+        JobForm::of(form, self.zstd_level.unwrap_or_default())
+    }
+
+    /// The prefix below which a job's objects land, with a slash behind it.
+    pub fn landing_prefix(
+        &self,
+        connection: &ConnectionName,
+        job: &JobRequestId,
+        export: &dyn ExportSpec,
+        since: Timestamp,
+    ) -> Result<String> {
+        let prefix = self.prefix.trim_matches('/');
+        if let Some(segment) =
+            prefix.split('/').find(|segment| !prefix.is_empty() && safe_segment(segment) != *segment)
+        {
+            return Err(Error::invalid_config(format!(
+                "the destination's prefix cannot hold the segment {segment:?}"
+            )));
+        }
+        let time = since.to_zoned(TimeZone::UTC);
+        let mut path = self.layout.0.clone();
+        for (field, value) in std::iter::zip(
+            FIELDS,
+            [
+                connection.to_string(),
+                safe_segment(export.name()),
+                export.to_export().kind().to_owned(),
+                safe_segment(job.as_str()),
+                time.strftime("%Y").to_string(),
+                time.strftime("%m").to_string(),
+                time.strftime("%d").to_string(),
+                time.strftime("%H").to_string(),
+            ],
+        ) {
+            path = path.replace(&format!("{{{field}}}"), &value);
+        }
+        Ok(if prefix.is_empty() { format!("{path}/") } else { format!("{prefix}/{path}/") })
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(text: &str) -> std::result::Result<Layout, String> {
+        Layout::try_from(text.to_owned()).map_err(|error| error.to_string())
+    }
+
+    /// Promise 4: whatever the layout is, no two jobs meet.
+    #[test]
+    fn a_layout_holds_connection_and_job_as_segments_of_their_own() {
+        assert!(layout("{connection}/{export}/{year}-{month}-{day}/{job_request_id}").is_ok());
+        assert!(layout("{connection}/{export}").unwrap_err().contains("{job_request_id}"));
+        assert!(layout("{connection}{export}/{job_request_id}").unwrap_err().contains("{connection}"));
+        assert!(layout("{connection}/{ledger}/{job_request_id}").unwrap_err().contains("{ledger}"));
+        assert!(layout("{connection}/../{job_request_id}").is_err());
+        assert!(layout("/{connection}/{job_request_id}").is_err());
+    }
+}

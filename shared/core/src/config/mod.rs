@@ -1,0 +1,140 @@
+//! What connections and destinations stand for: configuration by name, from one place.
+//!
+//! The place is named by `LANDFALL_CONFIG`, or the command line's `--config`:
+//!
+//! * `file:<path>` — a TOML file; its text values may name environment variables as `${NAME}`;
+//! * `secretsmanager:<prefix>` — secrets `<prefix>/connections/<name>`, `<prefix>/destinations/<name>` and
+//!   `<prefix>/work` of AWS Secrets Manager, each a JSON object;
+//! * `ssm:<path>` — parameters (SecureString or String) of the same names below a path of the SSM parameter store.
+
+mod connection;
+mod destination;
+mod document;
+mod oci;
+mod place;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+pub use connection::*;
+pub use destination::*;
+pub use place::Place;
+
+use crate::clock::{Clock, elapsed};
+use crate::error::{Error, Result};
+use crate::job::{ConnectionName, DestinationName};
+use document::Document;
+use landfall_store::StoreSettings;
+use oci::OciStore;
+
+/// How long a document is used before it is read again: a rotated secret is noticed after this time.
+const KEPT: Duration = Duration::from_secs(300);
+
+/// A document, or that there is none, and when that was read.
+type Kept = (jiff::Timestamp, Option<Arc<Value>>);
+
+/// The configuration, read by name when it is needed and kept for a few minutes.
+pub struct Config {
+    place: Place,
+    clock: Arc<dyn Clock>,
+    kept: Mutex<HashMap<String, Kept>>,
+}
+
+/// Shows where the configuration is, and nothing of what it holds.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Config").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// The configuration at a place.
+    pub fn new(place: Place, clock: Arc<dyn Clock>) -> Self {
+        Self { place, clock, kept: Mutex::default() }
+    }
+
+    /// What a connection's name stands for.
+    pub async fn connection(&self, name: &ConnectionName) -> Result<Connection> {
+        let path = format!("connections/{name}");
+        let document = self.required(&path, "connection").await?;
+        Connection::read(self.at(&path, (*document).clone()))
+    }
+
+    /// What a destination's name stands for.
+    pub async fn destination(&self, name: &DestinationName) -> Result<Destination> {
+        let path = format!("destinations/{name}");
+        let document = self.required(&path, "destination").await?;
+        let (kind, mut settings) = self.at(&path, (*document).clone()).split_type()?;
+        let oci = match kind.as_str() {
+            "s3" => None,
+            "oci" => Some(self.oci_store(&path, settings.value_mut())?),
+            other => return Err(self.invalid(&path, format!("type {other:?} is not one of: s3, oci"))),
+        };
+        let mut destination: Destination = settings.fit()?;
+        destination.check().map_err(|wrong| self.invalid(&path, wrong))?;
+        match oci {
+            Some(store) => destination.store = store,
+            None if oci::is_endpoint(&destination.store) => {
+                let said = "store.endpoint is OCI Object Storage's, which is no S3: say type = \"oci\"";
+                return Err(self.invalid(&path, said));
+            }
+            None => {}
+        }
+        Ok(destination)
+    }
+
+    fn oci_store(&self, path: &str, settings: &mut Value) -> Result<StoreSettings> {
+        if settings.get("store").is_some() {
+            let said = "type \"oci\" takes no `store`: where the bucket is follows from namespace and region";
+            return Err(self.invalid(path, said));
+        }
+        let store: OciStore = self.at(path, oci::split_off(settings)).fit()?;
+        store.settings().map_err(|wrong| self.invalid(path, wrong))
+    }
+
+    /// The work bucket. `LANDFALL_WORK_BUCKET` names it where nothing else does.
+    pub async fn work(&self) -> Result<Work> {
+        match self.document("work").await? {
+            Some(document) => {
+                let is_oci = document.get("type").and_then(Value::as_str) == Some("oci");
+                let work = if is_oci { None } else { Some(self.at("work", (*document).clone()).fit::<Work>()?) };
+                let work = work.filter(|work| !oci::is_endpoint(&work.store));
+                work.ok_or_else(|| self.invalid("work", oci::NO_WORK_BUCKET))
+            }
+            None => match std::env::var("LANDFALL_WORK_BUCKET") {
+                Ok(bucket) if !bucket.is_empty() => Ok(Work { bucket, store: Default::default() }),
+                _ => Err(self
+                    .invalid("work", "is missing: it names the bucket that keeps the pipeline's own state")),
+            },
+        }
+    }
+
+    async fn required(&self, path: &str, what: &str) -> Result<Arc<Value>> {
+        let document = self.document(path).await?;
+        document.ok_or_else(|| self.invalid(path, format!("is missing: the event names this {what}")))
+    }
+
+    async fn document(&self, path: &str) -> Result<Option<Arc<Value>>> {
+        let mut kept = self.kept.lock().await;
+        if let Some((since, document)) = kept.get(path)
+            && elapsed(*since, self.clock.now()) < KEPT
+        {
+            return Ok(document.clone());
+        }
+        let document = self.place.read(path).await?.map(Arc::new);
+        kept.insert(path.to_owned(), (self.clock.now(), document.clone()));
+        Ok(document)
+    }
+
+    fn at(&self, path: &str, document: Value) -> Document {
+        Document::new(path, &self.place.to_string(), document)
+    }
+
+    fn invalid(&self, path: &str, reason: impl std::fmt::Display) -> Error {
+        self.at(path, Value::Null).invalid(reason)
+    }
+}

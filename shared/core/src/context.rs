@@ -1,0 +1,326 @@
+//! What every step is given: configuration, clock, sources and stores, opened by name when they are needed.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use landfall_http::Transport;
+use landfall_store::{ByteBudget, Store};
+use tokio::sync::Mutex;
+
+use crate::clock::{Clock, SystemClock, elapsed};
+use crate::config::{Config, Connection, Destination, Place};
+use crate::error::{Error, Result};
+use crate::contract::{Source, SourceDeps, Wrap};
+use crate::event::JobEvent;
+use crate::export::{Export, ExportSpec};
+use crate::job::{ConnectionName, DestinationName, JobRecord, JobRequestId, RunKey};
+use crate::observer::{Observer, Silent, name_job};
+use crate::state::{RunRecord, WorkState, keys};
+use crate::systems::Systems;
+
+/// How long an opened source or store is used before it is opened anew, so that a rotated secret is noticed.
+const KEPT: Duration = Duration::from_secs(300);
+
+/// The bytes that may wait in memory on their way to a store, where nothing limits the process: eight parts.
+const BYTES_IN_FLIGHT: usize = 64 << 20;
+/// What a function may use of its memory for them. The rest is for decoders, directories, TLS and the process.
+const SHARE_OF_MEMORY: usize = 8;
+/// Two parts: with fewer, a part would wait for the one before it.
+const LEAST_IN_FLIGHT: usize = 16 << 20;
+/// More than the network of the largest function has under way at once.
+const MOST_IN_FLIGHT: usize = 256 << 20;
+
+/// What every step is given.
+pub struct Context {
+    systems: &'static Systems,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    budget: ByteBudget,
+    claim_lease: Option<Duration>,
+    range_cost: Option<u64>,
+    wrap: Option<WrapTransport>,
+    sources: Kept<ConnectionName, Arc<dyn Source>>,
+    works: Kept<(), WorkState>,
+    landings: Kept<DestinationName, Landing>,
+}
+
+/// Puts something between a source's clients and the wire.
+pub type WrapTransport = Box<dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Send + Sync>;
+
+/// A destination and its bucket.
+#[derive(Debug, Clone)]
+pub struct Landing {
+    /// What its name stands for.
+    pub destination: Arc<Destination>,
+    /// Its bucket.
+    pub store: Store,
+}
+
+impl Context {
+    /// The context of a function: configuration from where `LANDFALL_CONFIG` says.
+    pub async fn from_environment(systems: &'static Systems) -> Result<Self> {
+        let place = std::env::var("LANDFALL_CONFIG").map_err(|_| {
+            Error::invalid_config(
+                "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:… or ssm:…)",
+            )
+        })?;
+        let context = Self::new(Place::named(&place).await?, Arc::new(SystemClock), systems);
+        // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables").
+        let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+            .ok()
+            .and_then(|mebibytes| mebibytes.parse().ok());
+        let context = match memory.and_then(|mebibytes: usize| mebibytes.checked_mul(1 << 20)) {
+            Some(bytes) => context.within_memory(bytes),
+            None => context,
+        };
+        match std::env::var("LANDFALL_RANGE_BYTES") {
+            Ok(bytes) => bytes.parse().map(|bytes| context.dividing_at(bytes)).map_err(|error| {
+                Error::invalid_config("LANDFALL_RANGE_BYTES is no number of bytes").because(error)
+            }),
+            Err(_) => Ok(context),
+        }
+    }
+
+    /// A context with the configuration at a place, for a program that knows these systems.
+    pub fn new(place: Place, clock: Arc<dyn Clock>, systems: &'static Systems) -> Self {
+        Self {
+            systems,
+            config: Config::new(place, Arc::clone(&clock)),
+            clock,
+            observer: Arc::new(Silent),
+            budget: ByteBudget::new(BYTES_IN_FLIGHT),
+            claim_lease: None,
+            range_cost: None,
+            wrap: None,
+            sources: Kept::default(),
+            works: Kept::default(),
+            landings: Kept::default(),
+        }
+    }
+
+    /// The same context, which tells an observer how far transfers are.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The same context, for a process that has so much memory.
+    #[must_use]
+    pub fn within_memory(mut self, bytes: usize) -> Self {
+        let in_flight = (bytes / SHARE_OF_MEMORY).clamp(LEAST_IN_FLIGHT, MOST_IN_FLIGHT);
+        self.budget = ByteBudget::new(in_flight);
+        self
+    }
+
+    /// The same context, for a process that knows no other to be submitting its runs: whatever claim it finds
+    /// was left by one that has died, and need not be waited for.
+    #[must_use]
+    pub fn as_sole_claimant(mut self) -> Self {
+        self.claim_lease = Some(Duration::ZERO);
+        self
+    }
+
+    /// The same context, in which an archive is divided so that no range costs more than this, in bytes.
+    #[must_use]
+    pub fn dividing_at(mut self, range_cost: u64) -> Self {
+        self.range_cost = Some(range_cost);
+        self
+    }
+
+    /// The same context, whose sources' calls pass through something of a test's own.
+    #[must_use]
+    pub fn with_transport(mut self, wrap: WrapTransport) -> Self {
+        self.wrap = Some(wrap);
+        self
+    }
+
+    /// How old a claim must be before it may be taken over, where that is not the usual time.
+    pub fn claim_lease(&self) -> Option<Duration> {
+        self.claim_lease
+    }
+
+    /// What a range of an archive may cost that is divided, in bytes, where that is not the usual.
+    pub fn range_cost(&self) -> Option<u64> {
+        self.range_cost
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Who is told how far transfers are.
+    pub fn observer(&self) -> &Arc<dyn Observer> {
+        &self.observer
+    }
+
+    /// The bytes that may wait in memory for a store.
+    pub fn budget(&self) -> &ByteBudget {
+        &self.budget
+    }
+
+    /// The systems that this program knows.
+    pub fn systems(&self) -> &'static Systems {
+        self.systems
+    }
+
+    /// What an export says that a job was recorded with.
+    pub fn spec(&self, export: &Export) -> Result<Box<dyn ExportSpec>> {
+        self.systems.spec(export)
+    }
+
+    /// What a connection's name stands for.
+    pub async fn connection(&self, name: &ConnectionName) -> Result<Connection> {
+        self.config.connection(name).await
+    }
+
+    /// The source behind a connection.
+    pub async fn source(&self, name: &ConnectionName) -> Result<Arc<dyn Source>> {
+        let wrap = self.wrap.as_ref().map(|wrap| &**wrap as Wrap<'_>);
+        let open = async {
+            let connection = self.config.connection(name).await?;
+            let work = Box::pin(self.work()).await?;
+            self.systems.open(name, &connection, SourceDeps { clock: Arc::clone(&self.clock), work, wrap })
+        };
+        self.sources.get(name, self.clock.now(), open).await
+    }
+
+    /// The pipeline's own state.
+    pub async fn work(&self) -> Result<WorkState> {
+        let open = async {
+            let work = self.config.work().await?;
+            Ok(WorkState::new(Store::open(&work.bucket, &work.store).await))
+        };
+        self.works.get(&(), self.clock.now(), open).await
+    }
+
+    /// The bucket behind a destination.
+    pub async fn landing(&self, name: &DestinationName) -> Result<Landing> {
+        let open = async {
+            let destination = self.config.destination(name).await?;
+            let store = Store::open(&destination.bucket, &destination.store).await;
+            Ok(Landing { destination: Arc::new(destination), store })
+        };
+        self.landings.get(name, self.clock.now(), open).await
+    }
+
+    /// Whether the manifest of the job that lands below a prefix is there, which is what landing means.
+    pub async fn has_landed(&self, destination: &DestinationName, landing_prefix: &str) -> Result<bool> {
+        let landing = self.landing(destination).await?;
+        Ok(landing.store.head(&keys::manifest(landing_prefix)).await?.is_some())
+    }
+
+    /// What is known of a job; one that somebody else submitted is taken on here, at its first step.
+    pub async fn job(&self, event: &JobEvent) -> Result<JobRecord> {
+        let record = match self.work().await?.job(&event.job()).await? {
+            Some(record) => record,
+            None => self.take_on(event).await?,
+        };
+        name_job(&record);
+        match &event.destination {
+            Some(named) if *named != record.destination => Err(Error::conflict(format!(
+                "{} lands in {}, and this event says {named}: leave the destination out, or name the same",
+                event.job(),
+                record.destination
+            ))),
+            _ => Ok(record),
+        }
+    }
+
+    /// Records the job that a run has become, as the run was claimed; what is recorded of it already stays.
+    pub async fn record_job_of_run(
+        &self,
+        connection: &ConnectionName,
+        run_key: &RunKey,
+        run: &RunRecord,
+        job_request_id: &JobRequestId,
+    ) -> Result<JobRecord> {
+        let settings = self.landing(&run.destination).await?.destination;
+        let since = run.claimed_at;
+        let record = JobRecord {
+            connection: connection.clone(),
+            job_request_id: job_request_id.clone(),
+            export: run.export.clone(),
+            destination: run.destination.clone(),
+            landing_prefix: match &run.landing_prefix {
+                Some(landing_prefix) => landing_prefix.clone(),
+                None => {
+                    let spec = self.spec(&run.export)?;
+                    settings.landing_prefix(connection, job_request_id, spec.as_ref(), since)?
+                },
+            },
+            form: settings.job_form(),
+            run_key: Some(run_key.clone()),
+            window: run.window.clone(),
+            since,
+        };
+        let recorded = self.work().await?.record_job(record).await?;
+        match &recorded.run_key {
+            Some(other) if other != run_key => Err(Error::conflict(format!(
+                "{} is the job of run {other}, so it is not that of run {run_key}",
+                recorded.job()
+            ))),
+            _ => Ok(recorded),
+        }
+    }
+
+    async fn take_on(&self, event: &JobEvent) -> Result<JobRecord> {
+        let job = event.job();
+        let destination = event.destination.clone().ok_or_else(|| {
+            Error::not_found(format!(
+                "{job} was not submitted here: if it was submitted elsewhere, say with `destination` where it lands"
+            ))
+        })?;
+        let export = self.source(&event.connection).await?.describe(&event.job_request_id).await?;
+        let since = self.clock.now();
+        let settings = self.landing(&destination).await?.destination;
+        let landing_prefix =
+            settings.landing_prefix(&event.connection, &event.job_request_id, self.spec(&export)?.as_ref(), since)?;
+        let record = JobRecord {
+            connection: event.connection.clone(),
+            job_request_id: event.job_request_id.clone(),
+            export,
+            destination,
+            landing_prefix,
+            form: settings.job_form(),
+            run_key: None,
+            window: None,
+            since,
+        };
+        Ok(self.work().await?.record_job(record).await?)
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Context").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Kept<K, V>(Mutex<HashMap<K, (Timestamp, V)>>);
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
+    async fn get(&self, key: &K, now: Timestamp, open: impl Future<Output = Result<V>>) -> Result<V> {
+        let mut kept = self.0.lock().await;
+        if let Some((since, value)) = kept.get(key)
+            && elapsed(*since, now) < KEPT
+        {
+            return Ok(value.clone());
+        }
+        let value = open.await?;
+        kept.insert(key.clone(), (now, value.clone()));
+        Ok(value)
+    }
+}

@@ -1,0 +1,181 @@
+//! The contract of a system: what landfall asks of whatever runs export jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use landfall_http::Transport;
+
+use crate::check::Finding;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::export::Export;
+use crate::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::state::WorkState;
+
+pub use landfall_http::ResumeAt;
+
+/// What a source says of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobStatus {
+    /// What it means.
+    pub state: JobState,
+    /// The status in the source's own word.
+    pub native_status: String,
+    /// Whether the source's table names that word. One that it does not name is never taken for success.
+    pub is_known: bool,
+    /// How far the job is, from 0 to 100, where the source says so.
+    pub progress_percent: Option<f64>,
+    /// What the source says about it, redacted.
+    pub message: Option<String>,
+    /// How many rows or records an ended job has put out, where the source counts them: what lands is held against it.
+    pub expected_rows: Option<u64>,
+    /// When it said so by its own clock, where its files are held against the time at which the job had ended.
+    pub told_at: Option<Timestamp>,
+}
+
+/// A job that has ended, whoever submitted it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndedJob {
+    /// Its id.
+    pub job_request_id: JobRequestId,
+    /// What it exports, as far as the source says.
+    pub export: Export,
+    /// The run that landfall submitted it for, where the source's list says so.
+    pub run_key: Option<RunKey>,
+    /// How it ended.
+    pub status: JobStatus,
+    /// When, where the list says so; otherwise [`Source::ended_at`] may know.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A job to be submitted, or looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct SubmitRequest<'a> {
+    /// What it exports.
+    pub export: &'a Export,
+    /// The run that it is for.
+    pub run_key: &'a RunKey,
+    /// What time the rows are of, where [`Source::increments`] asked for a window.
+    pub window: Option<&'a Window>,
+}
+
+/// How an export is divided into increments, by the time at which a row changed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Increments {
+    /// The field that tells a row's time.
+    pub field: String,
+    /// How far an increment reaches back into the one before it: a row whose transaction ended late shows then.
+    pub overlap: Duration,
+    /// How far an increment's end stays behind now, for the same reason.
+    pub lag: Duration,
+    /// Where the first increment begins; with all rows, if not said.
+    pub initial_from: Option<Timestamp>,
+    /// The window to export, where the event names one: it moves no watermark.
+    pub given: Option<(Option<Timestamp>, Timestamp)>,
+}
+
+/// What a source's own list says of a run's job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It is there.
+    Job(JobRequestId),
+    /// It is not there.
+    Nothing,
+    /// The source lists no jobs. The text says where a person can look.
+    CannotTell(String),
+}
+
+/// What a source did with a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submission {
+    /// The source accepted it, under this id.
+    Accepted(JobRequestId),
+    /// Whether the source accepted it is not known: the answer was lost, or cannot be read.
+    /// Ask [`Source::find`] before submitting again. The text says what happened.
+    Ambiguous(String),
+}
+
+/// A file being downloaded.
+pub type Download = landfall_http::Download<Error>;
+
+/// A system that runs export jobs.
+///
+/// Implementations keep tokens and connections, and nothing else: any of these can be called at any time,
+/// by anyone, for any job.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Refuses an export that this source cannot run, before anything is called.
+    fn accepts(&self, export: &Export) -> Result<()>;
+
+    /// Looks whether the source does what landfall needs of it, without changing anything there.
+    async fn check(&self) -> Vec<Finding>;
+
+    /// How the export is divided into increments, where that is the client's part: where the source keeps the
+    /// window itself, or the export is of all rows, `None`.
+    fn increments(&self, _export: &Export) -> Option<Increments> {
+        None
+    }
+
+    /// Does what a submission needs beforehand and may be done again: what the export names is looked up, created,
+    /// uploaded. It may take long. An error means that no job was started.
+    async fn prepare(&self, _order: &SubmitRequest<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The time by the source's own clock, where increments go by it.
+    async fn time(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
+
+    /// Submits a job once, by one call that is not repeated. Never called twice for a run key without [`Source::find`] in between.
+    async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission>;
+
+    /// The job that was submitted for this run key, if the source lists one. More than one is a `Conflict`.
+    async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found>;
+
+    /// The jobs that have ended, whoever submitted them; of a recurring request its occurrences, and not itself.
+    async fn ended(&self) -> Result<Vec<EndedJob>> {
+        Err(Error::invalid_event("the source of this connection lists no jobs: there is nothing to sweep"))
+    }
+
+    /// When a job ended, where the source says so.
+    async fn ended_at(&self, _job: &JobRequestId) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
+
+    /// What a job that somebody else submitted exports, as far as the source says.
+    async fn describe(&self, job: &JobRequestId) -> Result<Export>;
+
+    /// What has become of a job.
+    async fn status(&self, job: &JobRecord) -> Result<JobStatus>;
+
+    /// Why a job ended as it did, from the source's own log, where there is one; redacted, one line.
+    async fn explain(&self, job: &JobRecord) -> Result<Option<String>>;
+
+    /// Whether a list of output files that looks whole may still grow, as files are put out or released one after the
+    /// other when the job has ended already: then it counts once it has stayed the same for a while.
+    fn lists_may_grow(&self, _export: &Export) -> bool {
+        false
+    }
+
+    /// The files that an ended job put out, all of them; a list that the source itself says is short is an error.
+    async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>>;
+
+    /// Opens a file, from its beginning or where a download stopped.
+    async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download>;
+}
+
+/// What a source works with, besides its connection's settings.
+pub struct SourceDeps<'a> {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The work bucket: inputs of exports are read from there.
+    pub work: WorkState,
+    /// Puts something of a test's own between the source's clients and the wire.
+    pub wrap: Option<Wrap<'a>>,
+}
+
+/// Puts something of a test's own between a client and the wire.
+pub type Wrap<'a> = &'a (dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Sync);

@@ -1,0 +1,303 @@
+//! The closed list of errors that reach a caller: a state machine, the command line, a person.
+//!
+//! Modules below have enums of their own, one variant a cause; at the crate's edge each becomes one of
+//! the names here. A name is stable: a state machine's `Retry` and `Catch` match it as `errorType`.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use landfall_http::{ErrorKind, HttpError, InvalidSetting};
+use landfall_store::StoreError;
+
+/// The result of everything that a function calls.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in one line that a person can act on, and what caused it.
+#[derive(Debug)]
+pub struct Cause {
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// The cause of an error that passes by itself, at a time that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("call again in {} s", seconds(*.after))]
+pub struct AskAgain {
+    /// How long from now.
+    pub after: Duration,
+}
+
+/// A duration in whole seconds, which it has passed after.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+macro_rules! closed_list {
+    ($($(#[doc = $doc:literal])+ $name:ident / $constructor:ident, retry: $retry:literal, do: $remedy:literal;)+) => {
+        /// An error of landfall, under one of its stable names.
+        #[derive(Debug, thiserror::Error)]
+        pub enum Error {
+            $($(#[doc = $doc])+ #[error(transparent)] $name(Cause),)+
+        }
+
+        /// The stable names, without what happened: `errorType` of a failed function.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum ErrorType {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl ErrorType {
+            /// Every name there is, in the order of the contract.
+            pub const ALL: &[ErrorType] = &[$(ErrorType::$name),+];
+
+            /// The name as a state machine sees it.
+            pub fn name(self) -> &'static str {
+                match self { $(ErrorType::$name => stringify!($name),)+ }
+            }
+
+            /// Whether calling the same function again, unchanged, can help.
+            pub fn retryable(self) -> bool {
+                match self { $(ErrorType::$name => $retry,)+ }
+            }
+
+            /// An error of this name, with a message of one line.
+            pub fn error(self, message: impl Into<String>) -> Error {
+                match self { $(ErrorType::$name => Error::$constructor(message),)+ }
+            }
+
+            /// What a person does about it, in Markdown.
+            pub fn remedy(self) -> &'static str {
+                match self { $(ErrorType::$name => $remedy,)+ }
+            }
+
+            /// What the name means, for people.
+            pub fn meaning(self) -> &'static str {
+                match self { $(ErrorType::$name => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+
+        impl Error {
+            $(
+                #[doc = concat!("An error named `", stringify!($name), "`, with a message of one line.")]
+                pub fn $constructor(message: impl Into<String>) -> Error {
+                    Error::$name(Cause { message: message.into(), source: None })
+                }
+            )+
+
+            /// The stable name of this error.
+            pub fn error_type(&self) -> ErrorType {
+                match self { $(Error::$name(_) => ErrorType::$name,)+ }
+            }
+
+            fn cause_mut(&mut self) -> &mut Cause {
+                match self { $(Error::$name(cause) => cause,)+ }
+            }
+        }
+    };
+}
+
+closed_list! {
+    /// The source or the store asks to be called less often.
+    Throttled / throttled, retry: true,
+        do: "Nothing at first: it is tried again after the time that is asked for. Where it lasts, lower \
+             `rest.requests_per_hour` or `http.parallel_downloads`, or find who else calls with the same user.";
+    /// The source could not be reached, or answered that it cannot serve now.
+    SourceUnavailable / source_unavailable, retry: true,
+        do: "Nothing at first: it is tried again. Where it lasts, `landfall check` tells whether it is the name, the \
+             network or the system; then go on with the job.";
+    /// The object store could not be reached, or answered that it cannot serve now.
+    StoreUnavailable / store_unavailable, retry: true,
+        do: "Nothing at first: it is tried again. Where it lasts, look at the bucket's endpoint and region with `landfall \
+             check CONNECTION --destination NAME`; then go on with the job.";
+    /// The event is not one that this function takes.
+    InvalidEvent / invalid_event, retry: false,
+        do: "Correct the event where the message says so. Nothing was submitted.";
+    /// The configuration lacks something, or holds something that cannot be.
+    InvalidConfig / invalid_config, retry: false,
+        do: "Correct the setting that the message names; a function reads it anew within five minutes. Then go on with \
+             the job.";
+    /// Credentials were refused, or do not allow what was asked.
+    AuthRejected / auth_rejected, retry: false,
+        do: "Look whether the secret was rotated, the user is locked, or a permission or scope is missing: the message \
+             says which call was refused. `landfall check` proves the connection. Then go on with the job.";
+    /// The source or the store does not know what was asked for.
+    NotFound / not_found, retry: false,
+        do: "Look at the id and the connection. Files that have expired at the source are gone: run the export again \
+             under another run key.";
+    /// The source understood the request and refused it.
+    Rejected / rejected, retry: false,
+        do: "Read what the source says in the message. A run that was refused has no job: once the cause is gone, the \
+             same event can be tried again under its run key. A corrected export is another run, and needs another run \
+             key.";
+    /// The job ended without success at the source.
+    JobFailed / job_failed, retry: false,
+        do: "Read the source's reason in the message and its log in the source's own screen. Once the cause is gone, \
+             run again under another run key; or restart the job there under its id, and go on with that id.";
+    /// The job did not end within its deadline.
+    JobTimedOut / job_timed_out, retry: false,
+        do: "Look at the job in the source's own screen. If it still runs, raise `job.timeout_seconds` and go on with it; \
+             if it hangs, end it there and run again under another run key.";
+    /// The job's deadline passed while the source reported a status that no table names.
+    UnknownStatus / unknown_status, retry: false,
+        do: "Look at the job in the source's own screen. If it has ended well, this is a status that landfall has yet to \
+             learn: report it, with the native status in the message.";
+    /// The source answered something that it should not.
+    ContractBroken / contract_broken, retry: false,
+        do: "Open the address that the message names in a browser. A login page means that single sign-on stands before \
+             the API: `base_url` is that of the wrong front door. Anything else is an answer that landfall has yet to \
+             learn: report it.";
+    /// Bytes are not the bytes that they should be.
+    IntegrityError / integrity, retry: false,
+        do: "There is no manifest. Where the source lists size or checksum, a file that comes otherwise has been \
+             fetched three times already; where it does not, or where an archive's own checksums tell, the file may \
+             have been damaged on its way or at the source. Run again under another run key; if it stays, keep the file \
+             for whoever made it.";
+    /// An archive that must not be unpacked.
+    UnsafeArchive / unsafe_archive, retry: false,
+        do: "Nothing has landed of the archive. The message says what is wrong with it, and `docs/archives.md` what \
+             lands. Ask whoever makes it; nothing can be switched off.";
+    /// Something is larger, or more, than the limits allow.
+    LimitExceeded / limit_exceeded, retry: false,
+        do: "Decide whether so much is right. If it is, and the message names a setting, raise that and go on with the \
+             job: what is staged is not fetched again. Otherwise the message says what to do instead.";
+    /// Two things claim one name, and a person must say which is right.
+    Conflict / conflict, retry: false,
+        do: "Decide which is right; the message says between what. A run whose submission may have been accepted is \
+             settled by `landfall run EVENT --job ID`, or by `--no-job` where there surely is none.";
+}
+
+impl Error {
+    /// The same error, with what caused it.
+    #[must_use]
+    pub fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Error {
+        self.cause_mut().source = Some(Box::new(source));
+        self
+    }
+
+    /// The same error, its message led by what was being done.
+    #[must_use]
+    pub fn while_doing(mut self, doing: impl fmt::Display) -> Error {
+        let cause = self.cause_mut();
+        cause.message = format!("{doing}: {}", cause.message);
+        self
+    }
+
+    /// Whether calling the same function again, unchanged, can help.
+    pub fn retryable(&self) -> bool {
+        self.error_type().retryable()
+    }
+
+    /// After how many seconds calling the same function again can help, where that is known.
+    pub fn wait_seconds(&self) -> Option<u64> {
+        let causes = std::iter::successors(StdError::source(self), |cause| (*cause).source());
+        let ask_again = causes.filter_map(|cause| cause.downcast_ref::<AskAgain>()).next()?;
+        Some(seconds(ask_again.after))
+    }
+
+    /// The message and its chain of causes in one line, as a caller gets it.
+    pub fn line(&self) -> String {
+        chain(self)
+    }
+}
+
+pub use landfall_http::chain;
+
+impl From<HttpError> for Error {
+    fn from(error: HttpError) -> Error {
+        // What held a call back names what it does, and says how long.
+        let error = match error.into_held_back() {
+            Ok(held) => {
+                return match held.downcast::<Error>() {
+                    Ok(held) => *held,
+                    Err(held) => Error::throttled(held.to_string()),
+                };
+            }
+            Err(error) => error,
+        };
+        let named = match error.kind() {
+            ErrorKind::Throttled | ErrorKind::HeldBack => Error::throttled,
+            ErrorKind::Unavailable => Error::source_unavailable,
+            ErrorKind::TokenStoreUnavailable => Error::store_unavailable,
+            ErrorKind::InvalidSettings => Error::invalid_config,
+            ErrorKind::AuthRejected => Error::auth_rejected,
+            ErrorKind::NotFound => Error::not_found,
+            ErrorKind::Rejected => Error::rejected,
+            ErrorKind::ContractBroken => Error::contract_broken,
+            ErrorKind::TooLarge => Error::limit_exceeded,
+        };
+        named(error.to_string()).because(error)
+    }
+}
+
+impl From<InvalidSetting> for Error {
+    fn from(error: InvalidSetting) -> Error {
+        Error::invalid_config(error.to_string())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Error {
+        let constructor = match &error {
+            StoreError::Unavailable { .. } => Error::store_unavailable,
+            StoreError::Throttled { .. } => Error::throttled,
+            StoreError::Denied { .. } => Error::auth_rejected,
+            StoreError::NoSuchBucket { .. } | StoreError::NoSuchObject { .. } => Error::not_found,
+            // Somebody else ended this upload: the next call finds what they left.
+            StoreError::NoSuchUpload { .. } => Error::store_unavailable,
+            StoreError::Changed { .. } | StoreError::Occupied { .. } => Error::conflict,
+            // Bytes were damaged on their way, which the next attempt may not be.
+            StoreError::BadDigest { .. } => Error::store_unavailable,
+            StoreError::TooLarge { .. } => Error::limit_exceeded,
+            StoreError::Malformed { .. } => Error::integrity,
+            StoreError::NotImplemented { .. } | StoreError::Refused { .. } => Error::rejected,
+        };
+        constructor(error.to_string()).because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state machine's `Retry` matches these very names.
+    #[test]
+    fn the_names_that_help_to_retry_are_the_contracts_three() {
+        let retried: Vec<_> =
+            ErrorType::ALL.iter().filter(|name| name.retryable()).map(|name| name.name()).collect();
+        assert_eq!(retried, ["Throttled", "SourceUnavailable", "StoreUnavailable"]);
+        assert_eq!(ErrorType::ALL.len(), 16);
+    }
+
+    /// Promise 6: who is told how long to wait need not wait in an invocation that is paid for.
+    #[test]
+    fn an_error_carries_how_long_it_lasts() {
+        let error = Error::throttled("spent").because(AskAgain { after: Duration::from_millis(59_001) });
+        let error = error.while_doing("fetching part-00001.ndjson");
+        assert_eq!(error.wait_seconds(), Some(60));
+        assert_eq!(error.line(), "fetching part-00001.ndjson: spent: call again in 60 s");
+        assert_eq!(Error::throttled("429").wait_seconds(), None);
+    }
+
+    /// Promise 7: what an error repeats is read by a person at a terminal.
+    #[test]
+    fn a_line_holds_nothing_that_a_terminal_obeys() {
+        let error = Error::invalid_event("unknown field `\u{1b}[2Jx\u{7f}y\u{202e}z`\r\n");
+        assert_eq!(error.line(), "unknown field ` [2Jx y z`");
+    }
+}

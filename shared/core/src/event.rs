@@ -1,0 +1,164 @@
+//! The events that the functions take: JSON objects in `snake_case`, unknown fields refused by name.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::job::{ConnectionName, DestinationName, JobRef, JobRequestId, RunKey};
+use crate::export::Export;
+
+/// Starts a run: the state machine's input, and `submit`'s event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunEvent {
+    /// The connection to run on; what it stands for is configuration.
+    pub connection: ConnectionName,
+    /// What to export.
+    pub export: Export,
+    /// Where it lands; what it stands for is configuration.
+    pub destination: DestinationName,
+    /// What makes two runs the same run. The state machine's execution name where a run starts there without one.
+    pub run_key: RunKey,
+}
+
+/// Names a job: the event of `poll-status`, `fetch-files` and `publish`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobEvent {
+    /// The connection that the job runs on.
+    pub connection: ConnectionName,
+    /// The job's id at the source.
+    pub job_request_id: JobRequestId,
+    /// Where it lands; needed only for a job that landfall did not submit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationName>,
+}
+
+impl JobEvent {
+    /// The job that it names.
+    pub fn job(&self) -> JobRef {
+        JobRef { connection: self.connection.clone(), job_request_id: self.job_request_id.clone() }
+    }
+}
+
+/// Names one staged file of a job: the event of `unpack-upload`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileEvent {
+    /// The connection that the job runs on.
+    pub connection: ConnectionName,
+    /// The job's id at the source.
+    pub job_request_id: JobRequestId,
+    /// The file's place in the job's list of files, from 0.
+    pub ordinal: u32,
+    /// Where it lands; needed only for a job that landfall did not submit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationName>,
+}
+
+impl FileEvent {
+    /// The event without the file.
+    pub fn job_event(&self) -> JobEvent {
+        JobEvent {
+            connection: self.connection.clone(),
+            job_request_id: self.job_request_id.clone(),
+            destination: self.destination.clone(),
+        }
+    }
+}
+
+/// Characters of an event that an error repeats: enough to find what does not fit.
+const MOST_REPEATED: usize = 500;
+
+/// Reads an event; what does not fit is an `InvalidEvent` that names the field.
+pub fn parse<E: DeserializeOwned>(event: Value) -> Result<E> {
+    parse_below(".", event)
+}
+
+/// Reads a part of an event, which lies at a path of it.
+pub(crate) fn parse_below<E: DeserializeOwned>(at: &str, part: Value) -> Result<E> {
+    serde_path_to_error::deserialize(part).map_err(|error| {
+        let path = match (at, error.path().to_string().as_str()) {
+            (at, ".") => at.to_owned(),
+            (".", path) => path.to_owned(),
+            (at, path) => format!("{at}.{path}"),
+        };
+        let path = beginning(&path);
+        let reason = beginning(&error.into_inner().to_string());
+        match path.as_str() {
+            "." => Error::invalid_event(format!("the event does not fit: {reason}")),
+            path => Error::invalid_event(format!("the event does not fit at {path}: {reason}")),
+        }
+    })
+}
+
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(MOST_REPEATED) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(event: Value) -> String {
+        let error = parse::<RunEvent>(event).unwrap_err();
+        assert_eq!(error.error_type().name(), "InvalidEvent");
+        error.line()
+    }
+
+    fn event() -> Value {
+        json!({
+            "connection": "fusion-demo",
+            "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
+            "destination": "lake",
+            "run_key": "carriers-2026-11-21T06"
+        })
+    }
+
+    /// The contract's example is an event.
+    #[test]
+    fn the_contracts_example_parses_and_prints_alike() {
+        let parsed: RunEvent = parse(event()).unwrap();
+        assert_eq!(serde_json::to_value(&parsed).unwrap(), event());
+    }
+
+    /// Unknown, missing and malformed fields are refused by name, also inside the export.
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let mut extra = event();
+        extra["runkey"] = json!("x");
+        assert!(refusal(extra).contains("`runkey`"));
+
+        let mut inner = event();
+        inner["export"]["moode"] = json!("full");
+        assert!(refusal(inner).contains("`moode`"));
+
+        let mut missing = event();
+        missing.as_object_mut().unwrap().remove("destination");
+        assert!(refusal(missing).contains("`destination`"));
+
+        let mut escape = event();
+        escape["run_key"] = json!("../../other");
+        let line = refusal(escape);
+        assert!(line.contains("run_key") && line.contains("../../other"), "{line}");
+
+        let mut kind = event();
+        kind["export"]["kind"] = json!("sap");
+        assert!(refusal(kind).contains("`sap`"));
+    }
+    /// An event of any size is refused in a line that a log takes.
+    #[test]
+    fn a_refusal_repeats_no_more_than_the_beginning() {
+        let mut large = event();
+        large["é".repeat(100_000).as_str()] = json!(1);
+        let line = refusal(large);
+        assert!(line.chars().count() < 1200 && line.contains("unknown field `éé"), "{line}");
+    }
+}

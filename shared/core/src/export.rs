@@ -1,0 +1,199 @@
+//! What a run exports, as data: its kind, and what that kind's system reads of it.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::event;
+use crate::rows::RowFormat;
+use crate::systems::Capabilities;
+
+/// The field of an export that names its kind.
+const KIND: &str = "kind";
+
+/// What to export: a JSON object that names its kind; each kind has its own fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Export {
+    kind: String,
+    body: Map<String, Value>,
+}
+
+/// What is to be known of any export, whatever system runs it.
+pub trait ExportSpec: fmt::Debug + Send + Sync {
+    /// The export's own name, as it appears in the landing layout.
+    fn name(&self) -> &str;
+
+    /// The export as its kind writes it.
+    fn to_export(&self) -> Export;
+
+    /// The export by what decides on its rows alone: two that are alike here give the same rows, however they are cut
+    /// into files and increments.
+    fn rows(&self) -> Export {
+        self.to_export()
+    }
+
+    /// Whether it is submitted once and runs again and again: each occurrence is a job of its own.
+    fn recurs(&self) -> bool {
+        false
+    }
+
+    /// Whether a job of this export that puts nothing out is normal.
+    fn allows_empty(&self) -> bool {
+        false
+    }
+
+    /// Whether a file whose name says that it is MARC is: `.mrc` is where a library system has written it, and may be
+    /// anything elsewhere.
+    fn writes_marc(&self) -> bool {
+        false
+    }
+
+    /// The file of this machine that it reads; only the command line takes it, and puts it into the work bucket.
+    fn local_input(&self) -> Option<&str> {
+        None
+    }
+
+    /// The export that reads this object of the work bucket where it read a file of this machine.
+    fn with_input(&self, _key: String) -> Export {
+        self.to_export()
+    }
+
+    /// The format whose rows are counted, by a file's name.
+    fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat> {
+        let format = RowFormat::from_name(name, has_header)?;
+        (format != RowFormat::Marc || self.writes_marc()).then_some(format)
+    }
+}
+
+/// What a kind of export says in an event: the fields besides `kind`.
+pub trait ExportBody: ExportSpec + Serialize + DeserializeOwned + JsonSchema + 'static {
+    /// What the kind is, and what its source supports.
+    const CAPABILITIES: Capabilities;
+    /// What the kind is, in a line of the schema.
+    const DESCRIPTION: &'static str;
+}
+
+/// A kind of export.
+pub trait ExportKind: Sync {
+    /// What it is, and what its source supports.
+    fn capabilities(&self) -> Capabilities;
+
+    /// What an export of this kind says; `InvalidEvent` names the field that does not fit.
+    fn read(&self, export: &Export) -> Result<Box<dyn ExportSpec>>;
+
+    /// The schema of an export of this kind.
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
+}
+
+/// The kind whose exports say `B`.
+#[derive(Debug)]
+pub struct Kind<B>(PhantomData<fn() -> B>);
+
+impl<B> Kind<B> {
+    /// The kind.
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<B> Default for Kind<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B: ExportBody> ExportKind for Kind<B> {
+    fn capabilities(&self) -> Capabilities {
+        B::CAPABILITIES
+    }
+
+    fn read(&self, export: &Export) -> Result<Box<dyn ExportSpec>> {
+        Ok(Box::new(export.read::<B>()?))
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = generator.subschema_for::<B>();
+        let object = schema.ensure_object();
+        let kind = serde_json::json!({ "type": "string", "const": B::CAPABILITIES.kind });
+        object.insert("description".to_owned(), B::DESCRIPTION.into());
+        object.insert("type".to_owned(), "object".into());
+        object.insert("properties".to_owned(), serde_json::json!({ KIND: kind }));
+        object.insert("required".to_owned(), serde_json::json!([KIND]));
+        schema
+    }
+}
+
+impl Export {
+    /// The export of a kind.
+    pub fn of<B: ExportBody>(body: &B) -> Self {
+        // A body is a struct of strings, numbers, flags and lists: it serialises, and to an object.
+        let body = match serde_json::to_value(body) {
+            Ok(Value::Object(body)) => body,
+            _ => Map::new(),
+        };
+        Self { kind: B::CAPABILITIES.kind.to_owned(), body }
+    }
+
+    /// The kind's name, as an event has it.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Its fields, besides the kind.
+    pub fn body(&self) -> &Map<String, Value> {
+        &self.body
+    }
+
+    /// Whether it is of this kind.
+    pub fn is<B: ExportBody>(&self) -> bool {
+        self.kind == B::CAPABILITIES.kind
+    }
+
+    /// What an export of this kind says; `InvalidEvent` names the field that does not fit.
+    pub fn read<B: ExportBody>(&self) -> Result<B> {
+        if !self.is::<B>() {
+            let expected = B::CAPABILITIES.kind;
+            return Err(Error::invalid_event(format!("export.kind is {}, and not {expected}", self.kind)));
+        }
+        event::parse_below("export", Value::Object(self.body.clone()))
+    }
+}
+
+impl Serialize for Export {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1 + self.body.len()))?;
+        map.serialize_entry(KIND, &self.kind)?;
+        for (field, value) in &self.body {
+            map.serialize_entry(field, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Export {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let mut body = Map::deserialize(deserializer)?;
+        match body.shift_remove(KIND) {
+            Some(Value::String(kind)) => Ok(Self { kind, body }),
+            Some(_) => Err(D::Error::custom("field `kind` is no text")),
+            None => Err(D::Error::missing_field(KIND)),
+        }
+    }
+}
+
+/// Any export: which kinds there are, [`Systems::export_schema`](crate::Systems::export_schema) knows.
+impl JsonSchema for Export {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Export".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": "object", "required": [KIND] })
+    }
+}

@@ -1,0 +1,342 @@
+//! The vocabulary: what a job is called, what state it is in, what it put out and what of that has landed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::checksum::{Crc32, Crc64Nvme, Sha256};
+use crate::form::{JobForm, LandedForm};
+use crate::export::Export;
+
+/// A name that cannot be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{what} {value:?} is not usable: it takes 1 to {max} of the characters {characters}, and starts with a letter or digit"
+)]
+pub struct InvalidName {
+    what: &'static str,
+    value: String,
+    max: usize,
+    characters: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])+ $name:ident, $what:literal, $max:literal, $others:literal) => {
+        $(#[$doc])+
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(try_from = "String", into = "String")]
+        #[schemars(with = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+
+            fn from_str(value: &str) -> Result<Self, InvalidName> {
+                let allowed = |c: char| c.is_ascii_alphanumeric() || $others.contains(c);
+                let starts_well = value.starts_with(|c: char| c.is_ascii_alphanumeric());
+                if starts_well && value.len() <= $max && value.chars().all(allowed) {
+                    Ok(Self(value.to_owned()))
+                } else {
+                    Err(InvalidName {
+                        what: $what,
+                        value: value.chars().take(200).collect(),
+                        max: $max,
+                        characters: concat!("A-Z a-z 0-9 ", $others),
+                    })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(value: String) -> Result<Self, InvalidName> {
+                value.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a connection: which system, with which credentials, is configuration.
+    ConnectionName, "connection", 64, "_-."
+}
+name! {
+    /// The name of a destination: which bucket and prefix, with which credentials, is configuration.
+    DestinationName, "destination", 64, "_-."
+}
+name! {
+    /// What makes two runs the same run: one run key has one job at the source.
+    RunKey, "run_key", 128, "_-.:+"
+}
+name! {
+    /// The id that the source gave the job.
+    JobRequestId, "job_request_id", 128, "_-.:"
+}
+
+/// A job, by what every function needs to carry on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct JobRef {
+    /// The connection that it runs on.
+    pub connection: ConnectionName,
+    /// Its id at the source.
+    pub job_request_id: JobRequestId,
+}
+
+impl fmt::Display for JobRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "job {} on {}", self.job_request_id, self.connection)
+    }
+}
+
+/// What a job's status means, whatever its source calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Not ended; also a status that the source's table does not name.
+    Running,
+    /// Ended, with all of its output.
+    Succeeded,
+    /// Ended with output and with warnings: it lands, and is marked.
+    Partial,
+    /// Ended well, with nothing to put out.
+    Empty,
+    /// Ended without success.
+    Failed,
+    /// Ended by somebody's wish.
+    Cancelled,
+    /// Waits for a person at the source.
+    NeedsAttention,
+}
+
+impl JobState {
+    /// Whether the job has ended with something to land (which may be nothing, and said so).
+    pub fn lands(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Partial | Self::Empty)
+    }
+}
+
+/// What was asked for, where it lands, and when: `job.json`, written once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRecord {
+    /// The connection that it runs on.
+    pub connection: ConnectionName,
+    /// Its id at the source.
+    pub job_request_id: JobRequestId,
+    /// What it exports.
+    pub export: Export,
+    /// The destination's name.
+    pub destination: DestinationName,
+    /// The prefix below which its objects land, frozen so that a changed setting cannot split a job.
+    pub landing_prefix: String,
+    /// The form in which they land, frozen likewise.
+    #[serde(default, skip_serializing_if = "JobForm::is_raw")]
+    pub form: JobForm,
+    /// The run that it belongs to; none for a job that somebody else submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_key: Option<RunKey>,
+    /// What time its rows are of, where landfall divides the export into increments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// When landfall submitted it, or first saw it. Its deadline counts from here.
+    pub since: Timestamp,
+}
+
+/// The rows of an increment: those whose time is in `[from, until)`.
+///
+/// Increments of one export follow each other without a gap. Each begins a little before the end of the one before
+/// it, so a row whose time is before `overlap_until` may have landed with that one too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The field that tells a row's time.
+    pub field: String,
+    /// The first moment that is in it; none where it has all rows before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// The first moment that is not in it any more.
+    pub until: Timestamp,
+    /// Rows before this moment may have landed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap_until: Option<Timestamp>,
+}
+
+impl JobRecord {
+    /// The job's name.
+    pub fn job(&self) -> JobRef {
+        JobRef { connection: self.connection.clone(), job_request_id: self.job_request_id.clone() }
+    }
+}
+
+/// How a job ended, once it has ended well: `outcome.json`, written once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// One of the states that land.
+    pub state: JobState,
+    /// The status in the source's own word.
+    pub native_status: String,
+    /// What the source said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How many rows or records it has put out as data, where the source counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rows: Option<u64>,
+    /// When landfall saw it first.
+    pub since: Timestamp,
+    /// When the source said so by its own clock, where its files are held against that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
+}
+
+/// A file that a job put out, as the source lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputFile {
+    /// Its place in the list, from 0: what tells two files of one name apart.
+    pub ordinal: u32,
+    /// Its name at the source: a label, never a path.
+    pub name: String,
+    /// Its size in bytes, where the source says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Its checksum, where the source says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+    /// What the source needs to find it again; never a link that grants access by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locator: Option<String>,
+    /// Whether it is the job's log and no data: it lands beside the data, and its rows are not among those that the
+    /// source counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_log: bool,
+}
+
+/// The output files of a job: `files.json`, frozen at the first complete list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileList {
+    /// The files, by ordinal.
+    pub files: Vec<OutputFile>,
+}
+
+/// A staged file's size and checksums, written after it: now it counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StagedFile {
+    /// Its place in the list of files.
+    pub ordinal: u32,
+    /// Its name at the source.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its CRC-64/NVME, which the store keeps too.
+    pub crc64nvme: Crc64Nvme,
+    /// Its SHA-256.
+    pub sha256: Sha256,
+}
+
+/// An object that has landed, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LandedObject {
+    /// Its key in the landing bucket.
+    pub key: String,
+    /// Its size in bytes, as it lies there.
+    pub size: u64,
+    /// The form in which it landed, where that is not as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<LandedForm>,
+    /// The size of its content in bytes, where it did not land as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_size: Option<u64>,
+    /// CRC-32 of its content (ISO-HDLC, as ZIP and gzip have it), 8 hex digits.
+    pub crc32: Crc32,
+    /// CRC-64/NVME of the object as it lies there, which S3 itself keeps, 16 hex digits.
+    pub crc64nvme: Crc64Nvme,
+    /// SHA-256 of the object as it lies there, where the destination asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+    /// Rows of its content, where that is text with rows; a CSV's header line is not one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// The source's file that it came from.
+    pub file: String,
+    /// The member of that file, where the file is an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+}
+
+impl LandedObject {
+    /// The size of its content in bytes, whatever the form.
+    pub fn content_bytes(&self) -> u64 {
+        self.content_size.unwrap_or(self.size)
+    }
+}
+
+/// Objects, bytes and rows, summed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// How many objects.
+    pub objects: u64,
+    /// Their bytes, as they lie there.
+    pub bytes: u64,
+    /// Their rows, where they have rows.
+    pub rows: u64,
+}
+
+impl Totals {
+    /// Counts one object more.
+    pub fn add(&mut self, object: &LandedObject) {
+        self.objects += 1;
+        self.bytes = self.bytes.saturating_add(object.size);
+        self.rows = self.rows.saturating_add(object.rows.unwrap_or(0));
+    }
+
+    /// Counts what others count, too.
+    pub fn add_all(&mut self, others: &Totals) {
+        self.objects += others.objects;
+        self.bytes = self.bytes.saturating_add(others.bytes);
+        self.rows = self.rows.saturating_add(others.rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 7: no name from an event can leave its place among the keys.
+    #[test]
+    fn names_cannot_hold_what_would_move_a_key() {
+        for bad in ["", "../x", "a/b", "a\\b", ".hidden", "a b", "a\u{202e}b", &"x".repeat(129)] {
+            assert!(bad.parse::<RunKey>().is_err(), "{bad:?}");
+            assert!(bad.parse::<JobRequestId>().is_err(), "{bad:?}");
+        }
+        assert!("carriers-2026-11-21T06:00:00+01:00".parse::<RunKey>().is_ok());
+        assert!("d0d6b4dc-2207-42ec-ac6b-3c30300e4307".parse::<JobRequestId>().is_ok());
+    }
+}

@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+pub mod check;
+pub mod config;
+pub mod context;
+pub mod contract;
+pub mod error;
+pub mod event;
+pub mod export;
+pub mod form;
+pub mod job;
+pub mod metrics;
+pub mod observer;
+pub mod rows;
+pub mod state;
+pub mod systems;
+
+pub use landfall_http::clock;
+pub use landfall_store::checksum;
+
+pub use error::{AskAgain, Error, ErrorType, Result};
+pub use systems::Systems;

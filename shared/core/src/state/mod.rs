@@ -1,0 +1,276 @@
+//! The pipeline's own state: small JSON documents in the work bucket.
+//!
+//! Most are written once, by whoever comes first; who comes second reads what is there and goes on with that.
+
+mod inventory;
+pub mod keys;
+mod receipt;
+mod token;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use landfall_store::{Condition, Store, StoreError, Written};
+use crate::job::{
+    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, StagedFile,
+    Window,
+};
+use crate::export::Export;
+
+pub use inventory::JobObjects;
+pub use token::RefreshTokenDocument;
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// The largest document that is read: a list of 100,000 files is a third of it.
+const LARGEST_DOCUMENT: u64 = 128 << 20;
+
+/// A run's claim, then its job request id: `runs/<connection>/<run key>.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// What the run exports: the same run key with another export is a conflict.
+    pub export: Export,
+    /// Where it lands.
+    pub destination: DestinationName,
+    /// Who is submitting it: a random id for each invocation that claims it.
+    pub claimed_by: String,
+    /// When it was claimed.
+    pub claimed_at: Timestamp,
+    /// Whether the claimant has given up, sure that the source has no job of its.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
+    /// Whether the claimant has begun to call the source: from here on it may have a job.
+    pub called: bool,
+    /// Why it is not known whether the source has the run's job, where the source cannot be asked either: a person has
+    /// to look, and nobody is at work on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<String>,
+    /// What time the run's rows are of, decided once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// The job that it has become.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_request_id: Option<JobRequestId>,
+    /// Where that job lands: known here for good, while what is kept of a job expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landing_prefix: Option<String>,
+}
+
+/// Up to when the increments of an export have landed: `watermarks/<connection>/<export>.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watermark {
+    /// The export.
+    pub export: Export,
+    /// Where its increments land.
+    pub destination: DestinationName,
+    /// All rows before this moment have landed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landed_until: Option<Timestamp>,
+    /// The windows that were given to runs since: one counts once its run has landed.
+    pub given: Vec<GivenWindow>,
+}
+
+/// A window, and the run that it was given to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenWindow {
+    /// The run.
+    pub run_key: RunKey,
+    /// Its window.
+    pub window: Window,
+}
+
+impl Watermark {
+    /// Before the first increment.
+    pub fn new(export: Export, destination: DestinationName) -> Self {
+        Self { export, destination, landed_until: None, given: Vec::new() }
+    }
+}
+
+/// What a sweep has found of a job, and need not look for again: `swept/<connection>/<job request id>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Swept {
+    /// It has landed.
+    Landed,
+    /// It did not end well, in the source's own word, and that was told.
+    Told {
+        /// The status in the source's own word.
+        native_status: String,
+        /// Whoever was told: asked again by the same, the sweep tells again, as its answer may have been lost.
+        asked_by: String,
+    },
+}
+
+/// The work bucket, by what is kept in it.
+#[derive(Debug, Clone)]
+pub struct WorkState {
+    store: Store,
+}
+
+impl WorkState {
+    /// The state in a bucket.
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// The bucket itself.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// A run, and the `ETag` to change it by.
+    pub async fn run(
+        &self,
+        connection: &ConnectionName,
+        run_key: &RunKey,
+    ) -> Result<Option<(RunRecord, String)>, StoreError> {
+        self.read(&keys::run(connection, run_key)).await
+    }
+
+    /// Writes a run if nobody has changed it: with no `ETag` if there is none yet. `None` if somebody was first.
+    pub async fn write_run(
+        &self,
+        connection: &ConnectionName,
+        run_key: &RunKey,
+        record: &RunRecord,
+        unchanged_since: Option<&str>,
+    ) -> Result<Option<String>, StoreError> {
+        let condition = unchanged_since.map_or(Condition::Absent, Condition::Unchanged);
+        let key = keys::run(connection, run_key);
+        match self.store.put(&key, json(record, &key)?, condition).await? {
+            Written::Done(etag) => Ok(Some(etag)),
+            Written::NotWritten => Ok(None),
+        }
+    }
+
+    /// The watermark at a key, and the `ETag` to change it by.
+    pub async fn watermark(&self, key: &str) -> Result<Option<(Watermark, String)>, StoreError> {
+        self.read(key).await
+    }
+
+    /// Writes a watermark if nobody has changed it; whether it is written.
+    pub async fn write_watermark(
+        &self,
+        key: &str,
+        watermark: &Watermark,
+        unchanged_since: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        self.write_shared_document(key, watermark, unchanged_since).await
+    }
+
+    /// A document that several processes change, and the `ETag` to change it by.
+    pub async fn shared_document<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<(T, String)>, StoreError> {
+        self.read(key).await
+    }
+
+    /// Writes such a document if nobody has changed it: with no `ETag` if there is none yet. Whether it is written.
+    pub async fn write_shared_document<T: Serialize>(
+        &self,
+        key: &str,
+        document: &T,
+        unchanged_since: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let condition = unchanged_since.map_or(Condition::Absent, Condition::Unchanged);
+        Ok(matches!(self.store.put(key, json(document, key)?, condition).await?, Written::Done(_)))
+    }
+
+    /// What was asked for.
+    pub async fn job(&self, job: &JobRef) -> Result<Option<JobRecord>, StoreError> {
+        Ok(self.read(&keys::job_record(job)).await?.map(|(record, _)| record))
+    }
+
+    /// Records what was asked for; returns what is recorded.
+    pub async fn record_job(&self, record: JobRecord) -> Result<JobRecord, StoreError> {
+        let key = keys::job_record(&record.job());
+        self.write_once(&key, record).await
+    }
+
+    /// How a job ended.
+    pub async fn outcome(&self, job: &JobRef) -> Result<Option<Outcome>, StoreError> {
+        Ok(self.read(&keys::outcome(job)).await?.map(|(outcome, _)| outcome))
+    }
+
+    /// Records how a job ended; returns what is recorded.
+    pub async fn record_outcome(&self, job: &JobRef, outcome: Outcome) -> Result<Outcome, StoreError> {
+        self.write_once(&keys::outcome(job), outcome).await
+    }
+
+    /// What a sweep has found of a job.
+    pub async fn swept(&self, job: &JobRef) -> Result<Option<Swept>, StoreError> {
+        Ok(self.read(&keys::swept(job)).await?.map(|(swept, _)| swept))
+    }
+
+    /// Notes what a sweep has found of a job.
+    pub async fn note_swept(&self, job: &JobRef, swept: &Swept) -> Result<(), StoreError> {
+        let key = keys::swept(job);
+        self.store.put(&key, json(swept, &key)?, Condition::Always).await.map(|_| ())
+    }
+
+    /// The output files, once the list was complete.
+    pub async fn files(&self, job: &JobRef) -> Result<Option<FileList>, StoreError> {
+        Ok(self.read(&keys::files(job)).await?.map(|(files, _)| files))
+    }
+
+    /// Freezes the list of output files; returns what is frozen.
+    pub async fn freeze_files(&self, job: &JobRef, files: FileList) -> Result<FileList, StoreError> {
+        self.write_once(&keys::files(job), files).await
+    }
+
+    /// A staged file that counts.
+    pub async fn staged(&self, job: &JobRef, ordinal: u32) -> Result<Option<StagedFile>, StoreError> {
+        Ok(self.read(&keys::staged_record(job, ordinal)).await?.map(|(staged, _)| staged))
+    }
+
+    /// Makes a staged file count; returns what is recorded.
+    pub async fn record_staged(&self, job: &JobRef, staged: StagedFile) -> Result<StagedFile, StoreError> {
+        self.write_once(&keys::staged_record(job, staged.ordinal), staged).await
+    }
+
+    /// How far something is, from its last checkpoint.
+    pub async fn checkpoint<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        Ok(self.read(key).await?.map(|(checkpoint, _)| checkpoint))
+    }
+
+    /// Notes how far something is.
+    pub async fn save_checkpoint<T: Serialize>(&self, key: &str, checkpoint: &T) -> Result<(), StoreError> {
+        self.store.put(key, json(checkpoint, key)?, Condition::Always).await.map(|_| ())
+    }
+
+    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, String)>, StoreError> {
+        let Some(object) = self.store.read(key, LARGEST_DOCUMENT).await? else { return Ok(None) };
+        let document = serde_json::from_slice(&object.bytes);
+        let document =
+            document.map_err(|source| StoreError::Malformed { object: self.store.object(key), source })?;
+        Ok(Some((document, object.etag)))
+    }
+
+    /// Writes a document unless there is one; returns the one that is there.
+    pub async fn write_once<T: Serialize + DeserializeOwned>(
+        &self,
+        key: &str,
+        document: T,
+    ) -> Result<T, StoreError> {
+        match self.store.put(key, json(&document, key)?, Condition::Absent).await? {
+            Written::Done(_) => Ok(document),
+            Written::NotWritten => match self.read(key).await? {
+                Some((there, _)) => Ok(there),
+                None => Err(StoreError::Changed { operation: "PutObject", object: self.store.object(key) }),
+            },
+        }
+    }
+}
+
+fn json<T: Serialize>(document: &T, key: &str) -> Result<Bytes, StoreError> {
+    let mut bytes = serde_json::to_vec_pretty(document)
+        .map_err(|source| StoreError::Malformed { object: key.to_owned(), source })?;
+    bytes.push(b'\n');
+    Ok(bytes.into())
+}

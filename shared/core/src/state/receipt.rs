@@ -1,0 +1,176 @@
+//! Receipts: what unpacking a file landed, `receipts/<ordinal>.json`.
+//!
+//! A receipt of an archive names each of its members, of which there may be more than memory would hold: it is
+//! written and read an object at a time, in the archive's order. It is one JSON document, with each object on a line
+//! of its own.
+
+use futures::io::AsyncBufReadExt as _;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use serde::de::Error as _;
+
+use landfall_store::{ByteBudget, ObjectWriter, StoreError};
+
+use super::{Result, WorkState, keys};
+use crate::job::{JobRef, LandedObject, Totals};
+
+/// A receipt of at most so many bytes is read in one call.
+const SMALL: u64 = 1 << 20;
+
+/// The line behind the last object.
+const END: &str = "]}";
+
+impl WorkState {
+    /// What unpacking a file landed, in the archive's order; `None` for a file that has not been unpacked.
+    pub async fn receipt(
+        &self,
+        job: &JobRef,
+        ordinal: u32,
+    ) -> Result<Option<BoxStream<'static, Result<LandedObject>>>> {
+        let key = keys::receipt(job, ordinal);
+        let store = self.store();
+        let body = match store.read(&key, SMALL).await {
+            Ok(Some(small)) => stream::once(std::future::ready(Ok(small.bytes))).boxed(),
+            Ok(None) => return Ok(None),
+            Err(StoreError::TooLarge { .. }) => match store.head(&key).await? {
+                Some(info) => store.read_range(&key, &info.etag, 0..info.size).await?,
+                None => return Ok(None),
+            },
+            Err(error) => return Err(error),
+        };
+        let lines = body.map_err(std::io::Error::other).into_async_read().lines();
+        objects(lines, store.object(&key), ordinal).await.map(Some)
+    }
+
+    /// What unpacking a file landed, summed; `None` for a file that has not been unpacked.
+    pub async fn landed(&self, job: &JobRef, ordinal: u32) -> Result<Option<Totals>> {
+        let Some(receipt) = self.receipt(job, ordinal).await? else { return Ok(None) };
+        let totals = receipt.try_fold(Totals::default(), async |mut totals, object| {
+            totals.add(&object);
+            Ok(totals)
+        });
+        totals.await.map(Some)
+    }
+
+    /// Records what unpacking a file landed, in the archive's order, unless that is recorded already: then by somebody
+    /// who has landed the same.
+    pub async fn record_receipt(
+        &self,
+        job: &JobRef,
+        ordinal: u32,
+        objects: impl Iterator<Item = LandedObject>,
+        budget: &ByteBudget,
+    ) -> Result<()> {
+        let key = keys::receipt(job, ordinal);
+        let mut writer = ObjectWriter::new(self.store(), &key, budget, None);
+        let written = async {
+            write(&mut writer, &key, ordinal, objects).await?;
+            writer.finish().await
+        };
+        match written.await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                writer.abandon().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn write(
+    writer: &mut ObjectWriter,
+    key: &str,
+    ordinal: u32,
+    objects: impl Iterator<Item = LandedObject>,
+) -> Result<()> {
+    writer.write(head(ordinal).as_bytes()).await?;
+    let mut behind = "\n";
+    for object in objects {
+        let line = serde_json::to_string(&object)
+            .map_err(|source| StoreError::Malformed { object: key.to_owned(), source })?;
+        writer.write(format!("{behind}{line}").as_bytes()).await?;
+        behind = ",\n";
+    }
+    writer.write(format!("\n{END}\n").as_bytes()).await.map(|_| ())
+}
+
+fn head(ordinal: u32) -> String {
+    format!("{{\"ordinal\":{ordinal},\"objects\":[")
+}
+
+/// The objects that a receipt's lines name. One that ends early is no receipt.
+async fn objects(
+    mut lines: impl Stream<Item = std::io::Result<String>> + Send + Unpin + 'static,
+    object: String,
+    ordinal: u32,
+) -> Result<BoxStream<'static, Result<LandedObject>>> {
+    let malformed = |source| StoreError::Malformed { object: object.clone(), source };
+    let first = next(&mut lines, &object).await?;
+    if first.as_deref() != Some(&head(ordinal)) {
+        return Err(malformed(serde_json::Error::custom("its first line is not a receipt's")));
+    }
+    let objects = stream::try_unfold((lines, object), async |(mut lines, object)| {
+        let line = next(&mut lines, &object).await?;
+        let line = line.as_deref().map(|line| line.trim_end_matches(','));
+        match line.map(serde_json::from_str) {
+            _ if line == Some(END) => Ok(None),
+            Some(Ok(landed)) => Ok(Some((landed, (lines, object)))),
+            Some(Err(source)) => Err(StoreError::Malformed { object, source }),
+            None => Err(StoreError::Malformed { object, source: serde_json::Error::custom("it ends early") }),
+        }
+    });
+    Ok(objects.boxed())
+}
+
+async fn next(
+    lines: &mut (impl Stream<Item = std::io::Result<String>> + Unpin),
+    object: &str,
+) -> Result<Option<String>> {
+    let line = lines.try_next().await;
+    line.map_err(|error| {
+        error.downcast::<StoreError>().unwrap_or_else(|error| StoreError::Malformed {
+            object: object.to_owned(),
+            source: serde_json::Error::custom(error),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OBJECT: &str =
+        r#"{"key":"k","size":1,"crc32":"00000000","crc64nvme":"0000000000000000","file":"a.zip"}"#;
+
+    async fn read(text: &str) -> Result<usize> {
+        let lines: Vec<_> = text.lines().map(|line| Ok(line.to_owned())).collect();
+        let objects = objects(stream::iter(lines), "s3://work/receipts/7.json".to_owned(), 7).await?;
+        objects.try_collect::<Vec<_>>().await.map(|objects| objects.len())
+    }
+
+    /// Promise 5: a receipt that breaks off, or is another's, is no shorter receipt.
+    #[tokio::test]
+    async fn what_is_no_whole_receipt_is_refused() {
+        let head = head(7);
+        assert_eq!(read(&format!("{head}\n]}}\n")).await.unwrap(), 0);
+        assert_eq!(read(&format!("{head}\n{OBJECT},\n{OBJECT}\n]}}\n")).await.unwrap(), 2);
+        for text in [
+            String::new(),
+            head.clone(),
+            format!("{head}\n{OBJECT},\n"),
+            format!("{head}\n{OBJECT},\n{{\"key\":\n]}}\n"),
+            format!("{}\n]}}\n", super::head(8)),
+        ] {
+            let refused = read(&text).await.unwrap_err();
+            assert!(matches!(refused, StoreError::Malformed { .. }), "{text:?}: {refused}");
+        }
+    }
+
+    /// A receipt is JSON that anything else can read too.
+    #[test]
+    fn a_receipt_is_one_document() {
+        let text = format!("{}\n{OBJECT},\n{OBJECT}\n{END}\n", head(7));
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((read["ordinal"].as_u64(), read["objects"].as_array().map(Vec::len)), (Some(7), Some(2)));
+    }
+}

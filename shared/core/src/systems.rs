@@ -1,0 +1,184 @@
+//! The systems that a program can call, as data: which kinds of exports there are, and how their connections are opened.
+
+use std::fmt;
+use std::sync::Arc;
+
+use schemars::{Schema, SchemaGenerator};
+use serde::Serialize;
+
+use crate::config::Connection;
+use crate::contract::{Source, SourceDeps};
+use crate::error::{Error, Result};
+use crate::export::{Export, ExportKind, ExportSpec};
+use crate::job::ConnectionName;
+
+/// The systems that a program knows. A program that calls none knows their kinds of exports all the same.
+pub struct Systems {
+    /// Every kind of export, by system.
+    pub kinds: &'static [&'static [&'static dyn ExportKind]],
+    /// How connections are opened, by their type; empty in a program that calls no source.
+    pub connections: &'static [ConnectionType],
+}
+
+/// A type of connection.
+#[derive(Clone, Copy)]
+pub struct ConnectionType {
+    /// The `type` of its configuration.
+    pub name: &'static str,
+    /// Opens the source behind a connection of this type. Nothing is called yet.
+    pub open: fn(ConnectionName, &Connection, SourceDeps<'_>) -> Result<Arc<dyn Source>>,
+}
+
+impl Systems {
+    /// Every kind of export.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static dyn ExportKind> {
+        self.kinds.iter().flat_map(|kinds| kinds.iter().copied())
+    }
+
+    /// What an export says; `InvalidEvent` names what of it does not fit, or the kinds that there are.
+    pub fn spec(&self, export: &Export) -> Result<Box<dyn ExportSpec>> {
+        match self.kinds().find(|kind| kind.capabilities().kind == export.kind()) {
+            Some(kind) => kind.read(export),
+            None => {
+                let kinds: Vec<_> = self.kinds().map(|kind| format!("`{}`", kind.capabilities().kind)).collect();
+                Err(Error::invalid_event(format!(
+                    "the event does not fit at export.kind: unknown variant `{}`, expected one of {}",
+                    export.kind(),
+                    kinds.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The export's own name; its kind's, where what it says cannot be read.
+    pub fn name(&self, export: &Export) -> String {
+        self.spec(export).map_or_else(|_| export.kind().to_owned(), |spec| spec.name().to_owned())
+    }
+
+    /// The export as its kind writes it: whatever an event leaves out is as if it had been said.
+    pub fn canonical(&self, export: &Export) -> Result<Export> {
+        self.spec(export).map(|spec| spec.to_export())
+    }
+
+    /// Opens the source behind a connection. Nothing is called yet.
+    pub fn open(
+        &self,
+        name: &ConnectionName,
+        connection: &Connection,
+        deps: SourceDeps<'_>,
+    ) -> Result<Arc<dyn Source>> {
+        match self.connections.iter().find(|known| known.name == connection.system()) {
+            Some(known) => (known.open)(name.clone(), connection, deps),
+            None => {
+                let known: Vec<_> = self.connections.iter().map(|known| known.name).collect();
+                Err(connection.invalid(format!(
+                    "type {:?} is not one of: {}",
+                    connection.system(),
+                    known.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The schema of an export in an event: one of all kinds.
+    pub fn export_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        let kinds: Vec<_> = self.kinds().map(|kind| kind.schema(generator)).collect();
+        schemars::json_schema!({ "description": "What to export, by kind; each kind has its own fields.", "oneOf": kinds })
+    }
+}
+
+impl fmt::Debug for Systems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.kinds().map(|kind| kind.capabilities().kind);
+        formatter.debug_list().entries(names).finish()
+    }
+}
+
+/// A kind of export: what `landfall sources` says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Capabilities {
+    /// The kind's name, as an event has it.
+    pub kind: &'static str,
+    /// The system.
+    pub system: &'static str,
+    /// The `type` of its connections.
+    pub connection_type: &'static str,
+    /// How landfall can authenticate there.
+    pub auth: &'static [&'static str],
+    /// Who divides an export into increments.
+    pub increments: Increment,
+    /// What settles whether the source has the job of a submission whose answer was lost.
+    pub lost_submission: LostSubmission,
+    /// Where a download goes on that a process has left.
+    pub resumes: Resumes,
+    /// What a file is held against.
+    pub verified_by: &'static [&'static str],
+    /// Whether `sweep` finds jobs that were started elsewhere.
+    pub sweeps: bool,
+}
+
+/// Who divides an export into increments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Increment {
+    /// The source keeps the window, and moves it.
+    AtTheSource,
+    /// landfall gives each run a window, and keeps the watermark.
+    ByWatermark,
+    /// Nobody: an export is what it names.
+    None,
+}
+
+/// What settles whether the source has a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LostSubmission {
+    /// The source's list of jobs, where the run key is found.
+    List,
+    /// The job's id follows from the run key: submitting again is submitting the same.
+    OwnId,
+    /// A person who looks: the source lists no jobs.
+    Person,
+}
+
+/// Where a download goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resumes {
+    /// Inside the file, at the last part that is stored.
+    WithinFile,
+    /// At the next file: the source's answer is divided into files for that.
+    ByFile,
+}
+
+impl Increment {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::AtTheSource => "window at the source",
+            Self::ByWatermark => "watermark of landfall's",
+            Self::None => "none",
+        }
+    }
+}
+
+impl LostSubmission {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::List => "found in the source's list",
+            Self::OwnId => "same id when submitted again",
+            Self::Person => "a person looks",
+        }
+    }
+}
+
+impl Resumes {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::WithinFile => "inside a file",
+            Self::ByFile => "file by file",
+        }
+    }
+}

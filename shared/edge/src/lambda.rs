@@ -1,0 +1,128 @@
+//! The edge to AWS Lambda: an event in, a result or a named error out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use tracing::Instrument as _;
+
+use landfall::clock::{Clock, Deadline, SystemClock};
+use landfall::context::Context;
+use landfall::metrics::Measured;
+use landfall::{Error, Result, Systems, event};
+
+use crate::metrics::Metrics;
+use crate::telemetry;
+
+/// The longest that Lambda lets an invocation last.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
+
+/// Serves a step until Lambda ends the process. Clients and tokens live as long as it does.
+pub async fn serve<Event, Output>(
+    step: &'static str,
+    systems: &'static Systems,
+    run: impl AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
+) -> std::result::Result<(), lambda_runtime::Error>
+where
+    Event: DeserializeOwned,
+    Output: Serialize + Measured,
+{
+    telemetry::log_json();
+    let metrics = Metrics::from_environment(step);
+    let context = OnceCell::new();
+    let handler = async |invocation: LambdaEvent<Value>| {
+        let clock = Arc::new(SystemClock);
+        let ends_at = ends_at(invocation.context.deadline, clock.now());
+        let deadline = Deadline::at(ends_at, Arc::clone(&clock) as Arc<dyn Clock>);
+        let outcome = async {
+            let context = context.get_or_try_init(|| Context::from_environment(systems)).await?;
+            // On the heap: a step's future is large, and the runtime's layers would each hold it by value.
+            Box::pin(run(context, event::parse(invocation.payload)?, &deadline)).await
+        };
+        let outcome = outcome.await;
+        match &outcome {
+            Ok(answer) => metrics.tell_answer(answer, clock.now()),
+            Err(error) => {
+                log_failure(error);
+                metrics.tell_failure(error, clock.now());
+            }
+        }
+        outcome.map_err(told)
+    };
+    lambda_runtime::run(service_fn(|invocation: LambdaEvent<Value>| {
+        let span = span(step, &invocation.payload);
+        handler(invocation).instrument(span)
+    }))
+    .await
+}
+
+/// A failure as its execution shows it, and whoever is told of that: with what to do about failures of this name.
+fn told(error: Error) -> Diagnostic {
+    let name = error.error_type();
+    Diagnostic {
+        error_type: name.name().to_owned(),
+        error_message: format!("{}; what to do: {}", error.line(), name.remedy()),
+    }
+}
+
+/// When an invocation that begins now must have ended, from the milliseconds since 1970 that the runtime is told.
+///
+/// A moment that has passed already is no deadline: `cargo lambda watch` sends a constant from 1970.
+fn ends_at(told: u64, now: Timestamp) -> Timestamp {
+    let told = i64::try_from(told).ok().and_then(|told| Timestamp::from_millisecond(told).ok());
+    told.filter(|at| *at > now).unwrap_or_else(|| now + LONGEST_INVOCATION)
+}
+
+/// The span of one invocation: what its log lines have in common. What its event does not say is filled in once
+/// it is known, see [`landfall::observer::name_job`].
+pub fn span(step: &'static str, event: &Value) -> tracing::Span {
+    let field = |name: &str| event.get(name).and_then(Value::as_str);
+    tracing::info_span!(
+        "step",
+        step,
+        connection = field("connection"),
+        job_request_id = field("job_request_id"),
+        run_key = field("run_key"),
+    )
+}
+
+/// Logs a failure, once, at the edge.
+pub fn log_failure(error: &Error) {
+    tracing::error!(
+        error.r#type = error.error_type().name(),
+        error.retryable = error.retryable(),
+        error.message = error.line(),
+        "the step failed"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall::ErrorType;
+
+    /// Whoever is told of a failure is told what to do, in the same line; the name stays what a `Retry` matches.
+    #[test]
+    fn a_failure_says_what_to_do() {
+        let told = told(Error::throttled("429 from the pod"));
+        assert_eq!(told.error_type, "Throttled");
+        let (message, remedy) = told.error_message.split_once("; what to do: ").unwrap();
+        assert_eq!((message, remedy), ("429 from the pod", ErrorType::Throttled.remedy()));
+        assert!(!told.error_message.contains('\n'));
+    }
+
+    /// Promise 6: an invocation's time is what Lambda says; what cannot be a deadline leaves it all the time there is.
+    #[test]
+    fn a_deadline_that_has_passed_is_none() {
+        let now = Timestamp::from_second(1_795_000_000).unwrap();
+        assert_eq!(ends_at(1_795_000_030_000, now), now + Duration::from_secs(30));
+        for odd in [0, 600_000, u64::MAX] {
+            assert_eq!(ends_at(odd, now), now + LONGEST_INVOCATION, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,866 @@
+//! OAuth 2.0 tokens (RFC 6749, 7522, 7523): one a scope, cached until shortly before it expires.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64_URL};
+use http::{HeaderValue, header};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::{Origin, Url};
+
+use super::assertion::Signer;
+use super::rotation::{Claim, Rotation, SharedDocument, TokenStoreError, Turn};
+use super::{Authorizer, Credential, InvalidSetting};
+use crate::settings::{ClientAuth, Grant, OAuth};
+use crate::client::{Client, Request};
+use crate::error::{Exchange, Failure, HttpError};
+
+const SAML2_BEARER: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// How long a refused login is not tried again: a few wrong passwords lock an account.
+const REFUSAL_REMEMBERED: Duration = Duration::from_secs(300);
+/// How long a token is used of which the server does not say how long it lives.
+const UNSTATED_LIFETIME: Duration = Duration::from_secs(300);
+/// Beyond this, a lifetime was told in milliseconds: Fusion's own token relay does that.
+const ABSURD_SECONDS: f64 = 7.0 * 86_400.0;
+/// The longest that a token is used, whatever it says.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+/// How long before its end a token is renewed, at most; a fifth of its life for short-lived ones.
+const RENEWED_BEFORE: Duration = Duration::from_secs(60);
+
+/// The tokens of one OAuth client.
+///
+/// Callers who need a token at once share one call for it. What the token endpoint refuses is not tried
+/// again for some minutes, by no caller: parallel callers must not lock an account.
+pub struct OAuthTokens {
+    settings: OAuth,
+    client: Client,
+    signer: Option<Signer>,
+    rotation: Option<Rotation>,
+    state: Mutex<State>,
+    /// Held while a token is fetched: callers behind it find the token in the cache.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    tokens: HashMap<String, Token>,
+    refusal: Option<Refusal>,
+    issued: u64,
+    /// The token that a server refused last: one that is kept for other processes may be the same.
+    refused: Option<SecretString>,
+}
+
+#[derive(Clone)]
+struct Token {
+    credential: Credential,
+    secret: SecretString,
+    renew_at: Timestamp,
+}
+
+#[derive(Clone)]
+struct Refusal {
+    until: Timestamp,
+    /// Only this scope is refused; otherwise it is the client or the user.
+    scope: Option<String>,
+    said: String,
+}
+
+impl Refusal {
+    fn concerns(&self, scope: &str) -> bool {
+        self.scope.as_deref().is_none_or(|refused| refused == scope)
+    }
+}
+
+impl fmt::Debug for OAuthTokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("OAuthTokens")
+            .field("client_id", &self.settings.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OAuthTokens {
+    /// The tokens of a client. `client` calls the token endpoint and nothing else.
+    ///
+    /// `InvalidConfig` where the grant or the client's authentication lacks what it needs.
+    pub fn new(settings: &OAuth, client: Client) -> Result<Arc<Self>, InvalidSetting> {
+        if settings.grant == Grant::RefreshToken {
+            return Err(InvalidSetting::new(
+                "auth.grant refresh_token is not one that this connection takes",
+            ));
+        }
+        Self::build(settings, client, None)
+    }
+
+    /// The same, for a connection that has a place where its refresh token is kept: the grant `refresh_token` too.
+    pub fn keeping_at(store: Arc<dyn SharedDocument>, settings: &OAuth, client: Client) -> Result<Arc<Self>, InvalidSetting> {
+        let rotation = match (&settings.refresh_token, settings.grant) {
+            (Some(first), Grant::RefreshToken) => {
+                Some(Rotation::new(store, Arc::clone(&client.clock), first.clone()))
+            }
+            _ => None,
+        };
+        Self::build(settings, client, rotation)
+    }
+
+    fn build(settings: &OAuth, client: Client, rotation: Option<Rotation>) -> Result<Arc<Self>, InvalidSetting> {
+        let lacks =
+            |key: &str, by: &str| InvalidSetting::new(format!("auth.{key} is missing: {by} needs it"));
+        if settings.grant == Grant::Password {
+            settings.username.as_ref().ok_or_else(|| lacks("username", "the grant password"))?;
+            settings.password.as_ref().ok_or_else(|| lacks("password", "the grant password"))?;
+        }
+        if settings.grant == Grant::Saml2Bearer {
+            settings.assertion.as_ref().ok_or_else(|| lacks("assertion", "the grant saml2_bearer"))?;
+        }
+        if settings.grant == Grant::RefreshToken {
+            settings
+                .refresh_token
+                .as_ref()
+                .ok_or_else(|| lacks("refresh_token", "the grant refresh_token"))?;
+        }
+        if settings.client_auth != ClientAuth::PrivateKeyJwt && !is_public(settings) {
+            settings.client_secret.as_ref().ok_or_else(|| lacks("client_secret", "this client_auth"))?;
+        }
+        let needs_key =
+            settings.grant == Grant::JwtBearer || settings.client_auth == ClientAuth::PrivateKeyJwt;
+        let signer = match &settings.private_key {
+            Some(pem) => Some(signer(settings, pem)?),
+            None if needs_key => return Err(lacks("private_key", "signing assertions")),
+            None => None,
+        };
+        let secrets = [
+            &settings.client_secret,
+            &settings.password,
+            &settings.private_key,
+            &settings.assertion,
+            &settings.refresh_token,
+        ];
+        for secret in secrets.into_iter().flatten() {
+            client.redactor().remember(secret);
+        }
+        if settings.client_secret.is_some() {
+            client.redactor().remember(&basic_pair(settings));
+        }
+        Ok(Arc::new(Self {
+            settings: settings.clone(),
+            client,
+            signer,
+            rotation,
+            state: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// The tokens of one scope, for the servers of one origin.
+    pub fn scope(self: &Arc<Self>, scope: &str, audience: &Url) -> Arc<ScopedToken> {
+        Arc::new(ScopedToken {
+            tokens: Arc::clone(self),
+            scope: scope.to_owned(),
+            audience: audience.origin(),
+        })
+    }
+
+    async fn token(&self, scope: &str) -> Result<Credential, HttpError> {
+        if let Some(credential) = self.cached(scope)? {
+            return Ok(credential);
+        }
+        let _turn = self.fetching.lock().await;
+        if let Some(credential) = self.cached(scope)? {
+            return Ok(credential);
+        }
+        let issued = self.fetch(scope).await.map_err(|error| self.note_refusal(scope, error))?;
+        Ok(self.keep(scope, issued))
+    }
+
+    fn cached(&self, scope: &str) -> Result<Option<Credential>, HttpError> {
+        let now = self.client.clock.now();
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = state.tokens.get(scope).filter(|token| now < token.renew_at) {
+            return Ok(Some(token.credential.clone()));
+        }
+        let refused = state.refusal.as_ref().filter(|refusal| now < refusal.until && refusal.concerns(scope));
+        match refused {
+            Some(refusal) => {
+                let said = format!("{} (not tried again before {})", refusal.said, seconds(refusal.until));
+                Err(self.refused_login(said))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn fetch(&self, scope: &str) -> Result<Issued, HttpError> {
+        match &self.rotation {
+            Some(rotation) => self.rotate(rotation, scope).await,
+            None => Ok(self.ask(scope, None).await?.0),
+        }
+    }
+
+    /// Takes the token that another process has obtained, or obtains one with the refresh token.
+    async fn rotate(&self, rotation: &Rotation, scope: &str) -> Result<Issued, HttpError> {
+        let kept = |error: TokenStoreError| HttpError::new(self.exchange(), Failure::TokenKept(Box::new(error)));
+        let refused = self.state.lock().unwrap_or_else(PoisonError::into_inner).refused.clone();
+        let claim = match rotation.turn(scope, refused.as_ref()).await.map_err(kept)? {
+            Turn::Ours(claim) => claim,
+            Turn::Token(secret, until) => {
+                self.client.redactor().remember_issued(&secret);
+                let lifetime = until.duration_since(self.client.clock.now());
+                let bearer =
+                    bearer(&secret).ok_or_else(|| self.unsendable("the kept token is not one line"))?;
+                return Ok(Issued { bearer, secret, lifetime: lifetime.try_into().unwrap_or_default() });
+            }
+        };
+        self.client.redactor().remember_issued(&claim.refresh_token);
+        match self.ask(scope, Some(&claim.refresh_token)).await {
+            Ok((issued, next)) => {
+                let expires_at = later(self.client.clock.now(), issued.lifetime);
+                let next = next.as_ref();
+                rotation.keep(&claim, scope, &issued.secret, expires_at, next).await.map_err(kept)?;
+                Ok(issued)
+            }
+            Err(error) => {
+                let given_up = rotation.give_up(&claim, error.outcome_is_unknown()).await;
+                let error = self.told(error, &claim);
+                match given_up {
+                    Ok(()) => Err(error),
+                    // What the token endpoint said matters more; a claim that stays is taken over after its lease.
+                    Err(left) => {
+                        tracing::warn!(error = crate::chain(&left), "the claim on the refresh token stays");
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A refused refresh token cannot be helped by calling again: it says what a person must do.
+    fn told(&self, error: HttpError, claim: &Claim) -> HttpError {
+        let Failure::Status { status, problem, .. } = error.failure() else { return error };
+        if !status.is_client_error() || crate::retry::is_transient(*status) {
+            return error;
+        }
+        let why = match claim.may_be_spent {
+            true => "a process that used the refresh token before could not keep the next one",
+            false => "the refresh token is not accepted",
+        };
+        let said = problem.as_ref().map(|problem| format!(", {problem}")).unwrap_or_default();
+        let until = later(self.client.clock.now(), REFUSAL_REMEMBERED);
+        let said = format!(
+            "{status}{said}; {why}: authorise the connection anew and put the new refresh token into auth.refresh_token"
+        );
+        let refusal = Refusal { until, scope: None, said: said.clone() };
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(refusal);
+        self.refused_login(said)
+    }
+
+    /// Asks the token endpoint; returns the next refresh token too, where it gives one.
+    async fn ask(
+        &self,
+        scope: &str,
+        refresh_token: Option<&SecretString>,
+    ) -> Result<(Issued, Option<SecretString>), HttpError> {
+        let answer = self.client.call(&self.request(scope, refresh_token)?).await?;
+        let answered: Answered = answer.json()?;
+        let kind = answered.token_type.as_deref().unwrap_or("Bearer");
+        // Fusion's relay says JWT and means a bearer token.
+        if !kind.eq_ignore_ascii_case("bearer") && !kind.eq_ignore_ascii_case("jwt") {
+            return Err(answer.malformed("token_type", &format!("{kind:?} is not Bearer")));
+        }
+        for secret in [Some(&answered.access_token), answered.refresh_token.as_ref()].into_iter().flatten() {
+            self.client.redactor().remember_issued(secret);
+        }
+        match bearer(&answered.access_token) {
+            Some(bearer) => {
+                let lifetime = lifetime(answered.expires_in.as_ref());
+                let issued = Issued { bearer, secret: answered.access_token, lifetime };
+                Ok((issued, answered.refresh_token))
+            }
+            None => Err(answer.malformed("access_token", "it is not one line of visible characters")),
+        }
+    }
+
+    /// The request for a token of this scope. It changes nothing that matters, so a lost answer is asked
+    /// for again; not so with an assertion or a refresh token, which a server takes only once.
+    fn request(&self, scope: &str, refresh_token: Option<&SecretString>) -> Result<Request, HttpError> {
+        let settings = &self.settings;
+        let now = self.client.clock.now();
+        let sign = |subject: &str| match &self.signer {
+            Some(signer) => signer.sign(subject, now).map_err(|error| self.unsendable(&error.to_string())),
+            None => Err(self.unsendable("there is no private key")),
+        };
+        let mut secrets: Vec<(&str, SecretString)> = Vec::new();
+        let mut fields: Vec<(&str, &str)> = vec![("scope", scope)];
+        match settings.grant {
+            Grant::ClientCredentials => fields.push(("grant_type", "client_credentials")),
+            Grant::Password => {
+                fields.push(("grant_type", "password"));
+                fields.push(("username", settings.username.as_deref().unwrap_or_default()));
+                secrets.push(("password", settings.password.clone().unwrap_or_default()));
+            }
+            Grant::JwtBearer => {
+                fields.push(("grant_type", JWT_BEARER));
+                let subject = settings.username.as_deref().unwrap_or(&settings.client_id);
+                secrets.push(("assertion", sign(subject)?));
+            }
+            Grant::Saml2Bearer => {
+                fields.push(("grant_type", SAML2_BEARER));
+                secrets.push(("assertion", encoded(&settings.assertion.clone().unwrap_or_default())));
+            }
+            Grant::RefreshToken => {
+                fields.push(("grant_type", "refresh_token"));
+                secrets.push(("refresh_token", refresh_token.cloned().unwrap_or_default()));
+            }
+        }
+        match settings.client_auth {
+            _ if is_public(settings) => fields.push(("client_id", &settings.client_id)),
+            ClientAuth::Basic => {}
+            ClientAuth::Body => {
+                fields.push(("client_id", &settings.client_id));
+                secrets.push(("client_secret", settings.client_secret.clone().unwrap_or_default()));
+            }
+            ClientAuth::PrivateKeyJwt => {
+                fields.push(("client_id", &settings.client_id));
+                fields.push(("client_assertion_type", CLIENT_ASSERTION));
+                secrets.push(("client_assertion", sign(&settings.client_id)?));
+            }
+        }
+        fields.extend(secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())));
+        let is_good_once =
+            matches!(settings.grant, Grant::JwtBearer | Grant::Saml2Bearer | Grant::RefreshToken)
+                || settings.client_auth == ClientAuth::PrivateKeyJwt;
+        let request = Request::post_form(settings.token_url.clone(), &fields);
+        let request = if is_good_once { request } else { request.idempotent() };
+        if settings.client_auth == ClientAuth::Basic && !is_public(settings) {
+            return Ok(request.secret_header(header::AUTHORIZATION, self.basic()?));
+        }
+        Ok(request)
+    }
+
+    fn basic(&self) -> Result<HeaderValue, HttpError> {
+        let pair = basic_pair(&self.settings);
+        HeaderValue::from_str(&format!("Basic {}", pair.expose_secret()))
+            .map_err(|error| self.unsendable(&error.to_string()))
+    }
+
+    fn keep(&self, scope: &str, issued: Issued) -> Credential {
+        let used_for = issued.lifetime.saturating_sub(RENEWED_BEFORE.min(issued.lifetime / 5));
+        let renew_at = later(self.client.clock.now(), used_for);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.issued = state.issued.saturating_add(1);
+        if state.refusal.as_ref().is_some_and(|refusal| refusal.concerns(scope)) {
+            state.refusal = None;
+        }
+        let credential = Credential::new(issued.bearer, state.issued);
+        let token = Token { credential: credential.clone(), secret: issued.secret, renew_at };
+        state.tokens.insert(scope.to_owned(), token);
+        credential
+    }
+
+    /// Remembers a refusal of the token endpoint, and names it as one.
+    fn note_refusal(&self, scope: &str, error: HttpError) -> HttpError {
+        let Failure::Status { status, problem, .. } = error.failure() else { return error };
+        if !status.is_client_error() || crate::retry::is_transient(*status) {
+            return error;
+        }
+        let said = match problem {
+            Some(problem) => format!("{status}, {problem}"),
+            None => status.to_string(),
+        };
+        let concerns_scope = problem.as_ref().is_some_and(|problem| problem.contains("invalid_scope"));
+        let until = later(self.client.clock.now(), REFUSAL_REMEMBERED);
+        let refusal = Refusal { until, scope: concerns_scope.then(|| scope.to_owned()), said: said.clone() };
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(refusal);
+        self.refused_login(said)
+    }
+
+    fn refused_login(&self, said: String) -> HttpError {
+        HttpError::new(self.exchange(), Failure::LoginRefused(said))
+    }
+
+    fn unsendable(&self, reason: &str) -> HttpError {
+        HttpError::new(self.exchange(), Failure::Unsendable(reason.to_owned()))
+    }
+
+    fn exchange(&self) -> Exchange {
+        Exchange::new(&http::Method::POST, &self.settings.token_url)
+    }
+
+    fn forget(&self, scope: &str, refused: &Credential) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another caller may have renewed it already.
+        if state.tokens.get(scope).is_some_and(|token| token.credential.serial() == refused.serial()) {
+            state.refused = state.tokens.remove(scope).map(|token| token.secret);
+        }
+    }
+}
+
+/// Whether the client is a public one: it has no secret, only names itself, and what it was authorised for is in its
+/// refresh token alone (RFC 6749, 2.1 and 6).
+fn is_public(settings: &OAuth) -> bool {
+    settings.grant == Grant::RefreshToken
+        && settings.client_secret.is_none()
+        && settings.client_auth != ClientAuth::PrivateKeyJwt
+}
+
+fn bearer(token: &SecretString) -> Option<HeaderValue> {
+    let token = token.expose_secret();
+    HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| !token.trim().is_empty())
+}
+
+/// An assertion in base64url (RFC 7522, 2.1), which it may be in already.
+fn encoded(assertion: &SecretString) -> SecretString {
+    let text = assertion.expose_secret().trim();
+    match text.starts_with('<') {
+        true => BASE64_URL.encode(text).into(),
+        false => text.into(),
+    }
+}
+
+fn signer(settings: &OAuth, pem: &SecretString) -> Result<Signer, InvalidSetting> {
+    Signer::new(pem, settings.key_id.as_deref(), &settings.client_id, &settings.assertion_audience)
+        .map_err(|error| InvalidSetting::new(format!("auth.private_key is not an RSA key in PEM: {error}")))
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| now.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+fn seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+/// The token endpoint's answer (RFC 6749, 5.1).
+#[derive(Deserialize)]
+struct Answered {
+    access_token: SecretString,
+    token_type: Option<String>,
+    expires_in: Option<Lifetime>,
+    refresh_token: Option<SecretString>,
+}
+
+/// What becomes a credential.
+struct Issued {
+    bearer: HeaderValue,
+    secret: SecretString,
+    lifetime: Duration,
+}
+
+/// Servers write `expires_in` as a number and as a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lifetime {
+    Number(f64),
+    Text(String),
+}
+
+/// How long a token may be used, whatever the server says about it.
+fn lifetime(stated: Option<&Lifetime>) -> Duration {
+    let seconds = match stated {
+        Some(Lifetime::Number(number)) => Some(*number),
+        Some(Lifetime::Text(text)) => text.trim().parse().ok(),
+        None => None,
+    };
+    match seconds {
+        Some(seconds) if seconds.is_finite() && seconds > 0.0 => {
+            let seconds = if seconds > ABSURD_SECONDS { seconds / 1000.0 } else { seconds };
+            Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_LIFETIME).min(LONGEST_LIFETIME)
+        }
+        _ => UNSTATED_LIFETIME,
+    }
+}
+
+/// Tokens of one scope, shown to the servers of one origin only.
+#[derive(Debug)]
+pub struct ScopedToken {
+    tokens: Arc<OAuthTokens>,
+    scope: String,
+    audience: Origin,
+}
+
+#[async_trait]
+impl Authorizer for ScopedToken {
+    fn covers(&self, url: &Url) -> bool {
+        url.origin() == self.audience
+    }
+
+    async fn credential(&self) -> Result<Credential, HttpError> {
+        self.tokens.token(&self.scope).await
+    }
+
+    async fn refused(&self, credential: &Credential) {
+        self.tokens.forget(&self.scope, credential);
+    }
+}
+
+/// The client's id and secret as `Authorization: Basic` has them (RFC 7617).
+fn basic_pair(settings: &OAuth) -> SecretString {
+    let secret = settings.client_secret.as_ref().map(|secret| secret.expose_secret()).unwrap_or_default();
+    BASE64.encode(format!("{}:{secret}", settings.client_id)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::RsaKeyPair;
+    use jsonwebtoken::dangerous::insecure_decode;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::ErrorKind;
+    use crate::clock::ManualClock;
+    use crate::scripted::{Reply, Scripted, Seen};
+
+    /// A key as an administrator has it: PKCS #8 in PEM.
+    fn private_key() -> String {
+        let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
+        let base64 = BASE64.encode(der.as_ref());
+        let lines: Vec<_> = base64.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
+    fn settings(server: &Scripted, more: Value) -> OAuth {
+        let mut settings = json!({
+            "token_url": server.url("/oauth2/v1/token"), "client_id": "landfall client", "client_secret": "s3cr3t:+/",
+            "grant": "client_credentials",
+        });
+        for (name, value) in more.as_object().unwrap() {
+            settings[name] = value.clone();
+        }
+        serde_json::from_value(settings).unwrap()
+    }
+
+    fn tokens_of(server: &Scripted, more: Value) -> (Arc<OAuthTokens>, Arc<ManualClock>) {
+        let (client, clock) = server.client();
+        (OAuthTokens::new(&settings(server, more), client).unwrap(), clock)
+    }
+
+    /// A server that numbers its tokens, and what they live.
+    async fn issuing(expires_in: Value) -> Scripted {
+        Scripted::start(move |_, number| {
+            Reply::json(json!({ "access_token": format!("token-{number}"), "token_type": "Bearer", "expires_in": expires_in }))
+        })
+        .await
+    }
+
+    /// Promise 7: a token endpoint that repeats the client's credentials as they were sent makes us repeat nothing.
+    #[tokio::test]
+    async fn a_repeated_basic_credential_is_masked() {
+        let pair = BASE64.encode("landfall client:s3cr3t:+/");
+        let server = Scripted::replies(vec![Reply::status(400).body(format!("no client {pair} here"))]).await;
+        let (tokens, _) = tokens_of(&server, json!({}));
+        let error = tokens.scope("s", &server.url("/")).credential().await.unwrap_err();
+        assert!(error.to_string().contains("no client [redacted]"), "{error}");
+        assert!(!error.to_string().contains(pair.trim_end_matches('=')), "{error}");
+    }
+
+    async fn bearer(tokens: &Arc<OAuthTokens>, server: &Scripted, scope: &str) -> String {
+        let credential = tokens.scope(scope, &server.url("/")).credential().await.unwrap();
+        assert!(credential.header().is_sensitive());
+        assert!(!format!("{credential:?}").contains("token-"));
+        credential.header().to_str().unwrap().to_owned()
+    }
+
+    async fn asked(more: Value) -> Seen {
+        let server = issuing(json!(3600)).await;
+        let (tokens, _) = tokens_of(&server, more);
+        bearer(&tokens, &server, "urn:opc:resource:fusion:pod:saas-batch/").await;
+        server.seen().remove(0)
+    }
+
+    /// RFC 7522, 2.1: the assertion travels in base64url, and only once, as a server takes it only once.
+    #[tokio::test]
+    async fn a_saml_assertion_is_sent_in_base64url_and_once() {
+        let xml = json!({ "grant": "saml2_bearer", "assertion": "<saml2:Assertion>é?</saml2:Assertion>" });
+        let seen = asked(xml.clone()).await;
+        let form = seen.form();
+        assert_eq!(form["grant_type"], "urn:ietf:params:oauth:grant-type:saml2-bearer");
+        assert_eq!(form["assertion"], "PHNhbWwyOkFzc2VydGlvbj7DqT88L3NhbWwyOkFzc2VydGlvbj4");
+        let encoded = json!({ "grant": "saml2_bearer", "assertion": form["assertion"] });
+        assert_eq!(asked(encoded).await.form()["assertion"], form["assertion"]);
+
+        let server = Scripted::start(|_, _| Reply::nothing()).await;
+        let (tokens, _) = tokens_of(&server, xml);
+        tokens.scope("a", &server.url("/")).credential().await.unwrap_err();
+        assert_eq!(server.count(), 1);
+    }
+
+    /// What a grant needs is named before anything is called.
+    #[tokio::test]
+    async fn a_grant_that_lacks_what_it_needs_is_a_wrong_configuration() {
+        let server = issuing(json!(3600)).await;
+        for (grant, lacks) in [
+            ("saml2_bearer", "auth.assertion is missing"),
+            ("refresh_token", "auth.grant refresh_token is not one that this connection takes"),
+            ("password", "auth.username is missing"),
+        ] {
+            let (client, _) = server.client();
+            let error = OAuthTokens::new(&settings(&server, json!({ "grant": grant })), client).unwrap_err();
+            assert!(error.line().contains(lacks), "{}", error.line());
+        }
+    }
+
+    /// RFC 6749, 4.4 and 2.3.1: the set-up that Oracle names for data extraction.
+    #[tokio::test]
+    async fn client_credentials_with_basic() {
+        let seen = asked(json!({})).await;
+        assert_eq!((seen.method.as_str(), seen.path()), ("POST", "/oauth2/v1/token"));
+        assert_eq!(
+            seen.header("authorization"),
+            format!("Basic {}", BASE64.encode("landfall client:s3cr3t:+/"))
+        );
+        let form = seen.form();
+        assert_eq!(form["grant_type"], "client_credentials");
+        assert_eq!(form["scope"], "urn:opc:resource:fusion:pod:saas-batch/");
+        assert_eq!(form.len(), 2);
+    }
+
+    /// RFC 6749, 4.3, and the client in the form.
+    #[tokio::test]
+    async fn password_with_the_client_in_the_body() {
+        let seen = asked(json!({
+            "grant": "password", "username": "ann", "password": "p&w=1", "client_auth": "body"
+        }))
+        .await;
+        let form = seen.form();
+        assert_eq!((form["grant_type"].as_str(), form["username"].as_str()), ("password", "ann"));
+        assert_eq!((form["password"].as_str(), form["client_secret"].as_str()), ("p&w=1", "s3cr3t:+/"));
+        assert_eq!(form["client_id"], "landfall client");
+        assert_eq!(seen.header("authorization"), "");
+    }
+
+    /// RFC 6749, 3.2.1 and 6: a public client has no secret, and names itself. Oracle documents such clients for EPM.
+    #[tokio::test]
+    async fn a_public_client_names_itself_and_sends_no_secret() {
+        for client_auth in ["basic", "body"] {
+            let server = Scripted::start(|_, _| Reply::status(400)).await;
+            let (client, _) = server.client();
+            let public = settings(
+                &server,
+                json!({
+                    "grant": "refresh_token", "refresh_token": "first", "client_secret": null, "client_auth": client_auth
+                }),
+            );
+            let tokens = OAuthTokens::build(&public, client, None).unwrap();
+            let refresh_token = SecretString::from("first");
+            assert!(tokens.ask("s", Some(&refresh_token)).await.is_err());
+            let seen = server.seen().remove(0);
+            assert_eq!(seen.header("authorization"), "", "{client_auth}");
+            let expected = [
+                ("client_id", "landfall client"),
+                ("grant_type", "refresh_token"),
+                ("refresh_token", "first"),
+                ("scope", "s"),
+            ];
+            let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(seen.form(), expected.into_iter().collect(), "{client_auth}");
+        }
+    }
+
+    /// RFC 7523: a user's assertion, and the client's instead of a secret; each is used once.
+    #[tokio::test]
+    async fn assertions_are_signed_and_single() {
+        let more = json!({
+            "grant": "jwt_bearer", "username": "ann", "client_auth": "private_key_jwt", "client_secret": null,
+            "private_key": private_key(), "key_id": "key-1",
+        });
+        let form = asked(more.clone()).await.form();
+        assert_eq!(form["grant_type"], JWT_BEARER);
+        assert_eq!(form["client_assertion_type"], CLIENT_ASSERTION);
+        assert!(!form.contains_key("client_secret"));
+        let claims = |token: &str| insecure_decode::<Value>(token).unwrap();
+        let user = claims(&form["assertion"]);
+        let client = claims(&form["client_assertion"]);
+        assert_eq!(
+            (user.claims["sub"].as_str(), client.claims["sub"].as_str()),
+            (Some("ann"), Some("landfall client"))
+        );
+        for token in [&user, &client] {
+            assert_eq!(token.header.kid.as_deref(), Some("key-1"));
+            assert_eq!(token.header.alg, jsonwebtoken::Algorithm::RS256);
+            assert_eq!(token.claims["iss"], "landfall client");
+            assert_eq!(token.claims["aud"], "https://identity.oraclecloud.com/");
+            assert_eq!((token.claims["iat"].as_i64(), token.claims["exp"].as_i64()), (Some(0), Some(300)));
+        }
+        assert_ne!(user.claims["jti"], client.claims["jti"]);
+        // A lost answer is not asked for with the same assertion.
+        let server = Scripted::replies(vec![Reply::nothing()]).await;
+        let (tokens, _) = tokens_of(&server, more);
+        tokens.token("s").await.unwrap_err();
+        assert_eq!(server.count(), 1);
+    }
+
+    /// One token a scope, kept until shortly before it expires.
+    #[tokio::test]
+    async fn a_token_is_cached_by_scope_until_shortly_before_its_end() {
+        let server = issuing(json!(3600)).await;
+        let (tokens, clock) = tokens_of(&server, json!({}));
+        assert_eq!(bearer(&tokens, &server, "batch").await, "Bearer token-0");
+        assert_eq!(bearer(&tokens, &server, "boss").await, "Bearer token-1");
+        clock.advance(Duration::from_secs(3539));
+        assert_eq!(bearer(&tokens, &server, "batch").await, "Bearer token-0");
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(bearer(&tokens, &server, "batch").await, "Bearer token-2");
+    }
+
+    /// However absurd a lifetime is, a token is neither asked for at every call nor used for ever.
+    #[test]
+    fn lifetimes_are_clamped() {
+        let of = |value: Value| {
+            lifetime(serde_json::from_value::<Option<Lifetime>>(value).unwrap().as_ref()).as_secs()
+        };
+        assert_eq!(of(json!(3600)), 3600);
+        assert_eq!(of(json!("3600")), 3600);
+        assert_eq!(of(json!(14_400_000)), 14_400, "milliseconds, as Fusion's token relay has them");
+        assert_eq!(of(json!(86_400)), 43_200);
+        assert_eq!(of(json!(1e300)), 43_200);
+        for unusable in [json!(null), json!(0), json!(-5), json!("soon")] {
+            assert_eq!(of(unusable.clone()), 300, "{unusable}");
+        }
+    }
+
+    /// Many callers, one call.
+    #[tokio::test]
+    async fn parallel_callers_share_one_call() {
+        let server = issuing(json!(3600)).await;
+        let (tokens, _) = tokens_of(&server, json!({}));
+        let scope = tokens.scope("batch", &server.url("/"));
+        let all = futures::future::join_all((0..20).map(|_| scope.credential())).await;
+        assert!(all.into_iter().all(|credential| credential.unwrap().serial() == 1));
+        assert_eq!(server.count(), 1);
+    }
+
+    /// A wrong secret is told to the server once, whoever asks, for a while: accounts get locked.
+    #[tokio::test]
+    async fn a_refused_login_is_not_repeated() {
+        for status in [400, 401, 403] {
+            let body = json!({ "error": "invalid_grant", "error_description": "Wrong password s3cr3t:+/" });
+            let server = Scripted::replies(vec![Reply::status(status).body(body.to_string())]).await;
+            let (tokens, clock) = tokens_of(&server, json!({}));
+            let all = futures::future::join_all(["a", "b", "a"].map(|scope| tokens.token(scope))).await;
+            for error in all {
+                let error = error.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::AuthRejected);
+                assert!(
+                    error.line().contains("invalid_grant: Wrong password [redacted]"),
+                    "{}",
+                    error.line()
+                );
+            }
+            assert_eq!(server.count(), 1, "{status}");
+            clock.advance(REFUSAL_REMEMBERED);
+            tokens.token("a").await.unwrap_err();
+            assert_eq!(server.count(), 2, "{status}");
+        }
+    }
+
+    /// A scope that is refused does not keep the other scope's callers out.
+    #[tokio::test]
+    async fn a_refused_scope_is_refused_alone() {
+        let server = Scripted::start(|seen, _| match seen.form()["scope"].as_str() {
+            "bad" => Reply::status(400).body(json!({ "error": "invalid_scope" }).to_string()),
+            _ => Reply::json(json!({ "access_token": "t", "expires_in": "60" })),
+        })
+        .await;
+        let (tokens, _) = tokens_of(&server, json!({}));
+        tokens.token("bad").await.unwrap_err();
+        tokens.token("good").await.unwrap();
+        tokens.token("bad").await.unwrap_err();
+        assert_eq!(server.count(), 2);
+    }
+
+    /// An overloaded token endpoint is waited for; that is no refusal.
+    #[tokio::test]
+    async fn a_throttled_token_endpoint_is_asked_again() {
+        let token = Reply::json(json!({ "access_token": "t", "token_type": "JWT", "expires_in": 60 }));
+        let server =
+            Scripted::replies(vec![Reply::status(429), Reply::status(500), Reply::nothing(), token]).await;
+        let (tokens, _) = tokens_of(&server, json!({}));
+        assert_eq!(bearer(&tokens, &server, "s").await, "Bearer t");
+        assert_eq!(server.count(), 4);
+    }
+
+    /// Promise 5: what is no token is not used as one, and what it was does not leak.
+    #[tokio::test]
+    async fn an_answer_without_a_token_is_named() {
+        for (reply, said) in [
+            (Reply::page(), "a web page instead of JSON"),
+            (Reply::json(json!({})), "missing field `access_token`"),
+            (Reply::json(json!({ "access_token": "" })), "at access_token"),
+            (Reply::json(json!({ "access_token": "a\r\nX: y" })), "at access_token"),
+            (Reply::json(json!({ "access_token": "t", "token_type": "mac" })), "at token_type"),
+        ] {
+            let server = Scripted::replies(vec![reply]).await;
+            let error = tokens_of(&server, json!({})).0.token("s").await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ContractBroken);
+            assert!(error.line().contains(said), "{}", error.line());
+        }
+    }
+
+    /// An API's 401 renews the token once; a 403 does not, nor does a second 401.
+    #[tokio::test]
+    async fn a_401_renews_once_and_a_403_never() {
+        for (statuses, calls, issued) in
+            [(vec![401, 200], 2, 2), (vec![401, 401, 200], 2, 2), (vec![403, 200], 1, 1)]
+        {
+            let identity = issuing(json!(3600)).await;
+            let (tokens, _) = tokens_of(&identity, json!({}));
+            let api = Scripted::replies(statuses.iter().map(|status| Reply::status(*status)).collect()).await;
+            let request = Request::get(api.url("/x")).authorized_by(tokens.scope("s", &api.url("/")));
+            let answer = api.client().0.call(&request).await;
+            assert_eq!((api.count(), identity.count()), (calls, issued), "{statuses:?}");
+            match statuses.get(calls - 1) {
+                Some(200) => assert_eq!(api.seen()[1].header("authorization"), "Bearer token-1"),
+                _ => assert_eq!(answer.unwrap_err().kind(), ErrorKind::AuthRejected),
+            }
+        }
+    }
+
+    /// A login that fails is the call's failure too, under its own name, with the endpoint in it.
+    #[tokio::test]
+    async fn a_call_without_a_token_says_why() {
+        let identity =
+            Scripted::replies(vec![Reply::status(401).body("{\"error\":\"invalid_client\"}")]).await;
+        let (tokens, _) = tokens_of(&identity, json!({}));
+        let api = Scripted::replies(vec![Reply::status(200)]).await;
+        let request = Request::get(api.url("/x")).authorized_by(tokens.scope("s", &api.url("/")));
+        let error = api.client().0.call(&request).await.unwrap_err();
+        assert_eq!((error.kind(), api.count()), (ErrorKind::AuthRejected, 0));
+        let line = error.line();
+        assert!(line.contains("/x: no access token") && line.contains("/oauth2/v1/token"), "{line}");
+        assert!(line.contains("invalid_client"), "{line}");
+    }
+
+    /// What a grant lacks is found before anything is called, and named.
+    #[tokio::test]
+    async fn missing_settings_are_named() {
+        let server = issuing(json!(1)).await;
+        for (more, key) in [
+            (json!({ "grant": "password", "password": "x" }), "auth.username"),
+            (json!({ "grant": "password", "username": "x" }), "auth.password"),
+            (json!({ "client_secret": null }), "auth.client_secret"),
+            (
+                json!({ "client_secret": null, "grant": "password", "username": "x", "password": "y" }),
+                "auth.client_secret",
+            ),
+            (json!({ "grant": "jwt_bearer" }), "auth.private_key"),
+            (json!({ "client_auth": "private_key_jwt" }), "auth.private_key"),
+            (json!({ "grant": "jwt_bearer", "private_key": "no PEM" }), "auth.private_key"),
+        ] {
+            let error = OAuthTokens::new(&settings(&server, more), server.client().0).unwrap_err();
+            assert!(error.line().contains(key), "{}", error.line());
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! What can go wrong between a call and its answer, one variant a cause.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use url::Url;
+
+use super::policy::HostRefused;
+use super::redact;
+use crate::auth::TokenStoreError;
+
+/// An error of whoever plugs something into the client.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// A call, as an error shows it: nothing of its query, its headers or its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The method.
+    pub method: Method,
+    /// The URL without its query.
+    pub url: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How long all of that took.
+    pub elapsed: Duration,
+}
+
+impl Exchange {
+    pub(super) fn new(method: &Method, url: &Url) -> Self {
+        Self { method: method.clone(), url: redact::url(url), attempts: 1, elapsed: Duration::ZERO }
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.method, self.url)?;
+        if self.attempts > 1 {
+            write!(formatter, " ({} tries in {:.1} s)", self.attempts, self.elapsed.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}
+
+/// A call that did not get the answer that it was made for.
+#[derive(Debug)]
+pub struct HttpError {
+    exchange: Box<Exchange>,
+    failure: Failure,
+}
+
+impl HttpError {
+    pub(super) fn new(exchange: Exchange, failure: Failure) -> Self {
+        Self { exchange: Box::new(exchange), failure }
+    }
+
+    /// A call that was not made, since the login that it needs is refused; what is said holds no secret.
+    pub fn login_refused(method: &Method, url: &Url, said: String) -> Self {
+        Self::new(Exchange::new(method, url), Failure::LoginRefused(said))
+    }
+
+    /// The call.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// What went wrong.
+    pub fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
+    /// The status of the answer, where it is the answer's status that is wrong.
+    pub fn status(&self) -> Option<StatusCode> {
+        match &self.failure {
+            Failure::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether the server does not know what was asked for: 404, or 410 for what is no more.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.status(), Some(StatusCode::NOT_FOUND | StatusCode::GONE))
+    }
+
+    /// Whether the server says that what was asked for was there, and will not be again: 410.
+    pub fn has_expired(&self) -> bool {
+        self.status() == Some(StatusCode::GONE)
+    }
+
+    /// Whether the URL is not one that the connection calls, so that nothing was.
+    pub fn is_host_refused(&self) -> bool {
+        matches!(self.failure, Failure::Refused(_))
+    }
+
+    /// Whether a web page came where data should be: mostly a login page.
+    pub fn is_web_page(&self) -> bool {
+        matches!(self.failure, Failure::WebPage { .. })
+    }
+
+    /// Whether the server may have done what it was asked to do, and the answer is lost.
+    pub fn outcome_is_unknown(&self) -> bool {
+        self.failure.outcome_is_unknown()
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.exchange, self.failure)
+    }
+}
+
+impl StdError for HttpError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.failure.source()
+    }
+}
+
+/// Why a call did not get the answer that it was made for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The URL is not one that the connection calls.
+    #[error("refused to call it")]
+    Refused(#[source] HostRefused),
+    /// The client itself cannot be set up.
+    #[error("the HTTP client cannot be set up")]
+    Setup(#[source] reqwest::Error),
+    /// A request that cannot be put on the wire.
+    #[error("the request cannot be formed: {0}")]
+    Unsendable(String),
+    /// No connection: the server has seen nothing of the request.
+    #[error("could not connect")]
+    Unreachable(#[source] reqwest::Error),
+    /// The server does not prove who it is.
+    #[error("the server's certificate is not trusted")]
+    Certificate(#[source] reqwest::Error),
+    /// The connection broke after the request began to travel.
+    #[error("the connection broke before the answer was complete")]
+    Interrupted(#[source] reqwest::Error),
+    /// No whole answer in time.
+    #[error("no complete answer within {:.1} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// A status that is none of success.
+    #[error("answered {status}{}", said(.problem.as_deref()))]
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// What the server said about it, redacted.
+        problem: Option<String>,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A web page where data should be: mostly a login page.
+    #[error("answered a web page instead of {wanted}: a login page? check the URL, the user and the scope")]
+    WebPage {
+        /// What should have come.
+        wanted: &'static str,
+    },
+    /// Something else than JSON.
+    #[error("answered {0:?} instead of JSON")]
+    NotJson(String),
+    /// JSON that lacks something, or has it in another form.
+    #[error("the answer does not fit{}: {reason}", at(.field))]
+    Malformed {
+        /// The path to what does not fit.
+        field: String,
+        /// Why, redacted.
+        reason: String,
+    },
+    /// More than any such answer has.
+    #[error("the {what} of the answer exceed{} {limit} bytes", if *.what == "headers" { "" } else { "s" })]
+    TooLarge {
+        /// `headers` or `body`.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// A redirect that is not followed.
+    #[error("redirected, and not followed: {0}")]
+    Redirect(RedirectRefused),
+    /// No token: the credentials were refused, now or a while ago.
+    #[error("the token endpoint refused the credentials{}", said(Some(.0)))]
+    LoginRefused(String),
+    /// No token, for another reason.
+    #[error("no access token")]
+    Token(#[source] Box<HttpError>),
+    /// No token: where the refresh token is kept cannot be used now, or holds what it should not.
+    #[error("no refresh token: {0}")]
+    TokenKept(#[source] Box<TokenStoreError>),
+    /// The request's gate did not let it pass: nothing was sent.
+    #[error("not sent: {0}")]
+    HeldBack(#[source] BoxError),
+    /// An answer to a download that breaks HTTP's own rules.
+    #[error("the download cannot be trusted: {0}")]
+    Range(String),
+    /// A download that ended before the file did, and cannot be continued.
+    #[error("the download stopped after {position}{} bytes: {reason}", of(*.size))]
+    Stopped {
+        /// How far it came.
+        position: u64,
+        /// The file's size, where it is known.
+        size: Option<u64>,
+        /// Why it stopped, or was not continued.
+        reason: &'static str,
+        /// What stopped it last.
+        #[source]
+        source: Option<Box<HttpError>>,
+    },
+}
+
+/// Why a redirect is not followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RedirectRefused {
+    /// Only reading calls follow.
+    #[error("a call that changes something goes nowhere else (to {0}: a login page?)")]
+    NotReading(String),
+    /// A redirect that says not where to.
+    #[error("no usable Location")]
+    NoLocation,
+    /// In a circle, or nearly.
+    #[error("more than {0} redirects")]
+    TooMany(usize),
+    /// From https to http.
+    #[error("{0} is not https any more")]
+    Downgrade(String),
+    /// To a host that the connection does not allow.
+    #[error("{0}: a login page, or a host to allow?")]
+    Host(#[from] HostRefused),
+}
+
+impl Failure {
+    /// Whether the server may have done what it was asked to do, and the answer is lost.
+    fn outcome_is_unknown(&self) -> bool {
+        match self {
+            Self::Interrupted(_)
+            | Self::TimedOut(_)
+            | Self::Malformed { .. }
+            | Self::NotJson(_)
+            | Self::TooLarge { .. } => true,
+            Self::Status { status, .. } => {
+                // A 503 too: a balancer says it of a server that went away while it was at work.
+                *status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether another try can help a call that is safe to repeat.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Interrupted(_) | Self::TimedOut(_) => true,
+            Self::Status { status, .. } => super::retry::is_transient(*status),
+            _ => false,
+        }
+    }
+
+    /// Whether the request was turned away, and another try can help.
+    pub(super) fn was_turned_away(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Status { status, .. } => super::retry::is_turned_away(*status),
+            _ => false,
+        }
+    }
+
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+fn said(problem: Option<&str>) -> String {
+    problem.map(|problem| format!(": {problem}")).unwrap_or_default()
+}
+
+fn at(field: &str) -> String {
+    if field == "." { String::new() } else { format!(" at {field}") }
+}
+
+fn of(size: Option<u64>) -> String {
+    size.map(|size| format!(" of {size}")).unwrap_or_default()
+}
+
+/// What a failed call is to whoever made it, whatever its cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The server asks to be called less often.
+    Throttled,
+    /// The server could not be reached, or cannot serve now.
+    Unavailable,
+    /// What is kept of the credentials could not be reached, or keeps changing: calling again can help.
+    TokenStoreUnavailable,
+    /// The client cannot be set up, or the request not be formed.
+    InvalidSettings,
+    /// Credentials were refused, or do not allow what was asked.
+    AuthRejected,
+    /// The server does not know what was asked for.
+    NotFound,
+    /// The server understood the request and refused it.
+    Rejected,
+    /// The server answered something that it should not.
+    ContractBroken,
+    /// An answer is larger than it may be.
+    TooLarge,
+    /// The call was held back before it left: its limiter says why, and that is the failure's own cause.
+    HeldBack,
+}
+
+impl HttpError {
+    /// What this is to whoever made the call.
+    pub fn kind(&self) -> ErrorKind {
+        // The token endpoint's own failure says what kind this is; the call around it says what for.
+        let deciding = match &self.failure {
+            Failure::Token(inner) => &inner.failure,
+            failure => failure,
+        };
+        match deciding {
+            Failure::Status { status, .. } => by_status(*status),
+            Failure::Unreachable(_)
+            | Failure::Interrupted(_)
+            | Failure::TimedOut(_)
+            | Failure::Stopped { .. } => ErrorKind::Unavailable,
+            Failure::LoginRefused(_) => ErrorKind::AuthRejected,
+            Failure::Setup(_) | Failure::Unsendable(_) => ErrorKind::InvalidSettings,
+            Failure::TokenKept(kept) if kept.is_retryable() => ErrorKind::TokenStoreUnavailable,
+            Failure::TokenKept(_) => ErrorKind::AuthRejected,
+            Failure::Refused(_)
+            | Failure::Certificate(_)
+            | Failure::WebPage { .. }
+            | Failure::NotJson(_)
+            | Failure::Malformed { .. }
+            | Failure::Redirect(_)
+            | Failure::Range(_)
+            | Failure::Token(_) => ErrorKind::ContractBroken,
+            Failure::TooLarge { .. } => ErrorKind::TooLarge,
+            Failure::HeldBack(_) => ErrorKind::HeldBack,
+        }
+    }
+
+    /// What held the call back, where something did; the error itself otherwise.
+    pub fn into_held_back(self) -> Result<BoxError, Self> {
+        match self.failure {
+            Failure::HeldBack(held) => Ok(held),
+            failure => Err(Self { exchange: self.exchange, failure }),
+        }
+    }
+
+    /// The error and its causes in one line.
+    pub fn line(&self) -> String {
+        crate::chain(self)
+    }
+}
+
+fn by_status(status: StatusCode) -> ErrorKind {
+    match status.as_u16() {
+        429 => ErrorKind::Throttled,
+        401 | 403 => ErrorKind::AuthRejected,
+        404 | 410 => ErrorKind::NotFound,
+        408 => ErrorKind::Unavailable,
+        400..=499 => ErrorKind::Rejected,
+        500..=599 => ErrorKind::Unavailable,
+        _ => ErrorKind::ContractBroken,
+    }
+}

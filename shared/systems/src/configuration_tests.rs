@@ -1,0 +1,189 @@
+//! What people write into the configuration, and what they are told of what is wrong with it.
+
+use std::sync::Arc;
+
+use landfall::Result;
+use landfall::clock::SystemClock;
+use landfall::config::{Config, Place};
+use landfall_store::Dialect;
+
+use crate::fusion::FusionConnection;
+
+const FILE: &str = r#"
+    [work]
+    bucket = "work"
+
+    [connections.pod]
+    type = "fusion"
+    base_url = "https://pod.example.com"
+    scopes = { batch = "urn:batch" }
+    auth = { grant = "client_credentials", token_url = "https://id.example.com/t", client_id = "c", client_secret = "hush-hush" }
+
+    [destinations.lake]
+    type = "s3"
+    bucket = "lake"
+"#;
+
+fn config(text: &str) -> Result<Config> {
+    Ok(Config::new(Place::from_toml(text, "landfall.toml")?, Arc::new(SystemClock)))
+}
+
+async fn refusal(text: String) -> String {
+    let read = async {
+        let config = config(&text)?;
+        config.connection(&"pod".parse().unwrap()).await?.settings::<FusionConnection>()?;
+        config.destination(&"lake".parse().unwrap()).await.map(|_| ())
+    };
+    let error = read.await.unwrap_err();
+    assert_eq!(error.error_type().name(), "InvalidConfig");
+    error.line()
+}
+
+/// A complete file reads, with the documented defaults.
+#[tokio::test]
+async fn a_file_gives_connections_and_destinations_by_name() {
+    let config = config(FILE).unwrap();
+    let connection = config.connection(&"pod".parse().unwrap()).await.unwrap();
+    let pod: FusionConnection = connection.settings().unwrap();
+    let job = &pod.job;
+    assert_eq!((job.poll_seconds, job.settle_seconds, job.listing_lag_seconds), (30, 300, 60));
+    // Oracle's own limit for a job: `timeoutThreshold` of the documented request.
+    assert_eq!(job.timeout_seconds, 36_000);
+    assert!(pod.client_request_uuid);
+    assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");
+    assert_eq!(config.work().await.unwrap().bucket, "work");
+}
+
+const OCI: &str = "type = 'oci'
+    namespace = 'axexample'
+    region = 'us-phoenix-1'
+    access_key_id = 'id'
+    secret_access_key = 'hush-hush'
+    form = 'zstd'";
+
+fn with_oci(table: &str) -> String {
+    FILE.replace("type = \"s3\"", table)
+}
+
+/// Oracle: "Amazon S3 Compatibility API", the endpoint's pattern; the region signs, and buckets are addressed by
+/// path.
+#[tokio::test]
+async fn an_oci_bucket_is_reached_by_what_follows_from_namespace_and_region() {
+    let lake = config(&with_oci(OCI)).unwrap().destination(&"lake".parse().unwrap()).await.unwrap();
+    let store = &lake.store;
+    let endpoint = store.endpoint.as_ref().unwrap().as_str();
+    assert_eq!(endpoint, "https://axexample.compat.objectstorage.us-phoenix-1.oci.customer-oci.com/");
+    assert_eq!((store.region.as_deref(), store.path_style), (Some("us-phoenix-1"), Some(true)));
+    assert_eq!((store.dialect, lake.bucket.as_str()), (Dialect::Oci, "lake"));
+    assert_eq!(lake.form, landfall::form::LandedForm::Zstd);
+    assert!(!format!("{lake:?}").contains("hush-hush"));
+
+    let elsewhere = format!("{OCI}\nendpoint = 'http://127.0.0.1:9000'");
+    let lake =
+        config(&with_oci(&elsewhere)).unwrap().destination(&"lake".parse().unwrap()).await.unwrap();
+    assert_eq!(lake.store.endpoint.unwrap().as_str(), "http://127.0.0.1:9000/");
+    assert_eq!(lake.store.dialect, Dialect::Oci);
+}
+
+/// Promise 7: nothing in a namespace or a region leads to another host. What lacks or is too much is named.
+#[tokio::test]
+async fn what_is_wrong_with_an_oci_bucket_is_named() {
+    for (change, named) in [
+        (("namespace = 'axexample'", ""), "missing field `namespace`"),
+        (("region = 'us-phoenix-1'", ""), "missing field `region`"),
+        (("secret_access_key = 'hush-hush'", ""), "missing field `secret_access_key`"),
+        (("'axexample'", "'evil.example.com/'"), "namespace \"evil.example.com/\" takes letters"),
+        (("'us-phoenix-1'", "'us-phoenix-1.evil.example.com/x'"), "region"),
+        (("form = 'zstd'", "shape = 'zstd'"), "unknown field `shape`"),
+        (("form = 'zstd'", "store = { region = 'x' }"), "takes no `store`"),
+    ] {
+        let said = refusal(with_oci(&OCI.replace(change.0, change.1))).await;
+        assert!(said.contains("destinations.lake") && said.contains(named), "{said}");
+        assert!(!said.contains("hush-hush"), "{said}");
+    }
+}
+
+/// Promise 1 rests on conditional writes: state is not kept where they are not known to be honoured.
+#[tokio::test]
+async fn the_work_bucket_is_not_ocis() {
+    let host = "https://n.compat.objectstorage.us-phoenix-1.oraclecloud.com";
+    for work in [
+        "type = \"oci\"\nbucket = \"work\"\nnamespace = 'n'".to_owned(),
+        format!("bucket = \"work\"\nstore = {{ endpoint = '{host}' }}"),
+    ] {
+        let config = config(&FILE.replace("bucket = \"work\"", &work)).unwrap();
+        let error = config.work().await.unwrap_err();
+        assert_eq!(error.error_type().name(), "InvalidConfig");
+        assert!(
+            error.line().contains("work in landfall.toml: OCI Object Storage cannot"),
+            "{}",
+            error.line()
+        );
+    }
+    let lake = format!("type = \"s3\"\nstore = {{ endpoint = '{host}' }}");
+    let said = refusal(with_oci(&lake)).await;
+    assert!(said.contains("say type = \"oci\""), "{said}");
+}
+
+/// Promise 7: secrets are redacted by their type.
+#[tokio::test]
+async fn a_printed_connection_shows_no_secret() {
+    let config = config(FILE).unwrap();
+    let pod = config.connection(&"pod".parse().unwrap()).await.unwrap();
+    assert!(!format!("{pod:?}").contains("hush-hush"));
+    assert!(!format!("{:?}", pod.settings::<FusionConnection>().unwrap()).contains("hush-hush"));
+    assert!(!format!("{config:?}").contains("hush-hush"));
+}
+
+/// What a file leaves out, a process that brings its own stores may add; what the file says counts.
+#[tokio::test]
+async fn a_place_behind_another_gives_what_the_first_does_not() {
+    let made = Place::made("this machine", |path| {
+        path.starts_with("destinations/")
+            .then(|| serde_json::json!({ "type": "s3", "bucket": path.replace('/', "-") }))
+    });
+    let place = Place::from_toml(FILE, "landfall.toml").unwrap().or(made);
+    let config = Config::new(place, Arc::new(SystemClock));
+    assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");
+    assert_eq!(config.destination(&"pond".parse().unwrap()).await.unwrap().bucket, "destinations-pond");
+    assert!(config.connection(&"other".parse().unwrap()).await.is_err());
+}
+
+/// A wrong or missing key is an `InvalidConfig` that names the key and the place, and never the value.
+#[tokio::test]
+async fn what_is_wrong_is_named_with_its_key_and_place() {
+    let missing = refusal(FILE.replace("base_url = \"https://pod.example.com\"", "")).await;
+    assert!(missing.contains("connections.pod in landfall.toml: missing field `base_url`"), "{missing}");
+
+    let unknown = refusal(FILE.replace("base_url", "base_uri")).await;
+    assert!(unknown.contains("connections.pod") && unknown.contains("`base_uri`"), "{unknown}");
+
+    let wrong = refusal(FILE.replace("\"hush-hush\"", "{ it = \"hush-hush\" }")).await;
+    assert!(wrong.contains("connections.pod.auth.client_secret") && !wrong.contains("hush"), "{wrong}");
+
+    let lake = |settings: &str| FILE.replace("bucket = \"lake\"", &format!("bucket = 'l'\n{settings}"));
+    for (settings, named) in [
+        ("form = 'parquet'", "destinations.lake.form"),
+        ("form = 'zstd'\nzstd_level = 10", "destinations.lake.zstd_level"),
+        ("zstd_level = 3", "form is not \"zstd\""),
+    ] {
+        let form = refusal(lake(settings)).await;
+        assert!(form.contains(named), "{form}");
+    }
+
+    let kind = refusal(FILE.replace("\"fusion\"", "\"sap\"")).await;
+    assert!(kind.contains("\"sap\" is not one of: fusion"), "{kind}");
+
+    let name = refusal(FILE.replace("connections.pod", "connections.other")).await;
+    assert!(name.contains("connections.pod in landfall.toml: is missing"), "{name}");
+
+    let section = refusal(FILE.replace("[work]", "[works]")).await;
+    assert!(section.contains("`works`"), "{section}");
+
+    let variable = refusal(FILE.replace("hush-hush", "${LANDFALL_TEST_UNSET}")).await;
+    assert!(
+        variable.contains("connections.pod.auth.client_secret")
+            && variable.contains("LANDFALL_TEST_UNSET"),
+        "{variable}"
+    );
+}

@@ -1,0 +1,420 @@
+//! The files that jobs read and write: listed, and downloaded by either API.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, future, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use url::Url;
+
+use super::answer::{Outcome, Progress, target, text, whole};
+use super::environment::Environment;
+use landfall::clock::elapsed;
+use crate::epm::settings::EpmDownload;
+use landfall::error::{Error, Result};
+use landfall_http::{Answer, HttpError, Request};
+use landfall::contract::{Download, ResumeAt};
+
+/// The version of the older API: its files are "snapshots", whatever they hold.
+pub(super) const SNAPSHOTS: [&str; 4] = ["interop", "rest", "11.1.2.3.600", "applicationsnapshots"];
+const FILES: [&str; 4] = ["interop", "rest", "v2", "files"];
+/// A list of many files is larger than most answers.
+const MOST_LIST_BYTES: u64 = 32 * 1024 * 1024;
+/// No outcome is larger than this; what is larger is a file.
+const MOST_OUTCOME_BYTES: usize = 64 * 1024;
+/// How long the preparation of a download is waited for.
+const PREPARED_WITHIN: Duration = Duration::from_secs(600);
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The older API gives out no more in one request (Download).
+const MOST_V1_BYTES: u64 = 1 << 30;
+const LONGEST_NAME: usize = 1024;
+
+/// A file's path in the repository. Older documents write it with backslashes; it is the same file.
+#[derive(Debug, Clone)]
+pub(super) struct FileName {
+    path: String,
+    written: String,
+}
+
+impl PartialEq for FileName {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl FileName {
+    /// Reads a name as EPM or a person writes it; `None` where it is none.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let written = name.trim();
+        let written = written.strip_prefix(['/', '\\']).unwrap_or(written);
+        let path = written.replace('\\', "/");
+        let is_name = path.len() <= LONGEST_NAME
+            && !path.chars().any(char::is_control)
+            && path.split('/').all(|segment| !matches!(segment.trim(), "" | "." | ".."));
+        is_name.then(|| Self { path, written: written.to_owned() })
+    }
+
+    /// The path, with slashes.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The path as it was written: where nothing else tells, that is how it is known.
+    fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// Its last segment.
+    pub(super) fn label(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
+    fn is_json(&self) -> bool {
+        let end = self.path.get(self.path.len().saturating_sub(5)..);
+        end.is_some_and(|end| end.eq_ignore_ascii_case(".json"))
+    }
+}
+
+/// A file as the repository lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Listed {
+    #[serde(default, deserialize_with = "text")]
+    name: Option<String>,
+    /// In bytes; snapshots have none.
+    #[serde(default, deserialize_with = "whole")]
+    size: Option<u64>,
+    /// In milliseconds since 1970.
+    #[serde(default, rename = "lastmodifiedtime", deserialize_with = "whole")]
+    modified: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Items {
+    items: Vec<Listed>,
+}
+
+/// The repository's list of files.
+#[derive(Debug, Clone)]
+pub(super) struct Listing(Vec<Listed>);
+
+impl Listing {
+    fn find(&self, name: &FileName) -> Option<&Listed> {
+        let is_it = |listed: &&Listed| {
+            listed.name.as_deref().and_then(FileName::parse).is_some_and(|other| other == *name)
+        };
+        self.0.iter().find(is_it)
+    }
+
+    /// What is there under a name.
+    pub(super) fn locate(&self, name: &FileName) -> Option<Locator> {
+        self.find(name).map(|listed| Locator {
+            name: listed.name.clone().unwrap_or_else(|| name.path().to_owned()),
+            size: listed.size,
+            modified: listed.modified,
+            is_listed: true,
+        })
+    }
+}
+
+/// What it takes to find a file again, and to see whether it is still the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Locator {
+    /// Its name, written as the repository writes it.
+    pub(super) name: String,
+    /// Its size in bytes when it was listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) size: Option<u64>,
+    /// When it was written, as it was listed, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) modified: Option<u64>,
+    /// Whether the repository listed it.
+    is_listed: bool,
+}
+
+impl Locator {
+    /// A file that the repository does not list.
+    pub(super) fn unlisted(name: &FileName) -> Self {
+        Self { name: name.written().to_owned(), size: None, modified: None, is_listed: false }
+    }
+
+    /// Whether what is listed now can be the file that was listed then: a value that is missing on either side tells
+    /// nothing.
+    fn is_same(&self, now: &Locator) -> bool {
+        let differs = |then: Option<u64>, now: Option<u64>| matches!((then, now), (Some(then), Some(now)) if then != now);
+        !differs(self.size, now.size) && !differs(self.modified, now.modified)
+    }
+}
+
+/// The repository of an environment.
+#[derive(Debug, Clone)]
+pub(super) struct Repository {
+    environment: Environment,
+    api: EpmDownload,
+}
+
+impl Repository {
+    pub(super) fn new(environment: Environment, api: EpmDownload) -> Self {
+        Self { environment, api }
+    }
+
+    /// Looks whether files can be listed: what was found, in words, and the time that EPM tells.
+    pub(super) async fn look(&self) -> Result<String> {
+        let request = Request::get(self.files(&["list"])).at_most(MOST_LIST_BYTES);
+        let answer = self.environment.call(request).await.map_err(|error| self.environment.named(error))?;
+        self.done("listing the repository's files", &answer)?;
+        let items: Items = answer.json().map_err(|error| self.environment.named(error))?;
+        Ok(format!("the user is taken, and {} files are listed", items.items.len()))
+    }
+
+    /// The list of all files; `None` where the environment has no such list.
+    pub(super) async fn list(&self) -> Result<Option<Listing>> {
+        let request = Request::get(self.files(&["list"])).at_most(MOST_LIST_BYTES);
+        let answer = match self.environment.call(request).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_gone() => return Ok(None),
+            Err(error) => return Err(self.environment.named(error)),
+        };
+        self.done("listing the repository's files", &answer)?;
+        let items: Items = answer.json().map_err(|error| self.environment.named(error))?;
+        Ok(Some(Listing(items.items)))
+    }
+
+    /// Opens a file that must still be the one that was listed, and must be it still at its end: another run of the
+    /// same period writes to the same name.
+    pub(super) async fn open_listed(&self, locator: &Locator, resume: Option<&ResumeAt>) -> Result<Download> {
+        let name = self.name_of(locator)?;
+        self.must_be_given_out(locator, &name)?;
+        if !locator.is_listed {
+            return self.open(locator, &name, resume, PREPARED_WITHIN).await;
+        }
+        self.must_be_same(locator, &name).await?;
+        let download = self.open(locator, &name, resume, PREPARED_WITHIN).await?;
+        let (repository, locator) = (self.clone(), locator.clone());
+        let check = stream::once(async move { repository.must_be_same(&locator, &name).await })
+            .filter_map(|checked| future::ready(checked.err().map(Err)));
+        Ok(Download { body: download.body.chain(check).boxed(), ..download })
+    }
+
+    /// Opens a file that nothing is known of but its name; its preparation is waited for this long.
+    pub(super) async fn open_named(&self, name: &FileName, prepared_within: Duration) -> Result<Download> {
+        self.open(&Locator::unlisted(name), name, None, prepared_within).await
+    }
+
+    /// Refuses, before anything is called, a file that the older API would give out cut.
+    fn must_be_given_out(&self, locator: &Locator, name: &FileName) -> Result<()> {
+        match (self.api, locator.size) {
+            (EpmDownload::V1, Some(size)) if size > MOST_V1_BYTES => Err(Error::limit_exceeded(format!(
+                "{:?} has {size} bytes, and EPM's older API gives out 1 GB in a request: say download = \"v2\" in the \
+                 connection",
+                name.path()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn name_of(&self, locator: &Locator) -> Result<FileName> {
+        FileName::parse(&locator.name)
+            .ok_or_else(|| Error::contract_broken(format!("{:?} is not a file's name", locator.name)))
+    }
+
+    async fn must_be_same(&self, locator: &Locator, name: &FileName) -> Result<()> {
+        let Some(listing) = self.list().await? else { return Ok(()) };
+        let now = listing.locate(name).ok_or_else(|| {
+            Error::not_found(format!(
+                "the repository lists {:?} no more: it may have been deleted",
+                name.path()
+            ))
+        })?;
+        if locator.is_same(&now) {
+            return Ok(());
+        }
+        Err(Error::integrity(format!(
+            "{:?} was overwritten since this job's files were listed, by a later run that writes to the same name, say: \
+             what this job put out is lost there",
+            name.path()
+        )))
+    }
+
+    async fn open(
+        &self,
+        locator: &Locator,
+        name: &FileName,
+        resume: Option<&ResumeAt>,
+        prepared_within: Duration,
+    ) -> Result<Download> {
+        let url = match self.api {
+            EpmDownload::V1 => self.contents(&locator.name),
+            EpmDownload::V2 => self.prepare(&locator.name, prepared_within).await?,
+        };
+        let authorizer = Some(self.environment.authorizer());
+        let (download, kind) =
+            self.environment.client.download_typed(url, authorizer, resume).await.map_err(
+                |error| match error.is_gone() {
+                    true => Error::not_found(format!("EPM has no file {:?}", name.path())).because(error),
+                    false => self.environment.named(error),
+                },
+            )?;
+        let download = download.map_err();
+        match kind.as_deref() {
+            Some(kind) if is_json(kind) && download.offset == 0 => {
+                self.unless_outcome(download, locator, name).await
+            }
+            _ => Ok(download),
+        }
+    }
+
+    /// The URL of a file in the older API; its path is one segment, encoded whole.
+    pub(super) fn contents(&self, name: &str) -> Url {
+        let segments: Vec<&str> = SNAPSHOTS.into_iter().chain([name, "contents"]).collect();
+        self.environment.url(&segments)
+    }
+
+    fn files(&self, rest: &[&'static str]) -> Url {
+        let segments: Vec<&str> = FILES.iter().chain(rest).copied().collect();
+        self.environment.url(&segments)
+    }
+
+    /// Has a download prepared, and returns the link to its bytes. Links are followed as they come, within the
+    /// connection's hosts: a gateway may have put its own path before them.
+    async fn prepare(&self, name: &str, within: Duration) -> Result<Url> {
+        let doing = format!("preparing the download of {name:?}");
+        let named = |error: HttpError| self.environment.named(error).while_doing(&doing);
+        // A download that nobody fetches changes nothing: asking for it again is safe.
+        let mut url = self.files(&["download"]);
+        let request =
+            Request::post_json(url.clone(), &json!({ "fileName": name })).map_err(named)?.idempotent();
+        let mut answer = self.environment.call(request).await.map_err(named)?;
+        let since = self.environment.clock.now();
+        let mut wait = FIRST_WAIT;
+        loop {
+            let outcome: Outcome = answer.json().map_err(named)?;
+            let link = |relation: &str| {
+                let href = target(&outcome.links, relation)?;
+                Some(url.join(href).map_err(|error| answer.malformed("links", &error.to_string())))
+            };
+            match outcome.progress() {
+                Progress::Done => {
+                    let found = link("Download link");
+                    let missing = || Err(answer.malformed("links", "there is no download link"));
+                    return found.unwrap_or_else(missing).map_err(named);
+                }
+                // A later answer may leave out where to ask next.
+                Progress::UnderWay => match link("Job Status") {
+                    Some(status) => url = status.map_err(named)?,
+                    None if url == self.files(&["download"]) => {
+                        return Err(named(answer.malformed("links", "there is no link to the status")));
+                    }
+                    None => {}
+                },
+                Progress::Failed(_) | Progress::Unknown => return Err(self.refusal(&doing, &outcome)),
+            }
+            if elapsed(since, self.environment.clock.now()) >= within {
+                let seconds = within.as_secs();
+                return Err(Error::source_unavailable(format!("{doing} took longer than {seconds} s")));
+            }
+            self.environment.clock.sleep(wait).await;
+            wait = LONGEST_WAIT.min(wait * 2);
+            answer = self.environment.call(Request::get(url.clone())).await.map_err(named)?;
+        }
+    }
+
+    /// Refuses a body of JSON that is an outcome and no file.
+    ///
+    /// The older API documents that JSON is an error, always. A job may put JSON out all the same: a body is taken for
+    /// the file where its name ends in `.json` and it has either the size that the list names, or another shape than an
+    /// outcome's.
+    async fn unless_outcome(
+        &self,
+        mut download: Download,
+        locator: &Locator,
+        name: &FileName,
+    ) -> Result<Download> {
+        let mut head: Vec<Bytes> = Vec::new();
+        let mut length = 0;
+        while length <= MOST_OUTCOME_BYTES {
+            let Some(bytes) = download.body.try_next().await? else { break };
+            length += bytes.len();
+            head.push(bytes);
+        }
+        let has_listed_size = locator.size.is_some() && locator.size == u64::try_from(length).ok();
+        let outcome = if length <= MOST_OUTCOME_BYTES { Outcome::of_shape(&head.concat()) } else { None };
+        if name.is_json() && (has_listed_size || outcome.is_none()) {
+            let body = stream::iter(head.into_iter().map(Ok)).chain(download.body).boxed();
+            return Ok(Download { body, ..download });
+        }
+        let doing = format!("downloading {:?}", name.path());
+        Err(match outcome {
+            Some(outcome) => self.refusal(&doing, &outcome),
+            None => {
+                Error::contract_broken(format!("{doing}: EPM answered JSON, which is no file of that name"))
+            }
+        })
+    }
+
+    /// An answer whose body must say that all is done.
+    pub(super) fn done(&self, doing: &str, answer: &Answer) -> Result<()> {
+        let outcome: Outcome =
+            answer.json().map_err(|error| self.environment.named(error).while_doing(doing))?;
+        match outcome.progress() {
+            Progress::Done => Ok(()),
+            _ => Err(self.refusal(doing, &outcome)),
+        }
+    }
+
+    /// What EPM refused under HTTP 200, in its own words.
+    fn refusal(&self, doing: &str, outcome: &Outcome) -> Error {
+        let details = self.environment.redacted(outcome.details.as_deref());
+        let said = details.as_deref().unwrap_or("it does not say why");
+        match outcome.progress() {
+            Progress::Failed(_) if is_about_a_missing_file(said) => {
+                Error::not_found(format!("{doing}: EPM has no such file: {said}"))
+            }
+            Progress::Failed(_) if said.to_ascii_lowercase().contains("already exist") => Error::conflict(
+                format!("{doing}: EPM has such a file already, and overwrites nothing: {said}"),
+            ),
+            Progress::Failed(status) => {
+                Error::rejected(format!("{doing}: EPM refused with status {status}: {said}"))
+            }
+            _ => Error::contract_broken(format!("{doing}: EPM answered no outcome: {said}")),
+        }
+    }
+}
+
+fn is_json(kind: &str) -> bool {
+    matches!(kind, "application/json" | "text/json") || kind.ends_with("+json")
+}
+
+fn is_about_a_missing_file(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    ["not found", "does not exist", "doesn't exist", "no such"].iter().any(|words| said.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Trap: older documents write names with backslashes; and a name leads nowhere but into the repository.
+    #[test]
+    fn a_name_is_the_same_with_either_slash() {
+        let parse = |name: &str| FileName::parse(name).map(|name| name.path().to_owned());
+        assert_eq!(parse("inbox\\s 112.csv").as_deref(), Some("inbox/s 112.csv"));
+        assert_eq!(parse(" /outbox/logs/a.log ").as_deref(), Some("outbox/logs/a.log"));
+        assert_eq!(FileName::parse("outbox\\x.csv").unwrap().label(), "x.csv");
+        for bad in ["", "/", "outbox/", "outbox//x", "outbox/../x", "..", "a\u{0}b", &"x".repeat(1025)] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+
+    /// What is listed now is another file where its size or its time differs; a value that is missing tells nothing.
+    #[test]
+    fn a_file_that_was_overwritten_is_told() {
+        let of = |size, modified| Locator { name: "x".to_owned(), size, modified, is_listed: true };
+        assert!(of(Some(1), Some(2)).is_same(&of(Some(1), Some(2))));
+        assert!(of(None, Some(2)).is_same(&of(Some(1), None)));
+        assert!(!of(Some(1), Some(2)).is_same(&of(Some(1), Some(3))));
+        assert!(!of(Some(1), None).is_same(&of(Some(2), None)));
+    }
+}

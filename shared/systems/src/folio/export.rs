@@ -1,0 +1,262 @@
+//! What an event says about a data export of FOLIO, and what of it cannot be.
+
+use landfall::export::{Export, ExportBody, ExportSpec};
+use landfall::systems::{Capabilities, Increment, LostSubmission, Resumes};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use landfall::error::{Error, Result};
+use landfall::state::keys::INPUTS;
+
+/// What a data export of FOLIO exports.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FolioExport {
+    /// The job profile's name, for instance `Default instances export job profile`; `profile_id` instead excludes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The job profile's id, which is the same for FOLIO's own profiles in every system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_id: Option<String>,
+    /// Which records; needed to submit a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<Records>,
+    /// What the ids are ids of.
+    #[serde(default)]
+    pub id_type: IdType,
+    /// The type of record that is exported, where the profile leaves it open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<RecordType>,
+    /// Whether deleted records are exported too; as FOLIO has it (they are), if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_records: Option<bool>,
+    /// Whether records that are suppressed from discovery are exported too; as FOLIO has it (they are not), if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed_from_discovery: Option<bool>,
+    /// Whether a job without output is normal; otherwise it is an error.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_empty: bool,
+}
+
+/// The records of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Records {
+    /// These, by their UUIDs.
+    Ids(Vec<String>),
+    /// Those whose UUIDs are the lines of an object of the work bucket, its key beginning with `inputs/`.
+    Object(String),
+    /// Those that a CQL query finds.
+    Cql(String),
+    /// Those whose UUIDs are the lines of a file of the machine on which `landfall run` runs, which puts it into the
+    /// work bucket; no function takes this.
+    File(String),
+}
+
+/// What an id is an id of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IdType {
+    /// An instance.
+    #[default]
+    Instance,
+    /// A holdings record.
+    Holding,
+    /// An authority record.
+    Authority,
+}
+
+impl IdType {
+    /// The type as FOLIO writes it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::Holding => "holding",
+            Self::Authority => "authority",
+        }
+    }
+}
+
+/// A type of record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordType {
+    /// Instances.
+    Instance,
+    /// Holdings records.
+    Holdings,
+    /// Items.
+    Item,
+    /// Authority records.
+    Authority,
+    /// Linked data, put out as JSON lines.
+    LinkedData,
+}
+
+impl RecordType {
+    /// The type as FOLIO writes it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Instance => "INSTANCE",
+            Self::Holdings => "HOLDINGS",
+            Self::Item => "ITEM",
+            Self::Authority => "AUTHORITY",
+            Self::LinkedData => "LINKED_DATA",
+        }
+    }
+}
+
+impl FolioExport {
+    /// The export's name: its profile's.
+    pub fn name(&self) -> &str {
+        self.profile.as_deref().or(self.profile_id.as_deref()).unwrap_or("export")
+    }
+
+    /// Refuses what FOLIO would take and then fail, or export wrongly.
+    pub(super) fn check(&self) -> Result<()> {
+        match (&self.profile, &self.profile_id) {
+            (Some(name), None) if !name.trim().is_empty() => {}
+            (None, Some(id)) if is_uuid(id) => {}
+            (None, Some(id)) => return Err(refused("profile_id", format!("{id:?} is not a UUID"))),
+            (Some(_), Some(_)) => return Err(refused("profile", "profile_id excludes it")),
+            _ => return Err(refused("profile", "is missing: a job profile's name, or its id in profile_id")),
+        }
+        let records =
+            self.records.as_ref().ok_or_else(|| refused("records", "is missing: which records?"))?;
+        match records {
+            Records::Ids(ids) => check_ids(ids),
+            Records::Object(key) if key.starts_with(INPUTS) && key.len() > INPUTS.len() => Ok(()),
+            Records::Object(key) => {
+                Err(refused("records.object", format!("{key:?} does not begin with {INPUTS}")))
+            }
+            Records::Cql(query) if query.trim().is_empty() => Err(refused("records.cql", "is empty")),
+            Records::Cql(query) if query.contains(['\n', '\r']) => {
+                Err(refused("records.cql", "has more than one line"))
+            }
+            // FOLIO answers 204 to it, and fails the job.
+            Records::Cql(_) if self.id_type == IdType::Holding => {
+                Err(refused("records.cql", "FOLIO exports no holdings by a query: name their ids"))
+            }
+            Records::Cql(_) => Ok(()),
+            Records::File(_) => Err(refused(
+                "records.file",
+                "is a file of one machine, which only `landfall run` can read: put it into the work bucket below \
+                 inputs/ and name it as records.object",
+            )),
+        }
+    }
+}
+
+fn check_ids(ids: &[String]) -> Result<()> {
+    if ids.is_empty() {
+        return Err(refused("records.ids", "is empty: nothing would be exported"));
+    }
+    match ids.iter().enumerate().find(|(_, id)| !is_uuid(id)) {
+        Some((at, id)) => {
+            let id: String = id.chars().take(60).collect();
+            Err(refused(&format!("records.ids[{at}]"), format!("{id:?} is not a UUID")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether this is a UUID in its usual form, the only one that FOLIO takes.
+pub(super) fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
+}
+
+fn refused(field: &str, reason: impl std::fmt::Display) -> Error {
+    Error::invalid_event(format!("export.{field}: {reason}"))
+}
+
+impl ExportSpec for FolioExport {
+    fn name(&self) -> &str {
+        Self::name(self)
+    }
+
+    fn to_export(&self) -> Export {
+        Export::of(self)
+    }
+
+    fn allows_empty(&self) -> bool {
+        self.allow_empty
+    }
+
+    fn local_input(&self) -> Option<&str> {
+        match &self.records {
+            Some(Records::File(path)) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn with_input(&self, key: String) -> Export {
+        Export::of(&Self { records: Some(Records::Object(key)), ..self.clone() })
+    }
+
+    fn writes_marc(&self) -> bool {
+        true
+    }
+}
+
+impl ExportBody for FolioExport {
+    const CAPABILITIES: Capabilities = Capabilities {
+        kind: "folio_export",
+        system: "FOLIO data export",
+        connection_type: "folio",
+        auth: &["login with expiry", "legacy login", "Okapi token"],
+        increments: Increment::None,
+        lost_submission: LostSubmission::OwnId,
+        resumes: Resumes::WithinFile,
+        verified_by: &["MARC record by record", "count of records (version 5)"],
+        sweeps: false,
+    };
+    const DESCRIPTION: &'static str = "A data export of FOLIO.";
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ID: &str = "6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a";
+
+    fn refusal(export: Value) -> String {
+        let export: FolioExport = serde_json::from_value(export).unwrap();
+        let error = export.check().unwrap_err();
+        assert_eq!(error.error_type().name(), "InvalidEvent");
+        error.line()
+    }
+
+    /// Promise 5: what FOLIO would accept and then fail, or count as failed records, is refused before anything is called.
+    #[test]
+    fn what_cannot_be_exported_is_refused_by_its_field() {
+        let ids = json!({ "ids": [ID] });
+        for (export, said) in [
+            (json!({ "records": ids }), "export.profile: is missing"),
+            (json!({ "profile": " ", "records": ids }), "export.profile"),
+            (json!({ "profile": "P", "profile_id": ID, "records": ids }), "excludes"),
+            (json!({ "profile_id": "6f7f3cd7", "records": ids }), "export.profile_id"),
+            (json!({ "profile": "P" }), "export.records: is missing"),
+            (json!({ "profile": "P", "records": { "ids": [] } }), "export.records.ids"),
+            (json!({ "profile": "P", "records": { "ids": [ID, "x"] } }), "export.records.ids[1]"),
+            (json!({ "profile": "P", "records": { "ids": [format!("{{{ID}}}")] } }), "is not a UUID"),
+            (json!({ "profile": "P", "records": { "object": "jobs/x" } }), "inputs/"),
+            (json!({ "profile": "P", "records": { "object": "inputs/" } }), "inputs/"),
+            (json!({ "profile": "P", "records": { "cql": " " } }), "export.records.cql"),
+            (json!({ "profile": "P", "records": { "cql": "a\nb" } }), "export.records.cql"),
+            (
+                json!({ "profile": "P", "id_type": "holding", "records": { "cql": "a" } }),
+                "no holdings by a query",
+            ),
+            (json!({ "profile": "P", "records": { "file": "/etc/passwd" } }), "landfall run"),
+        ] {
+            let line = refusal(export);
+            assert!(line.contains(said), "{line}");
+        }
+        let good: FolioExport = serde_json::from_value(json!({ "profile": "P", "records": ids })).unwrap();
+        assert!(good.check().is_ok());
+        assert_eq!(good.name(), "P");
+    }
+}

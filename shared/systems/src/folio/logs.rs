@@ -1,0 +1,169 @@
+//! A job's log: why it failed, and what of it lands beside the data.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+
+use super::api::Api;
+use landfall::error::{Error, Result};
+use landfall::job::JobRequestId;
+use landfall::contract::Download;
+
+/// How many entries are asked for at once.
+const PAGE: u64 = 200;
+/// How many kinds of entries an explanation names.
+const MOST_KINDS: usize = 4;
+
+/// What the codes of entries mean (mod-data-export, `ErrorCode`).
+const MEANINGS: &[(&str, &str)] = &[
+    ("error.invalidUuidFormat", "no UUID"),
+    ("error.uuidsNotFound", "no such record"),
+    ("error.someUUIDsNotFound", "no such record"),
+    ("error.someRecordsFailed", "records failed"),
+    ("error.duplicatedIds", "an id twice"),
+    ("error.readingFromInputFile", "the list of ids cannot be read"),
+    ("error.invalidCqlSyntax", "the CQL query cannot be read"),
+    ("error.binaryFile.notGenerated", "no file was made"),
+    ("error.fileDefinition.invalidWithId", "no such file definition"),
+    ("error.uploadedFile.invalidExtension", "a file's name ends neither in .csv nor in .cql"),
+    ("error.fileIsTooLarge", "the list of ids is too large"),
+    ("error.duplicateSRS", "a record has two sources"),
+    ("error.recordIsTooLong", "a record is too long for MARC"),
+];
+
+/// Why a job ended as it did, from the first entries of its log.
+pub(super) async fn explain(api: &Api, job: &JobRequestId) -> Result<Option<String>> {
+    let page = api.logs(job.as_str(), 0, PAGE).await?;
+    let seen = u64::try_from(page.error_logs.len()).unwrap_or(u64::MAX);
+    let told = summary(&page.error_logs).map(|mut told| {
+        if let Some(more) =
+            page.total_records.and_then(|total| total.checked_sub(seen)).filter(|more| *more > 0)
+        {
+            // Writing into a text does not fail.
+            let _ = write!(told, "; and {more} entries more");
+        }
+        told
+    });
+    Ok(told.map(|told| api.redactor().text(&told)).filter(|told| !told.is_empty()))
+}
+
+/// Entries by their code, the most frequent first, each with what the first of its kind says.
+fn summary(entries: &[Value]) -> Option<String> {
+    let mut kinds: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+    for entry in entries {
+        let code = entry.get("errorMessageCode").and_then(Value::as_str).unwrap_or("without a code");
+        kinds.entry(code).or_insert_with(|| (0, values(entry))).0 += 1;
+    }
+    let mut kinds: Vec<_> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    let said = kinds.into_iter().take(MOST_KINDS).map(|(code, (count, values))| {
+        let meaning = MEANINGS.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning);
+        // A placeholder's values are the whole message.
+        if code == "error.messagePlaceholder" && !values.is_empty() {
+            return values;
+        }
+        let count = if count > 1 { format!("{count} × ") } else { String::new() };
+        let meaning = meaning.map(|meaning| format!(" ({meaning})")).unwrap_or_default();
+        let values = if values.is_empty() { values } else { format!(": {values}") };
+        format!("{count}{code}{meaning}{values}")
+    });
+    let said = said.collect::<Vec<_>>().join("; ");
+    (!said.is_empty()).then_some(said)
+}
+
+fn values(entry: &Value) -> String {
+    let values = entry.get("errorMessageValues").and_then(Value::as_array);
+    let values = values.into_iter().flatten().filter_map(Value::as_str).map(str::trim);
+    let values: Vec<&str> = values.filter(|value| !value.is_empty()).take(5).collect();
+    values.join(", ").chars().take(200).collect()
+}
+
+/// Whether the log has any entry.
+pub(super) async fn has_any(api: &Api, job: &JobRequestId) -> Result<bool> {
+    Ok(!api.logs(job.as_str(), 0, 1).await?.error_logs.is_empty())
+}
+
+/// The log as a file: its entries as they are, one a line, a page in memory at a time. It begins at its beginning, always.
+pub(super) fn open(api: &Arc<Api>, job: &JobRequestId) -> Download {
+    let reading = Reading { api: Arc::clone(api), job: job.clone(), read: 0, total: None, is_over: false };
+    let body = stream::unfold(reading, |mut reading| async move {
+        let page = reading.next().await.transpose()?;
+        Some((page, reading))
+    });
+    Download { offset: 0, size: None, validator: None, body: body.boxed() }
+}
+
+struct Reading {
+    api: Arc<Api>,
+    job: JobRequestId,
+    read: u64,
+    /// How many entries the first page promises.
+    total: Option<u64>,
+    is_over: bool,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        if self.is_over || self.total == Some(self.read) {
+            return Ok(None);
+        }
+        let page =
+            self.api.logs(self.job.as_str(), self.read, PAGE).await.inspect_err(|_| self.is_over = true)?;
+        self.total = self.total.or(page.total_records);
+        if page.error_logs.is_empty() {
+            self.is_over = true;
+            return match self.total {
+                Some(total) if total != self.read => Err(Error::integrity(format!(
+                    "the log of job execution {} has {total} entries, and {} were given",
+                    self.job, self.read
+                ))),
+                _ => Ok(None),
+            };
+        }
+        self.read = self.read.saturating_add(u64::try_from(page.error_logs.len()).unwrap_or(u64::MAX));
+        lines(page.error_logs.into()).map(Some)
+    }
+}
+
+fn lines(entries: VecDeque<Value>) -> Result<Bytes> {
+    let mut lines = BytesMut::new().writer();
+    for entry in entries {
+        serde_json::to_writer(&mut lines, &entry).map_err(|error| {
+            Error::contract_broken("an entry of the log cannot be written as JSON").because(error)
+        })?;
+        lines.get_mut().put_u8(b'\n');
+    }
+    Ok(lines.into_inner().freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What went wrong is said by kind, the most frequent first, in words where the code is known.
+    #[test]
+    fn a_log_is_summed_up() {
+        let entry =
+            |code: &str, values: Value| json!({ "errorMessageCode": code, "errorMessageValues": values });
+        let entries = [
+            entry("error.uuidsNotFound", json!(["6f7f3cd7"])),
+            entry("error.invalidUuidFormat", json!(["not-a-uuid"])),
+            entry("error.invalidUuidFormat", json!(["uuid"])),
+            entry("error.new", json!(null)),
+        ];
+        assert_eq!(
+            summary(&entries).unwrap(),
+            "2 × error.invalidUuidFormat (no UUID): not-a-uuid; error.new; error.uuidsNotFound (no such record): 6f7f3cd7"
+        );
+        let expired =
+            [entry("error.messagePlaceholder", json!(["Job was expired: no updates for more than 1 hour"]))];
+        assert_eq!(summary(&expired).unwrap(), "Job was expired: no updates for more than 1 hour");
+        assert_eq!(summary(&[]), None);
+    }
+}

@@ -1,0 +1,286 @@
+//! Output files of `saas-batch`: listed whole, and opened.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::lenient::{Scalar, items};
+use landfall::checksum::Sha256;
+use landfall::error::{Error, Result};
+use landfall_http::auth::Authorizer;
+use landfall_http::{Answer, HttpError, Request};
+use landfall::job::{JobRequestId, OutputFile};
+use crate::fusion::pod::Pod;
+use landfall::contract::{Download, ResumeAt};
+
+const FILE_MANAGER: [&str; 4] = ["api", "saas-batch", "jobfilemanager", "v1"];
+/// More files than any job puts out.
+const MOST_FILES: usize = 100_000;
+/// How many are asked for at once, where a server pages.
+const PAGE: &str = "500";
+/// A list of so many files is larger than most answers.
+const MOST_LIST_BYTES: u64 = 32 * 1024 * 1024;
+/// How large its pages may be together, which are kept.
+const MOST_PAGES_BYTES: usize = 64 * 1024 * 1024;
+const LONGEST_NAME: usize = 1024;
+
+/// The collection of a job's output files.
+pub(super) struct Files<'a> {
+    pod: &'a Pod,
+    authorizer: Arc<dyn Authorizer>,
+    job: &'a JobRequestId,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    file_name: Option<String>,
+    file_size: Option<Scalar>,
+    checksum: Option<String>,
+    time_created: Option<Scalar>,
+    #[serde(rename = "$context")]
+    context: Option<Context>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Context {
+    links: Option<Links>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Links {
+    enclosure: Option<Link>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Link {
+    href: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(deserialize_with = "items")]
+    items: Vec<Listed>,
+    total_items: Option<Scalar>,
+    has_more: Option<bool>,
+}
+
+/// What tells an item from all others: name, checksum and link.
+type Identity = (Option<String>, Option<String>, Option<String>);
+
+impl Listed {
+    fn identity(&self) -> Identity {
+        let href = || self.context.as_ref()?.links.as_ref()?.enclosure.as_ref()?.href.clone();
+        (self.file_name.clone(), self.checksum.clone(), href())
+    }
+}
+
+/// A part of the list, and what it says about the rest.
+struct Part {
+    /// Until they are taken into the whole list.
+    items: Vec<Listed>,
+    total: Option<u64>,
+    has_more: bool,
+}
+
+impl Part {
+    fn promises_more_than(&self, items: usize) -> bool {
+        self.has_more || self.total.is_some_and(|total| total > u64::try_from(items).unwrap_or(u64::MAX))
+    }
+}
+
+/// A file as it is listed, and where it is now: a link with a query may grant access, and is not kept.
+struct Located {
+    file: OutputFile,
+    url: Url,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn new(pod: &'a Pod, authorizer: Arc<dyn Authorizer>, job: &'a JobRequestId) -> Self {
+        Self { pod, authorizer, job }
+    }
+
+    /// All files of the job, in the order of the source's list.
+    pub(super) async fn list(&self) -> Result<Vec<OutputFile>> {
+        Ok(self.locate().await?.into_iter().map(|located| located.file).collect())
+    }
+
+    /// Opens a file where it was listed, or where it is listed now if it is not there any more.
+    pub(super) async fn open(&self, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download> {
+        let stored = file.locator.as_ref().and_then(|locator| Url::parse(locator).ok());
+        if let Some(url) = stored {
+            match self.download(url, resume).await {
+                // The file has moved since it was listed, or the pod itself has.
+                Err(error) if error.is_gone() || error.is_host_refused() => {}
+                answered => return Ok(answered?),
+            }
+        }
+        let located = self.locate().await?;
+        let url = same_file(file, located).ok_or_else(|| {
+            Error::not_found(format!("job {} lists {:?} no more: it may have expired", self.job, file.name))
+        })?;
+        Ok(self.download(url, resume).await?)
+    }
+
+    async fn download(&self, url: Url, resume: Option<&ResumeAt>) -> Result<Download, HttpError> {
+        let download = self.pod.client.download(url, Some(Arc::clone(&self.authorizer)), resume).await?;
+        Ok(download.map_err())
+    }
+
+    async fn locate(&self) -> Result<Vec<Located>> {
+        let (items, answer) = self.items().await?;
+        let numbered = items.into_iter().zip(0_u32..);
+        numbered.map(|(item, ordinal)| self.located(item, ordinal, &answer)).collect()
+    }
+
+    /// Every item of the list. Oracle documents a total, and no way to page: both spellings of its other
+    /// services are tried before a list that stays short is an error.
+    async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
+        let (mut page, answer) = self.page(None).await?;
+        let mut items = std::mem::take(&mut page.items);
+        let mut read_bytes = answer.body.len();
+        let mut known: HashSet<Identity> = items.iter().map(Listed::identity).collect();
+        for (offset_name, limit_name) in [("offset", "limit"), ("$offset", "$limit")] {
+            while page.promises_more_than(items.len()) {
+                let offset = items.len().to_string();
+                let (mut next, answer) =
+                    self.page(Some([(offset_name, &offset), (limit_name, PAGE)])).await?;
+                // A server that does not know these parameters begins again.
+                let begins_again = next.items.first().is_some_and(|first| items.first() == Some(first));
+                if next.items.is_empty() || begins_again {
+                    break;
+                }
+                let of_page: Vec<Identity> = next.items.iter().map(Listed::identity).collect();
+                if let Some(again) = of_page.iter().find(|item| known.contains(item)) {
+                    return Err(self.listed_twice(again));
+                }
+                known.extend(of_page);
+                items.append(&mut next.items);
+                read_bytes = read_bytes.saturating_add(answer.body.len());
+                check_length(items.len(), read_bytes)?;
+                // A later page may leave the total out.
+                page = Part { total: next.total.or(page.total), ..next };
+            }
+        }
+        check_length(items.len(), read_bytes)?;
+        if page.promises_more_than(items.len()) {
+            let total = page.total.map_or_else(|| "more".to_owned(), |total| total.to_string());
+            return Err(Error::contract_broken(format!(
+                "job {} says that it put out {total} files, and lists {}",
+                self.job,
+                items.len()
+            )));
+        }
+        Ok((items, answer))
+    }
+
+    /// A later page repeats an item: then another one is missing, as the order has changed from page to page.
+    fn listed_twice(&self, (name, ..): &Identity) -> Error {
+        let name = name.as_deref().unwrap_or_default();
+        Error::contract_broken(format!(
+            "the pages of job {}'s list have {name:?} twice: their order changes, and others may be missing",
+            self.job
+        ))
+    }
+
+    async fn page(&self, parameters: Option<[(&str, &str); 2]>) -> Result<(Part, Answer), HttpError> {
+        let mut url = self.collection();
+        if let Some(parameters) = parameters {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        let request = Request::get(url).at_most(MOST_LIST_BYTES).authorized_by(Arc::clone(&self.authorizer));
+        let answer = self.pod.client.call(&request).await?;
+        let page: Page = answer.json()?;
+        let total = match &page.total_items {
+            Some(total) => {
+                Some(total.whole().ok_or_else(|| answer.malformed("totalItems", "it is not a count"))?)
+            }
+            None => None,
+        };
+        Ok((Part { items: page.items, total, has_more: page.has_more == Some(true) }, answer))
+    }
+
+    fn located(&self, item: Listed, ordinal: u32, answer: &Answer) -> Result<Located> {
+        let broken =
+            |field: &str, reason: &str| answer.malformed(&format!("items[{ordinal}].{field}"), reason);
+        let name = item.file_name.ok_or_else(|| broken("fileName", "it is missing"))?;
+        if name.trim().is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+            let reason = "it is empty, longer than 1,024 bytes, or has control characters";
+            return Err(broken("fileName", reason).into());
+        }
+        let size = match &item.file_size {
+            Some(size) => Some(size.whole().ok_or_else(|| broken("fileSize", "it is not a size in bytes"))?),
+            None => None,
+        };
+        let sha256 = match item.checksum.as_deref().map(str::trim).filter(|checksum| !checksum.is_empty()) {
+            Some(checksum) => Some(sha256(checksum).ok_or_else(|| {
+                broken("checksum", &format!("{checksum:?} is not `sha-256=` and 64 hex digits"))
+            })?),
+            None => None,
+        };
+        let href = item.context.and_then(|context| context.links).and_then(|links| links.enclosure);
+        let url = self.url(&name, href.and_then(|link| link.href), answer)?;
+        let locator = (url.query().is_none() && url.fragment().is_none()).then(|| url.to_string());
+        Ok(Located { file: OutputFile { ordinal, name, size, sha256, locator, is_log: false }, url })
+    }
+
+    /// Where a file is: its link, if the connection allows that host, or its place in the collection.
+    fn url(&self, name: &str, href: Option<String>, answer: &Answer) -> Result<Url> {
+        let collection = self.collection();
+        let Some(href) = href.filter(|href| !href.trim().is_empty()) else {
+            let mut url = collection;
+            if let Ok(mut path) = url.path_segments_mut() {
+                path.extend([name, "content"]);
+            }
+            return Ok(url);
+        };
+        let broken = |reason: &str| answer.malformed(&format!("the link of {name:?}"), reason);
+        let url = collection.join(href.trim()).map_err(|error| broken(&error.to_string()))?;
+        self.pod.client.policy().check(&url).map_err(|refused| Error::from(broken(&refused.to_string())))?;
+        Ok(url)
+    }
+
+    fn collection(&self) -> Url {
+        let rest = ["jobRequests", self.job.as_str(), "outputFiles"];
+        let segments: Vec<&str> = FILE_MANAGER.into_iter().chain(rest).collect();
+        self.pod.url(&segments)
+    }
+}
+
+/// Where a file is now, among those that are listed: the one of its name, size and checksum, and of
+/// several such the one of its turn.
+fn same_file(file: &OutputFile, located: Vec<Located>) -> Option<Url> {
+    let is_alike =
+        |other: &OutputFile| (&other.name, other.size, other.sha256) == (&file.name, file.size, file.sha256);
+    let mut alike: HashMap<u32, Url> = HashMap::new();
+    let mut first = None;
+    for Located { file: other, url } in located.into_iter().filter(|located| is_alike(&located.file)) {
+        first.get_or_insert(other.ordinal);
+        alike.insert(other.ordinal, url);
+    }
+    // Files that are alike to the byte are interchangeable; those without a checksum keep their place.
+    let ordinal = if alike.contains_key(&file.ordinal) { file.ordinal } else { first? };
+    alike.remove(&ordinal)
+}
+
+/// `sha-256=<64 hex digits>`.
+fn sha256(checksum: &str) -> Option<Sha256> {
+    let (algorithm, digits) = checksum.split_once('=')?;
+    let is_sha256 = algorithm.eq_ignore_ascii_case("sha-256") || algorithm.eq_ignore_ascii_case("sha256");
+    is_sha256.then(|| digits.trim().parse().ok()).flatten()
+}
+
+fn check_length(files: usize, bytes: usize) -> Result<()> {
+    if files > MOST_FILES {
+        return Err(Error::limit_exceeded(format!("the job lists more than {MOST_FILES} files")));
+    }
+    if bytes > MOST_PAGES_BYTES {
+        return Err(Error::limit_exceeded(format!(
+            "the list of the job's {files} files has {bytes} bytes, and {MOST_PAGES_BYTES} are read"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! Reads all rows of a collection in the order of their keys, while others change it.
+//!
+//! # Why nothing is missed, and nothing is read twice
+//!
+//! Rows come in ascending order of a key that no two share, and a row's key never changes. Let `K` be the last key
+//! that was taken. The first page of a batch asks for keys after `K` in that order: whatever was there throughout
+//! and comes after `K` either is on the page or comes after the page's last key. So the rule "take the page, go on
+//! after its last key" misses nothing that was there throughout, and as keys ascend it takes none twice.
+//!
+//! The other pages of a batch are asked for at the same time, by their distance from `K`. Rows that are deleted or
+//! inserted meanwhile shift what is at a distance, so such a page is taken only if its first row is the very row
+//! that was taken last, `L`. What follows `L` on that page is then what followed `L` at one moment: the same as the
+//! answer to "keys after `L`". A page that begins with any other row, or is empty, is thrown away, and the walk goes
+//! on after `L` with a new batch.
+//!
+//! Only `hasMore` and the rows decide: a page that says that nothing follows it ends the walk, one that holds fewer
+//! rows than were asked for and says that more follow does not. That the rows are ordered is not believed but seen.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use serde_json::value::RawValue;
+
+use super::api::{Api, Page};
+use super::query::{Collection, Key, KeyRange};
+use super::row;
+use landfall::error::{Error, Result};
+use landfall_http::{Failure, HttpError};
+
+/// The most rows that a page has, whatever is asked for.
+pub(super) const MOST_ROWS: usize = 499;
+
+/// A row, and the key in it.
+pub(super) type KeyedRow = (Key, Box<RawValue>);
+
+/// Below so many rows a page is not made smaller for a server that takes too long.
+const FEW_ROWS: usize = 100;
+/// How many full pages it takes before larger ones are tried again, after one that was too large.
+const AFTER_TOO_MUCH: u32 = 8;
+/// The most full pages that it takes, where a server has given fewer rows than asked for again and again.
+const MOST_PATIENCE: u32 = 64;
+
+/// How many rows a page is asked for: fewer once the server has shown that it gives no more, or none at all, and more
+/// again after full pages. A server that always gives fewer is asked for more ever more rarely: the pages that are asked
+/// for together with one that is short are asked for in vain.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    rows: usize,
+    /// How many were too many.
+    before: usize,
+    /// How many pages have been full since.
+    full_pages: u32,
+    /// How many must be before larger ones are tried.
+    patience: u32,
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self { rows: MOST_ROWS, before: MOST_ROWS, full_pages: 0, patience: 0 }
+    }
+}
+
+impl Limit {
+    /// A page came with fewer rows.
+    fn shrink(&mut self, found: usize) {
+        let patience = self.patience.saturating_mul(2).clamp(1, MOST_PATIENCE);
+        *self = Self { rows: found.max(1), before: self.rows, full_pages: 0, patience };
+    }
+
+    /// A page of so many rows did not come at all.
+    fn halve(&mut self) {
+        let patience = self.patience.saturating_add(AFTER_TOO_MUCH).min(MOST_PATIENCE);
+        *self = Self { rows: (self.rows / 2).max(1), before: self.rows, full_pages: 0, patience };
+    }
+
+    fn note_full_page(&mut self) {
+        self.full_pages = self.full_pages.saturating_add(1);
+        if self.rows < MOST_ROWS && self.full_pages >= self.patience {
+            self.full_pages = 0;
+            self.rows = self.before;
+            self.before = self.before.saturating_mul(2).min(MOST_ROWS);
+        }
+    }
+}
+
+/// Why a smaller page may come where a larger one did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TooMuch {
+    /// Its rows are wide.
+    Bytes,
+    /// The server gave up on it, or we did: it may have been too much work.
+    Work,
+}
+
+impl TooMuch {
+    /// So many rows are not made fewer.
+    fn least(self) -> usize {
+        match self {
+            Self::Bytes => 1,
+            Self::Work => FEW_ROWS,
+        }
+    }
+}
+
+fn too_much(error: &Error) -> Option<TooMuch> {
+    let causes = std::iter::successors(StdError::source(error), |cause| (*cause).source());
+    let failed = causes.filter_map(|cause| cause.downcast_ref::<HttpError>()).next()?;
+    match failed.failure() {
+        Failure::TooLarge { what: "body", .. } => Some(TooMuch::Bytes),
+        Failure::TimedOut(_) => Some(TooMuch::Work),
+        // Of a query that takes too long Fusion says 500, a gateway before it 504.
+        Failure::Status { status, .. } if matches!(status.as_u16(), 500 | 504) => Some(TooMuch::Work),
+        _ => None,
+    }
+}
+
+/// A walk through the rows of a range of keys.
+#[derive(Debug)]
+pub(super) struct Walk {
+    api: Arc<Api>,
+    collection: Arc<Collection>,
+    /// What is still to be read.
+    range: KeyRange,
+    /// How many rows a page is asked for.
+    limit: Limit,
+    /// How many pages the next batch has.
+    width: usize,
+    /// How many rows there were when the range was made, where that is known: no more pages are asked for.
+    expected: Option<usize>,
+    is_done: bool,
+}
+
+impl Walk {
+    pub(super) fn new(
+        api: Arc<Api>,
+        collection: Arc<Collection>,
+        range: KeyRange,
+        expected: Option<usize>,
+    ) -> Self {
+        let width = match expected {
+            Some(_) => api.parallel_pages(),
+            // It may well be that one page holds all.
+            None => 1,
+        };
+        Self { api, collection, range, limit: Limit::default(), width, expected, is_done: false }
+    }
+
+    /// The next rows; none after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<KeyedRow>>> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let pages = loop {
+            match self.batch().await {
+                Err(error) => match too_much(&error).filter(|too_much| self.limit.rows > too_much.least()) {
+                    Some(_) => self.limit.halve(),
+                    None => return Err(error),
+                },
+                Ok(pages) => break pages,
+            }
+        };
+        let rows = self.accept(pages)?;
+        if let Some((last, _)) = rows.last() {
+            self.range.after = Some(last.clone());
+        }
+        self.expected = self.expected.map(|expected| expected.saturating_sub(rows.len()));
+        self.width = self.width.saturating_mul(2).min(self.api.parallel_pages());
+        Ok(Some(rows))
+    }
+
+    async fn batch(&self) -> Result<Vec<Page>> {
+        let distance = self.limit.rows.saturating_sub(1).max(1);
+        let pages = (0..self.pages_at_once(distance)).map(|number| {
+            let url = self.collection.page(&self.range, number.saturating_mul(distance), self.limit.rows);
+            self.api.page(url, self.collection.framework)
+        });
+        try_join_all(pages).await
+    }
+
+    fn pages_at_once(&self, distance: usize) -> usize {
+        // Pages of one row cannot overlap.
+        if self.limit.rows < 2 {
+            return 1;
+        }
+        let needed = self.expected.map_or(usize::MAX, |rows| rows.saturating_sub(1).div_ceil(distance));
+        self.width.min(needed).max(1)
+    }
+
+    /// Takes pages as far as each goes on where the one before it ended.
+    fn accept(&mut self, pages: Vec<Page>) -> Result<Vec<KeyedRow>> {
+        let mut rows: Vec<KeyedRow> = Vec::new();
+        let limit = self.limit.rows;
+        for (number, page) in pages.into_iter().enumerate() {
+            let (found, has_more) = (page.items.len(), page.has_more);
+            let mut keyed = self.keyed(page)?.into_iter();
+            if number > 0 {
+                let joins = keyed.next().map(|(first, _)| first) == rows.last().map(|(last, _)| last.clone());
+                if !joins {
+                    break;
+                }
+            }
+            rows.extend(keyed);
+            if !has_more {
+                self.is_done = true;
+                break;
+            }
+            if found == 0 {
+                return Err(self.broken("a page without rows says that more follow (hasMore)"));
+            }
+            if found < limit {
+                // The server gives fewer at a time: the pages behind this one were asked for in the wrong places.
+                self.limit.shrink(found);
+                break;
+            }
+            self.limit.note_full_page();
+        }
+        Ok(rows)
+    }
+
+    /// The rows of a page with their keys, which must ascend within what was asked for.
+    fn keyed(&self, page: Page) -> Result<Vec<KeyedRow>> {
+        let mut rows: Vec<KeyedRow> = Vec::with_capacity(page.items.len());
+        for item in page.items {
+            let key = row::key(&item, &self.collection.key).map_err(|why| self.broken(&why))?;
+            self.range.check(&key, &self.collection.key.name).map_err(|why| self.broken(&why))?;
+            if let Some((before, _)) = rows.last().filter(|(before, _)| *before >= key) {
+                return Err(self.broken(&match *before == key {
+                    true => format!(
+                        "two rows have {} {key}: name with export.key a field whose value no two rows share",
+                        self.collection.key.name
+                    ),
+                    false => format!(
+                        "{key} comes after {before}: rows are not ordered by {}, so that pages could miss some. Try a \
+                         later framework_version, or a numeric field as export.key",
+                        self.collection.key.name
+                    ),
+                }));
+            }
+            rows.push((key, item));
+        }
+        Ok(rows)
+    }
+
+    fn broken(&self, why: &str) -> Error {
+        Error::contract_broken(format!("reading {}: {why}", self.collection.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A short page is no reason to read the rest in small ones; a server that always gives fewer is asked for more
+    /// ever more rarely.
+    #[test]
+    fn pages_grow_again_after_full_ones() {
+        let mut limit = Limit::default();
+        limit.shrink(10);
+        assert_eq!(limit.rows, 10);
+        limit.note_full_page();
+        assert_eq!(limit.rows, MOST_ROWS);
+        let mut tried = 0;
+        for _ in 0..1000 {
+            match limit.rows > 100 {
+                true => {
+                    tried += 1;
+                    limit.shrink(100);
+                }
+                false => limit.note_full_page(),
+            }
+        }
+        assert!((5..=25).contains(&tried), "{tried} of 1000 pages were short");
+    }
+
+    /// Pages that were too much are doubled step by step, up to the whole again.
+    #[test]
+    fn halved_pages_grow_step_by_step() {
+        let mut limit = Limit::default();
+        limit.halve();
+        limit.halve();
+        assert_eq!(limit.rows, 124);
+        let mut seen = vec![limit.rows];
+        for _ in 0..1000 {
+            limit.note_full_page();
+            seen.push(limit.rows);
+        }
+        seen.dedup();
+        assert_eq!(seen, [124, 249, 498, 499]);
+    }
+}
