@@ -58,7 +58,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     check_names(&options.only)?;
     build(is_wanted(STARTS))?;
     let program = std::env::current_exe().while_doing("finding this program")?;
-    let programs = program.parent().ok_or_else(|| Failure::new("this program is in no folder"))?.to_owned();
+    let folder = program.parent().ok_or_else(|| Failure::new("this program is in no folder"))?;
+    let programs = folder.with_file_name("deploy");
     let target = programs.parent().unwrap_or(&programs).join("benches");
     fs::create_dir_all(&target).while_doing("making a folder for the bench")?;
 
@@ -166,14 +167,14 @@ async fn land(
 fn build(with_functions: bool) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let mut commands = vec![vec!["--package", "benches", "--bin", "land"]];
+    let mut commands = vec![vec!["--package", "benches", "--bins"]];
     if with_functions {
         commands.push(FUNCTIONS.iter().flat_map(|function| ["--package", function]).collect());
     }
     for packages in commands {
         eprintln!("building {}", packages.join(" "));
         let mut command = Command::new(&cargo);
-        command.args(["build", "--release", "--quiet", "--manifest-path", manifest]).args(packages);
+        command.args(["build", "--profile", "deploy", "--quiet", "--manifest-path", manifest]).args(packages);
         measure::run(&mut command)?;
     }
     Ok(())

@@ -7,6 +7,7 @@
 //!   `<prefix>/work` of AWS Secrets Manager, each a JSON object;
 //! * `ssm:<path>` — parameters (SecureString or String) of the same names below a path of the SSM parameter store.
 
+mod aws;
 mod connection;
 mod destination;
 mod document;

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use aws_config::BehaviorVersion;
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use serde_json::{Map, Value};
 
+use super::aws::{CallError, DocumentReader, Service};
+use crate::clock::SystemClock;
 use crate::error::{Error, Result};
 
 /// A place that keeps documents by path: `connections/<name>`, `destinations/<name>`, `work`.
@@ -23,14 +26,14 @@ pub enum Place {
         /// What leads the secrets' names.
         prefix: String,
         /// How it is reached.
-        client: aws_sdk_secretsmanager::Client,
+        reader: DocumentReader,
     },
     /// The SSM parameter store.
     Ssm {
         /// What leads the parameters' names.
         path: String,
         /// How it is reached.
-        client: aws_sdk_ssm::Client,
+        reader: DocumentReader,
     },
     /// The process itself, which brings its own systems and stores.
     Made {
@@ -84,14 +87,12 @@ impl Place {
         match name.split_once(':') {
             Some(("file", path)) => Self::from_file(Path::new(path)),
             Some(("secretsmanager", prefix)) if !prefix.is_empty() => {
-                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-                let client = aws_sdk_secretsmanager::Client::new(&config);
-                Ok(Self::SecretsManager { prefix: prefix.trim_end_matches('/').to_owned(), client })
+                let reader = reader(name, Service::SecretsManager).await?;
+                Ok(Self::SecretsManager { prefix: prefix.trim_end_matches('/').to_owned(), reader })
             }
             Some(("ssm", path)) if path.starts_with('/') => {
-                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-                let client = aws_sdk_ssm::Client::new(&config);
-                Ok(Self::Ssm { path: path.trim_end_matches('/').to_owned(), client })
+                let reader = reader(name, Service::Ssm).await?;
+                Ok(Self::Ssm { path: path.trim_end_matches('/').to_owned(), reader })
             }
             _ => Err(Error::invalid_config(format!(
                 "LANDFALL_CONFIG is {name:?}: it takes file:<path>, secretsmanager:<prefix> or ssm:/<path>"
@@ -162,30 +163,10 @@ impl Place {
                 })
                 .flatten()
                 .cloned()),
-            Self::SecretsManager { prefix, client } => {
-                let id = format!("{prefix}/{path}");
-                match client.get_secret_value().secret_id(&id).send().await {
-                    Ok(answer) => answer.secret_string().map(|text| self.parse(text, &id)).transpose(),
-                    Err(error)
-                        if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) =>
-                    {
-                        Ok(None)
-                    }
-                    Err(error) => Err(self.unreadable(&id, &error)),
-                }
-            }
-            Self::Ssm { path: prefix, client } => {
+            Self::SecretsManager { prefix, reader } | Self::Ssm { path: prefix, reader } => {
                 let name = format!("{prefix}/{path}");
-                match client.get_parameter().name(&name).with_decryption(true).send().await {
-                    Ok(answer) => {
-                        let text = answer.parameter().and_then(|parameter| parameter.value());
-                        text.map(|text| self.parse(text, &name)).transpose()
-                    }
-                    Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => {
-                        Ok(None)
-                    }
-                    Err(error) => Err(self.unreadable(&name, &error)),
-                }
+                let text = reader.read(&name).await.map_err(|error| self.unreadable(&name, &error))?;
+                text.map(|text| self.parse(text.expose_secret(), &name)).transpose()
             }
             Self::Made { documents, .. } => Ok(documents(path)),
             Self::Layered { first, then } => match Box::pin(first.read(path)).await? {
@@ -203,18 +184,16 @@ impl Place {
         })
     }
 
-    fn unreadable<E>(&self, name: &str, error: &aws_sdk_ssm::error::SdkError<E>) -> Error
-    where
-        E: std::error::Error + aws_sdk_ssm::error::ProvideErrorMetadata + Send + Sync + 'static,
-    {
-        use aws_sdk_ssm::error::ProvideErrorMetadata as _;
-        let said = match (error.code(), error.message()) {
-            (Some(code), Some(message)) => format!("{code}: {message}"),
-            (Some(code), None) => code.to_owned(),
-            _ => crate::error::chain(error),
-        };
-        Error::invalid_config(format!("cannot read {name} in {self}: {said}"))
+    fn unreadable(&self, name: &str, error: &CallError) -> Error {
+        Error::invalid_config(format!("cannot read {name} in {self}: {}", crate::error::chain(error)))
     }
+}
+
+async fn reader(place: &str, service: Service) -> Result<DocumentReader> {
+    let environment = Box::pin(aws_config::load_defaults(BehaviorVersion::latest())).await;
+    DocumentReader::new(service, &environment, Arc::new(SystemClock)).map_err(|error| {
+        Error::invalid_config(format!("LANDFALL_CONFIG is {place:?}, which cannot be read")).because(error)
+    })
 }
 
 fn with_variables(value: toml::Value, key: &str, label: &str) -> Result<Value> {
