@@ -1,9 +1,16 @@
 //! Whole commands, as their users see them: exit codes, stdout, and what is below the data folder.
 
 // The exemption for tests does not reach the functions that they share.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod corpora;
+#[cfg(unix)]
+mod disk;
+mod kills;
 mod machine;
+mod previous_release;
+mod proxy;
+mod signals;
 mod sources;
 mod status;
 

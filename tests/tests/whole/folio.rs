@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landfall::clock::{Clock as _, Deadline};
 use landfall::job::JobState;
-use landfall_tests::{Setup, World, land, resume, usual_folio};
+use landfall_tests::{Setup, World, assert_failed, land, land_as_retried, resume, usual_folio};
 use serde_json::{Value, json};
 use simulator::{FolioJob, FolioScenario, Operation, Scenario, credentials};
 
@@ -58,16 +58,8 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
             assert_landed(&world, state, case).await;
         }
         Fails(name, text, starts) => {
-            let error =
-                came.err().unwrap_or_else(|| panic!("{case}: landed, and should have failed with {name}"));
-            let line = error.line();
-            assert_eq!(error.error_type().name(), name, "{case}: {line}");
-            assert!(line.contains(text), "{case}: {line:?} does not hold {text:?}");
             let secrets = [credentials::FOLIO_PASSWORD, "X-Amz-Signature", "folioAccessToken="];
-            assert!(
-                !line.contains('\n') && !secrets.iter().any(|secret| line.contains(secret)),
-                "{case}: {line}"
-            );
+            assert_failed(came, (name, text), &secrets, case);
             assert_eq!(world.simulator.folio_starts(), starts, "{case}: starts");
             assert!(world.manifests().await.is_empty(), "{case}: landed nonetheless");
             // What is missing shows only once everything else is there.
@@ -78,18 +70,6 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
         }
     }
     world
-}
-
-/// Lands as a state machine does: what retrying helps is tried again, by a function that remembers nothing.
-async fn land_as_retried(world: &World, event: Value) -> landfall::Result<publish::Published> {
-    const TRIES: usize = 5;
-    for _ in 1..TRIES {
-        match Box::pin(land(&world.anew(), event.clone())).await {
-            Err(error) if error.retryable() => {}
-            came => return came,
-        }
-    }
-    Box::pin(land(&world.anew(), event)).await
 }
 
 /// Holds what has landed against the simulator's own word of it: one job, started once; every slice to the byte, the log

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use landfall::Error;
 use landfall::clock::{Clock as _, Deadline, ManualClock, elapsed};
 use landfall::context::Context;
 use landfall::event::{JobEvent, parse};
 use landfall::job::JobState;
 use landfall::store::Condition;
-use landfall_tests::{Setup, World, epm_user, land, resume, submit_event, toml_text};
+use landfall_tests::systems::EPM_JOB;
+use landfall_tests::{
+    Setup, World, assert_failed, epm_user, land, land_as_retried, resume, submit_event, toml_text,
+};
 use serde_json::{Value, json};
 use simulator::{EpmFormat, EpmScenario, Operation, PlantedFile, Scenario, credentials};
 
@@ -26,15 +28,7 @@ enum Outcome {
 use Outcome::{Fails, Lands};
 
 fn event() -> Value {
-    json!({
-        "connection": "epm-demo",
-        "export": {
-            "kind": "epm_job", "job_type": "INTEGRATION", "job_name": "BESSAPP",
-            "parameters": { "periodName": "{Jan-06}", "importMode": "Replace", "exportMode": "Merge" }
-        },
-        "destination": "lake",
-        "run_key": "bessapp-2026-11-21T06"
-    })
+    (EPM_JOB.event)()
 }
 
 fn setup(faults: Value) -> Setup {
@@ -58,29 +52,12 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
             assert_landed(&world, jobs[0].id, case).await;
         }
         Fails(name, text) => {
-            let error: Error =
-                came.err().unwrap_or_else(|| panic!("{case}: landed, and should have failed with {name}"));
-            let line = error.line();
-            assert_eq!(error.error_type().name(), name, "{case}: {line}");
-            assert!(line.contains(text), "{case}: {line:?} does not hold {text:?}");
-            assert!(!line.contains('\n') && !line.contains(credentials::PASSWORD), "{case}: {line}");
+            assert_failed(came, (name, text), &[credentials::PASSWORD], case);
             let landed = world.landed().await;
             assert!(landed.is_empty(), "{case}: landed nonetheless: {:?}", landed.keys());
         }
     }
     world
-}
-
-/// Lands as a state machine does: what retrying helps is tried again, by a function that remembers nothing.
-async fn land_as_retried(world: &World, event: Value) -> landfall::Result<publish::Published> {
-    const TRIES: usize = 4;
-    for _ in 1..TRIES {
-        match Box::pin(land(&world.anew(), event.clone())).await {
-            Err(error) if error.retryable() => {}
-            came => return came,
-        }
-    }
-    Box::pin(land(&world.anew(), event)).await
 }
 
 /// Holds what has landed of a job against the simulator's own word of it, to the byte.

@@ -12,7 +12,7 @@ use landfall::context::Context;
 use landfall::event::JobEvent;
 use landfall::http::Transport;
 use landfall::job::Window;
-use landfall_tests::{Setup, World, land, resume, submit_event};
+use landfall_tests::{Setup, World, assert_failed, land, land_as_retried, resume, submit_event};
 use serde_json::{Value, json};
 use simulator::{Fate, Operation, RestRow, RestScenario, Scenario, credentials};
 
@@ -77,11 +77,7 @@ fn assert_same(case: &str, landed: &[String], expected: &[String]) {
 }
 
 fn failure(case: &str, error: Option<Error>, name: &str, text: &str) {
-    let error = error.unwrap_or_else(|| panic!("{case}: landed, and should have failed with {name}"));
-    let line = error.line();
-    assert_eq!(error.error_type().name(), name, "{case}: {line}");
-    assert!(line.contains(text), "{case}: {line:?} does not hold {text:?}");
-    assert!(!line.contains('\n') && !line.contains(credentials::CLIENT_SECRET), "{case}: {line}");
+    assert_failed(error.map_or(Ok(()), Err), (name, text), &[credentials::CLIENT_SECRET], case);
 }
 
 /// All promises at once: whole rows to the byte, several files, and a second run that changes and asks nothing.
@@ -101,17 +97,6 @@ async fn a_resource_lands_whole_and_once() {
     assert_eq!(world.simulator.journal().requests().len(), asked, "the source was asked again");
     assert_eq!(world.simulator.journal().count_of(Operation::DescribeResource), 1);
     world.end().await;
-}
-
-/// Lands as a state machine does: what retrying helps is tried again, by a function that remembers nothing.
-async fn land_as_retried(world: &World, event: Value) -> landfall::Result<publish::Published> {
-    for _ in 0..4 {
-        match Box::pin(land(&world.anew(), event.clone())).await {
-            Err(error) if error.retryable() => {}
-            came => return came,
-        }
-    }
-    Box::pin(land(&world.anew(), event)).await
 }
 
 const RUN: &str = "invoices-2026-11-21T06";

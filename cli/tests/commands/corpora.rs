@@ -1,20 +1,15 @@
 //! One process lands a whole folder of archives from other projects' test suites: it neither panics nor hangs, says one
 //! line a file, and takes little memory.
 
-// The exemption for tests does not reach the functions that they share.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
 use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use landfall_tests::say;
 use serde_json::Value;
-use tempfile::TempDir;
 use wait4::Wait4 as _;
 
-/// Beside the workspace, as the design has it.
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus/zip");
+use crate::machine::Machine;
+
 const MOST_MEMORY: u64 = 128 << 20;
 /// The code of a command of which something was refused, and nothing worse happened.
 const REFUSED: i32 = 3;
@@ -42,15 +37,11 @@ struct Came {
 }
 
 fn unpack(folders: &[&Path]) -> Came {
-    let data = TempDir::new().unwrap();
-    let (out, said) = (data.path().join("out"), data.path().join("said"));
-    let child = Command::new(env!("CARGO_BIN_EXE_landfall"))
-        .arg("unpack")
+    let machine = Machine::new();
+    let (out, said) = (machine.path("out"), machine.path("said"));
+    let child = machine
+        .program(&["unpack", "--json", "--data", "data"])
         .args(folders)
-        .args(["--json", "--data"])
-        .arg(data.path().join("data"))
-        .env_remove("LANDFALL_CONFIG")
-        .stdin(Stdio::null())
         .stdout(File::create(&out).unwrap())
         .stderr(File::create(&said).unwrap())
         .spawn();
@@ -80,19 +71,12 @@ fn assert_is_told(came: &Came, files: &[PathBuf]) -> (usize, usize) {
     (landed, refused.len())
 }
 
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
-}
-
 /// The whole corpus, in one process.
 #[test]
 fn a_folder_of_archives_lands_in_one_process_within_its_memory() {
-    let corpus = Path::new(CORPUS);
-    if !corpus.is_dir() {
-        return say(&format!("skipped: no corpus at {CORPUS}"));
-    }
-    let files = files_below(corpus);
-    let came = unpack(&[corpus]);
+    let Some(corpus) = corpus::folder() else { return };
+    let files = files_below(&corpus);
+    let came = unpack(&[&corpus]);
     let (landed, refused) = assert_is_told(&came, &files);
     say(&format!(
         "landfall unpack of {} files in one process: {landed} landed, {refused} refused, peak memory {} MiB",
@@ -107,10 +91,10 @@ fn a_folder_of_archives_lands_in_one_process_within_its_memory() {
 /// What can be read of several paths lands, also where one cannot be read.
 #[test]
 fn a_folder_that_is_not_there_does_not_keep_another_from_landing() {
-    let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("a.csv"), "H\n1\n").unwrap();
-    std::fs::create_dir(folder.path().join("empty")).unwrap();
-    let came = unpack(&[&folder.path().join("missing"), &folder.path().join("empty"), folder.path()]);
+    let folder = Machine::new();
+    folder.file("a.csv", "H\n1\n");
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    let came = unpack(&[&folder.path("missing"), &folder.path("empty"), &folder.path("")]);
     assert_eq!(came.lines.len(), 3, "{:?}", came.lines);
     assert_eq!(came.lines[0]["error"]["type"], "InvalidEvent");
     assert!(came.lines[1]["error"]["message"].as_str().unwrap().contains("holds no file"));

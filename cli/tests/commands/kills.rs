@@ -4,21 +4,20 @@
 //! from a seed, which a failure prints; `LANDFALL_KILL_SEED` plays it again (as far as a machine's own timing lets
 //! it), and `LANDFALL_KILLS` says how many kills there are to be.
 
-// The exemption for tests does not reach the functions that they share.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use landfall_tests::say;
 use serde_json::{Value, json};
 use simulator::{Landing, Simulator};
-use tempfile::TempDir;
+
+use crate::machine::{Machine, run_event, said};
 
 /// How many kills there are, over several runs, where nothing else is said.
 const KILLS: usize = 50;
@@ -57,9 +56,9 @@ const WAY: [&str; 10] = [
     "landed",
 ];
 
-/// A folder in which a run is killed.
-struct Machine {
-    folder: TempDir,
+/// A machine on which a run is killed.
+struct Killing {
+    machine: Machine,
 }
 
 /// What came of a process.
@@ -68,32 +67,21 @@ enum Came {
     Ended(Output),
 }
 
-impl Machine {
+impl Killing {
     fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let event = json!({
-            "connection": "fusion-demo",
-            "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
-            "destination": "lake",
-            "run_key": "carriers-2026-11-21T06",
-        });
-        for (name, text) in
-            [("event.json", event.to_string().as_str()), ("scenario.json", SCENARIO), ("faults.json", FAULTS)]
-        {
-            std::fs::write(folder.path().join(name), text).unwrap();
-        }
-        Self { folder }
+        let machine = Machine::new();
+        machine.file("event.json", run_event("fusion-demo"));
+        machine.file("scenario.json", SCENARIO);
+        machine.file("faults.json", FAULTS);
+        Self { machine }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.machine.path(name)
     }
 
     fn landfall(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
-        command.args(words).args(["--data", "d", "--json"]).current_dir(self.folder.path());
-        command.env_remove("LANDFALL_LOG").env_remove("LANDFALL_CONFIG");
-        command
+        self.machine.program(&[words, &["--data", "d", "--json"]].concat())
     }
 
     /// Starts the run, or goes on with its job, with a SIGKILL waiting for it.
@@ -126,10 +114,6 @@ impl Machine {
     }
 }
 
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
 /// How often, and where, one run was killed.
 #[derive(Debug, Default)]
 struct Killed {
@@ -140,7 +124,7 @@ struct Killed {
 /// Kills a run until it lands, and holds what has landed against what the source generated. What it has reached
 /// before a kill it has not lost after it.
 async fn land_killed(seed: u64, most: usize, undisturbed: Duration) -> Killed {
-    let (machine, mut rng) = (Machine::new(), Rng::with_seed(seed));
+    let (machine, mut rng) = (Killing::new(), Rng::with_seed(seed));
     let mut killed = Killed::default();
     let mut reached = 0;
     let landed = loop {
@@ -175,7 +159,7 @@ async fn land_killed(seed: u64, most: usize, undisturbed: Duration) -> Killed {
 }
 
 /// Promises 1, 3 and 4: one job, its bytes and no others, a whole manifest, nothing left unfinished.
-async fn holds_what_the_source_gave(machine: &Machine, landed: &Value) {
+async fn holds_what_the_source_gave(machine: &Killing, landed: &Value) {
     let standing = machine.status();
     assert_eq!(standing.len(), 1, "{standing:?}");
     assert_eq!((&standing[0]["state"], standing[0].get("next")), (&json!("landed"), None), "{standing:?}");
@@ -210,18 +194,9 @@ async fn holds_what_the_source_gave(machine: &Machine, landed: &Value) {
         }
     }
     assert!(objects.next().is_none());
-    assert_eq!(files_below(&machine.path("d/landing")), files);
+    let there = machine.machine.files("d/landing").into_iter().map(|(path, _)| path);
+    assert_eq!(there.collect::<BTreeSet<_>>(), files);
     simulator.shutdown().await;
-}
-
-fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| match path.is_dir() {
-            true => files_below(&path),
-            false => BTreeSet::from([path]),
-        })
-        .collect()
 }
 
 /// A number from the environment, where it is set.
@@ -240,19 +215,12 @@ impl Drop for Seed {
     }
 }
 
-impl Drop for Machine {
+impl Drop for Killing {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.folder.disable_cleanup(true);
-            say(&format!("what the run has left is in {}", self.folder.path().display()));
+            say(&format!("what the run has left is in {}", self.machine.keep().display()));
         }
     }
-}
-
-/// Says what it takes to see why the test fails, or what it has done.
-#[expect(clippy::print_stderr)]
-fn say(what: &str) {
-    eprintln!("{what}");
 }
 
 /// A run that is killed wherever it stands, any number of times, lands as if nothing had happened.
@@ -262,7 +230,7 @@ async fn a_run_that_is_killed_again_and_again_lands_once() {
     let seed: u64 = setting("LANDFALL_KILL_SEED").unwrap_or_else(|| fastrand::u64(..));
 
     let began = Instant::now();
-    let Came::Ended(output) = Machine::new().killed_after(None, None) else { panic!("nobody kills it") };
+    let Came::Ended(output) = Killing::new().killed_after(None, None) else { panic!("nobody kills it") };
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let undisturbed = began.elapsed();
 

@@ -13,9 +13,7 @@ use landfall_tests::{Setup, World, assert_holds, say};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-/// Beside the workspace, as the design has it.
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus/zip");
-const DIFFERENCES: &str = include_str!("../../docs/archives.md");
+const DIFFERENCES: &str = include_str!("../../../docs/archives.md");
 
 #[derive(Deserialize)]
 struct Expected {
@@ -32,23 +30,9 @@ struct ExpectedMember {
     sha256: String,
 }
 
-/// Where the corpus is. It does not belong to the project: where it is missing the tests say that they were skipped.
-fn corpus() -> Option<PathBuf> {
-    let corpus = PathBuf::from(CORPUS);
-    if corpus.is_dir() {
-        return Some(corpus);
-    }
-    say(&format!("skipped: no corpus at {CORPUS}"));
-    None
-}
-
 fn files(corpus: &Path) -> Vec<String> {
-    let folders = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
-    let files = folders.filter(|path| path.is_dir()).flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let relative = |path: PathBuf| path.strip_prefix(corpus).unwrap().to_str().unwrap().to_owned();
-    let mut files: Vec<String> = files.map(|file| relative(file.unwrap().path())).collect();
-    files.sort();
-    files
+    corpus::files(corpus).unwrap().into_iter().map(relative).collect()
 }
 
 /// What lands of the archives that four readers read alike.
@@ -183,7 +167,7 @@ fn as_expectations_have_it((name, content): &(String, Vec<u8>)) -> ExpectedMembe
 /// manifest; and every verdict of its own project is followed, or is a documented difference.
 #[tokio::test]
 async fn every_archive_lands_to_the_byte_or_leaves_nothing() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus::folder() else { return };
     let (expected, labels, differences) = (expected(&corpus), labels(&corpus), differences());
     let world = World::new(Setup::default()).await;
     let mut counts = Counts::default();

@@ -495,6 +495,27 @@ pub async fn land_noting(
     go_on(context, event, note).await
 }
 
+/// Lands as a state machine does: what retrying helps is tried again, by a process that remembers nothing.
+pub async fn land_as_retried(world: &World, event: Value) -> Result<publish::Published> {
+    const TRIES: usize = 5;
+    for _ in 1..TRIES {
+        match Box::pin(land(&world.anew(), event.clone())).await {
+            Err(error) if error.retryable() => {}
+            came => return came,
+        }
+    }
+    Box::pin(land(&world.anew(), event)).await
+}
+
+/// Holds that a run has failed: with this error, in one line that holds this text and none of these secrets.
+pub fn assert_failed<T>(came: Result<T>, (name, text): (&str, &str), secrets: &[&str], case: &str) {
+    let error = came.err().unwrap_or_else(|| panic!("{case}: landed, and should have failed with {name}"));
+    let line = error.line();
+    assert_eq!(error.error_type().name(), name, "{case}: {line}");
+    assert!(line.contains(text), "{case}: {line:?} does not hold {text:?}");
+    assert!(!line.contains('\n') && !secrets.iter().any(|secret| line.contains(secret)), "{case}: {line}");
+}
+
 /// Submits an event's job.
 pub async fn submit_event(context: &Context, event: Value) -> Result<submit::Submitted> {
     let deadline = Deadline::none(Arc::clone(context.clock()));

@@ -1,15 +1,12 @@
 //! Machines of companies have proxies in their environment. What is on the machine itself is not called through one, and a
 //! source only where its connection says so.
 
-// The exemption for tests does not reach the functions that they share.
-#![allow(clippy::unwrap_used)]
-
 use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tempfile::TempDir;
+use crate::machine::Machine;
 
 /// A proxy that counts who comes to it, and serves nobody.
 struct Proxy {
@@ -32,13 +29,12 @@ impl Proxy {
     }
 
     /// Runs `landfall` with this proxy in its environment.
-    fn landfall(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+    fn landfall(&self, machine: &Machine, words: &[&str]) -> Output {
+        let mut command = machine.program(words);
         for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
             command.env(name, &self.address);
         }
-        let command = command.env_remove("NO_PROXY").env_remove("no_proxy").env_remove("LANDFALL_CONFIG");
-        command.args(words).stdin(Stdio::null()).output().unwrap()
+        command.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap()
     }
 
     fn calls(&self) -> usize {
@@ -49,10 +45,9 @@ impl Proxy {
 /// One command lands on one machine, whatever the machine's environment says of proxies.
 #[test]
 fn a_store_on_this_machine_is_not_called_through_a_proxy() {
-    let (folder, proxy) = (TempDir::new().unwrap(), Proxy::start());
-    let (file, data) = (folder.path().join("a.csv"), folder.path().join("data"));
-    std::fs::write(&file, "H\n1\n").unwrap();
-    let done = proxy.landfall(&["unpack", file.to_str().unwrap(), "--data", data.to_str().unwrap()]);
+    let (machine, proxy) = (Machine::new(), Proxy::start());
+    machine.file("a.csv", "H\n1\n");
+    let done = proxy.landfall(&machine, &["unpack", "a.csv", "--data", "data"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(proxy.calls(), 0);
 }
@@ -63,15 +58,13 @@ fn a_store_on_this_machine_is_not_called_through_a_proxy() {
 fn a_source_is_called_through_a_proxy_only_where_its_connection_says_so() {
     for (setting, is_used) in [("", false), ("proxy = \"none\",", false), ("proxy = \"environment\",", true)]
     {
-        let (folder, proxy) = (TempDir::new().unwrap(), Proxy::start());
-        let (config, data) = (folder.path().join("landfall.toml"), folder.path().join("data"));
+        let (machine, proxy) = (Machine::new(), Proxy::start());
         let connection = format!(
             "[connections.epm]\ntype = \"epm\"\nbase_url = \"https://epm.invalid\"\n\
              basic = {{ username = \"u\", password = \"hush-hush\" }}\nhttp = {{ {setting} attempts = 1 }}\n"
         );
-        std::fs::write(&config, connection).unwrap();
-        let words = ["check", "epm", "--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()];
-        let done = proxy.landfall(&words);
+        machine.file("landfall.toml", connection);
+        let done = proxy.landfall(&machine, &["check", "epm", "--config", "landfall.toml", "--data", "data"]);
         assert!(!done.status.success());
         assert_eq!(proxy.calls() > 0, is_used, "{setting}: {}", String::from_utf8_lossy(&done.stdout));
     }

@@ -1,22 +1,10 @@
 //! Promise 6: no temporary disk. A process whose files may hold no byte lands a job whose files and members take
 //! several parts; store and simulator are another process.
 
-#![cfg(unix)]
-// The exemption for tests does not reach the functions that they share.
-#![allow(clippy::unwrap_used)]
-
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use tempfile::TempDir;
-
-const EVENT: &str = r#"{
-    "connection": "fusion-demo",
-    "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "full" },
-    "destination": "lake",
-    "run_key": "without-a-disk"
-}"#;
+use crate::machine::{Machine, run_event};
 
 /// Two archives, each of a member that takes three parts: one deflated, one stored.
 const SCENARIO: &str = r#"{
@@ -36,11 +24,10 @@ impl Drop for Served {
 }
 
 /// Serves store and simulator, and leaves their configuration in a file.
-fn served(folder: &Path) -> Served {
-    std::fs::write(folder.join("scenario.json"), SCENARIO).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_landfall"))
-        .args(["simulate", "--port", "0", "--scenario", "scenario.json", "--data", "elsewhere"])
-        .current_dir(folder)
+fn served(machine: &Machine) -> Served {
+    machine.file("scenario.json", SCENARIO);
+    let mut child = machine
+        .program(&["simulate", "--port", "0", "--scenario", "scenario.json", "--data", "elsewhere"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -52,20 +39,20 @@ fn served(folder: &Path) -> Served {
     while config.matches("\nsecret_access_key").count() < 2 {
         assert_ne!(lines.read_line(&mut config).unwrap(), 0, "{config}");
     }
-    std::fs::write(folder.join("landfall.toml"), config).unwrap();
+    machine.file("landfall.toml", config);
     served
 }
 
 #[test]
 fn a_job_lands_through_a_process_that_can_write_no_file() {
-    let folder = TempDir::new().unwrap();
-    let _served = served(folder.path());
-    std::fs::write(folder.path().join("event.json"), EVENT).unwrap();
-    std::fs::create_dir(folder.path().join("here")).unwrap();
+    let machine = Machine::new();
+    let _served = served(&machine);
+    machine.file("event.json", run_event("fusion-demo"));
+    std::fs::create_dir(machine.path("here")).unwrap();
     let script = "ulimit -f 0; exec \"$0\" run event.json --config landfall.toml --data here --json";
     let run = Command::new("sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_landfall")])
-        .current_dir(folder.path())
+        .current_dir(machine.path(""))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .output()
@@ -74,6 +61,6 @@ fn a_job_lands_through_a_process_that_can_write_no_file() {
     assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
     let line: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert!(line["manifest"]["totals"]["bytes"].as_u64().unwrap() > 40 << 20, "{said}");
-    let written = std::fs::read_dir(folder.path().join("here")).unwrap().count();
-    assert_eq!(written, 0, "files of {}", folder.path().join("here").display());
+    let written = std::fs::read_dir(machine.path("here")).unwrap().count();
+    assert_eq!(written, 0, "files of {}", machine.path("here").display());
 }

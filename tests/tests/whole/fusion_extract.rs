@@ -1,8 +1,9 @@
 //! Whole runs: the pod with every wart and fault that its documents and its users know, each with the outcome that
 //! the promises ask for.
 
-use landfall::Error;
-use landfall_tests::{Setup, World, assert_landed, land, run_event, small_scenario, toml_text};
+use landfall_tests::{
+    Setup, World, assert_failed, assert_landed, land, land_as_retried, run_event, small_scenario, toml_text,
+};
 use serde_json::{Value, json};
 use simulator::{Format, Operation, Producer, Scenario, credentials};
 
@@ -31,12 +32,7 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
             assert_landed(&world, jobs[0].id, case).await;
         }
         Fails(name, text) => {
-            let error: Error =
-                came.err().unwrap_or_else(|| panic!("{case}: landed, and should have failed with {name}"));
-            let line = error.line();
-            assert_eq!(error.error_type().name(), name, "{case}: {line}");
-            assert!(line.contains(text), "{case}: {line:?} does not hold {text:?}");
-            assert!(!line.contains('\n') && !line.contains(credentials::CLIENT_SECRET), "{case}: {line}");
+            assert_failed(came, (name, text), &[credentials::CLIENT_SECRET], case);
             let landed = world.landed().await;
             assert!(landed.is_empty(), "{case}: landed nonetheless: {:?}", landed.keys());
             let landing_uploads = world.landing().await.list_uploads("").await.unwrap();
@@ -44,18 +40,6 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
         }
     }
     world
-}
-
-/// Lands as a state machine does: what retrying helps is tried again, by a function that remembers nothing.
-async fn land_as_retried(world: &World, event: Value) -> landfall::Result<publish::Published> {
-    const TRIES: usize = 5;
-    for _ in 1..TRIES {
-        match Box::pin(land(&world.anew(), event.clone())).await {
-            Err(error) if error.retryable() => {}
-            came => return came,
-        }
-    }
-    Box::pin(land(&world.anew(), event)).await
 }
 
 async fn with_faults(case: &str, faults: Value, outcome: Outcome) {
@@ -739,11 +723,7 @@ async fn with_archive(kind: &str, outcome: Outcome) {
             assert_landed(&world, world.simulator.jobs()[0].id, kind).await;
         }
         (Fails(name, text), came) => {
-            let error =
-                came.err().unwrap_or_else(|| panic!("{kind}: landed, and should have failed with {name}"));
-            let line = error.line();
-            assert_eq!(error.error_type().name(), name, "{kind}: {line}");
-            assert!(line.contains(text), "{kind}: {line:?} does not hold {text:?}");
+            assert_failed(came, (name, text), &[], kind);
             assert!(world.manifests().await.is_empty(), "{kind}: a manifest is there");
             let landed = world.landed().await;
             let file = &world.simulator.expected_files(world.simulator.jobs()[0].id).await.unwrap()[0];
