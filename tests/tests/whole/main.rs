@@ -1,9 +1,11 @@
 //! Whole runs, and what of the contract is seen only from outside: one program, as each links all that landfall is made
-//! of. What looks at its whole process (its memory, its log) or is run by itself is a program of its own.
+//! of. What looks at its whole process (its memory, its log) is a program of its own.
 
 mod concurrency;
+mod conformance;
 mod corpora;
 mod cost;
+mod crash_matrix;
 mod downloads;
 mod epm_job;
 mod fan_out;

@@ -10,8 +10,8 @@ use landfall_tests::{Buckets, Setup, World, assert_landed, land, run_event};
 use serde_json::Value;
 use simulator::{MemberSize, Producer, Scenario};
 
-use crate::place::Place;
-use crate::table::checks;
+use super::place::Place;
+use super::table::checks;
 
 checks! {
     "a run of the main job lands, to the byte": lands,

@@ -10,8 +10,8 @@ use futures::future::{LocalBoxFuture, join_all};
 
 use landfall_tests::say;
 
-use crate::gaps;
-use crate::place::Place;
+use super::gaps;
+use super::place::Place;
 
 /// A check that takes longer on any store will not come to its end.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -28,8 +28,8 @@ pub(crate) struct Check {
 /// Names the functions that are checks, in words.
 macro_rules! checks {
     ($($name:literal: $run:path),+ $(,)?) => {
-        pub(crate) fn checks() -> Vec<$crate::table::Check> {
-            vec![$($crate::table::Check { name: $name, run: |place| Box::pin($run(place)) }),+]
+        pub(crate) fn checks() -> Vec<$crate::conformance::table::Check> {
+            vec![$($crate::conformance::table::Check { name: $name, run: |place| Box::pin($run(place)) }),+]
         }
     };
 }

@@ -4,8 +4,8 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::store::{ByteBudget, Condition, ObjectWriter, Part, StoreError, Written};
 
-use crate::place::{PART, Place, code, data, named};
-use crate::table::checks;
+use super::place::{PART, Place, code, data, named};
+use super::table::checks;
 
 checks! {
     "multipart: parts in any order make the object, and nothing before": any_order,

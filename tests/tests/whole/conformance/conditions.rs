@@ -4,8 +4,8 @@ use bytes::Bytes;
 use futures::future::join_all;
 use landfall::store::{Condition, Written};
 
-use crate::place::{PART, Place, code, data, named};
-use crate::table::checks;
+use super::place::{PART, Place, code, data, named};
+use super::table::checks;
 
 checks! {
     "If-None-Match on PUT: what is there stays": first_stays,

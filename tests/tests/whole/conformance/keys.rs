@@ -6,8 +6,8 @@ use aws_sdk_s3::types::EncodingType;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::store::{Condition, WorkState, Written};
 
-use crate::place::{Place, data};
-use crate::table::checks;
+use super::place::{Place, data};
+use super::table::checks;
 
 checks! {
     "keys: blanks, +, %, quotes, brackets, colons": punctuation,
@@ -132,7 +132,7 @@ async fn case(place: Place) {
     round_trip(place, &["GL/A.csv", "gl/a.csv", "GL/a.csv"]).await;
 }
 
-async fn put_all(open: &crate::place::Opened, keys: impl IntoIterator<Item = String>) {
+async fn put_all(open: &super::place::Opened, keys: impl IntoIterator<Item = String>) {
     stream::iter(keys)
         .map(|key| {
             let open = open.clone();

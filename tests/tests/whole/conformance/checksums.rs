@@ -5,8 +5,8 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType};
 use landfall::checksum::{Crc64Nvme, Md5, Sha256};
 use landfall::store::{ByteBudget, Condition, ObjectWriter, Sealed, StoreError};
 
-use crate::place::{PART, Place, code, data, named};
-use crate::table::checks;
+use super::place::{PART, Place, code, data, named};
+use super::table::checks;
 
 checks! {
     "checksum: a wrong CRC-64/NVME of an object is refused": wrong_crc64,

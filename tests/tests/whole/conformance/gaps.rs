@@ -99,10 +99,15 @@ mod tests {
     /// A gap is of a store that others wrote, and of a check that there is.
     #[test]
     fn every_gap_is_named_by_a_check() {
-        let checks: Vec<_> = crate::checks().iter().map(|check| check.name).collect();
+        let checks: Vec<_> = crate::conformance::checks().iter().map(|check| check.name).collect();
         for gap in GAPS {
             assert!(checks.contains(&gap.check), "{}", gap.check);
-            assert_ne!(gap.store, crate::EMBEDDED, "{}: a gap of our own is closed, not named", gap.check);
+            assert_ne!(
+                gap.store,
+                crate::conformance::EMBEDDED,
+                "{}: a gap of our own is closed, not named",
+                gap.check
+            );
         }
         let once: std::collections::BTreeSet<_> = checks.iter().collect();
         assert_eq!(once.len(), checks.len(), "two checks have one name");

@@ -5,8 +5,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::check::{Found, bucket};
 use landfall::store::{Condition, Store, StoreError};
 
-use crate::place::{Place, code, data};
-use crate::table::checks;
+use super::place::{Place, code, data};
+use super::table::checks;
 
 checks! {
     "GET: ranges at the beginning, the middle and the end": ranges,

@@ -3,8 +3,8 @@
 use landfall::checksum::Crc64Nvme;
 use landfall::store::{ByteBudget, ObjectWriter, Sealed, StoreError};
 
-use crate::place::{PART, Place, data};
-use crate::table::checks;
+use super::place::{PART, Place, data};
+use super::table::checks;
 
 checks! {
     "copy: an object, to another bucket, if it has not changed": object,
