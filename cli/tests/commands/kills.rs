@@ -17,7 +17,7 @@ use landfall_tests::say;
 use serde_json::{Value, json};
 use simulator::{Landing, Simulator};
 
-use crate::machine::{Machine, run_event, said};
+use crate::machine::{Machine, all_said, run_event};
 
 /// How many kills there are, over several runs, where nothing else is said.
 const KILLS: usize = 50;
@@ -108,7 +108,7 @@ impl Killing {
     /// What `status` knows of the run, and of its job once it has one.
     fn status(&self) -> Vec<Value> {
         let output = self.landfall(&["status"]).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", all_said(&output));
         let lines = String::from_utf8(output.stdout).unwrap();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -145,7 +145,7 @@ async fn land_killed(seed: u64, most: usize, undisturbed: Duration) -> Killed {
         match machine.killed_after(patience, resume) {
             Came::Killed => killed.kills += 1,
             Came::Ended(output) => {
-                assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+                assert_eq!(output.status.code(), Some(0), "{}", all_said(&output));
                 break serde_json::from_slice::<Value>(&output.stdout).unwrap();
             }
         }
@@ -153,7 +153,7 @@ async fn land_killed(seed: u64, most: usize, undisturbed: Duration) -> Killed {
     // Promise 1: a run whose id was not written down when the kill came, and that was landed by its job's id, is
     // found at the source by whoever starts it again.
     let Came::Ended(again) = machine.killed_after(None, None) else { panic!("nobody kills it") };
-    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    assert_eq!(again.status.code(), Some(0), "{}", all_said(&again));
     holds_what_the_source_gave(&machine, &landed).await;
     killed
 }
@@ -231,7 +231,7 @@ async fn a_run_that_is_killed_again_and_again_lands_once() {
 
     let began = Instant::now();
     let Came::Ended(output) = Killing::new().killed_after(None, None) else { panic!("nobody kills it") };
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", all_said(&output));
     let undisturbed = began.elapsed();
 
     let share = kills.div_ceil(RUNS_AT_ONCE);

@@ -118,7 +118,7 @@ impl Machine {
 }
 
 /// All that a program has said.
-pub(crate) fn said(output: &Output) -> String {
+pub(crate) fn all_said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

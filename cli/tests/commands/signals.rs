@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 
-use crate::machine::{Machine, run_event, said};
+use crate::machine::{Machine, all_said, run_event};
 
 /// Starts a run that never ends, signals it once it waits for its job, and returns its exit code and stderr.
 fn stopped_by(signal: &str, machine: &Machine) -> (Option<i32>, String) {
@@ -34,8 +34,8 @@ fn a_stopped_run_says_how_to_go_on_and_that_lands_it() {
     machine.file("faults.json", "{}");
     let words: Vec<_> = resume.split(' ').collect();
     let resumed = machine.program(&words).output().unwrap();
-    assert_eq!(resumed.status.code(), Some(0), "{}", said(&resumed));
-    assert!(said(&resumed).contains("landed: job "), "{}", said(&resumed));
+    assert_eq!(resumed.status.code(), Some(0), "{}", all_said(&resumed));
+    assert!(all_said(&resumed).contains("landed: job "), "{}", all_said(&resumed));
 
     let journal = machine.path("d/simulator").join(simulator::JOURNAL_FILE);
     let journal = std::fs::read_to_string(journal).unwrap();
