@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 @contextlib.contextmanager
 def started(
     command: list, log: pathlib.Path, environment: dict[str, str] | None = None, *,
-    folder: pathlib.Path | None = None, stderr: int | None = subprocess.STDOUT,
+    folder: pathlib.Path | None = None, stderr: int | None = subprocess.STDOUT, ends_within: float = 20,
 ) -> Iterator[subprocess.Popen]:
     """A process for as long as it is needed; where nothing is said, in this process's environment and folder."""
     with log.open("wb") as out:
@@ -30,7 +30,7 @@ def started(
         # Its whole group: what it has started ends with it, and may outlive it.
         signal_group(process, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=20)
+            process.wait(timeout=ends_within)
         signal_group(process, signal.SIGKILL)
         process.wait()
 

@@ -79,7 +79,7 @@ def serving(
     name: str, command: list[str], folder: pathlib.Path, environment: dict[str, str], port: int, health: str
 ) -> Iterator[None]:
     began, log = time.monotonic(), folder / "log"
-    with started(command, log, os.environ | environment, folder=folder) as process:
+    with started(command, log, os.environ | environment, folder=folder, ends_within=5) as process:
         wait_until(lambda: is_up(port, health), process, log, PATIENCE)
         print(f"{name} serves after {time.monotonic() - began:.1f} s", flush=True)
         yield

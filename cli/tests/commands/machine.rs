@@ -78,6 +78,16 @@ impl Machine {
         command
     }
 
+    /// What was said, without what is this machine's own: where its folder is, and the ports that its servers have.
+    pub(crate) fn redacted(&self, said: &str) -> String {
+        let said = said.replace(text(self.folder.path()), "[folder]");
+        let mut parts = said.split("127.0.0.1:");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |said, part| {
+            said + "127.0.0.1:[port]" + part.trim_start_matches(|digit: char| digit.is_ascii_digit())
+        })
+    }
+
     /// The machine's folder stays, for somebody who wants to see why a test has failed.
     pub(crate) fn keep(&mut self) -> &Path {
         self.folder.disable_cleanup(true);
