@@ -10,14 +10,14 @@ import contextlib
 import json
 import os
 import pathlib
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+
+from processes import HOST, can_connect, free_ports, simulated, started, wait_until
 
 EVENTS = pathlib.Path(__file__).resolve().parent.parent / "events"
 JOB = "44046"
@@ -28,14 +28,20 @@ Call = Callable[[str, str], dict]
 
 
 def main(landfall: str, by_cargo_lambda: bool) -> None:
-    with tempfile.TemporaryDirectory() as folder, simulated(landfall, folder) as config:
-        if by_cargo_lambda:
-            with watched(config) as call:
-                one_function_at_a_time(call, folder)
-        else:
-            used = one_function_at_a_time(invoked(landfall, folder, config), folder)
-            used |= whole_runs(landfall, folder, config)
-            assert used == {path.name for path in EVENTS.iterdir()}, "an event is not used"
+    with tempfile.TemporaryDirectory() as folder:
+        config = pathlib.Path(folder, "simulated.toml")
+        with simulated(landfall, folder, config):
+            use_all(landfall, folder, config, by_cargo_lambda)
+
+
+def use_all(landfall: str, folder: str, config: pathlib.Path, by_cargo_lambda: bool) -> None:
+    if by_cargo_lambda:
+        with watched(config) as call:
+            one_function_at_a_time(call, folder)
+    else:
+        used = one_function_at_a_time(invoked(landfall, folder, config), folder)
+        used |= whole_runs(landfall, folder, config)
+        assert used == {path.name for path in EVENTS.iterdir()}, "an event is not used"
 
 
 def one_function_at_a_time(call: Call, folder: str) -> set[str]:
@@ -108,12 +114,12 @@ def invoked(landfall: str, folder: str, config: pathlib.Path) -> Call:
 @contextlib.contextmanager
 def watched(config: pathlib.Path) -> Iterator[Call]:
     """The functions behind `cargo lambda watch`."""
-    port = str(free_port())
-    command = ["cargo", "lambda", "watch", "--ignore-changes", "-A", "127.0.0.1", "-P", port]
+    (port,) = free_ports(1)
+    command = ["cargo", "lambda", "watch", "--ignore-changes", "-A", HOST, "-P", port]
     log = config.parent / "watch.log"
-    with started(command, log, {"LANDFALL_CONFIG": f"file:{config}"}):
-        wait_for(lambda: can_connect(int(port)), log)
-        at = ["--invoke-address", "127.0.0.1", "--invoke-port", port]
+    with started(command, log, os.environ | {"LANDFALL_CONFIG": f"file:{config}"}) as process:
+        wait_until(lambda: can_connect(port), process, log, 30)
+        at = ["--invoke-address", HOST, "--invoke-port", str(port)]
 
         def call(function: str, event: str) -> dict:
             try:
@@ -125,58 +131,10 @@ def watched(config: pathlib.Path) -> Iterator[Call]:
         yield call
 
 
-@contextlib.contextmanager
-def simulated(landfall: str, folder: str) -> Iterator[pathlib.Path]:
-    """`landfall simulate` on a free port; what it prints is the configuration."""
-    config = pathlib.Path(folder, "simulated.toml")
-    command = [landfall, "simulate", "--port", "0", "--data", folder]
-    with started(command, config, {}):
-        wait_for(lambda: "[connections.fusion-demo" in config.read_text(), config)
-        assert "[work" in config.read_text(), "landfall simulate names no work bucket"
-        yield config
-
-
-@contextlib.contextmanager
-def started(command: list[str], output: pathlib.Path, environment: dict[str, str]) -> Iterator[None]:
-    with output.open("wb") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=None if output.suffix == ".toml" else out,
-            env=os.environ | environment, start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        # Its whole group: `cargo lambda watch` starts every function as a process of its own.
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 def result(command: list[str]) -> dict:
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)
     assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}: {done.stdout.decode()}"
     return json.loads(done.stdout)
-
-
-def wait_for(is_there: Callable[[], bool], log: pathlib.Path) -> None:
-    for _ in range(300):
-        if is_there():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"nothing happens: {log.read_text()}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def can_connect(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":

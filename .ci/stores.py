@@ -13,15 +13,14 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 
-HOST = "127.0.0.1"
-REGION = "us-east-1"
+from processes import HOST, free_ports, started, wait_until
+
 # SeaweedFS elects a master and grows its first volume before it takes an object.
 PATIENCE = 120
 
@@ -60,7 +59,7 @@ def seaweedfs(folder: pathlib.Path) -> Iterator[dict]:
         "-master.volumeSizeLimitMB=64", "-volume.max=2000", "-volume.minFreeSpace=1", "-volume.preStopSeconds=0",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
-    with started("SeaweedFS", command, folder, {}, ports["s3.port"], "/status"):
+    with serving("SeaweedFS", command, folder, {}, ports["s3.port"], "/status"):
         yield {"name": "SeaweedFS", "endpoint": f"http://{HOST}:{ports['s3.port']}", **keys}
 
 
@@ -71,37 +70,19 @@ def ministack(folder: pathlib.Path) -> Iterator[dict]:
     (port,) = free_ports(1)
     environment = {"GATEWAY_PORT": str(port), "BIND_HOST": HOST}
     keys = {"access_key_id": "landfall", "secret_access_key": "a key of this run alone"}
-    with started("ministack", [tool("ministack")], folder, environment, port, "/_ministack/health"):
+    with serving("ministack", [tool("ministack")], folder, environment, port, "/_ministack/health"):
         yield {"name": "ministack", "endpoint": f"http://{HOST}:{port}", **keys}
 
 
 @contextlib.contextmanager
-def started(
+def serving(
     name: str, command: list[str], folder: pathlib.Path, environment: dict[str, str], port: int, health: str
 ) -> Iterator[None]:
-    log = folder / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=out, cwd=folder, env=os.environ | environment, start_new_session=True,
-        )
-    began = time.monotonic()
-    try:
-        while not is_up(port, health):
-            late = time.monotonic() - began > PATIENCE
-            if late or process.poll() is not None:
-                raise SystemExit(f"{name} does not serve:\n{log.read_text(errors='replace')[-4000:]}")
-            time.sleep(0.2)
+    began, log = time.monotonic(), folder / "log"
+    with started(command, log, os.environ | environment, folder=folder, ends_within=5) as process:
+        wait_until(lambda: is_up(port, health), process, log, PATIENCE)
         print(f"{name} serves after {time.monotonic() - began:.1f} s", flush=True)
         yield
-    finally:
-        # Its whole group: what it has started ends with it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def is_up(port: int, health: str) -> bool:
@@ -123,15 +104,6 @@ def tool(name: str) -> str:
     if found is None:
         raise SystemExit(f"{name} is missing: pip install -r .ci/stores.txt")
     return found
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free together."""
-    with contextlib.ExitStack() as probes:
-        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
-        for probe in sockets:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in sockets]
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use landfall::Error;
 use landfall::clock::ManualClock;
 use landfall::config::Connection;
+use landfall::contract::{Source, SourceDeps, SubmitRequest};
 use landfall::event::RunEvent;
-use landfall_http::Transport;
 use landfall::job::{JobRecord, Window};
-use landfall::contract;
-use landfall::contract::{SourceDeps, SubmitRequest, Source};
 use landfall::state::WorkState;
+use landfall_http::Transport;
+use landfall_systems::SYSTEMS;
 use reqwest::{Request, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ pub fn answers(bytes: &[u8]) {
     let work = WORK.clone();
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
     let connection = &case.run.connection;
-    let source = source::open(connection, &case.connection, SourceDeps { clock, work, wrap: Some(&wrap) });
+    let source = SYSTEMS.open(connection, &case.connection, SourceDeps { clock, work, wrap: Some(&wrap) });
     let source = source.expect("the connection holds");
     memory::within(16 * MIB + 256 * bytes.len(), || script::block_on(run(call & 0x7f, case, &*source)));
 }
@@ -76,7 +76,7 @@ static CASES: LazyLock<[Case; 5]> = LazyLock::new(|| {
             "rest": { "requests_per_hour": 0, "parallel_pages": 1 },
         });
         merge(&mut settings, more);
-        Connection::Fusion(read(settings))
+        connection("fusion", settings)
     };
     let basic = json!({ "username": USER, "password": SECRET });
     let epm = json!({ "base_url": BASE, "http": http, "basic": basic });
@@ -90,9 +90,9 @@ static CASES: LazyLock<[Case; 5]> = LazyLock::new(|| {
     [
         Case::new(fusion(json!({ "auth": oauth })), extract, "44046"),
         Case::new(fusion(json!({ "basic": basic })), rest, "d0d6b4dc-2207-42ec-ac6b-3c30300e4307"),
-        Case::new(Connection::Epm(read(epm)), include_bytes!("../../events/run-epm-job.json"), "1881"),
+        Case::new(connection("epm", epm), include_bytes!("../../events/run-epm-job.json"), "1881"),
         Case::new(
-            Connection::Folio(read(folio)),
+            connection("folio", folio),
             include_bytes!("../../events/run-folio-export.json"),
             "b5905577-faa2-4239-a0a8-e5aceb46a650",
         ),
@@ -113,6 +113,10 @@ impl Case {
         }));
         Self { connection, run, job, window }
     }
+}
+
+fn connection(system: &str, settings: Value) -> Connection {
+    Connection::of(system, settings).expect("the settings hold")
 }
 
 fn merge(settings: &mut Value, more: Value) {

@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use futures::executor::block_on;
-use landfall_zip::{ArchiveError, Directory, Limits, Member, MemberDecoder, read_directory, reread_directory, sniff};
+use landfall_zip::{
+    ArchiveError, Directory, Limits, Member, MemberDecoder, read_directory, reread_directory, sniff,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::memory::{self, MIB};

@@ -8,6 +8,8 @@ use landfall::event::{FileEvent, JobEvent, RunEvent, parse};
 use landfall::form::LandedForm;
 use landfall::job::{FileList, JobRecord, JobRef, LandedObject, Outcome, OutputFile, StagedFile};
 use landfall::state::{RunRecord, Watermark, keys};
+use landfall_systems::SYSTEMS;
+use landfall_systems::local::LocalFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -64,7 +66,11 @@ fn run_keys_stay_below(run: &RunEvent) {
     is_below(&keys::run(of, key), &keys::runs(of));
     is_below(&keys::submission(of, key), "submissions/");
     is_below(&keys::submission_call(of, key), "submissions/");
-    is_below(&keys::watermark(of, &run.export, &run.destination), "watermarks/");
+    if let Ok(export) = SYSTEMS.spec(&run.export).inspect_err(is_told) {
+        is_below(&keys::watermark(of, export.as_ref(), &run.destination), "watermarks/");
+        let written = export.to_export();
+        assert_eq!(SYSTEMS.canonical(&written).expect("what was printed can be read"), written);
+    }
     assert_ne!(keys::submission(of, key), keys::submission_call(of, key));
 }
 
@@ -100,8 +106,9 @@ fn lands_below(job: &JobRecord) {
         "layout": "{connection}/{export}/{kind}/{year}/{month}/{day}/{hour}/{job_request_id}",
     });
     let destination: Destination = serde_json::from_value(settings).expect("the settings hold");
+    let Ok(export) = SYSTEMS.spec(&job.export).inspect_err(is_told) else { return };
     if let Ok(prefix) =
-        destination.landing_prefix(&job.connection, &job.job_request_id, &job.export, job.since)
+        destination.landing_prefix(&job.connection, &job.job_request_id, export.as_ref(), job.since)
     {
         is_below(prefix.trim_end_matches('/'), job.connection.as_str());
         assert_eq!(prefix.matches('/').count(), 8, "{prefix:?}");
@@ -109,8 +116,7 @@ fn lands_below(job: &JobRecord) {
 }
 
 fn prefix_is_safe(destination: &Destination) {
-    let export = serde_json::json!({ "kind": "file", "name": "../{connection}" });
-    let export = serde_json::from_value(export).expect("the export holds");
+    let export = LocalFile { name: "../{connection}".to_owned() };
     let (connection, job) = ("a".parse().expect("a name"), "1".parse().expect("an id"));
     let prefix = destination.landing_prefix(&connection, &job, &export, jiff::Timestamp::UNIX_EPOCH);
     match prefix {

@@ -7,9 +7,9 @@ use futures::StreamExt as _;
 use http::{HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use landfall::clock::ManualClock;
+use landfall::contract::ResumeAt;
 use landfall_http::HttpSettings;
 use landfall_http::{Client, HostPolicy, HttpError, Request, retry};
-use landfall::contract::ResumeAt;
 use url::Url;
 
 use crate::memory::{self, MIB};
@@ -123,7 +123,7 @@ async fn download(client: &Client, url: Url, resume: Option<ResumeAt>) {
     while let Some(piece) = download.body.next().await {
         match piece {
             Ok(piece) => length += piece.len() as u64,
-            Err(failed) => return is_told(&failed),
+            Err(failed) => return told(Err(failed)),
         }
     }
     if let Some(size) = download.size {

@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::LazyLock;
 
-use landfall_store::{Store, StoreSettings};
 use landfall::state::WorkState;
+use landfall_store::{Store, StoreSettings};
 
 /// The state of a pipeline that has just begun.
 pub(crate) async fn work() -> WorkState {

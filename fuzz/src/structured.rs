@@ -4,7 +4,7 @@ use arbitrary::{Arbitrary, Unstructured};
 
 /// The builder of the reader's own tests.
 #[allow(dead_code, reason = "not all of what the tests bend is bent here")]
-#[path = "../../shared/src/archive/fixture.rs"]
+#[path = "../../shared/zip/src/fixture.rs"]
 mod fixture;
 
 use fixture::{Archive, EndOverride, Entry, Header, Zip64End};

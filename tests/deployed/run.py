@@ -17,6 +17,9 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+# What CI's other drivers use of processes, too.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / ".ci"))
+
 import permissions
 import scenarios
 from stack import ROOT, Stack, deployed

@@ -3,11 +3,9 @@
 import contextlib
 import json
 import pathlib
-import time
-import tomllib
 from collections.abc import Iterator
 
-from stack import started
+import processes
 
 DEMO = {"fusion": "fusion-demo", "epm": "epm-demo", "folio": "folio-demo"}
 
@@ -31,23 +29,13 @@ class Source:
 
 @contextlib.contextmanager
 def simulated(landfall: pathlib.Path, folder: pathlib.Path, faults: dict, data: dict) -> Iterator[Source]:
-    """`landfall simulate` on a free port; what it prints is the configuration."""
+    """A simulator with these faults and this data."""
     folder.mkdir(parents=True)
     (folder / "faults.json").write_text(json.dumps(faults))
     (folder / "scenario.json").write_text(json.dumps(data))
-    printed = folder / "printed.toml"
-    command = [
-        landfall, "simulate", "--port", "0", "--data", folder / "data",
-        "--faults", folder / "faults.json", "--scenario", folder / "scenario.json",
-    ]
-    with started(command, printed, {}):
-        for _ in range(200):
-            if "[connections.fusion-demo" in printed.read_text():
-                break
-            time.sleep(0.05)
-        else:
-            raise AssertionError(f"the simulator does not start: {printed.read_text()}")
-        yield Source(folder, tomllib.loads(printed.read_text()))
+    options = ["--faults", folder / "faults.json", "--scenario", folder / "scenario.json"]
+    with processes.simulated(landfall, folder / "data", folder / "printed.toml", *options) as configuration:
+        yield Source(folder, configuration)
 
 
 def merged(settings: dict, over: dict) -> dict:

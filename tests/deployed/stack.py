@@ -7,16 +7,15 @@ bucket policies' `aws:SecureTransport` holds. Its functions are the debug build'
 import contextlib
 import os
 import pathlib
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import boto3
 import trustme
 from botocore.config import Config
+
+from processes import can_connect, free_ports, started, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REGION = "eu-central-1"
@@ -76,7 +75,7 @@ def deployed(folder: pathlib.Path, parameters: dict[str, str], target: pathlib.P
 def running(folder: pathlib.Path) -> Iterator[Stack]:
     """ministack on a free port of this machine's own, with nothing of this process's environment but the path."""
     certificates = trusted(folder)
-    port = free_port()
+    (port,) = free_ports(1)
     temporary = folder / "tmp"
     temporary.mkdir()
     environment = {
@@ -101,13 +100,8 @@ def running(folder: pathlib.Path) -> Iterator[Stack]:
     log = folder / "ministack.log"
     stack = Stack(folder, f"https://127.0.0.1:{port}", certificates)
     recording = pathlib.Path(__file__).with_name("recording.py")
-    with started([sys.executable, recording, stack.calls], log, environment):
-        for _ in range(300):
-            if can_connect(port):
-                break
-            time.sleep(0.1)
-        else:
-            raise AssertionError(f"ministack does not start: {log.read_text()[-2000:]}")
+    with started([sys.executable, recording, stack.calls], log, environment, folder=folder) as process:
+        wait_until(lambda: can_connect(port), process, log, 30)
         yield stack
 
 
@@ -176,36 +170,3 @@ def run(command: list[str], environment: dict[str, str]) -> None:
         lines = (done.stdout + done.stderr).splitlines()
         said = "\n".join(line for line in lines if "Uploading" not in line)
         raise AssertionError(f"{' '.join(command[:2])} failed:\n{said[-6000:]}")
-
-
-@contextlib.contextmanager
-def started(command: list, log: pathlib.Path, environment: dict[str, str]) -> Iterator[subprocess.Popen]:
-    """A process with all that it starts, for as long as it is needed."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [str(word) for word in command], stdout=out, stderr=subprocess.STDOUT, env=environment,
-            cwd=log.parent, start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            pass
-        # Its functions may outlive it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def can_connect(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -69,6 +70,30 @@ impl Machine {
         Done { code, out: String::from_utf8(out).unwrap() }
     }
 
+    /// The program itself, run in this machine's folder: what a user's own environment says is not heard.
+    pub(crate) fn program(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+        command.args(words).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.env_remove("LANDFALL_LOG").env_remove("LANDFALL_CONFIG");
+        command
+    }
+
+    /// What was said, without what is this machine's own: where its folder is, and the ports that its servers have.
+    pub(crate) fn redacted(&self, said: &str) -> String {
+        let said = said.replace(text(self.folder.path()), "[folder]");
+        let mut parts = said.split("127.0.0.1:");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |said, part| {
+            said + "127.0.0.1:[port]" + part.trim_start_matches(|digit: char| digit.is_ascii_digit())
+        })
+    }
+
+    /// The machine's folder stays, for somebody who wants to see why a test has failed.
+    pub(crate) fn keep(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
+    }
+
     /// What the work bucket keeps of jobs, without the folders above them.
     pub(crate) fn kept(&self) -> Vec<String> {
         let jobs = self.path("data/work/jobs");
@@ -102,6 +127,11 @@ impl Machine {
     }
 }
 
+/// All that a program has said.
+pub(crate) fn all_said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
@@ -116,12 +146,8 @@ pub(crate) fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 pub(crate) fn run_event(connection: &str) -> Vec<u8> {
-    let event = json!({
-        "connection": connection,
-        "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
-        "destination": "lake",
-        "run_key": "carriers-2026-11-21T06",
-    });
+    let mut event = landfall_tests::run_event();
+    event["connection"] = json!(connection);
     event.to_string().into_bytes()
 }
 

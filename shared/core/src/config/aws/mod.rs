@@ -10,7 +10,7 @@ mod json;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -118,6 +118,8 @@ mod tests {
     use aws_lc_rs::{digest, hmac};
     use jiff::Timestamp;
     use serde_json::json;
+
+    use secrecy::ExposeSecret as _;
 
     use super::*;
     use crate::clock::ManualClock;

@@ -1,0 +1,598 @@
+//! A world to run in: a simulated pod, an embedded store, a context between them, and a clock that never waits.
+
+pub mod clock;
+pub mod crafted;
+pub mod cut;
+pub mod echo;
+pub mod elsewhere;
+pub mod matrix;
+pub mod proxy;
+pub mod staged;
+pub mod systems;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use landfall::Result;
+use landfall::checksum::{Checksums, Hasher};
+use landfall::clock::{Clock, Deadline, ManualClock};
+use landfall::config::Place;
+use landfall::context::Context;
+use landfall::event::{JobEvent, RunEvent, parse};
+use landfall::form::LandedForm;
+use landfall::job::LandedObject;
+use landfall_store::{Store, StoreSettings};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use simulator::{ExpectedFile, Faults, Landing, Scenario, Simulator, credentials};
+use tempfile::TempDir;
+use tokio::runtime;
+use tokio::sync::OnceCell;
+
+use self::clock::OneClock;
+use self::elsewhere::At;
+
+/// How a world differs from one in which nothing goes wrong.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// The simulator's faults.
+    pub faults: Value,
+    /// What the pod holds; a small job of two views and two chunks each, if nothing is said.
+    pub scenario: Option<Scenario>,
+    /// More lines of the connection's table.
+    pub connection: String,
+    /// The connection's `auth` instead of the usual one.
+    pub auth: Option<String>,
+    /// The lines of the EPM connection's table instead of the usual ones; `{base_url}`, `{token_url}` and
+    /// `{refresh_token}` in it are the simulator's.
+    pub epm: Option<String>,
+    /// What the table of the connection `folio-demo` says besides where it leads, instead of the usual: its login and
+    /// its `storage_hosts`. `{storage}` stands for the simulated storage's host.
+    pub folio: Option<String>,
+    /// The connection's `scopes` instead of all that there are.
+    pub scopes: Option<String>,
+    /// More lines of the destination's table.
+    pub destination: String,
+    /// Whether the pod goes by the world's own clock: what a sleep passes, passes there too.
+    pub one_clock: bool,
+    /// The work and the landing bucket, where they are not the world's own store's.
+    pub buckets: Option<Buckets>,
+    /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
+    pub at: Option<Timestamp>,
+}
+
+/// The buckets of a run.
+#[derive(Debug, Clone)]
+pub struct Buckets {
+    /// The pipeline's own state.
+    pub work: At,
+    /// What lands.
+    pub landing: At,
+}
+
+/// A simulated pod, an embedded store and a context between them.
+pub struct World {
+    /// The pod.
+    pub simulator: Simulator,
+    /// The embedded store's files.
+    pub folder: TempDir,
+    /// What the steps are given.
+    pub context: Context,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    pods_clock: Option<Arc<simulator::ManualClock>>,
+    config: String,
+    store: Handle,
+    settings: StoreSettings,
+    buckets: Buckets,
+    landing: OnceCell<Store>,
+    work: OnceCell<Store>,
+}
+
+/// A small job: what matters is how many files and members there are, not how large.
+pub fn small_scenario() -> Scenario {
+    Scenario { chunks_per_view: 2, member_size: simulator::MemberSize::Rows(50), ..Scenario::default() }
+}
+
+impl World {
+    /// A world, running.
+    pub async fn new(setup: Setup) -> World {
+        Self::with_store(setup, Options { fsync: false, ..Options::default() }).await
+    }
+
+    /// A world whose store is opened with these options.
+    pub async fn with_store(setup: Setup, options: Options) -> World {
+        let faults: Faults = match &setup.faults {
+            Value::Null => Faults::default(),
+            faults => {
+                serde_json::from_value(faults.clone()).expect("the faults of a test are switches that exist")
+            }
+        };
+        let scenario = setup.scenario.clone().unwrap_or_else(small_scenario);
+        let mut simulator = Simulator::builder().faults(faults).scenario(scenario);
+        let pods_clock = setup.at.map(|at| Arc::new(simulator::ManualClock::starting_at(at)));
+        let clock = Arc::new(ManualClock::new(setup.at.unwrap_or_else(Timestamp::now)));
+        if setup.one_clock {
+            simulator = simulator.clock(Arc::new(OneClock(clock.clone())));
+        } else if let Some(clock) = pods_clock.clone() {
+            simulator = simulator.clock(clock);
+        }
+        let simulator = simulator.start(0).await.expect("a simulator");
+        let folder = TempDir::new().expect("a folder");
+        let embedded = EmbeddedStore::open(folder.path(), options).expect("a store");
+        embedded.ensure_bucket("work").expect("a bucket");
+        embedded.ensure_bucket("landing").expect("a bucket");
+        let key = Credentials::random();
+        let store = embedded.serve(0, &key).await.expect("a store that serves");
+        let own = |bucket: &str| At {
+            bucket: bucket.to_owned(),
+            endpoint: store.endpoint(),
+            access_key_id: key.access_key_id.clone(),
+            secret_access_key: key.secret_access_key.expose_secret().to_owned(),
+            oci_region: None,
+        };
+        let own = || Buckets { work: own("work"), landing: own("landing") };
+        let buckets = setup.buckets.clone().unwrap_or_else(own);
+        let config = config(&setup, &simulator, &buckets);
+        let settings = StoreSettings {
+            endpoint: Some(store.endpoint().parse().expect("a URL")),
+            access_key_id: Some(key.access_key_id),
+            secret_access_key: Some(key.secret_access_key),
+            ..StoreSettings::default()
+        };
+        let context = context(&config, clock.clone());
+        World {
+            simulator,
+            folder,
+            context,
+            clock,
+            pods_clock,
+            config,
+            store,
+            settings,
+            buckets,
+            landing: OnceCell::new(),
+            work: OnceCell::new(),
+        }
+    }
+
+    /// Lets time pass, for the pod too where its clock stands still by itself.
+    pub fn pass(&self, time: std::time::Duration) {
+        self.clock.advance(time);
+        if let (Some(clock), Ok(time)) = (&self.pods_clock, time.try_into()) {
+            clock.advance(time);
+        }
+    }
+
+    /// The same world seen by a new process: nothing is remembered.
+    pub fn anew(&self) -> Context {
+        self.anew_by(self.clock.clone())
+    }
+
+    /// The same, by another clock.
+    pub fn anew_by(&self, clock: Arc<dyn Clock>) -> Context {
+        context(&self.config, clock)
+    }
+
+    /// The same world as one sees it whose configuration was changed.
+    pub fn configured_anew(&self, change: impl FnOnce(&str) -> String) -> Context {
+        context(&change(&self.config), self.clock.clone())
+    }
+
+    /// The world seen by a new process after the destination's table has got more lines.
+    pub fn configured_otherwise(&self, destination: &str) -> Context {
+        let table = "[destinations.lake]\n";
+        self.configured_anew(|config| config.replace(table, &format!("{table}{destination}\n")))
+    }
+
+    /// The landing bucket.
+    pub async fn landing(&self) -> Store {
+        let At { bucket, .. } = &self.buckets.landing;
+        let settings = self.buckets.landing.settings();
+        self.landing.get_or_init(|| Store::open(bucket, &settings)).await.clone()
+    }
+
+    /// The work bucket.
+    pub async fn work(&self) -> Store {
+        let At { bucket, .. } = &self.buckets.work;
+        let settings = self.buckets.work.settings();
+        self.work.get_or_init(|| Store::open(bucket, &settings)).await.clone()
+    }
+
+    /// Every object of the landing bucket.
+    pub async fn landed(&self) -> BTreeMap<String, Vec<u8>> {
+        objects(&self.landing().await).await
+    }
+
+    /// The manifests that are there, by key.
+    pub async fn manifests(&self) -> BTreeMap<String, publish::Manifest> {
+        let landed = self.landed().await;
+        let manifests = landed.into_iter().filter(|(key, _)| key.ends_with("/_manifest.json"));
+        manifests
+            .map(|(key, bytes)| (key, serde_json::from_slice(&bytes).expect("a manifest that reads")))
+            .collect()
+    }
+
+    /// The multipart uploads that nobody has finished.
+    pub async fn unfinished_uploads(&self) -> usize {
+        let landing = self.landing().await.list_uploads("").await.expect("a list");
+        landing.len() + self.work().await.list_uploads("").await.expect("a list").len()
+    }
+
+    /// Where the landing bucket's objects are files.
+    pub fn landing_folder(&self) -> PathBuf {
+        self.folder.path().join("landing")
+    }
+
+    /// Where the work bucket's objects are files.
+    pub fn work_folder(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    /// What signs the requests to the store.
+    pub fn store_secret(&self) -> &str {
+        self.settings.secret_access_key.as_ref().expect("a store with a key").expose_secret()
+    }
+
+    /// How many requests the store has served, by kind.
+    pub fn store_requests(&self) -> BTreeMap<&'static str, u64> {
+        self.store.requests()
+    }
+
+    /// Ends the world's servers.
+    pub async fn end(self) {
+        self.simulator.shutdown().await;
+        self.store.shutdown().await;
+    }
+}
+
+fn context(config: &str, clock: Arc<dyn Clock>) -> Context {
+    let place = Place::from_toml(config, "the test's configuration").expect("a configuration that reads");
+    Context::new(place, clock, &landfall_systems::SYSTEMS)
+}
+
+/// Every object of a bucket.
+pub async fn objects(store: &Store) -> BTreeMap<String, Vec<u8>> {
+    let keys: Vec<String> = store.list("").map_ok(|object| object.key).try_collect().await.expect("a list");
+    let mut objects = BTreeMap::new();
+    for key in keys {
+        let object = store.read(&key, u64::MAX).await.expect("an object that reads").expect("an object");
+        objects.insert(key, object.bytes.to_vec());
+    }
+    objects
+}
+
+fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
+    let usual = format!(
+        "auth = {{ grant = \"client_credentials\", token_url = \"{}\", client_id = \"{}\", client_secret = {} }}",
+        simulator.token_url(),
+        credentials::CLIENT_ID,
+        toml_text(credentials::CLIENT_SECRET),
+    );
+    let all_scopes = format!(
+        "batch = '{}', boss = '{}', rest = '{}'",
+        credentials::BATCH_SCOPE,
+        credentials::BOSS_SCOPE,
+        credentials::REST_SCOPE
+    );
+    let folio = setup.folio.clone().unwrap_or_else(usual_folio);
+    format!(
+        r#"
+        [work]
+        {work}
+
+        [destinations.lake]
+        type = "{kind}"
+        sha256 = true
+        {landing}
+        {destination}
+
+        [connections.folio-demo]
+        type = "folio"
+        base_url = "{base_url}"
+        tenant = "{tenant}"
+        job = {{ timeout_seconds = 900 }}
+        {folio}
+
+        [connections.fusion-demo]
+        type = "fusion"
+        base_url = "{base_url}"
+        scopes = {{ {scopes} }}
+        job = {{ timeout_seconds = 900 }}
+        {auth}
+        {connection}
+
+        [connections.epm-demo]
+        type = "epm"
+        {epm}
+        "#,
+        work = buckets.work.toml(),
+        kind = buckets.landing.kind(),
+        landing = buckets.landing.toml(),
+        destination = setup.destination,
+        base_url = simulator.base_url(),
+        tenant = credentials::FOLIO_TENANT,
+        folio = folio.replace("{storage}", simulator.storage_url().trim_start_matches("http://")),
+        scopes = setup.scopes.as_deref().unwrap_or(&all_scopes),
+        auth =
+            setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()).replace(
+                "{refresh_token}",
+                &simulator.refresh_token(credentials::REST_SCOPE).expect("a token")
+            ),
+        connection = setup.connection,
+        epm = setup
+            .epm
+            .as_deref()
+            .unwrap_or(&epm_usual())
+            .replace("{base_url}", simulator.base_url())
+            .replace("{token_url}", &simulator.token_url())
+            .replace("{refresh_token}", &simulator.refresh_token(credentials::EPM_SCOPE).expect("a token")),
+    )
+}
+
+/// An EPM connection as most are: by a user's name and password.
+fn epm_usual() -> String {
+    format!("base_url = \"{{base_url}}\"\n{}\njob = {{ timeout_seconds = 900 }}", epm_user())
+}
+
+/// The sign-in of an EPM connection by a user's name and password.
+pub fn epm_user() -> String {
+    let (domain, user) = (credentials::IDENTITY_DOMAIN, credentials::USERNAME);
+    format!("basic = {{ username = '{domain}.{user}', password = {} }}", toml_text(credentials::PASSWORD))
+}
+
+/// The login and the storage of the simulated FOLIO.
+pub fn usual_folio() -> String {
+    let (user, password) = (credentials::FOLIO_USERNAME, toml_text(credentials::FOLIO_PASSWORD));
+    format!("login = {{ username = '{user}', password = {password} }}\nstorage_hosts = ['{{storage}}']")
+}
+
+/// A text as TOML has it.
+pub fn toml_text(text: &str) -> String {
+    format!("'''{text}'''")
+}
+
+/// The event of the contract's example.
+pub fn run_event() -> Value {
+    json!({
+        "connection": "fusion-demo",
+        "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
+        "destination": "lake",
+        "run_key": "carriers-2026-11-21T06"
+    })
+}
+
+/// Holds what has landed of a job against the simulator's own word of it: every member, to the byte, and nothing else.
+pub async fn assert_landed(world: &World, job: u64, case: &str) -> publish::Manifest {
+    let manifests = world.manifests().await;
+    let (manifest_key, manifest) = manifests
+        .into_iter()
+        .find(|(_, manifest)| manifest.job_request_id.as_str() == job.to_string())
+        .unwrap_or_else(|| panic!("{case}: job {job} has no manifest"));
+    let expected: Vec<Expected> = world
+        .simulator
+        .expected_files(job)
+        .await
+        .expect("a job with output")
+        .iter()
+        .flat_map(|file| expected_of(&world.simulator, job, file))
+        .collect();
+    let mut landed = world.landed().await;
+    landed.remove(&manifest_key);
+    assert_eq!(manifest.objects.len(), expected.len(), "{case}: objects in the manifest");
+    for (object, expected) in std::iter::zip(&manifest.objects, &expected) {
+        assert_eq!(object.file, expected.file, "{case}");
+        assert_eq!(object.member, expected.member, "{case}");
+        if expected.rows.is_some() {
+            assert_eq!(object.rows, expected.rows, "{case}: rows of {}", object.key);
+        }
+        let bytes =
+            landed.remove(&object.key).unwrap_or_else(|| panic!("{case}: {} is not there", object.key));
+        assert_holds(object, &bytes, &expected.bytes, case);
+    }
+    let prefix = manifest_key.trim_end_matches("_manifest.json");
+    let others: Vec<_> = landed.keys().filter(|key| key.starts_with(prefix)).collect();
+    assert!(others.is_empty(), "{case}: landed, and in no manifest: {others:?}");
+    assert_eq!(world.unfinished_uploads().await, 0, "{case}: unfinished uploads");
+    manifest
+}
+
+/// Holds an object, whatever its form, and what is told of it against its content.
+pub fn assert_holds(object: &LandedObject, bytes: &[u8], content: &[u8], case: &str) {
+    let key = &object.key;
+    assert_eq!(object.size, bytes.len() as u64, "{case}: size of {key}");
+    let is_other = object.form.is_some();
+    assert_eq!(
+        object.content_size,
+        is_other.then_some(content.len() as u64),
+        "{case}: content size of {key}"
+    );
+    let form = object.form.unwrap_or_default();
+    assert!(key.ends_with(form.suffix()), "{case}: {key} is {form:?}");
+    assert!(content_of(form, bytes) == content, "{case}: {key} holds other bytes than the source generated");
+    let (whole, inner) = (checksums(bytes), checksums(content));
+    assert_eq!(object.crc64nvme, whole.crc64nvme, "{case}: CRC-64/NVME of {key}");
+    assert_eq!(object.crc32, inner.crc32, "{case}: CRC-32 of the content of {key}");
+    if object.sha256.is_some() {
+        assert_eq!(object.sha256, whole.sha256, "{case}: SHA-256 of {key}");
+    }
+}
+
+fn checksums(bytes: &[u8]) -> Checksums {
+    let mut hasher = Hasher::new(true);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// The content of an object in a form, as readers that are not landfall's see it.
+pub fn content_of(form: LandedForm, bytes: &[u8]) -> Vec<u8> {
+    match form {
+        LandedForm::Raw => bytes.to_vec(),
+        LandedForm::Gzip => {
+            let mut reader = flate2::bufread::GzDecoder::new(bytes);
+            let mut content = Vec::new();
+            std::io::Read::read_to_end(&mut reader, &mut content).expect("a gzip file");
+            assert!(reader.into_inner().is_empty(), "there is something behind the first gzip member");
+            content
+        }
+        LandedForm::Zstd => zstd::decode_all(bytes).expect("a Zstandard frame"),
+    }
+}
+
+struct Expected {
+    file: String,
+    member: Option<String>,
+    rows: Option<u64>,
+    bytes: Vec<u8>,
+}
+
+fn expected_of(simulator: &Simulator, job: u64, file: &ExpectedFile) -> Vec<Expected> {
+    let name = &file.name;
+    match &file.landing {
+        Landing::Members(members) => members
+            .iter()
+            .filter(|member| !member.name.ends_with('/'))
+            .map(|member| {
+                let mut bytes = Vec::new();
+                std::io::Read::read_to_end(&mut member.reader(), &mut bytes).expect("a member's bytes");
+                // An array has items, and no lines that could be counted as they stream by.
+                let rows = member.rows.filter(|_| !member.name.ends_with(".json"));
+                Expected { file: name.clone(), member: Some(member.name.clone()), rows, bytes }
+            })
+            .collect(),
+        Landing::Copied => {
+            let bytes = std::fs::read(simulator.file_path(job, file.ordinal)).expect("a file's bytes");
+            vec![Expected { file: name.clone(), member: None, rows: None, bytes }]
+        }
+        Landing::Refused => Vec::new(),
+    }
+}
+
+/// Runs an event to its end, as one machine does.
+pub async fn land(context: &Context, event: Value) -> Result<publish::Published> {
+    land_noting(context, event, &|_| ()).await
+}
+
+/// The same, saying which step it has come to.
+pub async fn land_noting(
+    context: &Context,
+    event: Value,
+    note: &(dyn Fn(&'static str) + Sync),
+) -> Result<publish::Published> {
+    note("submit");
+    let submitted = submit_event(context, event.clone()).await?;
+    let event: RunEvent = parse(event)?;
+    let event = JobEvent {
+        connection: event.connection,
+        job_request_id: submitted.job_request_id,
+        destination: None,
+    };
+    go_on(context, event, note).await
+}
+
+/// Lands as a state machine does: what retrying helps is tried again, by a process that remembers nothing.
+pub async fn land_as_retried(world: &World, event: Value) -> Result<publish::Published> {
+    const TRIES: usize = 5;
+    for _ in 1..TRIES {
+        match Box::pin(land(&world.anew(), event.clone())).await {
+            Err(error) if error.retryable() => {}
+            came => return came,
+        }
+    }
+    Box::pin(land(&world.anew(), event)).await
+}
+
+/// Holds that a run has failed: with this error, in one line that holds this text and none of these secrets.
+pub fn assert_failed<T>(came: Result<T>, (name, text): (&str, &str), secrets: &[&str], case: &str) {
+    let error = came.err().unwrap_or_else(|| panic!("{case}: landed, and should have failed with {name}"));
+    let line = error.line();
+    assert_eq!(error.error_type().name(), name, "{case}: {line}");
+    assert!(line.contains(text), "{case}: {line:?} does not hold {text:?}");
+    assert!(!line.contains('\n') && !secrets.iter().any(|secret| line.contains(secret)), "{case}: {line}");
+}
+
+/// Submits an event's job.
+pub async fn submit_event(context: &Context, event: Value) -> Result<submit::Submitted> {
+    let deadline = Deadline::none(Arc::clone(context.clock()));
+    submit::submit(context, parse(event)?, &deadline).await
+}
+
+/// Goes on with a job by its id.
+pub async fn resume(context: &Context, event: Value) -> Result<publish::Published> {
+    resume_noting(context, event, &|_| ()).await
+}
+
+/// The same, saying which step it has come to.
+pub async fn resume_noting(
+    context: &Context,
+    event: Value,
+    note: &(dyn Fn(&'static str) + Sync),
+) -> Result<publish::Published> {
+    go_on(context, parse(event)?, note).await
+}
+
+async fn go_on(
+    context: &Context,
+    event: JobEvent,
+    note: &(dyn Fn(&'static str) + Sync),
+) -> Result<publish::Published> {
+    let deadline = Deadline::none(Arc::clone(context.clock()));
+    note("poll-status");
+    loop {
+        let polled = poll_status::poll_status(context, event.clone(), &deadline).await?;
+        match polled.wait_seconds {
+            Some(seconds) => context.clock().sleep(std::time::Duration::from_secs(seconds)).await,
+            None if polled.state.lands() => break,
+            None => {
+                let message = polled.message.unwrap_or_default();
+                return Err(landfall::Error::job_failed(format!("{} {message}", polled.native_status)));
+            }
+        }
+    }
+    note("fetch-files");
+    let files = fetch(context, &event, &deadline).await?.ordinals();
+    note("unpack-upload");
+    for ordinal in files {
+        let JobEvent { connection, job_request_id, destination } = event.clone();
+        let file = landfall::event::FileEvent { connection, job_request_id, destination, ordinal };
+        while !unpack_upload::unpack_file(context, file.clone(), &deadline).await?.complete {}
+    }
+    note("publish");
+    publish::publish(context, event, &deadline).await
+}
+
+/// Fetches a job's files until all are staged, waiting where the source has not everything ready.
+pub async fn fetch(
+    context: &Context,
+    event: &JobEvent,
+    deadline: &Deadline,
+) -> Result<fetch_files::FetchedFiles> {
+    loop {
+        let fetched = fetch_files::fetch_files(context, event.clone(), deadline).await?;
+        if fetched.complete {
+            return Ok(fetched);
+        }
+        context.clock().sleep(std::time::Duration::from_secs(fetched.wait_seconds.unwrap_or(0))).await;
+    }
+}
+
+/// Tells what a test has counted, also where the test runner keeps what passing tests print.
+pub fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Runs a process on a thread of its own, so that several run at once.
+pub async fn on_a_thread<T, F>(process: impl FnOnce() -> F + Send + 'static) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let running = tokio::task::spawn_blocking(move || runtime::Handle::current().block_on(process()));
+    running.await.expect("a process that ends")
+}

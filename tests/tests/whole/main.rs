@@ -1,0 +1,22 @@
+//! Whole runs, and what of the contract is seen only from outside: one program, as each links all that landfall is made
+//! of. What looks at its whole process (its memory, its log) is a program of its own.
+
+mod concurrency;
+mod conformance;
+mod corpora;
+mod cost;
+mod crash_matrix;
+mod docs;
+mod downloads;
+mod epm_job;
+mod fan_out;
+mod folio;
+mod forms;
+mod fusion_extract;
+mod fusion_rest;
+mod limits;
+mod many_members;
+mod oci;
+mod schemas;
+mod stores;
+mod sweep;
