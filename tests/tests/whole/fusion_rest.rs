@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use landfall_http::Transport;
 use landfall::Error;
 use landfall::clock::{Clock as _, Deadline, ManualClock};
 use landfall::context::Context;
