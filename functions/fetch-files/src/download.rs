@@ -9,7 +9,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::contract::{Download, ResumeAt, Source};
 use landfall::job::{JobRecord, OutputFile, StagedFile};
-use landfall::state::{WorkState, keys};
+use landfall::state::{Document, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use landfall_http::HttpError;
 use landfall_store::{MOST_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, Written};
@@ -56,13 +56,14 @@ enum Streamed {
 
 /// An unfinished multipart upload of a staged file. Which parts it has, the store itself says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Checkpoint {
     upload_id: String,
     part_bytes: u64,
     /// What the source called this version of the file: only the same version is gone on with.
     validator: String,
 }
+
+impl Document for Checkpoint {}
 
 impl Fetch<'_> {
     /// Stages a file, from where an earlier call has left it.

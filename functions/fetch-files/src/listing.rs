@@ -7,7 +7,7 @@ use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::contract::Source;
 use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile};
-use landfall::state::{WorkState, keys};
+use landfall::state::{Document, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
 
@@ -49,11 +49,12 @@ pub(crate) async fn frozen(
 
 /// A list that looked whole.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Look {
     at: Timestamp,
     files: Vec<OutputFile>,
 }
+
+impl Document for Look {}
 
 /// Freezes a list that may still grow once it has stayed the same.
 ///

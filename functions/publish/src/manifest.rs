@@ -17,7 +17,7 @@ pub const MANIFEST_VERSION: u32 = 1;
 
 /// A manifest: this job has landed, whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Manifest {
     /// The version of this form.
     pub manifest_version: u32,
@@ -85,7 +85,7 @@ impl<'a> Head<'a> {
 
 /// A file as the source gave it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct SourceFile {
     /// Its name at the source.
     pub name: String,

@@ -8,6 +8,7 @@
 //! No row is lost: a window begins before the end of what has landed, by the overlap. A row is in two increments only
 //! if its time lies in that overlap, or if a run was begun while the one before it had not landed.
 
+use std::future::ready;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,11 +16,8 @@ use landfall::context::Context;
 use landfall::contract::{Increments, Source};
 use landfall::event::RunEvent;
 use landfall::job::Window;
-use landfall::state::{GivenWindow, Watermark, keys};
+use landfall::state::{Change, GivenWindow, Watermark, keys};
 use landfall::{Error, Result};
-
-/// How often a watermark that others are changing is tried to be changed.
-const TRIES: usize = 20;
 
 /// A watermark this far ahead of the clock was set by a clock that was wrong.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -37,39 +35,31 @@ pub(crate) async fn window(
     // Rows carry the source's time: a clock of ours that is ahead of it would leave a gap.
     let now = context.clock().now();
     let now = source.time().await?.map_or(now, |theirs| theirs.min(now));
-    let work = context.work().await?;
     let key = watermark_key(context, event)?;
-    for _ in 0..TRIES {
-        let (mut watermark, etag) = match work.watermark(&key).await? {
-            Some((watermark, etag)) => (watermark, Some(etag)),
-            None => (Watermark::new(event.export.clone(), event.destination.clone()), None),
-        };
+    let give = |there: Option<Watermark>| async {
+        let mut watermark =
+            there.unwrap_or_else(|| Watermark::new(event.export.clone(), event.destination.clone()));
         if let Some(given) = watermark.given.iter().find(|given| given.run_key == event.run_key) {
-            return Ok(given.window.clone());
+            return Ok(Change::Keep(given.window.clone()));
         }
         move_on(context, event, &mut watermark).await?;
         must_not_be_ahead(&watermark, now, &key)?;
         let window = next(&watermark, &increments, now);
         watermark.given.push(GivenWindow { run_key: event.run_key.clone(), window: window.clone() });
-        if work.write_watermark(&key, &watermark, etag.as_deref()).await? {
-            return Ok(window);
-        }
-    }
-    Err(Error::store_unavailable(format!("{key} keeps changing: call again")))
+        Ok(Change::Write(watermark, window))
+    };
+    context.work().await?.update(&key, context.clock().as_ref(), give).await
 }
 
 /// Takes a window back that was given to a run which surely has no job.
 pub(crate) async fn give_back(context: &Context, event: &RunEvent) -> Result<()> {
-    let work = context.work().await?;
     let key = watermark_key(context, event)?;
-    for _ in 0..TRIES {
-        let Some((mut watermark, etag)) = work.watermark(&key).await? else { return Ok(()) };
+    let take_back = |there: Option<Watermark>| {
+        let Some(mut watermark) = there else { return ready(Ok(Change::Keep(()))) };
         watermark.given.retain(|given| given.run_key != event.run_key);
-        if work.write_watermark(&key, &watermark, Some(&etag)).await? {
-            return Ok(());
-        }
-    }
-    Err(Error::store_unavailable(format!("{key} keeps changing: call again")))
+        ready(Ok(Change::Write(watermark, ())))
+    };
+    context.work().await?.update(&key, context.clock().as_ref(), take_back).await
 }
 
 fn watermark_key(context: &Context, event: &RunEvent) -> Result<String> {

@@ -260,7 +260,9 @@ impl From<StoreError> for Error {
             StoreError::NoSuchBucket { .. } | StoreError::NoSuchObject { .. } => Error::not_found,
             // Somebody else ended this upload: the next call finds what they left.
             StoreError::NoSuchUpload { .. } => Error::store_unavailable,
-            StoreError::Changed { .. } | StoreError::Occupied { .. } => Error::conflict,
+            StoreError::Changed { .. } | StoreError::Occupied { .. } | StoreError::NewerVersion { .. } => {
+                Error::conflict
+            }
             // Bytes were damaged on their way, which the next attempt may not be.
             StoreError::BadDigest { .. } => Error::store_unavailable,
             StoreError::TooLarge { .. } => Error::limit_exceeded,

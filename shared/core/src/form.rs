@@ -33,7 +33,8 @@ impl LandedForm {
     }
 }
 
-/// A landed form with all that its bytes depend on: what a job is frozen to.
+/// A landed form with all that its bytes depend on: what a job is frozen to. So a field that is not known is refused
+/// here, though it stands in a kept document: without it, the bytes would be others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum JobForm {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::{Crc32, Crc64Nvme, Sha256};
 use crate::export::Export;
 use crate::form::{JobForm, LandedForm};
+use crate::state::Document;
 
 /// A name that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -140,7 +141,6 @@ impl JobState {
 
 /// What was asked for, where it lands, and when: `job.json`, written once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct JobRecord {
     /// The connection that it runs on.
     pub connection: ConnectionName,
@@ -170,7 +170,7 @@ pub struct JobRecord {
 /// Increments of one export follow each other without a gap. Each begins a little before the end of the one before
 /// it, so a row whose time is before `overlap_until` may have landed with that one too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Window {
     /// The field that tells a row's time.
     pub field: String,
@@ -184,6 +184,11 @@ pub struct Window {
     pub overlap_until: Option<Timestamp>,
 }
 
+impl Document for JobRecord {}
+impl Document for Outcome {}
+impl Document for FileList {}
+impl Document for StagedFile {}
+
 impl JobRecord {
     /// The job's name.
     pub fn job(&self) -> JobRef {
@@ -193,7 +198,6 @@ impl JobRecord {
 
 /// How a job ended, once it has ended well: `outcome.json`, written once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// One of the states that land.
     pub state: JobState,
@@ -214,7 +218,6 @@ pub struct Outcome {
 
 /// A file that a job put out, as the source lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct OutputFile {
     /// Its place in the list, from 0: what tells two files of one name apart.
     pub ordinal: u32,
@@ -237,7 +240,6 @@ pub struct OutputFile {
 
 /// The output files of a job: `files.json`, frozen at the first complete list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FileList {
     /// The files, by ordinal.
     pub files: Vec<OutputFile>,
@@ -245,7 +247,6 @@ pub struct FileList {
 
 /// A staged file's size and checksums, written after it: now it counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct StagedFile {
     /// Its place in the list of files.
     pub ordinal: u32,
@@ -261,7 +262,7 @@ pub struct StagedFile {
 
 /// An object that has landed, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct LandedObject {
     /// Its key in the landing bucket.
     pub key: String,
@@ -299,7 +300,7 @@ impl LandedObject {
 
 /// Objects, bytes and rows, summed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct Totals {
     /// How many objects.
     pub objects: u64,

@@ -101,6 +101,19 @@ pub enum StoreError {
         #[source]
         source: serde_json::Error,
     },
+    /// The object has a form that this program does not know yet.
+    #[error(
+        "{object} was written by a newer landfall (version {version}; this one reads {newest}): update it; nothing was \
+         changed"
+    )]
+    NewerVersion {
+        /// Bucket and key.
+        object: String,
+        /// The version of its form.
+        version: u32,
+        /// The newest version that this program reads.
+        newest: u32,
+    },
     /// An object with this key is there already, with other bytes.
     #[error("{object} is there already and holds other bytes ({found}) than these ({expected})")]
     Occupied {

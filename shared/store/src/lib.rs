@@ -102,7 +102,6 @@ pub struct ObjectInfo {
 
 /// A part of a multipart upload that the store has.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Part {
     /// Its number, from 1.
     pub number: i32,

@@ -8,11 +8,13 @@
 //! A refusal ends an attempt. It stands for as long as invocations of that attempt may be at work. Whoever comes
 //! later, with other limits perhaps, begins another attempt, which does not count what is recorded by the one before.
 
+use std::future::ready;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
-use landfall::state::{WorkState, keys};
+use landfall::clock::Clock;
+use landfall::state::{Change, Document, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +27,6 @@ const MAX_INVOCATION: Duration = Duration::from_secs(20 * 60);
 
 /// That an archive is refused: `refused.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Refusal {
     /// The attempt that has ended with it, from 0.
     attempt: u32,
@@ -36,6 +37,8 @@ struct Refusal {
     /// When no invocation of that attempt is at work any more.
     stands_until: Timestamp,
 }
+
+impl Document for Refusal {}
 
 impl Refusal {
     fn error(&self) -> Error {
@@ -145,8 +148,8 @@ impl Attempt {
     }
 
     /// Ends the attempt. From here on, what others of it land they withdraw.
-    pub(crate) async fn refuse(&self, error: &Error, now: Timestamp) -> Result<()> {
-        let key = self.refusal_key();
+    pub(crate) async fn refuse(&self, error: &Error, clock: &dyn Clock) -> Result<()> {
+        let (key, now) = (self.refusal_key(), clock.now());
         let is_divided = self.work.store().head(&self.division_key()).await?.is_some();
         // Who lands all of an archive sees for himself what is wrong with it.
         let stands = if is_divided { MAX_INVOCATION } else { Duration::ZERO };
@@ -157,15 +160,10 @@ impl Attempt {
             message: error.line(),
             stands_until: now.saturating_add(stands).unwrap_or(now),
         };
-        loop {
-            let there = self.work.shared_document::<Refusal>(&key).await?;
-            if there.as_ref().is_some_and(|(there, _)| there.attempt >= self.number) {
-                return Ok(());
-            }
-            let etag = there.map(|(_, etag)| etag);
-            if self.work.write_shared_document(&key, &refusal, etag.as_deref()).await? {
-                return Ok(());
-            }
-        }
+        let record = |there: Option<Refusal>| match there {
+            Some(there) if there.attempt >= self.number => ready(Ok(Change::Keep(()))),
+            _ => ready(Ok(Change::Write(refusal.clone(), ()))),
+        };
+        self.work.update(&key, clock, record).await
     }
 }

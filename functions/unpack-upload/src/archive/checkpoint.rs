@@ -10,6 +10,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::Result;
 use landfall::checksum::{Crc64Nvme, Sha256};
 use landfall::job::{LandedObject, Totals};
+use landfall::state::Document;
 use landfall_store::StoreError;
 use landfall_zip::Member;
 use serde::{Deserialize, Serialize};
@@ -27,14 +28,12 @@ const READS_AT_ONCE: usize = 8;
 
 /// What has landed since the segment before this one.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Segment {
     landed: Vec<LandedMember>,
 }
 
 /// A member that has landed: what its directory does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct LandedMember {
     /// Its place in the directory.
     member: u32,
@@ -49,6 +48,8 @@ struct LandedMember {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
 }
+
+impl Document for Segment {}
 
 impl LandedMember {
     fn of(member: &Member, object: &LandedObject) -> Self {
@@ -193,7 +194,7 @@ impl Checkpoint {
         loop {
             let key = format!("{}{:06}.json", self.folder, self.next_number);
             self.next_number = self.next_number.saturating_add(1);
-            if self.attempt.work().write_shared_document(&key, segment, None).await? {
+            if self.attempt.work().create(&key, segment).await? {
                 return Ok(());
             }
         }

@@ -1,7 +1,7 @@
 //! How an archive is divided among several invocations.
 
 use landfall::Result;
-use landfall::state::WorkState;
+use landfall::state::{Document, WorkState};
 use landfall_zip::{Directory, Member};
 use serde::{Deserialize, Serialize};
 
@@ -25,15 +25,17 @@ const MAX_RANGES: u64 = 40;
 /// How an archive is divided: `plan.json`. Frozen when it is first made, so that whoever asks again gets the same
 /// ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Division {
     /// The `ETag` of the staged archive whose directory and local headers were checked for it.
     pub etag: String,
     /// How many members the archive has, folders included.
     pub members: u32,
-    /// The ranges: one behind the other, all members together.
+    /// The ranges: one behind the other, all members together. They are parts of events too, and so have no fields
+    /// that are not known.
     pub ranges: Vec<MemberRange>,
 }
+
+impl Document for Division {}
 
 impl Division {
     /// Divides an archive into ranges that cost about the same, and at most `range_cost` each, where that is not the

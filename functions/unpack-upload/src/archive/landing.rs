@@ -39,7 +39,7 @@ pub(crate) async fn land(task: &Task<'_>, archive: OpenArchive) -> Result<Archiv
         Err(error) => {
             let is_refused = is_refusal(&error);
             if is_refused {
-                progress.checkpoint.attempt().refuse(&error, task.now()).await?;
+                progress.checkpoint.attempt().refuse(&error, task.context.clock().as_ref()).await?;
             }
             cleanup::give_up(task, &members, is_refused).await?;
             Err(error)

@@ -2,14 +2,13 @@
 //!
 //! Most are written once, by whoever comes first; who comes second reads what is there and goes on with that.
 
+mod document;
 mod inventory;
 pub mod keys;
 mod receipt;
 mod token;
 
-use bytes::Bytes;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::export::Export;
@@ -17,8 +16,9 @@ use crate::job::{
     ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, StagedFile,
     Window,
 };
-use landfall_store::{Condition, Store, StoreError, Written};
+use landfall_store::{Condition, Store, StoreError};
 
+pub use document::{Change, Document};
 pub use inventory::JobObjects;
 pub use token::RefreshTokenDocument;
 
@@ -29,7 +29,6 @@ const LARGEST_DOCUMENT: u64 = 128 << 20;
 
 /// A run's claim, then its job request id: `runs/<connection>/<run key>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RunRecord {
     /// What the run exports: the same run key with another export is a conflict.
     pub export: Export,
@@ -59,9 +58,10 @@ pub struct RunRecord {
     pub landing_prefix: Option<String>,
 }
 
+impl Document for RunRecord {}
+
 /// Up to when the increments of an export have landed: `watermarks/<connection>/<export>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Watermark {
     /// The export.
     pub export: Export,
@@ -74,9 +74,10 @@ pub struct Watermark {
     pub given: Vec<GivenWindow>,
 }
 
+impl Document for Watermark {}
+
 /// A window, and the run that it was given to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct GivenWindow {
     /// The run.
     pub run_key: RunKey,
@@ -93,7 +94,7 @@ impl Watermark {
 
 /// What a sweep has found of a job, and need not look for again: `swept/<connection>/<job request id>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", from = "SweptDocument")]
 pub enum Swept {
     /// It has landed.
     Landed,
@@ -104,6 +105,39 @@ pub enum Swept {
         /// Whoever was told: asked again by the same, the sweep tells again, as its answer may have been lost.
         asked_by: String,
     },
+}
+
+impl Document for Swept {}
+
+/// How that is read: beside the name of what was found, other fields may stand.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SweptDocument {
+    Landed(LandedWord),
+    Told { told: ToldRecord },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LandedWord {
+    Landed,
+}
+
+#[derive(Deserialize)]
+struct ToldRecord {
+    native_status: String,
+    asked_by: String,
+}
+
+impl From<SweptDocument> for Swept {
+    fn from(document: SweptDocument) -> Self {
+        match document {
+            SweptDocument::Landed(LandedWord::Landed) => Self::Landed,
+            SweptDocument::Told { told: ToldRecord { native_status, asked_by } } => {
+                Self::Told { native_status, asked_by }
+            }
+        }
+    }
 }
 
 /// The work bucket, by what is kept in it.
@@ -140,46 +174,7 @@ impl WorkState {
         record: &RunRecord,
         unchanged_since: Option<&str>,
     ) -> Result<Option<String>, StoreError> {
-        let condition = unchanged_since.map_or(Condition::Absent, Condition::Unchanged);
-        let key = keys::run(connection, run_key);
-        match self.store.put(&key, json(record, &key)?, condition).await? {
-            Written::Done(etag) => Ok(Some(etag)),
-            Written::NotWritten => Ok(None),
-        }
-    }
-
-    /// The watermark at a key, and the `ETag` to change it by.
-    pub async fn watermark(&self, key: &str) -> Result<Option<(Watermark, String)>, StoreError> {
-        self.read(key).await
-    }
-
-    /// Writes a watermark if nobody has changed it; whether it is written.
-    pub async fn write_watermark(
-        &self,
-        key: &str,
-        watermark: &Watermark,
-        unchanged_since: Option<&str>,
-    ) -> Result<bool, StoreError> {
-        self.write_shared_document(key, watermark, unchanged_since).await
-    }
-
-    /// A document that several processes change, and the `ETag` to change it by.
-    pub async fn shared_document<T: DeserializeOwned>(
-        &self,
-        key: &str,
-    ) -> Result<Option<(T, String)>, StoreError> {
-        self.read(key).await
-    }
-
-    /// Writes such a document if nobody has changed it: with no `ETag` if there is none yet. Whether it is written.
-    pub async fn write_shared_document<T: Serialize>(
-        &self,
-        key: &str,
-        document: &T,
-        unchanged_since: Option<&str>,
-    ) -> Result<bool, StoreError> {
-        let condition = unchanged_since.map_or(Condition::Absent, Condition::Unchanged);
-        Ok(matches!(self.store.put(key, json(document, key)?, condition).await?, Written::Done(_)))
+        self.write(&keys::run(connection, run_key), record, unchanged_since).await
     }
 
     /// What was asked for.
@@ -210,8 +205,7 @@ impl WorkState {
 
     /// Notes what a sweep has found of a job.
     pub async fn note_swept(&self, job: &JobRef, swept: &Swept) -> Result<(), StoreError> {
-        let key = keys::swept(job);
-        self.store.put(&key, json(swept, &key)?, Condition::Always).await.map(|_| ())
+        self.overwrite(&keys::swept(job), swept).await
     }
 
     /// The output files, once the list was complete.
@@ -235,42 +229,32 @@ impl WorkState {
     }
 
     /// How far something is, from its last checkpoint.
-    pub async fn checkpoint<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+    pub async fn checkpoint<T: Document>(&self, key: &str) -> Result<Option<T>, StoreError> {
         Ok(self.read(key).await?.map(|(checkpoint, _)| checkpoint))
     }
 
     /// Notes how far something is.
-    pub async fn save_checkpoint<T: Serialize>(&self, key: &str, checkpoint: &T) -> Result<(), StoreError> {
-        self.store.put(key, json(checkpoint, key)?, Condition::Always).await.map(|_| ())
+    pub async fn save_checkpoint<T: Document>(&self, key: &str, checkpoint: &T) -> Result<(), StoreError> {
+        self.overwrite(key, checkpoint).await
     }
 
-    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, String)>, StoreError> {
-        let Some(object) = self.store.read(key, LARGEST_DOCUMENT).await? else { return Ok(None) };
-        let document = serde_json::from_slice(&object.bytes);
-        let document =
-            document.map_err(|source| StoreError::Malformed { object: self.store.object(key), source })?;
-        Ok(Some((document, object.etag)))
+    async fn overwrite<T: Document>(&self, key: &str, document: &T) -> Result<(), StoreError> {
+        self.store.put(key, document::json(document, key)?, Condition::Always).await.map(|_| ())
+    }
+
+    /// Writes a document if there is none at its key; whether it is written.
+    pub async fn create<T: Document>(&self, key: &str, document: &T) -> Result<bool, StoreError> {
+        Ok(self.write(key, document, None).await?.is_some())
     }
 
     /// Writes a document unless there is one; returns the one that is there.
-    pub async fn write_once<T: Serialize + DeserializeOwned>(
-        &self,
-        key: &str,
-        document: T,
-    ) -> Result<T, StoreError> {
-        match self.store.put(key, json(&document, key)?, Condition::Absent).await? {
-            Written::Done(_) => Ok(document),
-            Written::NotWritten => match self.read(key).await? {
-                Some((there, _)) => Ok(there),
-                None => Err(StoreError::Changed { operation: "PutObject", object: self.store.object(key) }),
-            },
+    pub async fn write_once<T: Document>(&self, key: &str, document: T) -> Result<T, StoreError> {
+        if self.create(key, &document).await? {
+            return Ok(document);
+        }
+        match self.read(key).await? {
+            Some((there, _)) => Ok(there),
+            None => Err(StoreError::Changed { operation: "PutObject", object: self.store.object(key) }),
         }
     }
-}
-
-fn json<T: Serialize>(document: &T, key: &str) -> Result<Bytes, StoreError> {
-    let mut bytes = serde_json::to_vec_pretty(document)
-        .map_err(|source| StoreError::Malformed { object: key.to_owned(), source })?;
-    bytes.push(b'\n');
-    Ok(bytes.into())
 }

@@ -7,15 +7,20 @@
 use futures::io::AsyncBufReadExt as _;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use serde::de::Error as _;
+use serde::Deserialize;
+use serde::de::{Error as _, IgnoredAny};
 
 use landfall_store::{ByteBudget, ObjectWriter, StoreError};
 
+use super::document::must_be_readable;
 use super::{Result, WorkState, keys};
 use crate::job::{JobRef, LandedObject, Totals};
 
 /// A receipt of at most so many bytes is read in one call.
 const SMALL: u64 = 1 << 20;
+
+/// The newest version of a receipt that this program reads; it writes the first, which is not named.
+const NEWEST: u32 = 1;
 
 /// The line behind the last object.
 const END: &str = "]}";
@@ -106,20 +111,36 @@ async fn objects(
 ) -> Result<BoxStream<'static, Result<LandedObject>>> {
     let malformed = |source| StoreError::Malformed { object: object.clone(), source };
     let first = next(&mut lines, &object).await?;
-    if first.as_deref() != Some(&head(ordinal)) {
+    // As the document that it begins, without the objects that come.
+    let first = first.filter(|line| line.ends_with('[')).map(|line| line + END).unwrap_or_default();
+    must_be_readable(first.as_bytes(), NEWEST, &object)?;
+    if !serde_json::from_str(&first).is_ok_and(|head: Head| head.ordinal == ordinal) {
         return Err(malformed(serde_json::Error::custom("its first line is not a receipt's")));
     }
     let objects = stream::try_unfold((lines, object), async |(mut lines, object)| {
         let line = next(&mut lines, &object).await?;
         let line = line.as_deref().map(|line| line.trim_end_matches(','));
         match line.map(serde_json::from_str) {
-            _ if line == Some(END) => Ok(None),
+            _ if line.is_some_and(is_end) => Ok(None),
             Some(Ok(landed)) => Ok(Some((landed, (lines, object)))),
             Some(Err(source)) => Err(StoreError::Malformed { object, source }),
             None => Err(StoreError::Malformed { object, source: serde_json::Error::custom("it ends early") }),
         }
     });
     Ok(objects.boxed())
+}
+
+/// The document that a receipt's first line begins.
+#[derive(Deserialize)]
+struct Head {
+    ordinal: u32,
+    #[serde(rename = "objects")]
+    _objects: [(); 0],
+}
+
+/// Whether a line ends the list of objects, and the document behind it, with fields of later releases or without.
+fn is_end(line: &str) -> bool {
+    line.starts_with(']') && serde_json::from_str::<IgnoredAny>(&format!("{{\"objects\":[{line}")).is_ok()
 }
 
 async fn next(
@@ -164,6 +185,20 @@ mod tests {
             let refused = read(&text).await.unwrap_err();
             assert!(matches!(refused, StoreError::Malformed { .. }), "{text:?}: {refused}");
         }
+    }
+
+    /// Programs of two releases side by side: what the newer one adds to a receipt does not stop the older one, and a
+    /// receipt of a form that it does not know is no receipt to it.
+    #[tokio::test]
+    async fn a_receipt_of_a_later_release_is_read_or_refused_by_name() {
+        let object = OBJECT.replacen('{', r#"{"later":[1],"#, 1);
+        let added = format!(
+            "{{\"ordinal\":7,\"later\":{{}},\"objects\":[\n{object},\n{object}\n],\"later_too\":1}}\n"
+        );
+        assert_eq!(read(&added).await.unwrap(), 2);
+        let newer = format!("{{\"version\":2,\"ordinal\":7,\"objects\":[\n{OBJECT}\n]}}\n");
+        let refused = read(&newer).await.unwrap_err();
+        assert!(matches!(refused, StoreError::NewerVersion { version: 2, newest: 1, .. }), "{refused}");
     }
 
     /// A receipt is JSON that anything else can read too.

@@ -4,9 +4,13 @@ use async_trait::async_trait;
 use landfall_http::auth::{DocumentError, SharedDocument};
 use landfall_store::{Condition, Written};
 
+use super::document::must_be_readable;
 use super::{LARGEST_DOCUMENT, WorkState, keys};
 use crate::error::Error;
 use crate::job::ConnectionName;
+
+/// The newest version of the document that this program reads.
+const NEWEST: u32 = 1;
 
 /// The document in which a connection's refresh token is kept.
 #[derive(Debug)]
@@ -29,8 +33,12 @@ impl SharedDocument for RefreshTokenDocument {
     }
 
     async fn read(&self) -> Result<Option<(Vec<u8>, String)>, DocumentError> {
-        let found = self.work.store().read(&self.key, LARGEST_DOCUMENT).await.map_err(failed)?;
-        Ok(found.map(|object| (object.bytes.to_vec(), object.etag)))
+        let store = self.work.store();
+        let Some(object) = store.read(&self.key, LARGEST_DOCUMENT).await.map_err(failed)? else {
+            return Ok(None);
+        };
+        must_be_readable(&object.bytes, NEWEST, &store.object(&self.key)).map_err(failed)?;
+        Ok(Some((object.bytes.to_vec(), object.etag)))
     }
 
     async fn write(&self, document: Vec<u8>, unchanged_since: Option<&str>) -> Result<bool, DocumentError> {

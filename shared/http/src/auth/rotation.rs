@@ -119,7 +119,6 @@ type Result<T, E = TokenStoreError> = std::result::Result<T, E>;
 
 /// `tokens/<connection>.json`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Record {
     /// Which first refresh token of the configuration this began with: its SHA-256.
     first: String,
@@ -135,7 +134,6 @@ struct Record {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Claimed {
     by: String,
     at: Timestamp,
@@ -143,7 +141,6 @@ struct Claimed {
 
 /// What is encrypted.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Kept {
     refresh_token: String,
     access_token: String,

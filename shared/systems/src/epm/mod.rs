@@ -38,7 +38,7 @@ use landfall::error::{Error, Result};
 use landfall::export::Export;
 use landfall::export::{ExportKind, Kind};
 use landfall::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey};
-use landfall::state::{RefreshTokenDocument, WorkState, keys};
+use landfall::state::{Document, RefreshTokenDocument, WorkState, keys};
 use landfall::systems::ConnectionType;
 use landfall_http::retry::is_transient;
 use landfall_http::{Answer, HttpError, Request};
@@ -193,10 +193,11 @@ impl EpmSource {
 
 /// When a run was about to be submitted: for the person who has to look for its job.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Call {
     at: Timestamp,
 }
+
+impl Document for Call {}
 
 fn epm_job(export: &Export) -> Result<EpmJob> {
     match export.is::<EpmJob>() {

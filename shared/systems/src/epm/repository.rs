@@ -120,7 +120,6 @@ impl Listing {
 
 /// What it takes to find a file again, and to see whether it is still the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Locator {
     /// Its name, written as the repository writes it.
     pub(super) name: String,

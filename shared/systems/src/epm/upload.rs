@@ -14,7 +14,7 @@ use super::environment::Environment;
 use super::export::EpmInput;
 use super::repository::{FileName, Repository};
 use landfall::error::{Error, Result};
-use landfall::state::WorkState;
+use landfall::state::{Document, WorkState};
 use landfall_http::Request;
 use landfall_store::ObjectInfo;
 
@@ -33,12 +33,13 @@ pub(super) struct Upload<'a> {
 
 /// That a run uploads a file whose name was free: written before the first byte is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Note {
     upload_as: String,
     object: String,
     object_etag: String,
 }
+
+impl Document for Note {}
 
 impl Upload<'_> {
     /// Sees to it that the inbox has the file, whole.

@@ -24,7 +24,7 @@ use landfall::clock::{Clock, elapsed};
 use landfall::contract::Submission;
 use landfall::error::{Error, Result};
 use landfall::job::{ConnectionName, JobRequestId, RunKey};
-use landfall::state::{WorkState, keys};
+use landfall::state::{Document, WorkState, keys};
 use landfall_http::{HttpError, Redactor};
 
 /// What definitions' ids are made below (`UUIDv5`).
@@ -55,11 +55,12 @@ pub(super) struct Submitting<'a> {
 
 /// What is remembered of a submission: `submissions/<connection>/<run key>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Remembered {
     file_definition_id: String,
     job_execution_id: String,
 }
+
+impl Document for Remembered {}
 
 /// What a definition asks for next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -82,7 +82,6 @@ struct Version {
 
 /// Which rows a file has: what the source needs to find them again.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Part {
     /// The key's field.
     key: String,

@@ -7,6 +7,7 @@
 //! What counts is what leaves: each try of a call, and not the call. Where the next block is a moment away it is waited
 //! for; otherwise an error says how long it takes, as nobody should pay for an invocation that waits for an hour.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tokio::sync::Mutex;
 
 use landfall::clock::Clock;
 use landfall::error::{AskAgain, Error, Result};
-use landfall::state::WorkState;
+use landfall::state::{Change, Document, WorkState};
 use landfall_http::{BoxError, Gate};
 
 /// How many requests are reserved at once.
@@ -26,9 +27,7 @@ const BLOCK: u32 = 50;
 const GOOD_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// How long a block counts: the hour after the last moment at which it may be used.
 const COUNTS_FOR: SignedDuration = SignedDuration::from_mins(65);
-/// How often a record that others are changing is tried to be changed.
-const TRIES: usize = 50;
-/// How long is waited before a record that others have just changed is read again.
+/// The shortest that is waited for a block which counts no more.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest that a request waits here for others to stop counting.
@@ -36,18 +35,18 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// `budgets/<connection>.json`
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Record {
     /// The blocks that still count, oldest first.
     blocks: Vec<Block>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Block {
     reserved_at: Timestamp,
     requests: u32,
 }
+
+impl Document for Record {}
 
 impl Block {
     fn counts_until(&self) -> Timestamp {
@@ -77,6 +76,13 @@ struct Held {
     until: Timestamp,
 }
 
+/// What came of asking for a block.
+enum Reserved {
+    Block(Held),
+    /// All are spent, for so long.
+    NoneFor(Duration),
+}
+
 impl Budget {
     /// A budget whose record has this key; `per_hour` 0 is no limit.
     pub(super) fn new(work: WorkState, key: String, per_hour: u32, clock: Arc<dyn Clock>) -> Self {
@@ -88,38 +94,35 @@ impl Budget {
         (self.per_hour > 0).then_some(self.per_hour)
     }
 
+    /// Reserves a block; where the next one is not far away, waits for it.
     async fn reserve(&self) -> Result<Held> {
-        let (mut tries, mut waited) = (0, Duration::ZERO);
+        let mut waited = Duration::ZERO;
         loop {
-            let found = self.work.shared_document::<Record>(&self.key).await?;
-            let (mut record, etag) =
-                found.map_or((Record::default(), None), |(record, etag)| (record, Some(etag)));
-            let now = self.clock.now();
-            record.blocks.retain(|block| block.counts_until() > now);
-            let spent: u32 = record.blocks.iter().map(|block| block.requests).fold(0, u32::saturating_add);
-            let requests = self.per_hour.saturating_sub(spent).min(BLOCK);
-            if requests == 0 {
-                let wait = next_free(&record, now);
-                waited = waited.saturating_add(wait);
-                if waited > LONGEST_WAIT {
-                    return Err(self.spent(wait));
-                }
-                self.clock.sleep(wait).await;
-                continue;
+            let reserve = |there: Option<Record>| ready(Ok(self.reserved(there.unwrap_or_default())));
+            let wait = match self.work.update(&self.key, self.clock.as_ref(), reserve).await? {
+                Reserved::Block(held) => return Ok(held),
+                Reserved::NoneFor(wait) => wait,
+            };
+            waited = waited.saturating_add(wait);
+            if waited > LONGEST_WAIT {
+                return Err(self.spent(wait));
             }
-            record.blocks.push(Block { reserved_at: now, requests });
-            if self.work.write_shared_document(&self.key, &record, etag.as_deref()).await? {
-                return Ok(Held {
-                    left: requests,
-                    until: now.checked_add(GOOD_FOR).unwrap_or(Timestamp::MAX),
-                });
-            }
-            tries += 1;
-            if tries >= TRIES {
-                return Err(Error::store_unavailable(format!("{} keeps changing: call again", self.key)));
-            }
-            self.clock.sleep(PAUSE).await;
+            self.clock.sleep(wait).await;
         }
+    }
+
+    /// The record with one block more, if there is one.
+    fn reserved(&self, mut record: Record) -> Change<Record, Reserved> {
+        let now = self.clock.now();
+        record.blocks.retain(|block| block.counts_until() > now);
+        let spent: u32 = record.blocks.iter().map(|block| block.requests).fold(0, u32::saturating_add);
+        let requests = self.per_hour.saturating_sub(spent).min(BLOCK);
+        if requests == 0 {
+            return Change::Keep(Reserved::NoneFor(next_free(&record, now)));
+        }
+        record.blocks.push(Block { reserved_at: now, requests });
+        let until = now.checked_add(GOOD_FOR).unwrap_or(Timestamp::MAX);
+        Change::Write(record, Reserved::Block(Held { left: requests, until }))
     }
 
     fn spent(&self, wait: Duration) -> Error {
