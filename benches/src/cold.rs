@@ -21,10 +21,11 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use zip::write::SimpleFileOptions;
 
+use landfall::Step;
+
 use crate::contestants::Surroundings;
 use crate::data::Archive;
 use crate::failure::{Failure, Result, While as _};
-use crate::plan::FUNCTIONS;
 use crate::report::Start;
 use crate::sink::WORK;
 use crate::world::{self, Form};
@@ -52,7 +53,7 @@ pub(crate) async fn starts(around: &Surroundings, archive: &Archive, rounds: u32
     let key = world::job_record_key()?;
 
     let mut starts = Vec::new();
-    for function in FUNCTIONS {
+    for function in Step::ALL.map(Step::name) {
         let program = around.programs.join(function);
         let (program_bytes, zipped_bytes) = sizes(&program)?;
         let mut start = Start { program_bytes, zipped_bytes, ..named(function) };
@@ -96,6 +97,9 @@ fn event(function: &str) -> Value {
             "connection": "bench", "destination": "lake", "run_key": "bench",
             "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
         }),
+        "take-in" => {
+            json!({ "destination": "lake", "object": { "bucket": WORK, "key": "inbox/unheard-of" } })
+        }
         "sweep" => json!({ "connection": "bench", "destination": "lake", "exports": ["SimpleCarriers"] }),
         _ => json!({ "connection": "bench", "job_request_id": "unheard-of" }),
     }

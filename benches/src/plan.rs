@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use landfall::Step;
+
 use crate::Options;
 use crate::cold;
 use crate::contestants::{self, Contestant, RAW, Surroundings};
@@ -20,10 +22,6 @@ const BYTES_A_SECOND: &str = "80000000";
 
 /// A contestant that takes this long has one turn.
 const LONG_SECONDS: f64 = 120.0;
-
-/// The functions that are deployed.
-pub(crate) const FUNCTIONS: [&str; 6] =
-    ["submit", "poll-status", "fetch-files", "unpack-upload", "publish", "sweep"];
 
 /// One table of the report.
 struct Planned {
@@ -169,7 +167,7 @@ fn build(with_functions: bool) -> Result<()> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let mut commands = vec![vec!["--package", "benches", "--bins"]];
     if with_functions {
-        commands.push(FUNCTIONS.iter().flat_map(|function| ["--package", function]).collect());
+        commands.push(Step::ALL.iter().flat_map(|step| ["--package", step.name()]).collect());
     }
     for packages in commands {
         eprintln!("building {}", packages.join(" "));

@@ -20,7 +20,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, RunEvent};
 use landfall::job::JobState;
-use landfall::{Error, Result};
+use landfall::{Error, Result, Step};
 use landfall_edge::lambda;
 use poll_status::Polled;
 use publish::Published;
@@ -57,7 +57,7 @@ pub(crate) async fn run(
     if let Some(seen) = seen {
         submit::settle(machine.context(), &event, seen, machine.deadline()).await?;
     }
-    let submitted = step(machine, "submit", &event, submit::submit).await?;
+    let submitted = step(machine, Step::Submit, &event, submit::submit).await?;
     drop(turn);
 
     let event = JobEvent {
@@ -103,7 +103,7 @@ async fn land(machine: &Machine, event: &JobEvent) -> Result<()> {
 async fn poll_until_ended(machine: &Machine, event: &JobEvent) -> Result<()> {
     machine.progress().stage(format!("waiting for {}", event.job()));
     loop {
-        let polled = step(machine, "poll-status", event, poll_status::poll_status).await?;
+        let polled = step(machine, Step::PollStatus, event, poll_status::poll_status).await?;
         if polled.state.lands() {
             return Ok(());
         }
@@ -118,7 +118,7 @@ async fn poll_until_ended(machine: &Machine, event: &JobEvent) -> Result<()> {
 async fn fetch_until_complete(machine: &Machine, event: &JobEvent) -> Result<Vec<u32>> {
     machine.progress().stage("fetching its files");
     loop {
-        let fetched = step(machine, "fetch-files", event, fetch_files::fetch_files).await?;
+        let fetched = step(machine, Step::FetchFiles, event, fetch_files::fetch_files).await?;
         if fetched.complete {
             return Ok(fetched.ordinals());
         }
@@ -153,13 +153,13 @@ async fn unpack(machine: &Machine, event: &JobEvent, ordinals: &[u32]) -> Result
 pub(crate) async fn unpack_until_complete(machine: &Machine, event: &JobEvent, ordinal: u32) -> Result<()> {
     let JobEvent { connection, job_request_id, destination } = event.clone();
     let file = FileEvent { connection, job_request_id, ordinal, destination };
-    while !step(machine, "unpack-upload", &file, unpack_upload::unpack_file).await?.complete {}
+    while !step(machine, Step::UnpackUpload, &file, unpack_upload::unpack_file).await?.complete {}
     Ok(())
 }
 
 /// Publishes the manifest, or finds the one that is there, and tidies up behind the job.
 pub(crate) async fn publish(machine: &Machine, event: &JobEvent) -> Result<Published> {
-    let published = step(machine, "publish", event, publish::publish).await?;
+    let published = step(machine, Step::Publish, event, publish::publish).await?;
     tidy::tidy(machine, event).await;
     Ok(published)
 }
@@ -167,15 +167,15 @@ pub(crate) async fn publish(machine: &Machine, event: &JobEvent) -> Result<Publi
 /// Calls a function, again where that can help.
 pub(crate) async fn step<Event: Clone + Serialize, Output>(
     machine: &Machine,
-    name: &'static str,
+    step: Step,
     event: &Event,
     function: impl AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
 ) -> Result<Output> {
     let (context, deadline) = (machine.context(), machine.deadline());
-    let span = lambda::span(name, &serde_json::to_value(event).unwrap_or_default());
+    let span = lambda::span(step.name(), &serde_json::to_value(event).unwrap_or_default());
     // On the heap, and its type forgotten: a step's future is large, and of a type to match.
     let call = async || function(context, event.clone(), deadline).boxed_local().await;
-    retrying(context.clock().as_ref(), machine.progress(), name, call).instrument(span).await
+    retrying(context.clock().as_ref(), machine.progress(), step, call).instrument(span).await
 }
 
 async fn wait(machine: &Machine, seconds: Option<u64>) {

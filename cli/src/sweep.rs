@@ -1,9 +1,9 @@
 //! A sweep on one machine: what `sweep` finds lands, one job after the other.
 
 use ::sweep::{SweepEvent, Swept, ToLand};
-use landfall::Result;
 use landfall::event::JobEvent;
 use landfall::job::DestinationName;
+use landfall::{Result, Step};
 use uuid::Uuid;
 
 use crate::arguments::{Sweep, as_word};
@@ -27,7 +27,7 @@ pub(crate) async fn find(machine: &Machine, arguments: &Sweep) -> Result<Swept> 
     if machine.keeps_state() {
         event.grace_seconds = NO_GRACE;
     }
-    run::step(machine, "sweep", &event, ::sweep::sweep).await
+    run::step(machine, Step::Sweep, &event, ::sweep::sweep).await
 }
 
 /// The event that lands a job.

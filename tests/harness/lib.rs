@@ -26,6 +26,7 @@ use landfall::context::Context;
 use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::form::LandedForm;
 use landfall::job::LandedObject;
+use landfall::step::OUTAGE;
 use landfall_store::{Store, StoreSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -497,8 +498,7 @@ pub async fn land_noting(
 
 /// Lands as a state machine does: what retrying helps is tried again, by a process that remembers nothing.
 pub async fn land_as_retried(world: &World, event: Value) -> Result<publish::Published> {
-    const TRIES: usize = 5;
-    for _ in 1..TRIES {
+    for _ in 0..OUTAGE.retries {
         match Box::pin(land(&world.anew(), event.clone())).await {
             Err(error) if error.retryable() => {}
             came => return came,

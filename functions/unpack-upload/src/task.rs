@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use landfall::context::{Context, Landing};
-use landfall::export::ExportSpec;
+use landfall::export::ExportKind;
 use landfall::job::{JobRecord, StagedFile};
 use landfall::state::WorkState;
 use landfall::state::keys::{self, LandingPlace};
@@ -27,8 +27,8 @@ pub(crate) struct Task<'a> {
     pub landing: Landing,
     /// The job, with the form that it lands in and the prefix that it lands below.
     pub job: JobRecord,
-    /// What the job exports: it tells which files have rows that are counted.
-    pub export: Box<dyn ExportSpec>,
+    /// The kind of what the job exports: it tells which files have rows that are counted.
+    pub export: &'static dyn ExportKind,
     /// Which members are to land, where not all of the file is.
     pub range: Option<MemberRange>,
     /// Whether the file is better divided than landed, if that would take too long.
@@ -66,7 +66,7 @@ impl<'a> Task<'a> {
             invocation,
             work,
             landing,
-            export: context.spec(&job.export)?,
+            export: context.systems().kind(&job.export)?,
             job,
             range,
             may_divide,

@@ -48,12 +48,6 @@ pub trait ExportSpec: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether a file whose name says that it is MARC is: `.mrc` is where a library system has written it, and may be
-    /// anything elsewhere.
-    fn writes_marc(&self) -> bool {
-        false
-    }
-
     /// The file of this machine that it reads; only the command line takes it, and puts it into the work bucket.
     fn local_input(&self) -> Option<&str> {
         None
@@ -63,12 +57,6 @@ pub trait ExportSpec: fmt::Debug + Send + Sync {
     fn with_input(&self, _key: String) -> Export {
         self.to_export()
     }
-
-    /// The format whose rows are counted, by a file's name.
-    fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat> {
-        let format = RowFormat::from_name(name, has_header)?;
-        (format != RowFormat::Marc || self.writes_marc()).then_some(format)
-    }
 }
 
 /// What a kind of export says in an event: the fields besides `kind`.
@@ -77,6 +65,9 @@ pub trait ExportBody: ExportSpec + Serialize + DeserializeOwned + JsonSchema + '
     const CAPABILITIES: Capabilities;
     /// What the kind is, in a line of the schema.
     const DESCRIPTION: &'static str;
+    /// Whether a file whose name says that it is MARC is: `.mrc` is where a library system has written it, and may be
+    /// anything elsewhere.
+    const WRITES_MARC: bool = false;
 }
 
 /// A kind of export.
@@ -86,6 +77,10 @@ pub trait ExportKind: Sync {
 
     /// What an export of this kind says; `InvalidEvent` names the field that does not fit.
     fn read(&self, export: &Export) -> Result<Box<dyn ExportSpec>>;
+
+    /// The format of a file's rows, which are counted, by its name. It does not depend on what the export says, so that
+    /// a job whose export has fields of a later release still lands.
+    fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat>;
 
     /// The schema of an export of this kind.
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
@@ -115,6 +110,11 @@ impl<B: ExportBody> ExportKind for Kind<B> {
 
     fn read(&self, export: &Export) -> Result<Box<dyn ExportSpec>> {
         Ok(Box::new(export.read::<B>()?))
+    }
+
+    fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat> {
+        let format = RowFormat::from_name(name, has_header)?;
+        (format != RowFormat::Marc || B::WRITES_MARC).then_some(format)
     }
 
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema {

@@ -13,10 +13,12 @@ pub mod metrics;
 pub mod observer;
 pub mod rows;
 pub mod state;
+pub mod step;
 pub mod systems;
 
 pub use landfall_http::clock;
 pub use landfall_store::checksum;
 
 pub use error::{AskAgain, Error, ErrorType, Result};
+pub use step::Step;
 pub use systems::Systems;

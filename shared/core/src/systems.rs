@@ -37,18 +37,19 @@ impl Systems {
 
     /// What an export says; `InvalidEvent` names what of it does not fit, or the kinds that there are.
     pub fn spec(&self, export: &Export) -> Result<Box<dyn ExportSpec>> {
-        match self.kinds().find(|kind| kind.capabilities().kind == export.kind()) {
-            Some(kind) => kind.read(export),
-            None => {
-                let kinds: Vec<_> =
-                    self.kinds().map(|kind| format!("`{}`", kind.capabilities().kind)).collect();
-                Err(Error::invalid_event(format!(
-                    "the event does not fit at export.kind: unknown variant `{}`, expected one of {}",
-                    export.kind(),
-                    kinds.join(", ")
-                )))
-            }
-        }
+        self.kind(export)?.read(export)
+    }
+
+    /// The kind of an export; `InvalidEvent` names the kinds that there are.
+    pub fn kind(&self, export: &Export) -> Result<&'static dyn ExportKind> {
+        self.kinds().find(|kind| kind.capabilities().kind == export.kind()).ok_or_else(|| {
+            let kinds: Vec<_> = self.kinds().map(|kind| format!("`{}`", kind.capabilities().kind)).collect();
+            Error::invalid_event(format!(
+                "the event does not fit at export.kind: unknown variant `{}`, expected one of {}",
+                export.kind(),
+                kinds.join(", ")
+            ))
+        })
     }
 
     /// The export's own name; its kind's, where what it says cannot be read.

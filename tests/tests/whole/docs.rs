@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall::ErrorType;
 use landfall::clock::SystemClock;
 use landfall::config::{Config, Place};
 use landfall::context::Context;
 use landfall::event::RunEvent;
+use landfall::step::{RetryPolicy, Step};
 use landfall_systems::SYSTEMS;
 use serde_json::{Map, Value, json};
 
@@ -123,6 +125,40 @@ fn the_retries_are_those_of_the_definitions() {
     holds("docs/retries.md", "retries", &table);
 }
 
+/// One machine and many try a step again alike: the definitions say what the steps' own policy says.
+#[test]
+fn the_definitions_retry_as_the_steps_say() {
+    let mut steps = BTreeSet::new();
+    for path in files("statemachine", ".asl.json") {
+        for_each_state(&serde_json::from_str(&read(&path)).unwrap(), &mut |name, state| {
+            let Some(function) = state["Arguments"]["FunctionName"].as_str() else { return };
+            let function = function.replace("FunctionArn}", "").replace("${", "");
+            let step =
+                Step::ALL.into_iter().find(|step| step.name().replace('-', "") == function.to_lowercase());
+            let step = step.unwrap_or_else(|| panic!("{name} calls {function}, which is no step"));
+            steps.insert(step);
+            for error in ErrorType::ALL {
+                assert_eq!(retry_policy(state, error.name()), step.retry(*error), "{name}: {}", error.name());
+            }
+        });
+    }
+    assert_eq!(steps, BTreeSet::from(Step::ALL), "every step is in a definition");
+}
+
+/// How a state is tried again after an error of this name.
+fn retry_policy(state: &Value, error: &str) -> Option<RetryPolicy> {
+    let retries = state["Retry"].as_array()?;
+    let retry =
+        retries.iter().find(|retry| retry["ErrorEquals"].as_array().unwrap().contains(&json!(error)))?;
+    let number = |key: &str| retry[key].as_u64().unwrap_or_else(|| panic!("{retry} has no {key}"));
+    Some(RetryPolicy {
+        retries: number("MaxAttempts").try_into().unwrap(),
+        first_wait: Duration::from_secs(number("IntervalSeconds")),
+        factor: number("BackoffRate").try_into().unwrap(),
+        max_wait: Duration::from_secs(number("MaxDelaySeconds")),
+    })
+}
+
 /// An entry of a `Retry`.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Retry {
@@ -141,9 +177,8 @@ fn policies() -> BTreeMap<Retry, BTreeSet<String>> {
     policies
 }
 
-fn collect_policies(value: &Value, policies: &mut BTreeMap<Retry, BTreeSet<String>>) {
-    let states = value.get("States").and_then(Value::as_object);
-    for (name, state) in states.into_iter().flatten() {
+fn collect_policies(definition: &Value, policies: &mut BTreeMap<Retry, BTreeSet<String>>) {
+    for_each_state(definition, &mut |name, state| {
         for retry in state.get("Retry").and_then(Value::as_array).into_iter().flatten() {
             assert_eq!(retry["JitterStrategy"], "FULL", "{name}: the page speaks of full jitter");
             let number = |key: &str, default: u64| retry.get(key).map_or(default, |n| n.as_u64().unwrap());
@@ -157,15 +192,23 @@ fn collect_policies(value: &Value, policies: &mut BTreeMap<Retry, BTreeSet<Strin
                     number("MaxDelaySeconds", u64::MAX),
                 ],
             };
-            policies.entry(retry).or_default().insert(name.clone());
+            policies.entry(retry).or_default().insert(name.to_owned());
         }
+    });
+}
+
+/// Every state of a definition, however deep, with its name.
+fn for_each_state(value: &Value, visit: &mut dyn FnMut(&str, &Value)) {
+    let states = value.get("States").and_then(Value::as_object);
+    for (name, state) in states.into_iter().flatten() {
+        visit(name, state);
     }
     let within: Box<dyn Iterator<Item = &Value>> = match value {
         Value::Object(object) => Box::new(object.values()),
         Value::Array(array) => Box::new(array.iter()),
         _ => Box::new(std::iter::empty()),
     };
-    within.for_each(|value| collect_policies(value, policies));
+    within.for_each(|value| for_each_state(value, visit));
 }
 
 /// Whoever configures finds each key that there is, and none that there is not.

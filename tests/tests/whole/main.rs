@@ -7,6 +7,7 @@ mod conformance;
 mod corpora;
 mod crash_matrix;
 mod docs;
+mod documents;
 mod downloads;
 mod epm_job;
 mod fan_out;

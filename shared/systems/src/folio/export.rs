@@ -193,13 +193,10 @@ impl ExportSpec for FolioExport {
     fn with_input(&self, key: String) -> Export {
         Export::of(&Self { records: Some(Records::Object(key)), ..self.clone() })
     }
-
-    fn writes_marc(&self) -> bool {
-        true
-    }
 }
 
 impl ExportBody for FolioExport {
+    const WRITES_MARC: bool = true;
     const CAPABILITIES: Capabilities = Capabilities {
         kind: "folio_export",
         system: "FOLIO data export",
