@@ -24,10 +24,13 @@ use zip::write::SimpleFileOptions;
 use crate::contestants::Surroundings;
 use crate::data::Archive;
 use crate::failure::{Failure, Result, While as _};
-use crate::plan::FUNCTIONS;
 use crate::report::Start;
 use crate::sink::WORK;
 use crate::world::{self, Form};
+
+/// The functions that are deployed.
+pub(crate) const FUNCTIONS: [&str; 6] =
+    ["submit", "poll-status", "fetch-files", "unpack-upload", "publish", "sweep"];
 
 /// Each function starts this often a round.
 const STARTS_A_ROUND: u32 = 5;

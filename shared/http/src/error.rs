@@ -10,9 +10,7 @@ use url::Url;
 use super::policy::HostRefused;
 use super::redact;
 use crate::auth::TokenStoreError;
-
-/// An error of whoever plugs something into the client.
-pub type BoxError = Box<dyn StdError + Send + Sync>;
+pub use crate::text::BoxError;
 
 /// A call, as an error shows it: nothing of its query, its headers or its body.
 #[derive(Debug, Clone, PartialEq, Eq)]

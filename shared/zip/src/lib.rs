@@ -15,6 +15,7 @@
 mod central;
 mod characters;
 mod decoder;
+mod distinct;
 mod end;
 mod error;
 mod extra;
@@ -37,9 +38,9 @@ mod fixture;
 mod mutation_tests;
 
 pub use decoder::{Decoded, MemberDecoder, Step};
-pub use error::{ArchiveError, Header, RefusalKind};
+pub use error::{ArchiveError, Header, NameFault, RefusalKind};
 pub use kind::{Kind, SNIFF_BYTES, sniff};
 pub use limits::Limits;
 pub use member::{Directory, Member, Method};
-pub use name::{MemberName, NameFault};
+pub use name::MemberName;
 pub use read::{ReadAt, ReadDirectoryError, read_directory, reread_directory};
