@@ -1,9 +1,4 @@
-//! An object store: S3 and what is compatible with it.
-//!
-//! What landfall relies on: an object becomes visible whole or not at all, `If-None-Match: *` lets one writer
-//! win, and a checksum that is sent along is verified before the object is visible. Where a store lacks
-//! conditional writes, landfall looks before it writes; of two that write one key at the same instant deterministic
-//! keys and bytes make the second harmless.
+#![doc = include_str!("../README.md")]
 
 mod budget;
 pub mod checksum;
