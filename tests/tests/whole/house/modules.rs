@@ -146,7 +146,8 @@ impl Module {
                     at += 2;
                 }
                 "use" => {
-                    let hands_on = matches!(at.checked_sub(1).map(|at| words[at].as_str()), Some("pub" | ")"));
+                    let hands_on =
+                        matches!(at.checked_sub(1).map(|at| words[at].as_str()), Some("pub" | ")"));
                     at += 1;
                     at = read_tree(&words, at, &mut Vec::new(), hands_on, &mut module.imports);
                 }
