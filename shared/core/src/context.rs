@@ -276,6 +276,11 @@ impl Context {
                 "{job} was not submitted here: if it was submitted elsewhere, say with `destination` where it lands"
             ))
         })?;
+        if self.systems.connections.is_empty() {
+            return Err(Error::not_found(format!(
+                "{job} has not been taken on: call poll-status or fetch-files first"
+            )));
+        }
         let export = self.source(&event.connection).await?.describe(&event.job_request_id).await?;
         let since = self.clock.now();
         let settings = self.landing(&destination).await?.destination;

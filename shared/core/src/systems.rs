@@ -68,17 +68,17 @@ impl Systems {
         connection: &Connection,
         deps: SourceDeps<'_>,
     ) -> Result<Arc<dyn Source>> {
-        match self.connections.iter().find(|known| known.name == connection.system()) {
-            Some(known) => (known.open)(name.clone(), connection, deps),
-            None => {
-                let known: Vec<_> = self.connections.iter().map(|known| known.name).collect();
-                Err(connection.invalid(format!(
-                    "type {:?} is not one of: {}",
-                    connection.system(),
-                    known.join(", ")
-                )))
-            }
-        }
+        (self.connection_type(connection)?.open)(name.clone(), connection, deps)
+    }
+
+    /// The type of a connection; `InvalidConfig` names the types that there are.
+    pub fn connection_type(&self, connection: &Connection) -> Result<&'static ConnectionType> {
+        let types = self.connections;
+        types.iter().find(|known| known.name == connection.system()).ok_or_else(|| {
+            let known: Vec<_> = types.iter().map(|known| known.name).collect();
+            let (given, known) = (connection.system(), known.join(", "));
+            connection.invalid(format!("type {given:?} is not one of: {known}"))
+        })
     }
 
     /// The schema of an export in an event: one of all kinds.

@@ -480,7 +480,7 @@ mod tests {
         (read, server.seen())
     }
 
-    async fn failure(replies: Vec<Reply>) -> (&'static str, String) {
+    async fn failure(replies: Vec<Reply>) -> (ErrorKind, String) {
         let error = fetch(replies).await.0.unwrap_err();
         (error.kind(), error.line())
     }

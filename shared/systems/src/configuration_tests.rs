@@ -7,6 +7,7 @@ use landfall::clock::SystemClock;
 use landfall::config::{Config, Place};
 use landfall_store::Dialect;
 
+use crate::SYSTEMS;
 use crate::fusion::FusionConnection;
 
 const FILE: &str = r#"
@@ -31,7 +32,9 @@ fn config(text: &str) -> Result<Config> {
 async fn refusal(text: String) -> String {
     let read = async {
         let config = config(&text)?;
-        config.connection(&"pod".parse().unwrap()).await?.settings::<FusionConnection>()?;
+        let pod = config.connection(&"pod".parse().unwrap()).await?;
+        SYSTEMS.connection_type(&pod)?;
+        pod.settings::<FusionConnection>()?;
         config.destination(&"lake".parse().unwrap()).await.map(|_| ())
     };
     let error = read.await.unwrap_err();

@@ -11,6 +11,7 @@ use landfall::clock::{Clock as _, Deadline, ManualClock};
 use landfall::context::Context;
 use landfall::event::JobEvent;
 use landfall::job::Window;
+use landfall_http::Transport;
 use landfall_tests::{Setup, World, assert_failed, land, land_as_retried, resume, submit_event};
 use serde_json::{Value, json};
 use simulator::{Fate, Operation, RestRow, RestScenario, Scenario, credentials};

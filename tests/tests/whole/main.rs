@@ -1,10 +1,10 @@
 //! Whole runs, and what of the contract is seen only from outside: one program, as each links all that landfall is made
-//! of. What looks at its whole process (its memory, its log) is a program of its own.
+//! of. What looks at its whole process (its memory, its log) is a program of its own, and so is what counts requests: on
+//! a busy machine some are repeated.
 
 mod concurrency;
 mod conformance;
 mod corpora;
-mod cost;
 mod crash_matrix;
 mod docs;
 mod downloads;

@@ -142,7 +142,7 @@ mod tests {
             FixedCredential::bearer(&"two\nlines".into(), &server, &redactor),
         ] {
             let error = refused.unwrap_err();
-            assert!(!error.line().contains("lines"), "{}", error.line());
+            assert!(!error.to_string().contains("lines"), "{}", error.to_string());
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
         let server = Scripted::replies(vec![Reply::status(200)]).await;
         for name in ["", "a:b", "a\nb"] {
             let error = user(&server, name, &Redactor::default()).unwrap_err();
-            assert!(error.line().contains("basic.username"), "{}", error.line());
+            assert!(error.to_string().contains("basic.username"), "{}", error.to_string());
         }
     }
 }

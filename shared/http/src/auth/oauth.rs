@@ -617,7 +617,7 @@ mod tests {
         ] {
             let (client, _) = server.client();
             let error = OAuthTokens::new(&settings(&server, json!({ "grant": grant })), client).unwrap_err();
-            assert!(error.line().contains(lacks), "{}", error.line());
+            assert!(error.to_string().contains(lacks), "{}", error.to_string());
         }
     }
 
@@ -869,7 +869,7 @@ mod tests {
             (json!({ "grant": "jwt_bearer", "private_key": "no PEM" }), "auth.private_key"),
         ] {
             let error = OAuthTokens::new(&settings(&server, more), server.client().0).unwrap_err();
-            assert!(error.line().contains(key), "{}", error.line());
+            assert!(error.to_string().contains(key), "{}", error.to_string());
         }
     }
 }
