@@ -25,6 +25,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use failure::{Result, While as _};
+use plan::Options;
 use proxy::Network;
 
 /// Measures what landing costs, against peers and against the floor.
@@ -34,23 +35,6 @@ struct Arguments {
     part: Option<Part>,
     #[command(flatten)]
     options: Options,
-}
-
-/// What is measured.
-#[derive(Debug, Clone, clap::Args)]
-struct Options {
-    /// A sixteenth of the data: to see that all of it works
-    #[arg(long)]
-    quick: bool,
-    /// How often each contestant has its turn
-    #[arg(long, default_value_t = 3)]
-    rounds: u32,
-    /// Only these parts of the bench, by name
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<String>,
-    /// Only contestants whose name contains one of these; landfall in raw form is always there
-    #[arg(long, value_delimiter = ',')]
-    against: Vec<String>,
 }
 
 /// The parts that run as processes of their own.

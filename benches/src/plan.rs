@@ -6,7 +6,6 @@ use std::process::Command;
 
 use landfall::Step;
 
-use crate::Options;
 use crate::cold;
 use crate::contestants::{self, Contestant, RAW, Surroundings};
 use crate::data::{Archive, Dataset};
@@ -48,6 +47,23 @@ const PLAN: [Planned; 8] = [
 /// A table of an archive of the same name, with the store on the loopback.
 const fn near(name: &'static str, contestants: &'static [Contestant]) -> Planned {
     Planned { name, dataset: name, is_distant: false, contestants }
+}
+
+/// What is measured.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// A sixteenth of the data: to see that all of it works
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// How often each contestant has its turn
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: u32,
+    /// Only these parts of the bench, by name
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Only contestants whose name contains one of these; landfall in raw form is always there
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) against: Vec<String>,
 }
 
 /// Runs the bench.

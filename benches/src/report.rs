@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use crate::contestants::{Contestant, Run};
-use crate::goals::Goal;
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -20,6 +19,48 @@ pub(crate) struct Report {
     pub(crate) starts: Vec<Start>,
     /// The goals.
     pub(crate) goals: Vec<Goal>,
+}
+
+/// A goal.
+#[derive(Debug, Serialize)]
+pub(crate) struct Goal {
+    /// What is measured.
+    pub(crate) measure: &'static str,
+    /// The bound.
+    pub(crate) bound: Bound,
+    /// What was measured, if it was.
+    pub(crate) measured: Option<f64>,
+    /// Its unit.
+    pub(crate) unit: &'static str,
+}
+
+/// What a measured value must be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Bound {
+    /// This or more.
+    AtLeast(f64),
+    /// This or less.
+    AtMost(f64),
+}
+
+impl Goal {
+    /// Whether what was measured is within the bound.
+    pub(crate) fn is_met(&self) -> bool {
+        match (self.measured, self.bound) {
+            (Some(value), Bound::AtLeast(least)) => value >= least,
+            (Some(value), Bound::AtMost(most)) => value <= most,
+            (None, _) => false,
+        }
+    }
+
+    /// The bound in words.
+    pub(crate) fn wanted(&self) -> String {
+        match self.bound {
+            Bound::AtLeast(least) => format!("at least {least}{}", self.unit),
+            Bound::AtMost(most) => format!("at most {most}{}", self.unit),
+        }
+    }
 }
 
 /// An archive, landed by everyone.

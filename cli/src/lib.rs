@@ -13,6 +13,7 @@ mod check;
 mod command;
 mod event;
 mod failure;
+mod folder_store;
 mod inputs;
 mod invoke;
 mod lock;

@@ -1,10 +1,10 @@
 //! What a run on one machine stands on: the embedded store, the configuration, and the simulator when asked for.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
+use embedded_store::Handle;
 use landfall::clock::{Deadline, SystemClock};
 use landfall::config::Place;
 use landfall::context::Context;
@@ -12,17 +12,13 @@ use landfall::event::RunEvent;
 use landfall::job::{DestinationName, JobRef};
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::arguments::{OnMachine, Systems};
+use crate::folder_store::{Buckets, LANDING, WORK, serve};
 use crate::lock::{self, Held};
 use crate::progress::Progress;
 use crate::simulate::{Pod, Subject};
-
-/// The embedded store's buckets.
-pub(crate) const WORK: &str = "work";
-pub(crate) const LANDING: &str = "landing";
 
 /// Holds the locks of this machine's processes; no bucket can have this name.
 const LOCKS: &str = ".locks";
@@ -43,13 +39,6 @@ pub(crate) struct Machine {
     names_connections: bool,
     store: Option<Handle>,
     pod: Option<Pod>,
-}
-
-/// Whether the embedded store's buckets are made where they are missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Buckets {
-    Made,
-    AsTheyAre,
 }
 
 /// What of a configuration the embedded store stands in for.
@@ -280,29 +269,6 @@ async fn configured(on: &OnMachine) -> Result<Option<Place>> {
 fn embedded_behind(place: &Place) -> Embedded {
     let work_bucket = std::env::var_os("LANDFALL_WORK_BUCKET");
     Embedded::behind(place, work_bucket.is_some_and(|bucket| !bucket.is_empty()))
-}
-
-/// Serves the folder as a store, and says how it is reached.
-pub(crate) async fn serve(data: &Path, buckets: Buckets) -> Result<(Handle, Value)> {
-    let unusable = |error: embedded_store::Error| {
-        Error::invalid_config(format!("--data {} cannot be used as a store", data.display())).because(error)
-    };
-    let store = EmbeddedStore::open(data, Options::default()).map_err(unusable)?;
-    if buckets == Buckets::Made {
-        for bucket in [WORK, LANDING] {
-            store.ensure_bucket(bucket).map_err(unusable)?;
-        }
-    }
-    let credentials = Credentials::random();
-    let handle = store.serve(0, &credentials).await.map_err(unusable)?;
-    let settings = json!({
-        "endpoint": handle.endpoint(),
-        "region": "us-east-1",
-        "path_style": true,
-        "access_key_id": credentials.access_key_id,
-        "secret_access_key": credentials.secret_access_key.expose_secret(),
-    });
-    Ok((handle, settings))
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use simulator::{Endpoints, SYSTEMS, Simulator, System};
 
 use crate::arguments::{Simulate, Simulated};
 use crate::failure::Failure;
+use crate::folder_store::{self, Buckets, LANDING, WORK};
 use crate::lock::{self, Held};
-use crate::machine::{self, Buckets, LANDING, WORK};
 use crate::stop;
 
 /// A simulator that runs, alone with its folder.
@@ -174,7 +174,7 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
     let stopped = stop::next_signal()
         .map_err(|error| Error::invalid_config("this process cannot listen to signals").because(error))?;
     let pod = Pod::start(arguments.port, &arguments.data, &arguments.simulated).await?;
-    let (store, settings) = machine::serve(&arguments.data, Buckets::Made).await?;
+    let (store, settings) = folder_store::serve(&arguments.data, Buckets::Made).await?;
     let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings))?;
     write!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Output)?;
     stopped.await;
@@ -232,7 +232,7 @@ mod tests {
     async fn what_is_printed_is_a_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let pod = Pod::start(0, folder.path(), &Simulated::default()).await.unwrap();
-        let (store, settings) = machine::serve(folder.path(), Buckets::Made).await.unwrap();
+        let (store, settings) = folder_store::serve(folder.path(), Buckets::Made).await.unwrap();
         let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings)).unwrap();
         let config = Config::new(Place::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
         for (name, its_type) in [("fusion-demo", "fusion"), ("epm-demo", "epm"), ("folio-demo", "folio")] {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use landfall::clock::elapsed;
 use landfall::job::ConnectionName;
 
-use super::{Details, Manifest, Standing, State};
+use super::standing::{Details, Manifest, Standing, State};
 
 /// What a terminal is taken to hold in a line.
 const COLUMNS: usize = 80;

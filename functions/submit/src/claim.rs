@@ -9,7 +9,11 @@ use landfall::job::{JobRecord, JobRef, JobRequestId};
 use landfall::state::{RunRecord, WorkState};
 use landfall::{Error, Result};
 
-use crate::{FIRST_WAIT, LONGEST_WAIT, MAY_SUBMIT};
+/// After its claim, a claimant submits within this time or not at all.
+pub const MAY_SUBMIT: Duration = Duration::from_secs(60);
+
+pub(crate) const FIRST_WAIT: Duration = Duration::from_millis(50);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// An invocation that has less time than this left does not begin to submit.
 const ENOUGH_TO_SUBMIT: Duration = Duration::from_secs(75);

@@ -28,11 +28,9 @@ use landfall::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use claim::{Before, Claim, Run, Turn};
+pub use claim::MAY_SUBMIT;
+use claim::{Before, Claim, FIRST_WAIT, LONGEST_WAIT, Run, Turn};
 pub use settle::{Seen, settle};
-
-/// After its claim, a claimant submits within this time or not at all.
-pub const MAY_SUBMIT: Duration = Duration::from_secs(60);
 
 /// A call that submits ends within this time, with an answer or without.
 pub const CALL_ENDS: Duration = Duration::from_secs(60);
@@ -42,9 +40,6 @@ pub const LEASE: Duration = Duration::from_secs(180);
 
 /// How often a submission is tried when the source, asked after each, lists no job for it.
 const TRIES: usize = 2;
-
-const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What came of a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use landfall::contract::{EndedJob, Source};
 use landfall::job::{JobRecord, JobRef};
 use landfall::state::{RunRecord, Swept as Noted};
 
-use crate::{NotWell, SweepEvent, ToLand};
+use crate::contract::{NotWell, SweepEvent, ToLand};
 
 /// How a job stands.
 pub(crate) enum Standing {

@@ -221,7 +221,7 @@ pub use landfall_http::chain;
 impl From<HttpError> for Error {
     fn from(error: HttpError) -> Error {
         // What held a call back names what it does, and says how long.
-        let error = match error.into_held_back() {
+        let error = match error.into_rate_limited() {
             Ok(held) => {
                 return match held.downcast::<Error>() {
                     Ok(held) => *held,
@@ -231,7 +231,7 @@ impl From<HttpError> for Error {
             Err(error) => error,
         };
         let named = match error.kind() {
-            ErrorKind::Throttled | ErrorKind::HeldBack => Error::throttled,
+            ErrorKind::Throttled | ErrorKind::RateLimited => Error::throttled,
             ErrorKind::Unavailable => Error::source_unavailable,
             ErrorKind::TokenStoreUnavailable => Error::store_unavailable,
             ErrorKind::InvalidSettings => Error::invalid_config,

@@ -5,9 +5,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::export::Export;
 use crate::job::{ConnectionName, DestinationName, JobRef, JobRequestId, RunKey};
+use crate::parse;
 
 /// Starts a run: the state machine's input, and `submit`'s event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -69,36 +70,9 @@ impl FileEvent {
     }
 }
 
-/// Characters of an event that an error repeats: enough to find what does not fit.
-const MOST_REPEATED: usize = 500;
-
 /// Reads an event; what does not fit is an `InvalidEvent` that names the field.
 pub fn parse<E: DeserializeOwned>(event: Value) -> Result<E> {
-    parse_below(".", event)
-}
-
-/// Reads a part of an event, which lies at a path of it.
-pub(crate) fn parse_below<E: DeserializeOwned>(at: &str, part: Value) -> Result<E> {
-    serde_path_to_error::deserialize(part).map_err(|error| {
-        let path = match (at, error.path().to_string().as_str()) {
-            (at, ".") => at.to_owned(),
-            (".", path) => path.to_owned(),
-            (at, path) => format!("{at}.{path}"),
-        };
-        let path = beginning(&path);
-        let reason = beginning(&error.into_inner().to_string());
-        match path.as_str() {
-            "." => Error::invalid_event(format!("the event does not fit: {reason}")),
-            path => Error::invalid_event(format!("the event does not fit at {path}: {reason}")),
-        }
-    })
-}
-
-fn beginning(text: &str) -> String {
-    match text.char_indices().nth(MOST_REPEATED) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    parse::below(".", event)
 }
 
 #[cfg(test)]

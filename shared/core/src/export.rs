@@ -9,10 +9,10 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::capabilities::Capabilities;
 use crate::error::{Error, Result};
-use crate::event;
+use crate::parse;
 use crate::rows::RowFormat;
-use crate::systems::Capabilities;
 
 /// The field of an export that names its kind.
 const KIND: &str = "kind";
@@ -161,7 +161,7 @@ impl Export {
             let expected = B::CAPABILITIES.kind;
             return Err(Error::invalid_event(format!("export.kind is {}, and not {expected}", self.kind)));
         }
-        event::parse_below("export", Value::Object(self.body.clone()))
+        parse::below("export", Value::Object(self.body.clone()))
     }
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod capabilities;
 pub mod check;
 pub mod config;
 pub mod context;
@@ -11,6 +12,7 @@ pub mod form;
 pub mod job;
 pub mod metrics;
 pub mod observer;
+mod parse;
 pub mod rows;
 pub mod state;
 pub mod step;

@@ -1,32 +1,12 @@
 //! Counts the rows of text, and the records of MARC, as they pass, for the manifest.
 
+mod error;
 mod marc;
 
 use memchr::{memchr, memchr3};
 
+pub use self::error::RowError;
 use self::marc::MarcRecords;
-use crate::error::Error;
-
-/// Rows that are not what their format promises.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RowError {
-    /// A record that breaks the rules of ISO 2709.
-    #[error("MARC record {record}, at byte {begins_at}, is broken: {reason}")]
-    Marc {
-        /// The so-manieth record of the file, from 1.
-        record: u64,
-        /// Where in the file it begins.
-        begins_at: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-impl From<RowError> for Error {
-    fn from(error: RowError) -> Error {
-        Error::integrity(error.to_string())
-    }
-}
 
 /// The UTF-8 byte order mark.
 const BOM: [u8; 3] = *b"\xef\xbb\xbf";

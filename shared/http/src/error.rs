@@ -10,9 +10,7 @@ use url::Url;
 use super::policy::HostRefused;
 use super::redact;
 use crate::auth::TokenStoreError;
-
-/// An error of whoever plugs something into the client.
-pub type BoxError = Box<dyn StdError + Send + Sync>;
+pub use crate::text::BoxError;
 
 /// A call, as an error shows it: nothing of its query, its headers or its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,9 +185,9 @@ pub enum Failure {
     /// No token: where the refresh token is kept cannot be used now, or holds what it should not.
     #[error("no refresh token: {0}")]
     TokenKept(#[source] Box<TokenStoreError>),
-    /// The request's gate did not let it pass: nothing was sent.
+    /// The request's rate limiter did not let it go: nothing was sent.
     #[error("not sent: {0}")]
-    HeldBack(#[source] BoxError),
+    RateLimited(#[source] BoxError),
     /// An answer to a download that breaks HTTP's own rules.
     #[error("the download cannot be trusted: {0}")]
     Range(String),
@@ -304,8 +302,8 @@ pub enum ErrorKind {
     ContractBroken,
     /// An answer is larger than it may be.
     TooLarge,
-    /// The call was held back before it left: its limiter says why, and that is the failure's own cause.
-    HeldBack,
+    /// The call was held back by its rate limiter before it left, which says why, and that is the failure's own cause.
+    RateLimited,
 }
 
 impl HttpError {
@@ -335,14 +333,14 @@ impl HttpError {
             | Failure::Range(_)
             | Failure::Token(_) => ErrorKind::ContractBroken,
             Failure::TooLarge { .. } => ErrorKind::TooLarge,
-            Failure::HeldBack(_) => ErrorKind::HeldBack,
+            Failure::RateLimited(_) => ErrorKind::RateLimited,
         }
     }
 
     /// What held the call back, where something did; the error itself otherwise.
-    pub fn into_held_back(self) -> Result<BoxError, Self> {
+    pub fn into_rate_limited(self) -> Result<BoxError, Self> {
         match self.failure {
-            Failure::HeldBack(held) => Ok(held),
+            Failure::RateLimited(held) => Ok(held),
             failure => Err(Self { exchange: self.exchange, failure }),
         }
     }

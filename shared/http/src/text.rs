@@ -1,6 +1,9 @@
-//! Errors as one line that a person reads, at a terminal or in a log.
+//! Errors as they are passed on, and as one line that a person reads, at a terminal or in a log.
 
 use std::error::Error as StdError;
+
+/// An error of whoever plugs something into the client.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// An error and its causes in one line, outermost first; a cause that only repeats what is said already is left out.
 pub fn chain(error: &(dyn StdError + 'static)) -> String {

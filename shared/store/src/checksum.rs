@@ -212,6 +212,15 @@ impl fmt::Debug for Hasher {
     }
 }
 
+/// An object as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its CRC-64/NVME.
+    pub crc64nvme: Crc64Nvme,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,4 @@
-//! An object store: S3 and what is compatible with it.
-//!
-//! What landfall relies on: an object becomes visible whole or not at all, `If-None-Match: *` lets one writer
-//! win, and a checksum that is sent along is verified before the object is visible. Where a store lacks
-//! conditional writes, landfall looks before it writes; of two that write one key at the same instant deterministic
-//! keys and bytes make the second harmless.
+#![doc = include_str!("../README.md")]
 
 mod budget;
 pub mod checksum;
@@ -33,12 +28,12 @@ use crate::checksum::{Crc64Nvme, Md5};
 use parts::{LARGEST_COPY, copied_parts};
 
 pub use budget::{ByteBudget, PartBuffer};
+pub use checksum::Sealed;
 pub use client::StoreSettings;
 pub use dialect::Dialect;
 pub use error::StoreError;
 pub use parts::{LEAST_PART_BYTES, MOST_BYTES_UNANNOUNCED, OCI_PART_BYTES, PART_BYTES, may_be_of_parts};
-use range::RangeRead;
-pub use upload::{ObjectWriter, Sealed};
+pub use upload::ObjectWriter;
 
 /// Fewer bytes than these are hashed where they are.
 const LEAST_HASHED_ASIDE: usize = 256 << 10;
@@ -178,17 +173,6 @@ impl Store {
         let body = answer.body.collect().await;
         let body = body.map_err(|error| StoreError::body("GetObject", self.object(key), error))?;
         Ok(Some(Object { bytes: body.into_bytes(), etag }))
-    }
-
-    /// Streams a range of an object that must still have this `ETag`. A body that breaks off, or stalls, is gone on
-    /// with where it stopped, a few times; one that is short all the same ends with an error.
-    pub async fn read_range(
-        &self,
-        key: &str,
-        etag: &str,
-        range: Range<u64>,
-    ) -> Result<BoxStream<'static, Result<Bytes>>> {
-        RangeRead::begin(self, key, etag, range).await
     }
 
     /// Writes a small object in one call.

@@ -12,6 +12,19 @@ use super::{Result, Store, StoreError};
 /// How often a body may break off without a byte having come since the last time.
 const TRIES: u32 = 4;
 
+impl Store {
+    /// Streams a range of an object that must still have this `ETag`. A body that breaks off, or stalls, is gone on
+    /// with where it stopped, a few times; one that is short all the same ends with an error.
+    pub async fn read_range(
+        &self,
+        key: &str,
+        etag: &str,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
+        RangeRead::begin(self, key, etag, range).await
+    }
+}
+
 /// A range that is being read.
 pub(super) struct RangeRead {
     store: Store,

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::budget::{ByteBudget, PartBuffer};
 use super::parts::copied_parts;
 use super::{Condition, ObjectInfo, Part, Result, Store, StoreError, Written};
-use crate::checksum::Crc64Nvme;
+use crate::checksum::{Crc64Nvme, Sealed};
 
 /// The most requests that one object has on their way. Parts that are uploaded are bounded by the byte budget before
 /// that; those that the store copies take no memory.
@@ -25,15 +25,6 @@ pub struct ObjectWriter {
     done: Vec<Part>,
     next_number: i32,
     in_flight: JoinSet<Result<Part>>,
-}
-
-/// An object as it was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sealed {
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its CRC-64/NVME.
-    pub crc64nvme: Crc64Nvme,
 }
 
 impl ObjectWriter {

@@ -1,8 +1,8 @@
 //! The central directory, header by header, from windows of any size.
 
-use super::error::{ArchiveError, Header};
+use super::error::{ArchiveError, Header, shown};
 use super::extra::{Extra, Narrow, Wide};
-use super::limits::{Limits, shown};
+use super::limits::Limits;
 use super::member::{Member, Method};
 use super::name::MemberName;
 use super::wire::{CENTRAL_HEADER, Fields};

@@ -2,8 +2,8 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::error::ArchiveError;
-use super::limits::{Limits, shown};
+use super::error::{ArchiveError, shown};
+use super::limits::Limits;
 use super::member::{Member, Method};
 
 /// Bytes that [`MemberDecoder::push`] inflates at a time: steps under 64 KiB cost a third.

@@ -1,7 +1,5 @@
 //! Why an archive is refused: one variant for each disagreement.
 
-use super::name::NameFault;
-
 /// The header that a fault was found in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header {
@@ -263,5 +261,72 @@ impl ArchiveError {
             | Self::PatchData { .. } => Unsupported,
             _ => Unsafe,
         }
+    }
+}
+
+/// Why a name is no safe key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameFault {
+    /// No bytes at all.
+    #[error("the name is empty")]
+    Empty,
+    /// More bytes than an object key may have.
+    #[error("the name has {found} bytes, the limit is {limit}")]
+    TooLong {
+        /// Bytes in UTF-8.
+        found: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// Flagged as UTF-8 and not.
+    #[error("the name is flagged as utf-8, byte {at} is not")]
+    InvalidUtf8 {
+        /// The first byte that is not UTF-8.
+        at: usize,
+    },
+    /// Starts with `/`.
+    #[error("the name is absolute")]
+    Absolute,
+    /// Starts with a letter and a colon.
+    #[error("the name starts with a drive letter")]
+    Drive,
+    /// Some readers take it for a separator.
+    #[error("the name contains a backslash")]
+    Backslash,
+    /// `.` or `..` between separators.
+    #[error("the name contains the component {0:?}")]
+    Relative(String),
+    /// Two separators in a row.
+    #[error("the name contains an empty component")]
+    EmptyComponent,
+    /// NUL, other control characters, and the two Unicode line separators.
+    #[error("the name contains the control character U+{0:04X}")]
+    Control(u32),
+    /// Turns the direction of the text, so that a name reads as another.
+    #[error("the name contains the bidirectional control U+{0:04X}")]
+    Bidirectional(u32),
+    /// Shows nothing, so that two names look alike.
+    #[error("the name contains the invisible character U+{0:04X}")]
+    Invisible(u32),
+}
+
+/// A name as an error shows it: a name may be 64 KiB long, a message is one line.
+pub(super) fn shown(name: &str) -> String {
+    const MOST: usize = 120;
+    match name.char_indices().nth(MOST) {
+        Some((cut, _)) => name.get(..cut).map_or_else(String::new, |head| format!("{head}…")),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_name_is_cut_between_characters() {
+        assert_eq!(shown("é"), "é");
+        let long = shown(&"é".repeat(500));
+        assert_eq!(long.chars().count(), 121);
     }
 }

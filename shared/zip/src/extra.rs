@@ -1,7 +1,6 @@
 //! The extra field: only ZIP64 and the Unicode path decide anything, but all of it must be well-formed.
 
-use super::error::{ArchiveError, Header};
-use super::limits::shown;
+use super::error::{ArchiveError, Header, shown};
 use super::name::MemberName;
 use super::wire::{Fields, SENTINEL_16, SENTINEL_32};
 

@@ -3,8 +3,7 @@
 use memchr::memmem;
 
 use super::central::Entry;
-use super::error::ArchiveError;
-use super::limits::shown;
+use super::error::{ArchiveError, shown};
 use super::local::LOCAL_HEADER_BYTES;
 use super::member::Member;
 use super::wire::{

@@ -1,9 +1,8 @@
 //! The local header in front of a member's data, held against the directory's.
 
 use super::central::{Entry, UTF8};
-use super::error::{ArchiveError, Header};
+use super::error::{ArchiveError, Header, shown};
 use super::extra::{Extra, Narrow};
-use super::limits::shown;
 use super::wire::{Fields, LOCAL_HEADER};
 
 /// Bytes of a local header without its name and extra field (APPNOTE 4.3.7).

@@ -21,9 +21,9 @@ impl Method {
             0 => Ok(Self::Stored),
             8 => Ok(Self::Deflated),
             // AE-x hides the real method behind 99 (APPNOTE 4.4.5).
-            99 => Err(ArchiveError::Encrypted { member: super::limits::shown(member) }),
+            99 => Err(ArchiveError::Encrypted { member: super::error::shown(member) }),
             _ => Err(ArchiveError::UnsupportedMethod {
-                member: super::limits::shown(member),
+                member: super::error::shown(member),
                 method: number,
                 name: method_name(number),
             }),

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 
 use super::central::{CentralParser, Entry};
+use super::distinct::check_distinct;
 use super::end::{End, PADDING_BYTES, TAIL_BYTES};
 use super::error::ArchiveError;
 use super::layout::{self, DESCRIPTOR_BYTES, Walk};
 use super::limits::Limits;
 use super::local::{LOCAL_HEADER_BYTES, LocalHeader};
 use super::member::{Directory, Member};
-use super::name::check_distinct;
 
 /// Bytes of one ranged read.
 const WINDOW_BYTES: u64 = 1 << 20;

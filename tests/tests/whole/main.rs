@@ -15,6 +15,7 @@ mod folio;
 mod forms;
 mod fusion_extract;
 mod fusion_rest;
+mod house;
 mod limits;
 mod many_members;
 mod oci;

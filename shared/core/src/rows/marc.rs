@@ -7,7 +7,7 @@
 
 use memchr::memchr;
 
-use super::RowError;
+use super::error::RowError;
 
 const LEADER: usize = 24;
 const ENTRY: u64 = 12;

@@ -18,7 +18,6 @@ mod wire;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use self::api::Api;
 pub use self::export::{FolioExport, IdType, RecordType, Records};
@@ -172,12 +171,6 @@ impl Source for FolioSource {
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download> {
         files::open(&self.api, &job.job_request_id, file, resume).await
     }
-}
-
-/// A moment as FOLIO writes it: `+00:00` since version 5, `+0000` before.
-fn moment(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    text.parse().ok().or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok())
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::moment;
-use super::wire::{Execution, Progress};
+use super::wire::{Execution, Progress, moment};
 use landfall::clock::elapsed;
 use landfall::contract::JobStatus;
 use landfall::job::JobState;

@@ -1,5 +1,6 @@
 //! What mod-data-export answers, in the forms of all its versions.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -98,6 +99,12 @@ fn counted(value: &Value) -> Option<u64> {
         Value::Object(parts) => parts.values().map(counted).sum(),
         _ => None,
     }
+}
+
+/// A moment as FOLIO writes it: `+00:00` since version 5, `+0000` before.
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod api;
 mod budget;
 mod describe;
 mod export;
+mod members;
 mod query;
 mod row;
 mod walk;
@@ -220,7 +221,7 @@ impl FusionRestSource {
                 false => Ok(None),
             };
         };
-        let key = row::key(row, &collection.key).map_err(|why| broken(&why))?;
+        let key = members::key(row, &collection.key).map_err(|why| broken(&why))?;
         range.check(&key, &collection.key.name).map_err(|why| broken(&why))?;
         Ok(Some(key))
     }

@@ -4,8 +4,6 @@ use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use url::Url;
 
-use super::Service;
-
 /// Partitions of AWS but the first: how their regions begin, and the domains of their services, the second for IPv6
 /// beside IPv4.
 const PARTITIONS: &[(&str, &str, &str)] = &[
@@ -45,6 +43,15 @@ pub enum EndpointError {
         /// What is set.
         url: String,
     },
+}
+
+/// A service that keeps documents by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// AWS Secrets Manager.
+    SecretsManager,
+    /// The parameter store of AWS Systems Manager.
+    Ssm,
 }
 
 impl Service {

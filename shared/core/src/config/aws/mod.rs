@@ -15,17 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use endpoint::EndpointError;
+pub(super) use endpoint::Service;
 pub(super) use json::CallError;
 use json::JsonClient;
-
-/// A service that keeps documents by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// AWS Secrets Manager.
-    SecretsManager,
-    /// The parameter store of AWS Systems Manager.
-    Ssm,
-}
 
 /// Reads what a service keeps by name.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use url::Url;
 use super::budget::Budget;
 use landfall::error::{Error, Result};
 use landfall_http::auth::Authorizer;
-use landfall_http::{Answer, BoxError, Client, Gate, HttpError, Request};
+use landfall_http::{Answer, BoxError, Client, HttpError, RateLimiter, Request};
 
 /// How large a page may be. Several wait in memory at once; larger ones are asked for in smaller pages.
 const LARGEST_PAGE: u64 = 8 << 20;
@@ -28,7 +28,7 @@ const FRAMEWORKS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"
 #[derive(Debug)]
 pub(super) struct Api {
     shared: Arc<Shared>,
-    gate: Arc<Counted>,
+    rate_limiter: Arc<Counted>,
 }
 
 /// What all that is read at a pod has in common.
@@ -53,8 +53,8 @@ struct Counted {
 }
 
 #[async_trait]
-impl Gate for Counted {
-    async fn pass(&self) -> std::result::Result<(), BoxError> {
+impl RateLimiter for Counted {
+    async fn acquire(&self) -> std::result::Result<(), BoxError> {
         let passed = self.budget.take().await;
         match (&passed, self.advice, self.budget.per_hour()) {
             (Ok(()), _, _) => {
@@ -103,8 +103,8 @@ impl Api {
     }
 
     fn of(shared: Arc<Shared>, advice: Option<&'static str>) -> Self {
-        let gate = Counted { budget: Arc::clone(&shared.budget), passed: AtomicU32::new(0), advice };
-        Self { shared, gate: Arc::new(gate) }
+        let rate_limiter = Counted { budget: Arc::clone(&shared.budget), passed: AtomicU32::new(0), advice };
+        Self { shared, rate_limiter: Arc::new(rate_limiter) }
     }
 
     /// The same API, for one thing that is read from its beginning to its end; what to do where no hour's requests are
@@ -155,7 +155,7 @@ impl Api {
         let _turn = self.shared.at_once.acquire().await.map_err(closing)?;
         let mut request = Request::get(url)
             .authorized_by(Arc::clone(&self.shared.authorizer))
-            .through(Arc::clone(&self.gate) as Arc<dyn Gate>)
+            .through(Arc::clone(&self.rate_limiter) as Arc<dyn RateLimiter>)
             .at_most(limit);
         if let Some(version) = FRAMEWORKS.get(usize::from(framework)) {
             request = request.header(FRAMEWORK, version);

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use landfall::clock::Clock;
 use landfall::error::{AskAgain, Error, Result};
 use landfall::state::{Change, Document, WorkState};
-use landfall_http::{BoxError, Gate};
+use landfall_http::{BoxError, RateLimiter};
 
 /// How many requests are reserved at once.
 const BLOCK: u32 = 50;
@@ -159,8 +159,8 @@ impl Budget {
 }
 
 #[async_trait]
-impl Gate for Budget {
-    async fn pass(&self) -> std::result::Result<(), BoxError> {
+impl RateLimiter for Budget {
+    async fn acquire(&self) -> std::result::Result<(), BoxError> {
         Ok(self.take().await?)
     }
 }

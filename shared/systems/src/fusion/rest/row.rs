@@ -5,54 +5,24 @@
 //! has more rows than came with its parent is read anew, in the order of its key.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::api::Api;
 use super::describe::{KeyAttribute, Shape};
+use super::members::{self, Members, members};
 use super::query::{Collection, Key, KeyRange};
 use super::walk::{KeyedRow, Walk};
 use landfall::error::{Error, ErrorType, Result};
 
 /// How large a row may be with all of its children, which wait in memory until they are complete.
 const LARGEST_ROW: usize = 64 << 20;
-
-/// An object's members in their order, their values as they were written.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-                    members.push((name.0, value));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
-/// A member's name, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A child in the form of a collection.
 #[derive(Deserialize)]
@@ -90,24 +60,6 @@ struct Link {
 struct LinkContext {
     #[serde(default)]
     links: Vec<Link>,
-}
-
-fn members(row: &RawValue) -> Result<Members<'_>, String> {
-    serde_json::from_str(row.get()).map_err(|error| format!("a row is no object: {error}"))
-}
-
-/// The key of a row; the reason why there is none.
-pub(super) fn key(row: &RawValue, attribute: &KeyAttribute) -> Result<Key, String> {
-    let Members(members) = members(row)?;
-    let mut values = members.iter().filter(|(name, _)| *name == attribute.name);
-    let name = &attribute.name;
-    match (values.next(), values.next()) {
-        (Some((_, value)), None) => {
-            Key::of(value, attribute.is_numeric).map_err(|why| format!("a row has no usable {name}: {why}"))
-        }
-        (None, _) => Err(format!("a row has no {name}, which is its key")),
-        (Some(_), Some(_)) => Err(format!("a row has {name} twice, which is its key")),
-    }
 }
 
 /// A value without the line breaks between its parts. Inside texts JSON has none.
@@ -287,7 +239,7 @@ impl RowWriter {
                 }
                 let mut rows = Vec::with_capacity(child.rows.len());
                 for row in child.rows {
-                    let key = child_key.as_ref().and_then(|child_key| self::key(&row, child_key).ok());
+                    let key = child_key.as_ref().and_then(|child_key| members::key(&row, child_key).ok());
                     rows.extend(writer.text_if_there(key.as_ref(), &row).await?);
                 }
                 Ok(format!("[{}]", rows.join(",")))

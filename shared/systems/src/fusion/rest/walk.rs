@@ -23,8 +23,8 @@ use futures::future::try_join_all;
 use serde_json::value::RawValue;
 
 use super::api::{Api, Page};
+use super::members;
 use super::query::{Collection, Key, KeyRange};
-use super::row;
 use landfall::error::{Error, Result};
 use landfall_http::{Failure, HttpError};
 
@@ -222,7 +222,7 @@ impl Walk {
     fn keyed(&self, page: Page) -> Result<Vec<KeyedRow>> {
         let mut rows: Vec<KeyedRow> = Vec::with_capacity(page.items.len());
         for item in page.items {
-            let key = row::key(&item, &self.collection.key).map_err(|why| self.broken(&why))?;
+            let key = members::key(&item, &self.collection.key).map_err(|why| self.broken(&why))?;
             self.range.check(&key, &self.collection.key.name).map_err(|why| self.broken(&why))?;
             if let Some((before, _)) = rows.last().filter(|(before, _)| *before >= key) {
                 return Err(self.broken(&match *before == key {

@@ -1,0 +1,87 @@
+//! An answer that is read whole, and what of any answer its headers say.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Exchange, Failure, HttpError};
+use crate::redact::{self, Redactor};
+
+/// An answer of success, read whole.
+#[derive(Clone)]
+pub struct Answer {
+    pub(super) exchange: Exchange,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    pub(super) redactor: Redactor,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} to {} ({} bytes)", self.status, self.exchange, self.body.len())
+    }
+}
+
+impl Answer {
+    /// The body as what it should be. A web page, another type, a missing field are errors that say so.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+        self.parse().map_err(|failure| HttpError::new(self.exchange.clone(), failure))
+    }
+
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        let kind = media_type(&self.headers);
+        if is_page_type(kind.as_deref()) || redact::looks_like_a_page(&self.body) {
+            return Err(Failure::WebPage { wanted: "JSON" });
+        }
+        match kind {
+            // A type that is missing is not one that is wrong.
+            None => {}
+            Some(kind) if kind == "application/json" || kind == "text/json" || kind.ends_with("+json") => {}
+            Some(kind) => return Err(Failure::NotJson(self.redactor.text(&kind))),
+        }
+        let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| self.misfit(&error.path().to_string(), &error.into_inner().to_string()))?;
+        deserializer.end().map_err(|error| self.misfit(".", &error.to_string()))?;
+        Ok(value)
+    }
+
+    /// When it was made, by the server's clock, where it says so.
+    pub fn told_time(&self) -> Option<Timestamp> {
+        told_time(&self.headers)
+    }
+
+    /// An error about this answer: it has another form than it should.
+    pub fn malformed(&self, field: &str, reason: &str) -> HttpError {
+        HttpError::new(self.exchange.clone(), self.misfit(field, reason))
+    }
+
+    /// The path holds names that the server chose: they are its words as much as the reason is.
+    fn misfit(&self, field: &str, reason: &str) -> Failure {
+        Failure::Malformed { field: self.redactor.text(field), reason: self.redactor.text(reason) }
+    }
+}
+
+/// When an answer was made, by the server's clock (RFC 9110, 6.6.1).
+pub(super) fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let told = headers.get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(told).ok().map(|told| told.timestamp())
+}
+
+/// The type of a body without its parameters, in lower case.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = String::from_utf8_lossy(headers.get(header::CONTENT_TYPE)?.as_bytes()).into_owned();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    (!essence.is_empty()).then_some(essence)
+}
+
+pub(crate) fn is_page_type(kind: Option<&str>) -> bool {
+    matches!(kind, Some("text/html" | "application/xhtml+xml"))
+}

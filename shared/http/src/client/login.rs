@@ -1,0 +1,45 @@
+//! The credentials of a call.
+
+use http::StatusCode;
+
+use super::request::Request;
+use crate::auth::Credential;
+use crate::error::Failure;
+
+/// What became of a call's credentials so far.
+#[derive(Debug, Default)]
+pub(crate) struct Login {
+    used: Option<Credential>,
+    is_renewed: bool,
+}
+
+impl Login {
+    /// Whether a refusal has had the credentials renewed, which is tried once a call.
+    pub(super) async fn renewed(&mut self, request: &Request, failure: &Failure) -> bool {
+        let is_unauthorized =
+            matches!(failure, Failure::Status { status, .. } if *status == StatusCode::UNAUTHORIZED);
+        let (Some(authorizer), Some(used)) = (&request.authorizer, self.used.take()) else { return false };
+        if !is_unauthorized || self.is_renewed {
+            return false;
+        }
+        self.is_renewed = true;
+        authorizer.refused(&used).await;
+        authorizer.renews()
+    }
+}
+
+/// Gives a request the credentials of its call, where they are for the host that it goes to.
+pub(super) async fn authorize(
+    request: &Request,
+    hop: &mut reqwest::Request,
+    login: &mut Login,
+) -> Result<(), Failure> {
+    if let Some(authorizer) = request.authorizer.as_ref().filter(|authorizer| authorizer.covers(hop.url())) {
+        let credential = authorizer.credential().await.map_err(|error| Failure::Token(Box::new(error)))?;
+        for (name, value) in credential.headers() {
+            hop.headers_mut().insert(name, value.clone());
+        }
+        login.used = Some(credential);
+    }
+    Ok(())
+}

@@ -1,0 +1,652 @@
+//! The source against a pod that answers as told.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::export::tests::simple;
+use super::*;
+use crate::fusion::settings::FusionConnection;
+use landfall::clock::ManualClock;
+use landfall::contract::{Download, EndedJob, Found, JobStatus, Source, Submission, SubmitRequest};
+use landfall::error::{Error, Result};
+use landfall::export::Export;
+use landfall::job::{JobRecord, JobState, OutputFile, RunKey};
+use landfall_http::scripted::{Reply, Scripted, Seen};
+
+const JOBS: &str = "/api/saas-batch/jobscheduler/v1/jobRequests";
+const FILES: &str = "/api/saas-batch/jobfilemanager/v1/jobRequests/44046/outputFiles";
+const DEFINITIONS: &str = "/api/boss/data/objects/ora/commonBoss/dataExport/v1/exportDefinitions";
+const GROUPS: &str = "/api/boss/data/objects/ora/commonBoss/dataExport/v1/exportGroupDefinitions";
+
+/// A pod that answers as told; its tokens name their scope.
+struct TestPod {
+    server: Scripted,
+    source: FusionExtractSource,
+}
+
+impl TestPod {
+    async fn start(handler: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
+        Self::configured(json!({}), handler).await
+    }
+
+    async fn configured(
+        more: Value,
+        handler: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        let server = Scripted::start(move |seen, _| {
+            if seen.path() == "/token" {
+                let scope = seen.form()["scope"].clone();
+                return Reply::json(json!({ "access_token": format!("for-{scope}"), "expires_in": 3600 }));
+            }
+            handler(seen, calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
+        })
+        .await;
+        let mut settings = json!({
+            "base_url": server.url("/"),
+            "auth": { "token_url": server.url("/token"), "client_id": "c", "client_secret": "s", "grant": "client_credentials" },
+            "scopes": { "batch": "batch", "boss": "boss" },
+        });
+        for (name, value) in more.as_object().unwrap() {
+            settings[name] = value.clone();
+        }
+        let connection: FusionConnection = serde_json::from_value(settings).unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+        let source = FusionExtractSource::new("demo".parse().unwrap(), &connection, clock).unwrap();
+        Self { server, source }
+    }
+
+    async fn answering(reply: Reply) -> Self {
+        Self::start(move |_, _| reply.clone()).await
+    }
+
+    /// What was asked, without the tokens' requests.
+    fn asked(&self) -> Vec<Seen> {
+        self.server.seen().into_iter().filter(|seen| seen.path() != "/token").collect()
+    }
+}
+
+fn record() -> JobRecord {
+    JobRecord {
+        connection: "demo".parse().unwrap(),
+        job_request_id: "44046".parse().unwrap(),
+        export: export(),
+        destination: "lake".parse().unwrap(),
+        landing_prefix: "x/".to_owned(),
+        form: Default::default(),
+        run_key: None,
+        window: None,
+        since: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn export() -> Export {
+    Export::of(&simple("SimpleCarriers"))
+}
+
+fn order<'a>(export: &'a Export, run_key: &'a RunKey) -> SubmitRequest<'a> {
+    SubmitRequest { export, run_key, window: None }
+}
+
+fn key() -> RunKey {
+    "carriers-06".parse().unwrap()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
+fn line(error: Error, name: &str) -> String {
+    assert_eq!(error.error_type().name(), name, "{}", error.line());
+    error.line()
+}
+
+/// The seed's submission, with the token of its own scope.
+#[tokio::test]
+async fn a_submission_is_one_post_with_the_batch_token() {
+    let location = "https://pod.example.com:443/api/saas-batch/jobScheduler/v1/jobRequests/44046/";
+    let pod = TestPod::answering(Reply::status(202).header("Location", location)).await;
+    let submitted = pod.source.submit(&order(&export(), &key())).await.unwrap();
+    assert_eq!(submitted, Submission::Accepted("44046".parse().unwrap()));
+    let asked = pod.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!((asked[0].method.as_str(), asked[0].target.as_str()), ("POST", JOBS));
+    assert_eq!(asked[0].header("authorization"), "Bearer for-batch");
+    let body: Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!(body["description"], "landfall-carriers-06::SimpleCarriers::Incremental::Immediate");
+}
+
+/// Promise 1: an answer that is lost or says nothing is ambiguous, and never followed by a second submission.
+#[tokio::test]
+async fn a_lost_answer_is_ambiguous() {
+    for reply in [
+        Reply::nothing(),
+        Reply::status(500),
+        Reply::status(503),
+        Reply::status(504),
+        Reply::status(409),
+        Reply::status(202),
+        Reply::status(202).header("Location", "/elsewhere/x"),
+        Reply::json(json!({ "jobRequestId": {} })),
+    ] {
+        let pod = TestPod::answering(reply.clone()).await;
+        let submitted = pod.source.submit(&order(&export(), &key())).await.unwrap();
+        assert!(matches!(submitted, Submission::Ambiguous(_)), "{reply:?}");
+        assert_eq!(pod.asked().len(), 1, "{reply:?}");
+    }
+    // A body that names the id is as good as a Location.
+    let pod = TestPod::answering(Reply::json(json!({ "jobRequestId": 44046 }))).await;
+    let submitted = pod.source.submit(&order(&export(), &key())).await.unwrap();
+    assert_eq!(submitted, Submission::Accepted("44046".parse().unwrap()));
+}
+
+/// What certainly did not start a job is an error, not a doubt.
+#[tokio::test]
+async fn a_refused_submission_is_an_error() {
+    for (reply, name) in [
+        (Reply::status(400).body("{\"detail\":\"unknown extract\"}"), "Rejected"),
+        (Reply::status(403), "AuthRejected"),
+        (Reply::status(429), "Throttled"),
+        (Reply::status(404), "NotFound"),
+        (Reply::page(), "ContractBroken"),
+        (Reply::status(302).header("Location", "/login"), "ContractBroken"),
+    ] {
+        let pod = TestPod::answering(reply).await;
+        let said = line(pod.source.submit(&order(&export(), &key())).await.unwrap_err(), name);
+        assert_eq!(pod.asked().len(), 1, "{name}");
+        assert!(name != "NotFound" || said.contains("may lack the service"), "{said}");
+    }
+}
+
+fn listed(id: u64, run_key: &str, extract: &str) -> Value {
+    json!({
+        "jobRequestId": id, "jobStatus": "RUNNING",
+        "jobRequest": { "description": format!("landfall-{run_key}::{extract}::Incremental::Immediate") }
+    })
+}
+
+/// Does what a submission of an export with a definition and a group does.
+async fn prepared(pod: &TestPod) -> Result<Submission> {
+    pod.source.prepare(&order(&defined(), &key())).await?;
+    pod.source.submit(&order(&defined(), &key())).await
+}
+
+async fn found(pod: &TestPod) -> Result<Option<JobRequestId>> {
+    match pod.source.find(&order(&export(), &key())).await? {
+        Found::Job(id) => Ok(Some(id)),
+        Found::Nothing => Ok(None),
+        Found::CannotTell(where_to_look) => panic!("{where_to_look}"),
+    }
+}
+
+async fn find(reply: Value) -> Result<Option<JobRequestId>> {
+    let pod = TestPod::answering(Reply::json(reply)).await;
+    found(&pod).await
+}
+
+/// Ours is found between look-alikes, with the list's items flat and wrapped.
+#[tokio::test]
+async fn a_submission_is_found_again() {
+    let mine = listed(7, "carriers-06", "SimpleCarriers");
+    let others =
+        [listed(1, "carriers-0", "SimpleCarriers"), listed(2, "Carriers-06", "SimpleCarriers"), json!({})];
+    let flat = json!({ "items": [others[0], mine, others[1], others[2]] });
+    assert_eq!(find(flat).await.unwrap().unwrap().as_str(), "7");
+    let wrapped = json!({ "items": [{ "jobDetails": others[0] }, { "jobDetails": mine }] });
+    assert_eq!(find(wrapped).await.unwrap().unwrap().as_str(), "7");
+    assert_eq!(find(json!({ "items": others })).await.unwrap(), None);
+    assert_eq!(find(json!({ "items": [] })).await.unwrap(), None);
+}
+
+/// Two jobs of one run key, or one of another export, are for a person to decide.
+#[tokio::test]
+async fn two_matches_are_a_conflict_that_names_both() {
+    let twice = [listed(7, "carriers-06", "SimpleCarriers"), listed(9, "carriers-06", "SimpleCarriers")];
+    let said = line(find(json!({ "items": twice })).await.unwrap_err(), "Conflict");
+    assert!(said.contains("7 and 9"), "{said}");
+    let other = [listed(7, "carriers-06", "OtherExtract")];
+    let said = line(find(json!({ "items": other })).await.unwrap_err(), "Conflict");
+    assert!(said.contains("another export") && said.contains(" 7"), "{said}");
+}
+
+/// Promise 1: a list that pages is walked to its end; one that stays short is no answer.
+#[tokio::test]
+async fn a_paged_list_is_walked_to_its_end() {
+    let pod = TestPod::start(|seen, _| {
+        let offset: usize = seen.query().get("$offset").map_or(0, |offset| offset.parse().unwrap());
+        let all: Vec<Value> =
+            (0..5).map(|id| listed(id, &format!("carriers-0{}", id + 2), "SimpleCarriers")).collect();
+        let page: Vec<_> = all.iter().skip(offset).take(2).cloned().collect();
+        Reply::json(json!({ "items": page, "hasMore": offset + 2 < all.len() }))
+    })
+    .await;
+    assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "4");
+    assert_eq!(pod.asked().len(), 3);
+    // A list that says nothing of its length is asked for more until nothing new comes.
+    let pod = TestPod::start(|seen, _| {
+        let offset: u64 = seen.query().get("$offset").map_or(0, |offset| offset.parse().unwrap());
+        let page: Vec<_> = (offset..(offset + 2).min(3))
+            .map(|id| listed(id, &format!("carriers-0{}", id + 4), "SimpleCarriers"))
+            .collect();
+        Reply::json(json!({ "items": page }))
+    })
+    .await;
+    assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "2");
+    let pod = TestPod::start(|seen, _| match seen.query().is_empty() {
+        true => Reply::json(json!({ "items": [listed(1, "carriers-06", "SimpleCarriers")] })),
+        false => Reply::status(400),
+    })
+    .await;
+    assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "1");
+    let short = json!({ "items": [listed(1, "x", "y")], "totalItems": 2 });
+    let said = line(find(short).await.unwrap_err(), "ContractBroken");
+    assert!(said.contains("does not give it"), "{said}");
+}
+
+/// Promise 6: lists that do not end take no more memory than a function has. What is only looked at is not kept: a
+/// run is found behind more than may be kept.
+#[tokio::test]
+async fn a_list_is_kept_up_to_a_bound() {
+    const PAGE: usize = 27 << 20;
+    let pod = TestPod::start(|_, call| {
+        let mut job = listed(call as u64, "carriers-06", "SimpleCarriers");
+        if call < 5 {
+            job["jobRequest"]["description"] = json!("x".repeat(PAGE));
+        }
+        Reply::json(json!({ "items": [job], "hasMore": call != 5 }))
+    })
+    .await;
+    assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "5");
+
+    let pod = TestPod::start(|_, call| {
+        let description = format!("landfall-{call}::{}::Full::Immediate", "x".repeat(PAGE));
+        let request = json!({ "jobDefinitionName": "DataExport", "description": description });
+        Reply::json(json!({ "items": [{ "jobRequestId": call, "jobRequest": request }], "hasMore": true }))
+    })
+    .await;
+    let said = line(pod.source.ended().await.unwrap_err(), "LimitExceeded");
+    assert!(said.contains("does not end: 5 so far"), "{said}");
+    assert_eq!(pod.asked().len(), 5);
+
+    let pod = TestPod::start(|_, call| {
+        let name = format!("{call}{}", "x".repeat(PAGE));
+        Reply::json(json!({ "items": [{ "fileName": name }], "hasMore": true }))
+    })
+    .await;
+    let said = line(pod.source.output_files(&record()).await.unwrap_err(), "LimitExceeded");
+    assert!(said.contains("67108864 are read"), "{said}");
+    assert_eq!(pod.asked().len(), 3);
+}
+
+/// The documented answer, and what of it a caller gets.
+#[tokio::test]
+async fn a_status_is_read() {
+    let pod = TestPod::answering(Reply::json(json!({ "jobDetails": {
+        "jobRequestId": 44046, "jobStatus": "FAILED",
+        "jobProgress": { "status": "FAILED", "message": "bad\nquery, password=hunter2", "completedPercentage": "30" }
+    } })))
+    .await;
+    let status = pod.source.status(&record()).await.unwrap();
+    assert_eq!((status.state, status.native_status.as_str()), (JobState::Failed, "FAILED"));
+    assert_eq!(status.progress_percent, Some(30.0));
+    assert_eq!(status.message.as_deref(), Some("bad query, password=[redacted]"));
+    assert_eq!(pod.source.explain(&record()).await.unwrap(), status.message);
+    assert_eq!(pod.asked()[0].target, format!("{JOBS}/44046"));
+}
+
+/// An unknown job is named, with where it is unknown; an answer without a status is no status.
+#[tokio::test]
+async fn an_unknown_job_is_not_found() {
+    let pod = TestPod::answering(Reply::status(404)).await;
+    let said = line(pod.source.status(&record()).await.unwrap_err(), "NotFound");
+    assert!(said.contains("connection demo knows no job 44046"), "{said}");
+    line(pod.source.describe(&"44046".parse().unwrap()).await.unwrap_err(), "NotFound");
+    let pod = TestPod::answering(Reply::json(json!({ "jobDetails": {} }))).await;
+    line(pod.source.status(&record()).await.unwrap_err(), "ContractBroken");
+    let pod = TestPod::answering(Reply::page()).await;
+    line(pod.source.status(&record()).await.unwrap_err(), "ContractBroken");
+}
+
+/// A job that somebody else submitted, from its own answer or, when that is abridged, from the list.
+#[tokio::test]
+async fn a_foreign_job_is_described() {
+    let request = json!({
+        "jobDefinitionName": "DataExport", "description": "by hand",
+        "requestParameters": { "submit.argument1": "Labels", "submit.argument2": "Incremental Data Extract" }
+    });
+    let abridged = json!({ "jobDetails": { "jobStatus": "SUCCEEDED" } });
+    for own in [json!({ "jobDetails": { "jobRequestId": 44046, "jobRequest": request } }), abridged] {
+        let list = json!({ "items": [{ "jobRequestId": 44046, "jobRequest": request }] });
+        let pod = TestPod::start(move |seen, _| {
+            Reply::json(if seen.path() == JOBS { list.clone() } else { own.clone() })
+        })
+        .await;
+        let found = pod.source.describe(&"44046".parse().unwrap()).await.unwrap();
+        assert_eq!(found, Export::of(&simple("Labels")));
+    }
+}
+
+fn item(server: &str, name: &str) -> Value {
+    let href = format!("{server}{FILES}/{name}/content");
+    json!({
+        "fileName": name, "fileSize": 2876, "timeCreated": "2025-12-18 07:42:13.287",
+        "checksum": format!("sha-256={}", "b1".repeat(32)),
+        "$context": { "links": { "enclosure": { "href": href } } }
+    })
+}
+
+async fn list(reply: Value) -> Result<Vec<OutputFile>> {
+    let pod = TestPod::answering(Reply::json(reply)).await;
+    pod.source.output_files(&record()).await
+}
+
+/// Oracle's example, its numbers as texts too; names are labels, twins are told apart by their place.
+#[tokio::test]
+async fn files_are_listed_as_the_source_has_them() {
+    let mut text = item("", "../etc/pass wd%41.zip");
+    text["fileSize"] = json!("2876");
+    text.as_object_mut().unwrap().remove("checksum");
+    text.as_object_mut().unwrap().remove("$context");
+    let files = list(json!({ "items": [item("", "a.zip"), item("", "a.zip"), text], "totalItems": "3" }))
+        .await
+        .unwrap();
+    let of = |file: &OutputFile| (file.ordinal, file.name.clone(), file.size);
+    assert_eq!(of(&files[0]), (0, "a.zip".to_owned(), Some(2876)));
+    assert_eq!(of(&files[1]), (1, "a.zip".to_owned(), Some(2876)));
+    assert_eq!(of(&files[2]), (2, "../etc/pass wd%41.zip".to_owned(), Some(2876)));
+    assert_eq!(files[0].sha256.unwrap().to_string(), "b1".repeat(32));
+    assert_eq!(files[2].sha256, None);
+    assert!(files[0].locator.as_ref().unwrap().ends_with(&format!("{FILES}/a.zip/content")));
+    let built = files[2].locator.as_ref().unwrap();
+    assert!(built.ends_with(&format!("{FILES}/..%2Fetc%2Fpass%20wd%2541.zip/content")), "{built}");
+    assert_eq!(list(json!({ "items": [], "totalItems": 0 })).await.unwrap(), []);
+}
+
+/// Promise 5: a short list is an error with both counts, after paging was tried in both spellings.
+#[tokio::test]
+async fn a_short_list_is_an_error() {
+    let short = json!({ "items": [item("", "a.zip")], "totalItems": 2 });
+    let pod = TestPod::answering(Reply::json(short)).await;
+    let said = line(pod.source.output_files(&record()).await.unwrap_err(), "ContractBroken");
+    assert!(said.contains("put out 2 files, and lists 1"), "{said}");
+    let queries: Vec<_> = pod.asked().iter().map(Seen::query).collect();
+    assert!(queries[1].contains_key("offset") && queries[2].contains_key("$offset"), "{queries:?}");
+}
+
+/// Promise 5: a list whose order changes from page to page has as many items as it says, and not all of them.
+#[tokio::test]
+async fn pages_that_overlap_are_an_error() {
+    let pod = TestPod::start(|seen, _| {
+        let names = if seen.query().is_empty() { ["a", "b"] } else { ["b", "a"] };
+        let items: Vec<_> = names.iter().map(|name| item("", name)).collect();
+        Reply::json(json!({ "items": items, "totalItems": 4 }))
+    })
+    .await;
+    let said = line(pod.source.output_files(&record()).await.unwrap_err(), "ContractBroken");
+    assert!(said.contains("\"b\" twice"), "{said}");
+}
+
+/// A list that pages, by either spelling, is whole.
+#[tokio::test]
+async fn a_paged_list_of_files_is_whole() {
+    for spelling in ["offset", "$offset"] {
+        for counts in [true, false] {
+            let pod = TestPod::start(move |seen, _| {
+                let offset: usize = seen.query().get(spelling).map_or(0, |offset| offset.parse().unwrap());
+                let names: Vec<_> = (0..5).map(|number| format!("{number}.zip")).collect();
+                let items: Vec<_> = names.iter().skip(offset).take(2).map(|name| item("", name)).collect();
+                let mut page = json!({ "items": items });
+                if counts {
+                    page["totalItems"] = json!(5)
+                } else {
+                    page["hasMore"] = json!(offset + 2 < 5)
+                }
+                Reply::json(page)
+            })
+            .await;
+            let files = pod.source.output_files(&record()).await.unwrap();
+            let names: Vec<_> = files.iter().map(|file| (file.ordinal, file.name.as_str())).collect();
+            let wanted = [(0, "0.zip"), (1, "1.zip"), (2, "2.zip"), (3, "3.zip"), (4, "4.zip")];
+            assert_eq!(names, wanted, "{spelling} {counts}");
+        }
+    }
+}
+
+/// What a list must not hold is refused when it is listed, with the item and the field.
+#[tokio::test]
+async fn malformed_files_are_refused_by_name() {
+    let with = |field: &str, value: Value| {
+        let mut item = item("", "a.zip");
+        item[field] = value;
+        json!({ "items": [item] })
+    };
+    let link = |href: &str| with("$context", json!({ "links": { "enclosure": { "href": href } } }));
+    for (listing, said) in [
+        (with("fileName", json!("a\u{1b}b")), "items[0].fileName"),
+        (with("fileName", json!(" ")), "items[0].fileName"),
+        (with("fileName", Value::Null), "items[0].fileName"),
+        (with("checksum", json!("md5=00")), "items[0].checksum"),
+        (with("checksum", json!("sha-256=00")), "items[0].checksum"),
+        (with("fileSize", json!(-1)), "items[0].fileSize"),
+        (link("https://evil.example/a.zip"), "evil.example is not a host of this connection"),
+        (link("http://evil.example/a.zip"), "over http"),
+        (link("http://169.254.169.254/latest"), "over http"),
+        (link("https://[::1]/a.zip"), "not a host of this connection"),
+        (json!({ "files": [] }), "missing field `items`"),
+        (json!({ "items": [], "totalItems": "some" }), "at totalItems"),
+    ] {
+        let said_in = line(list(listing).await.unwrap_err(), "ContractBroken");
+        assert!(said_in.contains(said), "{said_in}");
+    }
+}
+
+async fn content(download: Download) -> Vec<u8> {
+    download.body.map(|chunk| chunk.unwrap().to_vec()).concat().await
+}
+
+/// A file is fetched from where it was listed, with the batch token.
+#[tokio::test]
+async fn a_file_is_opened_where_it_was_listed() {
+    let pod = TestPod::start(|seen, _| match seen.path() {
+        FILES => Reply::json(json!({ "items": [item("", "a.zip")] })),
+        _ => Reply::status(200).body("bytes"),
+    })
+    .await;
+    let file = pod.source.output_files(&record()).await.unwrap().remove(0);
+    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
+    let asked = pod.asked();
+    assert_eq!(asked[1].path(), format!("{FILES}/a.zip/content"));
+    assert_eq!(asked[1].header("authorization"), "Bearer for-batch");
+}
+
+/// Promise 7: a link that grants access by itself is used and never kept; a link that is gone is listed anew.
+#[tokio::test]
+async fn an_expired_link_is_listed_anew() {
+    let pod = TestPod::start(|seen, number| match seen.path() {
+        FILES => {
+            let mut item = item("", "a.zip");
+            item["$context"]["links"]["enclosure"]["href"] = json!(format!("/fresh?sig={number}"));
+            Reply::json(json!({ "items": [item] }))
+        }
+        "/fresh" => Reply::status(200).body("bytes"),
+        _ => Reply::status(410),
+    })
+    .await;
+    let mut file = pod.source.output_files(&record()).await.unwrap().remove(0);
+    assert_eq!(file.locator, None);
+    for locator in [None, Some(pod.server.url("/old").to_string())] {
+        file.locator = locator;
+        assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
+    }
+    let targets: Vec<_> = pod.asked().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(targets, [FILES, FILES, "/fresh?sig=1", "/old", FILES, "/fresh?sig=4"]);
+    file.name = "b.zip".to_owned();
+    let said = line(pod.source.open(&record(), &file, None).await.unwrap_err(), "NotFound");
+    assert!(said.contains("lists \"b.zip\" no more"), "{said}");
+}
+
+/// Promise 7: a locator that was stored is checked like any other URL. One that the connection does not call,
+/// because it was tampered with or the pod has another name now, is not called, and listed anew.
+#[tokio::test]
+async fn a_stored_locator_is_checked_too() {
+    let pod = TestPod::start(|seen, _| match seen.path() {
+        FILES => Reply::json(json!({ "items": [item("", "a.zip")] })),
+        _ => Reply::status(200).body("bytes"),
+    })
+    .await;
+    let mut file = pod.source.output_files(&record()).await.unwrap().remove(0);
+    file.locator = Some("https://evil.example/a.zip".to_owned());
+    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
+    assert_eq!(pod.asked().len(), 3);
+}
+
+fn defined() -> Export {
+    let definition = json!({
+        "owner": "o", "owner_role": "r", "export_configuration": { "type": "BV", "outputDataFormat": "CSV" },
+        "extraction_query": { "viewQueries": {} }
+    });
+    let group = json!({ "name": "O'Group", "owner": "o", "owner_role": "r" });
+    let extract = json!({ "extract": "Carriers", "mode": "full", "definition": definition, "group": group });
+    Export::of(&serde_json::from_value::<FusionExtract>(extract).unwrap())
+}
+
+/// Definition and group are looked up by name, with the other scope's token, and created if missing.
+#[tokio::test]
+async fn what_is_missing_is_created() {
+    let pod = TestPod::start(|seen, _| match (seen.method.as_str(), seen.path()) {
+        ("POST", JOBS) => Reply::status(202).header("Location", "/x/jobRequests/1"),
+        // A filter that is looser than ours: the name is compared again.
+        ("GET", _) => Reply::json(json!({ "items": [{ "name": "carriers" }], "hasMore": false })),
+        _ => Reply::status(201).header("Location", "/300100641963646"),
+    })
+    .await;
+    prepared(&pod).await.unwrap();
+    let asked = pod.asked();
+    let calls: Vec<_> = asked.iter().map(|seen| (seen.method.as_str(), seen.path())).collect();
+    assert_eq!(
+        calls,
+        [("GET", DEFINITIONS), ("POST", DEFINITIONS), ("GET", GROUPS), ("POST", GROUPS), ("POST", JOBS)]
+    );
+    assert!(asked[..4].iter().all(|seen| seen.header("authorization") == "Bearer for-boss"));
+    assert_eq!(asked[0].query()["$filter"], "name='Carriers'");
+    assert_eq!(asked[2].query()["$filter"], "name='O''Group'");
+    let definition: Value = serde_json::from_str(&asked[1].body).unwrap();
+    assert_eq!(definition["bossArtifacts"]["extractionQuery"], "{\"viewQueries\":{}}");
+    let group: Value = serde_json::from_str(&asked[3].body).unwrap();
+    assert_eq!(definition["extractClient"], "FA_DATA_EXTRACT_UI");
+    assert_eq!(group["extractClient"], "FA_DATA_EXTRACT_UI");
+    assert_eq!(group["groupedExtracts"], json!({ "items": [{ "name": "Carriers" }] }));
+}
+
+/// A query that is given as text is the source's own: not a character of it is touched.
+#[tokio::test]
+async fn a_query_as_text_stays_as_it_is() {
+    const QUERY: &str = "{ \"viewQueries\" : {\"b\":1,\n  \"a\":2.50},\"a\":\"\\u00e9\" }";
+    let mut extract: FusionExtract = defined().read().unwrap();
+    extract.definition.as_mut().unwrap().extraction_query = json!(QUERY);
+    let export = Export::of(&extract);
+    let pod = TestPod::start(|seen, _| match (seen.method.as_str(), seen.path()) {
+        ("POST", JOBS) => Reply::status(202).header("Location", "/x/jobRequests/1"),
+        ("GET", _) => Reply::json(json!({ "items": [], "hasMore": false })),
+        _ => Reply::status(201),
+    })
+    .await;
+    pod.source.prepare(&order(&export, &key())).await.unwrap();
+    let definition: Value = serde_json::from_str(&pod.asked()[1].body).unwrap();
+    assert_eq!(definition["bossArtifacts"]["extractionQuery"], QUERY);
+}
+
+/// A search that answers in pages, as one does whose filter is ignored, is read to the page that has the name.
+#[tokio::test]
+async fn a_definition_is_looked_for_on_every_page() {
+    let pod = TestPod::start(|seen, _| match (seen.method.as_str(), seen.path()) {
+        ("POST", JOBS) => Reply::status(202).header("Location", "/x/jobRequests/1"),
+        ("GET", _) => {
+            let names = ["A", "B", "C", "Carriers", "O'Group"];
+            let offset: usize = seen.query()["$offset"].parse().unwrap();
+            let page: Vec<_> =
+                names.iter().skip(offset).take(2).map(|name| json!({ "name": name })).collect();
+            Reply::json(json!({ "items": page, "hasMore": offset + 2 < names.len() }))
+        }
+        _ => Reply::status(500),
+    })
+    .await;
+    prepared(&pod).await.unwrap();
+    let asked = pod.asked();
+    let offsets: Vec<_> = asked.iter().filter_map(|seen| seen.query().get("$offset").cloned()).collect();
+    assert_eq!(offsets, ["0", "2", "0", "2", "4"], "definitions, then groups");
+    assert_eq!(asked.iter().filter(|seen| seen.method == "POST").count(), 1, "nothing is created");
+}
+
+/// What is there is left alone, also where it only shows up after a creation that failed or got lost.
+#[tokio::test]
+async fn what_exists_is_not_created_twice() {
+    let duplicate =
+        Reply::status(400).body("{\"detail\":\"cannot have the same name as existing extract group\"}");
+    for (creation, creations) in
+        [(None, 0), (Some(Reply::status(409)), 2), (Some(duplicate), 2), (Some(Reply::nothing()), 2)]
+    {
+        let is_there_at_first = creation.is_none();
+        let created = std::sync::Mutex::new(std::collections::HashSet::new());
+        let pod = TestPod::start(move |seen, _| match (seen.method.as_str(), seen.path()) {
+            ("POST", JOBS) => Reply::status(202).header("Location", "/x/jobRequests/1"),
+            ("GET", path) => {
+                let shows = is_there_at_first || created.lock().unwrap().contains(path);
+                let items =
+                    if shows { json!([{ "name": "Carriers" }, { "name": "O'Group" }]) } else { json!([]) };
+                Reply::json(json!({ "items": items, "hasMore": false }))
+            }
+            (_, path) => {
+                created.lock().unwrap().insert(path.to_owned());
+                creation.clone().unwrap()
+            }
+        })
+        .await;
+        prepared(&pod).await.unwrap();
+        let posts = pod.asked().iter().filter(|seen| seen.method == "POST" && seen.path() != JOBS).count();
+        assert_eq!(posts, creations);
+    }
+}
+
+/// A creation that is refused for another reason is that refusal, and nothing is submitted.
+#[tokio::test]
+async fn a_refused_creation_submits_nothing() {
+    let pod = TestPod::start(|seen, _| match seen.method.as_str() {
+        "GET" => Reply::json(json!({ "items": [], "hasMore": false })),
+        _ => Reply::status(400).body("{\"title\":\"owner is unknown\"}"),
+    })
+    .await;
+    let said = line(prepared(&pod).await.unwrap_err(), "Rejected");
+    assert!(said.contains("creating \"Carriers\"") && said.contains("owner is unknown"), "{said}");
+    assert!(pod.asked().iter().all(|seen| seen.path() != JOBS));
+}
+
+/// A connection without the scope that a definition needs says so before anything is called.
+#[tokio::test]
+async fn a_definition_needs_its_scope() {
+    let pod = TestPod::configured(json!({ "scopes": { "batch": "batch" } }), |_, _| Reply::status(500)).await;
+    let said = line(pod.source.accepts(&defined()).unwrap_err(), "InvalidConfig");
+    assert!(said.contains("scopes.boss"), "{said}");
+    line(prepared(&pod).await.unwrap_err(), "InvalidConfig");
+    assert_eq!(pod.server.count(), 0);
+}
+
+/// Settings that cannot be are named when the source is made.
+#[test]
+fn a_connection_that_cannot_be_is_refused() {
+    for (field, value, said) in [
+        ("base_url", json!("http://pod.example.com"), "base_url"),
+        ("http", json!({ "allowed_hosts": ["https://x/"] }), "http.allowed_hosts"),
+    ] {
+        let mut settings = json!({
+            "base_url": "https://pod.example.com/",
+            "auth": { "token_url": "https://id.example.com/token", "client_id": "c", "client_secret": "s", "grant": "client_credentials" },
+            "scopes": { "batch": "batch" },
+        });
+        settings[field] = value;
+        let connection: FusionConnection = serde_json::from_value(settings).unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+        let error = FusionExtractSource::new("demo".parse().unwrap(), &connection, clock).unwrap_err();
+        assert!(line(error, "InvalidConfig").contains(said));
+    }
+}
