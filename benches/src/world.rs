@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use landfall::clock::SystemClock;
-use landfall::config::Place;
+use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::form::ZstdLevel;
 use landfall::job::{FileList, JobRecord, JobRef, StagedFile};
@@ -60,7 +60,7 @@ pub(crate) async fn prepare(port: u16, archive: &Archive, form: Form) -> Result<
     wire::reset(port).await?;
     let job: JobRef = made(json!({ "connection": CONNECTION, "job_request_id": JOB }))?;
     wire::mount(port, WORK, &keys::staged(&job, 0), &archive.path).await?;
-    let place = Place::from_toml(&config(port, form), "the bench's configuration");
+    let place = ConfigProvider::from_toml(&config(port, form), "the bench's configuration");
     let context = Context::new(
         place.while_doing("configuring landfall")?,
         Arc::new(SystemClock),

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use landfall::form::LandedForm;
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
-use submit::Seen;
+use submit::OperatorAnswer;
 
 /// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
 #[derive(Debug, Parser)]
@@ -261,10 +261,10 @@ const DATA: &str = "./landfall-data";
 
 impl Run {
     /// What a person has seen at the source.
-    pub(crate) fn seen(&self) -> Option<Seen> {
+    pub(crate) fn seen(&self) -> Option<OperatorAnswer> {
         match (&self.job, self.no_job) {
-            (Some(id), _) => Some(Seen::Job(id.clone())),
-            (None, true) => Some(Seen::NoJob),
+            (Some(id), _) => Some(OperatorAnswer::Job(id.clone())),
+            (None, true) => Some(OperatorAnswer::NoJob),
             (None, false) => None,
         }
     }

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::arguments::Check;
 use crate::failure::{Failure, exit_code, worst};
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 use crate::report::Report;
 
 /// Looks, tells what is found as it comes, and returns the exit code.
 pub(crate) async fn check(
-    machine: &Machine,
+    machine: &LocalRuntime,
     arguments: &Check,
     report: &mut Report<'_>,
 ) -> Result<u8, Failure> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::arguments::{Arguments, Check, Command, Invoke, Resume, Run, Status, Sweep, Systems, Unpack};
 use crate::failure::{Failure, worst};
 use crate::invoke;
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 use crate::progress::Progress;
 use crate::report::{Capabilities, Report};
 use crate::run::Ran;
@@ -54,7 +54,7 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
         let subject = Subject::of_event(&event);
         let event: RunEvent = parse(event)?;
         let _ = connection.set(event.connection.to_string());
-        let machine = Machine::for_run(&arguments.systems, &subject, progress).await?;
+        let machine = LocalRuntime::for_run(&arguments.systems, &subject, progress).await?;
         on(machine, async |machine| {
             let since = machine.context().clock().now();
             let event = inputs::bring(machine, event).await?;
@@ -95,7 +95,7 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
         destination: arguments.destination.clone(),
     };
     let outcome = async {
-        let machine = Machine::for_run(&arguments.systems, &Subject::of_job(&job), progress).await?;
+        let machine = LocalRuntime::for_run(&arguments.systems, &Subject::of_job(&job), progress).await?;
         on(machine, async |machine| land_one(machine, &job, &mut report).await).await
     }
     .await;
@@ -108,7 +108,7 @@ async fn invoke_command(arguments: &Invoke, out: &mut (dyn Write + Send), progre
     let outcome = async {
         let event = event::read(&arguments.event)?;
         let _ = about.set(about_event(&event));
-        let machine = Machine::for_run(&arguments.systems, &Subject::of_event(&event), progress).await?;
+        let machine = LocalRuntime::for_run(&arguments.systems, &Subject::of_event(&event), progress).await?;
         on(machine, async |machine| {
             let result = invoke::invoke(machine, arguments.function, event).await?;
             report.result(&result)
@@ -123,7 +123,7 @@ async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress
     let mut report = Report::new(out, progress, arguments.systems.machine.json);
     let mut code = 0;
     let outcome = async {
-        let machine = Machine::for_run(&arguments.systems, &Subject::Connection, progress).await?;
+        let machine = LocalRuntime::for_run(&arguments.systems, &Subject::Connection, progress).await?;
         on(machine, async |machine| {
             code = check::check(machine, arguments, &mut report).await?;
             Ok(())
@@ -143,7 +143,7 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
     // A signal may come at any of them.
     let at = RefCell::new(None);
     let outcome = async {
-        let machine = Machine::for_run(&arguments.systems, &Subject::Connection, progress).await?;
+        let machine = LocalRuntime::for_run(&arguments.systems, &Subject::Connection, progress).await?;
         on(machine, async |machine| {
             let swept = sweep::find(machine, arguments).await?;
             report.swept(&arguments.connection, &swept)?;
@@ -167,7 +167,7 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
     worst(code, ended_with(outcome, &mut report, about))
 }
 
-async fn land_one(machine: &Machine, job: &JobEvent, report: &mut Report<'_>) -> Result<(), Failure> {
+async fn land_one(machine: &LocalRuntime, job: &JobEvent, report: &mut Report<'_>) -> Result<(), Failure> {
     let since = machine.context().clock().now();
     let published = run::resume(machine, job).await?;
     let took = elapsed(since, machine.context().clock().now());
@@ -181,7 +181,7 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     // A signal may come at any of them.
     let at = RefCell::new(Capabilities::default());
     let outcome = async {
-        let machine = Machine::for_files(&arguments.machine, progress).await?;
+        let machine = LocalRuntime::for_files(&arguments.machine, progress).await?;
         on(machine, async |machine| {
             for named in &arguments.archives {
                 let files = match unpack::files_of(named) {
@@ -207,7 +207,7 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
 }
 
 async fn unpack_one(
-    machine: &Machine,
+    machine: &LocalRuntime,
     path: &Path,
     arguments: &Unpack,
     report: &mut Report<'_>,
@@ -223,7 +223,7 @@ async fn unpack_one(
 async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
     let outcome = async {
-        match Machine::to_look_at(&arguments.machine, progress).await? {
+        match LocalRuntime::to_look_at(&arguments.machine, progress).await? {
             Some(machine) => {
                 on(machine, async |machine| status::tell(machine, arguments, &mut report).await).await
             }
@@ -240,8 +240,8 @@ async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progre
 
 /// Works on a machine until the work is done or a signal comes, and stops the machine either way.
 async fn on(
-    machine: Machine,
-    work: impl AsyncFnOnce(&Machine) -> Result<(), Failure>,
+    machine: LocalRuntime,
+    work: impl AsyncFnOnce(&LocalRuntime) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     // Its type forgotten: it holds those of every step.
     let outcome = unless_stopped(work(&machine).boxed_local()).await;

@@ -8,7 +8,7 @@ use landfall::{Error, Result};
 use serde_json::Value;
 
 /// The largest event that is read; Lambda takes as much.
-const LARGEST_EVENT: u64 = 6 << 20;
+const MAX_EVENT: u64 = 6 << 20;
 
 /// Reads the JSON of an event; `-` is stdin.
 pub(crate) fn read(path: &Path) -> Result<Value> {
@@ -24,10 +24,10 @@ pub(crate) fn read(path: &Path) -> Result<Value> {
 
 fn from(reader: impl Read, label: &str) -> Result<Value> {
     let mut text = Vec::new();
-    let read = reader.take(LARGEST_EVENT + 1).read_to_end(&mut text);
+    let read = reader.take(MAX_EVENT + 1).read_to_end(&mut text);
     read.map_err(|error| Error::invalid_event(format!("cannot read {label}")).because(error))?;
-    if u64::try_from(text.len()).is_ok_and(|length| length > LARGEST_EVENT) {
-        return Err(Error::invalid_event(format!("{label} is larger than {LARGEST_EVENT} bytes")));
+    if u64::try_from(text.len()).is_ok_and(|length| length > MAX_EVENT) {
+        return Err(Error::invalid_event(format!("{label} is larger than {MAX_EVENT} bytes")));
     }
     serde_json::from_slice(&text)
         .map_err(|error| Error::invalid_event(format!("{label} is not JSON")).because(error))

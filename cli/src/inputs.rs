@@ -7,12 +7,12 @@ use landfall::state::keys;
 use landfall::{Error, Result};
 use landfall_store::ObjectWriter;
 
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 use crate::unpack::{copy_bytes, hash_in_background};
 
 /// The event with what it reads from this machine brought to where functions read it. The object's key follows from its
 /// bytes, so that the same event is the same run wherever its file lies.
-pub(crate) async fn bring(machine: &Machine, event: RunEvent) -> Result<RunEvent> {
+pub(crate) async fn bring(machine: &LocalRuntime, event: RunEvent) -> Result<RunEvent> {
     let export = machine.context().spec(&event.export)?;
     match export.local_input() {
         Some(path) => {
@@ -23,7 +23,7 @@ pub(crate) async fn bring(machine: &Machine, event: RunEvent) -> Result<RunEvent
     }
 }
 
-async fn put(machine: &Machine, path: &Path) -> Result<String> {
+async fn put(machine: &LocalRuntime, path: &Path) -> Result<String> {
     machine.progress().stage(format!("reading {}", path.display()));
     let bytes = hash_in_background(path).await?;
     let key = format!("{}{}", keys::INPUTS, bytes.sha256);
@@ -67,7 +67,7 @@ mod tests {
         let file = folder.path().join("ids.csv");
         std::fs::write(&file, "6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a\n").unwrap();
         let on = OnMachine { data: folder.path().join("data"), config: None, json: false };
-        let machine = Machine::for_files(&on, &Arc::new(Progress::silent())).await.unwrap();
+        let machine = LocalRuntime::for_files(&on, &Arc::new(Progress::silent())).await.unwrap();
         let event = |path: &str| -> RunEvent {
             parse(json!({
                 "connection": "folio-demo",

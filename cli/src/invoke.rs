@@ -13,7 +13,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::arguments::Function;
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 
 impl Function {
     /// The name that it is deployed under.
@@ -31,7 +31,7 @@ impl Function {
 }
 
 /// Calls a function with an event; what it returns, as JSON.
-pub(crate) async fn invoke(machine: &Machine, function: Function, event: Value) -> Result<Value> {
+pub(crate) async fn invoke(machine: &LocalRuntime, function: Function, event: Value) -> Result<Value> {
     machine.progress().stage(function.name());
     let span = lambda::span(function.name(), &event);
     let called = async {
@@ -58,7 +58,7 @@ pub(crate) async fn invoke(machine: &Machine, function: Function, event: Value) 
 }
 
 async fn call<Event: DeserializeOwned, Output: Serialize>(
-    machine: &Machine,
+    machine: &LocalRuntime,
     event: Value,
     function: impl AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
 ) -> Result<Value> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use embedded_store::Handle;
 use landfall::clock::{Deadline, SystemClock};
-use landfall::config::Place;
+use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::job::{DestinationName, JobRef};
@@ -31,7 +31,7 @@ const MEMORY_OF_ITS_OWN_STORE: usize = 128 << 20;
 const STOPS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a run on one machine stands on.
-pub(crate) struct Machine {
+pub(crate) struct LocalRuntime {
     context: Context,
     deadline: Deadline,
     progress: Arc<Progress>,
@@ -53,14 +53,14 @@ impl Embedded {
 
     /// A file that names no work bucket gets the embedded one. One that names no destination at all lands there
     /// too; where it names some, an unknown name is more likely a misspelling than a wish for this machine's disk.
-    fn behind(place: &Place, work_bucket_is_named: bool) -> Self {
+    fn behind(place: &ConfigProvider, work_bucket_is_named: bool) -> Self {
         let lacks = |section| place.has_section(section) == Some(false);
         let work = lacks("work") && !work_bucket_is_named;
         Self { work, landing: work && lacks("destinations") }
     }
 }
 
-impl Machine {
+impl LocalRuntime {
     /// Starts what a run needs.
     pub(crate) async fn for_run(
         systems: &Systems,
@@ -110,7 +110,7 @@ impl Machine {
     async fn start(
         on: &OnMachine,
         buckets: Buckets,
-        place: Option<Place>,
+        place: Option<ConfigProvider>,
         embedded: Embedded,
         simulated: Option<(Pod, &Subject)>,
         progress: &Arc<Progress>,
@@ -128,13 +128,15 @@ impl Machine {
             }
             None => (None, None),
         };
-        let own = Place::made("the configuration of this machine", move |path| match path.split_once('/') {
-            None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
-            Some(("destinations", _)) if embedded.landing => {
-                Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
+        let own = ConfigProvider::made("the configuration of this machine", move |path| {
+            match path.split_once('/') {
+                None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
+                Some(("destinations", _)) if embedded.landing => {
+                    Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
+                }
+                Some(("connections", name)) => simulated.as_ref()?.connection(name),
+                _ => None,
             }
-            Some(("connections", name)) => simulated.as_ref()?.connection(name),
-            _ => None,
         });
         let place = match place {
             Some(place) => place.or(own),
@@ -251,22 +253,22 @@ impl Machine {
 
 /// A context with the embedded work bucket, and nothing else.
 fn context_of_state(settings: Value) -> Context {
-    let state = Place::made("the configuration of this machine", move |path| {
+    let state = ConfigProvider::made("the configuration of this machine", move |path| {
         (path == "work").then(|| json!({ "bucket": WORK, "store": settings }))
     });
     Context::new(state, Arc::new(SystemClock), &SYSTEMS)
 }
 
 /// The configuration that `--config`, or else `LANDFALL_CONFIG`, names.
-async fn configured(on: &OnMachine) -> Result<Option<Place>> {
+async fn configured(on: &OnMachine) -> Result<Option<ConfigProvider>> {
     match (&on.config, std::env::var("LANDFALL_CONFIG")) {
-        (Some(file), _) => Place::from_file(file).map(Some),
-        (None, Ok(place)) if !place.is_empty() => Place::named(&place).await.map(Some),
+        (Some(file), _) => ConfigProvider::from_file(file).map(Some),
+        (None, Ok(place)) if !place.is_empty() => ConfigProvider::named(&place).await.map(Some),
         (None, _) => Ok(None),
     }
 }
 
-fn embedded_behind(place: &Place) -> Embedded {
+fn embedded_behind(place: &ConfigProvider) -> Embedded {
     let work_bucket = std::env::var_os("LANDFALL_WORK_BUCKET");
     Embedded::behind(place, work_bucket.is_some_and(|bucket| !bucket.is_empty()))
 }
@@ -278,7 +280,7 @@ mod tests {
     const NOTHING: Embedded = Embedded { work: false, landing: false };
 
     fn behind(toml: &str, work_bucket_is_named: bool) -> Embedded {
-        Embedded::behind(&Place::from_toml(toml, "test.toml").unwrap(), work_bucket_is_named)
+        Embedded::behind(&ConfigProvider::from_toml(toml, "test.toml").unwrap(), work_bucket_is_named)
     }
 
     /// What a configuration names counts; the embedded store stands in only for what it is silent on.
@@ -301,6 +303,6 @@ mod tests {
     /// Nothing is guessed about configuration that is kept elsewhere.
     #[test]
     fn a_place_that_is_no_file_is_taken_as_it_is() {
-        assert_eq!(Embedded::behind(&Place::made("elsewhere", |_| None), false), NOTHING);
+        assert_eq!(Embedded::behind(&ConfigProvider::made("elsewhere", |_| None), false), NOTHING);
     }
 }

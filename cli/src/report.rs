@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use sweep::{NotWell, Problem, Swept};
 
 use crate::failure::Failure;
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 use crate::progress::Progress;
-use crate::status::Standing;
+use crate::status::JobView;
 
 /// What a command has to say.
 pub(crate) struct Report<'a> {
@@ -80,7 +80,7 @@ impl<'a> Report<'a> {
     /// A job has landed.
     pub(crate) async fn landed(
         &mut self,
-        machine: &Machine,
+        machine: &LocalRuntime,
         job: &JobEvent,
         archive: Option<&Path>,
         published: &Published,
@@ -161,7 +161,7 @@ impl<'a> Report<'a> {
     /// One run or job stands so.
     pub(crate) fn standing(
         &mut self,
-        standing: &Standing,
+        standing: &JobView,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         self.standings(std::slice::from_ref(standing), text)
@@ -170,7 +170,7 @@ impl<'a> Report<'a> {
     /// Runs and jobs stand so.
     pub(crate) fn standings(
         &mut self,
-        standings: &[Standing],
+        standings: &[JobView],
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         if !self.json {

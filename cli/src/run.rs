@@ -25,10 +25,10 @@ use landfall_edge::lambda;
 use poll_status::Polled;
 use publish::Published;
 use serde::Serialize;
-use submit::Seen;
+use submit::OperatorAnswer;
 use tracing::Instrument as _;
 
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 use crate::retry::retrying;
 use crate::tidy;
 
@@ -47,9 +47,9 @@ pub(crate) enum Ran {
 ///
 /// `seen` is what a person has found out about a run whose submission had no known outcome.
 pub(crate) async fn run(
-    machine: &Machine,
+    machine: &LocalRuntime,
     event: RunEvent,
-    seen: Option<Seen>,
+    seen: Option<OperatorAnswer>,
     job: &OnceLock<JobEvent>,
 ) -> Result<Ran> {
     machine.progress().stage(format!("submitting run {}", event.run_key));
@@ -76,7 +76,7 @@ pub(crate) async fn run(
 }
 
 /// Goes on with a job from wherever it stands.
-pub(crate) async fn resume(machine: &Machine, event: &JobEvent) -> Result<Published> {
+pub(crate) async fn resume(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
     machine.progress().stage(format!("looking at {}", event.job()));
     if !has_landed(machine.context(), event).await? {
         land(machine, event).await?;
@@ -91,7 +91,7 @@ pub(crate) async fn has_landed(context: &Context, event: &JobEvent) -> Result<bo
 }
 
 /// Lands all of a job but its manifest.
-async fn land(machine: &Machine, event: &JobEvent) -> Result<()> {
+async fn land(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
     poll_until_ended(machine, event).await?;
     let _at_work = machine.at_work_on(&event.job()).await?;
     let files = fetch_until_complete(machine, event).await?;
@@ -100,7 +100,7 @@ async fn land(machine: &Machine, event: &JobEvent) -> Result<()> {
     Ok(())
 }
 
-async fn poll_until_ended(machine: &Machine, event: &JobEvent) -> Result<()> {
+async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
     machine.progress().stage(format!("waiting for {}", event.job()));
     loop {
         let polled = step(machine, Step::PollStatus, event, poll_status::poll_status).await?;
@@ -115,7 +115,7 @@ async fn poll_until_ended(machine: &Machine, event: &JobEvent) -> Result<()> {
     }
 }
 
-async fn fetch_until_complete(machine: &Machine, event: &JobEvent) -> Result<Vec<u32>> {
+async fn fetch_until_complete(machine: &LocalRuntime, event: &JobEvent) -> Result<Vec<u32>> {
     machine.progress().stage("fetching its files");
     loop {
         let fetched = step(machine, Step::FetchFiles, event, fetch_files::fetch_files).await?;
@@ -131,7 +131,7 @@ async fn fetch_until_complete(machine: &Machine, event: &JobEvent) -> Result<Vec
 
 /// Unpacks the files. After a failure none is begun any more, and those under way come to their own end, so that
 /// nothing of them is left lying about.
-async fn unpack(machine: &Machine, event: &JobEvent, ordinals: &[u32]) -> Result<()> {
+async fn unpack(machine: &LocalRuntime, event: &JobEvent, ordinals: &[u32]) -> Result<()> {
     machine.progress().stage("unpacking");
     let failed = AtomicBool::new(false);
     let unpack = async |ordinal: &u32| {
@@ -150,7 +150,11 @@ async fn unpack(machine: &Machine, event: &JobEvent, ordinals: &[u32]) -> Result
     outcome
 }
 
-pub(crate) async fn unpack_until_complete(machine: &Machine, event: &JobEvent, ordinal: u32) -> Result<()> {
+pub(crate) async fn unpack_until_complete(
+    machine: &LocalRuntime,
+    event: &JobEvent,
+    ordinal: u32,
+) -> Result<()> {
     let JobEvent { connection, job_request_id, destination } = event.clone();
     let file = FileEvent { connection, job_request_id, ordinal, destination };
     while !step(machine, Step::UnpackUpload, &file, unpack_upload::unpack_file).await?.complete {}
@@ -158,7 +162,7 @@ pub(crate) async fn unpack_until_complete(machine: &Machine, event: &JobEvent, o
 }
 
 /// Publishes the manifest, or finds the one that is there, and tidies up behind the job.
-pub(crate) async fn publish(machine: &Machine, event: &JobEvent) -> Result<Published> {
+pub(crate) async fn publish(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
     let published = step(machine, Step::Publish, event, publish::publish).await?;
     tidy::tidy(machine, event).await;
     Ok(published)
@@ -166,7 +170,7 @@ pub(crate) async fn publish(machine: &Machine, event: &JobEvent) -> Result<Publi
 
 /// Calls a function, again where that can help.
 pub(crate) async fn step<Event: Clone + Serialize, Output>(
-    machine: &Machine,
+    machine: &LocalRuntime,
     step: Step,
     event: &Event,
     function: impl AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
@@ -178,7 +182,7 @@ pub(crate) async fn step<Event: Clone + Serialize, Output>(
     retrying(context.clock().as_ref(), machine.progress(), step, call).instrument(span).await
 }
 
-async fn wait(machine: &Machine, seconds: Option<u64>) {
+async fn wait(machine: &LocalRuntime, seconds: Option<u64>) {
     machine.context().clock().sleep(Duration::from_secs(seconds.unwrap_or(0))).await;
 }
 

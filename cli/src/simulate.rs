@@ -221,7 +221,7 @@ fn read<T: DeserializeOwned + Default>(file: Option<&Path>, what: &str) -> Resul
 #[cfg(test)]
 mod tests {
     use landfall::clock::SystemClock;
-    use landfall::config::{Config, Place};
+    use landfall::config::{Config, ConfigProvider};
     use simulator::Faults;
     use std::sync::Arc;
 
@@ -234,7 +234,7 @@ mod tests {
         let pod = Pod::start(0, folder.path(), &Simulated::default()).await.unwrap();
         let (store, settings) = folder_store::serve(folder.path(), Buckets::Made).await.unwrap();
         let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings)).unwrap();
-        let config = Config::new(Place::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
+        let config = Config::new(ConfigProvider::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
         for (name, its_type) in [("fusion-demo", "fusion"), ("epm-demo", "epm"), ("folio-demo", "folio")] {
             config.connection(&name.parse().unwrap()).await.unwrap();
             assert_eq!(pod.systems().connection(name).unwrap()["type"], its_type);

@@ -20,9 +20,9 @@ use landfall_systems::local::LocalFile;
 
 use crate::arguments::{OnMachine, Status, as_word};
 use crate::failure::Failure;
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 use crate::report::Report;
-pub(crate) use standing::{Details, Exported, Manifest, Next, Standing, State};
+pub(crate) use standing::{Details, Exported, JobView, Manifest, Next, State};
 
 /// How many runs or jobs are looked at at once.
 const AT_ONCE: usize = 8;
@@ -32,7 +32,7 @@ const LINES_AT_ONCE: usize = 500;
 
 /// Tells what the arguments ask for.
 pub(crate) async fn tell(
-    machine: &Machine,
+    machine: &LocalRuntime,
     arguments: &Status,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
@@ -92,19 +92,19 @@ async fn tell_connection(
 
 /// The work bucket, looked at.
 struct Survey<'a> {
-    machine: &'a Machine,
+    machine: &'a LocalRuntime,
     work: WorkState,
     /// The options that a command needs to work with the same buckets.
     options: String,
 }
 
 impl<'a> Survey<'a> {
-    async fn of(machine: &'a Machine, on: &OnMachine) -> Result<Self> {
+    async fn of(machine: &'a LocalRuntime, on: &OnMachine) -> Result<Self> {
         Ok(Self { machine, work: machine.context().work().await?, options: on.as_options() })
     }
 
     /// A connection's runs that have no job, then its jobs.
-    fn standings<'s>(&'s self, connection: &'s ConnectionName) -> BoxStream<'s, Result<Standing>> {
+    fn standings<'s>(&'s self, connection: &'s ConnectionName) -> BoxStream<'s, Result<JobView>> {
         let runs = self.work.runs(connection).map_err(Error::from);
         let runs = runs.map_ok(move |run_key| self.run(connection, run_key)).try_buffered(AT_ONCE);
         let jobs = self.work.jobs(connection).map_err(Error::from);
@@ -113,7 +113,7 @@ impl<'a> Survey<'a> {
     }
 
     /// A run; `None` where its job tells more.
-    async fn run(&self, connection: &ConnectionName, run_key: RunKey) -> Result<Option<Standing>> {
+    async fn run(&self, connection: &ConnectionName, run_key: RunKey) -> Result<Option<JobView>> {
         let Some((run, _)) = self.work.run(connection, &run_key).await? else { return Ok(None) };
         if let Some(id) = &run.job_request_id {
             let job = JobRef { connection: connection.clone(), job_request_id: id.clone() };
@@ -124,13 +124,13 @@ impl<'a> Survey<'a> {
         Ok(Some(self.run_standing(connection, run_key, run)))
     }
 
-    fn run_standing(&self, connection: &ConnectionName, run_key: RunKey, run: RunRecord) -> Standing {
+    fn run_standing(&self, connection: &ConnectionName, run_key: RunKey, run: RunRecord) -> JobView {
         let state = match (&run.job_request_id, run.released) {
             (Some(_), _) => State::Expired,
             (None, true) => State::Released,
             (None, false) => State::Claimed,
         };
-        Standing {
+        JobView {
             connection: connection.clone(),
             run_key: Some(run_key),
             next: match run.unsettled {
@@ -152,13 +152,13 @@ impl<'a> Survey<'a> {
     }
 
     /// A job; `None` if what is there of it is not a job's.
-    async fn kept_job(&self, objects: JobObjects) -> Result<Option<Standing>> {
+    async fn kept_job(&self, objects: JobObjects) -> Result<Option<JobView>> {
         let Some(record) = self.work.job(&objects.job).await? else { return Ok(None) };
         Ok(Some(self.job_standing(&record, &objects).await?.0))
     }
 
     /// One job, with all that is known of it.
-    async fn job(&self, job: &JobRef) -> Result<Standing> {
+    async fn job(&self, job: &JobRef) -> Result<JobView> {
         let record = self.work.job(job).await?;
         let record =
             record.ok_or_else(|| unknown(job, &format!("in s3://{}", self.work.store().bucket())))?;
@@ -177,7 +177,7 @@ impl<'a> Survey<'a> {
         &self,
         record: &JobRecord,
         objects: &JobObjects,
-    ) -> Result<(Standing, Option<FileList>)> {
+    ) -> Result<(JobView, Option<FileList>)> {
         let (manifest, landing_unknown) = match self.manifest(record).await {
             Ok(manifest) => (Some(manifest), None),
             Err(error) if error.retryable() => return Err(error),
@@ -193,7 +193,7 @@ impl<'a> Survey<'a> {
             list => list.as_ref().map(|list| list.files.len()),
         };
         let state = if has_landed { State::Landed } else { state(objects, files) };
-        let standing = Standing {
+        let standing = JobView {
             connection: record.connection.clone(),
             run_key: record.run_key.clone(),
             job_request_id: Some(record.job_request_id.clone()),

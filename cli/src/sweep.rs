@@ -7,14 +7,14 @@ use landfall::{Result, Step};
 use uuid::Uuid;
 
 use crate::arguments::{Sweep, as_word};
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 use crate::run;
 
 /// On this machine's own store nothing is given time: what is done twice at worst, the locks keep whole.
 const NO_GRACE: u64 = 0;
 
 /// Finds what is to land.
-pub(crate) async fn find(machine: &Machine, arguments: &Sweep) -> Result<Swept> {
+pub(crate) async fn find(machine: &LocalRuntime, arguments: &Sweep) -> Result<Swept> {
     machine.progress().stage(format!("sweeping {}", arguments.connection));
     let mut event = SweepEvent {
         connection: arguments.connection.clone(),

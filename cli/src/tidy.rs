@@ -14,10 +14,10 @@ use landfall::job::JobRef;
 use landfall::state::keys;
 use landfall_store::{Store, StoreError};
 
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 
 /// Tidies up behind a job whose manifest is there. What cannot be deleted is said, and is no failure.
-pub(crate) async fn tidy(machine: &Machine, event: &JobEvent) {
+pub(crate) async fn tidy(machine: &LocalRuntime, event: &JobEvent) {
     if let Err(error) = try_tidy(machine, event).await {
         let (job, error) = (event.job(), error.line());
         tracing::warn!(
@@ -27,7 +27,7 @@ pub(crate) async fn tidy(machine: &Machine, event: &JobEvent) {
     }
 }
 
-async fn try_tidy(machine: &Machine, event: &JobEvent) -> Result<()> {
+async fn try_tidy(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
     let job = event.job();
     // Where others are at the job, the last of them tidies up.
     let Some(_alone) = machine.alone_with(&job)? else { return Ok(()) };

@@ -23,7 +23,7 @@ use landfall_systems::local::LocalFile;
 use publish::Published;
 use tokio::io::AsyncReadExt as _;
 
-use crate::machine::Machine;
+use crate::machine::LocalRuntime;
 use crate::run;
 
 /// The connection that files of this machine are said to come from.
@@ -98,7 +98,7 @@ pub(crate) fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Lands a file.
-pub(crate) async fn unpack(machine: &Machine, archive: &Archive) -> Result<Published> {
+pub(crate) async fn unpack(machine: &LocalRuntime, archive: &Archive) -> Result<Published> {
     record(machine, archive).await?;
     if !run::has_landed(machine.context(), archive.job()).await? {
         let _at_work = machine.at_work_on(&archive.job().job()).await?;
@@ -112,7 +112,7 @@ pub(crate) async fn unpack(machine: &Machine, archive: &Archive) -> Result<Publi
 }
 
 /// Records the job, as `submit` would have.
-async fn record(machine: &Machine, archive: &Archive) -> Result<()> {
+async fn record(machine: &LocalRuntime, archive: &Archive) -> Result<()> {
     let context = machine.context();
     let JobEvent { connection, job_request_id, .. } = archive.job.clone();
     let destination = archive.job.destination.clone();
@@ -144,7 +144,7 @@ async fn record(machine: &Machine, archive: &Archive) -> Result<()> {
 }
 
 /// Stores the file and what is known of it, as `poll-status` and `fetch-files` would have.
-async fn stage(machine: &Machine, archive: &Archive) -> Result<()> {
+async fn stage(machine: &LocalRuntime, archive: &Archive) -> Result<()> {
     let (work, job) = (machine.context().work().await?, archive.job.job());
     let turn = machine.turn(&format!("jobs/{}/{}.lock", job.connection, job.job_request_id)).await?;
     if work.staged(&job, ONLY).await?.is_some() {
@@ -156,7 +156,7 @@ async fn stage(machine: &Machine, archive: &Archive) -> Result<()> {
         message: None,
         expected_rows: None,
         since: machine.context().clock().now(),
-        told_at: None,
+        observed_at: None,
     };
     work.record_outcome(&job, outcome).await?;
     let StagedFile { ordinal, name, size, sha256, .. } = archive.bytes.clone();
@@ -174,7 +174,7 @@ async fn stage(machine: &Machine, archive: &Archive) -> Result<()> {
 }
 
 /// Copies the file's bytes into the store, if they still are those that its job's id follows from.
-async fn copy(machine: &Machine, work: &WorkState, archive: &Archive) -> Result<()> {
+async fn copy(machine: &LocalRuntime, work: &WorkState, archive: &Archive) -> Result<()> {
     let (context, expected) = (machine.context(), &archive.bytes);
     context.observer().files_listed(1, Some(expected.size));
     let key = keys::staged(&archive.job.job(), ONLY);
@@ -195,7 +195,7 @@ async fn copy(machine: &Machine, work: &WorkState, archive: &Archive) -> Result<
 }
 
 /// Copies a file's bytes into an upload.
-pub(crate) async fn copy_bytes(machine: &Machine, path: &Path, writer: &mut ObjectWriter) -> Result<()> {
+pub(crate) async fn copy_bytes(machine: &LocalRuntime, path: &Path, writer: &mut ObjectWriter) -> Result<()> {
     let unreadable = |error| unreadable(path, error);
     let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     file.set_max_buf_size(READ_BYTES);

@@ -12,7 +12,7 @@ use s3s::{S3Error, S3ErrorCode};
 use crate::intercept::Call;
 
 /// What a part that is not the last must have more than: OCI's own API wants more than 10 MiB.
-pub(crate) const LEAST_PART_BYTES: u64 = (10 << 20) + 1;
+pub(crate) const MIN_PART_BYTES: u64 = (10 << 20) + 1;
 
 /// The store in one of OCI's regions.
 #[derive(Debug, Clone)]

@@ -109,7 +109,7 @@ impl EmbeddedStore {
 
 fn s3_service(served: &EmbeddedStore, credentials: &Credentials) -> S3Service {
     let least_part_bytes = match served.oci {
-        Some(_) => oci::LEAST_PART_BYTES,
+        Some(_) => oci::MIN_PART_BYTES,
         None => MIN_PART_SIZE,
     };
     let service = Service { store: Arc::clone(&served.store), least_part_bytes };

@@ -20,7 +20,7 @@ const BASE: &str = "https://pod.example.com/";
 /// What a request carries that nobody is told.
 const SECRET: &str = "s3cret-MARKED";
 /// So many bytes may an answer have.
-const MOST_ANSWER_BYTES: u64 = 64 << 10;
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 /// Calls the server that the bytes describe. The first byte is the call; the answers follow.
 pub fn http_edges(bytes: &[u8]) {
@@ -91,7 +91,7 @@ async fn run(call: u8, client: &Client) {
     let request = |request: Request| {
         request
             .secret_header(HeaderName::from_static("x-okapi-token"), secret.clone())
-            .at_most(MOST_ANSWER_BYTES)
+            .at_most(MAX_ANSWER_BYTES)
     };
     let resume = |offset, validator: &str| Some(ResumeAt { offset, validator: validator.to_owned() });
     match call % 6 {
@@ -99,7 +99,7 @@ async fn run(call: u8, client: &Client) {
         1 => {
             let answer = client.call(&request(Request::post_form(url, &[("a", "b")]))).await;
             if let Ok(answer) = &answer {
-                assert!(answer.status.is_success() && answer.body.len() as u64 <= MOST_ANSWER_BYTES);
+                assert!(answer.status.is_success() && answer.body.len() as u64 <= MAX_ANSWER_BYTES);
                 let _ = answer.told_time();
             }
             told(answer.map(drop));

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use crate::memory::{self, MIB};
 
 /// What a text shows at most: 500 characters, and that there were more.
-const MOST_SHOWN: usize = 501;
+const MAX_SHOWN: usize = 501;
 /// Nothing of this alphabet is in a mask, or in a text around a secret: where it shows, the secret does.
 const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789/+\"%&~";
 /// As long a piece of a secret is not shown either.
@@ -48,7 +48,7 @@ pub fn redactor(bytes: &[u8]) {
         [Some(redactor.text(&text)), redactor.problem(text.as_bytes())]
     });
     for shown in shown.into_iter().flatten() {
-        assert!(shown.chars().count() <= MOST_SHOWN, "{} characters: {shown:?}", shown.chars().count());
+        assert!(shown.chars().count() <= MAX_SHOWN, "{} characters: {shown:?}", shown.chars().count());
         assert!(!shown.contains(char::is_control), "{shown:?}");
         assert!(!shown.contains(&spelled), "{secret:?} shows in {shown:?}, the text {text:?}");
         if plan.spelling.is_multiple_of(4) {

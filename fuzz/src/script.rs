@@ -16,7 +16,7 @@ const ANSWERED: usize = 100;
 /// Whoever goes on asking then, asks for ever.
 const MOST: usize = 2 * ANSWERED;
 /// Headers of an answer.
-const MOST_HEADERS: usize = 100;
+const MAX_HEADERS: usize = 100;
 /// What stands between two answers.
 const SEPARATOR: u8 = 0x1e;
 
@@ -49,7 +49,7 @@ impl Answer {
             let name = HeaderName::from_bytes(&line[..colon]).ok()?;
             Some((name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?))
         });
-        Self { status, headers: headers.take(MOST_HEADERS).collect(), body: body.to_vec() }
+        Self { status, headers: headers.take(MAX_HEADERS).collect(), body: body.to_vec() }
     }
 
     /// The answer to this request, some of whose parts it may repeat: servers do, and so do attackers.

@@ -10,9 +10,9 @@ mod fixture;
 use fixture::{Archive, EndOverride, Entry, Header, Zip64End};
 
 /// More entries show no more.
-const MOST_ENTRIES: usize = 6;
+const MAX_ENTRIES: usize = 6;
 /// What fits into any 16-bit length, also several times.
-const MOST_BYTES: usize = 2000;
+const MAX_BYTES: usize = 2000;
 
 #[derive(Debug, Arbitrary)]
 struct Plan {
@@ -114,7 +114,7 @@ pub fn archive_structured(bytes: &[u8]) {
 
 impl Plan {
     fn build(self) -> Vec<u8> {
-        let mut archive = Archive::of(self.entries.into_iter().take(MOST_ENTRIES).map(EntryPlan::build));
+        let mut archive = Archive::of(self.entries.into_iter().take(MAX_ENTRIES).map(EntryPlan::build));
         for bend in self.bends {
             bend.apply(&mut archive);
         }
@@ -277,6 +277,6 @@ fn zip64(archive: &mut Archive) -> &mut Zip64End {
 }
 
 fn cut(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.truncate(MOST_BYTES);
+    bytes.truncate(MAX_BYTES);
     bytes
 }

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use landfall::Result;
 use landfall::checksum::{Checksums, Hasher};
 use landfall::clock::{Clock, Deadline, ManualClock};
-use landfall::config::Place;
+use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::form::LandedForm;
@@ -253,7 +253,8 @@ impl World {
 }
 
 fn context(config: &str, clock: Arc<dyn Clock>) -> Context {
-    let place = Place::from_toml(config, "the test's configuration").expect("a configuration that reads");
+    let place =
+        ConfigProvider::from_toml(config, "the test's configuration").expect("a configuration that reads");
     Context::new(place, clock, &landfall_systems::SYSTEMS)
 }
 

@@ -13,7 +13,7 @@ use landfall::clock::Deadline;
 use landfall::event::parse;
 use serde_json::{Value, json};
 use simulator::Scenario;
-use submit::Seen;
+use submit::OperatorAnswer;
 
 use crate::cut::{Cut, Ended, Line, Made, Moment, Tapped};
 use crate::systems::System;
@@ -146,8 +146,8 @@ impl Theatre {
         let context = self.world.anew();
         let event = parse((self.system.event)()).expect("an event");
         let seen = match job {
-            Some(id) => Seen::Job(id.parse().expect("an id")),
-            None => Seen::NoJob,
+            Some(id) => OperatorAnswer::Job(id.parse().expect("an id")),
+            None => OperatorAnswer::NoJob,
         };
         let deadline = Deadline::none(self.world.clock.clone());
         submit::settle(&context, &event, seen, &deadline).await.expect("a run that can be settled");

@@ -70,7 +70,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         native_status: "READ".to_owned(),
         message: None,
         expected_rows: None,
-        told_at: None,
+        observed_at: None,
         since,
     };
     work.record_outcome(&event.job(), outcome).await.expect("a store that works");

@@ -14,7 +14,7 @@ const MIB: u64 = 1 << 20;
 /// More than a bomb may put out beyond its limit.
 const BEYOND: u64 = 64 * MIB;
 /// What the whole test may take, the bombs themselves included.
-const MOST_MEMORY: u64 = 128 * MIB;
+const MAX_MEMORY: u64 = 128 * MIB;
 
 const MEMBER_BYTES: u64 = 8 * MIB;
 const TOTAL_BYTES: u64 = 9 * MIB;
@@ -355,7 +355,7 @@ async fn bombs_stop_and_leave_nothing() {
         "bombs: {count} landings, {refused} refused with nothing left; at most {most} bytes put or decoded, with limits of \
          {MEMBER_BYTES} and {TOTAL_BYTES}; peak memory {peak:?} bytes"
     ));
-    assert!(peak.is_none_or(|peak| peak < MOST_MEMORY), "{peak:?}");
+    assert!(peak.is_none_or(|peak| peak < MAX_MEMORY), "{peak:?}");
 }
 
 /// The tests' own means: what is said to inflate to so much does.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use landfall::clock::{Deadline, SystemClock};
-use landfall::config::Place;
+use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::event;
 use landfall::{Error, Result};
@@ -36,7 +36,8 @@ async fn main() -> ExitCode {
 async fn land(config: &Path, event: &str) -> Result<String> {
     let unreadable = |error| Error::invalid_event("the event is no JSON").because(error);
     let event: UnpackEvent = event::parse(serde_json::from_str(event).map_err(unreadable)?)?;
-    let context = Context::new(Place::from_file(config)?, Arc::new(SystemClock), &landfall_systems::SYSTEMS);
+    let context =
+        Context::new(ConfigProvider::from_file(config)?, Arc::new(SystemClock), &landfall_systems::SYSTEMS);
     let unpacked = unpack_upload(&context, event, &Deadline::none(Arc::new(SystemClock))).await?;
     Ok(serde_json::to_string(&unpacked).unwrap_or_default())
 }

@@ -36,7 +36,7 @@ pub(crate) enum State {
 ///
 /// Names stay; fields may come. What is not known, or does not apply, is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Standing {
+pub(crate) struct JobView {
     /// The connection that it runs on.
     pub(crate) connection: ConnectionName,
     /// The run; none for a job that landfall did not submit.

@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use landfall::clock::elapsed;
 use landfall::job::ConnectionName;
 
-use super::standing::{Details, Manifest, Standing, State};
+use super::standing::{Details, JobView, Manifest, State};
 
 /// What a terminal is taken to hold in a line.
 const COLUMNS: usize = 80;
 
 /// However little room is left, so much of a run's name is shown.
-const SHORTEST_NAME: usize = 12;
+const MIN_NAME: usize = 12;
 
 const HEADINGS: [&str; 5] = ["JOB", "STATE", "FILES", "AGE", "RUN"];
 
@@ -22,7 +22,7 @@ const HEADINGS: [&str; 5] = ["JOB", "STATE", "FILES", "AGE", "RUN"];
 type Row = [String; 5];
 
 /// Standings below each other, under the connection's name and headings if this is where they begin.
-pub(super) fn table(title: Option<&ConnectionName>, standings: &[Standing], now: Timestamp) -> String {
+pub(super) fn table(title: Option<&ConnectionName>, standings: &[JobView], now: Timestamp) -> String {
     let headings: Row = HEADINGS.map(str::to_owned);
     let rows: Vec<Row> = standings.iter().map(|standing| row(standing, now)).collect();
     let mut widths = [0; 5];
@@ -39,7 +39,7 @@ pub(super) fn table(title: Option<&ConnectionName>, standings: &[Standing], now:
     text
 }
 
-fn row(standing: &Standing, now: Timestamp) -> Row {
+fn row(standing: &JobView, now: Timestamp) -> Row {
     let job = standing.job_request_id.as_ref().map_or("-", |id| id.as_str()).to_owned();
     let run = match &standing.run_key {
         Some(run_key) => run_key.to_string(),
@@ -54,7 +54,7 @@ fn line(
 ) -> String {
     let start =
         format!("  {job:job_width$}  {state:state_width$}  {files:>files_width$}  {age:>age_width$}  ");
-    let room = COLUMNS.saturating_sub(start.chars().count()).max(SHORTEST_NAME);
+    let room = COLUMNS.saturating_sub(start.chars().count()).max(MIN_NAME);
     format!("{start}{}\n", shortened(run, room))
 }
 
@@ -85,7 +85,7 @@ fn state(state: State) -> String {
 }
 
 /// How many files, and how many of them the state is about.
-fn files(standing: &Standing) -> String {
+fn files(standing: &JobView) -> String {
     match (standing.files, standing.state) {
         (None, _) => "-".to_owned(),
         (Some(files), State::Listed | State::Fetching) => format!("{}/{files}", standing.fetched),
@@ -106,7 +106,7 @@ fn age(age: Duration) -> String {
 }
 
 /// All that is known of a job.
-pub(super) fn details(standing: &Standing, now: Timestamp, names_connections: bool) -> String {
+pub(super) fn details(standing: &JobView, now: Timestamp, names_connections: bool) -> String {
     let job = standing.job_request_id.as_ref().map_or("-", |id| id.as_str());
     let mut text = format!("job {job} on {}: {}\n", standing.connection, state(standing.state));
     let mut fact = |name: &str, value: &str| {
@@ -139,7 +139,7 @@ pub(super) fn details(standing: &Standing, now: Timestamp, names_connections: bo
     text
 }
 
-fn facts_of(standing: &Standing, details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
+fn facts_of(standing: &JobView, details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(outcome) = &details.outcome {
         let message = outcome.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
@@ -199,8 +199,8 @@ mod tests {
         "2026-11-21T08:00:00Z".parse().unwrap()
     }
 
-    fn standing(job: &str, state: State, done: usize) -> Standing {
-        Standing {
+    fn standing(job: &str, state: State, done: usize) -> JobView {
+        JobView {
             connection: "fusion-demo".parse().unwrap(),
             run_key: Some(format!("carriers-{job}").parse().unwrap()),
             job_request_id: Some(job.parse().unwrap()),
@@ -223,9 +223,9 @@ mod tests {
         }
     }
 
-    fn claim() -> Standing {
+    fn claim() -> JobView {
         let since = "2026-11-21T07:58:30Z".parse().unwrap();
-        Standing { job_request_id: None, files: None, since, ..standing("7", State::Claimed, 0) }
+        JobView { job_request_id: None, files: None, since, ..standing("7", State::Claimed, 0) }
     }
 
     /// Columns stand below each other, whatever is in them.
@@ -266,7 +266,7 @@ mod tests {
                 message: None,
                 expected_rows: None,
                 since: "2026-11-21T07:00:00Z".parse().unwrap(),
-                told_at: None,
+                observed_at: None,
             }),
             listed_bytes: Some(6 << 20),
             fetched_bytes: 2 << 20,

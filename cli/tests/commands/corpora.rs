@@ -10,7 +10,7 @@ use wait4::Wait4 as _;
 
 use crate::machine::Machine;
 
-const MOST_MEMORY: u64 = 128 << 20;
+const MAX_MEMORY: u64 = 128 << 20;
 /// The code of a command of which something was refused, and nothing worse happened.
 const REFUSED: i32 = 3;
 
@@ -85,7 +85,7 @@ fn a_folder_of_archives_lands_in_one_process_within_its_memory() {
     ));
     assert_eq!(came.code, Some(REFUSED), "{}", came.said);
     assert!(landed > 100 && refused > 100, "this is not the corpus");
-    assert!(came.peak < MOST_MEMORY, "peak memory {} bytes", came.peak);
+    assert!(came.peak < MAX_MEMORY, "peak memory {} bytes", came.peak);
 }
 
 /// What can be read of several paths lands, also where one cannot be read.

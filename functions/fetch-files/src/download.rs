@@ -12,7 +12,7 @@ use landfall::job::{JobRecord, OutputFile, StagedFile};
 use landfall::state::{Document, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use landfall_http::HttpError;
-use landfall_store::{MOST_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, Written};
+use landfall_store::{MAX_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, Written};
 use serde::{Deserialize, Serialize};
 
 use crate::settle;
@@ -201,14 +201,14 @@ impl Fetch<'_> {
     fn check_limit(&self, file: &OutputFile, bytes: u64) -> Result<()> {
         if bytes > self.most_bytes {
             return Err(Error::limit_exceeded(format!(
-                "{} has {bytes} bytes or more, and the connection's http.most_file_bytes is {}",
+                "{} has {bytes} bytes or more, and the connection's http.max_file_bytes is {}",
                 file.name, self.most_bytes
             )));
         }
-        if file.size.is_none() && bytes > MOST_BYTES_UNANNOUNCED {
+        if file.size.is_none() && bytes > MAX_BYTES_UNANNOUNCED {
             return Err(Error::limit_exceeded(format!(
                 "{} has {bytes} bytes or more, and of a file whose size the source does not tell a store takes {} at most",
-                file.name, MOST_BYTES_UNANNOUNCED
+                file.name, MAX_BYTES_UNANNOUNCED
             )));
         }
         Ok(())

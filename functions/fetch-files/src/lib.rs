@@ -28,7 +28,7 @@ use listing::Listed;
 
 /// The most files that an answer names: a state machine's states pass on 256 KiB at most (Step Functions developer
 /// guide, "Quotas"), and a name may have a kibibyte.
-const MOST_NAMED: usize = 200;
+const MAX_NAMED: usize = 200;
 
 /// What has been fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -100,7 +100,7 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     context.observer().files_listed(count(&files), bytes);
     let connection = context.connection(&job.connection).await?;
     let http = connection.http();
-    let most_bytes = http.most_file_bytes;
+    let most_bytes = http.max_file_bytes;
     let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline, most_bytes };
     let fetched: Vec<Fetched> = stream::iter(&files.files)
         .map(|file| fetch_one(&fetch, file))
@@ -126,7 +126,7 @@ fn answer(
     wait_seconds: Option<u64>,
     listing: impl FnOnce(u32) -> Listing,
 ) -> FetchedFiles {
-    if files.len() <= MOST_NAMED {
+    if files.len() <= MAX_NAMED {
         return FetchedFiles { complete, files, listed_in: None, wait_seconds };
     }
     let count = u32::try_from(files.len()).unwrap_or(u32::MAX);

@@ -127,7 +127,7 @@ async fn outcome(
         message: status.message,
         expected_rows: status.expected_rows,
         since: context.clock().now(),
-        told_at: status.told_at,
+        observed_at: status.observed_at,
     };
     Ok(work.record_outcome(&job.job(), outcome).await?)
 }

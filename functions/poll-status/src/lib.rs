@@ -86,7 +86,7 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
                 message: status.message,
                 expected_rows: status.expected_rows,
                 since: context.clock().now(),
-                told_at: status.told_at,
+                observed_at: status.observed_at,
             };
             Ok(ended(work.record_outcome(&job.job(), outcome).await?))
         }

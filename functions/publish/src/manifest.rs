@@ -201,10 +201,10 @@ impl ManifestWriter {
 /// Reads how a manifest ends, without the objects that it names.
 pub(crate) async fn read_tail(store: &Store, key: &str) -> Result<Tail> {
     use futures::TryStreamExt as _;
-    const LONGEST_TAIL: u64 = 64 << 10;
+    const MAX_TAIL: u64 = 64 << 10;
     let missing = || StoreError::NoSuchObject { operation: "HeadObject", object: key.to_owned() };
     let info = store.head(key).await?.ok_or_else(missing)?;
-    let from = info.size.saturating_sub(LONGEST_TAIL);
+    let from = info.size.saturating_sub(MAX_TAIL);
     let body = store.read_range(key, &info.etag, from..info.size).await?;
     let bytes = body.try_fold(Vec::new(), async |mut read, bytes| {
         read.extend_from_slice(&bytes);

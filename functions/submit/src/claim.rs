@@ -13,7 +13,7 @@ use landfall::{Error, Result};
 pub const MAY_SUBMIT: Duration = Duration::from_secs(60);
 
 pub(crate) const FIRST_WAIT: Duration = Duration::from_millis(50);
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// An invocation that has less time than this left does not begin to submit.
 const ENOUGH_TO_SUBMIT: Duration = Duration::from_secs(75);
@@ -28,16 +28,16 @@ pub(crate) struct Run<'a> {
 }
 
 /// What waiting for a turn ends with.
-pub(crate) enum Turn {
+pub(crate) enum ClaimOutcome {
     /// The run has its job.
     Submitted { id: JobRequestId, record: Box<RunRecord> },
     /// It is ours to submit.
-    Ours { claim: Box<Claim>, before: Before },
+    Ours { claim: Box<Claim>, before: PriorClaim },
 }
 
 /// What the claimant before us, if there was one, may have done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Before {
+pub(crate) enum PriorClaim {
     /// There was none, or it was sure that the source has no job of the run.
     Nobody,
     /// It died before it called the source.
@@ -46,7 +46,7 @@ pub(crate) enum Before {
     MayHaveSubmitted { why: Option<String> },
 }
 
-impl Before {
+impl PriorClaim {
     /// Whether whoever calls next need not look for a job before it submits one.
     pub(crate) fn is_sure_of_no_job(&self) -> bool {
         !matches!(self, Self::MayHaveSubmitted { .. })
@@ -61,7 +61,7 @@ pub(crate) struct Claim {
 
 impl Run<'_> {
     /// Waits until the run has its job, or it is our turn to submit it.
-    pub(crate) async fn claim(&self) -> Result<Turn> {
+    pub(crate) async fn claim(&self) -> Result<ClaimOutcome> {
         let mut wait = FIRST_WAIT;
         loop {
             let (found, etag) = match self.work.run(&self.event.connection, &self.event.run_key).await? {
@@ -71,7 +71,7 @@ impl Run<'_> {
             if let Some(found) = &found {
                 self.must_be_the_same_run(found)?;
                 if let Some(id) = found.job_request_id.clone() {
-                    return Ok(Turn::Submitted { id, record: Box::new(found.clone()) });
+                    return Ok(ClaimOutcome::Submitted { id, record: Box::new(found.clone()) });
                 }
             }
             self.must_have_time()?;
@@ -79,11 +79,11 @@ impl Run<'_> {
                 let record = self.new_claim(found.as_ref());
                 if let Some(etag) = self.write(&record, etag.as_deref()).await? {
                     let before = before(found.as_ref());
-                    return Ok(Turn::Ours { claim: Box::new(Claim { record, etag }), before });
+                    return Ok(ClaimOutcome::Ours { claim: Box::new(Claim { record, etag }), before });
                 }
             } else {
                 self.clock.sleep(wait).await;
-                wait = LONGEST_WAIT.min(wait * 2);
+                wait = MAX_WAIT.min(wait * 2);
             }
         }
     }
@@ -156,9 +156,9 @@ impl Run<'_> {
             return Ok(id);
         }
         match self.claim().await? {
-            Turn::Submitted { id: theirs, .. } if theirs == id => Ok(id),
-            Turn::Submitted { id: theirs, .. } => Err(self.two_jobs(&id, &theirs)),
-            Turn::Ours { claim, .. } => match self.write_id(claim, job).await? {
+            ClaimOutcome::Submitted { id: theirs, .. } if theirs == id => Ok(id),
+            ClaimOutcome::Submitted { id: theirs, .. } => Err(self.two_jobs(&id, &theirs)),
+            ClaimOutcome::Ours { claim, .. } => match self.write_id(claim, job).await? {
                 true => Ok(id),
                 false => Err(Error::store_unavailable(format!(
                     "the record of run {} keeps changing: call again",
@@ -242,11 +242,11 @@ impl Run<'_> {
     }
 }
 
-fn before(found: Option<&RunRecord>) -> Before {
+fn before(found: Option<&RunRecord>) -> PriorClaim {
     match found {
-        None => Before::Nobody,
-        Some(found) if found.released => Before::Nobody,
-        Some(found) if found.called => Before::MayHaveSubmitted { why: found.unsettled.clone() },
-        Some(_) => Before::DiedBeforeItsCall,
+        None => PriorClaim::Nobody,
+        Some(found) if found.released => PriorClaim::Nobody,
+        Some(found) if found.called => PriorClaim::MayHaveSubmitted { why: found.unsettled.clone() },
+        Some(_) => PriorClaim::DiedBeforeItsCall,
     }
 }

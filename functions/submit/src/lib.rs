@@ -29,8 +29,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use claim::MAY_SUBMIT;
-use claim::{Before, Claim, FIRST_WAIT, LONGEST_WAIT, Run, Turn};
-pub use settle::{Seen, settle};
+use claim::{Claim, ClaimOutcome, FIRST_WAIT, MAX_WAIT, PriorClaim, Run};
+pub use settle::{OperatorAnswer, settle};
 
 /// A call that submits ends within this time, with an answer or without.
 pub const CALL_ENDS: Duration = Duration::from_secs(60);
@@ -79,8 +79,8 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     };
 
     let (job, already_submitted) = match run.claim().await? {
-        Turn::Submitted { id, record } => (run.job(context, &record, &id).await?, true),
-        Turn::Ours { mut claim, before } => {
+        ClaimOutcome::Submitted { id, record } => (run.job(context, &record, &id).await?, true),
+        ClaimOutcome::Ours { mut claim, before } => {
             if let Err(error) = decide_window(context, &run, source.as_ref(), &mut claim).await {
                 if before.is_sure_of_no_job() {
                     run.release(claim).await?;
@@ -150,11 +150,11 @@ enum Called {
 
 impl Calls<'_> {
     /// Calls the source; when it is not known what came of it, asks the source before calling again.
-    async fn submit_once(&self, claim: &mut Claim, before: Before) -> Result<Called> {
+    async fn submit_once(&self, claim: &mut Claim, before: PriorClaim) -> Result<Called> {
         let window = claim.record.window.clone();
         let RunEvent { export, run_key, .. } = self.run.event;
         let order = SubmitRequest { export, run_key, window: window.as_ref() };
-        if let Before::MayHaveSubmitted { why } = before {
+        if let PriorClaim::MayHaveSubmitted { why } = before {
             let why = why.unwrap_or_else(|| "an invocation before this one called it and died".to_owned());
             if let Some(id) = self.find_or_leave(claim, &order, why).await? {
                 return Ok(Called::HasJob(id));
@@ -227,7 +227,7 @@ impl Calls<'_> {
             }
             self.run.must_have_time()?;
             self.run.clock.sleep(wait.min(self.listing_lag)).await;
-            wait = LONGEST_WAIT.min(wait * 2);
+            wait = MAX_WAIT.min(wait * 2);
         }
     }
 

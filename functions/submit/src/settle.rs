@@ -7,12 +7,12 @@ use landfall::event::RunEvent;
 use landfall::job::JobRequestId;
 use landfall::{Error, Result};
 
-use crate::claim::{Claim, Run, Turn};
+use crate::claim::{Claim, ClaimOutcome, Run};
 use crate::{LEASE, recorded};
 
 /// What a person has seen at the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum OperatorAnswer {
     /// The run's job, under this id.
     Job(JobRequestId),
     /// That there is none.
@@ -21,7 +21,12 @@ pub enum Seen {
 
 /// Settles a run of which it is not known whether it has a job. A run that has one keeps it: another is a `Conflict`,
 /// and so is the job of another run. That there is none is believed only where the source lists none, and our own records neither.
-pub async fn settle(context: &Context, event: &RunEvent, seen: Seen, deadline: &Deadline) -> Result<()> {
+pub async fn settle(
+    context: &Context,
+    event: &RunEvent,
+    seen: OperatorAnswer,
+    deadline: &Deadline,
+) -> Result<()> {
     let run = Run {
         work: context.work().await?,
         clock: context.clock().as_ref(),
@@ -30,13 +35,15 @@ pub async fn settle(context: &Context, event: &RunEvent, seen: Seen, deadline: &
         deadline,
     };
     match (run.claim().await?, seen) {
-        (Turn::Submitted { id, .. }, Seen::Job(seen)) if id == seen => Ok(()),
-        (Turn::Submitted { id, .. }, _) => Err(Error::conflict(format!(
+        (ClaimOutcome::Submitted { id, .. }, OperatorAnswer::Job(seen)) if id == seen => Ok(()),
+        (ClaimOutcome::Submitted { id, .. }, _) => Err(Error::conflict(format!(
             "run {} has its job, {id}: go on with it, or start again under another run_key",
             event.run_key
         ))),
-        (Turn::Ours { claim, .. }, Seen::Job(id)) => has_job(context, &run, claim, &id).await,
-        (Turn::Ours { claim, .. }, Seen::NoJob) => {
+        (ClaimOutcome::Ours { claim, .. }, OperatorAnswer::Job(id)) => {
+            has_job(context, &run, claim, &id).await
+        }
+        (ClaimOutcome::Ours { claim, .. }, OperatorAnswer::NoJob) => {
             let source = context.source(&event.connection).await?;
             let window = claim.record.window.clone();
             let order =

@@ -19,10 +19,10 @@ use landfall::contract::EndedJob;
 use landfall::{Error, Result, Systems};
 
 pub use contract::{EXECUTION_ENDS, NotWell, Problem, SweepEvent, Swept, ToLand};
-use standing::{Look, Standing};
+use standing::{Look, SweepDecision};
 
 /// So many jobs are in one answer: a state machine's payload holds some 3,000.
-const MOST_IN_AN_ANSWER: usize = 500;
+const MAX_IN_AN_ANSWER: usize = 500;
 
 /// What looking at one job may take.
 const ENOUGH_FOR_ONE: Duration = Duration::from_secs(15);
@@ -43,10 +43,10 @@ pub async fn sweep(context: &Context, event: SweepEvent, deadline: &Deadline) ->
             break;
         }
         match look.standing(&job).await {
-            Ok(Standing::Landed) => swept.landed += 1,
-            Ok(Standing::SomebodyIsAtIt | Standing::Told | Standing::TooOld) => {}
-            Ok(Standing::ToLand(job)) => swept.jobs.push(job),
-            Ok(Standing::NotWell(not_well)) => {
+            Ok(SweepDecision::Landed) => swept.landed += 1,
+            Ok(SweepDecision::SomebodyIsAtIt | SweepDecision::Told | SweepDecision::TooOld) => {}
+            Ok(SweepDecision::ToLand(job)) => swept.jobs.push(job),
+            Ok(SweepDecision::NotWell(not_well)) => {
                 told.push(event.job(&job));
                 swept.failed.push(not_well);
             }
@@ -84,7 +84,7 @@ impl Swept {
     }
 
     fn is_full(&self) -> bool {
-        self.jobs.len() + self.failed.len() + self.problems.len() >= MOST_IN_AN_ANSWER
+        self.jobs.len() + self.failed.len() + self.problems.len() >= MAX_IN_AN_ANSWER
     }
 }
 

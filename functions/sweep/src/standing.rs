@@ -12,7 +12,7 @@ use landfall::state::{RunRecord, Swept as Noted};
 use crate::contract::{NotWell, SweepEvent, ToLand};
 
 /// How a job stands.
-pub(crate) enum Standing {
+pub(crate) enum SweepDecision {
     /// Its manifest is there, or was.
     Landed,
     /// It is a run's of landfall's own, which is not old enough to be given up.
@@ -35,34 +35,34 @@ pub(crate) struct Look<'a> {
 }
 
 impl Look<'_> {
-    pub(crate) async fn standing(&self, ended: &EndedJob) -> Result<Standing> {
+    pub(crate) async fn standing(&self, ended: &EndedJob) -> Result<SweepDecision> {
         let job = self.event.job(ended);
         let noted = self.context.work().await?.swept(&job).await?;
         if noted == Some(Noted::Landed) {
-            return Ok(Standing::Landed);
+            return Ok(SweepDecision::Landed);
         }
         let run = self.run_of(ended).await?;
         if let Some(run) = &run
             && self.is_young(run.claimed_at)
             && run.job_request_id.is_none()
         {
-            return Ok(Standing::SomebodyIsAtIt);
+            return Ok(SweepDecision::SomebodyIsAtIt);
         }
         let record = self.record(&job, ended, run.as_ref()).await?;
         if let Some(record) = &record {
             if self.context.has_landed(&record.destination, &record.landing_prefix).await? {
                 self.context.work().await?.note_swept(&job, &Noted::Landed).await?;
-                return Ok(Standing::Landed);
+                return Ok(SweepDecision::Landed);
             }
             if record.run_key.is_some() && self.is_young(record.since) {
-                return Ok(Standing::SomebodyIsAtIt);
+                return Ok(SweepDecision::SomebodyIsAtIt);
             }
         }
         if self.ended_too_early(ended).await? {
-            return Ok(Standing::TooOld);
+            return Ok(SweepDecision::TooOld);
         }
         match ended.status.state.lands() {
-            true => Ok(Standing::ToLand(self.to_land(job, record))),
+            true => Ok(SweepDecision::ToLand(self.to_land(job, record))),
             false => Ok(self.not_well(ended, noted)),
         }
     }
@@ -125,15 +125,15 @@ impl Look<'_> {
         ToLand { connection, job_request_id, destination }
     }
 
-    fn not_well(&self, ended: &EndedJob, noted: Option<Noted>) -> Standing {
+    fn not_well(&self, ended: &EndedJob, noted: Option<Noted>) -> SweepDecision {
         let status = &ended.status;
         if let Some(Noted::Told { native_status, asked_by }) = noted
             && native_status == status.native_status
             && (asked_by.is_empty() || asked_by != self.event.asked_by)
         {
-            return Standing::Told;
+            return SweepDecision::Told;
         }
-        Standing::NotWell(NotWell {
+        SweepDecision::NotWell(NotWell {
             job_request_id: ended.job_request_id.clone(),
             export: self.context.systems().name(&ended.export),
             state: status.state,

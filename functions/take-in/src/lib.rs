@@ -169,7 +169,7 @@ async fn record(
         message: None,
         expected_rows: None,
         since,
-        told_at: None,
+        observed_at: None,
     };
     work.record_outcome(job, outcome).await?;
     Ok(())
@@ -241,7 +241,7 @@ mod tests {
 
     use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
     use landfall::clock::SystemClock;
-    use landfall::config::Place;
+    use landfall::config::ConfigProvider;
     use landfall_store::Condition;
     use secrecy::ExposeSecret as _;
     use serde_json::json;
@@ -268,7 +268,7 @@ mod tests {
             "access_key_id": credentials.access_key_id,
             "secret_access_key": credentials.secret_access_key.expose_secret(),
         });
-        let place = Place::made("test", move |path| match path {
+        let place = ConfigProvider::made("test", move |path| match path {
             "work" => Some(json!({ "bucket": "work", "store": settings })),
             "destinations/lake" | "destinations/other" => {
                 Some(json!({ "type": "s3", "bucket": "landing", "store": settings }))

@@ -5,7 +5,7 @@ use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
 use landfall::{Error, Result};
-use landfall_store::Sealed;
+use landfall_store::ObjectDigest;
 
 use crate::content::Content;
 use crate::form::{self, ContentDigest, ContentEncoder};
@@ -93,7 +93,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
             if landing.head(&key).await?.is_none() {
                 landing.copy(staged.store(), staged.info(), &key).await?;
             }
-            let copied = Sealed { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme };
+            let copied = ObjectDigest { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme };
             landing.expect(&key, copied).await?;
             read
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use landfall::checksum::{Crc64Nvme, Hasher, Sha256};
 use landfall::{Error, Result};
-use landfall_store::{ByteBudget, PartBuffer, Sealed};
+use landfall_store::{ByteBudget, ObjectDigest, PartBuffer};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -58,7 +58,7 @@ pub(crate) struct PartsDigest {
 
 impl PartsDigest {
     /// Holds it against what the store has.
-    pub(crate) fn verify(&self, sealed: Sealed) -> Result<()> {
+    pub(crate) fn verify(&self, sealed: ObjectDigest) -> Result<()> {
         if sealed.size != self.size {
             return Err(Error::integrity(format!(
                 "{} bytes were made and {} uploaded",

@@ -11,7 +11,7 @@ use landfall_store::{ByteBudget, Store};
 use tokio::sync::Mutex;
 
 use crate::clock::{Clock, SystemClock, elapsed};
-use crate::config::{Config, Connection, Destination, Place};
+use crate::config::{Config, ConfigProvider, Connection, Destination};
 use crate::contract::{Source, SourceDeps, Wrap};
 use crate::error::{Error, Result};
 use crate::event::JobEvent;
@@ -29,9 +29,9 @@ const BYTES_IN_FLIGHT: usize = 64 << 20;
 /// What a function may use of its memory for them. The rest is for decoders, directories, TLS and the process.
 const SHARE_OF_MEMORY: usize = 8;
 /// Two parts: with fewer, a part would wait for the one before it.
-const LEAST_IN_FLIGHT: usize = 16 << 20;
+const MIN_IN_FLIGHT: usize = 16 << 20;
 /// More than the network of the largest function has under way at once.
-const MOST_IN_FLIGHT: usize = 256 << 20;
+const MAX_IN_FLIGHT: usize = 256 << 20;
 
 /// What every step is given.
 pub struct Context {
@@ -43,9 +43,9 @@ pub struct Context {
     claim_lease: Option<Duration>,
     range_cost: Option<u64>,
     wrap: Option<WrapTransport>,
-    sources: Kept<ConnectionName, Arc<dyn Source>>,
-    works: Kept<(), WorkState>,
-    landings: Kept<DestinationName, Landing>,
+    sources: Cache<ConnectionName, Arc<dyn Source>>,
+    works: Cache<(), WorkState>,
+    landings: Cache<DestinationName, Landing>,
 }
 
 /// Puts something between a source's clients and the wire.
@@ -68,7 +68,7 @@ impl Context {
                 "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:… or ssm:…)",
             )
         })?;
-        let context = Self::new(Place::named(&place).await?, Arc::new(SystemClock), systems);
+        let context = Self::new(ConfigProvider::named(&place).await?, Arc::new(SystemClock), systems);
         // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables").
         let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
             .ok()
@@ -86,7 +86,7 @@ impl Context {
     }
 
     /// A context with the configuration at a place, for a program that knows these systems.
-    pub fn new(place: Place, clock: Arc<dyn Clock>, systems: &'static Systems) -> Self {
+    pub fn new(place: ConfigProvider, clock: Arc<dyn Clock>, systems: &'static Systems) -> Self {
         Self {
             systems,
             config: Config::new(place, Arc::clone(&clock)),
@@ -96,9 +96,9 @@ impl Context {
             claim_lease: None,
             range_cost: None,
             wrap: None,
-            sources: Kept::default(),
-            works: Kept::default(),
-            landings: Kept::default(),
+            sources: Cache::default(),
+            works: Cache::default(),
+            landings: Cache::default(),
         }
     }
 
@@ -112,7 +112,7 @@ impl Context {
     /// The same context, for a process that has so much memory.
     #[must_use]
     pub fn within_memory(mut self, bytes: usize) -> Self {
-        let in_flight = (bytes / SHARE_OF_MEMORY).clamp(LEAST_IN_FLIGHT, MOST_IN_FLIGHT);
+        let in_flight = (bytes / SHARE_OF_MEMORY).clamp(MIN_IN_FLIGHT, MAX_IN_FLIGHT);
         self.budget = ByteBudget::new(in_flight);
         self
     }
@@ -312,15 +312,15 @@ impl std::fmt::Debug for Context {
 }
 
 #[derive(Debug)]
-struct Kept<K, V>(Mutex<HashMap<K, (Timestamp, V)>>);
+struct Cache<K, V>(Mutex<HashMap<K, (Timestamp, V)>>);
 
-impl<K, V> Default for Kept<K, V> {
+impl<K, V> Default for Cache<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
+impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
     async fn get(&self, key: &K, now: Timestamp, open: impl Future<Output = Result<V>>) -> Result<V> {
         let mut kept = self.0.lock().await;
         if let Some((since, value)) = kept.get(key)

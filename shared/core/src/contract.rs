@@ -32,7 +32,7 @@ pub struct JobStatus {
     /// How many rows or records an ended job has put out, where the source counts them: what lands is held against it.
     pub expected_rows: Option<u64>,
     /// When it said so by its own clock, where its files are held against the time at which the job had ended.
-    pub told_at: Option<Timestamp>,
+    pub observed_at: Option<Timestamp>,
 }
 
 /// A job that has ended, whoever submitted it.

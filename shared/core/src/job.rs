@@ -212,8 +212,8 @@ pub struct Outcome {
     /// When landfall saw it first.
     pub since: Timestamp,
     /// When the source said so by its own clock, where its files are held against that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told_at: Option<Timestamp>,
+    #[serde(rename = "told_at", default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<Timestamp>,
 }
 
 /// A file that a job put out, as the source lists it.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 
 /// Characters of an event that an error repeats: enough to find what does not fit.
-const MOST_REPEATED: usize = 500;
+const MAX_REPEATED: usize = 500;
 
 /// Reads a part of an event, which lies at a path of it; what does not fit is an `InvalidEvent` that names the field.
 pub(crate) fn below<E: DeserializeOwned>(at: &str, part: Value) -> Result<E> {
@@ -26,7 +26,7 @@ pub(crate) fn below<E: DeserializeOwned>(at: &str, part: Value) -> Result<E> {
 }
 
 fn beginning(text: &str) -> String {
-    match text.char_indices().nth(MOST_REPEATED) {
+    match text.char_indices().nth(MAX_REPEATED) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }

@@ -88,7 +88,7 @@ impl RowCounter {
 
 /// Where in a record the last byte left the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum CsvState {
     /// Within the first bytes, while they are a byte order mark: that many of it have come.
     Mark(usize),
     /// Before the first byte of a record.
@@ -107,22 +107,22 @@ enum Place {
 struct CsvRecords {
     delimiter: u8,
     has_header: bool,
-    place: Place,
+    place: CsvState,
     records: u64,
 }
 
 impl CsvRecords {
     fn new(delimiter: u8, has_header: bool) -> Self {
-        Self { delimiter, has_header, place: Place::Mark(0), records: 0 }
+        Self { delimiter, has_header, place: CsvState::Mark(0), records: 0 }
     }
 
     fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = match self.place {
-                Place::Mark(seen) => self.skip_mark(bytes, seen),
-                Place::Quoted => self.skip_quoted(bytes),
-                Place::QuoteInQuoted => self.after_quote(bytes),
-                Place::RecordStart | Place::FieldStart | Place::Field => self.skip_plain(bytes),
+                CsvState::Mark(seen) => self.skip_mark(bytes, seen),
+                CsvState::Quoted => self.skip_quoted(bytes),
+                CsvState::QuoteInQuoted => self.after_quote(bytes),
+                CsvState::RecordStart | CsvState::FieldStart | CsvState::Field => self.skip_plain(bytes),
             };
         }
     }
@@ -130,7 +130,7 @@ impl CsvRecords {
     fn finish(self) -> u64 {
         let records = match self.place {
             // A whole mark and nothing else is an empty file; a part of one is text.
-            Place::Mark(0 | 3) | Place::RecordStart => self.records,
+            CsvState::Mark(0 | 3) | CsvState::RecordStart => self.records,
             _ => self.records.saturating_add(1),
         };
         records.saturating_sub(u64::from(self.has_header))
@@ -139,12 +139,12 @@ impl CsvRecords {
     fn skip_mark<'a>(&mut self, bytes: &'a [u8], seen: usize) -> &'a [u8] {
         match (bytes.split_first(), BOM.get(seen)) {
             (Some((byte, rest)), Some(expected)) if byte == expected => {
-                self.place = Place::Mark(seen.saturating_add(1));
+                self.place = CsvState::Mark(seen.saturating_add(1));
                 rest
             }
             (_, expected) => {
                 let is_text = seen > 0 && expected.is_some();
-                self.place = if is_text { Place::Field } else { Place::RecordStart };
+                self.place = if is_text { CsvState::Field } else { CsvState::RecordStart };
                 bytes
             }
         }
@@ -158,7 +158,7 @@ impl CsvRecords {
                 [b'"', after @ ..] => after,
                 [between, b'"', after @ ..] if *between == self.delimiter => after,
                 _ => {
-                    self.place = Place::QuoteInQuoted;
+                    self.place = CsvState::QuoteInQuoted;
                     return rest;
                 }
             };
@@ -170,11 +170,11 @@ impl CsvRecords {
     fn after_quote<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         match bytes.split_first() {
             Some((b'"', rest)) => {
-                self.place = Place::Quoted;
+                self.place = CsvState::Quoted;
                 rest
             }
             _ => {
-                self.place = Place::Field;
+                self.place = CsvState::Field;
                 bytes
             }
         }
@@ -188,13 +188,13 @@ impl CsvRecords {
             from = at.saturating_add(1);
             let before = self.place_at(bytes, at);
             if bytes.get(at) != Some(&b'"') {
-                self.records = self.records.saturating_add(u64::from(before != Place::RecordStart));
-                self.place = Place::RecordStart;
-            } else if before == Place::Field {
-                self.place = Place::Field;
+                self.records = self.records.saturating_add(u64::from(before != CsvState::RecordStart));
+                self.place = CsvState::RecordStart;
+            } else if before == CsvState::Field {
+                self.place = CsvState::Field;
                 continue;
             } else {
-                self.place = Place::Quoted;
+                self.place = CsvState::Quoted;
             }
             return bytes.get(from..).unwrap_or_default();
         }
@@ -203,10 +203,10 @@ impl CsvRecords {
     }
 
     /// The place before the byte at `at`, if all bytes before it are plain.
-    fn place_at(&self, bytes: &[u8], at: usize) -> Place {
+    fn place_at(&self, bytes: &[u8], at: usize) -> CsvState {
         match at.checked_sub(1).and_then(|last| bytes.get(last)) {
-            Some(&last) if last == self.delimiter => Place::FieldStart,
-            Some(_) => Place::Field,
+            Some(&last) if last == self.delimiter => CsvState::FieldStart,
+            Some(_) => CsvState::Field,
             None => self.place,
         }
     }

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::telemetry;
 
 /// The longest that Lambda lets an invocation last.
-const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
+const MAX_INVOCATION: Duration = Duration::from_secs(900);
 
 /// Serves a step until Lambda ends the process. Clients and tokens live as long as it does.
 pub async fn serve<Event, Output>(
@@ -75,7 +75,7 @@ fn told(error: Error) -> Diagnostic {
 /// A moment that has passed already is no deadline: `cargo lambda watch` sends a constant from 1970.
 fn ends_at(told: u64, now: Timestamp) -> Timestamp {
     let told = i64::try_from(told).ok().and_then(|told| Timestamp::from_millisecond(told).ok());
-    told.filter(|at| *at > now).unwrap_or_else(|| now + LONGEST_INVOCATION)
+    told.filter(|at| *at > now).unwrap_or_else(|| now + MAX_INVOCATION)
 }
 
 /// The span of one invocation: what its log lines have in common. What its event does not say is filled in once
@@ -122,7 +122,7 @@ mod tests {
         let now = Timestamp::from_second(1_795_000_000).unwrap();
         assert_eq!(ends_at(1_795_000_030_000, now), now + Duration::from_secs(30));
         for odd in [0, 600_000, u64::MAX] {
-            assert_eq!(ends_at(odd, now), now + LONGEST_INVOCATION, "{odd}");
+            assert_eq!(ends_at(odd, now), now + MAX_INVOCATION, "{odd}");
         }
     }
 }

@@ -24,7 +24,7 @@ const LINKS_REMEMBERED: usize = 64;
 /// Shorter secrets are parts of ordinary words.
 const SHORTEST: usize = 4;
 /// What is shorter in a link's query signs nothing.
-const SHORTEST_SIGNATURE: usize = 16;
+const MIN_SIGNATURE: usize = 16;
 
 /// A URL as it may be shown: without query, fragment and credentials.
 pub(super) fn url(url: &Url) -> String {
@@ -92,7 +92,7 @@ impl Redactor {
             // Not as a form's field, where a plus is a blank: it is one of base64's letters.
             let signature = SecretString::from(percent_decode_str(value).decode_utf8_lossy().into_owned());
             let mut known = self.known();
-            if signature.expose_secret().len() >= SHORTEST_SIGNATURE && !known.has(&signature) {
+            if signature.expose_secret().len() >= MIN_SIGNATURE && !known.has(&signature) {
                 push(&mut known.links, &signature, LINKS_REMEMBERED);
             }
         }

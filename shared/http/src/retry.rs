@@ -13,7 +13,7 @@ const BASE: Duration = Duration::from_millis(500);
 /// The longest that is waited of our own accord.
 const CAP: Duration = Duration::from_secs(30);
 /// The longest that a server can make us wait between two tries. What asks for more is told to the caller.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Whether an answer with this status to a call that is safe to repeat is worth another try.
 ///
@@ -84,7 +84,7 @@ impl Budget {
         }
         let jittered = jittered(self.previous, rng);
         let delay = match retry_after {
-            Some(asked) if asked > LONGEST_RETRY_AFTER => return None,
+            Some(asked) if asked > MAX_RETRY_AFTER => return None,
             // At least what the server asks for, and not all callers at that very moment.
             Some(asked) => asked.saturating_add(jittered.saturating_sub(BASE).min(BASE)),
             None => jittered,

@@ -99,7 +99,8 @@ pub struct HttpSettings {
     /// How many files are downloaded at once.
     pub parallel_downloads: usize,
     /// The most bytes of a file: more is `LimitExceeded`. A server that does not stop would fill the store.
-    pub most_file_bytes: u64,
+    #[serde(alias = "most_file_bytes")]
+    pub max_file_bytes: u64,
     /// Whether calls go through a proxy.
     pub proxy: Proxy,
 }
@@ -125,7 +126,7 @@ impl Default for HttpSettings {
             attempts: 6,
             retry_seconds: 120,
             parallel_downloads: 4,
-            most_file_bytes: 1 << 40,
+            max_file_bytes: 1 << 40,
             proxy: Proxy::None,
         }
     }

@@ -11,19 +11,19 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Smaller buffers are left to the allocator, which is good at those.
-const LEAST_KEPT: usize = 1 << 20;
+const MIN_KEPT: usize = 1 << 20;
 
 /// The bytes that may wait in memory for the store, over everything that an invocation does at once.
 #[derive(Debug, Clone)]
 pub struct ByteBudget {
     kibibytes: Arc<Semaphore>,
     total: u32,
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<FreeBuffers>>,
 }
 
 /// The buffers that there are.
 #[derive(Debug, Default)]
-struct Kept {
+struct FreeBuffers {
     free: Vec<Vec<u8>>,
     /// The bytes of all of them, free or in use.
     bytes: usize,
@@ -34,7 +34,7 @@ struct Kept {
 pub struct PartBuffer {
     bytes: Vec<u8>,
     filled: usize,
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<FreeBuffers>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -66,7 +66,7 @@ impl ByteBudget {
     }
 }
 
-impl Kept {
+impl FreeBuffers {
     /// A free buffer of this size, if there is one. Otherwise free ones of other sizes make way for the one that is
     /// to be made, so that there are never more bytes than the budget has.
     fn take(&mut self, capacity: usize, most: usize) -> Option<Vec<u8>> {
@@ -83,7 +83,7 @@ impl Kept {
     }
 
     fn put_back(&mut self, buffer: Vec<u8>) {
-        if buffer.len() >= LEAST_KEPT {
+        if buffer.len() >= MIN_KEPT {
             self.free.push(buffer);
         } else {
             self.bytes = self.bytes.saturating_sub(buffer.len());
@@ -91,7 +91,7 @@ impl Kept {
     }
 }
 
-fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+fn lock(kept: &Mutex<FreeBuffers>) -> MutexGuard<'_, FreeBuffers> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

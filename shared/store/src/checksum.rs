@@ -214,7 +214,7 @@ impl fmt::Debug for Hasher {
 
 /// An object as it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sealed {
+pub struct ObjectDigest {
     /// Its size in bytes.
     pub size: u64,
     /// Its CRC-64/NVME.

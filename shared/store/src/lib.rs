@@ -25,18 +25,18 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::checksum::{Crc64Nvme, Md5};
-use parts::{LARGEST_COPY, copied_parts};
+use parts::{MAX_COPY, copied_parts};
 
 pub use budget::{ByteBudget, PartBuffer};
-pub use checksum::Sealed;
+pub use checksum::ObjectDigest;
 pub use client::StoreSettings;
 pub use dialect::Dialect;
 pub use error::StoreError;
-pub use parts::{LEAST_PART_BYTES, MOST_BYTES_UNANNOUNCED, OCI_PART_BYTES, PART_BYTES, may_be_of_parts};
+pub use parts::{MAX_BYTES_UNANNOUNCED, MIN_PART_BYTES, OCI_PART_BYTES, PART_BYTES, may_be_of_parts};
 pub use upload::ObjectWriter;
 
 /// Fewer bytes than these are hashed where they are.
-const LEAST_HASHED_ASIDE: usize = 256 << 10;
+const MIN_HASHED_ASIDE: usize = 256 << 10;
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -211,15 +211,16 @@ impl Store {
     }
 
     /// What the store is to hold bytes against before it takes them.
-    async fn proof(&self, operation: &'static str, key: &str, bytes: &Bytes) -> Result<Proof> {
+    async fn proof(&self, operation: &'static str, key: &str, bytes: &Bytes) -> Result<PayloadChecksum> {
         match self.dialect.has_crc64nvme() {
-            true => Ok(Proof::Crc64Nvme(Crc64Nvme::of(bytes))),
-            false if bytes.len() < LEAST_HASHED_ASIDE => Ok(Proof::Md5(Md5::of(bytes))),
+            true => Ok(PayloadChecksum::Crc64Nvme(Crc64Nvme::of(bytes))),
+            false if bytes.len() < MIN_HASHED_ASIDE => Ok(PayloadChecksum::Md5(Md5::of(bytes))),
             // MD5 takes a part of 16 MiB some 30 milliseconds, for which others would wait.
             false => {
                 let bytes = bytes.clone();
                 let md5 = tokio::task::spawn_blocking(move || Md5::of(&bytes)).await;
-                md5.map(Proof::Md5).map_err(|error| StoreError::body(operation, self.object(key), error))
+                md5.map(PayloadChecksum::Md5)
+                    .map_err(|error| StoreError::body(operation, self.object(key), error))
             }
         }
     }
@@ -250,7 +251,7 @@ impl Store {
 
     /// Copies an object inside the store, if it still has this `ETag`. Objects of over 5 GiB are copied by parts.
     pub async fn copy(&self, from: &Store, source: &ObjectInfo, key: &str) -> Result<()> {
-        if source.size <= LARGEST_COPY {
+        if source.size <= MAX_COPY {
             let request = self.client.copy_object().bucket(&self.bucket).key(key);
             let request = request
                 .copy_source(from.as_copy_source(&source.key))
@@ -593,7 +594,7 @@ impl Store {
     }
 
     /// Holds the object that is there against the bytes that should be: the same is fine, anything else is not.
-    pub async fn expect(&self, key: &str, expected: Sealed) -> Result<()> {
+    pub async fn expect(&self, key: &str, expected: ObjectDigest) -> Result<()> {
         let found = self.head(key).await?;
         // Whoever wrote it has taken it away again: trying once more may find either.
         let found = found.ok_or_else(|| StoreError::body("HeadObject", self.object(key), Gone))?;
@@ -602,7 +603,7 @@ impl Store {
             None if found.size == expected.size => self.read_crc(&found).await?,
             None => Crc64Nvme::from(0u64),
         };
-        let found = Sealed { size: found.size, crc64nvme };
+        let found = ObjectDigest { size: found.size, crc64nvme };
         if found == expected {
             return Ok(());
         }
@@ -625,12 +626,12 @@ impl Store {
 
 /// What the store holds bytes against before it takes them.
 #[derive(Debug, Clone)]
-enum Proof {
+enum PayloadChecksum {
     Crc64Nvme(Crc64Nvme),
     Md5(Md5),
 }
 
-impl Proof {
+impl PayloadChecksum {
     fn crc64nvme(&self) -> Option<String> {
         match self {
             Self::Crc64Nvme(crc) => Some(crc.base64()),

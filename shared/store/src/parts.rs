@@ -10,16 +10,16 @@ pub const OCI_PART_BYTES: usize = 16 << 20;
 
 /// The least size of a part that is not the last one (Amazon S3 User Guide, "multipart upload limits"). No part that
 /// landfall makes is smaller, nor any object that it makes of parts.
-pub const LEAST_PART_BYTES: usize = 5 << 20;
+pub const MIN_PART_BYTES: usize = 5 << 20;
 
 /// The most parts that an object may have.
-pub(super) const MOST_PARTS: u64 = 10_000;
+pub(super) const MAX_PARTS: u64 = 10_000;
 
 /// The largest object whose size is not known when its upload begins: its parts cannot be made larger then.
-pub const MOST_BYTES_UNANNOUNCED: u64 = MOST_PARTS * PART_BYTES as u64;
+pub const MAX_BYTES_UNANNOUNCED: u64 = MAX_PARTS * PART_BYTES as u64;
 
 /// The largest object that is copied in one call; a part that is copied has the same limit.
-pub(super) const LARGEST_COPY: u64 = 5 << 30;
+pub(super) const MAX_COPY: u64 = 5 << 30;
 
 /// The size of a part that is copied inside the store. Larger ones are allowed, and slower: a store copies several at
 /// once.
@@ -29,7 +29,7 @@ const COPIED_PART_BYTES: u64 = 1 << 30;
 /// usual ones would not hold it.
 pub(super) fn part_bytes(usual: usize, object_bytes: Option<u64>) -> usize {
     let Some(object_bytes) = object_bytes else { return usual };
-    let least = usize::try_from(object_bytes.div_ceil(MOST_PARTS)).unwrap_or(usize::MAX);
+    let least = usize::try_from(object_bytes.div_ceil(MAX_PARTS)).unwrap_or(usize::MAX);
     let whole = usize::try_from(object_bytes).unwrap_or(usize::MAX);
     // One byte more than a small object has, so that its only part never counts as a full one.
     usual.max(least.div_ceil(1 << 20) << 20).min(whole.saturating_add(1))
@@ -37,7 +37,7 @@ pub(super) fn part_bytes(usual: usize, object_bytes: Option<u64>) -> usize {
 
 /// Whether an object of this size may have been made of parts, so that unfinished uploads of it may be there.
 pub fn may_be_of_parts(object_bytes: u64) -> bool {
-    usize::try_from(object_bytes).map_or(true, |bytes| bytes >= LEAST_PART_BYTES)
+    usize::try_from(object_bytes).map_or(true, |bytes| bytes >= MIN_PART_BYTES)
 }
 
 /// A range of an object, divided into parts to be copied, all of about one size: none is below the least one unless
@@ -62,14 +62,14 @@ mod tests {
             assert_eq!(part_bytes(usual, Some(1 << 30)), usual);
             let five_tebibytes = 5u64 << 40;
             let part = part_bytes(usual, Some(five_tebibytes)) as u64;
-            assert!(part * MOST_PARTS >= five_tebibytes && part.is_multiple_of(1 << 20));
+            assert!(part * MAX_PARTS >= five_tebibytes && part.is_multiple_of(1 << 20));
         }
     }
 
     /// Promise 4: copied parts make up the range, each byte once, and a store takes every one of them.
     #[test]
     fn a_range_is_copied_in_parts_that_a_store_takes() {
-        let least = LEAST_PART_BYTES as u64;
+        let least = MIN_PART_BYTES as u64;
         for length in [least, COPIED_PART_BYTES, COPIED_PART_BYTES + 1, (5 << 30) + 12_345, 1 << 42] {
             let mut at = 77;
             for part in copied_parts(77..77 + length) {

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::budget::{ByteBudget, PartBuffer};
 use super::parts::copied_parts;
 use super::{Condition, ObjectInfo, Part, Result, Store, StoreError, Written};
-use crate::checksum::{Crc64Nvme, Sealed};
+use crate::checksum::{Crc64Nvme, ObjectDigest};
 
 /// The most requests that one object has on their way. Parts that are uploaded are bounded by the byte budget before
 /// that; those that the store copies take no memory.
@@ -148,8 +148,8 @@ impl ObjectWriter {
     /// the object is left. Not for an upload that was resumed: its first parts' checksums are not known.
     pub async fn seal<E: From<StoreError>>(
         mut self,
-        verify: impl FnOnce(Sealed) -> std::result::Result<(), E>,
-    ) -> std::result::Result<Sealed, E> {
+        verify: impl FnOnce(ObjectDigest) -> std::result::Result<(), E>,
+    ) -> std::result::Result<ObjectDigest, E> {
         let sealed = self.seal_if(verify).await;
         if sealed.is_err() {
             self.abandon().await;
@@ -159,13 +159,13 @@ impl ObjectWriter {
 
     async fn seal_if<E: From<StoreError>>(
         &mut self,
-        verify: impl FnOnce(Sealed) -> std::result::Result<(), E>,
-    ) -> std::result::Result<Sealed, E> {
+        verify: impl FnOnce(ObjectDigest) -> std::result::Result<(), E>,
+    ) -> std::result::Result<ObjectDigest, E> {
         let sealed = if self.upload_id.is_some() {
             self.send_last().await?;
             self.sealed()
         } else {
-            Sealed::of(self.filling.as_ref().map_or(&[], PartBuffer::as_bytes))
+            ObjectDigest::of(self.filling.as_ref().map_or(&[], PartBuffer::as_bytes))
         };
         verify(sealed)?;
         if self.finish().await? == Written::NotWritten {
@@ -222,10 +222,12 @@ impl ObjectWriter {
         Ok(())
     }
 
-    fn sealed(&self) -> Sealed {
-        let parts =
-            self.done.iter().filter_map(|part| Some(Sealed { size: part.size, crc64nvme: part.crc64nvme? }));
-        parts.reduce(Sealed::followed_by).unwrap_or_else(|| Sealed::of(&[]))
+    fn sealed(&self) -> ObjectDigest {
+        let parts = self
+            .done
+            .iter()
+            .filter_map(|part| Some(ObjectDigest { size: part.size, crc64nvme: part.crc64nvme? }));
+        parts.reduce(ObjectDigest::followed_by).unwrap_or_else(|| ObjectDigest::of(&[]))
     }
 
     async fn one_arrives(&mut self) -> Result<()> {
@@ -240,13 +242,13 @@ impl ObjectWriter {
     }
 }
 
-impl std::fmt::Display for Sealed {
+impl std::fmt::Display for ObjectDigest {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} bytes, CRC-64/NVME {}", self.size, self.crc64nvme)
     }
 }
 
-impl Sealed {
+impl ObjectDigest {
     fn of(bytes: &[u8]) -> Self {
         Self { size: u64::try_from(bytes.len()).unwrap_or(u64::MAX), crc64nvme: Crc64Nvme::of(bytes) }
     }

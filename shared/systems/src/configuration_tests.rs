@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landfall::Result;
 use landfall::clock::SystemClock;
-use landfall::config::{Config, Place};
+use landfall::config::{Config, ConfigProvider};
 use landfall_store::Dialect;
 
 use crate::SYSTEMS;
@@ -26,7 +26,7 @@ const FILE: &str = r#"
 "#;
 
 fn config(text: &str) -> Result<Config> {
-    Ok(Config::new(Place::from_toml(text, "landfall.toml")?, Arc::new(SystemClock)))
+    Ok(Config::new(ConfigProvider::from_toml(text, "landfall.toml")?, Arc::new(SystemClock)))
 }
 
 async fn refusal(text: String) -> String {
@@ -140,11 +140,11 @@ async fn a_printed_connection_shows_no_secret() {
 /// What a file leaves out, a process that brings its own stores may add; what the file says counts.
 #[tokio::test]
 async fn a_place_behind_another_gives_what_the_first_does_not() {
-    let made = Place::made("this machine", |path| {
+    let made = ConfigProvider::made("this machine", |path| {
         path.starts_with("destinations/")
             .then(|| serde_json::json!({ "type": "s3", "bucket": path.replace('/', "-") }))
     });
-    let place = Place::from_toml(FILE, "landfall.toml").unwrap().or(made);
+    let place = ConfigProvider::from_toml(FILE, "landfall.toml").unwrap().or(made);
     let config = Config::new(place, Arc::new(SystemClock));
     assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");
     assert_eq!(config.destination(&"pond".parse().unwrap()).await.unwrap().bucket, "destinations-pond");

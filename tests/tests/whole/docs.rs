@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use landfall::ErrorType;
 use landfall::clock::SystemClock;
-use landfall::config::{Config, Place};
+use landfall::config::{Config, ConfigProvider};
 use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::step::{RetryPolicy, Step};
@@ -252,7 +252,7 @@ const PROBE: &str = "no-such-key";
 /// What the configuration, and the system behind a connection, say of a document at this path that they cannot read.
 async fn refusal(path: &str, document: Value) -> Option<String> {
     let is_work = path == "work";
-    let made = Place::made("the test", move |asked| match asked {
+    let made = ConfigProvider::made("the test", move |asked| match asked {
         "work" if !is_work => Some(json!({ "bucket": "work", "store": { "region": "us-east-1" } })),
         _ => Some(document.clone()),
     });
@@ -377,12 +377,12 @@ async fn the_examples_are_read() {
 async fn read_tables(page: &str, toml: &str) -> usize {
     // Their secrets are in the environment, or so the examples say.
     let toml = toml.replace("${", "{");
-    let place = Place::from_toml(&toml, page).unwrap();
-    let work = Place::made("the test", |path| {
+    let place = ConfigProvider::from_toml(&toml, page).unwrap();
+    let work = ConfigProvider::made("the test", |path| {
         (path == "work").then(|| json!({ "bucket": "work", "store": { "region": "us-east-1" } }))
     });
     let context = Context::new(work.or(place), Arc::new(SystemClock), &SYSTEMS);
-    let config = Config::new(Place::from_toml(&toml, page).unwrap(), Arc::new(SystemClock));
+    let config = Config::new(ConfigProvider::from_toml(&toml, page).unwrap(), Arc::new(SystemClock));
     let names = toml.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')?.split_once('.'));
     let mut tables = 0;
     for (table, name) in names.filter(|(_, name)| !name.contains('.')) {

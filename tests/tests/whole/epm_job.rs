@@ -268,8 +268,8 @@ async fn a_lost_answer_waits_for_a_person() {
         assert_eq!(jobs.len(), usize::from(seen_there));
         assert_eq!(world.simulator.journal().count_of(Operation::SubmitJob), 1);
         let seen = match jobs.first() {
-            Some(job) => submit::Seen::Job(job.id.to_string().parse().unwrap()),
-            None => submit::Seen::NoJob,
+            Some(job) => submit::OperatorAnswer::Job(job.id.to_string().parse().unwrap()),
+            None => submit::OperatorAnswer::NoJob,
         };
         let deadline = Deadline::none(world.clock.clone());
         submit::settle(&world.anew(), &parse(event()).unwrap(), seen, &deadline).await.unwrap();
@@ -354,7 +354,7 @@ async fn is_found_on_record(is_said_to_have_none: bool) {
     if is_said_to_have_none {
         let deadline = Deadline::none(world.clock.clone());
         let event = parse(event()).unwrap();
-        submit::settle(&world.anew(), &event, submit::Seen::NoJob, &deadline).await.unwrap();
+        submit::settle(&world.anew(), &event, submit::OperatorAnswer::NoJob, &deadline).await.unwrap();
     }
     let again = submit_event(&world.anew(), event()).await.unwrap();
     assert_eq!(again.job_request_id, submitted.job_request_id);

@@ -9,7 +9,7 @@ use embedded_store::{After, Before, Call, Intercept, Options};
 use http::StatusCode;
 use landfall::clock::Deadline;
 use landfall::form::LandedForm;
-use landfall_store::LEAST_PART_BYTES;
+use landfall_store::MIN_PART_BYTES;
 use landfall_tests::cut::{At, Cut, Ended, Line, Moment};
 use landfall_tests::staged::{event, stage, unpack};
 use landfall_tests::{Setup, World, assert_holds, assert_landed, land, run_event};
@@ -264,7 +264,7 @@ async fn inside_one_store_only_the_edges_are_uploaded() {
         assert_holds(object, &landed[&object.key], content, "gzip");
     }
     let key = "forms/1/large/deflated.csv.gz";
-    assert_eq!(uploads.of("UploadPart", key), (2, LEAST_PART_BYTES as u64 + 8));
+    assert_eq!(uploads.of("UploadPart", key), (2, MIN_PART_BYTES as u64 + 8));
     assert_eq!(uploads.of("UploadPartCopy", key), (1, 0));
     assert_eq!(uploads.of("UploadPartCopy", "forms/1/large/stored.csv.gz"), (0, 0));
     gzip.end().await;

@@ -106,19 +106,19 @@ async fn a_key_that_would_be_too_long_exceeds_a_limit() {
 async fn a_file_larger_than_its_connection_allows_is_not_fetched() {
     for size in ["right", "absent"] {
         let setup = Setup {
-            connection: "http = { most_file_bytes = 1000 }".to_owned(),
+            connection: "http = { max_file_bytes = 1000 }".to_owned(),
             faults: json!({ "output_files": { "file_size": size }, "content": { "no_content_length": true } }),
             ..Setup::default()
         };
         let world = World::new(setup).await;
         let error = Box::pin(land(&world.context, run_event())).await.unwrap_err();
         assert_eq!(error.error_type().name(), "LimitExceeded", "{}", error.line());
-        assert!(error.line().contains("http.most_file_bytes is 1000"), "{}", error.line());
+        assert!(error.line().contains("http.max_file_bytes is 1000"), "{}", error.line());
         assert!(world.landed().await.is_empty());
         assert_eq!(world.unfinished_uploads().await, 0);
         let job = world.simulator.jobs()[0].id;
         let raised =
-            world.configured_anew(|config| config.replace("most_file_bytes = 1000", "proxy = \"none\""));
+            world.configured_anew(|config| config.replace("max_file_bytes = 1000", "proxy = \"none\""));
         let event = json!({ "connection": "fusion-demo", "job_request_id": job.to_string() });
         Box::pin(resume(&raised, event)).await.unwrap_or_else(|error| panic!("{}", error.line()));
         assert_landed(&world, job, size).await;

@@ -1,6 +1,6 @@
 //! An archive's directory, read and checked before any member lands.
 
-use landfall::state::keys::LONGEST_KEY;
+use landfall::state::keys::MAX_KEY;
 use landfall::{Error, Result};
 use landfall_store::StoreError;
 use landfall_zip::{Directory, Member, ReadDirectoryError, read_directory, reread_directory};
@@ -40,10 +40,10 @@ async fn checked(task: &Task<'_>) -> Result<Directory> {
     if directory.members().is_empty() {
         return Err(Error::integrity("the archive holds nothing, not even an empty member"));
     }
-    let has_long_key = |member: &&Member| task.member_key(member.name()).len() > LONGEST_KEY;
+    let has_long_key = |member: &&Member| task.member_key(member.name()).len() > MAX_KEY;
     if let Some(member) = directory.files().find(has_long_key) {
         return Err(Error::limit_exceeded(format!(
-            "the key of member {:?} would be longer than {LONGEST_KEY} bytes",
+            "the key of member {:?} would be longer than {MAX_KEY} bytes",
             member.name()
         )));
     }

@@ -14,7 +14,7 @@ mod zstd;
 
 use landfall::Result;
 use landfall::form::{JobForm, LandedForm};
-use landfall_store::LEAST_PART_BYTES;
+use landfall_store::MIN_PART_BYTES;
 use landfall_zip::{Member, Method};
 
 use crate::parts::CopyRange;
@@ -76,12 +76,12 @@ pub(crate) fn copy_range(form: JobForm, member: &Member) -> Option<CopyRange> {
         (JobForm::Gzip, Method::Deflated) => gzip::HEADER.len(),
         _ => return None,
     };
-    let before = if header_bytes == 0 { 0 } else { LEAST_PART_BYTES };
+    let before = if header_bytes == 0 { 0 } else { MIN_PART_BYTES };
     let uploaded = u64::try_from(before - header_bytes).ok()?;
     let data = member.data_range();
     let range = data.start.checked_add(uploaded)?..data.end;
     let bytes = usize::try_from(range.end.checked_sub(range.start)?).unwrap_or(usize::MAX);
-    (bytes >= LEAST_PART_BYTES).then_some(CopyRange { before, range })
+    (bytes >= MIN_PART_BYTES).then_some(CopyRange { before, range })
 }
 
 #[cfg(test)]

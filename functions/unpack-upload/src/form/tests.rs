@@ -144,7 +144,7 @@ async fn directory(method: zip::CompressionMethod, sizes: &[usize]) -> Directory
 /// S3 takes no part below 5 MiB but the last: what is copied has as much, and so has what is before it.
 #[tokio::test]
 async fn only_what_a_store_takes_as_a_part_is_copied() {
-    let stored = directory(zip::CompressionMethod::Stored, &[LEAST_PART_BYTES - 1, LEAST_PART_BYTES]).await;
+    let stored = directory(zip::CompressionMethod::Stored, &[MIN_PART_BYTES - 1, MIN_PART_BYTES]).await;
     let [small, large] = stored.members() else { panic!() };
     assert_eq!(copy_range(JobForm::Raw, small), None);
     assert_eq!(copy_range(JobForm::Raw, large), Some(CopyRange { before: 0, range: large.data_range() }));
@@ -155,24 +155,24 @@ async fn only_what_a_store_takes_as_a_part_is_copied() {
     assert_eq!(copy_range(JobForm::Raw, large), None);
     assert_eq!(copy_range(JobForm::Gzip, small), None);
     let Some(CopyRange { before, range }) = copy_range(JobForm::Gzip, large) else { panic!() };
-    assert_eq!(before, LEAST_PART_BYTES);
+    assert_eq!(before, MIN_PART_BYTES);
     let data = large.data_range();
-    assert_eq!(range, data.start + LEAST_PART_BYTES as u64 - 10..data.end);
+    assert_eq!(range, data.start + MIN_PART_BYTES as u64 - 10..data.end);
 }
 
 /// Promise 4: what is uploaded and what is copied make up the object, each byte once, in whatever pieces it comes.
 #[tokio::test]
 async fn around_what_is_copied_only_the_edges_are_uploaded() {
-    let object = content(LEAST_PART_BYTES * 2 + 1_000);
-    let copied = 100..100 + (object.len() - LEAST_PART_BYTES - 8) as u64;
-    for piece in [16 << 10, LEAST_PART_BYTES, object.len()] {
-        let copy_range = Some(CopyRange { before: LEAST_PART_BYTES, range: copied.clone() });
+    let object = content(MIN_PART_BYTES * 2 + 1_000);
+    let copied = 100..100 + (object.len() - MIN_PART_BYTES - 8) as u64;
+    for piece in [16 << 10, MIN_PART_BYTES, object.len()] {
+        let copy_range = Some(CopyRange { before: MIN_PART_BYTES, range: copied.clone() });
         let whole = object.clone();
         let gone = made(object.len() as u64, copy_range, move |parts| {
             whole.chunks(piece).try_for_each(|piece| parts.write(piece))
         });
         let expected = [
-            Gone::Bytes(object[..LEAST_PART_BYTES].to_vec()),
+            Gone::Bytes(object[..MIN_PART_BYTES].to_vec()),
             Gone::Copied(copied.clone()),
             Gone::Bytes(object[object.len() - 8..].to_vec()),
         ];

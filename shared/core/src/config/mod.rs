@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 
 pub use connection::*;
 pub use destination::*;
-pub use place::Place;
+pub use place::ConfigProvider;
 
 use crate::clock::{Clock, elapsed};
 use crate::error::{Error, Result};
@@ -36,13 +36,13 @@ use oci::OciStore;
 const KEPT: Duration = Duration::from_secs(300);
 
 /// A document, or that there is none, and when that was read.
-type Kept = (jiff::Timestamp, Option<Arc<Value>>);
+type CachedDocument = (jiff::Timestamp, Option<Arc<Value>>);
 
 /// The configuration, read by name when it is needed and kept for a few minutes.
 pub struct Config {
-    place: Place,
+    place: ConfigProvider,
     clock: Arc<dyn Clock>,
-    kept: Mutex<HashMap<String, Kept>>,
+    kept: Mutex<HashMap<String, CachedDocument>>,
 }
 
 /// Shows where the configuration is, and nothing of what it holds.
@@ -54,7 +54,7 @@ impl std::fmt::Debug for Config {
 
 impl Config {
     /// The configuration at a place.
-    pub fn new(place: Place, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(place: ConfigProvider, clock: Arc<dyn Clock>) -> Self {
         Self { place, clock, kept: Mutex::default() }
     }
 

@@ -13,7 +13,7 @@ use crate::clock::SystemClock;
 use crate::error::{Error, Result};
 
 /// A place that keeps documents by path: `connections/<name>`, `destinations/<name>`, `work`.
-pub enum Place {
+pub enum ConfigProvider {
     /// A TOML file, read whole.
     File {
         /// Its path, for messages.
@@ -45,9 +45,9 @@ pub enum Place {
     /// One place, and another for what the first does not keep.
     Layered {
         /// Asked first.
-        first: Box<Place>,
+        first: Box<ConfigProvider>,
         /// Asked for what the first does not keep.
-        then: Box<Place>,
+        then: Box<ConfigProvider>,
     },
 }
 
@@ -63,7 +63,7 @@ impl secrecy::zeroize::Zeroize for Tables {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ConfigProvider {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { label, .. } => formatter.write_str(label),
@@ -75,13 +75,13 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for ConfigProvider {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Place({self})")
+        write!(formatter, "ConfigProvider({self})")
     }
 }
 
-impl Place {
+impl ConfigProvider {
     /// Finds the place that is named: `file:<path>`, `secretsmanager:<prefix>` or `ssm:<path>`.
     pub async fn named(name: &str) -> Result<Self> {
         match name.split_once(':') {
@@ -137,7 +137,7 @@ impl Place {
 
     /// The same place; what it does not keep is looked for in another.
     #[must_use]
-    pub fn or(self, then: Place) -> Self {
+    pub fn or(self, then: ConfigProvider) -> Self {
         Self::Layered { first: Box::new(self), then: Box::new(then) }
     }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use landfall_store::{Condition, StoreError, Written};
 
-use super::{LARGEST_DOCUMENT, WorkState};
+use super::{MAX_DOCUMENT, WorkState};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
@@ -91,7 +91,7 @@ pub(super) fn json<T: Document>(document: &T, key: &str) -> Result<Bytes, StoreE
 impl WorkState {
     /// A document, and the `ETag` to change it by.
     pub(super) async fn read<T: Document>(&self, key: &str) -> Result<Option<(T, String)>, StoreError> {
-        let Some(object) = self.store().read(key, LARGEST_DOCUMENT).await? else { return Ok(None) };
+        let Some(object) = self.store().read(key, MAX_DOCUMENT).await? else { return Ok(None) };
         Ok(Some((parse(&object.bytes, &self.store().object(key))?, object.etag)))
     }
 

@@ -37,7 +37,7 @@ pub struct JobObjects {
 
 /// What an object below a job's prefix is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
+enum ObjectKind {
     Record,
     Outcome,
     Files,
@@ -123,51 +123,51 @@ impl JobObjects {
         }
     }
 
-    fn with(job: JobRef, kept: Kept, size: u64) -> Self {
+    fn with(job: JobRef, kept: ObjectKind, size: u64) -> Self {
         let mut objects = Self::none(job);
         objects.add(kept, size);
         objects
     }
 
-    fn add(&mut self, kept: Kept, size: u64) {
+    fn add(&mut self, kept: ObjectKind, size: u64) {
         match kept {
-            Kept::Record => self.has_record = true,
-            Kept::Outcome => self.has_outcome = true,
-            Kept::Files => self.has_files = true,
-            Kept::Body => {
+            ObjectKind::Record => self.has_record = true,
+            ObjectKind::Outcome => self.has_outcome = true,
+            ObjectKind::Files => self.has_files = true,
+            ObjectKind::Body => {
                 self.bodies += 1;
                 self.body_bytes = self.body_bytes.saturating_add(size);
             }
-            Kept::Staged(ordinal) => {
+            ObjectKind::Staged(ordinal) => {
                 self.staged.insert(ordinal);
             }
-            Kept::Receipt(ordinal) => {
+            ObjectKind::Receipt(ordinal) => {
                 self.unpacked.insert(ordinal);
             }
             // However many notes there are, they are of one transfer.
-            Kept::Unpacking(ordinal) => self.checkpoints += u64::from(self.unpacking.insert(ordinal)),
-            Kept::Checkpoint => self.checkpoints += 1,
+            ObjectKind::Unpacking(ordinal) => self.checkpoints += u64::from(self.unpacking.insert(ordinal)),
+            ObjectKind::Checkpoint => self.checkpoints += 1,
         }
     }
 }
 
 /// What a key of the work bucket is about; `None` for one that landfall does not write below a job's prefix.
-fn parse(key: &str) -> Option<(JobRef, Kept)> {
+fn parse(key: &str) -> Option<(JobRef, ObjectKind)> {
     let (connection, rest) = key.strip_prefix(keys::JOBS)?.split_once('/')?;
     let (job_request_id, rest) = rest.split_once('/')?;
     let job = JobRef { connection: connection.parse().ok()?, job_request_id: job_request_id.parse().ok()? };
     let kept = match rest.split_once('/') {
-        None if rest == "job.json" => Kept::Record,
-        None if rest == "outcome.json" => Kept::Outcome,
-        None if rest == "files.json" => Kept::Files,
+        None if rest == "job.json" => ObjectKind::Record,
+        None if rest == "outcome.json" => ObjectKind::Outcome,
+        None if rest == "files.json" => ObjectKind::Files,
         Some(("staged", name)) => match name.strip_suffix(".json") {
-            Some(ordinal) => Kept::Staged(ordinal.parse().ok()?),
-            None => name.parse::<u32>().map(|_| Kept::Body).ok()?,
+            Some(ordinal) => ObjectKind::Staged(ordinal.parse().ok()?),
+            None => name.parse::<u32>().map(|_| ObjectKind::Body).ok()?,
         },
-        Some(("receipts", name)) => Kept::Receipt(name.strip_suffix(".json")?.parse().ok()?),
+        Some(("receipts", name)) => ObjectKind::Receipt(name.strip_suffix(".json")?.parse().ok()?),
         Some(("checkpoints", name)) => match name.strip_prefix("unpack/") {
-            Some(notes) => Kept::Unpacking(notes.split('/').next()?.parse().ok()?),
-            None => Kept::Checkpoint,
+            Some(notes) => ObjectKind::Unpacking(notes.split('/').next()?.parse().ok()?),
+            None => ObjectKind::Checkpoint,
         },
         _ => return None,
     };
@@ -187,15 +187,15 @@ mod tests {
     fn every_key_of_a_job_is_told_by_its_name() {
         let job = job();
         for (key, kept) in [
-            (keys::job_record(&job), Kept::Record),
-            (keys::outcome(&job), Kept::Outcome),
-            (keys::files(&job), Kept::Files),
-            (keys::staged(&job, 7), Kept::Body),
-            (keys::staged_record(&job, 7), Kept::Staged(7)),
-            (keys::receipt(&job, 7), Kept::Receipt(7)),
-            (keys::fetch_checkpoint(&job, 7), Kept::Checkpoint),
-            (format!("{}0/all/000001.json", keys::unpack_checkpoints(&job, 7)), Kept::Unpacking(7)),
-            (keys::listing_checkpoint(&job), Kept::Checkpoint),
+            (keys::job_record(&job), ObjectKind::Record),
+            (keys::outcome(&job), ObjectKind::Outcome),
+            (keys::files(&job), ObjectKind::Files),
+            (keys::staged(&job, 7), ObjectKind::Body),
+            (keys::staged_record(&job, 7), ObjectKind::Staged(7)),
+            (keys::receipt(&job, 7), ObjectKind::Receipt(7)),
+            (keys::fetch_checkpoint(&job, 7), ObjectKind::Checkpoint),
+            (format!("{}0/all/000001.json", keys::unpack_checkpoints(&job, 7)), ObjectKind::Unpacking(7)),
+            (keys::listing_checkpoint(&job), ObjectKind::Checkpoint),
         ] {
             assert_eq!(parse(&key), Some((job.clone(), kept)), "{key}");
         }

@@ -17,7 +17,7 @@ pub fn manifest(landing_prefix: &str) -> String {
 }
 
 /// The longest key that S3 takes, in bytes.
-pub const LONGEST_KEY: usize = 1024;
+pub const MAX_KEY: usize = 1024;
 
 /// The prefix of all runs, by connection.
 pub const RUNS: &str = "runs/";

@@ -25,7 +25,7 @@ pub use token::RefreshTokenDocument;
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// The largest document that is read: a list of 100,000 files is a third of it.
-const LARGEST_DOCUMENT: u64 = 128 << 20;
+const MAX_DOCUMENT: u64 = 128 << 20;
 
 /// A run's claim, then its job request id: `runs/<connection>/<run key>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

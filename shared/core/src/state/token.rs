@@ -5,7 +5,7 @@ use landfall_http::auth::{DocumentError, SharedDocument};
 use landfall_store::{Condition, Written};
 
 use super::document::must_be_readable;
-use super::{LARGEST_DOCUMENT, WorkState, keys};
+use super::{MAX_DOCUMENT, WorkState, keys};
 use crate::error::Error;
 use crate::job::ConnectionName;
 
@@ -34,7 +34,7 @@ impl SharedDocument for RefreshTokenDocument {
 
     async fn read(&self) -> Result<Option<(Vec<u8>, String)>, DocumentError> {
         let store = self.work.store();
-        let Some(object) = store.read(&self.key, LARGEST_DOCUMENT).await.map_err(failed)? else {
+        let Some(object) = store.read(&self.key, MAX_DOCUMENT).await.map_err(failed)? else {
             return Ok(None);
         };
         must_be_readable(&object.bytes, NEWEST, &store.object(&self.key)).map_err(failed)?;

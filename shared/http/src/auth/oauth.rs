@@ -32,7 +32,7 @@ const UNSTATED_LIFETIME: Duration = Duration::from_secs(300);
 /// Beyond this, a lifetime was told in milliseconds: Fusion's own token relay does that.
 const ABSURD_SECONDS: f64 = 7.0 * 86_400.0;
 /// The longest that a token is used, whatever it says.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+const MAX_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// How long before its end a token is renewed, at most; a fifth of its life for short-lived ones.
 const RENEWED_BEFORE: Duration = Duration::from_secs(60);
 
@@ -482,7 +482,7 @@ fn lifetime(stated: Option<&Lifetime>) -> Duration {
     match seconds {
         Some(seconds) if seconds.is_finite() && seconds > 0.0 => {
             let seconds = if seconds > ABSURD_SECONDS { seconds / 1000.0 } else { seconds };
-            Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_LIFETIME).min(LONGEST_LIFETIME)
+            Duration::try_from_secs_f64(seconds).unwrap_or(MAX_LIFETIME).min(MAX_LIFETIME)
         }
         _ => UNSTATED_LIFETIME,
     }

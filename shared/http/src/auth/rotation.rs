@@ -141,7 +141,7 @@ struct Claimed {
 
 /// What is encrypted.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredTokens {
     refresh_token: String,
     access_token: String,
     scope: String,
@@ -226,7 +226,7 @@ impl Rotation {
         expires_at: Timestamp,
         next: Option<&SecretString>,
     ) -> Result<()> {
-        let kept = Kept {
+        let kept = StoredTokens {
             refresh_token: next.unwrap_or(&claim.refresh_token).expose_secret().to_owned(),
             access_token: access_token.expose_secret().to_owned(),
             scope: scope.to_owned(),
@@ -309,7 +309,7 @@ impl Rotation {
         RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(failed)
     }
 
-    fn seal(&self, kept: &Kept) -> Result<String> {
+    fn seal(&self, kept: &StoredTokens) -> Result<String> {
         let failed = || TokenStoreError::NotEncrypted(self.store.name());
         let mut bytes = serde_json::to_vec(kept).map_err(|_| failed())?;
         let nonce = self
@@ -319,7 +319,7 @@ impl Rotation {
         Ok(BASE64.encode([nonce.as_ref().as_slice(), &bytes].concat()))
     }
 
-    fn open(&self, sealed: &str) -> Result<Kept> {
+    fn open(&self, sealed: &str) -> Result<StoredTokens> {
         let unreadable = || TokenStoreError::Damaged(self.store.name());
         let bytes = BASE64.decode(sealed).map_err(|_| unreadable())?;
         let (nonce, text) = bytes.split_at_checked(NONCE_LEN).ok_or_else(unreadable)?;

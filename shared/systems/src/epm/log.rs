@@ -12,7 +12,7 @@ use landfall::job::JobState;
 /// How much of a log's end is kept.
 const TAIL_BYTES: usize = 64 * 1024;
 /// A log larger than this is not read to its end.
-const MOST_BYTES: u64 = 256 << 20;
+const MAX_BYTES: u64 = 256 << 20;
 /// How many lines are told.
 const TOLD_LINES: usize = 3;
 
@@ -122,7 +122,7 @@ pub(super) async fn tail(mut download: Download) -> Result<String> {
     while let Some(bytes) = download.body.try_next().await? {
         read = read.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         keep(&mut tail, &bytes);
-        if read > MOST_BYTES {
+        if read > MAX_BYTES {
             break;
         }
     }

@@ -133,7 +133,7 @@ impl EpmSource {
     /// overwritten soon cannot be told.
     async fn must_be_of(&self, job: &JobRecord, output: &Locator) -> Result<()> {
         let Some(outcome) = self.work.outcome(&job.job()).await? else { return Ok(()) };
-        let (ended, tolerance) = match outcome.told_at {
+        let (ended, tolerance) = match outcome.observed_at {
             Some(told) => (told, ONE_MOMENT),
             None => (outcome.since, CLOCKS_DIFFER),
         };
@@ -303,7 +303,7 @@ impl Source for EpmSource {
         let mut status = answered.status(has_output, export.allow_empty);
         status.native_status = self.environment.client.redactor().text(&status.native_status);
         status.message = self.environment.redacted(status.message.as_deref());
-        status.told_at = answer.told_time();
+        status.observed_at = answer.told_time();
         Ok(status)
     }
 

@@ -20,16 +20,16 @@ use landfall_http::{Answer, HttpError, Request};
 pub(super) const SNAPSHOTS: [&str; 4] = ["interop", "rest", "11.1.2.3.600", "applicationsnapshots"];
 const FILES: [&str; 4] = ["interop", "rest", "v2", "files"];
 /// A list of many files is larger than most answers.
-const MOST_LIST_BYTES: u64 = 32 * 1024 * 1024;
+const MAX_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// No outcome is larger than this; what is larger is a file.
-const MOST_OUTCOME_BYTES: usize = 64 * 1024;
+const MAX_OUTCOME_BYTES: usize = 64 * 1024;
 /// How long the preparation of a download is waited for.
 const PREPARED_WITHIN: Duration = Duration::from_secs(600);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 /// The older API gives out no more in one request (Download).
 const MOST_V1_BYTES: u64 = 1 << 30;
-const LONGEST_NAME: usize = 1024;
+const MAX_NAME: usize = 1024;
 
 /// A file's path in the repository. Older documents write it with backslashes; it is the same file.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl FileName {
         let written = name.trim();
         let written = written.strip_prefix(['/', '\\']).unwrap_or(written);
         let path = written.replace('\\', "/");
-        let is_name = path.len() <= LONGEST_NAME
+        let is_name = path.len() <= MAX_NAME
             && !path.chars().any(char::is_control)
             && path.split('/').all(|segment| !matches!(segment.trim(), "" | "." | ".."));
         is_name.then(|| Self { path, written: written.to_owned() })
@@ -161,7 +161,7 @@ impl Repository {
 
     /// Looks whether files can be listed: what was found, in words, and the time that EPM tells.
     pub(super) async fn look(&self) -> Result<String> {
-        let request = Request::get(self.files(&["list"])).at_most(MOST_LIST_BYTES);
+        let request = Request::get(self.files(&["list"])).at_most(MAX_LIST_BYTES);
         let answer = self.environment.call(request).await.map_err(|error| self.environment.named(error))?;
         self.done("listing the repository's files", &answer)?;
         let items: Items = answer.json().map_err(|error| self.environment.named(error))?;
@@ -170,7 +170,7 @@ impl Repository {
 
     /// The list of all files; `None` where the environment has no such list.
     pub(super) async fn list(&self) -> Result<Option<Listing>> {
-        let request = Request::get(self.files(&["list"])).at_most(MOST_LIST_BYTES);
+        let request = Request::get(self.files(&["list"])).at_most(MAX_LIST_BYTES);
         let answer = match self.environment.call(request).await {
             Ok(answer) => answer,
             Err(error) if error.is_gone() => return Ok(None),
@@ -315,7 +315,7 @@ impl Repository {
                 return Err(Error::source_unavailable(format!("{doing} took longer than {seconds} s")));
             }
             self.environment.clock.sleep(wait).await;
-            wait = LONGEST_WAIT.min(wait * 2);
+            wait = MAX_WAIT.min(wait * 2);
             answer = self.environment.call(Request::get(url.clone())).await.map_err(named)?;
         }
     }
@@ -333,13 +333,13 @@ impl Repository {
     ) -> Result<Download> {
         let mut head: Vec<Bytes> = Vec::new();
         let mut length = 0;
-        while length <= MOST_OUTCOME_BYTES {
+        while length <= MAX_OUTCOME_BYTES {
             let Some(bytes) = download.body.try_next().await? else { break };
             length += bytes.len();
             head.push(bytes);
         }
         let has_listed_size = locator.size.is_some() && locator.size == u64::try_from(length).ok();
-        let outcome = if length <= MOST_OUTCOME_BYTES { Outcome::of_shape(&head.concat()) } else { None };
+        let outcome = if length <= MAX_OUTCOME_BYTES { Outcome::of_shape(&head.concat()) } else { None };
         if name.is_json() && (has_listed_size || outcome.is_none()) {
             let body = stream::iter(head.into_iter().map(Ok)).chain(download.body).boxed();
             return Ok(Download { body, ..download });

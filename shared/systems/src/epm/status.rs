@@ -126,7 +126,7 @@ impl JobAnswer {
             progress_percent: None,
             message: self.message(),
             expected_rows: None,
-            told_at: None,
+            observed_at: None,
         }
     }
 

@@ -25,7 +25,7 @@ use landfall_http::{Answer, Client, HttpError, Redactor, Request};
 /// FOLIO's lists have ten entries unless more are asked for.
 const PAGE: usize = 200;
 /// More job profiles than any tenant has.
-const MOST_PROFILES: usize = 20_000;
+const MAX_PROFILES: usize = 20_000;
 /// How long the call that starts an export may take: another claimant must not meet it.
 const START_ENDS: Duration = Duration::from_secs(60);
 /// An upload may take this much longer for each MiB.
@@ -129,7 +129,7 @@ impl Api {
             let page: JobProfiles = self.read(&["job-profiles"], &parameters).await?;
             let count = page.job_profiles.len();
             profiles.extend(page.job_profiles);
-            if count < PAGE || profiles.len() > MOST_PROFILES {
+            if count < PAGE || profiles.len() > MAX_PROFILES {
                 return Ok(profiles);
             }
         }

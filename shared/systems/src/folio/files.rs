@@ -16,7 +16,7 @@ use landfall_http::HttpError;
 
 /// The name of the file that a job's log lands as.
 const LOG_NAME: &str = "errors.ndjson";
-const LONGEST_NAME: usize = 1024;
+const MAX_NAME: usize = 1024;
 /// How many links in a row may be refused: the clocks of FOLIO and its storage may differ a little.
 const LINKS: u32 = 2;
 
@@ -45,7 +45,7 @@ fn exported(file: &ExportedFile, ordinal: u32) -> Result<OutputFile> {
     };
     let name = file.file_name.as_deref().filter(|name| !name.trim().is_empty());
     let name = name.ok_or_else(|| broken("fileName", "is missing"))?;
-    if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+    if name.len() > MAX_NAME || name.chars().any(char::is_control) {
         return Err(broken("fileName", "is no name of a file"));
     }
     // FOLIO forgets the file's id with the profile, and cannot make a link then.

@@ -20,9 +20,9 @@ use landfall_http::Request;
 use landfall_store::Store;
 
 /// FOLIO's own limit (mod-data-export: 500,000 Kbyte, by the declared size).
-const MOST_KILOBYTES: u64 = 500_000;
+const MAX_KILOBYTES: u64 = 500_000;
 /// A line longer than this is no id, whatever it is.
-const LONGEST_LINE: usize = 512;
+const MAX_LINE: usize = 512;
 /// The UTF-8 byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -72,9 +72,9 @@ impl Upload {
 
     fn within_limit(self) -> Result<Self> {
         match self.kilobytes() {
-            ..=MOST_KILOBYTES => Ok(self),
+            ..=MAX_KILOBYTES => Ok(self),
             more => Err(Error::limit_exceeded(format!(
-                "the list of ids has {more} KB, and FOLIO takes {MOST_KILOBYTES}: split it over several runs"
+                "the list of ids has {more} KB, and FOLIO takes {MAX_KILOBYTES}: split it over several runs"
             ))),
         }
     }
@@ -188,11 +188,11 @@ impl Cleaner {
     fn push(&mut self, bytes: &[u8]) -> Result<Bytes, NoId> {
         let mut cleaned = BytesMut::with_capacity(bytes.len());
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = LONGEST_LINE.saturating_sub(self.line.len());
+            let room = MAX_LINE.saturating_sub(self.line.len());
             self.line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
             if piece.ends_with(b"\n") {
                 self.end_line(&mut cleaned)?;
-            } else if self.line.len() >= LONGEST_LINE {
+            } else if self.line.len() >= MAX_LINE {
                 self.number = self.number.saturating_add(1);
                 return Err(self.no_id(&String::from_utf8_lossy(&self.line)));
             }

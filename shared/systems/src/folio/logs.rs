@@ -16,7 +16,7 @@ use landfall::job::JobRequestId;
 /// How many entries are asked for at once.
 const PAGE: u64 = 200;
 /// How many kinds of entries an explanation names.
-const MOST_KINDS: usize = 4;
+const MAX_KINDS: usize = 4;
 
 /// What the codes of entries mean (mod-data-export, `ErrorCode`).
 const MEANINGS: &[(&str, &str)] = &[
@@ -60,7 +60,7 @@ fn summary(entries: &[Value]) -> Option<String> {
     }
     let mut kinds: Vec<_> = kinds.into_iter().collect();
     kinds.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-    let said = kinds.into_iter().take(MOST_KINDS).map(|(code, (count, values))| {
+    let said = kinds.into_iter().take(MAX_KINDS).map(|(code, (count, values))| {
         let meaning = MEANINGS.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning);
         // A placeholder's values are the whole message.
         if code == "error.messagePlaceholder" && !values.is_empty() {

@@ -152,7 +152,7 @@ impl Source for FolioSource {
                 progress_percent: None,
                 message: Some("FOLIO does not list the job execution yet".to_owned()),
                 expected_rows: None,
-                told_at: None,
+                observed_at: None,
             }),
             None => Err(self.unknown(id)),
         }

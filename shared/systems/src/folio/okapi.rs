@@ -31,9 +31,9 @@ const REFUSAL_REMEMBERED: Duration = Duration::from_secs(300);
 /// How long a token lives of which the server does not say so: ten minutes are FOLIO's default.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(600);
 /// No token has fewer bytes.
-const SHORTEST_TOKEN: usize = 12;
+const MIN_TOKEN: usize = 12;
 /// The longest that a token is believed to live.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+const MAX_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
 /// The tokens of one user of one tenant.
 ///
@@ -141,7 +141,7 @@ impl OkapiTokens {
             return Ok(credential);
         }
         let login = match &self.way {
-            Way::Given(token) => return Ok(self.keep(token.clone(), LONGEST_LIFETIME)),
+            Way::Given(token) => return Ok(self.keep(token.clone(), MAX_LIFETIME)),
             Way::Login(login) => login,
         };
         let _turn = self.logging_in.lock().await;
@@ -192,7 +192,7 @@ impl OkapiTokens {
     /// Not only the token is a secret: a cookie that is of no use here, as the refresh token's, is one to others. What is
     /// shorter than any token is a setting, and a word of other texts.
     fn remember_cookies(&self, answer: &Answer) {
-        for (_, value, _) in cookies(&answer.headers).filter(|(_, value, _)| value.len() >= SHORTEST_TOKEN) {
+        for (_, value, _) in cookies(&answer.headers).filter(|(_, value, _)| value.len() >= MIN_TOKEN) {
             self.client.redactor().remember_issued(&SecretString::from(value.to_owned()));
         }
     }
@@ -221,7 +221,7 @@ impl OkapiTokens {
 
     /// Keeps a token for half of its life, as FOLIO's own clients do.
     fn keep(&self, token: HeaderValue, lifetime: Duration) -> Credential {
-        let used_for = SignedDuration::try_from(lifetime.min(LONGEST_LIFETIME) / 2).unwrap_or_default();
+        let used_for = SignedDuration::try_from(lifetime.min(MAX_LIFETIME) / 2).unwrap_or_default();
         let renew_at = self.client.now().checked_add(used_for).unwrap_or(Timestamp::MAX);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.issued = state.issued.saturating_add(1);

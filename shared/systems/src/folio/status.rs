@@ -79,7 +79,7 @@ pub(super) fn of(execution: &Execution, now: Timestamp, redactor: &Redactor) -> 
         progress_percent: percent(&progress).filter(|_| state == JobState::Running),
         message,
         expected_rows: execution.expected_records(),
-        told_at: None,
+        observed_at: None,
     }
 }
 

@@ -35,7 +35,7 @@ const START_WITHIN: Duration = Duration::from_secs(45);
 /// A list of ids that FOLIO has not stored this long after its preparation began is left to the next call.
 const STORED_WITHIN: Duration = Duration::from_secs(120);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(4);
+const MAX_WAIT: Duration = Duration::from_secs(4);
 /// After so many looks at a definition that stays missing, or empty, a call of unknown outcome has not arrived.
 const LOOKS_AFTER_CALL: u32 = 3;
 /// How often a definition is created, or uploaded to, in one submission.
@@ -242,7 +242,7 @@ impl<'a> Submitting<'a> {
     async fn pause(&self, wait: &mut Duration, why: &str, within: Duration) -> Result<()> {
         self.must_be_in_time(why, within)?;
         self.clock.sleep(*wait).await;
-        *wait = LONGEST_WAIT.min(*wait * 2);
+        *wait = MAX_WAIT.min(*wait * 2);
         Ok(())
     }
 

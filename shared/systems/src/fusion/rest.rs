@@ -31,7 +31,7 @@ use self::describe::{Described, KeyAttribute, Shape};
 pub use self::export::{Finder, FusionRest, Incremental, Pillar, Range};
 use self::query::{Collection, Key, KeyRange};
 use self::row::RowWriter;
-use self::walk::{MOST_ROWS, Walk};
+use self::walk::{MAX_ROWS, Walk};
 use super::pod::Pod;
 use crate::fusion::settings::FusionConnection;
 use landfall::check::Finding;
@@ -333,7 +333,7 @@ impl Source for FusionRestSource {
             progress_percent: None,
             message,
             expected_rows: None,
-            told_at: None,
+            observed_at: None,
         })
     }
 
@@ -350,7 +350,7 @@ impl Source for FusionRestSource {
         let api = self.api.counting("raise export.pages_per_file, or rest.requests_per_hour");
         // Pages that are asked for together overlap by a row.
         let pages = usize::try_from(export.pages_per_file).unwrap_or(usize::MAX);
-        let distance = pages.saturating_mul(MOST_ROWS - 1);
+        let distance = pages.saturating_mul(MAX_ROWS - 1);
         let mut files = Vec::new();
         let mut range = KeyRange::default();
         loop {

@@ -3,9 +3,9 @@
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType};
 use landfall::checksum::{Crc64Nvme, Md5, Sha256};
-use landfall_store::{ByteBudget, Condition, ObjectWriter, Sealed, StoreError};
+use landfall_store::{ByteBudget, Condition, ObjectDigest, ObjectWriter, StoreError};
 
-use super::place::{PART, Place, code, data, named};
+use super::place::{ConfigProvider, PART, code, data, named};
 use super::table::checks;
 
 checks! {
@@ -19,7 +19,7 @@ checks! {
     "an object that is there is held against the bytes that should be": expected,
 }
 
-async fn wrong_crc64(place: Place) {
+async fn wrong_crc64(place: ConfigProvider) {
     let open = place.open().await;
     let put =
         open.client.put_object().bucket(&open.bucket).key("a.csv").body(ByteStream::from(data(1, 1000)));
@@ -28,7 +28,7 @@ async fn wrong_crc64(place: Place) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn wrong_crc64_of_part(place: Place) {
+async fn wrong_crc64_of_part(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let request =
@@ -39,7 +39,7 @@ async fn wrong_crc64_of_part(place: Place) {
     assert!(open.store.list_parts("a.csv", &upload).await.unwrap().unwrap().is_empty());
 }
 
-async fn wrong_crc64_of_whole(place: Place) {
+async fn wrong_crc64_of_whole(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
@@ -51,7 +51,7 @@ async fn wrong_crc64_of_whole(place: Place) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn wrong_sha256(place: Place) {
+async fn wrong_sha256(place: ConfigProvider) {
     let open = place.open().await;
     let put =
         open.client.put_object().bucket(&open.bucket).key("a.csv").body(ByteStream::from(data(1, 1000)));
@@ -60,7 +60,7 @@ async fn wrong_sha256(place: Place) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn wrong_md5(place: Place) {
+async fn wrong_md5(place: ConfigProvider) {
     let open = place.open().await;
     let put = |md5: Md5| {
         let put = open.client.put_object().bucket(&open.bucket).key("a.csv");
@@ -81,35 +81,35 @@ async fn wrong_md5(place: Place) {
     assert_eq!(code(part(Md5::of(&data(1, 1000))).await), "taken");
 }
 
-async fn told(place: Place) {
+async fn told(place: ConfigProvider) {
     let open = place.open().await;
     open.put("a.csv", data(1, 1000)).await;
     let head = open.store.head("a.csv").await.unwrap().unwrap();
     assert_eq!(head.crc64nvme, Some(Crc64Nvme::of(&data(1, 1000))));
 }
 
-async fn told_of_parts(place: Place) {
+async fn told_of_parts(place: ConfigProvider) {
     let open = place.open().await;
     let budget = ByteBudget::new(64 << 20);
     let content = data(1, 3 * PART + 77);
     let mut writer = ObjectWriter::new(&open.store, "a.csv", &budget, None);
     writer.write(&content).await.unwrap();
     let sealed = writer.seal(|_| Ok::<_, StoreError>(())).await.unwrap();
-    assert_eq!(sealed, Sealed { size: content.len() as u64, crc64nvme: Crc64Nvme::of(&content) });
+    assert_eq!(sealed, ObjectDigest { size: content.len() as u64, crc64nvme: Crc64Nvme::of(&content) });
     assert!(open.get("a.csv").await.unwrap() == content, "other bytes than were sent");
     let head = open.store.head("a.csv").await.unwrap().unwrap();
     assert_eq!(head.crc64nvme, Some(sealed.crc64nvme));
 }
 
 /// Promise 4: landing again finds out that the same bytes are there, or that others are.
-async fn expected(place: Place) {
+async fn expected(place: ConfigProvider) {
     let open = place.open().await;
     let content = data(1, 100_000);
     open.store.put("a.csv", content.clone(), Condition::Absent).await.unwrap();
-    let right = Sealed { size: 100_000, crc64nvme: Crc64Nvme::of(&content) };
+    let right = ObjectDigest { size: 100_000, crc64nvme: Crc64Nvme::of(&content) };
     open.store.expect("a.csv", right).await.unwrap();
-    let other = Sealed { crc64nvme: Crc64Nvme::of(&data(2, 100_000)), ..right };
-    for wrong in [other, Sealed { size: 99_999, ..right }] {
+    let other = ObjectDigest { crc64nvme: Crc64Nvme::of(&data(2, 100_000)), ..right };
+    for wrong in [other, ObjectDigest { size: 99_999, ..right }] {
         let held = open.store.expect("a.csv", wrong).await;
         assert!(matches!(held, Err(StoreError::Occupied { .. })), "{held:?}");
     }

@@ -1,9 +1,9 @@
 //! Copies inside a store: what spares the way through landfall.
 
 use landfall::checksum::Crc64Nvme;
-use landfall_store::{ByteBudget, ObjectWriter, Sealed, StoreError};
+use landfall_store::{ByteBudget, ObjectDigest, ObjectWriter, StoreError};
 
-use super::place::{PART, Place, data};
+use super::place::{ConfigProvider, PART, data};
 use super::table::checks;
 
 checks! {
@@ -13,11 +13,11 @@ checks! {
     "copy: by ranges, of an object that has changed, is refused": changed_range,
 }
 
-fn sealed(bytes: &[u8]) -> Sealed {
-    Sealed { size: bytes.len() as u64, crc64nvme: Crc64Nvme::of(bytes) }
+fn sealed(bytes: &[u8]) -> ObjectDigest {
+    ObjectDigest { size: bytes.len() as u64, crc64nvme: Crc64Nvme::of(bytes) }
 }
 
-async fn object(place: Place) {
+async fn object(place: ConfigProvider) {
     let (from, to) = (place.open().await, place.beside("to").open().await);
     let content = data(1, 3 << 20);
     // A key that a header cannot hold as it is.
@@ -31,7 +31,7 @@ async fn object(place: Place) {
     assert_eq!(head.content_type(), Some("text/csv"));
 }
 
-async fn changed(place: Place) {
+async fn changed(place: ConfigProvider) {
     let open = place.open().await;
     open.put("a", data(1, 1000)).await;
     let source = open.store.head("a").await.unwrap().unwrap();
@@ -42,7 +42,7 @@ async fn changed(place: Place) {
 }
 
 /// The data of a stored member is copied by ranges; the store says what it has copied, and landfall verifies it.
-async fn ranges(place: Place) {
+async fn ranges(place: ConfigProvider) {
     let open = place.open().await;
     let staged = data(1, 3 * PART);
     open.put("staged", staged.clone()).await;
@@ -58,7 +58,7 @@ async fn ranges(place: Place) {
     assert!(open.get("a.csv").await.unwrap() == content, "other bytes than were copied");
 }
 
-async fn changed_range(place: Place) {
+async fn changed_range(place: ConfigProvider) {
     let open = place.open().await;
     open.put("staged", data(1, 2 * PART)).await;
     let source = open.store.head("staged").await.unwrap().unwrap();

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::state::WorkState;
 use landfall_store::{Condition, Written};
 
-use super::place::{Place, data};
+use super::place::{ConfigProvider, data};
 use super::table::checks;
 
 checks! {
@@ -28,7 +28,7 @@ checks! {
 
 /// Everything that landfall does with a key: it is written, read, said of, listed, copied and deleted under that very
 /// name.
-async fn round_trip(place: Place, keys: &[&str]) {
+async fn round_trip(place: ConfigProvider, keys: &[&str]) {
     let open = place.open().await;
     for (key, seed) in keys.iter().zip(0..) {
         let written = open.store.put(key, data(seed, 20), Condition::Absent).await;
@@ -64,7 +64,7 @@ async fn round_trip(place: Place, keys: &[&str]) {
     assert_eq!(open.keys("").await, ["copied"]);
 }
 
-async fn punctuation(place: Place) {
+async fn punctuation(place: ConfigProvider) {
     let keys = [
         "GL Journals/a b+c%20d%2F.csv",
         "it's \"quoted\" & <so>.csv",
@@ -77,7 +77,7 @@ async fn punctuation(place: Place) {
     round_trip(place, &keys).await;
 }
 
-async fn letters(place: Place) {
+async fn letters(place: ConfigProvider) {
     // The fourth and the fifth look the same: one letter, and a letter with a mark behind it.
     let keys = [
         "Kosten/Übersicht.csv",
@@ -90,18 +90,18 @@ async fn letters(place: Place) {
     round_trip(place, &keys[..5]).await;
 }
 
-async fn double_slash(place: Place) {
+async fn double_slash(place: ConfigProvider) {
     round_trip(place, &["a//b.csv", "a/b.csv", "a///b.csv"]).await;
 }
 
-async fn longest(place: Place) {
+async fn longest(place: ConfigProvider) {
     let flat = "x".repeat(200);
     let deep = [&*flat, &flat, &flat, &flat, &flat, &"y".repeat(19)].join("/");
     assert_eq!(deep.len(), 1024);
     round_trip(place, &[&deep]).await;
 }
 
-async fn longest_name(place: Place) {
+async fn longest_name(place: ConfigProvider) {
     let wide = format!("{}.csv", "ü".repeat(510));
     assert_eq!(wide.len(), 1024);
     round_trip(place, &[&wide]).await;
@@ -109,7 +109,7 @@ async fn longest_name(place: Place) {
 
 /// XML cannot hold them as they are, so that a listing has to encode them. landfall lands none: an archive's names have
 /// no control characters.
-async fn controls(place: Place) {
+async fn controls(place: ConfigProvider) {
     let open = place.open().await;
     let keys = ["tab\there.csv", "line\nbreak.csv", "bell\u{7}.csv"];
     for key in keys {
@@ -125,11 +125,11 @@ async fn controls(place: Place) {
     assert_eq!(listed, keys.map(str::to_owned).into());
 }
 
-async fn file_and_folder(place: Place) {
+async fn file_and_folder(place: ConfigProvider) {
     round_trip(place, &["a/b/c.csv", "a/b", "a"]).await;
 }
 
-async fn case(place: Place) {
+async fn case(place: ConfigProvider) {
     round_trip(place, &["GL/A.csv", "gl/a.csv", "GL/a.csv"]).await;
 }
 
@@ -145,7 +145,7 @@ async fn put_all(open: &super::place::Opened, keys: impl IntoIterator<Item = Str
         .unwrap();
 }
 
-async fn many(place: Place) {
+async fn many(place: ConfigProvider) {
     let open = place.open().await;
     let keys: Vec<String> = (0..1005).map(|number| format!("lake/pod/{number:05}.csv")).collect();
     put_all(&open, keys.clone()).await;
@@ -156,14 +156,14 @@ async fn many(place: Place) {
     assert_eq!(open.keys("").await.len(), 1007);
 }
 
-async fn order(place: Place) {
+async fn order(place: ConfigProvider) {
     let open = place.open().await;
     let keys = ["a", "a!", "a-b", "a.csv", "a/b", "a/b/c", "a0", "aB", "ab", "a\u{fffd}", "a\u{1f9fe}"];
     put_all(&open, keys.iter().rev().map(|key| (*key).to_owned())).await;
     assert_eq!(open.keys("").await, keys);
 }
 
-async fn within_a_name(place: Place) {
+async fn within_a_name(place: ConfigProvider) {
     let open = place.open().await;
     put_all(&open, ["jobs/1/a", "jobs/10/a", "jobs/1-x", "jobs/2/a", "job"].map(str::to_owned)).await;
     let listed = |prefix: &'static str| {
@@ -175,7 +175,7 @@ async fn within_a_name(place: Place) {
     assert_eq!(listed("jobs/3").await, BTreeSet::new());
 }
 
-async fn folders(place: Place) {
+async fn folders(place: ConfigProvider) {
     let open = place.open().await;
     let keys =
         ["runs/pod-1/a.json", "runs/pod-1/b.json", "runs/pod-2/c/d.json", "jobs/pod-3/1/job.json", "runs/x"];
@@ -185,7 +185,7 @@ async fn folders(place: Place) {
     assert_eq!(connections, ["pod-1", "pod-2", "pod-3"]);
 }
 
-async fn markers(place: Place) {
+async fn markers(place: ConfigProvider) {
     let open = place.open().await;
     let keys: Vec<String> = (0..7).map(|number| format!("lake/a {number}+.csv")).collect();
     put_all(&open, keys.clone()).await;

@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_store::{ByteBudget, Condition, ObjectWriter, Part, StoreError, Written};
 
-use super::place::{PART, Place, code, data, named};
+use super::place::{ConfigProvider, PART, code, data, named};
 use super::table::checks;
 
 checks! {
@@ -25,7 +25,7 @@ checks! {
 }
 
 /// Promise 3: an object is there whole, or not at all.
-async fn any_order(place: Place) {
+async fn any_order(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let mut parts = Vec::new();
@@ -48,7 +48,7 @@ async fn any_order(place: Place) {
     assert!(open.store.list_uploads("").await.unwrap().is_empty());
 }
 
-async fn sent_again(place: Place) {
+async fn sent_again(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
@@ -57,7 +57,7 @@ async fn sent_again(place: Place) {
     assert_eq!(open.get("a.csv").await.unwrap(), data(2, 900));
 }
 
-async fn listed_once(place: Place) {
+async fn listed_once(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
@@ -67,7 +67,7 @@ async fn listed_once(place: Place) {
 }
 
 /// Promise 2: whoever goes on needs nothing but what the store says.
-async fn resumed(place: Place) {
+async fn resumed(place: ConfigProvider) {
     let open = place.open().await;
     let (budget, content) = (ByteBudget::new(64 << 20), data(7, 3 * PART + 100));
     let (upload, part_bytes) = {
@@ -89,7 +89,7 @@ async fn resumed(place: Place) {
 }
 
 /// S3 shows 1,000 parts a page: the resumption of a large file depends on the second.
-async fn many_parts(place: Place) {
+async fn many_parts(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let sent: Vec<Part> = stream::iter(1..=1001)
@@ -108,7 +108,7 @@ async fn many_parts(place: Place) {
     open.store.abort_upload("a.csv", &upload).await.unwrap();
 }
 
-async fn pages_of_parts(place: Place) {
+async fn pages_of_parts(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     for number in 1..=5 {
@@ -128,7 +128,7 @@ async fn pages_of_parts(place: Place) {
 }
 
 /// Promise 3: a part that is not the one which was sent makes no object.
-async fn wrong_etag(place: Place) {
+async fn wrong_etag(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
@@ -139,7 +139,7 @@ async fn wrong_etag(place: Place) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn too_small(place: Place) {
+async fn too_small(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let first = open.store.upload_part("a.csv", &upload, 1, data(1, PART - 1)).await.unwrap();
@@ -150,7 +150,7 @@ async fn too_small(place: Place) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn out_of_order(place: Place) {
+async fn out_of_order(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let first = open.store.upload_part("a.csv", &upload, 1, data(1, PART)).await.unwrap();
@@ -161,7 +161,7 @@ async fn out_of_order(place: Place) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn aborted(place: Place) {
+async fn aborted(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
@@ -177,7 +177,7 @@ async fn aborted(place: Place) {
 }
 
 /// The answer to a completion may be lost: whoever completes again is not told of another object.
-async fn completed_twice(place: Place) {
+async fn completed_twice(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
@@ -192,7 +192,7 @@ async fn completed_twice(place: Place) {
     assert_eq!(open.get("a.csv").await.unwrap(), data(1, 1000));
 }
 
-async fn listed(place: Place) {
+async fn listed(place: ConfigProvider) {
     let open = place.open().await;
     let mut wanted = Vec::new();
     for key in ["jobs/1/staged/0", "jobs/1/staged/1", "jobs/2/staged/0", "jobs/10/staged/0"] {
@@ -211,7 +211,7 @@ async fn listed(place: Place) {
     assert_eq!(left.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["jobs/1/staged/1"]);
 }
 
-async fn pages_of_uploads(place: Place) {
+async fn pages_of_uploads(place: ConfigProvider) {
     let open = place.open().await;
     let mut wanted = Vec::new();
     for key in ["a", "b", "b", "b", "c"] {
@@ -239,7 +239,7 @@ async fn pages_of_uploads(place: Place) {
     assert_eq!(pages, 3);
 }
 
-async fn no_part(place: Place) {
+async fn no_part(place: ConfigProvider) {
     let open = place.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let none = CompletedMultipartUpload::builder().set_parts(Some(Vec::<CompletedPart>::new())).build();

@@ -5,7 +5,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::check::{Found, bucket};
 use landfall_store::{Condition, Store, StoreError};
 
-use super::place::{Place, code, data};
+use super::place::{ConfigProvider, code, data};
 use super::table::checks;
 
 checks! {
@@ -22,7 +22,7 @@ checks! {
     "landfall check finds everything well": checked,
 }
 
-async fn ranges(place: Place) {
+async fn ranges(place: ConfigProvider) {
     let open = place.open().await;
     let content = data(1, 1 << 20);
     let etag = open.put("a.zip", content.clone()).await;
@@ -35,7 +35,7 @@ async fn ranges(place: Place) {
 }
 
 /// Promise 5: an archive that is replaced while it is read is not read on.
-async fn changed(place: Place) {
+async fn changed(place: ConfigProvider) {
     let open = place.open().await;
     let passed = open.put("a.zip", data(1, 1000)).await;
     open.put("a.zip", data(2, 1000)).await;
@@ -44,7 +44,7 @@ async fn changed(place: Place) {
     assert!(refused, "read by an ETag that has passed: {:?}", read.err());
 }
 
-async fn behind_the_end(place: Place) {
+async fn behind_the_end(place: ConfigProvider) {
     let open = place.open().await;
     open.put("a.zip", data(1, 1000)).await;
     let get =
@@ -52,7 +52,7 @@ async fn behind_the_end(place: Place) {
     assert_eq!(code(get), "InvalidRange");
 }
 
-async fn head(place: Place) {
+async fn head(place: ConfigProvider) {
     let open = place.open().await;
     let etag = open.put("a.csv", data(1, 12_345)).await;
     let head = open.store.head("a.csv").await.unwrap().unwrap();
@@ -66,7 +66,7 @@ async fn head(place: Place) {
     assert_eq!(raw.content_encoding(), None, "a reader would decode what is not encoded");
 }
 
-async fn empty(place: Place) {
+async fn empty(place: ConfigProvider) {
     let open = place.open().await;
     open.put("empty.csv", data(1, 0)).await;
     let head = open.store.head("empty.csv").await.unwrap().unwrap();
@@ -77,7 +77,7 @@ async fn empty(place: Place) {
     assert_eq!(again, landfall_store::Written::NotWritten);
 }
 
-async fn replaced(place: Place) {
+async fn replaced(place: ConfigProvider) {
     let open = place.open().await;
     for round in 0..20_u64 {
         let etag = open.put("a.json", data(round, 100 + round as usize)).await;
@@ -88,7 +88,7 @@ async fn replaced(place: Place) {
     }
 }
 
-async fn deleted(place: Place) {
+async fn deleted(place: ConfigProvider) {
     let open = place.open().await;
     open.store.delete("never").await.unwrap();
     for round in 0..10 {
@@ -100,7 +100,7 @@ async fn deleted(place: Place) {
     open.store.delete("a/b.csv").await.unwrap();
 }
 
-async fn many_deleted(place: Place) {
+async fn many_deleted(place: ConfigProvider) {
     let open = place.open().await;
     let key = |number: usize| format!("jobs/1/{number:04}");
     stream::iter(0..=1000)
@@ -120,7 +120,7 @@ async fn many_deleted(place: Place) {
 }
 
 /// Promise 7: a store on a shared machine gives nothing to who does not have its key.
-async fn wrong_signature(place: Place) {
+async fn wrong_signature(place: ConfigProvider) {
     let open = place.open().await;
     open.put("a.csv", data(1, 10)).await;
     let mut settings = place.at.settings();
@@ -133,13 +133,13 @@ async fn wrong_signature(place: Place) {
     assert_eq!(open.get("a.csv").await.unwrap(), data(1, 10));
 }
 
-async fn no_bucket(place: Place) {
+async fn no_bucket(place: ConfigProvider) {
     let store = place.store().await;
     let put = store.put("a.csv", data(1, 10), Condition::Absent).await;
     assert!(matches!(put, Err(StoreError::NoSuchBucket { .. })), "written into no bucket: {put:?}");
 }
 
-async fn checked(place: Place) {
+async fn checked(place: ConfigProvider) {
     let open = place.open().await;
     for finding in bucket("work", &open.store, "some/prefix/").await {
         assert!(matches!(finding.found, Found::Well(_)), "{}: {:?}", finding.what, finding.found);

@@ -10,7 +10,7 @@ use landfall_tests::{Buckets, Setup, World, assert_landed, land, run_event};
 use serde_json::Value;
 use simulator::{MemberSize, Producer, Scenario};
 
-use super::place::Place;
+use super::place::ConfigProvider;
 use super::table::checks;
 
 checks! {
@@ -36,7 +36,7 @@ fn scenario() -> Scenario {
 }
 
 /// A world whose buckets are in the store, reached by this endpoint.
-async fn world(place: &Place, endpoint: &str) -> World {
+async fn world(place: &ConfigProvider, endpoint: &str) -> World {
     let at = |name: &str| {
         let mut at = place.beside(name).at;
         at.endpoint = endpoint.to_owned();
@@ -52,13 +52,13 @@ async fn world(place: &Place, endpoint: &str) -> World {
     World::new(setup).await
 }
 
-async fn make_buckets(place: &Place) {
+async fn make_buckets(place: &ConfigProvider) {
     for name in ["work", "lake"] {
         place.beside(name).open().await;
     }
 }
 
-async fn lands(place: Place) {
+async fn lands(place: ConfigProvider) {
     make_buckets(&place).await;
     let world = world(&place, &place.at.endpoint).await;
     let published = land(&world.context, run_event()).await.unwrap();
@@ -90,7 +90,7 @@ async fn landed(world: &World) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Promises 1, 2 and 4, whatever the store makes of a connection that ends in the middle of a call.
-async fn cut(place: Place) {
+async fn cut(place: ConfigProvider) {
     let wire = Proxy::to(&place.at.endpoint).await;
     let undisturbed = place.beside("0");
     make_buckets(&undisturbed).await;

@@ -11,7 +11,7 @@ use futures::future::{LocalBoxFuture, join_all};
 use landfall_tests::say;
 
 use super::gaps;
-use super::place::Place;
+use super::place::ConfigProvider;
 
 /// A check that takes longer on any store will not come to its end.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -22,7 +22,7 @@ pub(crate) struct Check {
     /// What, in a few words: the name of its line.
     pub(crate) name: &'static str,
     /// Panics where the store does not give it.
-    pub(crate) run: fn(Place) -> LocalBoxFuture<'static, ()>,
+    pub(crate) run: fn(ConfigProvider) -> LocalBoxFuture<'static, ()>,
 }
 
 /// Names the functions that are checks, in words.
@@ -73,7 +73,7 @@ impl Table {
     }
 
     /// Runs a check on every store, on all of them at once, and tells what came of it.
-    pub(crate) async fn fill(&mut self, check: &Check, places: impl Iterator<Item = Place>) {
+    pub(crate) async fn fill(&mut self, check: &Check, places: impl Iterator<Item = ConfigProvider>) {
         let began = Instant::now();
         let running = places.map(|place| {
             let run = tokio::time::timeout(LONGEST, (check.run)(place));

@@ -31,13 +31,13 @@ const MARK: &str = "landfall-";
 /// Makes run keys into `clientRequestUuid`s: the same key gives the same id, from any machine.
 const RUN_KEYS: Uuid = Uuid::from_u128(0x6c61_6e64_6661_4c4c_8a5e_7275_6e6b_6579);
 /// How many job requests a list is walked through for: more is a server that never says that it is done.
-const MOST_LISTED: usize = 1_000_000;
+const MAX_LISTED: usize = 1_000_000;
 /// How large a page may be; a server that does not page sends all in one.
-const MOST_PAGE_BYTES: u64 = 32 * 1024 * 1024;
+const MAX_PAGE_BYTES: u64 = 32 * 1024 * 1024;
 /// How many of them are kept to be looked at together, and from pages of how many bytes: the function that keeps all has
 /// 512 MB.
-const MOST_KEPT: usize = 200_000;
-const MOST_KEPT_BYTES: usize = 128 * 1024 * 1024;
+const MAX_KEPT: usize = 200_000;
+const MAX_KEPT_BYTES: usize = 128 * 1024 * 1024;
 
 /// The collection of job requests.
 pub(super) struct Batch<'a> {
@@ -189,7 +189,7 @@ impl<'a> Batch<'a> {
             if jobs.len() > kept_before {
                 kept_bytes = kept_bytes.saturating_add(answer.body.len());
             }
-            if listed > MOST_LISTED || jobs.len() > MOST_KEPT || kept_bytes > MOST_KEPT_BYTES {
+            if listed > MAX_LISTED || jobs.len() > MAX_KEPT || kept_bytes > MAX_KEPT_BYTES {
                 return Err(Error::limit_exceeded(format!(
                     "the list of job requests does not end: {listed} so far, {kept_bytes} bytes of what is wanted of them"
                 )));
@@ -216,7 +216,7 @@ impl<'a> Batch<'a> {
     }
 
     fn reading(&self, url: Url) -> Request {
-        Request::get(url).at_most(MOST_PAGE_BYTES).authorized_by(Arc::clone(&self.authorizer))
+        Request::get(url).at_most(MAX_PAGE_BYTES).authorized_by(Arc::clone(&self.authorizer))
     }
 
     fn collection(&self) -> Url {

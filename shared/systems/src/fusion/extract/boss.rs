@@ -20,7 +20,7 @@ const EXTRACT_CLIENT: &str = "FA_DATA_EXTRACT_UI";
 /// How many are asked for at once.
 const PAGE: usize = 500;
 /// How many pages are looked through: more is a server that never says that it is done.
-const MOST_PAGES: usize = 1000;
+const MAX_PAGES: usize = 1000;
 
 #[derive(Deserialize)]
 struct Found {
@@ -85,7 +85,7 @@ impl<'a> Boss<'a> {
 
     async fn exists(&self, collection: &str, name: &str) -> Result<bool, HttpError> {
         let mut offset = 0;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let request =
                 Request::get(self.page(collection, name, offset)).authorized_by(Arc::clone(&self.authorizer));
             let found: Found = self.client().json(&request).await?;

@@ -17,14 +17,14 @@ use landfall_http::{Answer, HttpError, Request};
 
 const FILE_MANAGER: [&str; 4] = ["api", "saas-batch", "jobfilemanager", "v1"];
 /// More files than any job puts out.
-const MOST_FILES: usize = 100_000;
+const MAX_FILES: usize = 100_000;
 /// How many are asked for at once, where a server pages.
 const PAGE: &str = "500";
 /// A list of so many files is larger than most answers.
-const MOST_LIST_BYTES: u64 = 32 * 1024 * 1024;
+const MAX_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// How large its pages may be together, which are kept.
-const MOST_PAGES_BYTES: usize = 64 * 1024 * 1024;
-const LONGEST_NAME: usize = 1024;
+const MAX_PAGES_BYTES: usize = 64 * 1024 * 1024;
+const MAX_NAME: usize = 1024;
 
 /// The collection of a job's output files.
 pub(super) struct Files<'a> {
@@ -191,7 +191,7 @@ impl<'a> Files<'a> {
         if let Some(parameters) = parameters {
             url.query_pairs_mut().extend_pairs(parameters);
         }
-        let request = Request::get(url).at_most(MOST_LIST_BYTES).authorized_by(Arc::clone(&self.authorizer));
+        let request = Request::get(url).at_most(MAX_LIST_BYTES).authorized_by(Arc::clone(&self.authorizer));
         let answer = self.pod.client.call(&request).await?;
         let page: Page = answer.json()?;
         let total = match &page.total_items {
@@ -207,7 +207,7 @@ impl<'a> Files<'a> {
         let broken =
             |field: &str, reason: &str| answer.malformed(&format!("items[{ordinal}].{field}"), reason);
         let name = item.file_name.ok_or_else(|| broken("fileName", "it is missing"))?;
-        if name.trim().is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        if name.trim().is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
             let reason = "it is empty, longer than 1,024 bytes, or has control characters";
             return Err(broken("fileName", reason).into());
         }
@@ -274,12 +274,12 @@ fn sha256(checksum: &str) -> Option<Sha256> {
 }
 
 fn check_length(files: usize, bytes: usize) -> Result<()> {
-    if files > MOST_FILES {
-        return Err(Error::limit_exceeded(format!("the job lists more than {MOST_FILES} files")));
+    if files > MAX_FILES {
+        return Err(Error::limit_exceeded(format!("the job lists more than {MAX_FILES} files")));
     }
-    if bytes > MOST_PAGES_BYTES {
+    if bytes > MAX_PAGES_BYTES {
         return Err(Error::limit_exceeded(format!(
-            "the list of the job's {files} files has {bytes} bytes, and {MOST_PAGES_BYTES} are read"
+            "the list of the job's {files} files has {bytes} bytes, and {MAX_PAGES_BYTES} are read"
         )));
     }
     Ok(())

@@ -68,7 +68,7 @@ impl<T> OneOrMany<T> {
 
 /// How many items a page of a list may have. Items of two bytes become values of hundreds, so what bounds an answer's
 /// bytes does not bound its memory.
-const MOST_ITEMS: usize = 100_000;
+const MAX_ITEMS: usize = 100_000;
 
 /// The items of a page, if there are not too many.
 pub(super) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
@@ -86,8 +86,8 @@ pub(super) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
         fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
             let mut items = Vec::new();
             while let Some(item) = sequence.next_element()? {
-                if items.len() >= MOST_ITEMS {
-                    return Err(A::Error::custom(format_args!("more than {MOST_ITEMS} items")));
+                if items.len() >= MAX_ITEMS {
+                    return Err(A::Error::custom(format_args!("more than {MAX_ITEMS} items")));
                 }
                 items.push(item);
             }
@@ -130,8 +130,8 @@ mod tests {
         }
         let read =
             |count: usize| serde_json::from_value::<Page>(json!({ "items": vec![Value::Null; count] }));
-        assert_eq!(read(MOST_ITEMS).unwrap().items.len(), MOST_ITEMS);
-        assert!(read(MOST_ITEMS + 1).unwrap_err().to_string().contains("more than 100000 items"));
+        assert_eq!(read(MAX_ITEMS).unwrap().items.len(), MAX_ITEMS);
+        assert!(read(MAX_ITEMS + 1).unwrap_err().to_string().contains("more than 100000 items"));
     }
 
     /// Oracle's own examples have `"completedPercentage": "50"` beside `"jobRequestId": 44046`.

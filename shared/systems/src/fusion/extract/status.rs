@@ -212,7 +212,7 @@ impl JobDetails {
         }
         Some(JobStatus {
             expected_rows: None,
-            told_at: None,
+            observed_at: None,
             state,
             native_status: native,
             is_known: said.is_some(),

@@ -17,9 +17,9 @@ use landfall_http::auth::Authorizer;
 use landfall_http::{Answer, BoxError, Client, HttpError, RateLimiter, Request};
 
 /// How large a page may be. Several wait in memory at once; larger ones are asked for in smaller pages.
-const LARGEST_PAGE: u64 = 8 << 20;
+const MAX_PAGE: u64 = 8 << 20;
 /// How large a description may be, with all of the resource's children.
-const LARGEST_DESCRIPTION: u64 = 32 << 20;
+const MAX_DESCRIPTION: u64 = 32 << 20;
 const FRAMEWORK: HeaderName = HeaderName::from_static("rest-framework-version");
 /// The values of the header, by version.
 const FRAMEWORKS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -136,7 +136,7 @@ impl Api {
 
     /// A page.
     pub(super) async fn page(&self, url: Url, framework: u8) -> Result<Page> {
-        Ok(self.asked(url, framework, LARGEST_PAGE).await??.json()?)
+        Ok(self.asked(url, framework, MAX_PAGE).await??.json()?)
     }
 
     /// A description, or another answer that is no page; the pod's refusal as it came.
@@ -145,7 +145,7 @@ impl Api {
         url: Url,
         framework: u8,
     ) -> Result<Result<T, HttpError>> {
-        match self.asked(url, framework, LARGEST_DESCRIPTION).await? {
+        match self.asked(url, framework, MAX_DESCRIPTION).await? {
             Ok(answer) => Ok(answer.json()),
             Err(error) => Ok(Err(error)),
         }

@@ -31,7 +31,7 @@ const COUNTS_FOR: SignedDuration = SignedDuration::from_mins(65);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest that a request waits here for others to stop counting.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// `budgets/<connection>.json`
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ impl Budget {
                 Reserved::NoneFor(wait) => wait,
             };
             waited = waited.saturating_add(wait);
-            if waited > LONGEST_WAIT {
+            if waited > MAX_WAIT {
                 return Err(self.spent(wait));
             }
             self.clock.sleep(wait).await;

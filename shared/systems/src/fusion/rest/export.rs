@@ -13,7 +13,7 @@ use landfall::contract::Increments;
 use landfall::error::{Error, Result};
 
 /// The most pages that a file may have: its rows are fetched again from its beginning when a fetch is cut.
-const MOST_PAGES: u32 = 1000;
+const MAX_PAGES: u32 = 1000;
 
 /// What a read of a Fusion REST resource exports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -151,7 +151,7 @@ impl FusionRest {
         if !(1..=9).contains(&self.framework_version) {
             return refuse("framework_version", "must be 1 to 9");
         }
-        if !(1..=MOST_PAGES).contains(&self.pages_per_file) {
+        if !(1..=MAX_PAGES).contains(&self.pages_per_file) {
             return refuse("pages_per_file", "must be 1 to 1000");
         }
         if !self.fields.iter().all(|field| is_path(field)) {

@@ -22,7 +22,7 @@ use super::walk::{KeyedRow, Walk};
 use landfall::error::{Error, ErrorType, Result};
 
 /// How large a row may be with all of its children, which wait in memory until they are complete.
-const LARGEST_ROW: usize = 64 << 20;
+const MAX_ROW: usize = 64 << 20;
 
 /// A child in the form of a collection.
 #[derive(Deserialize)]
@@ -165,9 +165,9 @@ impl RowWriter {
                     Some(child) => text.push_str(&self.array(parent, child).await?),
                     None => text.push_str(&one_line(value)),
                 }
-                if text.len() > LARGEST_ROW {
+                if text.len() > MAX_ROW {
                     return Err(Error::limit_exceeded(format!(
-                        "reading {}: {} exceeds {LARGEST_ROW} bytes with its children: read the child as a resource \
+                        "reading {}: {} exceeds {MAX_ROW} bytes with its children: read the child as a resource \
                          of its own",
                         self.collection.name,
                         named(key)
@@ -276,9 +276,9 @@ impl RowWriter {
                 let Some(row) = self.text_if_there(Some(&key), &row).await? else { continue };
                 text.push(if text.is_empty() { '[' } else { ',' });
                 text.push_str(&row);
-                if text.len() > LARGEST_ROW {
+                if text.len() > MAX_ROW {
                     return Err(Error::limit_exceeded(format!(
-                        "reading {}: the rows of {} exceed {LARGEST_ROW} bytes: read it as a resource of its own",
+                        "reading {}: the rows of {} exceed {MAX_ROW} bytes: read it as a resource of its own",
                         self.collection.name,
                         named(key_of_parent)
                     )));

@@ -410,11 +410,7 @@ async fn pages_that_take_too_long_are_made_smaller() {
     }
     let pod = TestPod::start(|_| Reply::status(503)).await;
     pod.read(json!({}), None, None, None).await.unwrap_err();
-    assert_eq!(
-        pod.limits().into_iter().min(),
-        Some(MOST_ROWS),
-        "a source that is down is not asked for less"
-    );
+    assert_eq!(pod.limits().into_iter().min(), Some(MAX_ROWS), "a source that is down is not asked for less");
 }
 
 /// Promise 6: a row that no page can hold is an error by name.

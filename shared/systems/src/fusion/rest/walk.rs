@@ -29,7 +29,7 @@ use landfall::error::{Error, Result};
 use landfall_http::{Failure, HttpError};
 
 /// The most rows that a page has, whatever is asked for.
-pub(super) const MOST_ROWS: usize = 499;
+pub(super) const MAX_ROWS: usize = 499;
 
 /// A row, and the key in it.
 pub(super) type KeyedRow = (Key, Box<RawValue>);
@@ -39,7 +39,7 @@ const FEW_ROWS: usize = 100;
 /// How many full pages it takes before larger ones are tried again, after one that was too large.
 const AFTER_TOO_MUCH: u32 = 8;
 /// The most full pages that it takes, where a server has given fewer rows than asked for again and again.
-const MOST_PATIENCE: u32 = 64;
+const MAX_PATIENCE: u32 = 64;
 
 /// How many rows a page is asked for: fewer once the server has shown that it gives no more, or none at all, and more
 /// again after full pages. A server that always gives fewer is asked for more ever more rarely: the pages that are asked
@@ -57,29 +57,29 @@ struct Limit {
 
 impl Default for Limit {
     fn default() -> Self {
-        Self { rows: MOST_ROWS, before: MOST_ROWS, full_pages: 0, patience: 0 }
+        Self { rows: MAX_ROWS, before: MAX_ROWS, full_pages: 0, patience: 0 }
     }
 }
 
 impl Limit {
     /// A page came with fewer rows.
     fn shrink(&mut self, found: usize) {
-        let patience = self.patience.saturating_mul(2).clamp(1, MOST_PATIENCE);
+        let patience = self.patience.saturating_mul(2).clamp(1, MAX_PATIENCE);
         *self = Self { rows: found.max(1), before: self.rows, full_pages: 0, patience };
     }
 
     /// A page of so many rows did not come at all.
     fn halve(&mut self) {
-        let patience = self.patience.saturating_add(AFTER_TOO_MUCH).min(MOST_PATIENCE);
+        let patience = self.patience.saturating_add(AFTER_TOO_MUCH).min(MAX_PATIENCE);
         *self = Self { rows: (self.rows / 2).max(1), before: self.rows, full_pages: 0, patience };
     }
 
     fn note_full_page(&mut self) {
         self.full_pages = self.full_pages.saturating_add(1);
-        if self.rows < MOST_ROWS && self.full_pages >= self.patience {
+        if self.rows < MAX_ROWS && self.full_pages >= self.patience {
             self.full_pages = 0;
             self.rows = self.before;
-            self.before = self.before.saturating_mul(2).min(MOST_ROWS);
+            self.before = self.before.saturating_mul(2).min(MAX_ROWS);
         }
     }
 }
@@ -259,7 +259,7 @@ mod tests {
         limit.shrink(10);
         assert_eq!(limit.rows, 10);
         limit.note_full_page();
-        assert_eq!(limit.rows, MOST_ROWS);
+        assert_eq!(limit.rows, MAX_ROWS);
         let mut tried = 0;
         for _ in 0..1000 {
             match limit.rows > 100 {
