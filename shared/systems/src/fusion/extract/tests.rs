@@ -10,10 +10,10 @@ use super::export::tests::simple;
 use super::*;
 use crate::fusion::settings::FusionConnection;
 use landfall::clock::ManualClock;
-use landfall::contract::{Download, EndedJob, Found, JobStatus, Source, Submission, SubmitRequest};
+use landfall::contract::{Download, Found, Source, Submission, SubmitRequest};
 use landfall::error::{Error, Result};
 use landfall::export::Export;
-use landfall::job::{JobRecord, JobState, OutputFile, RunKey};
+use landfall::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey};
 use landfall_http::scripted::{Reply, Scripted, Seen};
 
 const JOBS: &str = "/api/saas-batch/jobscheduler/v1/jobRequests";
