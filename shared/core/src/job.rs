@@ -212,7 +212,7 @@ pub struct Outcome {
     /// When landfall saw it first.
     pub since: Timestamp,
     /// When the source said so by its own clock, where its files are held against that.
-    #[serde(rename = "told_at", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "observed_at", default, skip_serializing_if = "Option::is_none")]
     pub observed_at: Option<Timestamp>,
 }
 

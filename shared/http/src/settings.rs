@@ -99,6 +99,7 @@ pub struct HttpSettings {
     /// How many files are downloaded at once.
     pub parallel_downloads: usize,
     /// The most bytes of a file: more is `LimitExceeded`. A server that does not stop would fill the store.
+    #[serde(alias = "max_file_bytes")]
     #[serde(alias = "most_file_bytes")]
     pub max_file_bytes: u64,
     /// Whether calls go through a proxy.
