@@ -118,13 +118,20 @@ impl<B: ExportBody> ExportKind for Kind<B> {
     }
 
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = generator.subschema_for::<B>();
-        let object = schema.ensure_object();
+        let mut schema = B::json_schema(generator);
         let kind = serde_json::json!({ "type": "string", "const": B::CAPABILITIES.kind });
+        let object = schema.ensure_object();
+        let mut properties = Map::from_iter([(KIND.to_owned(), kind)]);
+        if let Some(Value::Object(fields)) = object.remove("properties") {
+            properties.extend(fields);
+        }
+        let mut required = vec![Value::from(KIND)];
+        if let Some(Value::Array(fields)) = object.remove("required") {
+            required.extend(fields);
+        }
         object.insert("description".to_owned(), B::DESCRIPTION.into());
-        object.insert("type".to_owned(), "object".into());
-        object.insert("properties".to_owned(), serde_json::json!({ KIND: kind }));
-        object.insert("required".to_owned(), serde_json::json!([KIND]));
+        object.insert("properties".to_owned(), properties.into());
+        object.insert("required".to_owned(), required.into());
         schema
     }
 }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::{Crc32, Crc64Nvme, Sha256};
 use crate::export::Export;
 use crate::form::{JobForm, LandedForm};
-use crate::state::Document;
 
 /// A name that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -183,11 +182,6 @@ pub struct Window {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap_until: Option<Timestamp>,
 }
-
-impl Document for JobRecord {}
-impl Document for Outcome {}
-impl Document for FileList {}
-impl Document for StagedFile {}
 
 impl JobRecord {
     /// The job's name.

@@ -19,7 +19,7 @@ use landfall_systems::SYSTEMS;
 use serde_json::{Map, Value, json};
 
 /// Writes the generated tables anew.
-const WRITE: &str = "LANDFALL_WRITE_DOCS=1 cargo test -p landfall-tests --test docs";
+const WRITE: &str = "LANDFALL_WRITE_DOCS=1 cargo test --workspace --test whole docs";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

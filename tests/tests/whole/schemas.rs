@@ -4,15 +4,24 @@ use std::path::{Path, PathBuf};
 
 use landfall::ErrorType;
 use landfall::event::{FileEvent, JobEvent, RunEvent, parse};
-use schemars::{JsonSchema, schema_for};
+use landfall_systems::SYSTEMS;
+use schemars::{JsonSchema, SchemaGenerator, schema_for};
 use serde_json::Value;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// The schema of a type. Where it has an export in it, that is one of the kinds that the systems register.
 fn schema<T: JsonSchema>() -> String {
-    serde_json::to_string_pretty(&schema_for!(T)).unwrap() + "\n"
+    let mut schema = schema_for!(T);
+    if schema.pointer("/$defs/Export").is_some() {
+        let mut generator = SchemaGenerator::default();
+        let export = SYSTEMS.export_schema(&mut generator);
+        schema = generator.into_root_schema_for::<T>();
+        *schema.pointer_mut("/$defs/Export").unwrap() = export.to_value();
+    }
+    serde_json::to_string_pretty(&schema).unwrap() + "\n"
 }
 
 fn contract() -> [(&'static str, String); 15] {
@@ -49,7 +58,7 @@ fn the_schemas_are_those_of_the_types() {
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(
             kept, schema,
-            "schemas/{name}.json is not what the types say: LANDFALL_WRITE_SCHEMAS=1 cargo test -p landfall-tests --test schemas"
+            "schemas/{name}.json is not what the types say: LANDFALL_WRITE_SCHEMAS=1 cargo test --workspace --test whole schemas"
         );
     }
 }
@@ -62,7 +71,9 @@ fn the_sample_events_are_events() {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let event: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         let refused = match name.as_str() {
-            run if run.starts_with("run-") || run == "submit" => parse::<RunEvent>(event).err(),
+            run if run.starts_with("run-") || run == "submit" => {
+                parse::<RunEvent>(event).and_then(|run| SYSTEMS.spec(&run.export)).err()
+            }
             "poll-status" | "fetch-files" | "publish" => parse::<JobEvent>(event).err(),
             "sweep" => parse::<sweep::SweepEvent>(event).err(),
             "take-in" => parse::<take_in::InboxEvent>(event).err(),

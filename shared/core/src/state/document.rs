@@ -1,33 +1,21 @@
-//! The form of a kept document, and the one way to change a document that others change too.
+//! The form of a kept document.
 //!
 //! Programs of several releases work on one bucket: during a deployment, after a rollback, on a colleague's machine.
 //! So a kept document may have fields that its reader does not know, and names the version of its form where that is
 //! not the first.
-
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use landfall_store::{Condition, StoreError, Written};
-
-use super::{MAX_DOCUMENT, WorkState};
-use crate::clock::Clock;
-use crate::error::{Error, Result};
+use landfall_store::StoreError;
 
 /// The field that names a document's version.
 const VERSION: &str = "version";
 
 /// The version of a document that names none.
 const FIRST_VERSION: u32 = 1;
-
-/// How often a document that others are changing is tried to be changed.
-const TRIES: usize = 50;
-
-/// How long is waited before a document that others have just changed is read again.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A kind of kept document.
 ///
@@ -88,59 +76,10 @@ pub(super) fn json<T: Document>(document: &T, key: &str) -> Result<Bytes, StoreE
     Ok(bytes.into())
 }
 
-impl WorkState {
-    /// A document, and the `ETag` to change it by.
-    pub(super) async fn read<T: Document>(&self, key: &str) -> Result<Option<(T, String)>, StoreError> {
-        let Some(object) = self.store().read(key, MAX_DOCUMENT).await? else { return Ok(None) };
-        Ok(Some((parse(&object.bytes, &self.store().object(key))?, object.etag)))
-    }
-
-    /// Writes a document if nobody has changed it: with no `ETag` if there is none yet. The `ETag` of what is written;
-    /// `None` if somebody was first.
-    pub(super) async fn write<T: Document>(
-        &self,
-        key: &str,
-        document: &T,
-        unchanged_since: Option<&str>,
-    ) -> Result<Option<String>, StoreError> {
-        let condition = unchanged_since.map_or(Condition::Absent, Condition::Unchanged);
-        match self.store().put(key, json(document, key)?, condition).await? {
-            Written::Done(etag) => Ok(Some(etag)),
-            Written::NotWritten => Ok(None),
-        }
-    }
-
-    /// Changes a document that several processes change: `change` is given what is there, and decides. It is called
-    /// again with what is there by then as long as others were first, and so finds what it has written itself where the
-    /// answer to that was lost.
-    ///
-    /// # Errors
-    /// `StoreUnavailable` where others were first every time; what `change` fails with.
-    pub async fn update<T: Document, A, F: Future<Output = Result<Change<T, A>>>>(
-        &self,
-        key: &str,
-        clock: &dyn Clock,
-        mut change: impl FnMut(Option<T>) -> F,
-    ) -> Result<A> {
-        for _ in 0..TRIES {
-            let (there, etag) = self.read(key).await?.unzip();
-            match change(there).await? {
-                Change::Keep(answer) => return Ok(answer),
-                Change::Write(document, answer) => {
-                    if self.write(key, &document, etag.as_deref()).await?.is_some() {
-                        return Ok(answer);
-                    }
-                }
-            }
-            clock.sleep(PAUSE).await;
-        }
-        Err(Error::store_unavailable(format!("{key} keeps changing: call again")))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct First {

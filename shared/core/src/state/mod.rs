@@ -8,15 +8,20 @@ pub mod keys;
 mod receipt;
 mod token;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
+use crate::error::Error;
 use crate::export::Export;
 use crate::job::{
     ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, StagedFile,
     Window,
 };
-use landfall_store::{Condition, Store, StoreError};
+use document::{json, parse};
+use landfall_store::{Condition, Store, StoreError, Written};
 
 pub use document::{Change, Document};
 pub use inventory::JobObjects;
@@ -58,6 +63,10 @@ pub struct RunRecord {
     pub landing_prefix: Option<String>,
 }
 
+impl Document for JobRecord {}
+impl Document for Outcome {}
+impl Document for FileList {}
+impl Document for StagedFile {}
 impl Document for RunRecord {}
 
 /// Up to when the increments of an export have landed: `watermarks/<connection>/<export>.json`.
@@ -139,6 +148,12 @@ impl From<SweptDocument> for Swept {
         }
     }
 }
+
+/// How often a document that others are changing is tried to be changed.
+const TRIES: usize = 50;
+
+/// How long is waited before a document that others have just changed is read again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The work bucket, by what is kept in it.
 #[derive(Debug, Clone)]
@@ -239,7 +254,7 @@ impl WorkState {
     }
 
     async fn overwrite<T: Document>(&self, key: &str, document: &T) -> Result<(), StoreError> {
-        self.store.put(key, document::json(document, key)?, Condition::Always).await.map(|_| ())
+        self.store.put(key, json(document, key)?, Condition::Always).await.map(|_| ())
     }
 
     /// Writes a document if there is none at its key; whether it is written.
@@ -256,5 +271,53 @@ impl WorkState {
             Some((there, _)) => Ok(there),
             None => Err(StoreError::Changed { operation: "PutObject", object: self.store.object(key) }),
         }
+    }
+
+    /// A document, and the `ETag` to change it by.
+    async fn read<T: Document>(&self, key: &str) -> Result<Option<(T, String)>, StoreError> {
+        let Some(object) = self.store().read(key, MAX_DOCUMENT).await? else { return Ok(None) };
+        Ok(Some((parse(&object.bytes, &self.store().object(key))?, object.etag)))
+    }
+
+    /// Writes a document if nobody has changed it: with no `ETag` if there is none yet. The `ETag` of what is written;
+    /// `None` if somebody was first.
+    async fn write<T: Document>(
+        &self,
+        key: &str,
+        document: &T,
+        unchanged_since: Option<&str>,
+    ) -> Result<Option<String>, StoreError> {
+        let condition = unchanged_since.map_or(Condition::Absent, Condition::Unchanged);
+        match self.store().put(key, json(document, key)?, condition).await? {
+            Written::Done(etag) => Ok(Some(etag)),
+            Written::NotWritten => Ok(None),
+        }
+    }
+
+    /// Changes a document that several processes change: `change` is given what is there, and decides. It is called
+    /// again with what is there by then as long as others were first, and so finds what it has written itself where the
+    /// answer to that was lost.
+    ///
+    /// # Errors
+    /// `StoreUnavailable` where others were first every time; what `change` fails with.
+    pub async fn update<T: Document, A, F: Future<Output = Result<Change<T, A>, Error>>>(
+        &self,
+        key: &str,
+        clock: &dyn Clock,
+        mut change: impl FnMut(Option<T>) -> F,
+    ) -> Result<A, Error> {
+        for _ in 0..TRIES {
+            let (there, etag) = self.read(key).await?.unzip();
+            match change(there).await? {
+                Change::Keep(answer) => return Ok(answer),
+                Change::Write(document, answer) => {
+                    if self.write(key, &document, etag.as_deref()).await?.is_some() {
+                        return Ok(answer);
+                    }
+                }
+            }
+            clock.sleep(PAUSE).await;
+        }
+        Err(Error::store_unavailable(format!("{key} keeps changing: call again")))
     }
 }
