@@ -52,7 +52,7 @@ where
                 metrics.tell_failure(error, clock.now());
             }
         }
-        outcome.map_err(told)
+        outcome.map_err(|error| told(&error))
     };
     lambda_runtime::run(service_fn(|invocation: LambdaEvent<Value>| {
         let span = span(step, &invocation.payload);
@@ -62,7 +62,7 @@ where
 }
 
 /// A failure as its execution shows it, and whoever is told of that: with what to do about failures of this name.
-fn told(error: Error) -> Diagnostic {
+fn told(error: &Error) -> Diagnostic {
     let name = error.error_type();
     Diagnostic {
         error_type: name.name().to_owned(),
@@ -109,7 +109,7 @@ mod tests {
     /// Whoever is told of a failure is told what to do, in the same line; the name stays what a `Retry` matches.
     #[test]
     fn a_failure_says_what_to_do() {
-        let told = told(Error::throttled("429 from the pod"));
+        let told = told(&Error::throttled("429 from the pod"));
         assert_eq!(told.error_type, "Throttled");
         let (message, remedy) = told.error_message.split_once("; what to do: ").unwrap();
         assert_eq!((message, remedy), ("429 from the pod", ErrorType::Throttled.remedy()));

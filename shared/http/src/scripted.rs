@@ -1,5 +1,11 @@
 //! A server for tests that answers as it is told, byte for byte, and remembers what it was asked.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test's helper says what is wrong by panicking"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

@@ -14,7 +14,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
     ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 ];
-/// The first partition's domains, which GovCloud shares.
+/// The first partition's domains, which `GovCloud` shares.
 const COMMERCIAL: (&str, &str) = ("amazonaws.com", "api.aws");
 
 /// Where requests go, and what they are signed for.

@@ -138,7 +138,7 @@ mod tests {
         Reply::json(json!({ "Name": "landfall/work", "SecretString": DOCUMENT }))
     }
 
-    fn refused(status: u16, body: serde_json::Value) -> Reply {
+    fn refused(status: u16, body: &serde_json::Value) -> Reply {
         Reply::status(status).header("x-amzn-RequestId", "request-1").body(body.to_string())
     }
 
@@ -222,8 +222,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_kept_is_none() {
         for (service, reply) in [
-            (Service::SecretsManager, refused(400, json!({ "__type": "ResourceNotFoundException" }))),
-            (Service::Ssm, refused(400, json!({ "__type": "com.amazonaws.ssm#ParameterNotFound" }))),
+            (Service::SecretsManager, refused(400, &json!({ "__type": "ResourceNotFoundException" }))),
+            (Service::Ssm, refused(400, &json!({ "__type": "com.amazonaws.ssm#ParameterNotFound" }))),
             (
                 Service::Ssm,
                 Reply::status(400).header("x-amzn-ErrorType", "ParameterNotFound:http://internal/doc"),
@@ -242,7 +242,7 @@ mod tests {
     async fn a_refusal_is_told_in_awss_words_and_not_repeated() {
         let said = "User: arn:aws:sts::123456789012:assumed-role/submit/x is not authorized to perform: \
                     secretsmanager:GetSecretValue on resource: landfall/work";
-        let denied = refused(400, json!({ "__type": "AccessDeniedException", "Message": said }));
+        let denied = refused(400, &json!({ "__type": "AccessDeniedException", "Message": said }));
         let (error, calls) = refusal(vec![denied]).await;
         assert_eq!(error.to_string(), format!("AccessDeniedException: {said} (request id request-1)"));
         assert_eq!(calls, 1);
@@ -254,7 +254,7 @@ mod tests {
         let said = format!(
             "The Canonical String should have been 'POST\n/\n\nx-amz-security-token:{SESSION_TOKEN}'"
         );
-        let wrong = refused(403, json!({ "__type": "InvalidSignatureException", "message": said }));
+        let wrong = refused(403, &json!({ "__type": "InvalidSignatureException", "message": said }));
         let (error, _) = refusal(vec![wrong]).await;
         assert_eq!(error.code(), Some("InvalidSignatureException"));
     }
@@ -263,8 +263,8 @@ mod tests {
     #[tokio::test]
     async fn what_passes_is_tried_again() {
         for passing in [
-            refused(400, json!({ "__type": "ThrottlingException", "message": "Rate exceeded" })),
-            refused(500, json!({ "__type": "InternalServiceError" })),
+            refused(400, &json!({ "__type": "ThrottlingException", "message": "Rate exceeded" })),
+            refused(500, &json!({ "__type": "InternalServiceError" })),
             Reply::status(503),
             Reply::nothing(),
             secret().cut_of(4_096),
@@ -281,7 +281,7 @@ mod tests {
     /// Promise 6: the time that a call takes is bounded, and what it ends in is named.
     #[tokio::test]
     async fn what_lasts_is_an_error_after_a_few_tries() {
-        let throttled = refused(400, json!({ "__type": "ThrottlingException", "message": "Rate exceeded" }));
+        let throttled = refused(400, &json!({ "__type": "ThrottlingException", "message": "Rate exceeded" }));
         let (error, calls) = refusal(vec![throttled]).await;
         assert_eq!(error.to_string(), "ThrottlingException: Rate exceeded (request id request-1)");
         assert!((2..=5).contains(&calls), "{calls} tries");
