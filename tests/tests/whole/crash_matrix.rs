@@ -70,25 +70,55 @@ fn starts() -> [Start; 2] {
     [Start::Event, Start::Id]
 }
 
-/// Every call of a run, every moment of it, started again from the event and from the id alone.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cut_anywhere_and_started_again_a_run_lands_as_if_nothing_had_been() {
-    for system in systems::ALL {
-        let undisturbed = Undisturbed::run(system, (system.small)()).await;
-        let calls = undisturbed.made.len();
-        let cases: Vec<Case> = undisturbed
-            .cuts()
-            .flat_map(|cut| starts().map(|start| Case::single(cut.clone(), start)))
-            .collect();
-        let tried = cases.len();
-        let tally = try_all(undisturbed, cases).await;
-        let kind = system.kind;
-        landfall_tests::say(&format!(
-            "{kind}: {calls} calls leave an undisturbed run; the cuts made:\n{tally}"
-        ));
-        assert!(tally.deviations.is_empty(), "{kind}: {tally}");
-        assert_eq!(tally.cuts(), tried, "{kind}");
-    }
+/// The tests of each system, one by one: they run side by side.
+macro_rules! try_each {
+    ($($name:ident: $system:expr),+ $(,)?) => {
+        const TRIED: &[System] = &[$($system),+];
+
+        $(mod $name {
+            use super::*;
+
+            /// Every call of a run, every moment of it, started again from the event and from the id alone.
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn cut_anywhere_and_started_again_a_run_lands_as_if_nothing_had_been() {
+                cut_anywhere($system).await;
+            }
+
+            /// A run that is cut, started again and cut again: a sample, as there are tens of thousands of such pairs.
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn cut_twice_a_run_lands_as_if_nothing_had_been() {
+                cut_twice($system).await;
+            }
+        })+
+    };
+}
+
+try_each! {
+    fusion_extract: systems::FUSION_EXTRACT,
+    fusion_rest: systems::FUSION_REST,
+    epm_job: systems::EPM_JOB,
+    folio_export: systems::FOLIO_EXPORT,
+    fusion_extract_as_gzip: systems::FUSION_EXTRACT_AS_GZIP,
+}
+
+/// No system goes untried.
+#[test]
+fn each_system_is_tried() {
+    let kinds = |systems: &[System]| systems.iter().map(|system| system.kind).collect::<Vec<_>>();
+    assert_eq!(kinds(TRIED), kinds(&systems::ALL));
+}
+
+async fn cut_anywhere(system: System) {
+    let undisturbed = Undisturbed::run(system, (system.small)()).await;
+    let calls = undisturbed.made.len();
+    let cases: Vec<Case> =
+        undisturbed.cuts().flat_map(|cut| starts().map(|start| Case::single(cut.clone(), start))).collect();
+    let tried = cases.len();
+    let tally = try_all(undisturbed, cases).await;
+    let kind = system.kind;
+    landfall_tests::say(&format!("{kind}: {calls} calls leave an undisturbed run; the cuts made:\n{tally}"));
+    assert!(tally.deviations.is_empty(), "{kind}: {tally}");
+    assert_eq!(tally.cuts(), tried, "{kind}");
 }
 
 /// The same for the calls that only large files and members make: uploads by parts, their checkpoints, the download.
@@ -150,17 +180,9 @@ async fn a_refused_archive_leaves_no_upload_of_an_earlier_process() {
     theatre.end().await;
 }
 
-/// A run that is cut, started again and cut again: a sample, as there are tens of thousands of such pairs.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cut_twice_a_run_lands_as_if_nothing_had_been() {
+async fn cut_twice(system: System) {
     let seed = from_environment("LANDFALL_CUT_SEED", SEED);
     let pairs = from_environment("LANDFALL_CUT_PAIRS", PAIRS);
-    for system in systems::ALL {
-        pairs_of(system, pairs, seed).await;
-    }
-}
-
-async fn pairs_of(system: System, pairs: u64, seed: u64) {
     let kind = system.kind;
     let undisturbed = Undisturbed::run(system, (system.small)()).await;
     let mut random = fastrand::Rng::with_seed(seed);
