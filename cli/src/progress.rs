@@ -10,7 +10,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use landfall::clock::{Clock, SystemClock};
 use landfall::observer::Observer;
 use landfall_edge::telemetry;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The time between two plain lines of one stage.
@@ -63,7 +63,7 @@ pub(crate) fn show_warnings(progress: &Arc<Progress>) {
         return;
     }
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("warn"))
+        .with_max_level(LevelFilter::WARN)
         .with_writer(Warnings(Arc::clone(progress)))
         .with_ansi(false)
         .with_target(false)
