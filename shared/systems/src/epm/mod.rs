@@ -199,16 +199,6 @@ struct Call {
 
 impl Document for Call {}
 
-fn epm_job(export: &Export) -> Result<EpmJob> {
-    match export.is::<EpmJob>() {
-        true => export.read(),
-        false => Err(Error::invalid_event(format!(
-            "export.kind is {}, which no EPM connection runs: it takes epm_job",
-            export.kind()
-        ))),
-    }
-}
-
 /// The body of a submission: what kind of job, which one, and its parameters as they are.
 fn submission(export: &EpmJob) -> Value {
     let mut body = Map::new();
@@ -235,7 +225,7 @@ fn output_names(job: &JobAnswer, export: &EpmJob) -> Result<Vec<FileName>> {
 #[async_trait]
 impl Source for EpmSource {
     fn accepts(&self, export: &Export) -> Result<()> {
-        epm_job(export)?.check()
+        export.read::<EpmJob>()?.check()
     }
 
     async fn check(&self) -> Vec<Finding> {
@@ -245,7 +235,7 @@ impl Source for EpmSource {
     }
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {
-        let export = &epm_job(order.export)?;
+        let export: EpmJob = order.export.read()?;
         let (environment, repository, work) = (&self.environment, &self.repository, &self.work);
         if let Some(input) = &export.input {
             let note_key = keys::submission(&self.name, order.run_key);
@@ -259,7 +249,7 @@ impl Source for EpmSource {
 
     async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
         self.accepts(order.export)?;
-        let body = submission(&epm_job(order.export)?);
+        let body = submission(&order.export.read()?);
         // Not even where it is turned away: behind the 503 of a balancer a job may have been started all the same.
         let request = Request::post_json(self.environment.url(&JOBS), &body)?.once();
         match self.environment.call(request).await {
@@ -270,7 +260,7 @@ impl Source for EpmSource {
     }
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
-        let export = &epm_job(order.export)?;
+        let export: EpmJob = order.export.read()?;
         let period = export.period().map(|period| format!(" for {period}")).unwrap_or_default();
         let at = match self.called_at(order.run_key).await {
             Some(called) => format!("{called} (UTC) or within seconds after it"),
@@ -294,7 +284,7 @@ impl Source for EpmSource {
     }
 
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
-        let export = &epm_job(&job.export)?;
+        let export: EpmJob = job.export.read()?;
         let (answered, answer) = self.job(&job.job_request_id).await?;
         if !answered.has_status() {
             return Err(answer.malformed("status", "no status is there").into());
@@ -335,7 +325,7 @@ impl Source for EpmSource {
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         let (answered, _) = self.job(&job.job_request_id).await?;
-        let names = output_names(&answered, &epm_job(&job.export)?)?;
+        let names = output_names(&answered, &job.export.read()?)?;
         if names.is_empty() {
             return Ok(Vec::new());
         }
