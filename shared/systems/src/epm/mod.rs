@@ -365,10 +365,10 @@ impl Source for EpmSource {
 
 #[cfg(test)]
 mod tests {
-    use futures::StreamExt as _;
     use serde_json::json;
 
     use super::*;
+    use crate::testing::{self, content, line, output_file, read};
     use landfall::clock::ManualClock;
     use landfall::job::RunKey;
     use landfall_http::scripted::{Reply, Scripted, Seen};
@@ -394,14 +394,11 @@ mod tests {
             handler: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
         ) -> Self {
             let server = Scripted::start(handler).await;
-            let mut settings = json!({
+            let settings = json!({
                 "base_url": server.url("/gateway"),
                 "basic": { "username": "domain.ann", "password": "s3cr3t-word" },
             });
-            for (name, value) in more.as_object().unwrap() {
-                settings[name] = value.clone();
-            }
-            let connection: EpmConnection = serde_json::from_value(settings).unwrap();
+            let connection: EpmConnection = read(settings, more).unwrap();
             let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
             let store = StoreSettings {
                 endpoint: Some(server.url("")),
@@ -425,13 +422,7 @@ mod tests {
         }
 
         async fn open(&self, name: &str) -> Result<Vec<u8>> {
-            let download = self.source.open(&record(), &file(name), None).await?;
-            let mut bytes = Vec::new();
-            let mut body = download.body;
-            while let Some(piece) = body.next().await {
-                bytes.extend_from_slice(&piece?);
-            }
-            Ok(bytes)
+            content(self.source.open(&record(), &file(name), None).await?).await
         }
 
         fn targets(&self) -> Vec<String> {
@@ -448,36 +439,12 @@ mod tests {
     }
 
     fn record() -> JobRecord {
-        JobRecord {
-            connection: "demo".parse().unwrap(),
-            job_request_id: "1881".parse().unwrap(),
-            export: export(),
-            destination: "lake".parse().unwrap(),
-            landing_prefix: "x/".to_owned(),
-            form: Default::default(),
-            run_key: None,
-            window: None,
-            since: Timestamp::UNIX_EPOCH,
-        }
+        testing::record("1881", export())
     }
 
     /// A file that the repository does not list.
     fn file(name: &str) -> OutputFile {
-        let locator = json!({ "name": name, "is_listed": false }).to_string();
-        OutputFile {
-            ordinal: 0,
-            name: "x.csv".to_owned(),
-            size: None,
-            sha256: None,
-            locator: Some(locator),
-            is_log: false,
-        }
-    }
-
-    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
-    fn line(error: Error, name: &str) -> String {
-        assert_eq!(error.error_type().name(), name, "{}", error.line());
-        error.line()
+        output_file("x.csv", json!({ "name": name, "is_listed": false }).to_string())
     }
 
     /// The seed's submission: one call, parameters as they are, below the base URL's own path.

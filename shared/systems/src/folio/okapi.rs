@@ -226,6 +226,7 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::read;
     use landfall::clock::ManualClock;
     use landfall_http::scripted::{Reply, Scripted, Seen};
 
@@ -245,9 +246,8 @@ mod tests {
         handler: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> (Arc<OkapiTokens>, Scripted, Arc<ManualClock>) {
         let server = Scripted::start(handler).await;
-        let mut settings = json!({ "base_url": server.url("/okapi/"), "tenant": "diku" });
-        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+        let settings = json!({ "base_url": server.url("/okapi/"), "tenant": "diku" });
+        let connection: FolioConnection = read(settings, more).unwrap();
         let (client, clock) = server.client();
         (OkapiTokens::new(&connection, client).unwrap(), server, clock)
     }
@@ -415,10 +415,8 @@ mod tests {
         let server = Scripted::replies(vec![Reply::status(500)]).await;
         let both = json!({ "login": { "username": "u", "password": "p" }, "token": "t" });
         for (settings, said) in [(json!({}), "login is missing"), (both, "exclude")] {
-            let mut settings = settings;
-            settings["base_url"] = json!(server.url("/"));
-            settings["tenant"] = json!("diku");
-            let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+            let gateway = json!({ "base_url": server.url("/"), "tenant": "diku" });
+            let connection: FolioConnection = read(gateway, settings).unwrap();
             let error = OkapiTokens::new(&connection, server.client().0).unwrap_err();
             assert_eq!(error.error_type().name(), "InvalidConfig");
             assert!(error.line().contains(said), "{}", error.line());
