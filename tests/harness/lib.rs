@@ -253,9 +253,9 @@ impl World {
 }
 
 fn context(config: &str, clock: Arc<dyn Clock>) -> Context {
-    let place =
+    let provider =
         ConfigProvider::from_toml(config, "the test's configuration").expect("a configuration that reads");
-    Context::new(place, clock, &landfall_systems::SYSTEMS)
+    Context::new(provider, clock, &landfall_systems::SYSTEMS)
 }
 
 /// Every object of a bucket.

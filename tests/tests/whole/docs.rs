@@ -377,11 +377,11 @@ async fn the_examples_are_read() {
 async fn read_tables(page: &str, toml: &str) -> usize {
     // Their secrets are in the environment, or so the examples say.
     let toml = toml.replace("${", "{");
-    let place = ConfigProvider::from_toml(&toml, page).unwrap();
+    let provider = ConfigProvider::from_toml(&toml, page).unwrap();
     let work = ConfigProvider::made("the test", |path| {
         (path == "work").then(|| json!({ "bucket": "work", "store": { "region": "us-east-1" } }))
     });
-    let context = Context::new(work.or(place), Arc::new(SystemClock), &SYSTEMS);
+    let context = Context::new(work.or(provider), Arc::new(SystemClock), &SYSTEMS);
     let config = Config::new(ConfigProvider::from_toml(&toml, page).unwrap(), Arc::new(SystemClock));
     let names = toml.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')?.split_once('.'));
     let mut tables = 0;
