@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
+use landfall_systems::SYSTEMS;
 use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
 use landfall_tests::on_a_thread;
@@ -68,6 +69,15 @@ async fn try_all(undisturbed: Undisturbed, cases: Vec<Case>) -> Tally {
 
 fn starts() -> [Start; 2] {
     [Start::Event, Start::Id]
+}
+
+/// No system that events can name is left out of the matrix.
+#[test]
+fn every_system_is_in_the_matrix() {
+    let kinds = SYSTEMS.kinds().map(|kind| kind.capabilities()).filter(|kind| !kind.auth.is_empty());
+    for kind in kinds.map(|kind| kind.kind) {
+        assert!(systems::ALL.iter().any(|system| system.kind == kind), "{kind} is not in systems::ALL");
+    }
 }
 
 /// Every call of a run, every moment of it, started again from the event and from the id alone.
