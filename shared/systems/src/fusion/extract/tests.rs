@@ -615,7 +615,7 @@ fn a_connection_that_cannot_be_is_refused() {
         ("base_url", json!("http://pod.example.com"), "base_url"),
         ("http", json!({ "allowed_hosts": ["https://x/"] }), "http.allowed_hosts"),
     ] {
-        let settings = json!({
+        let mut settings = json!({
             "base_url": "https://pod.example.com/",
             "auth": { "token_url": "https://id.example.com/token", "client_id": "c", "client_secret": "s", "grant": "client_credentials" },
             "scopes": { "batch": "batch" },
