@@ -35,7 +35,7 @@ dictionary() {
             printf '"PK\\x%s"\n' '03\x04' '01\x02' '05\x06' '06\x06' '06\x07' '07\x08'
             printf '"%s"\n' '\xff\xff\xff\xff' '\xff\xff' '\x01\x00\x10\x00' '\x75\x70' 'PK00'
             ;;
-        *) words ../shared/src ../simulator/src ../events ;;
+        *) words ../shared/*/src ../simulator/src ../events ;;
     esac
 }
 

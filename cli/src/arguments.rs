@@ -5,10 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use landfall::form::LandedForm;
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
+use landfall::step::Step;
 use submit::OperatorAnswer;
 
 /// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
@@ -86,7 +88,8 @@ pub(crate) struct Resume {
 #[derive(Debug, Args)]
 pub(crate) struct Invoke {
     /// The function
-    pub(crate) function: Function,
+    #[arg(value_parser = functions())]
+    pub(crate) function: Step,
     /// Its event, a JSON file, or - for stdin
     pub(crate) event: PathBuf,
     /// Where it runs.
@@ -198,23 +201,10 @@ impl From<Form> for LandedForm {
     }
 }
 
-/// A function, by the name that it is deployed under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Function {
-    /// Submits a run's job, once
-    Submit,
-    /// Asks the source what has become of a job
-    PollStatus,
-    /// Fetches a job's output files
-    FetchFiles,
-    /// Unpacks one fetched file
-    UnpackUpload,
-    /// Writes the job's manifest
-    Publish,
-    /// Finds what has ended at the source and has not landed
-    Sweep,
-    /// Takes in an object that was put into the inbox
-    TakeIn,
+/// The functions, by the names that they are deployed under.
+fn functions() -> impl TypedValueParser<Value = Step> {
+    let names = PossibleValuesParser::new(Step::ALL.map(Step::name));
+    names.try_map(|name| Step::ALL.into_iter().find(|step| step.name() == name).ok_or("it is none"))
 }
 
 /// The systems that a command works with.

@@ -53,8 +53,8 @@ impl Embedded {
 
     /// A file that names no work bucket gets the embedded one. One that names no destination at all lands there
     /// too; where it names some, an unknown name is more likely a misspelling than a wish for this machine's disk.
-    fn behind(place: &ConfigProvider, work_bucket_is_named: bool) -> Self {
-        let lacks = |section| place.has_section(section) == Some(false);
+    fn behind(provider: &ConfigProvider, work_bucket_is_named: bool) -> Self {
+        let lacks = |section| provider.has_section(section) == Some(false);
         let work = lacks("work") && !work_bucket_is_named;
         Self { work, landing: work && lacks("destinations") }
     }
@@ -73,22 +73,22 @@ impl LocalRuntime {
             let simulated = Some((pod, subject));
             return Self::start(on, Buckets::Made, None, Embedded::ALL, simulated, progress).await;
         }
-        let place = configured(on).await?.ok_or_else(|| {
+        let provider = configured(on).await?.ok_or_else(|| {
             Error::invalid_config(
                 "nothing says what connections stand for: name a configuration with --config FILE or LANDFALL_CONFIG, \
                  or try it with --simulate",
             )
         })?;
-        let embedded = embedded_behind(&place);
-        Self::start(on, Buckets::Made, Some(place), embedded, None, progress).await
+        let embedded = embedded_behind(&provider);
+        Self::start(on, Buckets::Made, Some(provider), embedded, None, progress).await
     }
 
     /// Starts what landing local files needs: there are no connections, and a configuration is needed only for
     /// destinations elsewhere.
     pub(crate) async fn for_files(on: &OnMachine, progress: &Arc<Progress>) -> Result<Self> {
-        let place = configured(on).await?;
-        let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
-        let mut machine = Self::start(on, Buckets::Made, place, embedded, None, progress).await?;
+        let provider = configured(on).await?;
+        let embedded = provider.as_ref().map_or(Embedded::ALL, embedded_behind);
+        let mut machine = Self::start(on, Buckets::Made, provider, embedded, None, progress).await?;
         if embedded.landing {
             machine.context = machine.context.within_memory(MEMORY_OF_ITS_OWN_STORE);
         }
@@ -98,19 +98,19 @@ impl LocalRuntime {
     /// Starts what looking at the state needs, and makes no bucket for it. `None` where there is nothing to look at:
     /// the state would be in the embedded store, which is not there.
     pub(crate) async fn to_look_at(on: &OnMachine, progress: &Arc<Progress>) -> Result<Option<Self>> {
-        let place = configured(on).await?;
-        let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
+        let provider = configured(on).await?;
+        let embedded = provider.as_ref().map_or(Embedded::ALL, embedded_behind);
         if embedded.work && !on.data.join(WORK).is_dir() {
             return Ok(None);
         }
         let buckets = Buckets::AsTheyAre;
-        Self::start(on, buckets, place, embedded, None, progress).await.map(Some)
+        Self::start(on, buckets, provider, embedded, None, progress).await.map(Some)
     }
 
     async fn start(
         on: &OnMachine,
         buckets: Buckets,
-        place: Option<ConfigProvider>,
+        provider: Option<ConfigProvider>,
         embedded: Embedded,
         simulated: Option<(Pod, &Subject)>,
         progress: &Arc<Progress>,
@@ -119,7 +119,7 @@ impl LocalRuntime {
             true => serve(&on.data, buckets).await.map(|(handle, settings)| (Some(handle), settings))?,
             false => (None, Value::Null),
         };
-        let names_connections = place.is_some() || simulated.is_some();
+        let names_connections = provider.is_some() || simulated.is_some();
         let (pod, simulated) = match simulated {
             Some((pod, subject)) => {
                 let export_kind = subject.export_kind(&context_of_state(settings.clone())).await?;
@@ -138,11 +138,11 @@ impl LocalRuntime {
                 _ => None,
             }
         });
-        let place = match place {
-            Some(place) => place.or(own),
+        let provider = match provider {
+            Some(provider) => provider.or(own),
             None => own,
         };
-        let context = Context::new(place, Arc::new(SystemClock), &SYSTEMS).observed_by(progress.clone());
+        let context = Context::new(provider, Arc::new(SystemClock), &SYSTEMS).observed_by(progress.clone());
         Ok(Self {
             // Whoever submits on this store holds the run's lock: a claim without an id was left by the dead.
             context: if store.is_some() { context.as_sole_claimant() } else { context },
@@ -263,14 +263,14 @@ fn context_of_state(settings: Value) -> Context {
 async fn configured(on: &OnMachine) -> Result<Option<ConfigProvider>> {
     match (&on.config, std::env::var("LANDFALL_CONFIG")) {
         (Some(file), _) => ConfigProvider::from_file(file).map(Some),
-        (None, Ok(place)) if !place.is_empty() => ConfigProvider::named(&place).await.map(Some),
+        (None, Ok(named)) if !named.is_empty() => ConfigProvider::named(&named).await.map(Some),
         (None, _) => Ok(None),
     }
 }
 
-fn embedded_behind(place: &ConfigProvider) -> Embedded {
+fn embedded_behind(provider: &ConfigProvider) -> Embedded {
     let work_bucket = std::env::var_os("LANDFALL_WORK_BUCKET");
-    Embedded::behind(place, work_bucket.is_some_and(|bucket| !bucket.is_empty()))
+    Embedded::behind(provider, work_bucket.is_some_and(|bucket| !bucket.is_empty()))
 }
 
 #[cfg(test)]

@@ -63,12 +63,12 @@ pub struct Landing {
 impl Context {
     /// The context of a function: configuration from where `LANDFALL_CONFIG` says.
     pub async fn from_environment(systems: &'static Systems) -> Result<Self> {
-        let place = std::env::var("LANDFALL_CONFIG").map_err(|_| {
+        let named = std::env::var("LANDFALL_CONFIG").map_err(|_| {
             Error::invalid_config(
                 "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:… or ssm:…)",
             )
         })?;
-        let context = Self::new(ConfigProvider::named(&place).await?, Arc::new(SystemClock), systems);
+        let context = Self::new(ConfigProvider::named(&named).await?, Arc::new(SystemClock), systems);
         // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables").
         let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
             .ok()
@@ -85,11 +85,11 @@ impl Context {
         }
     }
 
-    /// A context with the configuration at a place, for a program that knows these systems.
-    pub fn new(place: ConfigProvider, clock: Arc<dyn Clock>, systems: &'static Systems) -> Self {
+    /// A context with the configuration of a provider, for a program that knows these systems.
+    pub fn new(provider: ConfigProvider, clock: Arc<dyn Clock>, systems: &'static Systems) -> Self {
         Self {
             systems,
-            config: Config::new(place, Arc::clone(&clock)),
+            config: Config::new(provider, Arc::clone(&clock)),
             clock,
             observer: Arc::new(Silent),
             budget: ByteBudget::new(BYTES_IN_FLIGHT),

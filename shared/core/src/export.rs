@@ -29,7 +29,7 @@ pub trait ExportSpec: fmt::Debug + Send + Sync {
     /// The export's own name, as it appears in the landing layout.
     fn name(&self) -> &str;
 
-    /// The export as its kind writes it.
+    /// The export as its kind writes it: whatever an event leaves out is as if it had been said.
     fn to_export(&self) -> Export;
 
     /// The export by what decides on its rows alone: two that are alike here give the same rows, however they are cut
@@ -165,8 +165,10 @@ impl Export {
     /// What an export of this kind says; `InvalidEvent` names the field that does not fit.
     pub fn read<B: ExportBody>(&self) -> Result<B> {
         if !self.is::<B>() {
-            let expected = B::CAPABILITIES.kind;
-            return Err(Error::invalid_event(format!("export.kind is {}, and not {expected}", self.kind)));
+            let (kind, takes) = (&self.kind, B::CAPABILITIES.kind);
+            return Err(Error::invalid_event(format!(
+                "export.kind is {kind}, which this connection does not run: it takes {takes}"
+            )));
         }
         parse::below("export", Value::Object(self.body.clone()))
     }

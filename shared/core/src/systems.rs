@@ -57,11 +57,6 @@ impl Systems {
         self.spec(export).map_or_else(|_| export.kind().to_owned(), |spec| spec.name().to_owned())
     }
 
-    /// The export as its kind writes it: whatever an event leaves out is as if it had been said.
-    pub fn canonical(&self, export: &Export) -> Result<Export> {
-        self.spec(export).map(|spec| spec.to_export())
-    }
-
     /// Opens the source behind a connection. Nothing is called yet.
     pub fn open(
         &self,

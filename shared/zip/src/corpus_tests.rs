@@ -2,7 +2,7 @@
 //! archives land, with the project's other whole runs.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -10,9 +10,6 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::*;
-
-/// Beside the workspace, as the design has it.
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus/zip");
 
 #[derive(Deserialize)]
 struct Expected {
@@ -31,29 +28,9 @@ struct ExpectedMember {
     sha256: Option<String>,
 }
 
-fn corpus() -> Option<PathBuf> {
-    let corpus = PathBuf::from(CORPUS);
-    if corpus.is_dir() {
-        return Some(corpus);
-    }
-    say(&format!("skipped: no corpus at {CORPUS}"));
-    None
-}
-
 /// Tells what was counted, also where the test runner keeps what passing tests print.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
-}
-
-fn files(corpus: &Path) -> Vec<String> {
-    let folders = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<String> = folders
-        .filter(|path| path.is_dir())
-        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
-        .map(|file| file.unwrap().path().strip_prefix(corpus).unwrap().to_str().unwrap().to_owned())
-        .collect();
-    files.sort();
-    files
 }
 
 /// Reads an archive whole: what landed, in the form of the expectations.
@@ -89,21 +66,21 @@ fn land(bytes: &Bytes) -> Result<Vec<ExpectedMember>, String> {
     Ok(landed)
 }
 
-fn read(corpus: &Path, file: &str) -> Bytes {
-    std::fs::read(corpus.join(file)).unwrap().into()
+fn read(file: &Path) -> Bytes {
+    std::fs::read(file).unwrap().into()
 }
 
 /// Every archive that four readers read alike lands, to the byte.
 #[test]
 fn what_all_readers_agree_on_lands() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus::folder() else { return };
     let (mut landed, mut refused) = (0, Vec::new());
     for line in std::fs::read_to_string(corpus.join("expected.jsonl")).unwrap().lines() {
         let mut expected: Expected = serde_json::from_str(line).unwrap();
         for member in expected.members.iter_mut().filter(|member| member.name.ends_with('/')) {
             *member = ExpectedMember { name: member.name.clone(), size: 0, crc32: 0, sha256: None };
         }
-        match land(&read(&corpus, &expected.file)) {
+        match land(&read(&corpus.join(&expected.file))) {
             Ok(found) => {
                 assert_eq!(found, expected.members, "{}", expected.file);
                 landed += 1;
@@ -119,11 +96,10 @@ fn what_all_readers_agree_on_lands() {
 /// Promise 7: no file of the corpus makes the reader panic, and each is either landed or refused in one line.
 #[test]
 fn every_file_is_landed_or_refused() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus::folder() else { return };
     let (mut landed, mut refused) = (0, 0);
-    for file in files(&corpus) {
-        let bytes = read(&corpus, &file);
-        match land(&bytes) {
+    for file in corpus::files(&corpus).unwrap() {
+        match land(&read(&file)) {
             Ok(_) => landed += 1,
             Err(refusal) => {
                 refused += 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landfall::clock::{Clock as _, Deadline};
 use landfall::job::JobState;
-use landfall_tests::{Setup, World, assert_failed, land, land_as_retried, resume, usual_folio};
+use landfall_tests::{Setup, World, assert_failed, land, land_as_retried, resume};
 use serde_json::{Value, json};
 use simulator::{FolioJob, FolioScenario, Operation, Scenario, credentials};
 
@@ -214,7 +214,8 @@ async fn a_job_outlives_its_tokens() {
 /// Five wrong passwords block an account: a refused login is made once, whoever asks, and `AuthRejected`.
 #[tokio::test]
 async fn a_refused_login_is_made_once() {
-    let folio = usual_folio().replace(credentials::FOLIO_PASSWORD, "wrong-password");
+    let user = credentials::FOLIO_USERNAME;
+    let folio = format!("login = {{ username = '{user}', password = 'wrong-password' }}");
     let setup = Setup { folio: Some(folio), ..Setup::default() };
     let refused = Fails("AuthRejected", "wrong.username.or.wrong.password.or.account.blocked", 0);
     let world = expect("wrong password", setup, event(), refused).await;

@@ -12,7 +12,7 @@ mod connection;
 mod destination;
 mod document;
 mod oci;
-mod place;
+mod provider;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 
 pub use connection::*;
 pub use destination::*;
-pub use place::ConfigProvider;
+pub use provider::ConfigProvider;
 
 use crate::clock::{Clock, elapsed};
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ type CachedDocument = (jiff::Timestamp, Option<Arc<Value>>);
 
 /// The configuration, read by name when it is needed and kept for a few minutes.
 pub struct Config {
-    place: ConfigProvider,
+    provider: ConfigProvider,
     clock: Arc<dyn Clock>,
     kept: Mutex<HashMap<String, CachedDocument>>,
 }
@@ -48,14 +48,14 @@ pub struct Config {
 /// Shows where the configuration is, and nothing of what it holds.
 impl std::fmt::Debug for Config {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Config").field("place", &self.place).finish_non_exhaustive()
+        formatter.debug_struct("Config").field("provider", &self.provider).finish_non_exhaustive()
     }
 }
 
 impl Config {
-    /// The configuration at a place.
-    pub fn new(place: ConfigProvider, clock: Arc<dyn Clock>) -> Self {
-        Self { place, clock, kept: Mutex::default() }
+    /// The configuration that a provider keeps.
+    pub fn new(provider: ConfigProvider, clock: Arc<dyn Clock>) -> Self {
+        Self { provider, clock, kept: Mutex::default() }
     }
 
     /// What a connection's name stands for.
@@ -127,13 +127,13 @@ impl Config {
         {
             return Ok(document.clone());
         }
-        let document = self.place.read(path).await?.map(Arc::new);
+        let document = self.provider.read(path).await?.map(Arc::new);
         kept.insert(path.to_owned(), (self.clock.now(), document.clone()));
         Ok(document)
     }
 
     fn at(&self, path: &str, document: Value) -> Document {
-        Document::new(path, &self.place.to_string(), document)
+        Document::new(path, &self.provider.to_string(), document)
     }
 
     fn invalid(&self, path: &str, reason: impl std::fmt::Display) -> Error {

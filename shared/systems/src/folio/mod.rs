@@ -72,7 +72,7 @@ impl FolioSource {
     }
 
     fn submitting<'a>(&'a self, order: &SubmitRequest<'a>) -> Result<Submitting<'a>> {
-        let export = exported(order.export)?;
+        let export = order.export.read()?;
         Ok(Submitting::new(
             &self.api,
             &self.work,
@@ -89,20 +89,10 @@ impl FolioSource {
     }
 }
 
-fn exported(export: &Export) -> Result<FolioExport> {
-    match export.is::<FolioExport>() {
-        true => export.read(),
-        false => Err(Error::invalid_event(format!(
-            "export.kind is {}, which no FOLIO connection runs: it takes folio_export",
-            export.kind()
-        ))),
-    }
-}
-
 #[async_trait]
 impl Source for FolioSource {
     fn accepts(&self, export: &Export) -> Result<()> {
-        exported(export)?.check()
+        export.read::<FolioExport>()?.check()
     }
 
     async fn check(&self) -> Vec<Finding> {

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::api::Api;
@@ -12,9 +11,8 @@ use super::ids::Upload;
 use super::wire::moment;
 use super::{files, logs};
 use crate::folio::settings::FolioConnection;
+use crate::testing::{content, line, output_file, read};
 use landfall::clock::ManualClock;
-use landfall::contract::Download;
-use landfall::error::{Error, Result};
 use landfall::job::OutputFile;
 use landfall_http::Transport;
 use landfall_http::scripted::{Reply, Scripted, Seen};
@@ -36,12 +34,11 @@ impl Tenant {
     ) -> Self {
         let server = Scripted::start(handler).await;
         let storage = Scripted::start(storage).await;
-        let mut settings = json!({
+        let settings = json!({
             "base_url": server.url("/okapi"), "tenant": "diku", "token": "given-token",
             "storage_hosts": [storage.host()],
         });
-        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+        let connection: FolioConnection = read(settings, more).unwrap();
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
         let api = Arc::new(Api::new(&connection, clock, None).unwrap());
         Self { server, storage, api }
@@ -53,26 +50,7 @@ impl Tenant {
 }
 
 fn file() -> OutputFile {
-    let locator = Some("b975b199-fa3c-4cc8-8257-4e996e64addb".to_owned());
-    OutputFile {
-        ordinal: 0,
-        name: "ids-112.mrc".to_owned(),
-        size: None,
-        sha256: None,
-        locator,
-        is_log: false,
-    }
-}
-
-async fn content(download: Download) -> Result<Vec<u8>> {
-    let pieces: Vec<Result<bytes::Bytes>> = download.body.collect().await;
-    Ok(pieces.into_iter().collect::<Result<Vec<_>>>()?.concat())
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
-fn line(error: Error, name: &str) -> String {
-    assert_eq!(error.error_type().name(), name, "{}", error.line());
-    error.line()
+    output_file("ids-112.mrc", "b975b199-fa3c-4cc8-8257-4e996e64addb".to_owned())
 }
 
 /// Every version's list of one job, the oldest documents' bare object, and a list that ignores the question.

@@ -173,7 +173,7 @@ impl FusionRestSource {
 
     /// Refuses what the resource does not have, and gives the job its id, which follows from the run's key.
     async fn checked(&self, order: &SubmitRequest<'_>) -> Result<JobRequestId> {
-        let export = &resource(order.export)?;
+        let export = &order.export.read::<FusionRest>()?;
         export.check()?;
         let shape = self.shape(export).await?;
         shape.check(export, order.window)?;
@@ -252,21 +252,14 @@ fn authorizer(
     }
 }
 
-fn resource(export: &Export) -> Result<FusionRest> {
-    match export.is::<FusionRest>() {
-        true => export.read(),
-        false => Err(Error::invalid_event(format!("export.kind is {}, not fusion_rest", export.kind()))),
-    }
-}
-
 #[async_trait]
 impl Source for FusionRestSource {
     fn accepts(&self, export: &Export) -> Result<()> {
-        resource(export)?.check()
+        export.read::<FusionRest>()?.check()
     }
 
     fn increments(&self, export: &Export) -> Option<Increments> {
-        resource(export).ok()?.increments()
+        export.read::<FusionRest>().ok()?.increments()
     }
 
     async fn check(&self) -> Vec<Finding> {
@@ -311,7 +304,7 @@ impl Source for FusionRestSource {
     /// There is nothing to wait for. Whether there are rows at all is looked at here, as a job without rows ends
     /// otherwise.
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
-        let export = &resource(&job.export)?;
+        let export = &job.export.read::<FusionRest>()?;
         let shape = self.shape(export).await?;
         let collection = self.collection(export, &shape, shape.key(export)?, job.window.as_ref())?;
         let has_rows = self.key_at(&self.api, &collection, &KeyRange::default(), 0).await?.is_some();
@@ -344,7 +337,7 @@ impl Source for FusionRestSource {
     /// Divides the rows by their keys. A key remains a boundary when its row has gone: the ranges between boundaries
     /// hold every row once, whatever happens to rows afterwards.
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
-        let export = &resource(&job.export)?;
+        let export = &job.export.read::<FusionRest>()?;
         let shape = self.shape(export).await?;
         let collection = self.collection(export, &shape, shape.key(export)?, job.window.as_ref())?;
         let api = self.api.counting("raise export.pages_per_file, or rest.requests_per_hour");
@@ -371,7 +364,7 @@ impl Source for FusionRestSource {
     }
 
     async fn open(&self, job: &JobRecord, file: &OutputFile, _resume: Option<&ResumeAt>) -> Result<Download> {
-        let export = &resource(&job.export)?;
+        let export = &job.export.read::<FusionRest>()?;
         let (key, range, rows) = part(file)?;
         let shape = self.shape(export).await?;
         let collection = self.collection(export, &shape, key, job.window.as_ref())?;

@@ -79,20 +79,10 @@ impl FusionExtractSource {
     }
 }
 
-fn extraction(export: &Export) -> Result<FusionExtract> {
-    match export.is::<FusionExtract>() {
-        true => export.read(),
-        false => Err(Error::invalid_event(format!(
-            "export.kind is {}, which no Fusion connection runs: it takes fusion_extract",
-            export.kind()
-        ))),
-    }
-}
-
 #[async_trait]
 impl Source for FusionExtractSource {
     fn accepts(&self, export: &Export) -> Result<()> {
-        let export = extraction(export)?;
+        let export: FusionExtract = export.read()?;
         export.check()?;
         if (export.definition.is_some() || export.group.is_some()) && self.boss.is_none() {
             return Err(Error::invalid_config(format!(
@@ -121,7 +111,7 @@ impl Source for FusionExtractSource {
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {
         self.accepts(order.export)?;
-        let export = &extraction(order.export)?;
+        let export = &order.export.read()?;
         match &self.boss {
             Some(boss) => Boss::new(&self.pod, Arc::clone(boss)).ensure(export).await,
             None => Ok(()),
@@ -129,11 +119,11 @@ impl Source for FusionExtractSource {
     }
 
     async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
-        self.batch().submit(&extraction(order.export)?, order.run_key, self.form).await
+        self.batch().submit(&order.export.read()?, order.run_key, self.form).await
     }
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
-        let found = self.batch().find(&extraction(order.export)?, order.run_key).await?;
+        let found = self.batch().find(&order.export.read()?, order.run_key).await?;
         Ok(found.map_or(Found::Nothing, Found::Job))
     }
 

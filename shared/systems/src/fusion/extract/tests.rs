@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::export::tests::simple;
 use super::*;
 use crate::fusion::settings::FusionConnection;
+use crate::testing::{self, content, line, read};
 use landfall::clock::ManualClock;
-use landfall::contract::{Download, Found, Source, Submission, SubmitRequest};
-use landfall::error::{Error, Result};
+use landfall::contract::{Found, Source, Submission, SubmitRequest};
+use landfall::error::Result;
 use landfall::export::Export;
 use landfall::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey};
 use landfall_http::scripted::{Reply, Scripted, Seen};
@@ -45,15 +45,12 @@ impl TestPod {
             handler(seen, calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
         })
         .await;
-        let mut settings = json!({
+        let settings = json!({
             "base_url": server.url("/"),
             "auth": { "token_url": server.url("/token"), "client_id": "c", "client_secret": "s", "grant": "client_credentials" },
             "scopes": { "batch": "batch", "boss": "boss" },
         });
-        for (name, value) in more.as_object().unwrap() {
-            settings[name] = value.clone();
-        }
-        let connection: FusionConnection = serde_json::from_value(settings).unwrap();
+        let connection: FusionConnection = read(settings, more).unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         let source = FusionExtractSource::new("demo".parse().unwrap(), &connection, clock).unwrap();
         Self { server, source }
@@ -70,17 +67,7 @@ impl TestPod {
 }
 
 fn record() -> JobRecord {
-    JobRecord {
-        connection: "demo".parse().unwrap(),
-        job_request_id: "44046".parse().unwrap(),
-        export: export(),
-        destination: "lake".parse().unwrap(),
-        landing_prefix: "x/".to_owned(),
-        form: Default::default(),
-        run_key: None,
-        window: None,
-        since: Timestamp::UNIX_EPOCH,
-    }
+    testing::record("44046", export())
 }
 
 fn export() -> Export {
@@ -93,12 +80,6 @@ fn order<'a>(export: &'a Export, run_key: &'a RunKey) -> SubmitRequest<'a> {
 
 fn key() -> RunKey {
     "carriers-06".parse().unwrap()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
-fn line(error: Error, name: &str) -> String {
-    assert_eq!(error.error_type().name(), name, "{}", error.line());
-    error.line()
 }
 
 /// The seed's submission, with the token of its own scope.
@@ -440,10 +421,6 @@ async fn malformed_files_are_refused_by_name() {
     }
 }
 
-async fn content(download: Download) -> Vec<u8> {
-    download.body.map(|chunk| chunk.unwrap().to_vec()).concat().await
-}
-
 /// A file is fetched from where it was listed, with the batch token.
 #[tokio::test]
 async fn a_file_is_opened_where_it_was_listed() {
@@ -453,7 +430,7 @@ async fn a_file_is_opened_where_it_was_listed() {
     })
     .await;
     let file = pod.source.output_files(&record()).await.unwrap().remove(0);
-    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
+    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await.unwrap(), b"bytes");
     let asked = pod.asked();
     assert_eq!(asked[1].path(), format!("{FILES}/a.zip/content"));
     assert_eq!(asked[1].header("authorization"), "Bearer for-batch");
@@ -476,7 +453,7 @@ async fn an_expired_link_is_listed_anew() {
     assert_eq!(file.locator, None);
     for locator in [None, Some(pod.server.url("/old").to_string())] {
         file.locator = locator;
-        assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
+        assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await.unwrap(), b"bytes");
     }
     let targets: Vec<_> = pod.asked().into_iter().map(|seen| seen.target).collect();
     assert_eq!(targets, [FILES, FILES, "/fresh?sig=1", "/old", FILES, "/fresh?sig=4"]);
@@ -496,7 +473,7 @@ async fn a_stored_locator_is_checked_too() {
     .await;
     let mut file = pod.source.output_files(&record()).await.unwrap().remove(0);
     file.locator = Some("https://evil.example/a.zip".to_owned());
-    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
+    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await.unwrap(), b"bytes");
     assert_eq!(pod.asked().len(), 3);
 }
 

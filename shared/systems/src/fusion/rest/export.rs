@@ -319,13 +319,11 @@ pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing::read;
 
     /// An export of a resource, with whatever else a test says.
-    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
     pub(in super::super) fn rest(more: Value) -> FusionRest {
-        let mut export = json!({ "resource": "invoices" });
-        export.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        serde_json::from_value(export).unwrap()
+        read(json!({ "resource": "invoices" }), more).unwrap()
     }
 
     /// Promise 7: nothing of an event can leave its place in a URL.

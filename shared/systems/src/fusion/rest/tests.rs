@@ -2,12 +2,12 @@
 
 use std::sync::Mutex as StdMutex;
 
-use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::export::tests::rest;
 use super::*;
+use crate::testing::{self, content};
 use landfall::clock::ManualClock;
 use landfall::job::RunKey;
 use landfall_http::scripted::{Reply, Scripted, Seen};
@@ -57,8 +57,7 @@ impl TestPod {
         };
         let file = file(&part, 0).unwrap();
         let download = self.source.open(&record(export), &file, None).await?;
-        let bytes: Vec<Bytes> = download.body.try_collect().await?;
-        Ok(String::from_utf8(bytes.concat()).unwrap())
+        Ok(String::from_utf8(content(download).await?).unwrap())
     }
 
     /// The limits of the pages that were asked for.
@@ -86,17 +85,7 @@ fn described() -> Value {
 }
 
 fn record(export: Value) -> JobRecord {
-    JobRecord {
-        connection: "demo".parse().unwrap(),
-        job_request_id: "d0d6b4dc-2207-52ec-ac6b-3c30300e4307".parse().unwrap(),
-        export: Export::of(&rest(export)),
-        destination: "lake".parse().unwrap(),
-        landing_prefix: "x/".to_owned(),
-        form: Default::default(),
-        run_key: None,
-        window: None,
-        since: Timestamp::UNIX_EPOCH,
-    }
+    testing::record("d0d6b4dc-2207-52ec-ac6b-3c30300e4307", Export::of(&rest(export)))
 }
 
 fn page(items: &str, has_more: bool) -> Reply {
