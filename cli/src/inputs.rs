@@ -40,7 +40,7 @@ async fn put(machine: &LocalRuntime, path: &Path) -> Result<String> {
         writer.seal(|sealed| match sealed.size == bytes.size && sealed.crc64nvme == bytes.crc64nvme {
             true => Ok(()),
             false => Err(Error::integrity(format!(
-                "{} has changed while it was being read: run it again",
+                "{} changed while it was being read: run the command again",
                 path.display()
             ))),
         });

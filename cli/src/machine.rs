@@ -75,8 +75,8 @@ impl LocalRuntime {
         }
         let place = configured(on).await?.ok_or_else(|| {
             Error::invalid_config(
-                "nothing says what connections stand for: name a configuration with --config FILE or LANDFALL_CONFIG, \
-                 or try it with --simulate",
+                "there is no configuration of connections: name one with --config FILE or LANDFALL_CONFIG, or try the \
+                 simulator with --simulate",
             )
         })?;
         let embedded = embedded_behind(&place);
@@ -180,7 +180,7 @@ impl LocalRuntime {
 
     /// Waits until no other process on this machine submits this run.
     ///
-    /// None is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
+    /// No lock is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
     pub(crate) async fn turn_to_submit(&self, event: &RunEvent) -> Result<Option<Held>> {
         self.turn(&format!("runs/{}/{}.lock", event.connection, event.run_key)).await
     }
@@ -194,13 +194,13 @@ impl LocalRuntime {
         if let Some(held) = lock::try_hold(&path)? {
             return Ok(Some(held));
         }
-        self.progress.at("another landfall is at it");
+        self.progress.at("waiting for another landfall process");
         lock::hold(&path, self.context.clock().as_ref()).await.map(Some)
     }
 
-    /// Says to the other processes of this machine that somebody needs what is staged of this job.
+    /// Tells the other processes of this machine that this job's staged files are in use.
     ///
-    /// Nothing is said where the work bucket is elsewhere: there nobody tidies up.
+    /// There is no lock where the work bucket is elsewhere: there nobody tidies up.
     pub(crate) async fn at_work_on(&self, job: &JobRef) -> Result<Option<Held>> {
         match self.keeps_state() {
             true => lock::hold_with_others(&self.lock_of(job), self.context.clock().as_ref()).await.map(Some),
@@ -208,8 +208,8 @@ impl LocalRuntime {
         }
     }
 
-    /// Keeps the other processes of this machine from what is staged of this job, if none is at it; `None` if one
-    /// is, or if the work bucket is not this machine's own.
+    /// Keeps the other processes of this machine from this job's staged files; `None` if one of them uses them, or
+    /// if the work bucket is not this machine's own.
     pub(crate) fn alone_with(&self, job: &JobRef) -> Result<Option<Held>> {
         match self.keeps_state() {
             true => lock::try_hold(&self.lock_of(job)),

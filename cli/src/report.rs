@@ -114,8 +114,8 @@ impl<'a> Report<'a> {
             let job = job.job();
             return self.print(
                 format!(
-                    "recurring: {job} is a recurring request: nothing lands yet, as its occurrences are jobs of their own\n\
-                     to land those that have ended, now and then: {sweep}\n"
+                    "recurring: {job} is a recurring request, and each of its occurrences is a job of its own\n\
+                     to land the occurrences that have ended, run from time to time: {sweep}\n"
                 )
                 .as_bytes(),
             );
@@ -140,15 +140,15 @@ impl<'a> Report<'a> {
         }
         for job in &swept.problems {
             let Problem { job_request_id, error, message } = job;
-            let text = format!("not looked at: job {job_request_id} on {connection}: {error}: {message}\n");
+            let text = format!("not checked: job {job_request_id} on {connection}: {error}: {message}\n");
             let line = || json!({ "connection": connection, "problem": job });
             self.print(if self.json { format!("{}\n", line()) } else { text }.as_bytes())?;
         }
         for export in &swept.unseen {
-            self.progress.say(&format!("{connection} lists no job of {export}: is that its name?"));
+            self.progress.say(&format!("{connection} lists no job of {export}: check the name of the export"));
         }
         let (landed, found) = (HumanCount(swept.landed), swept.jobs.len());
-        let rest = if swept.complete { "" } else { "; there is more: sweep again" };
+        let rest = if swept.complete { "" } else { "; more remain: sweep again" };
         self.words(&format!("swept {connection}: {found} to land, {landed} landed before{rest}\n"))
     }
 
@@ -189,7 +189,7 @@ impl<'a> Report<'a> {
         self.print(if self.json { format!("{line}\n") } else { text.to_owned() }.as_bytes())
     }
 
-    /// What only people need to be told.
+    /// What is only for people.
     pub(crate) fn words(&mut self, words: &str) -> Result<(), Failure> {
         match self.json {
             true => Ok(()),
@@ -339,9 +339,9 @@ mod tests {
         out
     }
 
-    /// What has landed is told with where the manifest is and what it counts.
+    /// What has landed is reported with where the manifest is and what it counts.
     #[test]
-    fn a_landing_is_told_in_two_lines() {
+    fn a_landing_is_reported_in_two_lines() {
         let seconds = Duration::from_secs(3);
         let text = landed_text(
             &job(),

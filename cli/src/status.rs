@@ -45,7 +45,7 @@ pub(crate) async fn tell(
             report.standing(&standing, || text::details(&standing, now, machine.names_connections()))
         }
         (Some(connection), None) => match tell_connection(&survey, connection, now, report).await? {
-            0 => report.words(&format!("nothing is kept of connection {connection}\n")),
+            0 => report.words(&format!("no runs or jobs of connection {connection}\n")),
             _ => Ok(()),
         },
         (None, _) => {
@@ -54,7 +54,7 @@ pub(crate) async fn tell(
                 told += tell_connection(&survey, &connection, now, report).await?;
             }
             match told {
-                0 => report.words("nothing is kept of any run or job\n"),
+                0 => report.words("no runs or jobs\n"),
                 _ => Ok(()),
             }
         }
@@ -290,7 +290,7 @@ impl<'a> Survey<'a> {
             State::Unpacked => ("publish", "publish the manifest".to_owned()),
             State::Landed if self.machine.keeps_state() && objects.bodies + objects.checkpoints > 0 => {
                 let bytes = HumanBytes(objects.body_bytes);
-                ("tidy", format!("delete {bytes} of staged files that nobody needs any more"))
+                ("tidy", format!("delete {bytes} of staged files that are no longer needed"))
             }
             State::Landed | State::Expired | State::Claimed | State::Released => return None,
         };
@@ -327,7 +327,7 @@ fn next_of_run(state: State, options: &str) -> Option<Next> {
 fn next_of_unsettled(why: &str, options: &str) -> Next {
     Next {
         step: "submit",
-        what: format!("look at the source whether the run has a job there ({why})"),
+        what: format!("check whether the run has a job at the source ({why})"),
         command: format!("landfall run EVENT{options} --job ID, or --no-job"),
     }
 }
@@ -356,8 +356,8 @@ fn exported(export: &Export) -> Exported {
 
 fn unknown(job: &JobRef, place: &str) -> Error {
     Error::not_found(format!(
-        "nothing is kept of {job} {place}: `landfall status {}` lists what is; a job that was submitted elsewhere is \
-         taken on by `landfall resume` with --destination",
+        "{job} is not known {place}: `landfall status {}` lists the known jobs; to land a job that was submitted \
+         elsewhere, use `landfall resume` with --destination",
         job.connection
     ))
 }

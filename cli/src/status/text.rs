@@ -126,14 +126,14 @@ pub(super) fn details(standing: &JobView, now: Timestamp, names_connections: boo
     }
     match (&standing.manifest, &standing.landing_unknown) {
         (Some(manifest), _) => fact("manifest", &place(manifest)),
-        (None, Some(why)) => fact("manifest", &format!("not known: {why}")),
+        (None, Some(why)) => fact("manifest", &format!("unknown: {why}")),
         (None, None) => {}
     }
     if let Some(next) = &standing.next {
         fact("next", &next.what);
         fact("", &next.command);
         if !names_connections && next.command.contains(" resume ") {
-            fact("", "(with the --simulate or --config that its run had)");
+            fact("", "(add the --simulate or --config of its run)");
         }
     }
     text
@@ -180,7 +180,7 @@ fn place(manifest: &Manifest) -> String {
     };
     match manifest.is_there {
         true => place,
-        false => format!("not there yet: {place}"),
+        false => format!("not written yet: {place}"),
     }
 }
 
@@ -255,9 +255,9 @@ mod tests {
         assert!(table.ends_with("-2026-11-21\n") && table.contains('…'), "{table}");
     }
 
-    /// Promise 2: who looks at a job is told what there is of it, and the command that goes on.
+    /// Promise 2: a job is shown with what there is of it, and the command that continues it.
     #[test]
-    fn a_job_is_told_with_what_goes_on() {
+    fn a_job_is_shown_with_what_continues_it() {
         let mut job = standing("44046", State::Fetching, 2);
         job.details = Some(Details {
             outcome: Some(Outcome {
@@ -294,12 +294,12 @@ mod tests {
              \x20 unpacked     0 of 6: 0 objects, 0 B, 0 rows\n\
              \x20 checkpoints  1\n\
              \x20 uploads      1 unfinished\n\
-             \x20 manifest     not there yet: s3://landing/fusion-demo/SimpleCarriers/44046/_manifest.json\n\
+             \x20 manifest     not written yet: s3://landing/fusion-demo/SimpleCarriers/44046/_manifest.json\n\
              \x20 next         fetch file 3 of 6\n\
              \x20              landfall resume fusion-demo 44046\n"
         );
         assert!(
-            details(&job, now(), false).ends_with("(with the --simulate or --config that its run had)\n")
+            details(&job, now(), false).ends_with("(add the --simulate or --config of its run)\n")
         );
     }
 }

@@ -211,9 +211,9 @@ async fn where_nothing_is_nothing_is_made() {
     // Nor is a bucket made beside one that is there.
     std::fs::create_dir_all(machine.path("data/work")).unwrap();
     let done = machine.landfall(&["status"]).await;
-    assert_eq!((done.code, done.out.as_str()), (0, "nothing is kept of any run or job\n"));
+    assert_eq!((done.code, done.out.as_str()), (0, "no runs or jobs\n"));
     let done = machine.landfall(&["status", "pod"]).await;
-    assert_eq!((done.code, done.out.as_str()), (0, "nothing is kept of connection pod\n"));
+    assert_eq!((done.code, done.out.as_str()), (0, "no runs or jobs of connection pod\n"));
     assert_eq!(machine.landfall(&unknown).await.error(), (1, "NotFound".to_owned()));
     assert!(!machine.path("data/landing").exists());
     assert_eq!(std::fs::read_dir(machine.path("data/work")).unwrap().count(), 0);

@@ -30,7 +30,7 @@ const ENOUGH_FOR_ONE: Duration = Duration::from_secs(15);
 /// Finds the jobs that have ended and not landed.
 pub async fn sweep(context: &Context, event: SweepEvent, deadline: &Deadline) -> Result<Swept> {
     if event.exports.is_empty() {
-        return Err(Error::invalid_event("exports names none: name exports, or \"*\" for all"));
+        return Err(Error::invalid_event("exports is empty: name exports, or \"*\" for all"));
     }
     let source = context.source(&event.connection).await?;
     let ended = source.ended().await?;

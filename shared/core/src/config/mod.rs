@@ -80,7 +80,7 @@ impl Config {
         match oci {
             Some(store) => destination.store = store,
             None if oci::is_endpoint(&destination.store) => {
-                let said = "store.endpoint is OCI Object Storage's, which is no S3: say type = \"oci\"";
+                let said = "store.endpoint is OCI Object Storage's own API, not its S3 API: set type = \"oci\"";
                 return Err(self.invalid(&path, said));
             }
             None => {}
@@ -110,7 +110,7 @@ impl Config {
             None => match std::env::var("LANDFALL_WORK_BUCKET") {
                 Ok(bucket) if !bucket.is_empty() => Ok(Work { bucket, store: Default::default() }),
                 _ => Err(self
-                    .invalid("work", "is missing: it names the bucket that keeps the pipeline's own state")),
+                    .invalid("work", "is missing: name the bucket for the pipeline's own state")),
             },
         }
     }

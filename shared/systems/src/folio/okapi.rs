@@ -106,7 +106,7 @@ impl OkapiTokens {
         let tenant = HeaderValue::from_str(&connection.tenant)
             .ok()
             .filter(|tenant| !tenant.is_empty())
-            .ok_or_else(|| Error::invalid_config("tenant is no name of a tenant"))?;
+            .ok_or_else(|| Error::invalid_config("tenant is not the name of a tenant"))?;
         let way = match (&connection.login, &connection.token) {
             (Some(login), None) => {
                 client.redactor().remember(&login.password);
@@ -246,7 +246,7 @@ impl OkapiTokens {
             said.push_str(match login.form {
                 LoginForm::Expiry => "; a FOLIO before 2023 has only login.form = \"legacy\"",
                 LoginForm::Legacy => {
-                    "; the tenant gives no legacy tokens: login.form = \"expiry\" gives others"
+                    "; the tenant issues no legacy tokens: set login.form = \"expiry\""
                 }
             });
         }
@@ -289,7 +289,7 @@ impl Authorizer for OkapiTokens {
         }
         if matches!(self.way, Way::Given(_)) {
             self.remember_refusal(
-                "401, the connection's token is good no more: put another in its place".to_owned(),
+                "401: the connection's token is no longer valid, replace it".to_owned(),
             );
         }
     }
