@@ -127,7 +127,7 @@ pub(crate) struct Unpack {
     pub(crate) form: Option<Form>,
     /// Where it runs.
     #[command(flatten)]
-    pub(crate) machine: OnMachine,
+    pub(crate) machine: LocalOptions,
 }
 
 /// `landfall status`.
@@ -139,7 +139,7 @@ pub(crate) struct Status {
     pub(crate) job_request_id: Option<JobRequestId>,
     /// Where it is looked at.
     #[command(flatten)]
-    pub(crate) machine: OnMachine,
+    pub(crate) machine: LocalOptions,
 }
 
 /// `landfall sources`.
@@ -228,7 +228,7 @@ pub(crate) struct Systems {
     pub(crate) simulated: Simulated,
     /// The local store and the configuration.
     #[command(flatten)]
-    pub(crate) machine: OnMachine,
+    pub(crate) machine: LocalOptions,
 }
 
 /// How a simulator behaves.
@@ -244,7 +244,7 @@ pub(crate) struct Simulated {
 
 /// The local store and the configuration that a command works with.
 #[derive(Debug, Args)]
-pub(crate) struct OnMachine {
+pub(crate) struct LocalOptions {
     /// The folder for the local store (work, landing) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
     pub(crate) data: PathBuf,
@@ -282,7 +282,7 @@ impl Systems {
     }
 }
 
-impl OnMachine {
+impl LocalOptions {
     /// The options that another command needs to work with the same buckets.
     pub(crate) fn as_options(&self) -> String {
         let data = Some(self.data.as_path()).filter(|data| *data != Path::new(DATA));

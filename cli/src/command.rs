@@ -16,7 +16,7 @@ use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::LocalRuntime;
 use crate::progress::Progress;
-use crate::report::{Capabilities, Report};
+use crate::report::{FailureContext, Report};
 use crate::run::Ran;
 use crate::simulate::Subject;
 use crate::stop::unless_stopped;
@@ -36,11 +36,11 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Sources(arguments) => {
             let text = if arguments.json { sources::lines() } else { sources::text() };
             let outcome = out.write_all(text.as_bytes()).map_err(Failure::Output);
-            ended(outcome, &mut Report::new(out, &progress, arguments.json), Capabilities::default)
+            ended(outcome, &mut Report::new(out, &progress, arguments.json), FailureContext::default)
         }
         Command::Simulate(arguments) => {
             let outcome = simulate::simulate(arguments, out).await;
-            ended(outcome, &mut Report::new(out, &progress, false), Capabilities::default)
+            ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
         }
     }
 }
@@ -83,7 +83,7 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
             true => next.replace("the same command again", "the same command again without --no-job"),
             false => next,
         });
-        Capabilities { connection: connection.get().cloned(), next, ..about }
+        FailureContext { connection: connection.get().cloned(), next, ..about }
     })
 }
 
@@ -132,7 +132,7 @@ async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress
     }
     .await;
     let about =
-        || Capabilities { connection: Some(arguments.connection.to_string()), ..Capabilities::default() };
+        || FailureContext { connection: Some(arguments.connection.to_string()), ..FailureContext::default() };
     worst(code, ended(outcome, &mut report, about))
 }
 
@@ -160,7 +160,7 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
         .await
     }
     .await;
-    let about = |failure: &Failure| Capabilities {
+    let about = |failure: &Failure| FailureContext {
         connection: Some(arguments.connection.to_string()),
         ..about_job(failure, at.into_inner().as_ref(), &arguments.systems)
     };
@@ -179,7 +179,7 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     let mut report = Report::new(out, progress, arguments.machine.json);
     let mut code = 0;
     // A signal may come at any of them.
-    let at = RefCell::new(Capabilities::default());
+    let at = RefCell::new(FailureContext::default());
     let outcome = async {
         let machine = LocalRuntime::for_files(&arguments.machine, progress).await?;
         on(machine, async |machine| {
@@ -203,7 +203,7 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     }
     .await;
     let next = "to continue: run the same command again".to_owned();
-    worst(code, ended(outcome, &mut report, || Capabilities { next: Some(next), ..at.into_inner() }))
+    worst(code, ended(outcome, &mut report, || FailureContext { next: Some(next), ..at.into_inner() }))
 }
 
 async fn unpack_one(
@@ -223,18 +223,18 @@ async fn unpack_one(
 async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
     let outcome = async {
-        match LocalRuntime::to_look_at(&arguments.machine, progress).await? {
+        match LocalRuntime::for_status(&arguments.machine, progress).await? {
             Some(machine) => {
-                on(machine, async |machine| status::tell(machine, arguments, &mut report).await).await
+                on(machine, async |machine| status::show(machine, arguments, &mut report).await).await
             }
-            None => status::tell_nothing(arguments, &mut report),
+            None => status::show_nothing(arguments, &mut report),
         }
     }
     .await;
-    ended(outcome, &mut report, || Capabilities {
+    ended(outcome, &mut report, || FailureContext {
         connection: arguments.connection.as_ref().map(ToString::to_string),
         job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
-        ..Capabilities::default()
+        ..FailureContext::default()
     })
 }
 
@@ -249,14 +249,18 @@ async fn on(
     outcome
 }
 
-fn ended(outcome: Result<(), Failure>, report: &mut Report<'_>, about: impl FnOnce() -> Capabilities) -> u8 {
+fn ended(
+    outcome: Result<(), Failure>,
+    report: &mut Report<'_>,
+    about: impl FnOnce() -> FailureContext,
+) -> u8 {
     ended_with(outcome, report, |_| about())
 }
 
 fn ended_with(
     outcome: Result<(), Failure>,
     report: &mut Report<'_>,
-    about: impl FnOnce(&Failure) -> Capabilities,
+    about: impl FnOnce(&Failure) -> FailureContext,
 ) -> u8 {
     match outcome {
         Ok(()) => 0,
@@ -267,22 +271,22 @@ fn ended_with(
     }
 }
 
-fn about_event(event: &Value) -> Capabilities {
+fn about_event(event: &Value) -> FailureContext {
     let text = |field: &str| event.get(field).and_then(Value::as_str).map(str::to_owned);
-    Capabilities {
+    FailureContext {
         connection: text("connection"),
         job_request_id: text("job_request_id"),
-        ..Capabilities::default()
+        ..FailureContext::default()
     }
 }
 
-fn about_file(path: &Path) -> Capabilities {
-    Capabilities { archive: Some(path.display().to_string()), ..Capabilities::default() }
+fn about_file(path: &Path) -> FailureContext {
+    FailureContext { archive: Some(path.display().to_string()), ..FailureContext::default() }
 }
 
 /// What a failed run is about, and how to continue it.
-fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> Capabilities {
-    Capabilities {
+fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> FailureContext {
+    FailureContext {
         connection: job.map(|job| job.connection.to_string()),
         job_request_id: job.map(|job| job.job_request_id.to_string()),
         archive: None,

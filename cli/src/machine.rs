@@ -14,7 +14,7 @@ use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
 use serde_json::{Value, json};
 
-use crate::arguments::{OnMachine, Systems};
+use crate::arguments::{LocalOptions, Systems};
 use crate::folder_store::{Buckets, LANDING, WORK, serve};
 use crate::lock::{self, Held};
 use crate::progress::Progress;
@@ -85,7 +85,7 @@ impl LocalRuntime {
 
     /// Starts what landing local files needs: there are no connections, and a configuration is needed only for
     /// destinations elsewhere.
-    pub(crate) async fn for_files(on: &OnMachine, progress: &Arc<Progress>) -> Result<Self> {
+    pub(crate) async fn for_files(on: &LocalOptions, progress: &Arc<Progress>) -> Result<Self> {
         let place = configured(on).await?;
         let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
         let mut machine = Self::start(on, Buckets::Made, place, embedded, None, progress).await?;
@@ -97,7 +97,7 @@ impl LocalRuntime {
 
     /// Starts what looking at the state needs, and makes no bucket for it. `None` where there is nothing to look at:
     /// the state would be in the embedded store, which is not there.
-    pub(crate) async fn to_look_at(on: &OnMachine, progress: &Arc<Progress>) -> Result<Option<Self>> {
+    pub(crate) async fn for_status(on: &LocalOptions, progress: &Arc<Progress>) -> Result<Option<Self>> {
         let place = configured(on).await?;
         let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
         if embedded.work && !on.data.join(WORK).is_dir() {
@@ -108,7 +108,7 @@ impl LocalRuntime {
     }
 
     async fn start(
-        on: &OnMachine,
+        on: &LocalOptions,
         buckets: Buckets,
         place: Option<ConfigProvider>,
         embedded: Embedded,
@@ -128,15 +128,13 @@ impl LocalRuntime {
             }
             None => (None, None),
         };
-        let own = ConfigProvider::made("the configuration of this machine", move |path| {
-            match path.split_once('/') {
-                None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
-                Some(("destinations", _)) if embedded.landing => {
-                    Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
-                }
-                Some(("connections", name)) => simulated.as_ref()?.connection(name),
-                _ => None,
+        let own = ConfigProvider::made("the local configuration", move |path| match path.split_once('/') {
+            None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
+            Some(("destinations", _)) if embedded.landing => {
+                Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
             }
+            Some(("connections", name)) => simulated.as_ref()?.connection(name),
+            _ => None,
         });
         let place = match place {
             Some(place) => place.or(own),
@@ -181,7 +179,7 @@ impl LocalRuntime {
     /// Waits until no other process on this machine submits this run.
     ///
     /// No lock is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
-    pub(crate) async fn turn_to_submit(&self, event: &RunEvent) -> Result<Option<Held>> {
+    pub(crate) async fn lock_run(&self, event: &RunEvent) -> Result<Option<Held>> {
         self.turn(&format!("runs/{}/{}.lock", event.connection, event.run_key)).await
     }
 
@@ -253,14 +251,14 @@ impl LocalRuntime {
 
 /// A context with the embedded work bucket, and nothing else.
 fn context_of_state(settings: Value) -> Context {
-    let state = ConfigProvider::made("the configuration of this machine", move |path| {
+    let state = ConfigProvider::made("the local configuration", move |path| {
         (path == "work").then(|| json!({ "bucket": WORK, "store": settings }))
     });
     Context::new(state, Arc::new(SystemClock), &SYSTEMS)
 }
 
 /// The configuration that `--config`, or else `LANDFALL_CONFIG`, names.
-async fn configured(on: &OnMachine) -> Result<Option<ConfigProvider>> {
+async fn configured(on: &LocalOptions) -> Result<Option<ConfigProvider>> {
     match (&on.config, std::env::var("LANDFALL_CONFIG")) {
         (Some(file), _) => ConfigProvider::from_file(file).map(Some),
         (None, Ok(place)) if !place.is_empty() => ConfigProvider::named(&place).await.map(Some),

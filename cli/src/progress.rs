@@ -380,12 +380,14 @@ mod tests {
     fn a_list_that_is_continued_is_counted_once() {
         let (progress, clock, written) = plain();
         progress.stage("fetching");
-        progress.files_listed(1, Some(100));
+        progress.files_listed(2, Some(100));
         progress.fetched(60);
-        progress.files_listed(1, Some(100));
+        progress.file_fetched();
+        progress.files_listed(2, Some(100));
+        progress.fetched(60);
         clock.advance(Duration::from_secs(5));
-        progress.fetched(60);
-        assert_eq!(written.lines()[1], "fetching: 60 B of 100 B");
+        progress.file_fetched();
+        assert_eq!(written.lines()[1], "fetching: 1 of 2 files, 60 B of 100 B");
     }
 
     /// How a poll stands is shown as seldom as the rest; what a person has to know is always said.

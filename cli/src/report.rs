@@ -14,7 +14,7 @@ use landfall_store::StoreError;
 use publish::Published;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sweep::{NotWell, Problem, Swept};
+use sweep::{FailedJob, Problem, Swept};
 
 use crate::failure::Failure;
 use crate::machine::LocalRuntime;
@@ -30,7 +30,7 @@ pub(crate) struct Report<'a> {
 
 /// What a failure is about, as far as it is known.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Capabilities {
+pub(crate) struct FailureContext {
     /// The connection's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) connection: Option<String>,
@@ -63,7 +63,7 @@ struct LandedLine<'a> {
 struct FailedLine<'a> {
     error: NamedError<'a>,
     #[serde(flatten)]
-    about: &'a Capabilities,
+    about: &'a FailureContext,
 }
 
 #[derive(Debug, Serialize)]
@@ -131,7 +131,7 @@ impl<'a> Report<'a> {
     pub(crate) fn swept(&mut self, connection: &ConnectionName, swept: &Swept) -> Result<(), Failure> {
         self.progress.end();
         for job in &swept.failed {
-            let NotWell { job_request_id, export, native_status, message, .. } = job;
+            let FailedJob { job_request_id, export, native_status, message, .. } = job;
             let said = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
             let text =
                 format!("failed: job {job_request_id} on {connection} ({export}): {native_status}{said}\n");
@@ -145,7 +145,8 @@ impl<'a> Report<'a> {
             self.print(if self.json { format!("{}\n", line()) } else { text }.as_bytes())?;
         }
         for export in &swept.unseen {
-            self.progress.say(&format!("{connection} lists no job of {export}: check the name of the export"));
+            self.progress
+                .say(&format!("{connection} lists no job of {export}: check the name of the export"));
         }
         let (landed, found) = (HumanCount(swept.landed), swept.jobs.len());
         let rest = if swept.complete { "" } else { "; more remain: sweep again" };
@@ -158,26 +159,18 @@ impl<'a> Report<'a> {
         self.print(format!("{result}\n").as_bytes())
     }
 
-    /// One run or job stands so.
-    pub(crate) fn standing(
-        &mut self,
-        standing: &JobView,
-        text: impl FnOnce() -> String,
-    ) -> Result<(), Failure> {
-        self.standings(std::slice::from_ref(standing), text)
+    /// One run or job.
+    pub(crate) fn view(&mut self, view: &JobView, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        self.views(std::slice::from_ref(view), text)
     }
 
-    /// Runs and jobs stand so.
-    pub(crate) fn standings(
-        &mut self,
-        standings: &[JobView],
-        text: impl FnOnce() -> String,
-    ) -> Result<(), Failure> {
+    /// Runs and jobs.
+    pub(crate) fn views(&mut self, views: &[JobView], text: impl FnOnce() -> String) -> Result<(), Failure> {
         if !self.json {
             return self.print(text().as_bytes());
         }
-        for standing in standings {
-            let line = serde_json::to_string(standing).map_err(|error| Failure::Output(error.into()))?;
+        for view in views {
+            let line = serde_json::to_string(view).map_err(|error| Failure::Output(error.into()))?;
             self.print(format!("{line}\n").as_bytes())?;
         }
         Ok(())
@@ -198,7 +191,7 @@ impl<'a> Report<'a> {
     }
 
     /// Something failed.
-    pub(crate) fn failed(&mut self, failure: &Failure, about: &Capabilities) {
+    pub(crate) fn failed(&mut self, failure: &Failure, about: &FailureContext) {
         self.progress.end();
         let (name, message) = (failure.name(), failure.line());
         if self.json && !matches!(failure, Failure::Output(_)) {
@@ -333,7 +326,7 @@ mod tests {
         }
     }
 
-    fn failed(json: bool, failure: &Failure, about: &Capabilities) -> Vec<u8> {
+    fn failed(json: bool, failure: &Failure, about: &FailureContext) -> Vec<u8> {
         let mut out = Vec::new();
         Report::new(&mut out, &Progress::silent(), json).failed(failure, about);
         out
@@ -374,7 +367,7 @@ mod tests {
     #[test]
     fn a_failure_is_one_json_line() {
         let error = Error::job_failed("job 44055 failed").because(io::Error::other("ORA-\n00942"));
-        let about = Capabilities {
+        let about = FailureContext {
             connection: Some("fusion-demo".to_owned()),
             job_request_id: Some("44055".to_owned()),
             next: Some("do this".to_owned()),
@@ -391,7 +384,7 @@ mod tests {
             })
         );
 
-        let archive = Capabilities { archive: Some("a.zip".to_owned()), ..Capabilities::default() };
+        let archive = FailureContext { archive: Some("a.zip".to_owned()), ..FailureContext::default() };
         let line = failed(true, &Failure::Stopped(Signal::Interrupt), &archive);
         let line: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!((&line["error"]["type"], &line["archive"]), (&json!("Stopped"), &json!("a.zip")));
@@ -400,7 +393,7 @@ mod tests {
     /// Without `--json` nothing of a failure goes to stdout.
     #[test]
     fn a_failure_in_words_is_for_stderr() {
-        assert!(failed(false, &Error::not_found("no job 7").into(), &Capabilities::default()).is_empty());
+        assert!(failed(false, &Error::not_found("no job 7").into(), &FailureContext::default()).is_empty());
     }
 
     /// A manifest, however it is laid out and cut into pieces, becomes one line that says the same.

@@ -167,7 +167,7 @@ async fn runs_without_a_job_are_shown() {
     }
 
     let lines = machine.landfall(&["status", "--json"]).await.lines();
-    let told: Vec<_> =
+    let shown: Vec<_> =
         lines.iter().map(|line| (line["connection"].as_str(), line["state"].as_str())).collect();
     let expected = [
         ("local", "landed"),
@@ -176,7 +176,7 @@ async fn runs_without_a_job_are_shown() {
         ("pod", "expired"),
         ("pod", "claimed"),
     ];
-    assert_eq!(told, expected.map(|(connection, state)| (Some(connection), Some(state))));
+    assert_eq!(shown, expected.map(|(connection, state)| (Some(connection), Some(state))));
     let run = format!("landfall run EVENT --data {}", text(&machine.path("data")));
     assert_eq!(lines[1]["next"]["command"], run);
     assert_eq!((&lines[1]["next"]["step"], &lines[2]["next"]["step"]), (&json!("submit"), &json!("submit")));

@@ -31,7 +31,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) job: &'a JobRecord,
     pub(crate) deadline: &'a Deadline,
     /// The most bytes that a file may have.
-    pub(crate) most_bytes: u64,
+    pub(crate) max_bytes: u64,
 }
 
 /// What came of a download.
@@ -199,10 +199,10 @@ impl Fetch<'_> {
     }
 
     fn check_limit(&self, file: &OutputFile, bytes: u64) -> Result<()> {
-        if bytes > self.most_bytes {
+        if bytes > self.max_bytes {
             return Err(Error::limit_exceeded(format!(
                 "{} has {bytes} bytes or more, and the connection's http.max_file_bytes is {}",
-                file.name, self.most_bytes
+                file.name, self.max_bytes
             )));
         }
         if file.size.is_none() && bytes > MAX_BYTES_UNANNOUNCED {

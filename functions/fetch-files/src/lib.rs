@@ -100,8 +100,8 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     context.observer().files_listed(count(&files), bytes);
     let connection = context.connection(&job.connection).await?;
     let http = connection.http();
-    let most_bytes = http.max_file_bytes;
-    let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline, most_bytes };
+    let max_bytes = http.max_file_bytes;
+    let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline, max_bytes };
     let fetched: Vec<Fetched> = stream::iter(&files.files)
         .map(|file| fetch_one(&fetch, file))
         .buffered(http.parallel_downloads.max(1))

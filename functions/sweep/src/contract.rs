@@ -53,7 +53,7 @@ pub struct Swept {
     /// The jobs to land.
     pub jobs: Vec<ToLand>,
     /// The jobs that did not end well, and were not reported to another caller before.
-    pub failed: Vec<NotWell>,
+    pub failed: Vec<FailedJob>,
     /// The jobs that could not be checked.
     pub problems: Vec<Problem>,
     /// How many have landed already.
@@ -83,7 +83,7 @@ pub struct ToLand {
 /// A job that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NotWell {
+pub struct FailedJob {
     /// Its id at the source.
     pub job_request_id: JobRequestId,
     /// What it exports.

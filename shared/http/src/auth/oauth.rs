@@ -15,7 +15,7 @@ use serde::Deserialize;
 use url::{Origin, Url};
 
 use super::assertion::Signer;
-use super::rotation::{Claim, Rotation, SharedDocument, TokenStoreError, Turn};
+use super::rotation::{Claim, Rotation, SharedDocument, TokenOrClaim, TokenStoreError};
 use super::{Authorizer, Credential, InvalidSetting};
 use crate::client::{Client, Request};
 use crate::error::{Exchange, Failure, HttpError};
@@ -29,7 +29,7 @@ const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-
 const REFUSAL_REMEMBERED: Duration = Duration::from_secs(300);
 /// How long a token is used of which the server does not say how long it lives.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(300);
-/// Beyond this, a lifetime was told in milliseconds: Fusion's own token relay does that.
+/// Beyond this, a lifetime was given in milliseconds: Fusion's own token relay does that.
 const ABSURD_SECONDS: f64 = 7.0 * 86_400.0;
 /// The longest that a token is used, whatever it says.
 const MAX_LIFETIME: Duration = Duration::from_secs(12 * 3600);
@@ -219,13 +219,13 @@ impl OAuthTokens {
         let kept =
             |error: TokenStoreError| HttpError::new(self.exchange(), Failure::TokenKept(Box::new(error)));
         let refused = self.state.lock().unwrap_or_else(PoisonError::into_inner).refused.clone();
-        let claim = match rotation.turn(scope, refused.as_ref()).await.map_err(kept)? {
-            Turn::Ours(claim) => claim,
-            Turn::Token(secret, until) => {
+        let claim = match rotation.token_or_claim(scope, refused.as_ref()).await.map_err(kept)? {
+            TokenOrClaim::Claim(claim) => claim,
+            TokenOrClaim::Token(secret, until) => {
                 self.client.redactor().remember_issued(&secret);
                 let lifetime = until.duration_since(self.client.clock.now());
                 let bearer =
-                    bearer(&secret).ok_or_else(|| self.unsendable("the kept token is not one line"))?;
+                    bearer(&secret).ok_or_else(|| self.unsendable("the stored token is not one line"))?;
                 return Ok(Issued { bearer, secret, lifetime: lifetime.try_into().unwrap_or_default() });
             }
         };
@@ -239,7 +239,7 @@ impl OAuthTokens {
             }
             Err(error) => {
                 let given_up = rotation.give_up(&claim, error.outcome_is_unknown()).await;
-                let error = self.told(error, &claim);
+                let error = self.explained(error, &claim);
                 match given_up {
                     Ok(()) => Err(error),
                     // What the token endpoint said matters more; a claim that stays is taken over after its lease.
@@ -253,7 +253,7 @@ impl OAuthTokens {
     }
 
     /// A refused refresh token cannot be helped by calling again: it says what a person must do.
-    fn told(&self, error: HttpError, claim: &Claim) -> HttpError {
+    fn explained(&self, error: HttpError, claim: &Claim) -> HttpError {
         let Failure::Status { status, problem, .. } = error.failure() else { return error };
         if !status.is_client_error() || crate::retry::is_transient(*status) {
             return error;
@@ -265,7 +265,7 @@ impl OAuthTokens {
         let said = problem.as_ref().map(|problem| format!(", {problem}")).unwrap_or_default();
         let until = later(self.client.clock.now(), REFUSAL_REMEMBERED);
         let said = format!(
-            "{status}{said}; {why}: authorise the connection anew and put the new refresh token into auth.refresh_token"
+            "{status}{said}; {why}: authorise the connection again and put the new refresh token into auth.refresh_token"
         );
         let refusal = Refusal { until, scope: None, said: said.clone() };
         self.state.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(refusal);
