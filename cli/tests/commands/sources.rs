@@ -149,8 +149,8 @@ async fn a_recurring_run_names_the_sweep_that_lands_its_occurrences() {
     for _ in 0..8 {
         let done = machine.landfall(&sweep).await;
         let lines = done.lines();
-        let failed = lines.iter().filter(|line| !line["failed"].is_null()).count();
-        assert_eq!(done.code, u8::from(failed > 0), "{}", done.out);
+        let failures = lines.iter().filter(|line| !line["failed"].is_null()).count();
+        assert_eq!(done.code, u8::from(failures > 0), "{}", done.out);
         for line in lines {
             match line["failed"].is_null() {
                 true => landed.push(line["job_request_id"].clone()),
