@@ -12,10 +12,10 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Landfall(#[from] landfall::Error),
     /// A signal ended it before its time.
-    #[error("stopped by {0} before it was done")]
+    #[error("stopped by {0} before it finished")]
     Stopped(Signal),
     /// The result is there, and stdout does not take it.
-    #[error("the result cannot be written to stdout")]
+    #[error("cannot write the result to stdout")]
     Output(#[source] io::Error),
 }
 
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_failure_is_one_line_with_its_causes() {
         let broken = Failure::Output(io::Error::other("broken\npipe"));
-        assert_eq!(broken.line(), "the result cannot be written to stdout: broken pipe");
+        assert_eq!(broken.line(), "cannot write the result to stdout: broken pipe");
         let refused = Failure::from(landfall::Error::unsafe_archive("leaves its prefix"));
         assert_eq!((refused.name(), refused.line().as_str()), ("UnsafeArchive", "leaves its prefix"));
     }

@@ -40,7 +40,7 @@ async fn put(machine: &LocalRuntime, path: &Path) -> Result<String> {
         writer.seal(|sealed| match sealed.size == bytes.size && sealed.crc64nvme == bytes.crc64nvme {
             true => Ok(()),
             false => Err(Error::integrity(format!(
-                "{} has changed while it was being read: run it again",
+                "{} changed while it was being read: run the command again",
                 path.display()
             ))),
         });
@@ -56,7 +56,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::arguments::OnMachine;
+    use crate::arguments::LocalOptions;
     use crate::progress::Progress;
 
     /// A file's ids are in the work bucket under the SHA-256 of its bytes, however often it is run; a file that is not
@@ -66,7 +66,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ids.csv");
         std::fs::write(&file, "6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a\n").unwrap();
-        let on = OnMachine { data: folder.path().join("data"), config: None, json: false };
+        let on = LocalOptions { data: folder.path().join("data"), config: None, json: false };
         let machine = LocalRuntime::for_files(&on, &Arc::new(Progress::silent())).await.unwrap();
         let event = |path: &str| -> RunEvent {
             parse(json!({

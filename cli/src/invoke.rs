@@ -28,7 +28,7 @@ pub(crate) async fn invoke(machine: &LocalRuntime, function: Step, event: Value)
         match function {
             Step::Submit => {
                 let event = parse(event)?;
-                let _turn = machine.turn_to_submit(&event).await?;
+                let _lock = machine.lock_run(&event).await?;
                 json(submit::submit(machine.context(), event, machine.deadline()).boxed_local().await?)
             }
             Step::PollStatus => call(machine, event, poll_status::poll_status).await,

@@ -14,7 +14,7 @@ use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
 use serde_json::{Value, json};
 
-use crate::arguments::{OnMachine, Systems};
+use crate::arguments::{LocalOptions, Systems};
 use crate::folder_store::{Buckets, LANDING, WORK, serve};
 use crate::lock::{self, Held};
 use crate::progress::Progress;
@@ -75,8 +75,8 @@ impl LocalRuntime {
         }
         let provider = configured(on).await?.ok_or_else(|| {
             Error::invalid_config(
-                "nothing says what connections stand for: name a configuration with --config FILE or LANDFALL_CONFIG, \
-                 or try it with --simulate",
+                "there is no configuration of connections: name one with --config FILE or LANDFALL_CONFIG, or try the \
+                 simulator with --simulate",
             )
         })?;
         let embedded = embedded_behind(&provider);
@@ -85,7 +85,7 @@ impl LocalRuntime {
 
     /// Starts what landing local files needs: there are no connections, and a configuration is needed only for
     /// destinations elsewhere.
-    pub(crate) async fn for_files(on: &OnMachine, progress: &Arc<Progress>) -> Result<Self> {
+    pub(crate) async fn for_files(on: &LocalOptions, progress: &Arc<Progress>) -> Result<Self> {
         let provider = configured(on).await?;
         let embedded = provider.as_ref().map_or(Embedded::ALL, embedded_behind);
         let mut machine = Self::start(on, Buckets::Made, provider, embedded, None, progress).await?;
@@ -97,7 +97,7 @@ impl LocalRuntime {
 
     /// Starts what looking at the state needs, and makes no bucket for it. `None` where there is nothing to look at:
     /// the state would be in the embedded store, which is not there.
-    pub(crate) async fn to_look_at(on: &OnMachine, progress: &Arc<Progress>) -> Result<Option<Self>> {
+    pub(crate) async fn for_status(on: &LocalOptions, progress: &Arc<Progress>) -> Result<Option<Self>> {
         let provider = configured(on).await?;
         let embedded = provider.as_ref().map_or(Embedded::ALL, embedded_behind);
         if embedded.work && !on.data.join(WORK).is_dir() {
@@ -108,7 +108,7 @@ impl LocalRuntime {
     }
 
     async fn start(
-        on: &OnMachine,
+        on: &LocalOptions,
         buckets: Buckets,
         provider: Option<ConfigProvider>,
         embedded: Embedded,
@@ -128,15 +128,13 @@ impl LocalRuntime {
             }
             None => (None, None),
         };
-        let own = ConfigProvider::made("the configuration of this machine", move |path| {
-            match path.split_once('/') {
-                None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
-                Some(("destinations", _)) if embedded.landing => {
-                    Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
-                }
-                Some(("connections", name)) => simulated.as_ref()?.connection(name),
-                _ => None,
+        let own = ConfigProvider::made("the local configuration", move |path| match path.split_once('/') {
+            None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
+            Some(("destinations", _)) if embedded.landing => {
+                Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
             }
+            Some(("connections", name)) => simulated.as_ref()?.connection(name),
+            _ => None,
         });
         let provider = match provider {
             Some(provider) => provider.or(own),
@@ -180,8 +178,8 @@ impl LocalRuntime {
 
     /// Waits until no other process on this machine submits this run.
     ///
-    /// None is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
-    pub(crate) async fn turn_to_submit(&self, event: &RunEvent) -> Result<Option<Held>> {
+    /// No lock is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
+    pub(crate) async fn lock_run(&self, event: &RunEvent) -> Result<Option<Held>> {
         self.turn(&format!("runs/{}/{}.lock", event.connection, event.run_key)).await
     }
 
@@ -194,13 +192,13 @@ impl LocalRuntime {
         if let Some(held) = lock::try_hold(&path)? {
             return Ok(Some(held));
         }
-        self.progress.at("another landfall is at it");
+        self.progress.at("waiting for another landfall process");
         lock::hold(&path, self.context.clock().as_ref()).await.map(Some)
     }
 
-    /// Says to the other processes of this machine that somebody needs what is staged of this job.
+    /// Tells the other processes of this machine that this job's staged files are in use.
     ///
-    /// Nothing is said where the work bucket is elsewhere: there nobody tidies up.
+    /// There is no lock where the work bucket is elsewhere: there nobody tidies up.
     pub(crate) async fn at_work_on(&self, job: &JobRef) -> Result<Option<Held>> {
         match self.keeps_state() {
             true => lock::hold_with_others(&self.lock_of(job), self.context.clock().as_ref()).await.map(Some),
@@ -208,8 +206,8 @@ impl LocalRuntime {
         }
     }
 
-    /// Keeps the other processes of this machine from what is staged of this job, if none is at it; `None` if one
-    /// is, or if the work bucket is not this machine's own.
+    /// Keeps the other processes of this machine from this job's staged files; `None` if one of them uses them, or
+    /// if the work bucket is not this machine's own.
     pub(crate) fn alone_with(&self, job: &JobRef) -> Result<Option<Held>> {
         match self.keeps_state() {
             true => lock::try_hold(&self.lock_of(job)),
@@ -253,14 +251,14 @@ impl LocalRuntime {
 
 /// A context with the embedded work bucket, and nothing else.
 fn context_of_state(settings: Value) -> Context {
-    let state = ConfigProvider::made("the configuration of this machine", move |path| {
+    let state = ConfigProvider::made("the local configuration", move |path| {
         (path == "work").then(|| json!({ "bucket": WORK, "store": settings }))
     });
     Context::new(state, Arc::new(SystemClock), &SYSTEMS)
 }
 
 /// The configuration that `--config`, or else `LANDFALL_CONFIG`, names.
-async fn configured(on: &OnMachine) -> Result<Option<ConfigProvider>> {
+async fn configured(on: &LocalOptions) -> Result<Option<ConfigProvider>> {
     match (&on.config, std::env::var("LANDFALL_CONFIG")) {
         (Some(file), _) => ConfigProvider::from_file(file).map(Some),
         (None, Ok(named)) if !named.is_empty() => ConfigProvider::named(&named).await.map(Some),

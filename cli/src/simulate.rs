@@ -46,8 +46,10 @@ impl Pod {
 
     async fn start(port: u16, data: &Path, simulated: &Simulated) -> Result<Self> {
         Self::at(port, data, simulated).await?.map_err(|error| {
-            Error::invalid_config("the simulator cannot listen: name another --port, or 0 for any")
-                .because(error)
+            Error::invalid_config(
+                "the simulator cannot listen on its port: choose another --port, or 0 for any free port",
+            )
+            .because(error)
         })
     }
 
@@ -60,7 +62,7 @@ impl Pod {
         let folder = folder(data);
         let ours = lock::try_hold(&folder.join("lock"))?.ok_or_else(|| {
             Error::conflict(format!(
-                "another landfall simulates with {}: run against that one (see landfall simulate), or take another --data",
+                "another landfall process runs the simulator in {}: use that one (see landfall simulate --help), or choose another --data",
                 folder.display()
             ))
         })?;
@@ -172,7 +174,7 @@ fn quick() -> Value {
 /// `landfall simulate`: serves until a signal ends it, which is how it is meant to end.
 pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     let stopped = stop::next_signal()
-        .map_err(|error| Error::invalid_config("this process cannot listen to signals").because(error))?;
+        .map_err(|error| Error::invalid_config("this process cannot listen for signals").because(error))?;
     let pod = Pod::start(arguments.port, &arguments.data, &arguments.simulated).await?;
     let (store, settings) = folder_store::serve(&arguments.data, Buckets::Made).await?;
     let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings))?;
@@ -199,8 +201,8 @@ fn paste(address: &str, configuration: &Value) -> Result<String> {
         Error::invalid_config("the configuration cannot be written as TOML").because(error)
     })?;
     Ok(format!(
-        "# The simulated systems are served at {address}, beside a store, until this command is stopped (Ctrl-C).\n\
-         # With these lines in FILE, `landfall run EVENT --config FILE` runs against them.\n\n{toml}"
+        "# Serving the simulated systems at {address}, and a store, until this command is stopped (Ctrl-C).\n\
+         # Save these lines as FILE to run against them: landfall run EVENT --config FILE\n\n{toml}"
     ))
 }
 
@@ -215,7 +217,7 @@ fn read<T: DeserializeOwned + Default>(file: Option<&Path>, what: &str) -> Resul
         Error::invalid_config(format!("cannot read the {what} in {label}")).because(error)
     })?;
     serde_json::from_slice(&text)
-        .map_err(|error| Error::invalid_config(format!("{label} holds no {what}")).because(error))
+        .map_err(|error| Error::invalid_config(format!("{label} is not a valid {what} file")).because(error))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) job: &'a JobRecord,
     pub(crate) deadline: &'a Deadline,
     /// The most bytes that a file may have.
-    pub(crate) most_bytes: u64,
+    pub(crate) max_bytes: u64,
 }
 
 /// What came of a download.
@@ -74,7 +74,7 @@ impl Fetch<'_> {
         for attempt in 1..TRIES {
             match self.attempt(file).await {
                 Err(error) if error.error_type() == ErrorType::IntegrityError => {
-                    tracing::warn!(file.name, attempt, error = error.line(), "the file is fetched once more");
+                    tracing::warn!(file.name, attempt, error = error.line(), "fetching the file again");
                 }
                 came => return came,
             }
@@ -128,7 +128,7 @@ impl Fetch<'_> {
         let Some(outcome) = self.work.outcome(&self.job.job()).await? else { return Err(error) };
         match settle::wait_seconds(self.context, self.job, &outcome).await? {
             Some(wait_seconds) => {
-                tracing::info!(file.name, error = error.line(), "the source does not give the file out yet");
+                tracing::info!(file.name, error = error.line(), "the source does not provide the file yet");
                 Ok(Fetched::NotYet { wait_seconds })
             }
             None => Err(error),
@@ -199,15 +199,15 @@ impl Fetch<'_> {
     }
 
     fn check_limit(&self, file: &OutputFile, bytes: u64) -> Result<()> {
-        if bytes > self.most_bytes {
+        if bytes > self.max_bytes {
             return Err(Error::limit_exceeded(format!(
                 "{} has {bytes} bytes or more, and the connection's http.max_file_bytes is {}",
-                file.name, self.most_bytes
+                file.name, self.max_bytes
             )));
         }
         if file.size.is_none() && bytes > MAX_BYTES_UNANNOUNCED {
             return Err(Error::limit_exceeded(format!(
-                "{} has {bytes} bytes or more, and of a file whose size the source does not tell a store takes {} at most",
+                "{} has {bytes} bytes or more, and the store takes at most {} of a file whose size is not known in advance",
                 file.name, MAX_BYTES_UNANNOUNCED
             )));
         }
@@ -235,7 +235,7 @@ impl Fetch<'_> {
     async fn check_stored_at(&self, file: &OutputFile, key: &str) -> Result<Fetched> {
         let object = self.work.store().head(key).await?;
         let object =
-            object.ok_or_else(|| Error::store_unavailable(format!("{key} was stored and is not there")))?;
+            object.ok_or_else(|| Error::store_unavailable(format!("{key} was stored, but is not there")))?;
         self.check_stored(file, &object).await
     }
 
@@ -275,7 +275,7 @@ fn contiguous(parts: Vec<(i32, String, u64)>, part_bytes: u64) -> Vec<Part> {
 fn check_size(file: &OutputFile, found: u64) -> Result<()> {
     match file.size {
         Some(listed) if listed != found => Err(Error::integrity(format!(
-            "the source lists {} with {listed} bytes and gave {found}",
+            "the source lists {} with {listed} bytes, but sent {found}",
             file.name
         ))),
         _ => Ok(()),
@@ -285,7 +285,7 @@ fn check_size(file: &OutputFile, found: u64) -> Result<()> {
 fn check_sha256(file: &OutputFile, found: &Checksums) -> Result<()> {
     match (file.sha256, found.sha256) {
         (Some(listed), Some(found)) if listed != found => Err(Error::integrity(format!(
-            "the source lists {} with SHA-256 {listed}, and its bytes have {found}",
+            "the source lists {} with SHA-256 {listed}, but the bytes it sent have {found}",
             file.name
         ))),
         _ => Ok(()),

@@ -80,7 +80,7 @@ async fn seen(
         Some(_) => {}
         None => work.save_checkpoint(&key, &Look { at: now, files }).await?,
     }
-    tracing::info!(wait_seconds, "the list of output files looks whole: it counts if it stays the same");
+    tracing::info!(wait_seconds, "the list of output files looks complete: it counts if it stays the same");
     Ok(Listed::NotYet { wait_seconds })
 }
 
@@ -115,7 +115,7 @@ async fn outcome(
     }
     let status = source.status(job).await?;
     if !status.state.lands() {
-        let said = format!("{} has not ended well: the source says {}", job.job(), status.native_status);
+        let said = format!("{} has not succeeded: its status is {}", job.job(), status.native_status);
         return Err(match status.state {
             JobState::Running => Error::not_found(format!("{said}; call poll-status until it has ended")),
             _ => Error::job_failed(said),
@@ -149,7 +149,7 @@ async fn not_yet(
         Some(error) => Err(error),
         None if export.allows_empty() => freeze(work, job, Vec::new()).await,
         None => Err(Error::contract_broken(format!(
-            "{} ended as {} and lists no output file after {} s: if a job of {} may put nothing out, say \
+            "{} ended as {} and lists no output file after {} s: if it is normal that {} has no output, set \
              `allow_empty` in its export",
             job.job(),
             outcome.native_status,

@@ -93,7 +93,7 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
 
 async fn outcome(work: &WorkState, job: &JobRecord) -> Result<Outcome> {
     work.outcome(&job.job()).await?.ok_or_else(|| {
-        Error::not_found(format!("{} is not known to have ended well: call poll-status first", job.job()))
+        Error::not_found(format!("{} is not known to have succeeded: call poll-status first", job.job()))
     })
 }
 
@@ -130,7 +130,7 @@ async fn objects_are_there(
         }
         if let Some((key, size)) = expected.into_iter().min() {
             return Err(Error::integrity(format!(
-                "{} landed as {size} bytes at {key}, and that object is not in {} any more: unpack file {} again",
+                "{} landed as {size} bytes at {key}, but that object is no longer in {}: unpack file {} again",
                 file.name,
                 landing.store.bucket(),
                 file.ordinal

@@ -19,7 +19,7 @@ pub const MANIFEST_VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Manifest {
-    /// The version of this form.
+    /// The version of the manifest's format.
     pub manifest_version: u32,
     /// The connection that the job ran on.
     pub connection: ConnectionName,
@@ -30,7 +30,7 @@ pub struct Manifest {
     pub run_key: Option<RunKey>,
     /// What it exported.
     pub export: Export,
-    /// What time its rows are of, where landfall divides the export into increments.
+    /// The time that its rows are from, where landfall divides the export into increments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
     /// The destination's name.
@@ -45,7 +45,7 @@ pub struct Manifest {
     pub state: JobState,
     /// The same in the source's own word.
     pub native_status: String,
-    /// What the source said about it.
+    /// The source's message about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// What has landed, summed.
@@ -102,7 +102,7 @@ pub(crate) struct Tail {
     pub state: JobState,
     /// The same in the source's own word.
     pub native_status: String,
-    /// What the source said about it.
+    /// The source's message about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// What has landed, summed.
@@ -166,7 +166,7 @@ impl ManifestWriter {
         {
             self.writer.abandon().await;
             return Err(Error::integrity(format!(
-                "the source counts {expected} rows or records, and {landed} have landed: look at the job there, and run \
+                "the source counts {expected} rows or records, but {landed} have landed: look at the job there, and run \
                  the export again under another run_key"
             )));
         }
@@ -216,7 +216,7 @@ pub(crate) async fn read_tail(store: &Store, key: &str) -> Result<Tail> {
     let tail = tail.map(|tail| serde_json::from_str(&format!("{{{tail}")));
     match tail {
         Some(Ok(tail)) => Ok(tail),
-        _ => Err(Error::integrity(format!("{key} is there, and is not a manifest that landfall wrote"))),
+        _ => Err(Error::integrity(format!("{key} exists, but is not a manifest that landfall wrote"))),
     }
 }
 

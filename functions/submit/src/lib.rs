@@ -41,7 +41,7 @@ pub const LEASE: Duration = Duration::from_secs(180);
 /// How often a submission is tried when the source, asked after each, lists no job for it.
 const TRIES: usize = 2;
 
-/// What came of a submission.
+/// The result of a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Submitted {
@@ -51,8 +51,8 @@ pub struct Submitted {
     pub already_submitted: bool,
     /// Whether the run has landed: its manifest is there, and nothing is left to do.
     pub landed: bool,
-    /// Whether the job is a recurring request: nothing of it lands itself. Its occurrences are jobs of their own, which
-    /// `sweep` finds.
+    /// Whether the job is a recurring request, which has no files of its own: its occurrences are jobs of their
+    /// own, which `sweep` finds.
     pub recurring: bool,
 }
 
@@ -170,7 +170,7 @@ impl Calls<'_> {
             match self.call(&order).await {
                 Ok(Submission::Accepted(id)) => return Ok(Called::HasJob(id)),
                 Ok(Submission::Ambiguous(what)) => {
-                    tracing::warn!(what, "it is not known whether the source accepted the job: asking it");
+                    tracing::warn!(what, "it is unknown whether the source accepted the job: asking it");
                     if let Some(id) = self.find_or_leave(claim, &order, what.clone()).await? {
                         return Ok(Called::HasJob(id));
                     }
@@ -181,9 +181,9 @@ impl Calls<'_> {
             }
         }
         Err(Error::conflict(format!(
-            "{TRIES} submissions of run {run_key} were answered in a way that says neither yes nor no ({}), and the \
-             source lists no job for it: look for one there, then start the run with its id (`landfall run EVENT --job ID`, where EVENT names the run_key), \
-             or anew once there surely is none (`landfall run EVENT --no-job`)",
+            "it is unknown whether the source accepted any of {TRIES} submissions of run {run_key} ({}), and it lists no job \
+             for the run: look for one there, then start the run with its id (`landfall run EVENT --job ID`, where \
+             EVENT names the run_key), or without one if there is none (`landfall run EVENT --no-job`)",
             what_happened.join("; ")
         )))
     }
@@ -233,9 +233,9 @@ impl Calls<'_> {
 
     fn cannot_tell(&self, why: &str, where_to_look: &str) -> Error {
         Error::conflict(format!(
-            "it is not known whether run {} has a job at the source ({why}), which lists none by run: {where_to_look}; \
-             then start the run with the job's id (`landfall run EVENT --job ID`), or anew once there surely is none \
-             (`landfall run EVENT --no-job`)",
+            "it is unknown whether run {} has a job at the source ({why}), which cannot be asked by run key: \
+             {where_to_look}; then start the run with the job's id (`landfall run EVENT --job ID`), or without one if \
+             there is none (`landfall run EVENT --no-job`)",
             self.run.event.run_key
         ))
     }

@@ -37,7 +37,7 @@ pub async fn settle(
     match (run.claim().await?, seen) {
         (ClaimOutcome::Submitted { id, .. }, OperatorAnswer::Job(seen)) if id == seen => Ok(()),
         (ClaimOutcome::Submitted { id, .. }, _) => Err(Error::conflict(format!(
-            "run {} has its job, {id}: go on with it, or start again under another run_key",
+            "run {} has job {id} already: continue that job, or start another run under another run_key",
             event.run_key
         ))),
         (ClaimOutcome::Ours { claim, .. }, OperatorAnswer::Job(id)) => {

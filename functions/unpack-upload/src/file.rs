@@ -77,7 +77,7 @@ fn verify_read(name: &str, fetched: Crc64Nvme, read: &Checksums) -> Result<()> {
     match read.crc64nvme == fetched {
         true => Ok(()),
         false => Err(Error::integrity(format!(
-            "{name} was fetched with CRC-64/NVME {fetched} and reads back with {}",
+            "{name} was fetched with CRC-64/NVME {fetched}, but reads back with {}",
             read.crc64nvme
         ))),
     }

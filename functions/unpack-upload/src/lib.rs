@@ -51,8 +51,7 @@ pub struct Unpacked {
     /// What has landed of it.
     #[serde(flatten)]
     pub totals: Totals,
-    /// The ranges to be landed by calls of their own; then the file is asked for once more. Only where `fan_out` was
-    /// asked for.
+    /// The ranges to land by separate calls, after which this file is called for once more. Only with `fan_out`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<MemberRange>,
 }
@@ -128,7 +127,7 @@ async fn land(task: &Task<'_>) -> Result<FileOutcome> {
         Kind::Other if is_named(name, &[".zip"]) => return land_archive(task).await,
         Kind::HtmlPage if !is_named(name, &[".html", ".htm"]) => {
             return Err(Error::contract_broken(format!(
-                "{name} is a web page, a login form perhaps, where a file should be"
+                "{name} is a web page, perhaps a login form, instead of a file"
             )));
         }
         Kind::Gzip | Kind::Zstd => JobForm::Raw,

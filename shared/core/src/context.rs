@@ -79,7 +79,7 @@ impl Context {
         };
         match std::env::var("LANDFALL_RANGE_BYTES") {
             Ok(bytes) => bytes.parse().map(|bytes| context.dividing_at(bytes)).map_err(|error| {
-                Error::invalid_config("LANDFALL_RANGE_BYTES is no number of bytes").because(error)
+                Error::invalid_config("LANDFALL_RANGE_BYTES is not a number of bytes").because(error)
             }),
             Err(_) => Ok(context),
         }
@@ -224,7 +224,7 @@ impl Context {
         name_job(&record);
         match &event.destination {
             Some(named) if *named != record.destination => Err(Error::conflict(format!(
-                "{} lands in {}, and this event says {named}: leave the destination out, or name the same",
+                "{} lands in {}, but the event names {named}: leave the destination out, or name the same one",
                 event.job(),
                 record.destination
             ))),
@@ -273,12 +273,12 @@ impl Context {
         let job = event.job();
         let destination = event.destination.clone().ok_or_else(|| {
             Error::not_found(format!(
-                "{job} was not submitted here: if it was submitted elsewhere, say with `destination` where it lands"
+                "{job} was not submitted by landfall: if it was submitted elsewhere, name its `destination`"
             ))
         })?;
         if self.systems.connections.is_empty() {
             return Err(Error::not_found(format!(
-                "{job} has not been taken on: call poll-status or fetch-files first"
+                "{job} has no record yet: call poll-status or fetch-files first"
             )));
         }
         let export = self.source(&event.connection).await?.describe(&event.job_request_id).await?;

@@ -64,7 +64,7 @@ pub struct SubmitRequest<'a> {
 /// How an export is divided into increments, by the time at which a row changed last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Increments {
-    /// The field that tells a row's time.
+    /// The field with a row's time.
     pub field: String,
     /// How far an increment reaches back into the one before it: a row whose transaction ended late shows then.
     pub overlap: Duration,
@@ -148,7 +148,7 @@ pub trait Source: Send + Sync {
     /// What a job that somebody else submitted exports, as far as the source says.
     async fn describe(&self, job: &JobRequestId) -> Result<Export>;
 
-    /// What has become of a job.
+    /// The state of a job.
     async fn status(&self, job: &JobRecord) -> Result<JobStatus>;
 
     /// Why a job ended as it did, from the source's own log, where there is one; redacted, one line.

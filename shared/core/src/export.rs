@@ -190,7 +190,7 @@ impl<'de> Deserialize<'de> for Export {
         let mut body = Map::deserialize(deserializer)?;
         match body.shift_remove(KIND) {
             Some(Value::String(kind)) => Ok(Self { kind, body }),
-            Some(_) => Err(D::Error::custom("field `kind` is no text")),
+            Some(_) => Err(D::Error::custom("field `kind` is not a string")),
             None => Err(D::Error::missing_field(KIND)),
         }
     }

@@ -46,7 +46,7 @@ pub struct Client {
     pub(crate) clock: Arc<dyn Clock>,
     redactor: Redactor,
     jitter: Arc<Mutex<fastrand::Rng>>,
-    told: Arc<Mutex<Option<Timestamp>>>,
+    server_time: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Client {
@@ -77,7 +77,7 @@ impl Client {
             clock,
             redactor: Redactor::default(),
             jitter: Arc::new(Mutex::new(fastrand::Rng::new())),
-            told: Arc::default(),
+            server_time: Arc::default(),
         })
     }
 
@@ -88,17 +88,17 @@ impl Client {
         self
     }
 
-    /// The same client for other servers of the same system: it shares what is kept out of texts, and the time told.
+    /// The same client for other servers of the same system: it shares what is kept out of texts, and the server's time.
     #[must_use]
     pub fn beside(mut self, other: &Self) -> Self {
         self.redactor = other.redactor.clone();
-        self.told = Arc::clone(&other.told);
+        self.server_time = Arc::clone(&other.server_time);
         self
     }
 
-    /// The time by the server's clock in the last answer that told it, be it a refusal.
+    /// The time by the server's clock in the last answer that had it, be it a refusal.
     pub fn told_time(&self) -> Option<Timestamp> {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.server_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same client, sending through something of a test's own.

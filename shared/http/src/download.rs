@@ -407,7 +407,9 @@ impl Body {
             {
                 (self.discard, self.answer_end) = (position, size.or(self.size));
             }
-            _ => return Err(self.stopped("it has changed meanwhile; it must begin anew", None)),
+            _ => {
+                return Err(self.stopped("it has changed meanwhile; it must be fetched from the start", None));
+            }
         }
         self.current = Some(answered.chunks);
         Ok(())
@@ -631,7 +633,7 @@ mod tests {
             assert!(line.contains(said), "{line}");
         }
         let (name, line) = failure(vec![part(0, 4000)]).await;
-        assert!(name == ErrorKind::ContractBroken && line.contains("nobody asked for"), "{line}");
+        assert!(name == ErrorKind::ContractBroken && line.contains("was not asked for"), "{line}");
         let (name, line) = failure(vec![whole().header("Content-Encoding", "gzip").body("x")]).await;
         assert!(name == ErrorKind::ContractBroken && line.contains("encoded on the way"), "{line}");
     }

@@ -224,7 +224,7 @@ pub enum Failure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectRefused {
     /// Only reading calls follow.
-    #[error("a call that changes something goes nowhere else (to {0}: a login page?)")]
+    #[error("a call that changes something is not redirected (to {0}: a login page?)")]
     NotReading(String),
     /// A redirect that says not where to.
     #[error("no usable Location")]

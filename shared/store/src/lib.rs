@@ -704,9 +704,9 @@ fn content_type(key: &str) -> &'static str {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the object was written and is not there")]
+#[error("the object was written, but is not there")]
 struct Gone;
 
 #[derive(Debug, thiserror::Error)]
-#[error("the list goes on, and the store does not say where")]
+#[error("the list is not complete, but the store does not say where it continues")]
 struct NoNextPage;

@@ -124,7 +124,7 @@ async fn the_work_bucket_is_not_ocis() {
     }
     let lake = format!("type = \"s3\"\nstore = {{ endpoint = '{host}' }}");
     let said = refusal(with_oci(&lake)).await;
-    assert!(said.contains("say type = \"oci\""), "{said}");
+    assert!(said.contains("set type = \"oci\""), "{said}");
 }
 
 /// Promise 7: secrets are redacted by their type.

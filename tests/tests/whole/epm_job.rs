@@ -169,7 +169,7 @@ async fn a_password_that_is_not_taken_is_told_once_and_explained() {
         [("unauthorized", "AuthRejected"), ("redirect", "ContractBroken"), ("login_page", "ContractBroken")]
     {
         let faults = json!({ "sign_in": sign_in });
-        let world = expect(sign_in, setup(faults), event(), Fails(name, "OAuth alone")).await;
+        let world = expect(sign_in, setup(faults), event(), Fails(name, "OAuth only")).await;
         assert_eq!(world.simulator.journal().requests().len(), 1, "{sign_in}");
         world.end().await;
     }
@@ -443,7 +443,7 @@ async fn a_failed_job_is_explained_by_its_log() {
         (
             "a log that is missing",
             json!({ "status": { "final_status": 1, "details": "Process failed", "log_missing": true } }),
-            Fails("JobFailed", "Process failed: its log outbox/logs/BESSAPP-DB_1881.log cannot be had"),
+            Fails("JobFailed", "Process failed: its log outbox/logs/BESSAPP-DB_1881.log cannot be read"),
         ),
         (
             "no log named",
@@ -471,7 +471,7 @@ async fn downloads() {
         (
             "shortened always",
             download(json!({ "short_answer": "always" })),
-            Fails("IntegrityError", "bytes and gave"),
+            Fails("IntegrityError", "bytes, but sent"),
         ),
         (
             "a failure under 200",
@@ -488,7 +488,7 @@ async fn downloads() {
         (
             "a table called JSON",
             download(json!({ "typed_as_json": true })),
-            Fails("ContractBroken", "answered JSON"),
+            Fails("ContractBroken", "answered with JSON"),
         ),
     ])
     .await;
@@ -559,7 +559,7 @@ async fn lists_of_files() {
         ("no list", list(json!({ "absent": true })), Lands),
         ("outputs left out", list(json!({ "leaves_out_outputs": true })), Lands),
         ("no sizes", list(json!({ "no_sizes": true })), Lands),
-        ("wrong sizes", list(json!({ "wrong_sizes": true })), Fails("IntegrityError", "bytes and gave")),
+        ("wrong sizes", list(json!({ "wrong_sizes": true })), Fails("IntegrityError", "bytes, but sent")),
         ("a failure under 200", list(json!({ "failed_body": "always" })), Fails("Rejected", "maintained")),
         ("outage", list(json!({ "outage": { "unavailable": 1, "drop_connection": 1 } })), Lands),
     ])
@@ -694,7 +694,7 @@ async fn a_wrong_clock_of_ours_does_not_hide_an_output() {
     world.end().await;
 }
 
-/// Promise 6: a job that failed is told within an invocation, though its log cannot be had.
+/// Promise 6: a job that failed is told within an invocation, though its log cannot be read.
 #[tokio::test]
 async fn a_log_that_is_never_ready_does_not_hold_up_what_became_of_the_job() {
     let faults = json!({ "status": { "final_status": 1, "details": "Process failed" }, "download": { "never_ready": true } });
@@ -714,7 +714,7 @@ async fn a_log_that_is_never_ready_does_not_hold_up_what_became_of_the_job() {
     assert!(took < std::time::Duration::from_secs(240), "{took:?}");
     assert_eq!(polled.state, JobState::Failed);
     let message = polled.message.unwrap();
-    assert!(message.contains("Process failed") && message.contains("cannot be had"), "{message}");
+    assert!(message.contains("Process failed") && message.contains("cannot be read"), "{message}");
     world.end().await;
 }
 

@@ -224,12 +224,12 @@ async fn a_refused_login_is_made_once() {
     world.end().await;
 }
 
-/// A token that was given instead of a login is used as it is, and named once it is good no more.
+/// A token that was given instead of a login is used as it is, and named once it is no longer valid.
 #[tokio::test]
 async fn a_given_token_that_is_good_no_more_is_named() {
     let folio = "token = 'given-token'\nstorage_hosts = ['{storage}']".to_owned();
     let setup = Setup { folio: Some(folio), ..Setup::default() };
-    let world = expect("token", setup, event(), Fails("AuthRejected", "good no more", 0)).await;
+    let world = expect("token", setup, event(), Fails("AuthRejected", "no longer valid", 0)).await;
     assert_eq!(world.simulator.journal().count_of(Operation::Login), 0);
     world.end().await;
 }
@@ -664,7 +664,11 @@ async fn records_are_checked() {
     all(vec![
         ("a wrong length", damage("wrong_length"), Fails("IntegrityError", "MARC record 25", 1)),
         ("no terminator", damage("no_terminator"), Fails("IntegrityError", "do not end", 1)),
-        ("the file ends early", damage("cut"), Fails("IntegrityError", "the file ends within it", 1)),
+        (
+            "the file ends early",
+            damage("cut"),
+            Fails("IntegrityError", "the file ends in the middle of it", 1),
+        ),
         (
             "a record is missing",
             lost.clone(),

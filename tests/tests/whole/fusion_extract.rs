@@ -279,7 +279,7 @@ async fn submissions() {
         (
             "unavailable again and again",
             json!({ "submit": { "outage": { "unavailable": "always" } } }),
-            Fails("Conflict", "neither yes nor no"),
+            Fails("Conflict", "it is unknown whether the source accepted any of"),
         ),
         ("dropped", json!({ "submit": { "outage": { "drop_connection": 1 } } }), Lands),
         (

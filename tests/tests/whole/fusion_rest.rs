@@ -899,7 +899,7 @@ async fn a_spent_refresh_token_without_its_successor_needs_a_person() {
         "spent",
         land(&world.anew(), event(json!({}))).await.err(),
         "AuthRejected",
-        "could not keep the next one: authorise the connection anew and put the new refresh token into auth.refresh_token",
+        "could not keep the next one: authorise the connection again and put the new refresh token into auth.refresh_token",
     );
     let new = world.simulator.refresh_token(credentials::REST_SCOPE).unwrap();
     let authorised = world.configured_anew(|config| {

@@ -32,7 +32,7 @@ pub(crate) async fn open(task: &Task<'_>, state: &ArchiveState) -> Result<Openin
     let is_range = |range: &MemberRange| state.division.as_ref().is_some_and(|it| it.ranges.contains(range));
     if let Some(MemberRange { from, to }) = task.range.filter(|range| !is_range(range)) {
         return Err(Error::invalid_event(format!(
-            "members {from} to {to} are no range that the archive was divided into: call with fan_out to learn those"
+            "members {from} to {to} are not a range that the archive was divided into: call with fan_out to get the ranges"
         )));
     }
     match &state.division {

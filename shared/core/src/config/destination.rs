@@ -71,7 +71,7 @@ pub enum InvalidLayout {
     #[error("the layout names an unknown field {{{0}}}")]
     UnknownField(String),
     /// Two jobs could meet.
-    #[error("the layout lacks the segment {{{0}}}: two jobs could meet in it")]
+    #[error("the layout lacks the segment {{{0}}}: two jobs could land in the same place")]
     Without(&'static str),
     /// A segment that cannot be one.
     #[error(

@@ -80,7 +80,8 @@ impl Config {
         match oci {
             Some(store) => destination.store = store,
             None if oci::is_endpoint(&destination.store) => {
-                let said = "store.endpoint is OCI Object Storage's, which is no S3: say type = \"oci\"";
+                let said =
+                    "store.endpoint is OCI Object Storage's, which differs from S3: set type = \"oci\"";
                 return Err(self.invalid(&path, said));
             }
             None => {}
@@ -109,15 +110,16 @@ impl Config {
             }
             None => match std::env::var("LANDFALL_WORK_BUCKET") {
                 Ok(bucket) if !bucket.is_empty() => Ok(Work { bucket, store: Default::default() }),
-                _ => Err(self
-                    .invalid("work", "is missing: it names the bucket that keeps the pipeline's own state")),
+                _ => Err(self.invalid("work", "is missing: name the bucket for the pipeline's own state")),
             },
         }
     }
 
     async fn required(&self, path: &str, what: &str) -> Result<Arc<Value>> {
         let document = self.document(path).await?;
-        document.ok_or_else(|| self.invalid(path, format!("is missing: the event names this {what}")))
+        document.ok_or_else(|| {
+            self.invalid(path, format!("is missing: add it there, or correct the name of the {what}"))
+        })
     }
 
     async fn document(&self, path: &str) -> Result<Option<Arc<Value>>> {

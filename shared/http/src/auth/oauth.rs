@@ -13,7 +13,7 @@ use serde::Deserialize;
 use url::{Origin, Url};
 
 use super::assertion::Signer;
-use super::rotation::{Claim, Rotation, SharedDocument, TokenStoreError, Turn};
+use super::rotation::{Claim, Rotation, SharedDocument, TokenOrClaim, TokenStoreError};
 use super::token_cache::{Issued, TokenCache, later};
 use super::{Authorizer, Credential, InvalidSetting};
 use crate::client::{Client, Request};
@@ -26,7 +26,7 @@ const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-
 
 /// How long a token is used of which the server does not say how long it lives.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(300);
-/// Beyond this, a lifetime was told in milliseconds: Fusion's own token relay does that.
+/// Beyond this, a lifetime was given in milliseconds: Fusion's own token relay does that.
 const ABSURD_SECONDS: f64 = 7.0 * 86_400.0;
 /// How long before its end a token is renewed, at most; a fifth of its life for short-lived ones.
 const RENEWED_BEFORE: Duration = Duration::from_secs(60);
@@ -157,13 +157,13 @@ impl OAuthTokens {
         let kept =
             |error: TokenStoreError| HttpError::new(self.exchange(), Failure::TokenKept(Box::new(error)));
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let claim = match rotation.turn(scope, refused.as_ref()).await.map_err(kept)? {
-            Turn::Ours(claim) => claim,
-            Turn::Token(secret, until) => {
+        let claim = match rotation.token_or_claim(scope, refused.as_ref()).await.map_err(kept)? {
+            TokenOrClaim::Claim(claim) => claim,
+            TokenOrClaim::Token(secret, until) => {
                 self.client.redactor().remember_issued(&secret);
                 let lifetime = until.duration_since(self.client.clock.now()).try_into().unwrap_or_default();
                 return issued(&secret, lifetime)
-                    .ok_or_else(|| self.unsendable("the kept token is not one line"));
+                    .ok_or_else(|| self.unsendable("the stored token is not one line"));
             }
         };
         self.client.redactor().remember_issued(&claim.refresh_token);
@@ -176,7 +176,7 @@ impl OAuthTokens {
             }
             Err(error) => {
                 let given_up = rotation.give_up(&claim, error.outcome_is_unknown()).await;
-                let error = self.told(error, &claim);
+                let error = self.explained(error, &claim);
                 match given_up {
                     Ok(()) => Err(error),
                     // What the token endpoint said matters more; a claim that stays is taken over after its lease.
@@ -190,14 +190,14 @@ impl OAuthTokens {
     }
 
     /// A refused refresh token cannot be helped by calling again: it says what a person must do.
-    fn told(&self, error: HttpError, claim: &Claim) -> HttpError {
+    fn explained(&self, error: HttpError, claim: &Claim) -> HttpError {
         let Some(said) = error.refusal() else { return error };
         let why = match claim.may_be_spent {
             true => "a process that used the refresh token before could not keep the next one",
             false => "the refresh token is not accepted",
         };
         let said = format!(
-            "{said}; {why}: authorise the connection anew and put the new refresh token into auth.refresh_token"
+            "{said}; {why}: authorise the connection again and put the new refresh token into auth.refresh_token"
         );
         HttpError::new(self.exchange(), Failure::LoginRefused(said))
     }

@@ -71,8 +71,8 @@ impl Answer {
 
 /// When an answer was made, by the server's clock (RFC 9110, 6.6.1).
 pub(super) fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
-    let told = headers.get(header::DATE)?.to_str().ok()?;
-    jiff::fmt::rfc2822::parse(told).ok().map(|told| told.timestamp())
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(date).ok().map(|time| time.timestamp())
 }
 
 /// The type of a body without its parameters, in lower case.

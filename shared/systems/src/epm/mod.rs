@@ -144,7 +144,7 @@ impl EpmSource {
         match written {
             Some(written) if elapsed(ended, written) > tolerance => Err(Error::integrity(format!(
                 "{:?} was written at {written}, and {} had ended by {ended}: a later run that writes to the same name has \
-                 overwritten it, and what this job put out is lost there",
+                 overwritten it, so this job's output is lost",
                 output.name,
                 job.job(),
             ))),
@@ -314,7 +314,7 @@ impl Source for EpmSource {
                     );
                     words.push(lines);
                 }
-                Err(error) => said.push(format!("its log {log_name} cannot be had ({})", error.line())),
+                Err(error) => said.push(format!("its log {log_name} cannot be read ({})", error.line())),
             }
         }
         let state = answered.meaning().state;

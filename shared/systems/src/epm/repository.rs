@@ -165,7 +165,7 @@ impl Repository {
         let answer = self.environment.call(request).await.map_err(|error| self.environment.named(error))?;
         self.done("listing the repository's files", &answer)?;
         let items: Items = answer.json().map_err(|error| self.environment.named(error))?;
-        Ok(format!("the user is taken, and {} files are listed", items.items.len()))
+        Ok(format!("the user is accepted, and {} files are listed", items.items.len()))
     }
 
     /// The list of all files; `None` where the environment has no such list.
@@ -206,7 +206,7 @@ impl Repository {
     fn must_be_given_out(&self, locator: &Locator, name: &FileName) -> Result<()> {
         match (self.api, locator.size) {
             (EpmDownload::V1, Some(size)) if size > MOST_V1_BYTES => Err(Error::limit_exceeded(format!(
-                "{:?} has {size} bytes, and EPM's older API gives out 1 GB in a request: say download = \"v2\" in the \
+                "{:?} has {size} bytes, and EPM's older API sends at most 1 GB per request: set download = \"v2\" in the \
                  connection",
                 name.path()
             ))),
@@ -223,7 +223,7 @@ impl Repository {
         let Some(listing) = self.list().await? else { return Ok(()) };
         let now = listing.locate(name).ok_or_else(|| {
             Error::not_found(format!(
-                "the repository lists {:?} no more: it may have been deleted",
+                "the repository no longer lists {:?}: it may have been deleted",
                 name.path()
             ))
         })?;
@@ -231,8 +231,8 @@ impl Repository {
             return Ok(());
         }
         Err(Error::integrity(format!(
-            "{:?} was overwritten since this job's files were listed, by a later run that writes to the same name, say: \
-             what this job put out is lost there",
+            "{:?} was overwritten since this job's files were listed, perhaps by a later run that writes to the same \
+             name: this job's output is lost",
             name.path()
         )))
     }
@@ -347,9 +347,7 @@ impl Repository {
         let doing = format!("downloading {:?}", name.path());
         Err(match outcome {
             Some(outcome) => self.refusal(&doing, &outcome),
-            None => {
-                Error::contract_broken(format!("{doing}: EPM answered JSON, which is no file of that name"))
-            }
+            None => Error::contract_broken(format!("{doing}: EPM answered with JSON instead of the file")),
         })
     }
 
@@ -377,7 +375,7 @@ impl Repository {
             Progress::Failed(status) => {
                 Error::rejected(format!("{doing}: EPM refused with status {status}: {said}"))
             }
-            _ => Error::contract_broken(format!("{doing}: EPM answered no outcome: {said}")),
+            _ => Error::contract_broken(format!("{doing}: EPM's answer has no outcome: {said}")),
         }
     }
 }

@@ -90,7 +90,7 @@ pub enum RecordType {
     Item,
     /// Authority records.
     Authority,
-    /// Linked data, put out as JSON lines.
+    /// Linked data, written as JSON lines.
     LinkedData,
 }
 

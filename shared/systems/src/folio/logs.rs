@@ -44,7 +44,7 @@ pub(super) async fn explain(api: &Api, job: &JobRequestId) -> Result<Option<Stri
             page.total_records.and_then(|total| total.checked_sub(seen)).filter(|more| *more > 0)
         {
             // Writing into a text does not fail.
-            let _ = write!(told, "; and {more} entries more");
+            let _ = write!(told, "; and {more} more entries");
         }
         told
     });

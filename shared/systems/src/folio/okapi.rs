@@ -73,7 +73,7 @@ impl OkapiTokens {
         let tenant = HeaderValue::from_str(&connection.tenant)
             .ok()
             .filter(|tenant| !tenant.is_empty())
-            .ok_or_else(|| Error::invalid_config("tenant is no name of a tenant"))?;
+            .ok_or_else(|| Error::invalid_config("tenant is not the name of a tenant"))?;
         let way = match (&connection.login, &connection.token) {
             (Some(login), None) => {
                 client.redactor().remember(&login.password);
@@ -159,7 +159,7 @@ impl OkapiTokens {
         };
         let advice = match form {
             LoginForm::Expiry => "a FOLIO before 2023 has only login.form = \"legacy\"",
-            LoginForm::Legacy => "the tenant gives no legacy tokens: login.form = \"expiry\" gives others",
+            LoginForm::Legacy => "the tenant issues no legacy tokens: set login.form = \"expiry\"",
         };
         let url = login_url(&self.base_url, form);
         HttpError::login_refused(&Method::POST, &url, format!("{said}; {advice}"))
@@ -179,8 +179,7 @@ impl Authorizer for OkapiTokens {
     async fn refused(&self, credential: &Credential) {
         let is_forgotten = self.cache.forget(SCOPE, credential).is_some();
         if is_forgotten && matches!(self.way, Way::Given(_)) {
-            self.cache
-                .refuse("401, the connection's token is good no more: put another in its place".to_owned());
+            self.cache.refuse("401: the connection's token is no longer valid, replace it".to_owned());
         }
     }
 }

@@ -60,7 +60,7 @@ impl Execution {
     }
 }
 
-/// What has become of a job.
+/// The state of a job.
 pub(super) fn of(execution: &Execution, now: Timestamp, redactor: &Redactor) -> JobStatus {
     let word = execution.word();
     let said = meaning(word);

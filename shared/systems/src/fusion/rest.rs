@@ -120,7 +120,7 @@ impl FusionRestSource {
     async fn look(&self) -> Result<String> {
         let versions = self.versions().await??;
         let names: Vec<_> = versions.items.iter().map(|item| item.version.as_str()).collect();
-        Ok(format!("the user is let in, and the API has the versions {}", names.join(", ")))
+        Ok(format!("the user is accepted, and the API has the versions {}", names.join(", ")))
     }
 
     async fn versions(&self) -> Result<Result<Versions, HttpError>> {
@@ -237,7 +237,7 @@ fn authorizer(
     let redactor = pod.client.redactor();
     match (&connection.scopes.rest, &connection.basic, &connection.bearer) {
         (Some(scope), None, None) => {
-            pod.scope(scope).ok_or_else(|| wrong("scopes.rest and no auth, which gives the tokens for it"))
+            pod.scope(scope).ok_or_else(|| wrong("scopes.rest, but no auth to get tokens for it"))
         }
         (None, Some(basic), None) => {
             Ok(FixedCredential::basic(&basic.username, &basic.password, pod.base_url(), redactor)?)
@@ -273,7 +273,7 @@ impl Source for FusionRestSource {
         match versions {
             Ok(_) => Ok(told),
             Err(error) if error.status().is_some_and(|status| status.is_client_error()) && told.is_some() => {
-                tracing::debug!(%error, "the user may not list the API's versions; the answer tells the time");
+                tracing::debug!(%error, "the user may not list the API's versions, but the answer has the time");
                 Ok(told)
             }
             Err(error) => Err(error.into()),
@@ -295,8 +295,8 @@ impl Source for FusionRestSource {
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
         Err(Error::not_found(format!(
-            "connection {} knows no job {job}: a read of a REST resource is no job there, so it can only be gone on with \
-             where it was begun",
+            "connection {} knows no job {job}: a read of a REST resource is not a job at the source, so it can only be \
+             continued where it was started",
             self.name
         )))
     }
@@ -313,7 +313,7 @@ impl Source for FusionRestSource {
             (false, true) => (JobState::Empty, "NO_ROWS", None),
             (false, false) => {
                 let message = format!(
-                    "no row of {} is what this run asks for: if that is normal, say allow_empty in its export",
+                    "no row of {} matches this run: if that is normal, set allow_empty in the export",
                     export.resource
                 );
                 (JobState::Failed, "NO_ROWS", Some(message))

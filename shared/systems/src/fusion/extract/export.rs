@@ -81,7 +81,7 @@ impl Mode {
     }
 }
 
-/// An extract's definition: what it reads, and in which form it puts that out.
+/// An extract's definition: what it reads, and in which format it writes that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {

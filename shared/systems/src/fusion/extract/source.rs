@@ -95,7 +95,7 @@ impl Source for FusionExtractSource {
 
     async fn check(&self) -> Vec<Finding> {
         let listed = self.batch().first_page().await.map_err(Error::from);
-        let said = listed.map(|jobs| format!("a token is given, and {jobs} job requests are listed"));
+        let said = listed.map(|jobs| format!("a token is issued, and {jobs} job requests are listed"));
         let boss = match &self.boss {
             None => Finding::of(
                 "boss",
@@ -103,7 +103,10 @@ impl Source for FusionExtractSource {
             ),
             Some(boss) => {
                 let seen = Boss::new(&self.pod, Arc::clone(boss)).look().await;
-                Finding::of("boss", seen.map(|()| "a token is given, and definitions can be read".to_owned()))
+                Finding::of(
+                    "boss",
+                    seen.map(|()| "a token is issued, and definitions can be read".to_owned()),
+                )
             }
         };
         vec![Finding::of("saas-batch", said), boss]

@@ -220,8 +220,8 @@ impl RowWriter {
         let child_key = self.shape.child(child.name).and_then(Shape::own_key);
         match (child.may_have_more, child_key) {
             (true, None) => Err(self.broken(&format!(
-                "the child {} of {} has, or may have, more rows than come with it, and says not by which key they can \
-                 be read: read it as a resource of its own",
+                "the child {} of {} has, or may have, more rows than come with it, but not by which key they can be \
+                 read: read it as a resource of its own",
                 child.name,
                 named(parent.key)
             ))),
