@@ -213,8 +213,6 @@ pub(crate) enum Function {
     Publish,
     /// Finds what has ended at the source and has not landed
     Sweep,
-    /// Takes in an object that was put into the inbox
-    TakeIn,
 }
 
 /// The systems that a command works with.

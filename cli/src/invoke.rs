@@ -25,7 +25,6 @@ impl Function {
             Self::UnpackUpload => "unpack-upload",
             Self::Publish => "publish",
             Self::Sweep => "sweep",
-            Self::TakeIn => "take-in",
         }
     }
 }
@@ -51,7 +50,6 @@ pub(crate) async fn invoke(machine: &LocalRuntime, function: Function, event: Va
             Function::UnpackUpload => call(machine, event, unpack_upload::unpack_upload).await,
             Function::Publish => call(machine, event, publish::publish).await,
             Function::Sweep => call(machine, event, sweep::sweep).await,
-            Function::TakeIn => call(machine, event, take_in::take_in).await,
         }
     };
     called.instrument(span).await
