@@ -97,9 +97,6 @@ fn event(function: &str) -> Value {
             "connection": "bench", "destination": "lake", "run_key": "bench",
             "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
         }),
-        "take-in" => {
-            json!({ "destination": "lake", "object": { "bucket": WORK, "key": "inbox/unheard-of" } })
-        }
         "sweep" => json!({ "connection": "bench", "destination": "lake", "exports": ["SimpleCarriers"] }),
         _ => json!({ "connection": "bench", "job_request_id": "unheard-of" }),
     }

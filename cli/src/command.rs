@@ -9,9 +9,11 @@ use futures::FutureExt as _;
 use landfall::ErrorType;
 use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
+use landfall_systems::SYSTEMS;
 use serde_json::Value;
 
 use crate::arguments::{Arguments, Check, Command, Invoke, Resume, Run, Status, Sweep, Systems, Unpack};
+use crate::disk::files_of;
 use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::LocalRuntime;
@@ -95,7 +97,14 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
         destination: arguments.destination.clone(),
     };
     let outcome = async {
-        let machine = LocalRuntime::for_run(&arguments.systems, &Subject::of_job(&job), progress).await?;
+        let Systems { simulate, machine, .. } = &arguments.systems;
+        let machine = match SYSTEMS.built_in(&job.connection) {
+            Some(_) if !simulate => LocalRuntime::for_files(machine, None, progress).await?,
+            _ => {
+                let subject = Subject::of_job(&job);
+                LocalRuntime::for_run(&arguments.systems, &subject, progress).await?.reading_files()
+            }
+        };
         on(machine, async |machine| land_one(machine, &job, &mut report).await).await
     }
     .await;
@@ -181,10 +190,11 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     // A signal may come at any of them.
     let at = RefCell::new(FailureContext::default());
     let outcome = async {
-        let machine = LocalRuntime::for_files(&arguments.machine, progress).await?;
+        let form = arguments.form.map(Into::into);
+        let machine = LocalRuntime::for_files(&arguments.machine, form, progress).await?;
         on(machine, async |machine| {
             for named in &arguments.archives {
-                let files = match unpack::files_of(named) {
+                let files = match files_of(named) {
                     Ok(files) => files,
                     Err(error) => {
                         code = worst(code, ended(Err(error.into()), &mut report, || about_file(named)));
@@ -214,10 +224,10 @@ async fn unpack_one(
 ) -> Result<(), Failure> {
     let since = machine.context().clock().now();
     machine.progress().stage(format!("reading {}", path.display()));
-    let archive = Archive::read(path, &arguments.destination, arguments.form.map(Into::into)).await?;
-    let published = unpack::unpack(machine, &archive).await?;
+    let archive = Archive::read(path, &arguments.destination).await?;
+    let (job, published) = unpack::unpack(machine, archive, arguments.form.map(Into::into)).await?;
     let took = elapsed(since, machine.context().clock().now());
-    report.landed(machine, archive.job(), Some(path), &published, took).await
+    report.landed(machine, &job, Some(path), &published, took).await
 }
 
 async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {

@@ -36,7 +36,6 @@ pub(crate) async fn invoke(machine: &LocalRuntime, function: Step, event: Value)
             Step::UnpackUpload => call(machine, event, unpack_upload::unpack_upload).await,
             Step::Publish => call(machine, event, publish::publish).await,
             Step::Sweep => call(machine, event, sweep::sweep).await,
-            Step::TakeIn => call(machine, event, take_in::take_in).await,
         }
     };
     called.instrument(span).await

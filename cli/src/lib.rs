@@ -11,6 +11,7 @@
 mod arguments;
 mod check;
 mod command;
+mod disk;
 mod event;
 mod failure;
 mod folder_store;

@@ -9,12 +9,14 @@ use landfall::clock::{Deadline, SystemClock};
 use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::event::RunEvent;
+use landfall::form::LandedForm;
 use landfall::job::{DestinationName, JobRef};
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
 use serde_json::{Value, json};
 
 use crate::arguments::{LocalOptions, Systems};
+use crate::disk::ThisDisk;
 use crate::folder_store::{Buckets, LANDING, WORK, serve};
 use crate::lock::{self, Held};
 use crate::progress::Progress;
@@ -83,16 +85,29 @@ impl LocalRuntime {
         Self::start(on, Buckets::Made, Some(provider), embedded, None, progress).await
     }
 
-    /// Starts what landing local files needs: there are no connections, and a configuration is needed only for
-    /// destinations elsewhere.
-    pub(crate) async fn for_files(on: &LocalOptions, progress: &Arc<Progress>) -> Result<Self> {
+    /// Starts what landing files needs that a person has named: their connections need no configuration, which is
+    /// there only for stores elsewhere. `form` is the one they land in, where that is not their destination's.
+    pub(crate) async fn for_files(
+        on: &LocalOptions,
+        form: Option<LandedForm>,
+        progress: &Arc<Progress>,
+    ) -> Result<Self> {
         let provider = configured(on).await?;
         let embedded = provider.as_ref().map_or(Embedded::ALL, embedded_behind);
         let mut machine = Self::start(on, Buckets::Made, provider, embedded, None, progress).await?;
         if embedded.landing {
             machine.context = machine.context.within_memory(MEMORY_OF_ITS_OWN_STORE);
         }
-        Ok(machine)
+        if let Some(form) = form {
+            machine.context = machine.context.landing_in(form);
+        }
+        Ok(machine.reading_files())
+    }
+
+    /// The same, in a command by which a person names files of this machine.
+    pub(crate) fn reading_files(self) -> Self {
+        let disk = Arc::new(ThisDisk { again: "unpack it" });
+        Self { context: self.context.reading_files_by(disk), ..self }
     }
 
     /// Starts what looking at the state needs, and makes no bucket for it. `None` where there is nothing to look at:

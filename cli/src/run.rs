@@ -25,7 +25,7 @@ use landfall_edge::lambda;
 use poll_status::Polled;
 use publish::Published;
 use serde::Serialize;
-use submit::OperatorAnswer;
+use submit::{OperatorAnswer, Submitted};
 use tracing::Instrument as _;
 
 use crate::machine::LocalRuntime;
@@ -53,18 +53,7 @@ pub(crate) async fn run(
     job: &OnceLock<JobEvent>,
 ) -> Result<Ran> {
     machine.progress().stage(format!("submitting run {}", event.run_key));
-    let lock = machine.lock_run(&event).await?;
-    if let Some(answer) = answer {
-        submit::settle(machine.context(), &event, answer, machine.deadline()).await?;
-    }
-    let submitted = step(machine, Step::Submit, &event, submit::submit).await?;
-    drop(lock);
-
-    let event = JobEvent {
-        connection: event.connection,
-        job_request_id: submitted.job_request_id,
-        destination: None,
-    };
+    let (event, submitted) = submit(machine, event, answer).await?;
     let event = job.get_or_init(|| event);
     if submitted.recurring {
         return Ok(Ran::Recurring);
@@ -73,6 +62,21 @@ pub(crate) async fn run(
         land(machine, event).await?;
     }
     publish(machine, event).await.map(Ran::Landed)
+}
+
+/// Submits a run's job, or finds the one that it has.
+pub(crate) async fn submit(
+    machine: &LocalRuntime,
+    event: RunEvent,
+    answer: Option<OperatorAnswer>,
+) -> Result<(JobEvent, Submitted)> {
+    let _lock = machine.lock_run(&event).await?;
+    if let Some(answer) = answer {
+        submit::settle(machine.context(), &event, answer, machine.deadline()).await?;
+    }
+    let submitted = step(machine, Step::Submit, &event, submit::submit).await?;
+    let (connection, job_request_id) = (event.connection, submitted.job_request_id.clone());
+    Ok((JobEvent { connection, job_request_id, destination: None }, submitted))
 }
 
 /// Continues a job from wherever it stands.
@@ -85,7 +89,7 @@ pub(crate) async fn resume(machine: &LocalRuntime, event: &JobEvent) -> Result<P
 }
 
 /// Whether the job's manifest is there.
-pub(crate) async fn has_landed(context: &Context, event: &JobEvent) -> Result<bool> {
+async fn has_landed(context: &Context, event: &JobEvent) -> Result<bool> {
     let job = context.job(event).await?;
     context.has_landed(&job.destination, &job.landing_prefix).await
 }
@@ -150,11 +154,7 @@ async fn unpack(machine: &LocalRuntime, event: &JobEvent, ordinals: &[u32]) -> R
     outcome
 }
 
-pub(crate) async fn unpack_until_complete(
-    machine: &LocalRuntime,
-    event: &JobEvent,
-    ordinal: u32,
-) -> Result<()> {
+async fn unpack_until_complete(machine: &LocalRuntime, event: &JobEvent, ordinal: u32) -> Result<()> {
     let JobEvent { connection, job_request_id, destination } = event.clone();
     let file = FileEvent { connection, job_request_id, ordinal, destination };
     while !step(machine, Step::UnpackUpload, &file, unpack_upload::unpack_file).await?.complete {}
@@ -162,7 +162,7 @@ pub(crate) async fn unpack_until_complete(
 }
 
 /// Publishes the manifest, or finds the one that is there, and tidies up behind the job.
-pub(crate) async fn publish(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
+async fn publish(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
     let published = step(machine, Step::Publish, event, publish::publish).await?;
     tidy::tidy(machine, event).await;
     Ok(published)

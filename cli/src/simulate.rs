@@ -100,12 +100,15 @@ impl SimulatedSystems {
     }
 
     /// What a connection's name stands for: the system that runs the command's kind of export; where a command has
-    /// none, the one whose example has this name, and otherwise the first.
+    /// none, the one whose example has this name, and otherwise the first. A kind that none runs needs none.
     pub(crate) fn connection(&self, name: &str) -> Option<Value> {
         let runs_it = |system: &&System| self.export_kind.as_deref() == Some(system.export_kind);
         let has_its_name = |system: &&System| system.connection_name == name;
-        let system = SYSTEMS.iter().find(runs_it).or_else(|| SYSTEMS.iter().find(has_its_name));
-        system.or(SYSTEMS.first()).map(|system| self.settings(system))
+        let system = match &self.export_kind {
+            Some(_) => SYSTEMS.iter().find(runs_it),
+            None => SYSTEMS.iter().find(has_its_name).or(SYSTEMS.first()),
+        };
+        system.map(|system| self.settings(system))
     }
 
     /// What reaches each system, under the name that its examples have.

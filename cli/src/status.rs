@@ -16,7 +16,6 @@ use landfall::job::{ConnectionName, FileList, JobRecord, JobRef, RunKey, Totals}
 use landfall::state::{JobObjects, RunRecord, WorkState, keys};
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
-use landfall_systems::local::LocalFile;
 
 use crate::arguments::{LocalOptions, Status, as_word};
 use crate::failure::Failure;
@@ -42,7 +41,8 @@ pub(crate) async fn show(
         (Some(connection), Some(id)) => {
             let job = JobRef { connection: connection.clone(), job_request_id: id.clone() };
             let view = survey.job(&job).await?;
-            report.view(&view, || text::details(&view, now, machine.names_connections()))
+            let is_known = machine.names_connections() || SYSTEMS.built_in(&view.connection).is_some();
+            report.view(&view, || text::details(&view, now, is_known))
         }
         (Some(connection), None) => match show_connection(&survey, connection, now, report).await? {
             0 => report.words(&format!("no runs or jobs of connection {connection}\n")),
@@ -306,10 +306,8 @@ impl<'a> Survey<'a> {
                 ),
             });
         }
-        let command = match &record.export {
-            export if export.is::<LocalFile>() => format!("landfall unpack FILE{}", self.options),
-            _ => format!("landfall resume {} {}{}", record.connection, record.job_request_id, self.options),
-        };
+        let command =
+            format!("landfall resume {} {}{}", record.connection, record.job_request_id, self.options);
         Some(Next { step, what, command })
     }
 }

@@ -51,7 +51,8 @@ pub fn answers(bytes: &[u8]) {
     let work = WORK.clone();
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
     let connection = &case.run.connection;
-    let source = SYSTEMS.open(connection, &case.connection, SourceDeps { clock, work, wrap: Some(&wrap) });
+    let source =
+        SYSTEMS.open(connection, &case.connection, SourceDeps { clock, work, wrap: Some(&wrap), disk: None });
     let source = source.expect("the connection holds");
     memory::within(16 * MIB + 256 * bytes.len(), || script::block_on(run(call & 0x7f, case, &*source)));
 }

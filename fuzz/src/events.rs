@@ -116,7 +116,7 @@ fn lands_below(job: &JobRecord) {
 }
 
 fn prefix_is_safe(destination: &Destination) {
-    let export = LocalFile { name: "../{connection}".to_owned() };
+    let export = LocalFile::named("../{connection}");
     let (connection, job) = ("a".parse().expect("a name"), "1".parse().expect("an id"));
     let prefix = destination.landing_prefix(&connection, &job, &export, jiff::Timestamp::UNIX_EPOCH);
     match prefix {

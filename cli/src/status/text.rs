@@ -106,7 +106,7 @@ fn age(age: Duration) -> String {
 }
 
 /// All that is known of a job.
-pub(super) fn details(view: &JobView, now: Timestamp, names_connections: bool) -> String {
+pub(super) fn details(view: &JobView, now: Timestamp, knows_connection: bool) -> String {
     let job = view.job_request_id.as_ref().map_or("-", |id| id.as_str());
     let mut text = format!("job {job} on {}: {}\n", view.connection, state(view.state));
     let mut fact = |name: &str, value: &str| {
@@ -132,7 +132,7 @@ pub(super) fn details(view: &JobView, now: Timestamp, names_connections: bool) -
     if let Some(next) = &view.next {
         fact("next", &next.what);
         fact("", &next.command);
-        if !names_connections && next.command.contains(" resume ") {
+        if !knows_connection && next.command.contains(" resume ") {
             fact("", "(add the --simulate or --config of its run)");
         }
     }

@@ -8,7 +8,7 @@
 //! [`MAY_SUBMIT`] of its claim, which it renews by a conditional write if it took longer, submits by one call that is
 //! not repeated, and gives that call up after [`CALL_ENDS`]; a successor starts no sooner than [`LEASE`] after the claim, which leaves a margin for
 //! clocks that differ. A submission that the source has accepted by then is found in its list, which the successor
-//! gives time to catch up.
+//! gives time to catch up. Where a job's id follows from its export alone, there is nothing to claim.
 
 mod claim;
 mod recorded;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use landfall::clock::{Deadline, elapsed};
 use landfall::context::Context;
 use landfall::contract::{Found, Source, Submission, SubmitRequest};
-use landfall::event::RunEvent;
+use landfall::event::{JobEvent, RunEvent};
 use landfall::job::JobRequestId;
 use landfall::metrics::{Measure, Measured};
 use landfall::state::RunRecord;
@@ -70,6 +70,9 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     source.accepts(&event.export)?;
     // What can never land is refused before anything has been submitted.
     context.landing(&event.destination).await?;
+    if source.is_idempotent() {
+        return submit_again(context, source.as_ref(), event).await;
+    }
     let run = Run {
         work: context.work().await?,
         clock: context.clock().as_ref(),
@@ -109,6 +112,22 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
     let recurring = export.recurs();
     Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring })
+}
+
+/// Submits an export whose job's id follows from it: whoever submits it, and however often, it is one job.
+async fn submit_again(context: &Context, source: &dyn Source, event: RunEvent) -> Result<Submitted> {
+    let order = SubmitRequest { export: &event.export, run_key: &event.run_key, window: None };
+    let job_request_id = match source.submit(&order).await? {
+        Submission::Accepted(id) => id,
+        Submission::Ambiguous(what) => return Err(Error::source_unavailable(format!("{what}: call again"))),
+    };
+    let (connection, destination) = (event.connection, Some(event.destination));
+    let event = JobEvent { connection, job_request_id, destination };
+    let already_submitted = context.work().await?.job(&event.job()).await?.is_some();
+    let job = context.job(&event).await?;
+    let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
+    tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the export is a job");
+    Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring: false })
 }
 
 /// Decides once, and notes with the claim, what time the run's rows are of.

@@ -27,6 +27,11 @@ pub async fn settle(
     seen: OperatorAnswer,
     deadline: &Deadline,
 ) -> Result<()> {
+    let source = context.source(&event.connection).await?;
+    if source.is_idempotent() {
+        let said = "the job of this export follows from the export itself: leave --job and --no-job out";
+        return Err(Error::invalid_event(said));
+    }
     let run = Run {
         work: context.work().await?,
         clock: context.clock().as_ref(),
@@ -44,7 +49,6 @@ pub async fn settle(
             has_job(context, &run, claim, &id).await
         }
         (ClaimOutcome::Ours { claim, .. }, OperatorAnswer::NoJob) => {
-            let source = context.source(&event.connection).await?;
             let window = claim.record.window.clone();
             let order =
                 SubmitRequest { export: &event.export, run_key: &event.run_key, window: window.as_ref() };

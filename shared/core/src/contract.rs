@@ -6,8 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_http::Transport;
+use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
+use crate::checksum::Sha256;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::export::Export;
@@ -112,6 +114,12 @@ pub trait Source: Send + Sync {
     /// Looks whether the source does what landfall needs of it, without changing anything there.
     async fn check(&self) -> Vec<Finding>;
 
+    /// Whether submitting an export again, whoever does and under whatever run key, is submitting the same job: its id
+    /// follows from the export alone. Then a run needs no claim.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
+
     /// How the export is divided into increments, where that is the client's part: where the source keeps the
     /// window itself, or the export is of all rows, `None`.
     fn increments(&self, _export: &Export) -> Option<Increments> {
@@ -175,6 +183,34 @@ pub struct SourceDeps<'a> {
     pub work: WorkState,
     /// Puts something of a test's own between the source's clients and the wire.
     pub wrap: Option<Wrap<'a>>,
+    /// What reads files of this machine, where a person has named one on the command line.
+    pub disk: Option<Arc<dyn Disk>>,
+}
+
+/// Reads files of this machine.
+///
+/// The command line alone has an implementation: whatever a function is sent, or finds in the work bucket, it has
+/// nothing to read its own machine with.
+#[async_trait]
+pub trait Disk: Send + Sync {
+    /// Opens a file, from its beginning or where a download stopped. One that is not any more what it was is an
+    /// `IntegrityError`.
+    async fn open(&self, file: &DiskFile, resume: Option<&ResumeAt>) -> Result<Download>;
+}
+
+/// A file of a machine, as it was when it was read to know which job it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskFile {
+    /// Where it is, a `file:` URL.
+    pub url: String,
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: Sha256,
+    /// What changes when somebody writes to it: only the same version is gone on with.
+    pub version: String,
 }
 
 /// Puts something of a test's own between a client and the wire.

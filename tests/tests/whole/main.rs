@@ -17,6 +17,7 @@ mod fusion_extract;
 mod fusion_rest;
 mod house;
 mod limits;
+mod local;
 mod many_members;
 mod oci;
 mod schemas;

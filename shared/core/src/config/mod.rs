@@ -60,15 +60,28 @@ impl Config {
 
     /// What a connection's name stands for.
     pub async fn connection(&self, name: &ConnectionName) -> Result<Connection> {
-        let path = format!("connections/{name}");
-        let document = self.required(&path, "connection").await?;
-        Connection::read(self.at(&path, (*document).clone()))
+        let missing = || {
+            self.invalid(
+                &connection_path(name),
+                "is missing: add it there, or correct the name of the connection",
+            )
+        };
+        self.configured_connection(name).await?.ok_or_else(missing)
+    }
+
+    /// The same; none where nothing is configured under this name.
+    pub async fn configured_connection(&self, name: &ConnectionName) -> Result<Option<Connection>> {
+        let path = connection_path(name);
+        let document = self.document(&path).await?;
+        document.map(|document| Connection::read(self.at(&path, (*document).clone()))).transpose()
     }
 
     /// What a destination's name stands for.
     pub async fn destination(&self, name: &DestinationName) -> Result<Destination> {
         let path = format!("destinations/{name}");
-        let document = self.required(&path, "destination").await?;
+        let missing =
+            || self.invalid(&path, "is missing: add it there, or correct the name of the destination");
+        let document = self.document(&path).await?.ok_or_else(missing)?;
         let (kind, mut settings) = self.at(&path, (*document).clone()).split_type()?;
         let oci = match kind.as_str() {
             "s3" => None,
@@ -115,13 +128,6 @@ impl Config {
         }
     }
 
-    async fn required(&self, path: &str, what: &str) -> Result<Arc<Value>> {
-        let document = self.document(path).await?;
-        document.ok_or_else(|| {
-            self.invalid(path, format!("is missing: add it there, or correct the name of the {what}"))
-        })
-    }
-
     async fn document(&self, path: &str) -> Result<Option<Arc<Value>>> {
         let mut kept = self.kept.lock().await;
         if let Some((since, document)) = kept.get(path)
@@ -141,4 +147,8 @@ impl Config {
     fn invalid(&self, path: &str, reason: impl std::fmt::Display) -> Error {
         self.at(path, Value::Null).invalid(reason)
     }
+}
+
+fn connection_path(name: &ConnectionName) -> String {
+    format!("connections/{name}")
 }

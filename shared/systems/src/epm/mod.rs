@@ -59,7 +59,8 @@ pub const KINDS: &[&dyn ExportKind] = &[&Kind::<EpmJob>::new()];
 /// How its connections are opened.
 pub const CONNECTION: ConnectionType = ConnectionType {
     name: "epm",
-    open: |name, connection, SourceDeps { clock, work, wrap }| {
+    built_in: &[],
+    open: |name, connection, SourceDeps { clock, work, wrap, .. }| {
         Ok(Arc::new(EpmSource::wrapped(name, &connection.settings()?, work, clock, wrap)?))
     },
 };

@@ -40,7 +40,8 @@ pub const KINDS: &[&dyn ExportKind] = &[&Kind::<FolioExport>::new()];
 /// How its connections are opened.
 pub const CONNECTION: ConnectionType = ConnectionType {
     name: "folio",
-    open: |name, connection, SourceDeps { clock, work, wrap }| {
+    built_in: &[],
+    open: |name, connection, SourceDeps { clock, work, wrap, .. }| {
         Ok(Arc::new(FolioSource::new(name, &connection.settings()?, clock, work, wrap)?))
     },
 };

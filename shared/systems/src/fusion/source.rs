@@ -32,7 +32,7 @@ impl FusionSource {
     ///
     /// `InvalidConfig` where a setting cannot be. One that is missing is told once an export needs it.
     pub fn open(name: ConnectionName, connection: &FusionConnection, means: SourceDeps<'_>) -> Result<Self> {
-        let SourceDeps { clock, work, wrap } = means;
+        let SourceDeps { clock, work, wrap, .. } = means;
         let kept = Arc::new(RefreshTokenDocument::new(work.clone(), &name));
         let pod = Pod::new(connection, Arc::clone(&clock), Some(kept), wrap)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
