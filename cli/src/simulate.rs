@@ -46,8 +46,10 @@ impl Pod {
 
     async fn start(port: u16, data: &Path, simulated: &Simulated) -> Result<Self> {
         Self::at(port, data, simulated).await?.map_err(|error| {
-            Error::invalid_config("the simulator cannot listen on its port: choose another --port, or 0 for any free port")
-                .because(error)
+            Error::invalid_config(
+                "the simulator cannot listen on its port: choose another --port, or 0 for any free port",
+            )
+            .because(error)
         })
     }
 

@@ -57,9 +57,9 @@ pub fn clock_skew(server_time: Option<Timestamp>, now: Timestamp) -> Finding {
     };
     let found = match seconds.abs() {
         ..=DOUBTFUL_SKEW => Found::Well(said),
-        seconds if seconds <= FATAL_SKEW => {
-            Found::Doubtful(format!("{said}: synchronise it by NTP, since tokens and signatures depend on it"))
-        }
+        seconds if seconds <= FATAL_SKEW => Found::Doubtful(format!(
+            "{said}: synchronise it by NTP, since tokens and signatures depend on it"
+        )),
         _ => Found::Broken(Error::invalid_config(format!(
             "{said}: with such a difference tokens and signatures are refused; synchronise the clock by NTP"
         ))),

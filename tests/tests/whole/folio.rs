@@ -663,7 +663,11 @@ async fn records_are_checked() {
     all(vec![
         ("a wrong length", damage("wrong_length"), Fails("IntegrityError", "MARC record 25", 1)),
         ("no terminator", damage("no_terminator"), Fails("IntegrityError", "do not end", 1)),
-        ("the file ends early", damage("cut"), Fails("IntegrityError", "the file ends in the middle of it", 1)),
+        (
+            "the file ends early",
+            damage("cut"),
+            Fails("IntegrityError", "the file ends in the middle of it", 1),
+        ),
         (
             "a record is missing",
             lost.clone(),

@@ -347,9 +347,7 @@ impl Repository {
         let doing = format!("downloading {:?}", name.path());
         Err(match outcome {
             Some(outcome) => self.refusal(&doing, &outcome),
-            None => {
-                Error::contract_broken(format!("{doing}: EPM answered with JSON instead of the file"))
-            }
+            None => Error::contract_broken(format!("{doing}: EPM answered with JSON instead of the file")),
         })
     }
 

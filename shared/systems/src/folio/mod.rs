@@ -107,7 +107,8 @@ impl Source for FolioSource {
 
     async fn check(&self) -> Vec<Finding> {
         let listed = self.api.look().await;
-        let said = listed.map(|profiles| format!("a token is issued, and {profiles} job profiles are listed"));
+        let said =
+            listed.map(|profiles| format!("a token is issued, and {profiles} job profiles are listed"));
         vec![clock_skew(self.api.told_time(), self.clock.now()), Finding::of("data-export", said)]
     }
 

@@ -245,9 +245,7 @@ impl OkapiTokens {
         if status.as_u16() == 404 {
             said.push_str(match login.form {
                 LoginForm::Expiry => "; a FOLIO before 2023 has only login.form = \"legacy\"",
-                LoginForm::Legacy => {
-                    "; the tenant issues no legacy tokens: set login.form = \"expiry\""
-                }
+                LoginForm::Legacy => "; the tenant issues no legacy tokens: set login.form = \"expiry\"",
             });
         }
         self.remember_refusal(said.clone());
@@ -288,9 +286,7 @@ impl Authorizer for OkapiTokens {
             state.token = None;
         }
         if matches!(self.way, Way::Given(_)) {
-            self.remember_refusal(
-                "401: the connection's token is no longer valid, replace it".to_owned(),
-            );
+            self.remember_refusal("401: the connection's token is no longer valid, replace it".to_owned());
         }
     }
 }

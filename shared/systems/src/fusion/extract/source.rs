@@ -113,7 +113,10 @@ impl Source for FusionExtractSource {
             ),
             Some(boss) => {
                 let seen = Boss::new(&self.pod, Arc::clone(boss)).look().await;
-                Finding::of("boss", seen.map(|()| "a token is issued, and definitions can be read".to_owned()))
+                Finding::of(
+                    "boss",
+                    seen.map(|()| "a token is issued, and definitions can be read".to_owned()),
+                )
             }
         };
         vec![Finding::of("saas-batch", said), boss]
