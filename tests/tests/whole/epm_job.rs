@@ -648,7 +648,7 @@ async fn an_overwritten_output_is_an_error() {
         (
             "deleted",
             list(json!({ "deleted_at": 2 })),
-            Fails("NotFound", "lists \"outbox/BESSAPPJan-06.csv\" no more"),
+            Fails("NotFound", "no longer lists \"outbox/BESSAPPJan-06.csv\""),
         ),
     ])
     .await;

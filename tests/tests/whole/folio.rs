@@ -638,7 +638,7 @@ async fn slices_come_as_an_archive() {
         (
             "a record lost in the last slice",
             json!({ "output": { "loses_a_record": true } }),
-            Fails("IntegrityError", "counts 25 rows or records, and 24 have landed", 1),
+            Fails("IntegrityError", "counts 25 rows or records, but 24 have landed", 1),
         ),
         (
             "a broken record in a member",
@@ -672,7 +672,7 @@ async fn records_are_checked() {
         (
             "a record is missing",
             lost.clone(),
-            Fails("IntegrityError", "counts 25 rows or records, and 24 have landed", 1),
+            Fails("IntegrityError", "counts 25 rows or records, but 24 have landed", 1),
         ),
         (
             "a wrong length, version 4",
