@@ -172,6 +172,11 @@ closed_list! {
     UnsafeArchive / unsafe_archive, retry: false,
         do: "Nothing has landed of the archive. The message says what is wrong with it, and `docs/archives.md` what \
              lands. Ask whoever makes it; nothing can be switched off.";
+    /// An archive that is made in a way which is not supported.
+    Unsupported / unsupported, retry: false,
+        do: "Nothing has landed of the archive. It may be sound, but is encrypted, split, or compressed by a method that \
+             landfall does not read; the message says which, and `docs/archives.md` what is read. Have it made otherwise, \
+             and run again under another run key.";
     /// Something is larger, or more, than the limits allow.
     LimitExceeded / limit_exceeded, retry: false,
         do: "Decide whether so much is right. If it is, and the message names a setting, raise that and go on with the \
@@ -283,7 +288,7 @@ mod tests {
         let retried: Vec<_> =
             ErrorType::ALL.iter().filter(|name| name.retryable()).map(|name| name.name()).collect();
         assert_eq!(retried, ["Throttled", "SourceUnavailable", "StoreUnavailable"]);
-        assert_eq!(ErrorType::ALL.len(), 16);
+        assert_eq!(ErrorType::ALL.len(), 17);
     }
 
     /// Promise 6: who is told how long to wait need not wait in an invocation that is paid for.

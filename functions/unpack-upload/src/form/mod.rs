@@ -25,10 +25,10 @@ pub(crate) use encoder::{ContentDigest, ContentEncoder, MemberEncoder};
 /// Makes of a member what it becomes in a form.
 pub(crate) fn member_encoder(form: JobForm, member: &Member) -> Result<Box<dyn MemberEncoder>> {
     match (form, member.method()) {
-        (JobForm::Raw, Method::Deflated) => Ok(Box::new(raw::Inflated)),
         (JobForm::Raw, Method::Stored) => Ok(Box::new(raw::Stored)),
+        (JobForm::Raw, _) => Ok(Box::new(raw::Inflated)),
         (JobForm::Gzip, Method::Deflated) => Ok(Box::new(gzip::Reframed::default())),
-        (JobForm::Gzip, Method::Stored) | (JobForm::Zstd { .. }, _) => {
+        (JobForm::Gzip | JobForm::Zstd { .. }, _) => {
             Ok(Box::new(Recoded(content_encoder(form, member.size())?)))
         }
     }
