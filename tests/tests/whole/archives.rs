@@ -93,14 +93,13 @@ async fn names_in_an_encoding_of_their_own_land_once_it_is_configured() {
     assert_eq!(refused.error_type().name(), "UnsafeArchive");
     assert!(refused.line().contains("name_encoding"), "{}", refused.line());
     assert!(world.landed().await.is_empty());
+    let unknown = world.configured_otherwise("archive = { name_encoding = \"klingon\" }");
+    let refused = unpack(&unknown, 0).await.unwrap_err().line();
+    assert!(refused.contains("archive.name_encoding") && refused.contains("shift_jis"), "{refused}");
     let context = world.configured_otherwise("archive = { name_encoding = \"shift_jis\" }");
     unpack(&context, 0).await.unwrap();
     let keys: Vec<String> = landed(&world, "1").await.into_keys().collect();
     assert_eq!(keys, ["orders/表.csv"]);
-
-    let unknown = world.configured_otherwise("archive = { name_encoding = \"klingon\" }");
-    let refused = unpack(&unknown, 0).await.unwrap_err().line();
-    assert!(refused.contains("archive.name_encoding") && refused.contains("shift_jis"), "{refused}");
     world.end().await;
 }
 
