@@ -28,7 +28,7 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 landed; 1 the job or the run failed; 2 wrong usage, event or configuration;
-3 refused (UnsafeArchive, LimitExceeded, IntegrityError); 130 stopped by Ctrl-C, 143 by SIGTERM.";
+3 refused (UnsafeArchive, Unsupported, LimitExceeded, IntegrityError); 130 stopped by Ctrl-C, 143 by SIGTERM.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

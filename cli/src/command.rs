@@ -338,6 +338,7 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
         | ErrorType::NotFound
         | ErrorType::Rejected
         | ErrorType::UnsafeArchive
+        | ErrorType::Unsupported
         | ErrorType::Conflict => None,
     }
 }

@@ -66,7 +66,10 @@ impl Failure {
 pub(crate) fn exit_code(error: ErrorType) -> u8 {
     match error {
         ErrorType::InvalidEvent | ErrorType::InvalidConfig => 2,
-        ErrorType::UnsafeArchive | ErrorType::LimitExceeded | ErrorType::IntegrityError => 3,
+        ErrorType::UnsafeArchive
+        | ErrorType::Unsupported
+        | ErrorType::LimitExceeded
+        | ErrorType::IntegrityError => 3,
         ErrorType::Throttled
         | ErrorType::SourceUnavailable
         | ErrorType::StoreUnavailable
@@ -106,8 +109,8 @@ mod tests {
             with.map(|error| error.name()).collect::<Vec<_>>()
         };
         assert_eq!(code(2), ["InvalidEvent", "InvalidConfig"]);
-        assert_eq!(code(3), ["IntegrityError", "UnsafeArchive", "LimitExceeded"]);
-        assert_eq!(code(1).len(), ErrorType::ALL.len() - 5);
+        assert_eq!(code(3), ["IntegrityError", "UnsafeArchive", "Unsupported", "LimitExceeded"]);
+        assert_eq!(code(1).len(), ErrorType::ALL.len() - 6);
         assert_eq!(Failure::Stopped(Signal::Interrupt).exit_code(), 130);
         assert_eq!(Failure::Stopped(Signal::Terminate).exit_code(), 143);
     }

@@ -173,6 +173,11 @@ closed_list! {
     UnsafeArchive / unsafe_archive, retry: false,
         do: "Nothing of the archive has landed. The message says what is wrong with it, and `docs/archives.md` which \
              archives land. Ask whoever makes it to correct it; the checks cannot be switched off.";
+    /// The archive is made in a way that landfall does not read.
+    Unsupported / unsupported, retry: false,
+        do: "Nothing of the archive has landed. It may be sound, but is encrypted, split, or compressed by a method that \
+             landfall does not read: the message says which, and `docs/archives.md` what is read. Ask whoever makes it to \
+             make it another way, then run the export again under another run key.";
     /// A size or a count exceeds its limit.
     LimitExceeded / limit_exceeded, retry: false,
         do: "Decide whether the size or count is plausible. If it is, and the message names a setting, raise the setting \
@@ -285,7 +290,7 @@ mod tests {
         let retried: Vec<_> =
             ErrorType::ALL.iter().filter(|name| name.retryable()).map(|name| name.name()).collect();
         assert_eq!(retried, ["Throttled", "SourceUnavailable", "StoreUnavailable"]);
-        assert_eq!(ErrorType::ALL.len(), 16);
+        assert_eq!(ErrorType::ALL.len(), 17);
     }
 
     /// Promise 6: who is told how long to wait need not wait in an invocation that is paid for.

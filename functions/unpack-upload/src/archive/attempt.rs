@@ -95,6 +95,11 @@ impl ArchiveState {
         )))
     }
 
+    /// Whether members of it have landed in this attempt: then what it is has been decided.
+    pub(crate) fn has_landed_members(&self) -> bool {
+        !self.segments(None).existing.is_empty()
+    }
+
     /// Where calls of this attempt record what has landed of a range, or of all of the archive.
     pub(crate) fn segments(&self, range: Option<MemberRange>) -> SegmentKeys {
         let Attempt { folder, number, .. } = &self.attempt;

@@ -25,11 +25,11 @@ pub(crate) use encoder::{ContentDigest, ContentEncoder, MemberEncoder};
 /// Makes of a member what it becomes in a form.
 pub(crate) fn member_encoder(form: JobForm, member: &Member) -> Result<Box<dyn MemberEncoder>> {
     match (form, member.method()) {
-        (JobForm::Raw, Method::Deflated) => Ok(Box::new(raw::Inflated)),
         (JobForm::Gzip, Method::Deflated) => Ok(Box::new(gzip::Reframed::default())),
-        (JobForm::Raw | JobForm::Gzip, Method::Stored) | (JobForm::Zstd { .. }, _) => {
+        (JobForm::Raw | JobForm::Gzip, Method::Stored) | (JobForm::Gzip | JobForm::Zstd { .. }, _) => {
             Ok(Box::new(Recoded(content_encoder(form, member.size())?)))
         }
+        (JobForm::Raw, _) => Ok(Box::new(raw::Inflated)),
     }
 }
 

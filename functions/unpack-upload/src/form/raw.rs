@@ -8,7 +8,7 @@ use crate::content::Content;
 use crate::parts::Parts;
 use crate::refusal::refused;
 
-/// A deflated member, inflated straight into the part that is uploaded next.
+/// A compressed member, decompressed straight into the part that is uploaded next.
 pub(super) struct Inflated;
 
 impl MemberEncoder for Inflated {
