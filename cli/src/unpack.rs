@@ -243,7 +243,14 @@ fn hash(path: &Path) -> Result<StagedFile> {
     let checksums = hasher.finish();
     let sha256 = checksums.sha256.ok_or_else(|| unreadable(std::io::Error::other("it was not hashed")))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(StagedFile { ordinal: ONLY, name, size: checksums.size, crc64nvme: checksums.crc64nvme, sha256 })
+    Ok(StagedFile {
+        ordinal: ONLY,
+        name,
+        size: checksums.size,
+        crc64nvme: checksums.crc64nvme,
+        sha256,
+        unverified: None,
+    })
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {

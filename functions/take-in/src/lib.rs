@@ -209,7 +209,9 @@ async fn stage(
         is_log: false,
     };
     work.freeze_files(job, FileList { files: vec![file] }).await?;
-    Ok(work.record_staged(job, StagedFile { ordinal: ONLY, name, size, crc64nvme, sha256 }).await?)
+    Ok(work
+        .record_staged(job, StagedFile { ordinal: ONLY, name, size, crc64nvme, sha256, unverified: None })
+        .await?)
 }
 
 /// Copies the object as it was found: another version of it ends the copy.

@@ -11,7 +11,7 @@ use crate::check::Finding;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::export::Export;
-use crate::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::job::{ExpectedRows, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
 use crate::state::WorkState;
 
 pub use landfall_http::ResumeAt;
@@ -30,7 +30,7 @@ pub struct JobStatus {
     /// What the source says about it, redacted.
     pub message: Option<String>,
     /// How many rows or records an ended job has put out, where the source counts them: what lands is held against it.
-    pub expected_rows: Option<u64>,
+    pub expected_rows: Option<ExpectedRows>,
     /// When it said so by its own clock, where its files are held against the time at which the job had ended.
     pub observed_at: Option<Timestamp>,
 }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod configuration_tests;
+mod entries;
 pub mod epm;
 pub mod folio;
 pub mod fusion;
