@@ -160,6 +160,12 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// Whether one of these files, of a list that may still grow, is known to be the last that the job puts out. What
+    /// cannot be found out is not known.
+    async fn has_last_file(&self, _job: &JobRecord, _files: &[OutputFile]) -> bool {
+        false
+    }
+
     /// The files that an ended job put out, all of them; a list that the source itself says is short is an error.
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>>;
 

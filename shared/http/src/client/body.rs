@@ -10,6 +10,7 @@ use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
+use super::answer::media_type;
 use crate::error::Failure;
 
 /// How many codings may be on top of each other.
@@ -88,9 +89,18 @@ pub(super) struct Text {
 
 /// A text in UTF-8, whatever charset it is in: what its byte order mark says, or its type, or else UTF-8 (RFC 8259). What
 /// is not, and says nothing, is taken for what Western Europe writes.
+///
+/// What its type says is no text stays as it is.
 pub(super) fn in_utf8(body: Bytes, headers: &HeaderMap) -> Text {
+    let kind = media_type(headers);
+    let is_text = |kind: &str| kind.starts_with("text/") || kind.ends_with("json") || kind.ends_with("xml");
+    if !kind.as_deref().is_none_or(is_text) {
+        return Text { bytes: body, is_guessed: false };
+    }
     let (bytes, is_guessed) = match Encoding::for_bom(&body) {
-        Some((encoding, mark)) if encoding == UTF_8 => return Text { bytes: body.slice(mark..), is_guessed: false },
+        Some((encoding, mark)) if encoding == UTF_8 => {
+            return Text { bytes: body.slice(mark..), is_guessed: false };
+        }
         Some((encoding, _)) => (encoding.decode(&body).0, false),
         None => match declared(headers) {
             Some(encoding) if encoding != UTF_8 => (encoding.decode_without_bom_handling(&body).0, false),
@@ -203,6 +213,7 @@ mod tests {
             ("application/json", b"termin\xe9".to_vec(), true),
             ("application/json;charset=utf-8", b"termin\xe9".to_vec(), true),
             ("application/json;charset=none", "terminé".as_bytes().to_vec(), false),
+            ("application/octet-stream;charset=latin1", "terminé".as_bytes().to_vec(), false),
         ] {
             let text = in_utf8(body.into(), &headers(header::CONTENT_TYPE, kind));
             assert_eq!((&text.bytes[..], text.is_guessed), ("terminé".as_bytes(), is_guessed), "{kind}");

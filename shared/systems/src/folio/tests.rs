@@ -10,14 +10,16 @@ use super::api::Api;
 use super::export::{FolioExport, IdType};
 use super::ids::Upload;
 use super::wire::moment;
-use super::{files, logs};
+use super::{FolioSource, files, logs};
 use crate::folio::settings::FolioConnection;
 use landfall::clock::ManualClock;
-use landfall::contract::Download;
+use landfall::contract::{Download, Source as _};
 use landfall::error::{Error, Result};
 use landfall::job::OutputFile;
+use landfall::state::WorkState;
 use landfall_http::Transport;
 use landfall_http::scripted::{Reply, Scripted, Seen};
+use landfall_store::{Store, StoreSettings};
 
 const JOB: &str = "22091d4a-0c70-4a9e-8843-5dcf96c7cdf5";
 
@@ -98,6 +100,28 @@ async fn a_job_execution_is_found_in_every_form() {
     }
     let tenant = Tenant::answering(Reply::json(json!({ "executions": [] }))).await;
     assert!(line(tenant.api.execution(JOB).await.unwrap_err(), "ContractBroken").contains("jobExecutions"));
+}
+
+/// A job of another call, an export of all records say, may name no profile, and can be landed all the same.
+#[tokio::test]
+async fn a_job_without_a_profile_is_described() {
+    let name = "Default instances export job profile";
+    for (more, profile, profile_id) in [
+        (json!({ "jobProfileId": "x", "jobProfileName": name }), Some(name), None),
+        (json!({ "jobProfileId": "x" }), None, Some("x")),
+        (json!({}), None, None),
+    ] {
+        let mut execution = json!({ "id": JOB, "status": "COMPLETED" });
+        execution.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let server = Scripted::start(move |_, _| Reply::json(json!({ "jobExecutions": [execution] }))).await;
+        let settings = json!({ "base_url": server.url("/"), "tenant": "diku", "token": "given-token" });
+        let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+        let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
+        let work = WorkState::new(Store::open("work", &StoreSettings::default()).await);
+        let source = FolioSource::new("demo".parse().unwrap(), &connection, clock, work, None).unwrap();
+        let export: FolioExport = source.describe(&JOB.parse().unwrap()).await.unwrap().read().unwrap();
+        assert_eq!((export.profile.as_deref(), export.profile_id.as_deref()), (profile, profile_id));
+    }
 }
 
 /// Errors in the forms of the module and of both gateways: their words are kept, and no more than a line of them.

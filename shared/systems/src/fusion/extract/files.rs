@@ -1,8 +1,11 @@
 //! Output files of `saas-batch`: listed whole, and opened.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::header;
 use serde::Deserialize;
 use url::Url;
 
@@ -26,6 +29,11 @@ const MAX_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// How large its pages may be together, which are kept.
 const MAX_PAGES_BYTES: usize = 64 * 1024 * 1024;
 const MAX_NAME: usize = 1024;
+/// How many archives are looked into for the metadata file.
+const MAX_LOOKED_INTO: usize = 3;
+/// How much of an archive's end is read for that: the directory of some hundred members.
+const TAIL: &str = "bytes=-65536";
+const TAIL_BYTES: u64 = 65_536;
 
 /// The collection of a job's output files.
 pub(super) struct Files<'a> {
@@ -166,6 +174,32 @@ impl<'a> Files<'a> {
             Error::not_found(format!("job {} lists {:?} no more: it may have expired", self.job, file.name))
         })?;
         Ok(self.download(url, resume).await?)
+    }
+
+    /// Whether one of these archives has the metadata file, which only the last one of a job has (Extract Output File and
+    /// Manifest Details). Those with the highest numbers are looked into.
+    pub(super) async fn have_metadata(&self, files: &[OutputFile]) -> bool {
+        let mut last_first: Vec<&OutputFile> = files.iter().collect();
+        last_first.sort_by_key(|file| Reverse((chunk_number(&file.name), file.ordinal)));
+        for file in last_first.into_iter().take(MAX_LOOKED_INTO) {
+            if self.tail(file).await.is_some_and(|tail| names_metadata(&tail)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The end of a file, with the directory of an archive, if it can be had.
+    async fn tail(&self, file: &OutputFile) -> Option<Bytes> {
+        let url = Url::parse(file.locator.as_ref()?).ok()?;
+        let request = Request::get(url)
+            .header(header::RANGE, TAIL)
+            .at_most(TAIL_BYTES)
+            .once()
+            .authorized_by(Arc::clone(&self.authorizer));
+        let answer = self.pod.client.call(&request).await;
+        let answer = answer.inspect_err(|error| tracing::debug!(file.name, %error, "its end cannot be read"));
+        Some(answer.ok()?.body)
     }
 
     async fn download(&self, url: Url, resume: Option<&ResumeAt>) -> Result<Download, HttpError> {
@@ -320,6 +354,27 @@ fn same_file(file: &OutputFile, located: Vec<Located>) -> Option<Url> {
     // Files that are alike to the byte are interchangeable; those without a checksum keep their place.
     let ordinal = if alike.contains_key(&file.ordinal) { file.ordinal } else { first? };
     alike.remove(&ordinal)
+}
+
+/// The number that a name ends in before its suffix: of the archive among those of its view. A hint, and no more.
+fn chunk_number(name: &str) -> u64 {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    stem.rsplit_once('_').and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
+}
+
+/// Whether the directory at an archive's end names a metadata file. What it is called exactly is not published.
+fn names_metadata(tail: &[u8]) -> bool {
+    const ENTRY: &[u8] = b"PK\x01\x02";
+    let name = |at: usize| {
+        let entry = tail.get(at..)?;
+        let length = entry.get(28..30).and_then(|length| length.try_into().ok()).map(u16::from_le_bytes)?;
+        entry.get(46..46_usize.checked_add(usize::from(length))?)
+    };
+    let entries = tail.windows(ENTRY.len()).enumerate().filter(|(_, bytes)| *bytes == ENTRY);
+    entries.filter_map(|(at, _)| name(at)).any(|name| {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        name.rsplit('/').next().is_some_and(|name| name.contains("metadata"))
+    })
 }
 
 /// `sha-256=<64 hex digits>`.

@@ -192,6 +192,10 @@ impl Source for FusionExtractSource {
         true
     }
 
+    async fn has_last_file(&self, job: &JobRecord, files: &[OutputFile]) -> bool {
+        self.files(job).have_metadata(files).await
+    }
+
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         self.files(job).list().await
     }

@@ -460,6 +460,41 @@ async fn a_list_of_files_is_read_on_whatever_it_says() {
     }
 }
 
+/// Promise 5: the metadata file tells that the last archive is there; what cannot be looked into tells nothing.
+#[tokio::test]
+async fn the_last_archive_is_known_by_its_metadata_file() {
+    let entry = |name: &str| {
+        let length = u16::try_from(name.len()).unwrap().to_le_bytes();
+        [b"PK\x01\x02".as_slice(), &[0; 24], &length, &[0; 16], name.as_bytes()].concat()
+    };
+    let of =
+        |names: &[&str]| [b"data".to_vec(), names.iter().flat_map(|name| entry(name)).collect()].concat();
+    let last = of(&["a.csv", "x/SimpleCarriers_Metadata.json"]);
+    for (bodies, is_known) in [
+        ([Some(of(&["a.csv"])), Some(last.clone())], true),
+        ([Some(last.clone()), Some(of(&["metadata/b.csv"]))], true),
+        ([Some(of(&["a.csv"])), Some(of(&["b.csv"]))], false),
+        ([Some(b"PK\x01\x02".to_vec()), None], false),
+    ] {
+        let pod = TestPod::start(move |seen, _| {
+            let place = usize::from(seen.path().contains("_2.zip"));
+            match (seen.path() == FILES, &bodies[place]) {
+                (true, _) => Reply::json(json!({ "items": [item("", "a_1.zip"), item("", "a_2.zip")] })),
+                (false, Some(body)) => {
+                    Reply::status(206).header("Content-Type", "application/octet-stream").body(body.clone())
+                }
+                (false, None) => Reply::status(500),
+            }
+        })
+        .await;
+        let files = pod.source.output_files(&record()).await.unwrap();
+        let before = pod.asked().len();
+        assert_eq!(pod.source.has_last_file(&record(), &files).await, is_known);
+        let asked = pod.asked().split_off(before);
+        assert!(asked[0].path().contains("a_2.zip") && asked[0].header("range") == "bytes=-65536");
+    }
+}
+
 /// What a list must not hold is refused when it is listed, with the item and the field.
 #[tokio::test]
 async fn malformed_files_are_refused_by_name() {
