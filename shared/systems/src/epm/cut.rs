@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 
-use super::repository::FileName;
 use landfall::contract::Download;
 use landfall::error::{Error, Result};
 
@@ -12,10 +11,11 @@ const SEPARATORS: [u8; 4] = *b",;\t|";
 
 /// The same download, whose end is an error where it is visibly not the file's: where nothing came, or where delimited
 /// text ends within a row that has fewer fields than its first.
-pub(super) fn unless_cut(download: Download, name: &FileName) -> Download {
-    let is_text = [".csv", ".tsv", ".txt", ".dat"].iter().any(|ending| name.has_ending(ending));
+pub(super) fn unless_cut(download: Download, name: &str) -> Download {
+    let lower = name.to_ascii_lowercase();
+    let is_text = [".csv", ".tsv", ".txt", ".dat"].iter().any(|ending| lower.ends_with(ending));
     let end = End { lines: is_text.then(Lines::default), bytes: download.offset };
-    let name = name.path().to_owned();
+    let name = name.to_owned();
     let body = stream::unfold((download.body, end, false), move |(mut body, mut end, is_over)| {
         let name = name.clone();
         async move {
@@ -45,10 +45,9 @@ struct End {
 impl End {
     fn push(&mut self, bytes: &Bytes) {
         // What is continued lacks its first row.
-        if self.bytes == 0 || self.lines.as_ref().is_some_and(Lines::has_begun) {
-            if let Some(lines) = &mut self.lines {
-                lines.push(bytes);
-            }
+        let has_first = self.bytes == 0 || self.lines.as_ref().is_some_and(Lines::has_begun);
+        if let Some(lines) = self.lines.as_mut().filter(|_| has_first) {
+            lines.push(bytes);
         }
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     }
@@ -139,8 +138,7 @@ mod tests {
         let body = stream::iter(pieces).boxed();
         let download =
             Download { offset: 0, size: None, validator: None, unverified: Some("no length"), body };
-        let read: Vec<Bytes> =
-            unless_cut(download, &FileName::parse(name).unwrap()).body.try_collect().await?;
+        let read: Vec<Bytes> = unless_cut(download, name).body.try_collect().await?;
         Ok(String::from_utf8(read.concat()).unwrap())
     }
 

@@ -306,7 +306,7 @@ impl Repository {
             _ => download,
         };
         match locator.size {
-            None if download.unverified.is_some() => Ok(unless_cut(download, name)),
+            None if download.unverified.is_some() => Ok(unless_cut(download, name.path())),
             _ => Ok(download),
         }
     }
