@@ -156,7 +156,7 @@ impl Client {
                     let answer = Answer { exchange, status, headers, body, is_guessed, redactor };
                     odd_answers += 1;
                     match answer.oddness().filter(|odd| request.reads_json && odd_answers <= odd.repeats()) {
-                        Some(odd) if self.asks_again(request, odd, &mut budget, &mut login).await => {}
+                        Some(odd) if self.asks_again(request, odd, &mut budget).await => {}
                         _ => return Ok(answer),
                     }
                 }

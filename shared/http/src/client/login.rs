@@ -26,16 +26,6 @@ impl Login {
         authorizer.refused(&used).await;
         authorizer.renews()
     }
-
-    /// Has credentials that can be renewed be others the next time, once a call.
-    pub(super) async fn renew(&mut self, request: &Request) {
-        if let (Some(authorizer), Some(used)) = (&request.authorizer, self.used.take())
-            && authorizer.renews()
-            && !std::mem::replace(&mut self.is_renewed, true)
-        {
-            authorizer.refused(&used).await;
-        }
-    }
 }
 
 /// Gives a request the credentials of its call, where they are for the host that it goes to.

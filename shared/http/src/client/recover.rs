@@ -65,18 +65,8 @@ impl Client {
         Err(HttpError::new(self.exchange(request, budget), failure))
     }
 
-    /// Whether an answer that is odd is asked for again, after a moment. Behind a login page may be a token that is good no
-    /// more: another one is tried first.
-    pub(super) async fn asks_again(
-        &self,
-        request: &Request,
-        odd: Odd,
-        budget: &mut Budget,
-        login: &mut Login,
-    ) -> bool {
-        if odd == Odd::Page {
-            login.renew(request).await;
-        }
+    /// Whether an answer that is odd is asked for again, after a moment.
+    pub(super) async fn asks_again(&self, request: &Request, odd: Odd, budget: &mut Budget) -> bool {
         let asks = self.pause(budget, None).await;
         tracing::debug!(call = ?request, ?odd, asks, "the answer is none of those that were asked for");
         asks
