@@ -164,6 +164,7 @@ async fn write_manifest(
 ) -> Result<()> {
     let work = context.work().await?;
     let mut writer = ManifestWriter::begin(&landing.store, key, context.budget(), &Head::of(job)).await?;
+    let mut unverified: HashMap<u32, String> = HashMap::new();
     for file in &files.files {
         let staged = work.staged(&job.job(), file.ordinal).await?.ok_or_else(|| {
             Error::not_found(format!(
@@ -173,11 +174,14 @@ async fn write_manifest(
             ))
         })?;
         writer.file(&staged).await?;
+        unverified.extend(staged.unverified.map(|reason| (file.ordinal, reason)));
     }
     writer.begin_objects().await?;
     for file in &files.files {
         let mut receipt = receipt(&work, job, file.ordinal).await?;
-        while let Some(object) = receipt.try_next().await? {
+        while let Some(mut object) = receipt.try_next().await? {
+            // A member was held against what its archive says of it.
+            object.unverified = unverified.get(&file.ordinal).filter(|_| object.member.is_none()).cloned();
             writer.object(&object, !file.is_log).await?;
         }
     }

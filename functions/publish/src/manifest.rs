@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use landfall::checksum::Sha256;
 use landfall::export::Export;
 use landfall::job::{
-    ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey,
-    StagedFile, Totals, Window,
+    ConnectionName, DestinationName, ExpectedRows, JobRecord, JobRequestId, JobState, LandedObject, Outcome,
+    RunKey, StagedFile, Totals, Window,
 };
 use landfall::{Error, Result};
 use landfall_store::{ByteBudget, ObjectWriter, Store, StoreError};
@@ -48,6 +48,9 @@ pub struct Manifest {
     /// The source's message about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What is odd about what has landed, and is no error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What has landed, summed.
     pub totals: Totals,
 }
@@ -105,6 +108,9 @@ pub(crate) struct Tail {
     /// The source's message about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What is odd about what has landed, and is no error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What has landed, summed.
     pub totals: Totals,
 }
@@ -161,19 +167,26 @@ impl ManifestWriter {
 
     /// Ends with how the job ended, and makes the manifest visible.
     pub(crate) async fn finish(mut self, outcome: &Outcome) -> Result<()> {
-        if let Some((expected, landed)) = outcome.expected_rows.zip(self.data_rows)
-            && expected != landed
-        {
-            self.writer.abandon().await;
-            return Err(Error::integrity(format!(
-                "the source counts {expected} rows or records, but {landed} have landed: look at the job there, and run \
-                 the export again under another run_key"
-            )));
+        let mut warnings = Vec::new();
+        match outcome.expected_rows.zip(self.data_rows) {
+            Some((ExpectedRows::Exactly(expected), landed)) if expected != landed => {
+                self.writer.abandon().await;
+                return Err(Error::integrity(format!(
+                    "the source counts {expected} rows or records, but {landed} have landed: look at the job there, and run \
+                     the export again under another run_key"
+                )));
+            }
+            Some((ExpectedRows::Claimed(claimed), landed)) if claimed != landed => warnings.push(format!(
+                "the source counts {claimed} rows or records, but {landed} have landed: what it counts is not \
+                 established, so look at the job there"
+            )),
+            _ => {}
         }
         let tail = Tail {
             state: outcome.state,
             native_status: outcome.native_status.clone(),
             message: outcome.message.clone(),
+            warnings,
             totals: self.totals,
         };
         let tail = serde_json::to_string_pretty(&tail).map_err(unserialisable)?;

@@ -108,6 +108,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
         crc64nvme: read.checksums.crc64nvme,
         sha256: read.checksums.sha256,
         rows: read.rows,
+        unverified: None,
         file: task.file.name.clone(),
         member: None,
     })

@@ -13,7 +13,7 @@ use crate::checksum::Sha256;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::export::Export;
-use crate::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::job::{ExpectedRows, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
 use crate::state::WorkState;
 
 pub use landfall_http::ResumeAt;
@@ -32,7 +32,7 @@ pub struct JobStatus {
     /// What the source says about it, redacted.
     pub message: Option<String>,
     /// How many rows or records an ended job has put out, where the source counts them: what lands is held against it.
-    pub expected_rows: Option<u64>,
+    pub expected_rows: Option<ExpectedRows>,
     /// When it said so by its own clock, where its files are held against the time at which the job had ended.
     pub observed_at: Option<Timestamp>,
 }
@@ -165,6 +165,12 @@ pub trait Source: Send + Sync {
     /// Whether a list of output files that looks whole may still grow, as files are put out or released one after the
     /// other when the job has ended already: then it counts once it has stayed the same for a while.
     fn lists_may_grow(&self, _export: &Export) -> bool {
+        false
+    }
+
+    /// Whether one of these files, of a list that may still grow, is known to be the last that the job puts out. What
+    /// cannot be found out is not known.
+    async fn has_last_file(&self, _job: &JobRecord, _files: &[OutputFile]) -> bool {
         false
     }
 

@@ -68,6 +68,8 @@ pub trait ExportBody: ExportSpec + Serialize + DeserializeOwned + JsonSchema + '
     /// Whether a file whose name says that it is MARC is: `.mrc` is where a library system has written it, and may be
     /// anything elsewhere.
     const WRITES_MARC: bool = false;
+    /// Whether a `.json` file of this kind holds one value a line.
+    const WRITES_JSON_LINES: bool = false;
 }
 
 /// A kind of export.
@@ -113,6 +115,11 @@ impl<B: ExportBody> ExportKind for Kind<B> {
     }
 
     fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat> {
+        let is_json =
+            name.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("json"));
+        if B::WRITES_JSON_LINES && is_json {
+            return Some(RowFormat::Ndjson);
+        }
         let format = RowFormat::from_name(name, has_header)?;
         (format != RowFormat::Marc || B::WRITES_MARC).then_some(format)
     }

@@ -201,13 +201,25 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// How many rows or records it has put out as data, where the source counts them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_rows: Option<u64>,
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub expected_rows: Option<ExpectedRows>,
     /// When landfall saw it first.
     pub since: Timestamp,
     /// When the source said so by its own clock, where its files are held against that.
     #[serde(rename = "observed_at", default, skip_serializing_if = "Option::is_none")]
     pub observed_at: Option<Timestamp>,
+}
+
+/// How many rows or records a source says that it has put out as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExpectedRows {
+    /// So many: a job of which others have landed has not landed.
+    #[serde(rename = "expected_rows")]
+    Exactly(u64),
+    /// So many of something, in a version or a state of a job in which it is not established what is counted: a difference
+    /// is a warning.
+    #[serde(rename = "claimed_rows")]
+    Claimed(u64),
 }
 
 /// A file that a job put out, as the source lists it.
@@ -252,6 +264,9 @@ pub struct StagedFile {
     pub crc64nvme: Crc64Nvme,
     /// Its SHA-256.
     pub sha256: Sha256,
+    /// Why nothing shows that it is whole, where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unverified: Option<String>,
 }
 
 /// An object that has landed, and where it came from.
@@ -278,6 +293,10 @@ pub struct LandedObject {
     /// The rows of its content, where that is text with rows; a CSV's header line does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// Why nothing shows that the source's file came whole, where nothing does: the source tells neither its size nor a
+    /// checksum, and it is no archive, which would tell both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unverified: Option<String>,
     /// The source's file that it came from.
     pub file: String,
     /// The member of that file, where the file is an archive.
@@ -323,6 +342,27 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Promise 2: how an earlier release recorded a count is read, and what it does not know is a field beside it.
+    #[test]
+    fn a_count_is_kept_under_a_name_that_says_what_it_is_worth() {
+        let kept = serde_json::json!({
+            "state": "succeeded", "native_status": "COMPLETED", "since": "2026-11-21T06:00:00Z",
+        });
+        for (field, expected) in [
+            (None, None),
+            (Some("expected_rows"), Some(ExpectedRows::Exactly(25))),
+            (Some("claimed_rows"), Some(ExpectedRows::Claimed(25))),
+        ] {
+            let mut kept = kept.clone();
+            if let Some(field) = field {
+                kept[field] = serde_json::json!(25);
+            }
+            let outcome: Outcome = serde_json::from_value(kept.clone()).unwrap();
+            assert_eq!(outcome.expected_rows, expected);
+            assert_eq!(serde_json::to_value(&outcome).unwrap(), kept);
+        }
+    }
 
     /// Promise 7: no name from an event can leave its place among the keys.
     #[test]

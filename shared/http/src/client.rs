@@ -1,6 +1,7 @@
 //! Calls whose answer is read whole, and what they share with downloads: sending, redirects, retries.
 
 mod answer;
+mod body;
 mod login;
 mod rate_limiter;
 mod recover;
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::answer::Answer;
 pub(crate) use self::answer::{is_page_type, media_type};
+use self::body::{Text, decoded, in_utf8};
 pub(crate) use self::login::Login;
 pub use self::rate_limiter::RateLimiter;
 pub use self::request::Request;
@@ -138,6 +140,7 @@ impl Client {
     pub async fn call(&self, request: &Request) -> Result<Answer, HttpError> {
         let mut budget = self.budget();
         let mut login = Login::default();
+        let mut odd_answers = 0;
         loop {
             if let Some(rate_limiter) = &request.rate_limiter {
                 rate_limiter.acquire().await.map_err(|why| {
@@ -148,7 +151,14 @@ impl Client {
                 Ok((response, body)) => {
                     let exchange = self.exchange(request, &budget);
                     let (status, headers) = (response.status, response.headers);
-                    return Ok(Answer { exchange, status, headers, body, redactor: self.redactor.clone() });
+                    let Text { bytes: body, is_guessed } = in_utf8(body, &headers);
+                    let redactor = self.redactor.clone();
+                    let answer = Answer { exchange, status, headers, body, is_guessed, redactor };
+                    odd_answers += 1;
+                    match answer.oddness().filter(|odd| request.reads_json && odd_answers <= odd.repeats()) {
+                        Some(odd) if self.asks_again(request, odd, &mut budget).await => {}
+                        _ => return Ok(answer),
+                    }
                 }
                 Err(failure) => self.recover(request, failure, &mut budget, &mut login).await?,
             }
@@ -167,7 +177,9 @@ impl Client {
                 return Err(self.status_failure(response).await);
             }
             let head = Head { status: response.status(), headers: response.headers().clone() };
-            Ok((head, read_whole(response, request.limit).await?))
+            let body = read_whole(response, request.limit).await?;
+            let body = decoded(body, &head.headers, request.limit)?;
+            Ok((head, body))
         };
         let patience = request.patience.unwrap_or(self.timeout);
         tokio::time::timeout(patience, whole).await.unwrap_or(Err(Failure::TimedOut(patience)))

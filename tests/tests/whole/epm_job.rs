@@ -596,6 +596,50 @@ async fn a_base_url_may_carry_a_path() {
     }
 }
 
+/// Promise 5: a file that one list lacks is looked for in the other. What neither lists, and comes without a length, is
+/// marked in the manifest, unless something of it tells that it is whole.
+#[tokio::test]
+async fn what_nobody_measured_is_marked() {
+    let unmeasured = |list: Value, more: Value| {
+        let mut download = json!({ "no_content_length": true });
+        download.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "list": list, "download": download })
+    };
+    let absent = || json!({ "absent": true });
+    let older = || json!({ "absent": true, "older": true });
+    for (case, faults, is_marked) in [
+        ("no list, no length", unmeasured(absent(), json!({})), true),
+        ("not in the list", unmeasured(json!({ "leaves_out_outputs": true }), json!({})), true),
+        ("the older list", unmeasured(older(), json!({})), false),
+        (
+            "in the older list",
+            unmeasured(json!({ "leaves_out_outputs": true, "older": true }), json!({})),
+            false,
+        ),
+        (
+            "its size in the older list",
+            unmeasured(json!({ "no_sizes": true, "older": true }), json!({})),
+            false,
+        ),
+        ("no list, a length", json!({ "list": absent() }), false),
+        ("cut once", unmeasured(older(), json!({ "short_answer": 1 })), false),
+    ] {
+        let world = expect(case, setup(faults), event(), Lands).await;
+        let manifest = world.manifests().await.pop_first().unwrap().1;
+        let marked = manifest.objects[0].unverified.as_deref();
+        assert_eq!(marked.is_some(), is_marked, "{case}: {marked:?}");
+        assert!(marked.is_none_or(|reason| reason.contains("declared no length")), "{case}: {marked:?}");
+        world.end().await;
+    }
+    let zipped = scenario(EpmScenario { format: EpmFormat::Zip, ..EpmScenario::default() });
+    let with = Setup { scenario: zipped, ..setup(unmeasured(absent(), json!({}))) };
+    let world = expect("an archive", with, event(), Lands).await;
+    assert_eq!(world.manifests().await.pop_first().unwrap().1.objects[0].unverified, None);
+    world.end().await;
+    let cut = unmeasured(older(), json!({ "short_answer": "always" }));
+    expect("cut always", setup(cut), event(), Fails("IntegrityError", "lists")).await.end().await;
+}
+
 /// An archive is unpacked like any other.
 #[tokio::test]
 async fn an_archive_is_unpacked() {

@@ -77,6 +77,7 @@ impl LandedMember {
             crc64nvme: self.crc64nvme,
             sha256: self.sha256,
             rows: self.rows,
+            unverified: None,
             file: task.file.name.clone(),
             member: Some(member.name().to_owned()),
         }

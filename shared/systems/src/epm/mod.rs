@@ -4,6 +4,7 @@
 //! a person, and [`EpmSource::find`] says where to look.
 
 mod answer;
+mod cut;
 mod environment;
 mod export;
 mod log;
@@ -98,8 +99,11 @@ impl EpmSource {
             true => Error::not_found(format!("connection {} knows no job {id}", self.name)).because(error),
             false => self.environment.named(error),
         };
-        let answer =
-            self.environment.call(Request::get(self.environment.url(&segments))).await.map_err(about_job)?;
+        let answer = self
+            .environment
+            .call(Request::get_json(self.environment.url(&segments)))
+            .await
+            .map_err(about_job)?;
         let job: JobAnswer = answer.json().map_err(about_job)?;
         if job.is_about_another(id) {
             return Err(answer.malformed("jobId", "it is another job's").into());
@@ -330,7 +334,7 @@ impl Source for EpmSource {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let listing = self.repository.list().await?;
+        let listing = self.repository.list(&names).await?;
         let own = answered.output_file_name.as_deref().and_then(FileName::parse);
         if let Some(locator) = own.and_then(|own| listing.as_ref().and_then(|listing| listing.locate(&own))) {
             self.must_be_of(job, &locator).await?;

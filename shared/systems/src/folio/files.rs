@@ -127,7 +127,7 @@ impl Linked {
 
     /// The same download, which goes on by another link where the one that it began with has expired.
     fn renewing(self, download: Download) -> Download {
-        let Download { offset, size, validator, body } = download;
+        let Download { offset, size, validator, unverified, body } = download;
         let renewing = Renewing {
             linked: self,
             position: offset,
@@ -140,7 +140,7 @@ impl Linked {
             let next = renewing.next().await.transpose()?;
             Some((next, renewing))
         });
-        Download { offset, size, validator, body: body.boxed() }
+        Download { offset, size, validator, unverified, body: body.boxed() }
     }
 }
 

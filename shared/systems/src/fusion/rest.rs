@@ -33,6 +33,7 @@ use self::query::{Collection, Key, KeyRange};
 use self::row::RowWriter;
 use self::walk::{MAX_ROWS, Walk};
 use super::pod::Pod;
+use crate::entries::entries;
 use crate::fusion::settings::FusionConnection;
 use landfall::check::Finding;
 use landfall::clock::Clock;
@@ -73,6 +74,7 @@ impl std::fmt::Debug for FusionRestSource {
 /// The versions of an API.
 #[derive(Deserialize)]
 struct Versions {
+    #[serde(default, deserialize_with = "entries")]
     items: Vec<Version>,
 }
 
@@ -347,7 +349,18 @@ impl Source for FusionRestSource {
         let mut files = Vec::new();
         let mut range = KeyRange::default();
         loop {
-            let through = self.key_at(&api, &collection, &range, distance).await?;
+            let mut through = self.key_at(&api, &collection, &range, distance).await?;
+            // A resource that ignores `offset` has its first row at every distance, and would be cut into files of a row.
+            if files.is_empty()
+                && through.is_some()
+                && through == self.key_at(&api, &collection, &range, 0).await?
+            {
+                tracing::info!(
+                    resource = collection.name,
+                    "the resource ignores offset: it is read as one file"
+                );
+                through = None;
+            }
             let part = Part {
                 key: collection.key.name.clone(),
                 numeric: collection.key.is_numeric,
@@ -381,7 +394,7 @@ impl Source for FusionRestSource {
                 None => Ok(None),
             }
         });
-        Ok(Download { offset: 0, size: None, validator: None, body: body.boxed() })
+        Ok(Download { offset: 0, size: None, validator: None, unverified: None, body: body.boxed() })
     }
 }
 

@@ -141,6 +141,13 @@ impl Source for FusionSource {
         self.running(export).is_ok_and(|source| source.lists_may_grow(export))
     }
 
+    async fn has_last_file(&self, job: &JobRecord, files: &[OutputFile]) -> bool {
+        match self.running(&job.export) {
+            Ok(source) => source.has_last_file(job, files).await,
+            Err(_) => false,
+        }
+    }
+
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         self.running(&job.export)?.output_files(job).await
     }

@@ -9,6 +9,7 @@ use super::batch::{self, Batch, Form};
 use super::boss::Boss;
 use super::export::FusionExtract;
 use super::files::Files;
+use super::status::without_details;
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::FusionConnection;
 use landfall::check::Finding;
@@ -141,12 +142,13 @@ impl Source for FusionExtractSource {
 
     async fn ended_at(&self, job: &JobRequestId) -> Result<Option<Timestamp>> {
         let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
-        Ok(details.ended_at())
+        Ok(details.and_then(|details| details.ended_at()))
     }
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
         let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
-        let request = match details.job_request.filter(|request| request.request_parameters.is_some()) {
+        let request = details.and_then(|details| details.job_request);
+        let request = match request.filter(|request| request.request_parameters.is_some()) {
             Some(request) => Some(request),
             // Later answers about one job are shorter than the first; the list is not.
             None => self.batch().listed(job).await?,
@@ -164,6 +166,7 @@ impl Source for FusionExtractSource {
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
         let id = &job.job_request_id;
         let (details, answer) = self.batch().get(id).await.map_err(|error| self.about_job(id, error))?;
+        let Some(details) = details else { return Ok(without_details()) };
         let mut status =
             details.status().ok_or_else(|| answer.malformed("jobStatus", "no status is there"))?;
         status.native_status = self.pod.client.redactor().text(&status.native_status);
@@ -180,6 +183,10 @@ impl Source for FusionExtractSource {
     /// the list and its total wait for that is not documented.
     fn lists_may_grow(&self, _export: &Export) -> bool {
         true
+    }
+
+    async fn has_last_file(&self, job: &JobRecord, files: &[OutputFile]) -> bool {
+        self.files(job).have_metadata(files).await
     }
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
