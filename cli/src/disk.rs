@@ -34,6 +34,7 @@ impl Disk for ThisDisk {
             offset,
             size: Some(file.size),
             validator: Some(file.version.clone()),
+            unverified: None,
             body: reading.from(offset).await?.into_stream().boxed(),
         })
     }

@@ -215,7 +215,7 @@ impl Source for LocalSource {
                 let unreadable = self.unreadable(&key);
                 let body = self.work.store().read_range(&key, &etag, offset..size).await;
                 let body = body.map_err(&unreadable)?.map_err(unreadable).boxed();
-                Ok(Download { offset, size: Some(size), validator: Some(etag), body })
+                Ok(Download { offset, size: Some(size), validator: Some(etag), unverified: None, body })
             }
         }
     }
