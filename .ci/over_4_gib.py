@@ -17,7 +17,7 @@ import zlib
 import duckdb
 
 PIECE = 1 << 20
-LEAST_BYTES = (4 << 30) + 1
+MIN_BYTES = (4 << 30) + 1
 HEADER = b"id,amount,note\n"
 
 
@@ -43,7 +43,7 @@ def make(archive: pathlib.Path) -> tuple[int, int, int]:
     """Rows that repeat themselves, so that they are made and read in seconds."""
     lines = [b"%d,%d.%02d,paid by the usual bank\n" % (at * 7919, at * 31 % 9973, at % 100) for at in range(20_000)]
     block = b"".join(lines)
-    blocks = LEAST_BYTES // len(block) + 1
+    blocks = MIN_BYTES // len(block) + 1
     crc32 = zlib.crc32(HEADER)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
         with target.open("over.csv", "w", force_zip64=True) as member:

@@ -33,9 +33,9 @@ dictionary() {
     case $1 in
         directory | archive*)
             printf '"PK\\x%s"\n' '03\x04' '01\x02' '05\x06' '06\x06' '06\x07' '07\x08'
-            printf '"%s"\n' '\xff\xff\xff\xff' '\xff\xff' '\x01\x00\x10\x00' '\x75\x70' 'PK00'
+            printf '"%s"\n' '\xff\xff\xff\xff' '\xff\xff' '\x01\x00\x10\x00' '\x75\x70' 'PK00' './' 'BZh9' 'mimetype' '[Content_Types].xml'
             ;;
-        *) words ../shared/src ../simulator/src ../events ;;
+        *) words ../shared/*/src ../simulator/src ../events ;;
     esac
 }
 

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PYTHON: &str = "Python with requests and boto3";
 
 /// What a function does in front of its runtime API.
-enum Seen {
+enum Observed {
     Poll(Instant),
     Answer(Instant, String),
 }
@@ -97,9 +97,6 @@ fn event(function: &str) -> Value {
             "connection": "bench", "destination": "lake", "run_key": "bench",
             "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
         }),
-        "take-in" => {
-            json!({ "destination": "lake", "object": { "bucket": WORK, "key": "inbox/unheard-of" } })
-        }
         "sweep" => json!({ "connection": "bench", "destination": "lake", "exports": ["SimpleCarriers"] }),
         _ => json!({ "connection": "bench", "job_request_id": "unheard-of" }),
     }
@@ -127,11 +124,11 @@ async fn once(command: &mut Command, event: Value, start: &mut Start) -> Result<
     loop {
         let next = tokio::time::timeout(PATIENCE, sees.recv()).await;
         match next.ok().flatten() {
-            Some(Seen::Poll(at)) => {
+            Some(Observed::Poll(at)) => {
                 start.poll_milliseconds.push(milliseconds(at - began));
                 start.poll_bytes = start.poll_bytes.max(function.resident_bytes());
             }
-            Some(Seen::Answer(at, result)) => {
+            Some(Observed::Answer(at, result)) => {
                 start.result_milliseconds.push(milliseconds(at - began));
                 start.result = result;
                 break;
@@ -170,7 +167,11 @@ impl Drop for Started {
 }
 
 /// A runtime API with one event.
-async fn serve(listener: TcpListener, event: String, seen: mpsc::UnboundedSender<Seen>) -> io::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    event: String,
+    seen: mpsc::UnboundedSender<Observed>,
+) -> io::Result<()> {
     let polled = Arc::new(std::sync::atomic::AtomicBool::new(false));
     loop {
         let (stream, _) = listener.accept().await?;
@@ -187,13 +188,13 @@ async fn serve(listener: TcpListener, event: String, seen: mpsc::UnboundedSender
                     }
                     if is_poll {
                         // Nobody listens any more once the start has been given up.
-                        let _ = seen.send(Seen::Poll(at));
+                        let _ = seen.send(Observed::Poll(at));
                         return Ok::<_, Infallible>(invocation(event));
                     }
                     let is_error = request.uri().path().ends_with("/error");
                     let body = request.into_body().collect().await;
                     let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-                    let _ = seen.send(Seen::Answer(at, said(is_error, &body)));
+                    let _ = seen.send(Observed::Answer(at, said(is_error, &body)));
                     let mut accepted = Response::new(Full::new(Bytes::new()));
                     *accepted.status_mut() = StatusCode::ACCEPTED;
                     Ok(accepted)

@@ -60,9 +60,9 @@ pub(crate) async fn prepare(port: u16, archive: &Archive, form: Form) -> Result<
     wire::reset(port).await?;
     let job: JobRef = made(json!({ "connection": CONNECTION, "job_request_id": JOB }))?;
     wire::mount(port, WORK, &keys::staged(&job, 0), &archive.path).await?;
-    let place = ConfigProvider::from_toml(&config(port, form), "the bench's configuration");
+    let provider = ConfigProvider::from_toml(&config(port, form), "the bench's configuration");
     let context = Context::new(
-        place.while_doing("configuring landfall")?,
+        provider.while_doing("configuring landfall")?,
         Arc::new(SystemClock),
         &landfall_systems::SYSTEMS,
     );

@@ -5,10 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use landfall::form::LandedForm;
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
+use landfall::step::Step;
 use submit::OperatorAnswer;
 
 /// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
@@ -19,47 +21,47 @@ pub struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Log JSON lines to stderr instead of showing progress; LANDFALL_LOG, where it is set, says which
+    /// Log to stderr as JSON lines instead of showing progress; LANDFALL_LOG sets the level
     #[arg(long, global = true)]
     pub(crate) log: bool,
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration;
-3 refused (UnsafeArchive, LimitExceeded, IntegrityError); 130 stopped by Ctrl-C, 143 by SIGTERM.";
+Exit codes: 0 landed; 1 the job or the run failed; 2 wrong usage, event or configuration;
+3 refused (UnsafeArchive, Unsupported, LimitExceeded, IntegrityError); 130 stopped by Ctrl-C, 143 by SIGTERM.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Submit a run's job, wait for it, and land its files
     Run(Run),
-    /// Go on with a job that was submitted before, here or in the source's own screen
+    /// Continue a job that was submitted before, by landfall or in the source's own user interface
     Resume(Resume),
     /// Call one function once, as Lambda would, and print its result as JSON
     Invoke(Invoke),
-    /// Land what has ended at the source and has not landed, whoever started it: occurrences of recurring requests too
+    /// Land jobs that have ended at the source and have not landed, whoever submitted them
     Sweep(Sweep),
-    /// Land files of this machine: unpacked, verified, one job and one manifest a file
+    /// Land local files: unpacked, verified, one job and one manifest per file
     Unpack(Unpack),
-    /// Show what is known of runs and jobs, and what happens next; changes nothing and asks no source
+    /// Show runs and jobs, how far they are, and what happens next; changes nothing and calls no source
     Status(Status),
-    /// List the systems that exports run in, with what landfall supports of each
+    /// List the supported systems, and what landfall supports of each
     Sources(Sources),
-    /// Prove a connection, and the stores it needs, without changing anything at the source
+    /// Test a connection, and the buckets it needs, without changing anything at the source
     Check(Check),
-    /// Serve the simulated source systems and a store on this machine until stopped
+    /// Serve the simulated source systems and a local store until stopped
     Simulate(Simulate),
 }
 
 /// `landfall run`.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The run event, a JSON file, or - for stdin
+    /// The run event: a JSON file, or - for stdin
     pub(crate) event: PathBuf,
-    /// The run's job, which somebody has found at the source: for a run whose submission had no known outcome
+    /// The run's job, which you have found at the source after a submission whose outcome was unknown
     #[arg(long, value_name = "JOB_REQUEST_ID", conflicts_with = "no_job")]
     pub(crate) job: Option<JobRequestId>,
-    /// The run surely has no job at the source: submit it, though it is not known what came of an earlier submission
+    /// Submit again after a submission whose outcome was unknown: you have checked that the run has no job at the source
     #[arg(long)]
     pub(crate) no_job: bool,
     /// Where it runs.
@@ -74,7 +76,7 @@ pub(crate) struct Resume {
     pub(crate) connection: ConnectionName,
     /// The job's id at the source
     pub(crate) job_request_id: JobRequestId,
-    /// Where it lands; needed for a job that landfall did not submit
+    /// The destination; needed for a job that landfall did not submit
     #[arg(long, value_name = "NAME")]
     pub(crate) destination: Option<DestinationName>,
     /// Where it runs.
@@ -85,9 +87,10 @@ pub(crate) struct Resume {
 /// `landfall invoke`.
 #[derive(Debug, Args)]
 pub(crate) struct Invoke {
-    /// The function
-    pub(crate) function: Function,
-    /// Its event, a JSON file, or - for stdin
+    /// The function to call
+    #[arg(value_parser = functions())]
+    pub(crate) function: Step,
+    /// Its event: a JSON file, or - for stdin
     pub(crate) event: PathBuf,
     /// Where it runs.
     #[command(flatten)]
@@ -97,15 +100,15 @@ pub(crate) struct Invoke {
 /// `landfall sweep`.
 #[derive(Debug, Args)]
 pub(crate) struct Sweep {
-    /// The connection whose jobs are looked at
+    /// The connection whose jobs to sweep
     pub(crate) connection: ConnectionName,
-    /// An export whose jobs are to land; given again for more, * for all
+    /// An export whose jobs to land; repeat the option for more exports, * for all
     #[arg(long = "export", value_name = "NAME", required = true)]
     pub(crate) exports: Vec<String>,
-    /// Where jobs land that landfall did not submit
+    /// The destination of jobs that landfall did not submit
     #[arg(long, value_name = "NAME")]
     pub(crate) destination: DestinationName,
-    /// Only jobs that ended at this time or later, 2026-11-21T06:00:00Z
+    /// Only jobs that ended at this time or later, for example 2026-11-21T06:00:00Z
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Timestamp>,
     /// Where it runs.
@@ -116,36 +119,36 @@ pub(crate) struct Sweep {
 /// `landfall unpack`.
 #[derive(Debug, Args)]
 pub(crate) struct Unpack {
-    /// The files, or folders of them: ZIP archives are unpacked, others land as they are
+    /// Files, or folders of files: ZIP archives are unpacked, other files land as they are
     #[arg(required = true)]
     pub(crate) archives: Vec<PathBuf>,
-    /// Where they land
+    /// The destination
     #[arg(long, value_name = "NAME", default_value = "landing")]
     pub(crate) destination: DestinationName,
-    /// The form in which they land, instead of the destination's
+    /// The form in which the files land, instead of the destination's
     #[arg(long)]
     pub(crate) form: Option<Form>,
     /// Where it runs.
     #[command(flatten)]
-    pub(crate) machine: OnMachine,
+    pub(crate) machine: LocalOptions,
 }
 
 /// `landfall status`.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// Only this connection's
+    /// Only this connection
     pub(crate) connection: Option<ConnectionName>,
     /// Only this job, in detail
     pub(crate) job_request_id: Option<JobRequestId>,
     /// Where it is looked at.
     #[command(flatten)]
-    pub(crate) machine: OnMachine,
+    pub(crate) machine: LocalOptions,
 }
 
 /// `landfall sources`.
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -153,9 +156,9 @@ pub(crate) struct Sources {
 /// `landfall check`.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// The connection
+    /// The connection to test
     pub(crate) connection: ConnectionName,
-    /// A destination to prove too: a probe object is written there and deleted
+    /// A destination to test too: a probe object is written there and deleted
     #[arg(long, value_name = "NAME")]
     pub(crate) destination: Option<DestinationName>,
     /// Where it runs.
@@ -166,13 +169,13 @@ pub(crate) struct Check {
 /// `landfall simulate`.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// The port on 127.0.0.1; 0 for any free one
+    /// The port on 127.0.0.1; 0 for any free port
     #[arg(long, default_value_t = 8765)]
     pub(crate) port: u16,
-    /// What the simulator is to be like.
+    /// How the simulator behaves.
     #[command(flatten)]
     pub(crate) simulated: Simulated,
-    /// The folder that holds the store (`work`, `landing`) and the simulator's jobs
+    /// The folder for the store (work, landing) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
     pub(crate) data: PathBuf,
 }
@@ -180,9 +183,9 @@ pub(crate) struct Simulate {
 /// A landed form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
-    /// As it is
+    /// The content, unchanged
     Raw,
-    /// A gzip file; what an archive has deflated is not compressed again
+    /// A gzip file; what is deflated in an archive is not compressed again
     Gzip,
     /// A Zstandard frame
     Zstd,
@@ -198,60 +201,47 @@ impl From<Form> for LandedForm {
     }
 }
 
-/// A function, by the name that it is deployed under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Function {
-    /// Submits a run's job, once
-    Submit,
-    /// Asks the source what has become of a job
-    PollStatus,
-    /// Fetches a job's output files
-    FetchFiles,
-    /// Unpacks one fetched file
-    UnpackUpload,
-    /// Writes the job's manifest
-    Publish,
-    /// Finds what has ended at the source and has not landed
-    Sweep,
-    /// Takes in an object that was put into the inbox
-    TakeIn,
+/// The functions, by the names that they are deployed under.
+fn functions() -> impl TypedValueParser<Value = Step> {
+    let names = PossibleValuesParser::new(Step::ALL.map(Step::name));
+    names.try_map(|name| Step::ALL.into_iter().find(|step| step.name() == name).ok_or("it is none"))
 }
 
 /// The systems that a command works with.
 #[derive(Debug, Args)]
 pub(crate) struct Systems {
-    /// Run against simulated source systems that this command starts: every connection is one to them
+    /// Run against simulated source systems, which this command starts; every connection leads to them
     #[arg(long, conflicts_with = "config")]
     pub(crate) simulate: bool,
-    /// What the simulator is to be like.
+    /// How the simulator behaves.
     #[command(flatten)]
     pub(crate) simulated: Simulated,
-    /// The machine.
+    /// The local store and the configuration.
     #[command(flatten)]
-    pub(crate) machine: OnMachine,
+    pub(crate) machine: LocalOptions,
 }
 
-/// What a simulator is to be like.
+/// How a simulator behaves.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Simulated {
-    /// What goes wrong with the simulator, a JSON file
+    /// The simulator's faults, a JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) faults: Option<PathBuf>,
-    /// What data the simulator holds, a JSON file
+    /// The simulator's data, a JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
 }
 
-/// What a command stands on, on this machine.
+/// The local store and the configuration that a command works with.
 #[derive(Debug, Args)]
-pub(crate) struct OnMachine {
-    /// The folder that holds the store of this machine (`work`, `landing`) and the simulator's jobs
+pub(crate) struct LocalOptions {
+    /// The folder for the local store (work, landing) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
     pub(crate) data: PathBuf,
-    /// Connections and destinations, a TOML file; what it says of neither work nor destinations is below --data
+    /// Connections and destinations, a TOML file; if it names neither a work bucket nor destinations, the local store is used
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Print results and errors to stdout as one JSON object a line
+    /// Print results and errors to stdout, one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -260,8 +250,8 @@ pub(crate) struct OnMachine {
 const DATA: &str = "./landfall-data";
 
 impl Run {
-    /// What a person has seen at the source.
-    pub(crate) fn seen(&self) -> Option<OperatorAnswer> {
+    /// What a person has found at the source.
+    pub(crate) fn operator_answer(&self) -> Option<OperatorAnswer> {
         match (&self.job, self.no_job) {
             (Some(id), _) => Some(OperatorAnswer::Job(id.clone())),
             (None, true) => Some(OperatorAnswer::NoJob),
@@ -282,7 +272,7 @@ impl Systems {
     }
 }
 
-impl OnMachine {
+impl LocalOptions {
     /// The options that another command needs to work with the same buckets.
     pub(crate) fn as_options(&self) -> String {
         let data = Some(self.data.as_path()).filter(|data| *data != Path::new(DATA));
@@ -381,9 +371,9 @@ mod tests {
         assert_eq!(parse("landfall simulate --port 70000").unwrap_err(), ErrorKind::ValueValidation);
     }
 
-    /// What is said of how to go on can be pasted into a shell.
+    /// The command that continues can be pasted into a shell.
     #[test]
-    fn the_options_to_go_on_with_are_those_that_were_given() {
+    fn the_options_to_continue_with_are_those_that_were_given() {
         let options = |line: &str| match parse(line) {
             Ok(Command::Run(run)) => run.systems.as_options(),
             other => panic!("{other:?}"),

@@ -17,7 +17,7 @@ pub(crate) async fn check(
 ) -> Result<u8, Failure> {
     let context = machine.context();
     let mut code = 0;
-    let mut tell = |findings: Vec<Finding>| {
+    let mut report_all = |findings: Vec<Finding>| {
         for finding in findings {
             code = worst(code, code_of(&finding));
             report.finding(&text(&finding), &line(arguments, &finding))?;
@@ -26,18 +26,18 @@ pub(crate) async fn check(
     };
 
     machine.progress().stage(format!("checking {}", arguments.connection));
-    tell(match context.source(&arguments.connection).await {
+    report_all(match context.source(&arguments.connection).await {
         Ok(source) => source.check().await,
         Err(error) => vec![Finding::of("connection", Err(error))],
     })?;
     machine.progress().stage("checking the work bucket");
-    tell(match context.work().await {
+    report_all(match context.work().await {
         Ok(work) => bucket("work", work.store(), "").await,
         Err(error) => vec![Finding::of("work", Err(error))],
     })?;
     if let Some(name) = &arguments.destination {
         machine.progress().stage(format!("checking {name}"));
-        tell(match context.landing(name).await {
+        report_all(match context.landing(name).await {
             Ok(landing) => bucket(name.as_str(), &landing.store, &prefix(&landing.destination.prefix)).await,
             Err(error) => vec![Finding::of(name.as_str(), Err(error))],
         })?;

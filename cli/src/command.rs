@@ -9,14 +9,16 @@ use futures::FutureExt as _;
 use landfall::ErrorType;
 use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
+use landfall_systems::SYSTEMS;
 use serde_json::Value;
 
 use crate::arguments::{Arguments, Check, Command, Invoke, Resume, Run, Status, Sweep, Systems, Unpack};
+use crate::disk::files_of;
 use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::LocalRuntime;
 use crate::progress::Progress;
-use crate::report::{Capabilities, Report};
+use crate::report::{FailureContext, Report};
 use crate::run::Ran;
 use crate::simulate::Subject;
 use crate::stop::unless_stopped;
@@ -34,13 +36,13 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Status(arguments) => status_command(arguments, out, &progress).await,
         Command::Check(arguments) => check_command(arguments, out, &progress).await,
         Command::Sources(arguments) => {
-            let told = if arguments.json { sources::lines() } else { sources::text() };
-            let outcome = out.write_all(told.as_bytes()).map_err(Failure::Output);
-            ended(outcome, &mut Report::new(out, &progress, arguments.json), Capabilities::default)
+            let text = if arguments.json { sources::lines() } else { sources::text() };
+            let outcome = out.write_all(text.as_bytes()).map_err(Failure::Output);
+            ended(outcome, &mut Report::new(out, &progress, arguments.json), FailureContext::default)
         }
         Command::Simulate(arguments) => {
             let outcome = simulate::simulate(arguments, out).await;
-            ended(outcome, &mut Report::new(out, &progress, false), Capabilities::default)
+            ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
         }
     }
 }
@@ -60,7 +62,7 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
             let event = inputs::bring(machine, event).await?;
             let export = machine.context().systems().name(&event.export);
             let destination = event.destination.clone();
-            let ran = run::run(machine, event, arguments.seen(), &job).await?;
+            let ran = run::run(machine, event, arguments.operator_answer(), &job).await?;
             let Some(job) = job.get() else { return Ok(()) };
             let published = match ran {
                 Ran::Landed(published) => published,
@@ -80,10 +82,10 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
         // Given again, it would say once more that there is no job, when there may be one by now.
         let is_said_already = arguments.no_job && job.get().is_none();
         let next = about.next.map(|next| match is_said_already {
-            true => next.replace("the same command again", "the same command without --no-job"),
+            true => next.replace("the same command again", "the same command again without --no-job"),
             false => next,
         });
-        Capabilities { connection: connection.get().cloned(), next, ..about }
+        FailureContext { connection: connection.get().cloned(), next, ..about }
     })
 }
 
@@ -95,7 +97,14 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
         destination: arguments.destination.clone(),
     };
     let outcome = async {
-        let machine = LocalRuntime::for_run(&arguments.systems, &Subject::of_job(&job), progress).await?;
+        let Systems { simulate, machine, .. } = &arguments.systems;
+        let machine = match SYSTEMS.built_in(&job.connection) {
+            Some(_) if !simulate => LocalRuntime::for_files(machine, None, progress).await?,
+            _ => {
+                let subject = Subject::of_job(&job);
+                LocalRuntime::for_run(&arguments.systems, &subject, progress).await?.reading_files()
+            }
+        };
         on(machine, async |machine| land_one(machine, &job, &mut report).await).await
     }
     .await;
@@ -132,7 +141,7 @@ async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress
     }
     .await;
     let about =
-        || Capabilities { connection: Some(arguments.connection.to_string()), ..Capabilities::default() };
+        || FailureContext { connection: Some(arguments.connection.to_string()), ..FailureContext::default() };
     worst(code, ended(outcome, &mut report, about))
 }
 
@@ -160,7 +169,7 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
         .await
     }
     .await;
-    let about = |failure: &Failure| Capabilities {
+    let about = |failure: &Failure| FailureContext {
         connection: Some(arguments.connection.to_string()),
         ..about_job(failure, at.into_inner().as_ref(), &arguments.systems)
     };
@@ -179,12 +188,13 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     let mut report = Report::new(out, progress, arguments.machine.json);
     let mut code = 0;
     // A signal may come at any of them.
-    let at = RefCell::new(Capabilities::default());
+    let at = RefCell::new(FailureContext::default());
     let outcome = async {
-        let machine = LocalRuntime::for_files(&arguments.machine, progress).await?;
+        let form = arguments.form.map(Into::into);
+        let machine = LocalRuntime::for_files(&arguments.machine, form, progress).await?;
         on(machine, async |machine| {
             for named in &arguments.archives {
-                let files = match unpack::files_of(named) {
+                let files = match files_of(named) {
                     Ok(files) => files,
                     Err(error) => {
                         code = worst(code, ended(Err(error.into()), &mut report, || about_file(named)));
@@ -202,8 +212,8 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
         .await
     }
     .await;
-    let next = "to go on: the same command again".to_owned();
-    worst(code, ended(outcome, &mut report, || Capabilities { next: Some(next), ..at.into_inner() }))
+    let next = "to continue: run the same command again".to_owned();
+    worst(code, ended(outcome, &mut report, || FailureContext { next: Some(next), ..at.into_inner() }))
 }
 
 async fn unpack_one(
@@ -214,27 +224,27 @@ async fn unpack_one(
 ) -> Result<(), Failure> {
     let since = machine.context().clock().now();
     machine.progress().stage(format!("reading {}", path.display()));
-    let archive = Archive::read(path, &arguments.destination, arguments.form.map(Into::into)).await?;
-    let published = unpack::unpack(machine, &archive).await?;
+    let archive = Archive::read(path, &arguments.destination).await?;
+    let (job, published) = unpack::unpack(machine, archive, arguments.form.map(Into::into)).await?;
     let took = elapsed(since, machine.context().clock().now());
-    report.landed(machine, archive.job(), Some(path), &published, took).await
+    report.landed(machine, &job, Some(path), &published, took).await
 }
 
 async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
     let outcome = async {
-        match LocalRuntime::to_look_at(&arguments.machine, progress).await? {
+        match LocalRuntime::for_status(&arguments.machine, progress).await? {
             Some(machine) => {
-                on(machine, async |machine| status::tell(machine, arguments, &mut report).await).await
+                on(machine, async |machine| status::show(machine, arguments, &mut report).await).await
             }
-            None => status::tell_nothing(arguments, &mut report),
+            None => status::show_nothing(arguments, &mut report),
         }
     }
     .await;
-    ended(outcome, &mut report, || Capabilities {
+    ended(outcome, &mut report, || FailureContext {
         connection: arguments.connection.as_ref().map(ToString::to_string),
         job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
-        ..Capabilities::default()
+        ..FailureContext::default()
     })
 }
 
@@ -249,14 +259,18 @@ async fn on(
     outcome
 }
 
-fn ended(outcome: Result<(), Failure>, report: &mut Report<'_>, about: impl FnOnce() -> Capabilities) -> u8 {
+fn ended(
+    outcome: Result<(), Failure>,
+    report: &mut Report<'_>,
+    about: impl FnOnce() -> FailureContext,
+) -> u8 {
     ended_with(outcome, report, |_| about())
 }
 
 fn ended_with(
     outcome: Result<(), Failure>,
     report: &mut Report<'_>,
-    about: impl FnOnce(&Failure) -> Capabilities,
+    about: impl FnOnce(&Failure) -> FailureContext,
 ) -> u8 {
     match outcome {
         Ok(()) => 0,
@@ -267,22 +281,22 @@ fn ended_with(
     }
 }
 
-fn about_event(event: &Value) -> Capabilities {
+fn about_event(event: &Value) -> FailureContext {
     let text = |field: &str| event.get(field).and_then(Value::as_str).map(str::to_owned);
-    Capabilities {
+    FailureContext {
         connection: text("connection"),
         job_request_id: text("job_request_id"),
-        ..Capabilities::default()
+        ..FailureContext::default()
     }
 }
 
-fn about_file(path: &Path) -> Capabilities {
-    Capabilities { archive: Some(path.display().to_string()), ..Capabilities::default() }
+fn about_file(path: &Path) -> FailureContext {
+    FailureContext { archive: Some(path.display().to_string()), ..FailureContext::default() }
 }
 
-/// What a failed run is about, and how to go on with it.
-fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> Capabilities {
-    Capabilities {
+/// What a failed run is about, and how to continue it.
+fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> FailureContext {
+    FailureContext {
         connection: job.map(|job| job.connection.to_string()),
         job_request_id: job.map(|job| job.job_request_id.to_string()),
         archive: None,
@@ -297,33 +311,34 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
             let destination = destination.unwrap_or_default();
             format!("landfall resume {connection} {job_request_id}{destination}{options}")
         }
-        None => "the same command again".to_owned(),
+        None => "run the same command again".to_owned(),
     };
     let error = match failure {
-        Failure::Stopped(_) => return Some(format!("to go on: {resume}")),
+        Failure::Stopped(_) => return Some(format!("to continue: {resume}")),
         Failure::Output(_) => return None,
         Failure::Landfall(error) => error.error_type(),
     };
     match error {
         ErrorType::Throttled | ErrorType::SourceUnavailable | ErrorType::StoreUnavailable => {
-            Some(format!("to go on once that has passed: {resume}"))
+            Some(format!("to continue later: {resume}"))
         }
-        ErrorType::AuthRejected => Some(format!("to go on with credentials that are allowed it: {resume}")),
+        ErrorType::AuthRejected => Some(format!("to continue once the credentials work: {resume}")),
         ErrorType::JobTimedOut | ErrorType::UnknownStatus => {
-            Some(format!("to go on once the job has ended: {resume}"))
+            Some(format!("to continue once the job has ended: {resume}"))
         }
         ErrorType::JobFailed => Some(format!(
-            "to go on should the source start it again: {resume}\nto start another job: run with another run_key"
+            "to continue if the job is restarted at the source: {resume}\nto submit a new job: run with another run_key"
         )),
-        ErrorType::ContractBroken | ErrorType::IntegrityError => Some(format!("to try once more: {resume}")),
+        ErrorType::ContractBroken | ErrorType::IntegrityError => Some(format!("to try again: {resume}")),
         ErrorType::LimitExceeded => {
-            Some(format!("to go on should the destination's limits be raised: {resume}"))
+            Some(format!("to continue after raising the destination's limits: {resume}"))
         }
         ErrorType::InvalidEvent
         | ErrorType::InvalidConfig
         | ErrorType::NotFound
         | ErrorType::Rejected
         | ErrorType::UnsafeArchive
+        | ErrorType::Unsupported
         | ErrorType::Conflict => None,
     }
 }
@@ -343,13 +358,13 @@ mod tests {
         }
     }
 
-    /// Promise 2: whoever is stopped is told the command that goes on, or that the same one does.
+    /// Promise 2: whoever is stopped sees the command that continues, or that the same one does.
     #[test]
-    fn how_to_go_on_is_said() {
+    fn how_to_continue_is_said() {
         let stopped = Failure::Stopped(Signal::Interrupt);
         assert_eq!(
             next_step(&stopped, Some(&job()), " --simulate").unwrap(),
-            "to go on: landfall resume fusion-demo 44055 --simulate"
+            "to continue: landfall resume fusion-demo 44055 --simulate"
         );
         assert!(next_step(&stopped, None, "").unwrap().contains("the same command again"));
         let elsewhere = JobEvent { destination: Some("lake".parse().unwrap()), ..job() };
@@ -363,7 +378,7 @@ mod tests {
 
     /// Where the same call cannot help, the message alone says what to do.
     #[test]
-    fn a_refusal_is_not_told_to_go_on() {
+    fn a_refusal_names_no_command_to_continue() {
         let refused = Failure::from(Error::unsafe_archive("a member leaves its prefix"));
         assert_eq!(next_step(&refused, Some(&job()), ""), None);
     }

@@ -12,10 +12,10 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Landfall(#[from] landfall::Error),
     /// A signal ended it before its time.
-    #[error("stopped by {0} before it was done")]
+    #[error("stopped by {0} before it finished")]
     Stopped(Signal),
     /// The result is there, and stdout does not take it.
-    #[error("the result cannot be written to stdout")]
+    #[error("cannot write the result to stdout")]
     Output(#[source] io::Error),
 }
 
@@ -66,7 +66,10 @@ impl Failure {
 pub(crate) fn exit_code(error: ErrorType) -> u8 {
     match error {
         ErrorType::InvalidEvent | ErrorType::InvalidConfig => 2,
-        ErrorType::UnsafeArchive | ErrorType::LimitExceeded | ErrorType::IntegrityError => 3,
+        ErrorType::UnsafeArchive
+        | ErrorType::Unsupported
+        | ErrorType::LimitExceeded
+        | ErrorType::IntegrityError => 3,
         ErrorType::Throttled
         | ErrorType::SourceUnavailable
         | ErrorType::StoreUnavailable
@@ -106,8 +109,8 @@ mod tests {
             with.map(|error| error.name()).collect::<Vec<_>>()
         };
         assert_eq!(code(2), ["InvalidEvent", "InvalidConfig"]);
-        assert_eq!(code(3), ["IntegrityError", "UnsafeArchive", "LimitExceeded"]);
-        assert_eq!(code(1).len(), ErrorType::ALL.len() - 5);
+        assert_eq!(code(3), ["IntegrityError", "UnsafeArchive", "Unsupported", "LimitExceeded"]);
+        assert_eq!(code(1).len(), ErrorType::ALL.len() - 6);
         assert_eq!(Failure::Stopped(Signal::Interrupt).exit_code(), 130);
         assert_eq!(Failure::Stopped(Signal::Terminate).exit_code(), 143);
     }
@@ -127,7 +130,7 @@ mod tests {
     #[test]
     fn a_failure_is_one_line_with_its_causes() {
         let broken = Failure::Output(io::Error::other("broken\npipe"));
-        assert_eq!(broken.line(), "the result cannot be written to stdout: broken pipe");
+        assert_eq!(broken.line(), "cannot write the result to stdout: broken pipe");
         let refused = Failure::from(landfall::Error::unsafe_archive("leaves its prefix"));
         assert_eq!((refused.name(), refused.line().as_str()), ("UnsafeArchive", "leaves its prefix"));
     }

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use futures::TryStreamExt as _;
+use landfall::contract::{Disk as _, DiskFile};
 use landfall::event::RunEvent;
 use landfall::state::keys;
 use landfall::{Error, Result};
 use landfall_store::ObjectWriter;
 
+use crate::disk::{Hashed, ThisDisk, hash_in_background};
 use crate::machine::LocalRuntime;
-use crate::unpack::{copy_bytes, hash_in_background};
 
 /// The event with what it reads from this machine brought to where functions read it. The object's key follows from its
 /// bytes, so that the same event is the same run wherever its file lies.
@@ -25,27 +27,36 @@ pub(crate) async fn bring(machine: &LocalRuntime, event: RunEvent) -> Result<Run
 
 async fn put(machine: &LocalRuntime, path: &Path) -> Result<String> {
     machine.progress().stage(format!("reading {}", path.display()));
-    let bytes = hash_in_background(path).await?;
-    let key = format!("{}{}", keys::INPUTS, bytes.sha256);
+    let Hashed { checksums, file } = hash_in_background(path).await?;
+    let key = format!("{}{}", keys::INPUTS, file.sha256);
     let work = machine.context().work().await?;
-    if work.store().head(&key).await?.is_some_and(|object| object.size == bytes.size) {
+    if work.store().head(&key).await?.is_some_and(|object| object.size == file.size) {
         return Ok(key);
     }
-    let mut writer = ObjectWriter::new(work.store(), &key, machine.context().budget(), Some(bytes.size));
-    if let Err(error) = copy_bytes(machine, path, &mut writer).await {
+    let mut writer = ObjectWriter::new(work.store(), &key, machine.context().budget(), Some(file.size));
+    if let Err(error) = copy(machine, &file, &mut writer).await {
         writer.abandon().await;
         return Err(error);
     }
     let sealed =
-        writer.seal(|sealed| match sealed.size == bytes.size && sealed.crc64nvme == bytes.crc64nvme {
+        writer.seal(|sealed| match sealed.size == file.size && sealed.crc64nvme == checksums.crc64nvme {
             true => Ok(()),
             false => Err(Error::integrity(format!(
-                "{} has changed while it was being read: run it again",
+                "{} changed while it was being read: run the command again",
                 path.display()
             ))),
         });
     sealed.await?;
     Ok(key)
+}
+
+async fn copy(machine: &LocalRuntime, file: &DiskFile, writer: &mut ObjectWriter) -> Result<()> {
+    let mut body = ThisDisk { again: "run it" }.open(file, None).await?.body;
+    while let Some(bytes) = body.try_next().await? {
+        writer.write(&bytes).await?;
+        machine.context().observer().fetched(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -56,7 +67,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::arguments::OnMachine;
+    use crate::arguments::LocalOptions;
     use crate::progress::Progress;
 
     /// A file's ids are in the work bucket under the SHA-256 of its bytes, however often it is run; a file that is not
@@ -66,8 +77,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ids.csv");
         std::fs::write(&file, "6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a\n").unwrap();
-        let on = OnMachine { data: folder.path().join("data"), config: None, json: false };
-        let machine = LocalRuntime::for_files(&on, &Arc::new(Progress::silent())).await.unwrap();
+        let on = LocalOptions { data: folder.path().join("data"), config: None, json: false };
+        let machine = LocalRuntime::for_files(&on, None, &Arc::new(Progress::silent())).await.unwrap();
         let event = |path: &str| -> RunEvent {
             parse(json!({
                 "connection": "folio-demo",

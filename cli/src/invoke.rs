@@ -5,6 +5,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::parse;
 use landfall::job::JobRef;
+use landfall::step::Step;
 use landfall::{Error, Result};
 use landfall_edge::lambda;
 use serde::de::DeserializeOwned;
@@ -12,26 +13,10 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use crate::arguments::Function;
 use crate::machine::LocalRuntime;
 
-impl Function {
-    /// The name that it is deployed under.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Submit => "submit",
-            Self::PollStatus => "poll-status",
-            Self::FetchFiles => "fetch-files",
-            Self::UnpackUpload => "unpack-upload",
-            Self::Publish => "publish",
-            Self::Sweep => "sweep",
-            Self::TakeIn => "take-in",
-        }
-    }
-}
-
 /// Calls a function with an event; what it returns, as JSON.
-pub(crate) async fn invoke(machine: &LocalRuntime, function: Function, event: Value) -> Result<Value> {
+pub(crate) async fn invoke(machine: &LocalRuntime, function: Step, event: Value) -> Result<Value> {
     machine.progress().stage(function.name());
     let span = lambda::span(function.name(), &event);
     let called = async {
@@ -41,17 +26,16 @@ pub(crate) async fn invoke(machine: &LocalRuntime, function: Function, event: Va
             Err(_) => None,
         };
         match function {
-            Function::Submit => {
+            Step::Submit => {
                 let event = parse(event)?;
-                let _turn = machine.turn_to_submit(&event).await?;
+                let _lock = machine.lock_run(&event).await?;
                 json(submit::submit(machine.context(), event, machine.deadline()).boxed_local().await?)
             }
-            Function::PollStatus => call(machine, event, poll_status::poll_status).await,
-            Function::FetchFiles => call(machine, event, fetch_files::fetch_files).await,
-            Function::UnpackUpload => call(machine, event, unpack_upload::unpack_upload).await,
-            Function::Publish => call(machine, event, publish::publish).await,
-            Function::Sweep => call(machine, event, sweep::sweep).await,
-            Function::TakeIn => call(machine, event, take_in::take_in).await,
+            Step::PollStatus => call(machine, event, poll_status::poll_status).await,
+            Step::FetchFiles => call(machine, event, fetch_files::fetch_files).await,
+            Step::UnpackUpload => call(machine, event, unpack_upload::unpack_upload).await,
+            Step::Publish => call(machine, event, publish::publish).await,
+            Step::Sweep => call(machine, event, sweep::sweep).await,
         }
     };
     called.instrument(span).await

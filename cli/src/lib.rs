@@ -6,11 +6,12 @@
 //!
 //! Results go to stdout, as text or as one JSON object a line; progress, warnings and errors go to stderr.
 //! Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration; 3 refused
-//! (`UnsafeArchive`, `LimitExceeded`, `IntegrityError`); 130 and 143 stopped by a signal.
+//! (`UnsafeArchive`, `Unsupported`, `LimitExceeded`, `IntegrityError`); 130 and 143 stopped by a signal.
 
 mod arguments;
 mod check;
 mod command;
+mod disk;
 mod event;
 mod failure;
 mod folder_store;

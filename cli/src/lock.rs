@@ -58,11 +58,8 @@ fn open(path: &Path) -> Result<File> {
 }
 
 fn unusable(path: &Path, error: std::io::Error) -> Error {
-    Error::invalid_config(format!(
-        "cannot lock {}: --data has to name a folder that can be written",
-        path.display()
-    ))
-    .because(error)
+    Error::invalid_config(format!("cannot lock {}: --data must name a writable folder", path.display()))
+        .because(error)
 }
 
 #[cfg(test)]

@@ -9,12 +9,14 @@ use landfall::clock::{Deadline, SystemClock};
 use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::event::RunEvent;
+use landfall::form::LandedForm;
 use landfall::job::{DestinationName, JobRef};
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
 use serde_json::{Value, json};
 
-use crate::arguments::{OnMachine, Systems};
+use crate::arguments::{LocalOptions, Systems};
+use crate::disk::ThisDisk;
 use crate::folder_store::{Buckets, LANDING, WORK, serve};
 use crate::lock::{self, Held};
 use crate::progress::Progress;
@@ -53,8 +55,8 @@ impl Embedded {
 
     /// A file that names no work bucket gets the embedded one. One that names no destination at all lands there
     /// too; where it names some, an unknown name is more likely a misspelling than a wish for this machine's disk.
-    fn behind(place: &ConfigProvider, work_bucket_is_named: bool) -> Self {
-        let lacks = |section| place.has_section(section) == Some(false);
+    fn behind(provider: &ConfigProvider, work_bucket_is_named: bool) -> Self {
+        let lacks = |section| provider.has_section(section) == Some(false);
         let work = lacks("work") && !work_bucket_is_named;
         Self { work, landing: work && lacks("destinations") }
     }
@@ -73,44 +75,57 @@ impl LocalRuntime {
             let simulated = Some((pod, subject));
             return Self::start(on, Buckets::Made, None, Embedded::ALL, simulated, progress).await;
         }
-        let place = configured(on).await?.ok_or_else(|| {
+        let provider = configured(on).await?.ok_or_else(|| {
             Error::invalid_config(
-                "nothing says what connections stand for: name a configuration with --config FILE or LANDFALL_CONFIG, \
-                 or try it with --simulate",
+                "there is no configuration of connections: name one with --config FILE or LANDFALL_CONFIG, or try the \
+                 simulator with --simulate",
             )
         })?;
-        let embedded = embedded_behind(&place);
-        Self::start(on, Buckets::Made, Some(place), embedded, None, progress).await
+        let embedded = embedded_behind(&provider);
+        Self::start(on, Buckets::Made, Some(provider), embedded, None, progress).await
     }
 
-    /// Starts what landing local files needs: there are no connections, and a configuration is needed only for
-    /// destinations elsewhere.
-    pub(crate) async fn for_files(on: &OnMachine, progress: &Arc<Progress>) -> Result<Self> {
-        let place = configured(on).await?;
-        let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
-        let mut machine = Self::start(on, Buckets::Made, place, embedded, None, progress).await?;
+    /// Starts what landing files needs that a person has named: their connections need no configuration, which is
+    /// there only for stores elsewhere. `form` is the one they land in, where that is not their destination's.
+    pub(crate) async fn for_files(
+        on: &LocalOptions,
+        form: Option<LandedForm>,
+        progress: &Arc<Progress>,
+    ) -> Result<Self> {
+        let provider = configured(on).await?;
+        let embedded = provider.as_ref().map_or(Embedded::ALL, embedded_behind);
+        let mut machine = Self::start(on, Buckets::Made, provider, embedded, None, progress).await?;
         if embedded.landing {
             machine.context = machine.context.within_memory(MEMORY_OF_ITS_OWN_STORE);
         }
-        Ok(machine)
+        if let Some(form) = form {
+            machine.context = machine.context.landing_in(form);
+        }
+        Ok(machine.reading_files())
+    }
+
+    /// The same, in a command by which a person names files of this machine.
+    pub(crate) fn reading_files(self) -> Self {
+        let disk = Arc::new(ThisDisk { again: "unpack it" });
+        Self { context: self.context.reading_files_by(disk), ..self }
     }
 
     /// Starts what looking at the state needs, and makes no bucket for it. `None` where there is nothing to look at:
     /// the state would be in the embedded store, which is not there.
-    pub(crate) async fn to_look_at(on: &OnMachine, progress: &Arc<Progress>) -> Result<Option<Self>> {
-        let place = configured(on).await?;
-        let embedded = place.as_ref().map_or(Embedded::ALL, embedded_behind);
+    pub(crate) async fn for_status(on: &LocalOptions, progress: &Arc<Progress>) -> Result<Option<Self>> {
+        let provider = configured(on).await?;
+        let embedded = provider.as_ref().map_or(Embedded::ALL, embedded_behind);
         if embedded.work && !on.data.join(WORK).is_dir() {
             return Ok(None);
         }
         let buckets = Buckets::AsTheyAre;
-        Self::start(on, buckets, place, embedded, None, progress).await.map(Some)
+        Self::start(on, buckets, provider, embedded, None, progress).await.map(Some)
     }
 
     async fn start(
-        on: &OnMachine,
+        on: &LocalOptions,
         buckets: Buckets,
-        place: Option<ConfigProvider>,
+        provider: Option<ConfigProvider>,
         embedded: Embedded,
         simulated: Option<(Pod, &Subject)>,
         progress: &Arc<Progress>,
@@ -119,7 +134,7 @@ impl LocalRuntime {
             true => serve(&on.data, buckets).await.map(|(handle, settings)| (Some(handle), settings))?,
             false => (None, Value::Null),
         };
-        let names_connections = place.is_some() || simulated.is_some();
+        let names_connections = provider.is_some() || simulated.is_some();
         let (pod, simulated) = match simulated {
             Some((pod, subject)) => {
                 let export_kind = subject.export_kind(&context_of_state(settings.clone())).await?;
@@ -128,21 +143,19 @@ impl LocalRuntime {
             }
             None => (None, None),
         };
-        let own = ConfigProvider::made("the configuration of this machine", move |path| {
-            match path.split_once('/') {
-                None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
-                Some(("destinations", _)) if embedded.landing => {
-                    Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
-                }
-                Some(("connections", name)) => simulated.as_ref()?.connection(name),
-                _ => None,
+        let own = ConfigProvider::made("the local configuration", move |path| match path.split_once('/') {
+            None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
+            Some(("destinations", _)) if embedded.landing => {
+                Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
             }
+            Some(("connections", name)) => simulated.as_ref()?.connection(name),
+            _ => None,
         });
-        let place = match place {
-            Some(place) => place.or(own),
+        let provider = match provider {
+            Some(provider) => provider.or(own),
             None => own,
         };
-        let context = Context::new(place, Arc::new(SystemClock), &SYSTEMS).observed_by(progress.clone());
+        let context = Context::new(provider, Arc::new(SystemClock), &SYSTEMS).observed_by(progress.clone());
         Ok(Self {
             // Whoever submits on this store holds the run's lock: a claim without an id was left by the dead.
             context: if store.is_some() { context.as_sole_claimant() } else { context },
@@ -180,8 +193,8 @@ impl LocalRuntime {
 
     /// Waits until no other process on this machine submits this run.
     ///
-    /// None is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
-    pub(crate) async fn turn_to_submit(&self, event: &RunEvent) -> Result<Option<Held>> {
+    /// No lock is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
+    pub(crate) async fn lock_run(&self, event: &RunEvent) -> Result<Option<Held>> {
         self.turn(&format!("runs/{}/{}.lock", event.connection, event.run_key)).await
     }
 
@@ -194,13 +207,13 @@ impl LocalRuntime {
         if let Some(held) = lock::try_hold(&path)? {
             return Ok(Some(held));
         }
-        self.progress.at("another landfall is at it");
+        self.progress.at("waiting for another landfall process");
         lock::hold(&path, self.context.clock().as_ref()).await.map(Some)
     }
 
-    /// Says to the other processes of this machine that somebody needs what is staged of this job.
+    /// Tells the other processes of this machine that this job's staged files are in use.
     ///
-    /// Nothing is said where the work bucket is elsewhere: there nobody tidies up.
+    /// There is no lock where the work bucket is elsewhere: there nobody tidies up.
     pub(crate) async fn at_work_on(&self, job: &JobRef) -> Result<Option<Held>> {
         match self.keeps_state() {
             true => lock::hold_with_others(&self.lock_of(job), self.context.clock().as_ref()).await.map(Some),
@@ -208,8 +221,8 @@ impl LocalRuntime {
         }
     }
 
-    /// Keeps the other processes of this machine from what is staged of this job, if none is at it; `None` if one
-    /// is, or if the work bucket is not this machine's own.
+    /// Keeps the other processes of this machine from this job's staged files; `None` if one of them uses them, or
+    /// if the work bucket is not this machine's own.
     pub(crate) fn alone_with(&self, job: &JobRef) -> Result<Option<Held>> {
         match self.keeps_state() {
             true => lock::try_hold(&self.lock_of(job)),
@@ -253,24 +266,24 @@ impl LocalRuntime {
 
 /// A context with the embedded work bucket, and nothing else.
 fn context_of_state(settings: Value) -> Context {
-    let state = ConfigProvider::made("the configuration of this machine", move |path| {
+    let state = ConfigProvider::made("the local configuration", move |path| {
         (path == "work").then(|| json!({ "bucket": WORK, "store": settings }))
     });
     Context::new(state, Arc::new(SystemClock), &SYSTEMS)
 }
 
 /// The configuration that `--config`, or else `LANDFALL_CONFIG`, names.
-async fn configured(on: &OnMachine) -> Result<Option<ConfigProvider>> {
+async fn configured(on: &LocalOptions) -> Result<Option<ConfigProvider>> {
     match (&on.config, std::env::var("LANDFALL_CONFIG")) {
         (Some(file), _) => ConfigProvider::from_file(file).map(Some),
-        (None, Ok(place)) if !place.is_empty() => ConfigProvider::named(&place).await.map(Some),
+        (None, Ok(named)) if !named.is_empty() => ConfigProvider::named(&named).await.map(Some),
         (None, _) => Ok(None),
     }
 }
 
-fn embedded_behind(place: &ConfigProvider) -> Embedded {
+fn embedded_behind(provider: &ConfigProvider) -> Embedded {
     let work_bucket = std::env::var_os("LANDFALL_WORK_BUCKET");
-    Embedded::behind(place, work_bucket.is_some_and(|bucket| !bucket.is_empty()))
+    Embedded::behind(provider, work_bucket.is_some_and(|bucket| !bucket.is_empty()))
 }
 
 #[cfg(test)]

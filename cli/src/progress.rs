@@ -38,6 +38,8 @@ enum Show {
 /// What has been done of a stage, and how much there is to do where that is known.
 #[derive(Debug, Default)]
 struct Counts {
+    files: AtomicU64,
+    files_in_all: AtomicU64,
     bytes: AtomicU64,
     bytes_in_all: AtomicU64,
     objects: AtomicU64,
@@ -186,8 +188,10 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn files_listed(&self, _files: u64, bytes: Option<u64>) {
-        // Called anew whenever the list is gone on with: what is there already is counted again then.
+    fn files_listed(&self, files: u64, bytes: Option<u64>) {
+        // Called by every call that continues the list: what is there already is counted again then.
+        self.counts.files.store(0, Ordering::Relaxed);
+        self.counts.files_in_all.store(files, Ordering::Relaxed);
         self.counts.bytes.store(0, Ordering::Relaxed);
         self.counts.bytes_in_all.store(bytes.unwrap_or(0), Ordering::Relaxed);
         if let Show::Bar(bar) = &self.show {
@@ -198,6 +202,17 @@ impl Observer for Progress {
 
     fn fetched(&self, bytes: u64) {
         self.moved(bytes);
+    }
+
+    fn file_fetched(&self) {
+        let files = self.counts.files.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let in_all = self.counts.files_in_all.load(Ordering::Relaxed);
+        if let Show::Bar(bar) = &self.show
+            && in_all > 1
+        {
+            bar.set_message(format!("{}: {files} of {in_all} files", locked(&self.stage)));
+        }
+        self.moved(0);
     }
 
     fn members_listed(&self, members: u64, bytes: u64) {
@@ -218,7 +233,8 @@ impl Observer for Progress {
 
 impl Counts {
     fn reset(&self) {
-        for count in [&self.bytes, &self.bytes_in_all, &self.objects, &self.objects_in_all] {
+        let Self { files, files_in_all, bytes, bytes_in_all, objects, objects_in_all } = self;
+        for count in [files, files_in_all, bytes, bytes_in_all, objects, objects_in_all] {
             count.store(0, Ordering::Relaxed);
         }
     }
@@ -227,6 +243,10 @@ impl Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        if count(&self.files_in_all) > 1 {
+            let (files, in_all) = (count(&self.files), count(&self.files_in_all));
+            write!(formatter, "{} of {} files, ", HumanCount(files), HumanCount(in_all))?;
+        }
         write!(formatter, "{}", HumanBytes(count(&self.bytes)))?;
         if count(&self.bytes_in_all) > 0 {
             write!(formatter, " of {}", HumanBytes(count(&self.bytes_in_all)))?;
@@ -338,12 +358,13 @@ mod tests {
         for _ in 0..1024 {
             progress.fetched(1024);
         }
+        progress.file_fetched();
         assert_eq!(written.lines(), ["fetching"]);
 
         clock.advance(Duration::from_secs(5));
         progress.fetched(1 << 20);
         progress.fetched(1);
-        assert_eq!(written.lines(), ["fetching", "fetching: 2.00 MiB of 4.00 MiB"]);
+        assert_eq!(written.lines(), ["fetching", "fetching: 1 of 2 files, 2.00 MiB of 4.00 MiB"]);
 
         progress.stage("unpacking");
         progress.members_listed(3, 100);
@@ -354,17 +375,19 @@ mod tests {
         assert_eq!(written.lines()[2..], ["unpacking", "unpacking: 62 B of 124 B, 1 of 4 objects"]);
     }
 
-    /// What a call that goes on finds done already is counted once.
+    /// What a call finds done already is counted once.
     #[test]
-    fn a_list_that_is_gone_on_with_counts_anew() {
+    fn a_list_that_is_continued_is_counted_once() {
         let (progress, clock, written) = plain();
         progress.stage("fetching");
-        progress.files_listed(1, Some(100));
+        progress.files_listed(2, Some(100));
         progress.fetched(60);
-        progress.files_listed(1, Some(100));
+        progress.file_fetched();
+        progress.files_listed(2, Some(100));
+        progress.fetched(60);
         clock.advance(Duration::from_secs(5));
-        progress.fetched(60);
-        assert_eq!(written.lines()[1], "fetching: 60 B of 100 B");
+        progress.file_fetched();
+        assert_eq!(written.lines()[1], "fetching: 1 of 2 files, 60 B of 100 B");
     }
 
     /// How a poll stands is shown as seldom as the rest; what a person has to know is always said.
@@ -373,7 +396,7 @@ mod tests {
         let (progress, clock, written) = plain();
         progress.stage("waiting for job 1 on pod");
         progress.at("RUNNING");
-        progress.say("submit: Throttled: slow down; trying again in 2 s");
+        progress.say("submit: Throttled: slow down; retrying in 2 s");
         progress.say("again");
         clock.advance(Duration::from_secs(6));
         progress.at("RUNNING, 40 %");
@@ -382,7 +405,7 @@ mod tests {
             written.lines(),
             [
                 "waiting for job 1 on pod",
-                "submit: Throttled: slow down; trying again in 2 s",
+                "submit: Throttled: slow down; retrying in 2 s",
                 "again",
                 "waiting for job 1 on pod: RUNNING, 40 %",
             ]

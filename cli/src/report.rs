@@ -14,7 +14,7 @@ use landfall_store::StoreError;
 use publish::Published;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sweep::{NotWell, Problem, Swept};
+use sweep::{FailedJob, Problem, Swept};
 
 use crate::failure::Failure;
 use crate::machine::LocalRuntime;
@@ -30,7 +30,7 @@ pub(crate) struct Report<'a> {
 
 /// What a failure is about, as far as it is known.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Capabilities {
+pub(crate) struct FailureContext {
     /// The connection's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) connection: Option<String>,
@@ -63,7 +63,7 @@ struct LandedLine<'a> {
 struct FailedLine<'a> {
     error: NamedError<'a>,
     #[serde(flatten)]
-    about: &'a Capabilities,
+    about: &'a FailureContext,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,8 +114,8 @@ impl<'a> Report<'a> {
             let job = job.job();
             return self.print(
                 format!(
-                    "recurring: {job} is a recurring request: nothing lands yet, as its occurrences are jobs of their own\n\
-                     to land those that have ended, now and then: {sweep}\n"
+                    "recurring: {job} is a recurring request, and each of its occurrences is a job of its own\n\
+                     to land the occurrences that have ended, run from time to time: {sweep}\n"
                 )
                 .as_bytes(),
             );
@@ -131,7 +131,7 @@ impl<'a> Report<'a> {
     pub(crate) fn swept(&mut self, connection: &ConnectionName, swept: &Swept) -> Result<(), Failure> {
         self.progress.end();
         for job in &swept.failed {
-            let NotWell { job_request_id, export, native_status, message, .. } = job;
+            let FailedJob { job_request_id, export, native_status, message, .. } = job;
             let said = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
             let text =
                 format!("failed: job {job_request_id} on {connection} ({export}): {native_status}{said}\n");
@@ -140,15 +140,16 @@ impl<'a> Report<'a> {
         }
         for job in &swept.problems {
             let Problem { job_request_id, error, message } = job;
-            let text = format!("not looked at: job {job_request_id} on {connection}: {error}: {message}\n");
+            let text = format!("not checked: job {job_request_id} on {connection}: {error}: {message}\n");
             let line = || json!({ "connection": connection, "problem": job });
             self.print(if self.json { format!("{}\n", line()) } else { text }.as_bytes())?;
         }
         for export in &swept.unseen {
-            self.progress.say(&format!("{connection} lists no job of {export}: is that its name?"));
+            self.progress
+                .say(&format!("{connection} lists no job of {export}: check the name of the export"));
         }
         let (landed, found) = (HumanCount(swept.landed), swept.jobs.len());
-        let rest = if swept.complete { "" } else { "; there is more: sweep again" };
+        let rest = if swept.complete { "" } else { "; more remain: sweep again" };
         self.words(&format!("swept {connection}: {found} to land, {landed} landed before{rest}\n"))
     }
 
@@ -158,26 +159,18 @@ impl<'a> Report<'a> {
         self.print(format!("{result}\n").as_bytes())
     }
 
-    /// One run or job stands so.
-    pub(crate) fn standing(
-        &mut self,
-        standing: &JobView,
-        text: impl FnOnce() -> String,
-    ) -> Result<(), Failure> {
-        self.standings(std::slice::from_ref(standing), text)
+    /// One run or job.
+    pub(crate) fn view(&mut self, view: &JobView, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        self.views(std::slice::from_ref(view), text)
     }
 
-    /// Runs and jobs stand so.
-    pub(crate) fn standings(
-        &mut self,
-        standings: &[JobView],
-        text: impl FnOnce() -> String,
-    ) -> Result<(), Failure> {
+    /// Runs and jobs.
+    pub(crate) fn views(&mut self, views: &[JobView], text: impl FnOnce() -> String) -> Result<(), Failure> {
         if !self.json {
             return self.print(text().as_bytes());
         }
-        for standing in standings {
-            let line = serde_json::to_string(standing).map_err(|error| Failure::Output(error.into()))?;
+        for view in views {
+            let line = serde_json::to_string(view).map_err(|error| Failure::Output(error.into()))?;
             self.print(format!("{line}\n").as_bytes())?;
         }
         Ok(())
@@ -189,7 +182,7 @@ impl<'a> Report<'a> {
         self.print(if self.json { format!("{line}\n") } else { text.to_owned() }.as_bytes())
     }
 
-    /// What only people need to be told.
+    /// What is only for people.
     pub(crate) fn words(&mut self, words: &str) -> Result<(), Failure> {
         match self.json {
             true => Ok(()),
@@ -198,7 +191,7 @@ impl<'a> Report<'a> {
     }
 
     /// Something failed.
-    pub(crate) fn failed(&mut self, failure: &Failure, about: &Capabilities) {
+    pub(crate) fn failed(&mut self, failure: &Failure, about: &FailureContext) {
         self.progress.end();
         let (name, message) = (failure.name(), failure.line());
         if self.json && !matches!(failure, Failure::Output(_)) {
@@ -333,15 +326,15 @@ mod tests {
         }
     }
 
-    fn failed(json: bool, failure: &Failure, about: &Capabilities) -> Vec<u8> {
+    fn failed(json: bool, failure: &Failure, about: &FailureContext) -> Vec<u8> {
         let mut out = Vec::new();
         Report::new(&mut out, &Progress::silent(), json).failed(failure, about);
         out
     }
 
-    /// What has landed is told with where the manifest is and what it counts.
+    /// What has landed is reported with where the manifest is and what it counts.
     #[test]
-    fn a_landing_is_told_in_two_lines() {
+    fn a_landing_is_reported_in_two_lines() {
         let seconds = Duration::from_secs(3);
         let text = landed_text(
             &job(),
@@ -374,7 +367,7 @@ mod tests {
     #[test]
     fn a_failure_is_one_json_line() {
         let error = Error::job_failed("job 44055 failed").because(io::Error::other("ORA-\n00942"));
-        let about = Capabilities {
+        let about = FailureContext {
             connection: Some("fusion-demo".to_owned()),
             job_request_id: Some("44055".to_owned()),
             next: Some("do this".to_owned()),
@@ -391,7 +384,7 @@ mod tests {
             })
         );
 
-        let archive = Capabilities { archive: Some("a.zip".to_owned()), ..Capabilities::default() };
+        let archive = FailureContext { archive: Some("a.zip".to_owned()), ..FailureContext::default() };
         let line = failed(true, &Failure::Stopped(Signal::Interrupt), &archive);
         let line: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!((&line["error"]["type"], &line["archive"]), (&json!("Stopped"), &json!("a.zip")));
@@ -400,7 +393,7 @@ mod tests {
     /// Without `--json` nothing of a failure goes to stdout.
     #[test]
     fn a_failure_in_words_is_for_stderr() {
-        assert!(failed(false, &Error::not_found("no job 7").into(), &Capabilities::default()).is_empty());
+        assert!(failed(false, &Error::not_found("no job 7").into(), &FailureContext::default()).is_empty());
     }
 
     /// A manifest, however it is laid out and cut into pieces, becomes one line that says the same.

@@ -18,7 +18,7 @@ pub(crate) async fn retrying<T>(
 ) -> Result<T> {
     // Errors that are retried alike are counted together, as the state machine counts them.
     let mut retries: HashMap<RetryPolicy, u32> = HashMap::new();
-    let mut told_waits = 0;
+    let mut requested_waits = 0;
     loop {
         let error = match call().await {
             Ok(output) => return Ok(output),
@@ -26,10 +26,10 @@ pub(crate) async fn retrying<T>(
         };
         let Some(policy) = step.retry(error.error_type()) else { return Err(error) };
         let delay = match error.wait_seconds() {
-            // A time that an error tells is waited for as it is: a source's requests of an hour may be spent.
-            Some(told) if told_waits < THROTTLING.retries => {
-                told_waits += 1;
-                Duration::from_secs(told)
+            // The wait that an error asks for is kept as it is: a source's requests of an hour may be spent.
+            Some(seconds) if requested_waits < THROTTLING.retries => {
+                requested_waits += 1;
+                Duration::from_secs(seconds)
             }
             _ => {
                 let retry = retries.entry(policy).or_default();
@@ -51,7 +51,7 @@ fn jittered(longest: Duration) -> Duration {
 
 async fn wait(clock: &dyn Clock, progress: &Progress, step: Step, wait: Duration, error: &Error) {
     let (name, line, seconds) = (error.error_type().name(), error.line(), wait.as_secs_f64());
-    progress.say(&format!("{}: {name}: {line}; trying again in {seconds:.0} s", step.name()));
+    progress.say(&format!("{}: {name}: {line}; retrying in {seconds:.0} s", step.name()));
     clock.sleep(wait).await;
 }
 
@@ -86,7 +86,7 @@ mod tests {
 
     /// A source that says when it may be asked again is waited for, for as long as that takes.
     #[tokio::test]
-    async fn a_time_that_is_told_is_waited_for_and_is_no_try() {
+    async fn a_requested_wait_is_kept_and_is_no_try() {
         const LONGER_THAN_AN_OUTAGE: u32 = OUTAGE.retries + 1;
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
         let (progress, mut calls) = (Progress::silent(), 0);

@@ -25,7 +25,7 @@ use landfall_edge::lambda;
 use poll_status::Polled;
 use publish::Published;
 use serde::Serialize;
-use submit::OperatorAnswer;
+use submit::{OperatorAnswer, Submitted};
 use tracing::Instrument as _;
 
 use crate::machine::LocalRuntime;
@@ -43,28 +43,17 @@ pub(crate) enum Ran {
     Recurring,
 }
 
-/// Lands a run; `job` is told which job it is as soon as that is known.
+/// Lands a run; `job` holds its job as soon as that is known.
 ///
-/// `seen` is what a person has found out about a run whose submission had no known outcome.
+/// `answer` is what a person has found out about a run whose submission had no known outcome.
 pub(crate) async fn run(
     machine: &LocalRuntime,
     event: RunEvent,
-    seen: Option<OperatorAnswer>,
+    answer: Option<OperatorAnswer>,
     job: &OnceLock<JobEvent>,
 ) -> Result<Ran> {
     machine.progress().stage(format!("submitting run {}", event.run_key));
-    let turn = machine.turn_to_submit(&event).await?;
-    if let Some(seen) = seen {
-        submit::settle(machine.context(), &event, seen, machine.deadline()).await?;
-    }
-    let submitted = step(machine, Step::Submit, &event, submit::submit).await?;
-    drop(turn);
-
-    let event = JobEvent {
-        connection: event.connection,
-        job_request_id: submitted.job_request_id,
-        destination: None,
-    };
+    let (event, submitted) = submit(machine, event, answer).await?;
     let event = job.get_or_init(|| event);
     if submitted.recurring {
         return Ok(Ran::Recurring);
@@ -75,9 +64,24 @@ pub(crate) async fn run(
     publish(machine, event).await.map(Ran::Landed)
 }
 
-/// Goes on with a job from wherever it stands.
+/// Submits a run's job, or finds the one that it has.
+pub(crate) async fn submit(
+    machine: &LocalRuntime,
+    event: RunEvent,
+    answer: Option<OperatorAnswer>,
+) -> Result<(JobEvent, Submitted)> {
+    let _lock = machine.lock_run(&event).await?;
+    if let Some(answer) = answer {
+        submit::settle(machine.context(), &event, answer, machine.deadline()).await?;
+    }
+    let submitted = step(machine, Step::Submit, &event, submit::submit).await?;
+    let (connection, job_request_id) = (event.connection, submitted.job_request_id.clone());
+    Ok((JobEvent { connection, job_request_id, destination: None }, submitted))
+}
+
+/// Continues a job from wherever it stands.
 pub(crate) async fn resume(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
-    machine.progress().stage(format!("looking at {}", event.job()));
+    machine.progress().stage(format!("checking {}", event.job()));
     if !has_landed(machine.context(), event).await? {
         land(machine, event).await?;
     }
@@ -85,7 +89,7 @@ pub(crate) async fn resume(machine: &LocalRuntime, event: &JobEvent) -> Result<P
 }
 
 /// Whether the job's manifest is there.
-pub(crate) async fn has_landed(context: &Context, event: &JobEvent) -> Result<bool> {
+async fn has_landed(context: &Context, event: &JobEvent) -> Result<bool> {
     let job = context.job(event).await?;
     context.has_landed(&job.destination, &job.landing_prefix).await
 }
@@ -110,20 +114,20 @@ async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent) -> Result<()
         if polled.state != JobState::Running {
             return Err(ended_badly(event, &polled));
         }
-        machine.progress().at(&standing(&polled));
+        machine.progress().at(&progress(&polled));
         wait(machine, polled.wait_seconds).await;
     }
 }
 
 async fn fetch_until_complete(machine: &LocalRuntime, event: &JobEvent) -> Result<Vec<u32>> {
-    machine.progress().stage("fetching its files");
+    machine.progress().stage("fetching files");
     loop {
         let fetched = step(machine, Step::FetchFiles, event, fetch_files::fetch_files).await?;
         if fetched.complete {
             return Ok(fetched.ordinals());
         }
         if fetched.wait_seconds.is_some() {
-            machine.progress().at("the source does not give them all out yet");
+            machine.progress().at("waiting for the source to provide the remaining files");
         }
         wait(machine, fetched.wait_seconds).await;
     }
@@ -132,7 +136,7 @@ async fn fetch_until_complete(machine: &LocalRuntime, event: &JobEvent) -> Resul
 /// Unpacks the files. After a failure none is begun any more, and those under way come to their own end, so that
 /// nothing of them is left lying about.
 async fn unpack(machine: &LocalRuntime, event: &JobEvent, ordinals: &[u32]) -> Result<()> {
-    machine.progress().stage("unpacking");
+    machine.progress().stage("unpacking files");
     let failed = AtomicBool::new(false);
     let unpack = async |ordinal: &u32| {
         if failed.load(Ordering::Relaxed) {
@@ -150,11 +154,7 @@ async fn unpack(machine: &LocalRuntime, event: &JobEvent, ordinals: &[u32]) -> R
     outcome
 }
 
-pub(crate) async fn unpack_until_complete(
-    machine: &LocalRuntime,
-    event: &JobEvent,
-    ordinal: u32,
-) -> Result<()> {
+async fn unpack_until_complete(machine: &LocalRuntime, event: &JobEvent, ordinal: u32) -> Result<()> {
     let JobEvent { connection, job_request_id, destination } = event.clone();
     let file = FileEvent { connection, job_request_id, ordinal, destination };
     while !step(machine, Step::UnpackUpload, &file, unpack_upload::unpack_file).await?.complete {}
@@ -162,7 +162,7 @@ pub(crate) async fn unpack_until_complete(
 }
 
 /// Publishes the manifest, or finds the one that is there, and tidies up behind the job.
-pub(crate) async fn publish(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
+async fn publish(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
     let published = step(machine, Step::Publish, event, publish::publish).await?;
     tidy::tidy(machine, event).await;
     Ok(published)
@@ -186,7 +186,7 @@ async fn wait(machine: &LocalRuntime, seconds: Option<u64>) {
     machine.context().clock().sleep(Duration::from_secs(seconds.unwrap_or(0))).await;
 }
 
-fn standing(polled: &Polled) -> String {
+fn progress(polled: &Polled) -> String {
     match polled.progress {
         Some(percent) => format!("{}, {percent:.0} %", polled.native_status),
         None => polled.native_status.clone(),
@@ -196,7 +196,7 @@ fn standing(polled: &Polled) -> String {
 fn ended_badly(event: &JobEvent, polled: &Polled) -> Error {
     let how = match polled.state {
         JobState::Cancelled => "was cancelled",
-        JobState::NeedsAttention => "waits for a person at the source",
+        JobState::NeedsAttention => "waits for a person to act at the source",
         _ => "failed at the source",
     };
     let said = polled.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
@@ -228,7 +228,7 @@ mod tests {
 
     /// A job that failed at the source ends the run with the source's own words.
     #[test]
-    fn a_failed_job_is_told_in_the_sources_words() {
+    fn a_failed_job_is_reported_in_the_sources_words() {
         let error = ended_badly(&event(), &polled(JobState::Failed, Some("ORA-01555: snapshot too old")));
         assert_eq!(error.error_type().name(), "JobFailed");
         assert_eq!(error.line(), "job 7 on pod failed at the source (ERROR): ORA-01555: snapshot too old");
@@ -238,10 +238,10 @@ mod tests {
 
     /// How far a job is, where the source says so.
     #[test]
-    fn a_poll_is_told_in_the_sources_words() {
+    fn a_poll_is_reported_in_the_sources_words() {
         let mut running = polled(JobState::Running, None);
-        assert_eq!(standing(&running), "ERROR");
+        assert_eq!(progress(&running), "ERROR");
         running.progress = Some(41.6);
-        assert_eq!(standing(&running), "ERROR, 42 %");
+        assert_eq!(progress(&running), "ERROR, 42 %");
     }
 }

@@ -46,8 +46,10 @@ impl Pod {
 
     async fn start(port: u16, data: &Path, simulated: &Simulated) -> Result<Self> {
         Self::at(port, data, simulated).await?.map_err(|error| {
-            Error::invalid_config("the simulator cannot listen: name another --port, or 0 for any")
-                .because(error)
+            Error::invalid_config(
+                "the simulator cannot listen on its port: choose another --port, or 0 for any free port",
+            )
+            .because(error)
         })
     }
 
@@ -60,7 +62,7 @@ impl Pod {
         let folder = folder(data);
         let ours = lock::try_hold(&folder.join("lock"))?.ok_or_else(|| {
             Error::conflict(format!(
-                "another landfall simulates with {}: run against that one (see landfall simulate), or take another --data",
+                "another landfall process runs the simulator in {}: use that one (see landfall simulate --help), or choose another --data",
                 folder.display()
             ))
         })?;
@@ -98,12 +100,15 @@ impl SimulatedSystems {
     }
 
     /// What a connection's name stands for: the system that runs the command's kind of export; where a command has
-    /// none, the one whose example has this name, and otherwise the first.
+    /// none, the one whose example has this name, and otherwise the first. A kind that none runs needs none.
     pub(crate) fn connection(&self, name: &str) -> Option<Value> {
         let runs_it = |system: &&System| self.export_kind.as_deref() == Some(system.export_kind);
         let has_its_name = |system: &&System| system.connection_name == name;
-        let system = SYSTEMS.iter().find(runs_it).or_else(|| SYSTEMS.iter().find(has_its_name));
-        system.or(SYSTEMS.first()).map(|system| self.settings(system))
+        let system = match &self.export_kind {
+            Some(_) => SYSTEMS.iter().find(runs_it),
+            None => SYSTEMS.iter().find(has_its_name).or(SYSTEMS.first()),
+        };
+        system.map(|system| self.settings(system))
     }
 
     /// What reaches each system, under the name that its examples have.
@@ -172,7 +177,7 @@ fn quick() -> Value {
 /// `landfall simulate`: serves until a signal ends it, which is how it is meant to end.
 pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     let stopped = stop::next_signal()
-        .map_err(|error| Error::invalid_config("this process cannot listen to signals").because(error))?;
+        .map_err(|error| Error::invalid_config("this process cannot listen for signals").because(error))?;
     let pod = Pod::start(arguments.port, &arguments.data, &arguments.simulated).await?;
     let (store, settings) = folder_store::serve(&arguments.data, Buckets::Made).await?;
     let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings))?;
@@ -199,8 +204,8 @@ fn paste(address: &str, configuration: &Value) -> Result<String> {
         Error::invalid_config("the configuration cannot be written as TOML").because(error)
     })?;
     Ok(format!(
-        "# The simulated systems are served at {address}, beside a store, until this command is stopped (Ctrl-C).\n\
-         # With these lines in FILE, `landfall run EVENT --config FILE` runs against them.\n\n{toml}"
+        "# Serving the simulated systems at {address}, and a store, until this command is stopped (Ctrl-C).\n\
+         # Save these lines as FILE to run against them: landfall run EVENT --config FILE\n\n{toml}"
     ))
 }
 
@@ -215,7 +220,7 @@ fn read<T: DeserializeOwned + Default>(file: Option<&Path>, what: &str) -> Resul
         Error::invalid_config(format!("cannot read the {what} in {label}")).because(error)
     })?;
     serde_json::from_slice(&text)
-        .map_err(|error| Error::invalid_config(format!("{label} holds no {what}")).because(error))
+        .map_err(|error| Error::invalid_config(format!("{label} is not a valid {what} file")).because(error))
 }
 
 #[cfg(test)]

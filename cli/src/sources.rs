@@ -27,7 +27,7 @@ fn described(about: &Capabilities) -> String {
         ("lost submission", about.lost_submission.words().to_owned()),
         ("downloads resume", about.resumes.words().to_owned()),
         ("verified by", about.verified_by.join(", ")),
-        ("sweep", if about.sweeps { "finds jobs of others" } else { "no" }.to_owned()),
+        ("sweep", if about.sweeps { "finds jobs that were submitted elsewhere" } else { "no" }.to_owned()),
     ];
     let mut text = format!("{}: {}\n", about.kind, about.system);
     for (name, value) in rows {

@@ -1,11 +1,11 @@
 //! What the work bucket knows of runs and jobs: read, never written, and without asking any source.
 //!
-//! The story: a job's standing follows from which of its objects there are, and from whether its manifest is in the
-//! landing bucket. What a source has not been asked yet, nobody knows here: a job that has failed there stands as
+//! The story: a job's state follows from which of its objects there are, and from whether its manifest is in the
+//! landing bucket. What a source has not been asked yet, nobody knows here: a job that has failed there counts as
 //! submitted until a step sees it.
 
-mod standing;
 mod text;
+mod view;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -16,13 +16,12 @@ use landfall::job::{ConnectionName, FileList, JobRecord, JobRef, RunKey, Totals}
 use landfall::state::{JobObjects, RunRecord, WorkState, keys};
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
-use landfall_systems::local::LocalFile;
 
-use crate::arguments::{OnMachine, Status, as_word};
+use crate::arguments::{LocalOptions, Status, as_word};
 use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::report::Report;
-pub(crate) use standing::{Details, Exported, JobView, Manifest, Next, State};
+pub(crate) use view::{Details, Exported, JobView, Manifest, Next, State};
 
 /// How many runs or jobs are looked at at once.
 const AT_ONCE: usize = 8;
@@ -30,8 +29,8 @@ const AT_ONCE: usize = 8;
 /// So many lines are aligned with each other, and in memory.
 const LINES_AT_ONCE: usize = 500;
 
-/// Tells what the arguments ask for.
-pub(crate) async fn tell(
+/// Shows what the arguments ask for.
+pub(crate) async fn show(
     machine: &LocalRuntime,
     arguments: &Status,
     report: &mut Report<'_>,
@@ -41,28 +40,29 @@ pub(crate) async fn tell(
     match (&arguments.connection, &arguments.job_request_id) {
         (Some(connection), Some(id)) => {
             let job = JobRef { connection: connection.clone(), job_request_id: id.clone() };
-            let standing = survey.job(&job).await?;
-            report.standing(&standing, || text::details(&standing, now, machine.names_connections()))
+            let view = survey.job(&job).await?;
+            let is_known = machine.names_connections() || SYSTEMS.built_in(&view.connection).is_some();
+            report.view(&view, || text::details(&view, now, is_known))
         }
-        (Some(connection), None) => match tell_connection(&survey, connection, now, report).await? {
-            0 => report.words(&format!("nothing is kept of connection {connection}\n")),
+        (Some(connection), None) => match show_connection(&survey, connection, now, report).await? {
+            0 => report.words(&format!("no runs or jobs of connection {connection}\n")),
             _ => Ok(()),
         },
         (None, _) => {
-            let mut told = 0;
+            let mut shown = 0;
             for connection in survey.work.connections().await.map_err(Error::from)? {
-                told += tell_connection(&survey, &connection, now, report).await?;
+                shown += show_connection(&survey, &connection, now, report).await?;
             }
-            match told {
-                0 => report.words("nothing is kept of any run or job\n"),
+            match shown {
+                0 => report.words("no runs or jobs\n"),
                 _ => Ok(()),
             }
         }
     }
 }
 
-/// Tells that there is nothing to tell of: the folder that would hold it is not there.
-pub(crate) fn tell_nothing(arguments: &Status, report: &mut Report<'_>) -> Result<(), Failure> {
+/// Shows that there are no runs: the folder that would hold them is not there.
+pub(crate) fn show_nothing(arguments: &Status, report: &mut Report<'_>) -> Result<(), Failure> {
     let data = arguments.machine.data.display();
     match (&arguments.connection, &arguments.job_request_id) {
         (Some(connection), Some(id)) => {
@@ -73,21 +73,21 @@ pub(crate) fn tell_nothing(arguments: &Status, report: &mut Report<'_>) -> Resul
     }
 }
 
-/// Tells of a connection's runs and jobs, and returns how many there are.
-async fn tell_connection(
+/// Shows a connection's runs and jobs, and returns how many there are.
+async fn show_connection(
     survey: &Survey<'_>,
     connection: &ConnectionName,
     now: Timestamp,
     report: &mut Report<'_>,
 ) -> Result<usize, Failure> {
-    let mut told = 0;
-    let mut chunks = survey.standings(connection).try_chunks(LINES_AT_ONCE);
-    while let Some(standings) = chunks.try_next().await.map_err(|error| error.1)? {
-        let title = (told == 0).then_some(connection);
-        report.standings(&standings, || text::table(title, &standings, now))?;
-        told += standings.len();
+    let mut shown = 0;
+    let mut chunks = survey.views(connection).try_chunks(LINES_AT_ONCE);
+    while let Some(views) = chunks.try_next().await.map_err(|error| error.1)? {
+        let title = (shown == 0).then_some(connection);
+        report.views(&views, || text::table(title, &views, now))?;
+        shown += views.len();
     }
-    Ok(told)
+    Ok(shown)
 }
 
 /// The work bucket, looked at.
@@ -99,20 +99,20 @@ struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    async fn of(machine: &'a LocalRuntime, on: &OnMachine) -> Result<Self> {
+    async fn of(machine: &'a LocalRuntime, on: &LocalOptions) -> Result<Self> {
         Ok(Self { machine, work: machine.context().work().await?, options: on.as_options() })
     }
 
     /// A connection's runs that have no job, then its jobs.
-    fn standings<'s>(&'s self, connection: &'s ConnectionName) -> BoxStream<'s, Result<JobView>> {
+    fn views<'s>(&'s self, connection: &'s ConnectionName) -> BoxStream<'s, Result<JobView>> {
         let runs = self.work.runs(connection).map_err(Error::from);
         let runs = runs.map_ok(move |run_key| self.run(connection, run_key)).try_buffered(AT_ONCE);
         let jobs = self.work.jobs(connection).map_err(Error::from);
         let jobs = jobs.map_ok(move |objects| self.kept_job(objects)).try_buffered(AT_ONCE);
-        runs.chain(jobs).try_filter_map(async |standing| Ok(standing)).boxed()
+        runs.chain(jobs).try_filter_map(async |view| Ok(view)).boxed()
     }
 
-    /// A run; `None` where its job tells more.
+    /// A run; `None` where its job says more.
     async fn run(&self, connection: &ConnectionName, run_key: RunKey) -> Result<Option<JobView>> {
         let Some((run, _)) = self.work.run(connection, &run_key).await? else { return Ok(None) };
         if let Some(id) = &run.job_request_id {
@@ -121,10 +121,10 @@ impl<'a> Survey<'a> {
                 return Ok(None);
             }
         }
-        Ok(Some(self.run_standing(connection, run_key, run)))
+        Ok(Some(self.view_of_run(connection, run_key, run)))
     }
 
-    fn run_standing(&self, connection: &ConnectionName, run_key: RunKey, run: RunRecord) -> JobView {
+    fn view_of_run(&self, connection: &ConnectionName, run_key: RunKey, run: RunRecord) -> JobView {
         let state = match (&run.job_request_id, run.released) {
             (Some(_), _) => State::Expired,
             (None, true) => State::Released,
@@ -154,7 +154,7 @@ impl<'a> Survey<'a> {
     /// A job; `None` if what is there of it is not a job's.
     async fn kept_job(&self, objects: JobObjects) -> Result<Option<JobView>> {
         let Some(record) = self.work.job(&objects.job).await? else { return Ok(None) };
-        Ok(Some(self.job_standing(&record, &objects).await?.0))
+        Ok(Some(self.view_of_job(&record, &objects).await?.0))
     }
 
     /// One job, with all that is known of it.
@@ -163,17 +163,17 @@ impl<'a> Survey<'a> {
         let record =
             record.ok_or_else(|| unknown(job, &format!("in s3://{}", self.work.store().bucket())))?;
         let objects = self.work.job_objects(job).await?;
-        let (mut standing, files) = self.job_standing(&record, &objects).await?;
+        let (mut view, files) = self.view_of_job(&record, &objects).await?;
         let files = match files {
             None if objects.has_files => self.work.files(job).await?,
             files => files,
         };
-        standing.details = Some(self.details(&record, &objects, files.as_ref()).await?);
-        Ok(standing)
+        view.details = Some(self.details(&record, &objects, files.as_ref()).await?);
+        Ok(view)
     }
 
     /// How far a job is, and its list of files if that had to be read for it.
-    async fn job_standing(
+    async fn view_of_job(
         &self,
         record: &JobRecord,
         objects: &JobObjects,
@@ -193,7 +193,7 @@ impl<'a> Survey<'a> {
             list => list.as_ref().map(|list| list.files.len()),
         };
         let state = if has_landed { State::Landed } else { state(objects, files) };
-        let standing = JobView {
+        let view = JobView {
             connection: record.connection.clone(),
             run_key: record.run_key.clone(),
             job_request_id: Some(record.job_request_id.clone()),
@@ -209,7 +209,7 @@ impl<'a> Survey<'a> {
             next: self.next_of_job(state, record, objects, files),
             details: None,
         };
-        Ok((standing, list))
+        Ok((view, list))
     }
 
     async fn manifest(&self, record: &JobRecord) -> Result<Manifest> {
@@ -290,7 +290,7 @@ impl<'a> Survey<'a> {
             State::Unpacked => ("publish", "publish the manifest".to_owned()),
             State::Landed if self.machine.keeps_state() && objects.bodies + objects.checkpoints > 0 => {
                 let bytes = HumanBytes(objects.body_bytes);
-                ("tidy", format!("delete {bytes} of staged files that nobody needs any more"))
+                ("tidy", format!("delete {bytes} of staged files that are no longer needed"))
             }
             State::Landed | State::Expired | State::Claimed | State::Released => return None,
         };
@@ -306,10 +306,8 @@ impl<'a> Survey<'a> {
                 ),
             });
         }
-        let command = match &record.export {
-            export if export.is::<LocalFile>() => format!("landfall unpack FILE{}", self.options),
-            _ => format!("landfall resume {} {}{}", record.connection, record.job_request_id, self.options),
-        };
+        let command =
+            format!("landfall resume {} {}{}", record.connection, record.job_request_id, self.options);
         Some(Next { step, what, command })
     }
 }
@@ -327,7 +325,7 @@ fn next_of_run(state: State, options: &str) -> Option<Next> {
 fn next_of_unsettled(why: &str, options: &str) -> Next {
     Next {
         step: "submit",
-        what: format!("look at the source whether the run has a job there ({why})"),
+        what: format!("check whether the run has a job at the source ({why})"),
         command: format!("landfall run EVENT{options} --job ID, or --no-job"),
     }
 }
@@ -356,8 +354,8 @@ fn exported(export: &Export) -> Exported {
 
 fn unknown(job: &JobRef, place: &str) -> Error {
     Error::not_found(format!(
-        "nothing is kept of {job} {place}: `landfall status {}` lists what is; a job that was submitted elsewhere is \
-         taken on by `landfall resume` with --destination",
+        "{job} is not known {place}: `landfall status {}` lists the known jobs; to land a job that was submitted \
+         elsewhere, use `landfall resume` with --destination",
         job.connection
     ))
 }

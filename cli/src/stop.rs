@@ -10,7 +10,7 @@ use crate::failure::{Failure, Signal};
 /// Does the work, unless a signal comes first.
 pub(crate) async fn unless_stopped<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let stopped = next_signal().map_err(|error| {
-        Failure::from(Error::invalid_config("this process cannot listen to signals").because(error))
+        Failure::from(Error::invalid_config("this process cannot listen for signals").because(error))
     })?;
     tokio::select! {
         outcome = work => outcome,

@@ -21,8 +21,8 @@ pub(crate) async fn tidy(machine: &LocalRuntime, event: &JobEvent) {
     if let Err(error) = try_tidy(machine, event).await {
         let (job, error) = (event.job(), error.line());
         tracing::warn!(
-            "{job} has landed, and not all that it no longer needs could be deleted: {error}; the next command that \
-             comes to it tries again"
+            "{job} has landed, but some files that it no longer needs could not be deleted: {error}; the next command \
+             that works on it tries again"
         );
     }
 }

@@ -108,11 +108,11 @@ impl EmbeddedStore {
 }
 
 fn s3_service(served: &EmbeddedStore, credentials: &Credentials) -> S3Service {
-    let least_part_bytes = match served.oci {
+    let min_part_bytes = match served.oci {
         Some(_) => oci::MIN_PART_BYTES,
         None => MIN_PART_SIZE,
     };
-    let service = Service { store: Arc::clone(&served.store), least_part_bytes };
+    let service = Service { store: Arc::clone(&served.store), min_part_bytes };
     let mut builder = S3ServiceBuilder::new(service);
     let secret = credentials.secret_access_key.expose_secret();
     builder.set_auth(SimpleAuth::from_single(credentials.access_key_id.as_str(), secret));

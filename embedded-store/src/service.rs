@@ -33,7 +33,7 @@ const REGION: &str = "us-east-1";
 pub(crate) struct Service {
     pub(crate) store: Arc<Store>,
     /// What every part of an upload but the last has at least.
-    pub(crate) least_part_bytes: u64,
+    pub(crate) min_part_bytes: u64,
 }
 
 impl Service {
@@ -308,7 +308,7 @@ impl S3 for Service {
             checksum_type: req.input.checksum_type,
             size: req.input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
             condition: write_condition(req.input.if_match, req.input.if_none_match)?,
-            least_part_bytes: self.least_part_bytes,
+            min_part_bytes: self.min_part_bytes,
         };
         let location = Some(format!("/{bucket}/{key}"));
         let (of_bucket, of_key) = (bucket.clone(), key.clone());

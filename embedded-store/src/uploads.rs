@@ -70,7 +70,7 @@ pub(crate) struct Completion {
     pub(crate) size: Option<u64>,
     pub(crate) condition: Condition,
     /// What every part but the last has at least.
-    pub(crate) least_part_bytes: u64,
+    pub(crate) min_part_bytes: u64,
 }
 
 /// When an upload was begun, from its id.
@@ -183,7 +183,7 @@ impl Store {
         let Description { bucket, key, .. } = &upload.description;
         // Again when it is put in place; here to spare the copy.
         self.check((bucket, key), &completion.condition)?;
-        let parts = upload.choose(&completion.parts, completion.least_part_bytes)?;
+        let parts = upload.choose(&completion.parts, completion.min_part_bytes)?;
         let size: u64 = parts.iter().map(|(_, record)| record.generation.size).sum();
         if completion.size.is_some_and(|said| said != size) {
             return Err(s3_error!(
@@ -281,7 +281,7 @@ impl Upload {
         (part, record)
     }
 
-    fn choose(&self, chosen: &[Chosen], least_bytes: u64) -> S3Result<Vec<(PathBuf, Record)>> {
+    fn choose(&self, chosen: &[Chosen], min_bytes: u64) -> S3Result<Vec<(PathBuf, Record)>> {
         if chosen.is_empty() {
             return Err(s3_error!(MalformedXML, "at least one part must be named"));
         }
@@ -291,11 +291,11 @@ impl Upload {
         let mut parts = Vec::with_capacity(chosen.len());
         for (index, wanted) in chosen.iter().enumerate() {
             let record = self.chosen_part(wanted)?;
-            if record.generation.size < least_bytes && index + 1 < chosen.len() {
+            if record.generation.size < min_bytes && index + 1 < chosen.len() {
                 let (number, size) = (wanted.number, record.generation.size);
                 return Err(s3_error!(
                     EntityTooSmall,
-                    "part {number} has {size} bytes: all but the last need {least_bytes}"
+                    "part {number} has {size} bytes: all but the last need {min_bytes}"
                 ));
             }
             parts.push((self.paths(wanted.number).0, record));

@@ -1,6 +1,8 @@
 //! Sources: whatever their servers answer, a step ends soon, says what is wrong in one line, repeats no secret and calls
 //! no other host.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
@@ -18,6 +20,7 @@ use landfall::state::WorkState;
 use landfall_http::Transport;
 use landfall_systems::SYSTEMS;
 use reqwest::{Request, Response};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use url::Url;
@@ -30,99 +33,88 @@ use crate::text::{is_one_line, is_told};
 const BASE: &str = "https://pod.example.com/";
 const IDENTITY: &str = "https://identity.example.com/";
 const STORAGE: &str = "https://storage.example.com/";
-const USER: &str = "user";
-const CLIENT: &str = "client";
-/// Every connection's secret, so that each must keep it to itself even where the fuzzer has found it.
+/// Every connection's secret in `sources/`, so that each must keep it to itself even where the fuzzer has found it.
 const SECRET: &str = "MARKED-s3cret";
-/// The same behind the user's name, as the Basic scheme sends it.
+/// The same behind the name `user`, as the Basic scheme sends it.
 const PAIR: &str = "dXNlcjpNQVJLRUQtczNjcmV0";
 /// Bytes of a download that are looked at.
 const ENOUGH: usize = 1 << 20;
 
 /// Makes one call of one source on a server that answers as the bytes say: the source, the call, the answers.
 pub fn answers(bytes: &[u8]) {
-    let [kind, call, answers @ ..] = bytes else { return };
-    let case = &CASES[usize::from(*kind) % CASES.len()];
+    let [letter, call, answers @ ..] = bytes else { return };
+    let chosen = CASES.iter().find(|case| case.letter == *letter);
+    let case = chosen.unwrap_or(&CASES[usize::from(*letter) % CASES.len()]);
     let script = Script::parse(answers, may_be_called, may_have_secrets);
     let server: Arc<dyn Transport> = Arc::new(Server { script, has_login: call & 0x80 == 0 });
     let wrap = move |_: Arc<dyn Transport>| Arc::clone(&server);
     let work = WORK.clone();
     let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
     let connection = &case.run.connection;
-    let source = SYSTEMS.open(connection, &case.connection, SourceDeps { clock, work, wrap: Some(&wrap) });
+    let source =
+        SYSTEMS.open(connection, &case.connection, SourceDeps { clock, work, wrap: Some(&wrap), disk: None });
     let source = source.expect("the connection holds");
     memory::within(16 * MIB + 256 * bytes.len(), || script::block_on(run(call & 0x7f, case, &*source)));
 }
 
 static WORK: LazyLock<WorkState> = LazyLock::new(|| script::block_on(crate::store::work()));
 
-/// A connection, and what is run on it.
+/// A connection, and what is run on it: a file of `sources/`.
 struct Case {
+    /// What its file's name begins with: the byte that chooses it, so that inputs keep their meaning.
+    letter: u8,
     connection: Connection,
     run: RunEvent,
     job: JobRecord,
     window: Option<Window>,
 }
 
-static CASES: LazyLock<[Case; 5]> = LazyLock::new(|| {
-    let oauth = json!({
-        "grant": "password", "token_url": format!("{IDENTITY}token"), "client_id": CLIENT,
-        "client_secret": SECRET, "username": USER, "password": SECRET,
-    });
-    let http = json!({ "attempts": 2, "retry_seconds": 10 });
-    let fusion = |more: Value| {
-        let mut settings = json!({
-            "base_url": BASE, "http": http, "scopes": { "batch": "b", "boss": "o", "rest": "r" },
-            "rest": { "requests_per_hour": 0, "parallel_pages": 1 },
-        });
-        merge(&mut settings, more);
-        connection("fusion", settings)
-    };
-    let basic = json!({ "username": USER, "password": SECRET });
-    let epm = json!({ "base_url": BASE, "http": http, "basic": basic });
-    let folio = json!({
-        "base_url": BASE, "http": http, "tenant": "diku", "storage_hosts": ["storage.example.com"], "login": basic,
-    });
-    let (extract, rest) = (
-        include_bytes!("../../events/run-fusion-extract.json").as_slice(),
-        include_bytes!("../../events/run-fusion-rest.json").as_slice(),
-    );
-    [
-        Case::new(fusion(json!({ "auth": oauth })), extract, "44046"),
-        Case::new(fusion(json!({ "basic": basic })), rest, "d0d6b4dc-2207-42ec-ac6b-3c30300e4307"),
-        Case::new(connection("epm", epm), include_bytes!("../../events/run-epm-job.json"), "1881"),
-        Case::new(
-            connection("folio", folio),
-            include_bytes!("../../events/run-folio-export.json"),
-            "b5905577-faa2-4239-a0a8-e5aceb46a650",
-        ),
-        Case::new(fusion(json!({ "auth": oauth })), rest, "d0d6b4dc-2207-42ec-ac6b-3c30300e4307"),
-    ]
+/// A case as a file of `sources/` has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    connection: Value,
+    /// A file of the folder `events`.
+    event: String,
+    job_request_id: String,
+    window: Option<Window>,
+}
+
+static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("sources");
+    let mut cases: Vec<Case> = sources
+        .read_dir()
+        .expect("the cases are there")
+        .map(|file| Case::read(&file.expect("a case can be read").path()))
+        .collect();
+    cases.sort_by_key(|case| case.letter);
+    // Where nobody signs in there is no server that answers.
+    for kind in SYSTEMS.kinds().map(|kind| kind.capabilities()).filter(|kind| !kind.auth.is_empty()) {
+        assert!(cases.iter().any(|case| case.run.export.kind() == kind.kind), "{} has no case", kind.kind);
+    }
+    cases
 });
 
 impl Case {
-    fn new(connection: Connection, event: &[u8], job_request_id: &str) -> Self {
-        let run: RunEvent = serde_json::from_slice(event).expect("the event holds");
-        let window = run.export.kind().eq("fusion_rest").then(|| {
-            read(json!({ "field": "LastUpdateDate", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z" }))
-        });
+    fn read(path: &Path) -> Self {
+        let written: Written = read(json_of(path));
+        let system = written.connection["type"].as_str().expect("a connection has a type");
+        let connection = Connection::of(system, written.connection.clone()).expect("the settings hold");
+        let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+        let run: RunEvent = read(json_of(&events.join(&written.event)));
         let job = read(json!({
-            "connection": run.connection, "job_request_id": job_request_id, "export": run.export,
-            "destination": run.destination, "landing_prefix": "a/b/", "run_key": run.run_key, "window": window,
-            "since": "2026-01-01T00:00:00Z",
+            "connection": run.connection, "job_request_id": written.job_request_id, "export": run.export,
+            "destination": run.destination, "landing_prefix": "a/b/", "run_key": run.run_key,
+            "window": written.window, "since": "2026-01-01T00:00:00Z",
         }));
-        Self { connection, run, job, window }
+        let name = path.file_name().and_then(OsStr::to_str).expect("a name that is text");
+        Self { letter: name.as_bytes()[0], connection, run, job, window: written.window }
     }
 }
 
-fn connection(system: &str, settings: Value) -> Connection {
-    Connection::of(system, settings).expect("the settings hold")
-}
-
-fn merge(settings: &mut Value, more: Value) {
-    if let (Value::Object(settings), Value::Object(more)) = (settings, more) {
-        settings.extend(more);
-    }
+fn json_of(path: &Path) -> Value {
+    let text = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> T {

@@ -49,6 +49,8 @@ enum Data {
 enum Form {
     Stored,
     Deflated,
+    /// Flagged as Deflate64, whose stream it is but for matches of 258 bytes.
+    Deflate64,
     Streamed,
     StreamedWithoutSignature,
     StreamedWide,
@@ -133,6 +135,7 @@ impl EntryPlan {
         let mut entry = match self.form {
             Form::Stored => Entry::stored(&name, &data),
             Form::Deflated => Entry::deflated(&name, &data),
+            Form::Deflate64 => Entry::deflated(&name, &data).both(|header| header.method = 9),
             Form::Wide => wide(Entry::deflated(&name, &data)),
             Form::Streamed | Form::StreamedWithoutSignature | Form::StreamedWide => {
                 Entry::streamed(&name, &data)

@@ -5,15 +5,24 @@ use std::path::{Path, PathBuf};
 
 /// Beside the workspace, as the design has it.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus/zip");
+const WRITTEN_BY_PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/cases/archives");
 
 /// Where the corpus is. It does not belong to the project: a test without it says that it was skipped, also where the
 /// test runner keeps what passing tests print.
 pub fn folder() -> Option<PathBuf> {
-    let folder = PathBuf::from(FOLDER);
-    if folder.is_dir() {
-        return Some(folder);
+    found(FOLDER)
+}
+
+/// Where archives are that real programs have written, with `EXPECTED.jsonl` beside them; likewise.
+pub fn written_by_programs() -> Option<PathBuf> {
+    found(WRITTEN_BY_PROGRAMS)
+}
+
+fn found(folder: &str) -> Option<PathBuf> {
+    if Path::new(folder).is_dir() {
+        return Some(PathBuf::from(folder));
     }
-    let _ = writeln!(io::stdout().lock(), "skipped: no corpus at {FOLDER}");
+    let _ = writeln!(io::stdout().lock(), "skipped: no corpus at {folder}");
     None
 }
 

@@ -30,18 +30,14 @@ RARE = {
     ("PublishFunction", "WriteManifests", "s3:AbortMultipartUpload"): "a manifest of very many objects",
 }
 
-RARE |= {
-    ("TakeInFunction", "StageTheObject", "s3:AbortMultipartUpload"): "an object that changes while it is read",
-}
-
-# A permission of each function without which nothing lands, and what it is needed for.
+# Permissions without which nothing lands, of each function one at least.
 TAKEN = (
     ("SubmitFunction", "ClaimRunsAndRecordJobs", "s3:PutObject", "StateMachineArn"),
     ("PollStatusFunction", "RecordHowJobsEnd", "s3:PutObject", "StateMachineArn"),
     ("FetchFilesFunction", "StageFiles", "s3:PutObject", "StateMachineArn"),
     ("UnpackUploadFunction", "LandObjects", "s3:PutObject", "StateMachineArn"),
     ("PublishFunction", "WriteManifests", "s3:PutObject", "StateMachineArn"),
-    ("TakeInFunction", "StageTheObject", "s3:PutObject", "StateMachineArn"),
+    ("FetchFilesFunction", "ReadInbox", "s3:GetObject", "StateMachineArn"),
     ("SweepFunction", "RecordJobsAndNoteWhatIsFound", "s3:GetObject", "SweepArn"),
 )
 
@@ -127,7 +123,7 @@ def refused_by_name(run: Run) -> str:
         assert lacking != whole, (function, sid, action)
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(lacking))
         try:
-            found = run.ended(run.start(event_for(run, function, number), machine))
+            found = run.ended(run.start(event_for(run, function, sid, number), machine))
         finally:
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(whole))
         assert found["status"] == "FAILED", (function, found)
@@ -137,14 +133,14 @@ def refused_by_name(run: Run) -> str:
             assert part in found["cause"], (part, found["cause"])
         for part in (function, action):
             assert part in found["cause"], (part, found["cause"])
-    return f"{len(TAKEN)} functions, AuthRejected each time, by the function's name and the action's"
+    return f"{len(TAKEN)} permissions, AuthRejected each time, by the function's name and the action's"
 
 
-def event_for(run: Run, function: str, number: int) -> dict:
-    """An event by which the state machine, or the sweep's, comes to the function."""
+def event_for(run: Run, function: str, sid: str, number: int) -> dict:
+    """An event by which the state machine, or the sweep's, comes to where the function needs the permission."""
     if function == "SweepFunction":
         return {"connection": run.connection, "exports": ["*"], "destination": "lake", "grace_seconds": 0}
-    if function == "TakeInFunction":
+    if sid == "ReadInbox":
         key = f"inbox/lacking-{number}.csv"
         run.store.put_object(Bucket=run.work, Key=key, Body=b"ID\n1\n")
         return {"object": {"bucket": run.work, "key": key}, "destination": "lake"}

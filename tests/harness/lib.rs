@@ -146,7 +146,7 @@ impl World {
             secret_access_key: Some(key.secret_access_key),
             ..StoreSettings::default()
         };
-        let context = context(&config, clock.clone());
+        let context = context(&config, &simulator, clock.clone());
         World {
             simulator,
             folder,
@@ -177,12 +177,12 @@ impl World {
 
     /// The same, by another clock.
     pub fn anew_by(&self, clock: Arc<dyn Clock>) -> Context {
-        context(&self.config, clock)
+        context(&self.config, &self.simulator, clock)
     }
 
     /// The same world as one sees it whose configuration was changed.
     pub fn configured_anew(&self, change: impl FnOnce(&str) -> String) -> Context {
-        context(&change(&self.config), self.clock.clone())
+        context(&change(&self.config), &self.simulator, self.clock.clone())
     }
 
     /// The world seen by a new process after the destination's table has got more lines.
@@ -252,10 +252,18 @@ impl World {
     }
 }
 
-fn context(config: &str, clock: Arc<dyn Clock>) -> Context {
-    let place =
+/// A context with this configuration; connections that it does not have lead to the simulator as they usually do.
+fn context(config: &str, simulator: &Simulator, clock: Arc<dyn Clock>) -> Context {
+    let provider =
         ConfigProvider::from_toml(config, "the test's configuration").expect("a configuration that reads");
-    Context::new(place, clock, &landfall_systems::SYSTEMS)
+    let usual = simulator::SYSTEMS.iter().map(|system| {
+        let mut settings = system.connection(simulator.endpoints());
+        settings["job"] = json!({ "timeout_seconds": 900 });
+        (format!("connections/{}", system.connection_name), settings)
+    });
+    let usual: BTreeMap<String, Value> = usual.collect();
+    let provider = provider.or(ConfigProvider::made("the simulator", move |path| usual.get(path).cloned()));
+    Context::new(provider, clock, &landfall_systems::SYSTEMS)
 }
 
 /// Every object of a bucket.
@@ -282,8 +290,7 @@ fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
         credentials::BOSS_SCOPE,
         credentials::REST_SCOPE
     );
-    let folio = setup.folio.clone().unwrap_or_else(usual_folio);
-    format!(
+    let mut config = format!(
         r#"
         [work]
         {work}
@@ -294,13 +301,6 @@ fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
         {landing}
         {destination}
 
-        [connections.folio-demo]
-        type = "folio"
-        base_url = "{base_url}"
-        tenant = "{tenant}"
-        job = {{ timeout_seconds = 900 }}
-        {folio}
-
         [connections.fusion-demo]
         type = "fusion"
         base_url = "{base_url}"
@@ -308,18 +308,12 @@ fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
         job = {{ timeout_seconds = 900 }}
         {auth}
         {connection}
-
-        [connections.epm-demo]
-        type = "epm"
-        {epm}
         "#,
         work = buckets.work.toml(),
         kind = buckets.landing.kind(),
         landing = buckets.landing.toml(),
         destination = setup.destination,
         base_url = simulator.base_url(),
-        tenant = credentials::FOLIO_TENANT,
-        folio = folio.replace("{storage}", simulator.storage_url().trim_start_matches("http://")),
         scopes = setup.scopes.as_deref().unwrap_or(&all_scopes),
         auth =
             setup.auth.as_deref().unwrap_or(&usual).replace("{token_url}", &simulator.token_url()).replace(
@@ -327,31 +321,29 @@ fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
                 &simulator.refresh_token(credentials::REST_SCOPE).expect("a token")
             ),
         connection = setup.connection,
-        epm = setup
-            .epm
-            .as_deref()
-            .unwrap_or(&epm_usual())
+    );
+    if let Some(epm) = &setup.epm {
+        let epm = epm
             .replace("{base_url}", simulator.base_url())
             .replace("{token_url}", &simulator.token_url())
-            .replace("{refresh_token}", &simulator.refresh_token(credentials::EPM_SCOPE).expect("a token")),
-    )
-}
-
-/// An EPM connection as most are: by a user's name and password.
-fn epm_usual() -> String {
-    format!("base_url = \"{{base_url}}\"\n{}\njob = {{ timeout_seconds = 900 }}", epm_user())
+            .replace("{refresh_token}", &simulator.refresh_token(credentials::EPM_SCOPE).expect("a token"));
+        config += &format!("[connections.epm-demo]\ntype = 'epm'\n{epm}\n");
+    }
+    if let Some(folio) = &setup.folio {
+        let (base_url, tenant) = (simulator.base_url(), credentials::FOLIO_TENANT);
+        let folio = folio.replace("{storage}", simulator.endpoints().storage_host());
+        config += &format!(
+            "[connections.folio-demo]\ntype = 'folio'\nbase_url = '{base_url}'\ntenant = '{tenant}'\n\
+             job = {{ timeout_seconds = 900 }}\n{folio}\n"
+        );
+    }
+    config
 }
 
 /// The sign-in of an EPM connection by a user's name and password.
 pub fn epm_user() -> String {
     let (domain, user) = (credentials::IDENTITY_DOMAIN, credentials::USERNAME);
     format!("basic = {{ username = '{domain}.{user}', password = {} }}", toml_text(credentials::PASSWORD))
-}
-
-/// The login and the storage of the simulated FOLIO.
-pub fn usual_folio() -> String {
-    let (user, password) = (credentials::FOLIO_USERNAME, toml_text(credentials::FOLIO_PASSWORD));
-    format!("login = {{ username = '{user}', password = {password} }}\nstorage_hosts = ['{{storage}}']")
 }
 
 /// A text as TOML has it.

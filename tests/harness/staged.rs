@@ -52,7 +52,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
     let destination = event.destination.clone().expect("a destination");
     let settings = context.landing(&destination).await.expect("a store that works").destination;
     let since = "2026-11-21T06:00:00Z".parse().expect("a moment");
-    let export = LocalFile { name: "forms".to_owned() };
+    let export = LocalFile::named("forms");
     let record = JobRecord {
         connection: event.connection.clone(),
         job_request_id: event.job_request_id.clone(),
@@ -88,6 +88,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
             size: sums.size,
             crc64nvme: sums.crc64nvme,
             sha256: sums.sha256.expect("a SHA-256"),
+            unverified: None,
         };
         work.record_staged(&event.job(), staged).await.expect("a store that works");
     }

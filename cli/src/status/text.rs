@@ -1,4 +1,4 @@
-//! Standings in words: a table of many, a paragraph of one.
+//! Views in words: a table of many, a paragraph of one.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use landfall::clock::elapsed;
 use landfall::job::ConnectionName;
 
-use super::standing::{Details, JobView, Manifest, State};
+use super::view::{Details, JobView, Manifest, State};
 
 /// What a terminal is taken to hold in a line.
 const COLUMNS: usize = 80;
@@ -21,10 +21,10 @@ const HEADINGS: [&str; 5] = ["JOB", "STATE", "FILES", "AGE", "RUN"];
 /// A line of the table.
 type Row = [String; 5];
 
-/// Standings below each other, under the connection's name and headings if this is where they begin.
-pub(super) fn table(title: Option<&ConnectionName>, standings: &[JobView], now: Timestamp) -> String {
+/// Views below each other, under the connection's name and headings if this is where they begin.
+pub(super) fn table(title: Option<&ConnectionName>, views: &[JobView], now: Timestamp) -> String {
     let headings: Row = HEADINGS.map(str::to_owned);
-    let rows: Vec<Row> = standings.iter().map(|standing| row(standing, now)).collect();
+    let rows: Vec<Row> = views.iter().map(|view| row(view, now)).collect();
     let mut widths = [0; 5];
     for row in rows.iter().chain([&headings]) {
         for (width, cell) in std::iter::zip(&mut widths, row) {
@@ -39,13 +39,13 @@ pub(super) fn table(title: Option<&ConnectionName>, standings: &[JobView], now: 
     text
 }
 
-fn row(standing: &JobView, now: Timestamp) -> Row {
-    let job = standing.job_request_id.as_ref().map_or("-", |id| id.as_str()).to_owned();
-    let run = match &standing.run_key {
+fn row(view: &JobView, now: Timestamp) -> Row {
+    let job = view.job_request_id.as_ref().map_or("-", |id| id.as_str()).to_owned();
+    let run = match &view.run_key {
         Some(run_key) => run_key.to_string(),
-        None => format!("({})", standing.export.name),
+        None => format!("({})", view.export.name),
     };
-    [job, state(standing.state), files(standing), age(elapsed(standing.since, now)), run]
+    [job, state(view.state), files(view), age(elapsed(view.since, now)), run]
 }
 
 fn line(
@@ -85,11 +85,11 @@ fn state(state: State) -> String {
 }
 
 /// How many files, and how many of them the state is about.
-fn files(standing: &JobView) -> String {
-    match (standing.files, standing.state) {
+fn files(view: &JobView) -> String {
+    match (view.files, view.state) {
         (None, _) => "-".to_owned(),
-        (Some(files), State::Listed | State::Fetching) => format!("{}/{files}", standing.fetched),
-        (Some(files), State::Fetched | State::Unpacking) => format!("{}/{files}", standing.unpacked),
+        (Some(files), State::Listed | State::Fetching) => format!("{}/{files}", view.fetched),
+        (Some(files), State::Fetched | State::Unpacking) => format!("{}/{files}", view.unpacked),
         (Some(files), _) => files.to_string(),
     }
 }
@@ -106,40 +106,40 @@ fn age(age: Duration) -> String {
 }
 
 /// All that is known of a job.
-pub(super) fn details(standing: &JobView, now: Timestamp, names_connections: bool) -> String {
-    let job = standing.job_request_id.as_ref().map_or("-", |id| id.as_str());
-    let mut text = format!("job {job} on {}: {}\n", standing.connection, state(standing.state));
+pub(super) fn details(view: &JobView, now: Timestamp, knows_connection: bool) -> String {
+    let job = view.job_request_id.as_ref().map_or("-", |id| id.as_str());
+    let mut text = format!("job {job} on {}: {}\n", view.connection, state(view.state));
     let mut fact = |name: &str, value: &str| {
         // Writing to a string does not fail.
         let _ = writeln!(text, "  {name:<12} {value}");
     };
-    if let Some(run_key) = &standing.run_key {
+    if let Some(run_key) = &view.run_key {
         fact("run", run_key.as_str());
     }
-    fact("export", &format!("{} {}", standing.export.kind, standing.export.name));
-    fact("destination", standing.destination.as_str());
-    fact("submitted", &moment(standing.since, now));
-    if let Some(details) = &standing.details {
-        for (name, value) in facts_of(standing, details, now) {
+    fact("export", &format!("{} {}", view.export.kind, view.export.name));
+    fact("destination", view.destination.as_str());
+    fact("submitted", &moment(view.since, now));
+    if let Some(details) = &view.details {
+        for (name, value) in facts_of(view, details, now) {
             fact(name, &value);
         }
     }
-    match (&standing.manifest, &standing.landing_unknown) {
+    match (&view.manifest, &view.landing_unknown) {
         (Some(manifest), _) => fact("manifest", &place(manifest)),
-        (None, Some(why)) => fact("manifest", &format!("not known: {why}")),
+        (None, Some(why)) => fact("manifest", &format!("unknown: {why}")),
         (None, None) => {}
     }
-    if let Some(next) = &standing.next {
+    if let Some(next) = &view.next {
         fact("next", &next.what);
         fact("", &next.command);
-        if !names_connections && next.command.contains(" resume ") {
-            fact("", "(with the --simulate or --config that its run had)");
+        if !knows_connection && next.command.contains(" resume ") {
+            fact("", "(add the --simulate or --config of its run)");
         }
     }
     text
 }
 
-fn facts_of(standing: &JobView, details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
+fn facts_of(view: &JobView, details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(outcome) = &details.outcome {
         let message = outcome.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
@@ -148,16 +148,16 @@ fn facts_of(standing: &JobView, details: &Details, now: Timestamp) -> Vec<(&'sta
             format!("{}{message}, seen {}", outcome.native_status, moment(outcome.since, now)),
         ));
     }
-    if let Some(files) = standing.files {
+    if let Some(files) = view.files {
         let bytes = details.listed_bytes.map(|bytes| format!(", {}", HumanBytes(bytes))).unwrap_or_default();
         facts.push(("files", format!("{files}{bytes}")));
         let fetched = HumanBytes(details.fetched_bytes);
-        facts.push(("fetched", format!("{} of {files}, {fetched}", standing.fetched)));
+        facts.push(("fetched", format!("{} of {files}, {fetched}", view.fetched)));
         let landed = &details.landed;
         let noun = if landed.objects == 1 { "object" } else { "objects" };
         let (objects, rows) = (HumanCount(landed.objects), HumanCount(landed.rows));
         let landed = format!("{objects} {noun}, {}, {rows} rows", HumanBytes(landed.bytes));
-        facts.push(("unpacked", format!("{} of {files}: {landed}", standing.unpacked)));
+        facts.push(("unpacked", format!("{} of {files}: {landed}", view.unpacked)));
     }
     if details.checkpoints > 0 {
         facts.push(("checkpoints", details.checkpoints.to_string()));
@@ -180,7 +180,7 @@ fn place(manifest: &Manifest) -> String {
     };
     match manifest.is_there {
         true => place,
-        false => format!("not there yet: {place}"),
+        false => format!("not written yet: {place}"),
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
         "2026-11-21T08:00:00Z".parse().unwrap()
     }
 
-    fn standing(job: &str, state: State, done: usize) -> JobView {
+    fn view(job: &str, state: State, done: usize) -> JobView {
         JobView {
             connection: "fusion-demo".parse().unwrap(),
             run_key: Some(format!("carriers-{job}").parse().unwrap()),
@@ -225,13 +225,13 @@ mod tests {
 
     fn claim() -> JobView {
         let since = "2026-11-21T07:58:30Z".parse().unwrap();
-        JobView { job_request_id: None, files: None, since, ..standing("7", State::Claimed, 0) }
+        JobView { job_request_id: None, files: None, since, ..view("7", State::Claimed, 0) }
     }
 
     /// Columns stand below each other, whatever is in them.
     #[test]
     fn a_table_is_aligned() {
-        let rows = [claim(), standing("44046", State::Landed, 6), standing("440461", State::Fetching, 2)];
+        let rows = [claim(), view("44046", State::Landed, 6), view("440461", State::Fetching, 2)];
         let title = rows[0].connection.clone();
         assert_eq!(
             table(Some(&title), &rows, now()),
@@ -247,7 +247,7 @@ mod tests {
     /// A line fits a terminal of 80 columns, also with the longest ids that sources give in practice.
     #[test]
     fn a_line_fits_a_terminal() {
-        let mut long = standing("d0d6b4dc-2207-42ec-ac6b-3c30300e4307", State::Unpacking, 6);
+        let mut long = view("d0d6b4dc-2207-42ec-ac6b-3c30300e4307", State::Unpacking, 6);
         long.files = Some(100_000);
         long.run_key = Some(format!("{}-2026-11-21", "x".repeat(100)).parse().unwrap());
         let table = table(None, &[long], now());
@@ -255,10 +255,10 @@ mod tests {
         assert!(table.ends_with("-2026-11-21\n") && table.contains('…'), "{table}");
     }
 
-    /// Promise 2: who looks at a job is told what there is of it, and the command that goes on.
+    /// Promise 2: a job is shown with what there is of it, and the command that continues it.
     #[test]
-    fn a_job_is_told_with_what_goes_on() {
-        let mut job = standing("44046", State::Fetching, 2);
+    fn a_job_is_shown_with_what_continues_it() {
+        let mut job = view("44046", State::Fetching, 2);
         job.details = Some(Details {
             outcome: Some(Outcome {
                 state: JobState::Succeeded,
@@ -294,12 +294,10 @@ mod tests {
              \x20 unpacked     0 of 6: 0 objects, 0 B, 0 rows\n\
              \x20 checkpoints  1\n\
              \x20 uploads      1 unfinished\n\
-             \x20 manifest     not there yet: s3://landing/fusion-demo/SimpleCarriers/44046/_manifest.json\n\
+             \x20 manifest     not written yet: s3://landing/fusion-demo/SimpleCarriers/44046/_manifest.json\n\
              \x20 next         fetch file 3 of 6\n\
              \x20              landfall resume fusion-demo 44046\n"
         );
-        assert!(
-            details(&job, now(), false).ends_with("(with the --simulate or --config that its run had)\n")
-        );
+        assert!(details(&job, now(), false).ends_with("(add the --simulate or --config of its run)\n"));
     }
 }

@@ -7,6 +7,7 @@ mod corpora;
 #[cfg(unix)]
 mod disk;
 mod kills;
+mod local;
 mod machine;
 mod previous_release;
 mod proxy;
@@ -210,7 +211,7 @@ async fn what_is_wrong_with_the_question_is_exit_code_2() {
     let broken = machine.file("broken.json", "{");
     let faults = machine.file("faults.json", r#"{ "moon": "full" }"#);
 
-    let mut told = String::new();
+    let mut printed = String::new();
     for words in [
         &["run", text(&broken), "--simulate"][..],
         &["run", text(&event), "--simulate", "--faults", text(&faults)],
@@ -220,9 +221,9 @@ async fn what_is_wrong_with_the_question_is_exit_code_2() {
     ] {
         let done = machine.landfall(&[words, &["--json"]].concat()).await;
         assert_eq!(done.code, 2, "{}", done.out);
-        told += &machine.redacted(&done.out);
+        printed += &machine.redacted(&done.out);
     }
-    insta::assert_snapshot!("what_is_wrong_with_the_question", told);
+    insta::assert_snapshot!("what_is_wrong_with_the_question", printed);
     assert!(simulator.journal().requests().is_empty());
     simulator.shutdown().await;
 }

@@ -22,13 +22,13 @@ fn stopped_by(signal: &str, machine: &Machine) -> (Option<i32>, String) {
     (run.wait().unwrap().code(), said)
 }
 
-/// Ctrl-C stops a run cleanly, the run says how to go on, and that command lands its one job.
+/// Ctrl-C stops a run cleanly, the run says how to continue, and that command lands its one job.
 #[test]
 fn a_stopped_run_says_how_to_go_on_and_that_lands_it() {
     let machine = Machine::new();
     let (code, said) = stopped_by("-INT", &machine);
     assert_eq!(code, Some(130), "{said}");
-    let resume = said.lines().find_map(|line| line.strip_prefix("to go on: landfall ")).unwrap();
+    let resume = said.lines().find_map(|line| line.strip_prefix("to continue: landfall ")).unwrap();
     assert!(resume.starts_with("resume fusion-demo ") && resume.contains("--simulate"), "{said}");
 
     machine.file("faults.json", "{}");

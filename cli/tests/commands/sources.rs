@@ -54,7 +54,7 @@ async fn check_proves_a_connection_and_leaves_nothing_behind() {
     simulator.shutdown().await;
 }
 
-/// What is wrong is told by name, beside what is not, and the exit code says that something is.
+/// What is wrong is reported by name, beside what is not, and the exit code says that something is.
 #[tokio::test]
 async fn check_tells_what_is_wrong_in_words() {
     let machine = Machine::new();
@@ -149,8 +149,8 @@ async fn a_recurring_run_names_the_sweep_that_lands_its_occurrences() {
     for _ in 0..8 {
         let done = machine.landfall(&sweep).await;
         let lines = done.lines();
-        let told = lines.iter().filter(|line| !line["failed"].is_null()).count();
-        assert_eq!(done.code, u8::from(told > 0), "{}", done.out);
+        let failures = lines.iter().filter(|line| !line["failed"].is_null()).count();
+        assert_eq!(done.code, u8::from(failures > 0), "{}", done.out);
         for line in lines {
             match line["failed"].is_null() {
                 true => landed.push(line["job_request_id"].clone()),

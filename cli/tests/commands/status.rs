@@ -167,7 +167,7 @@ async fn runs_without_a_job_are_shown() {
     }
 
     let lines = machine.landfall(&["status", "--json"]).await.lines();
-    let told: Vec<_> =
+    let shown: Vec<_> =
         lines.iter().map(|line| (line["connection"].as_str(), line["state"].as_str())).collect();
     let expected = [
         ("local", "landed"),
@@ -176,7 +176,7 @@ async fn runs_without_a_job_are_shown() {
         ("pod", "expired"),
         ("pod", "claimed"),
     ];
-    assert_eq!(told, expected.map(|(connection, state)| (Some(connection), Some(state))));
+    assert_eq!(shown, expected.map(|(connection, state)| (Some(connection), Some(state))));
     let run = format!("landfall run EVENT --data {}", text(&machine.path("data")));
     assert_eq!(lines[1]["next"]["command"], run);
     assert_eq!((&lines[1]["next"]["step"], &lines[2]["next"]["step"]), (&json!("submit"), &json!("submit")));
@@ -211,9 +211,9 @@ async fn where_nothing_is_nothing_is_made() {
     // Nor is a bucket made beside one that is there.
     std::fs::create_dir_all(machine.path("data/work")).unwrap();
     let done = machine.landfall(&["status"]).await;
-    assert_eq!((done.code, done.out.as_str()), (0, "nothing is kept of any run or job\n"));
+    assert_eq!((done.code, done.out.as_str()), (0, "no runs or jobs\n"));
     let done = machine.landfall(&["status", "pod"]).await;
-    assert_eq!((done.code, done.out.as_str()), (0, "nothing is kept of connection pod\n"));
+    assert_eq!((done.code, done.out.as_str()), (0, "no runs or jobs of connection pod\n"));
     assert_eq!(machine.landfall(&unknown).await.error(), (1, "NotFound".to_owned()));
     assert!(!machine.path("data/landing").exists());
     assert_eq!(std::fs::read_dir(machine.path("data/work")).unwrap().count(), 0);

@@ -31,7 +31,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) job: &'a JobRecord,
     pub(crate) deadline: &'a Deadline,
     /// The most bytes that a file may have.
-    pub(crate) most_bytes: u64,
+    pub(crate) max_bytes: u64,
 }
 
 /// What came of a download.
@@ -74,7 +74,7 @@ impl Fetch<'_> {
         for attempt in 1..TRIES {
             match self.attempt(file).await {
                 Err(error) if error.error_type() == ErrorType::IntegrityError => {
-                    tracing::warn!(file.name, attempt, error = error.line(), "the file is fetched once more");
+                    tracing::warn!(file.name, attempt, error = error.line(), "fetching the file again");
                 }
                 came => return came,
             }
@@ -85,9 +85,12 @@ impl Fetch<'_> {
     async fn attempt(&self, file: &OutputFile) -> Result<Fetched> {
         self.check_limit(file, file.size.unwrap_or_default())?;
         let key = keys::staged(&self.job.job(), file.ordinal);
-        if let Some(object) = self.work.store().head(&key).await? {
-            // Stored whole by a call that could not write its record.
-            return self.check_stored(file, &object).await;
+        // Stored whole by a call that could not write its record. Where the list tells neither size nor checksum, only that
+        // call knew whether anything else did: the file is fetched again.
+        if is_described(file)
+            && let Some(object) = self.work.store().head(&key).await?
+        {
+            return self.check_stored(file, &object, None).await;
         }
         if self.deadline.is_within(MARGIN) {
             return Ok(Fetched::DeadlineCame);
@@ -104,9 +107,10 @@ impl Fetch<'_> {
             writer = self.new_writer(file, &key);
         }
         self.context.observer().fetched(download.offset);
+        let unverified = download.unverified.filter(|_| !is_described(file));
         match self.stream(file, download, &mut writer).await {
-            Ok(Streamed::Stored(checksums)) => Ok(Fetched::Staged(staged(file, &checksums)?)),
-            Ok(Streamed::StoredUnseen) => self.check_stored_at(file, &key).await,
+            Ok(Streamed::Stored(checksums)) => Ok(Fetched::Staged(staged(file, &checksums, unverified)?)),
+            Ok(Streamed::StoredUnseen) => self.check_stored_at(file, &key, unverified).await,
             Ok(Streamed::DeadlineCame) => Ok(Fetched::DeadlineCame),
             Err(error) if error.retryable() => {
                 // What is on its way to the store may still arrive, and need not be fetched again then.
@@ -128,7 +132,7 @@ impl Fetch<'_> {
         let Some(outcome) = self.work.outcome(&self.job.job()).await? else { return Err(error) };
         match settle::wait_seconds(self.context, self.job, &outcome).await? {
             Some(wait_seconds) => {
-                tracing::info!(file.name, error = error.line(), "the source does not give the file out yet");
+                tracing::info!(file.name, error = error.line(), "the source does not provide the file yet");
                 Ok(Fetched::NotYet { wait_seconds })
             }
             None => Err(error),
@@ -199,15 +203,15 @@ impl Fetch<'_> {
     }
 
     fn check_limit(&self, file: &OutputFile, bytes: u64) -> Result<()> {
-        if bytes > self.most_bytes {
+        if bytes > self.max_bytes {
             return Err(Error::limit_exceeded(format!(
                 "{} has {bytes} bytes or more, and the connection's http.max_file_bytes is {}",
-                file.name, self.most_bytes
+                file.name, self.max_bytes
             )));
         }
         if file.size.is_none() && bytes > MAX_BYTES_UNANNOUNCED {
             return Err(Error::limit_exceeded(format!(
-                "{} has {bytes} bytes or more, and of a file whose size the source does not tell a store takes {} at most",
+                "{} has {bytes} bytes or more, and the store takes at most {} of a file whose size is not known in advance",
                 file.name, MAX_BYTES_UNANNOUNCED
             )));
         }
@@ -232,14 +236,24 @@ impl Fetch<'_> {
     }
 
     /// Bytes that this call has not all seen are read back once.
-    async fn check_stored_at(&self, file: &OutputFile, key: &str) -> Result<Fetched> {
+    async fn check_stored_at(
+        &self,
+        file: &OutputFile,
+        key: &str,
+        unverified: Option<&str>,
+    ) -> Result<Fetched> {
         let object = self.work.store().head(key).await?;
         let object =
-            object.ok_or_else(|| Error::store_unavailable(format!("{key} was stored and is not there")))?;
-        self.check_stored(file, &object).await
+            object.ok_or_else(|| Error::store_unavailable(format!("{key} was stored, but is not there")))?;
+        self.check_stored(file, &object, unverified).await
     }
 
-    async fn check_stored(&self, file: &OutputFile, object: &ObjectInfo) -> Result<Fetched> {
+    async fn check_stored(
+        &self,
+        file: &OutputFile,
+        object: &ObjectInfo,
+        unverified: Option<&str>,
+    ) -> Result<Fetched> {
         let mut hasher = Hasher::new(true);
         let mut body = self.work.store().read_range(&object.key, &object.etag, 0..object.size).await?;
         while let Some(bytes) = body.try_next().await? {
@@ -255,8 +269,13 @@ impl Fetch<'_> {
             self.work.store().delete(&object.key).await?;
             return Err(error);
         }
-        Ok(Fetched::Staged(staged(file, &checksums)?))
+        Ok(Fetched::Staged(staged(file, &checksums, unverified)?))
     }
+}
+
+/// Whether the source's list says what shows that a file is whole.
+fn is_described(file: &OutputFile) -> bool {
+    file.size.is_some() || file.sha256.is_some()
 }
 
 /// Whether the source says of what is not there that it will not come back: 410, where 404 leaves that open.
@@ -275,7 +294,7 @@ fn contiguous(parts: Vec<(i32, String, u64)>, part_bytes: u64) -> Vec<Part> {
 fn check_size(file: &OutputFile, found: u64) -> Result<()> {
     match file.size {
         Some(listed) if listed != found => Err(Error::integrity(format!(
-            "the source lists {} with {listed} bytes and gave {found}",
+            "the source lists {} with {listed} bytes, but sent {found}",
             file.name
         ))),
         _ => Ok(()),
@@ -285,14 +304,14 @@ fn check_size(file: &OutputFile, found: u64) -> Result<()> {
 fn check_sha256(file: &OutputFile, found: &Checksums) -> Result<()> {
     match (file.sha256, found.sha256) {
         (Some(listed), Some(found)) if listed != found => Err(Error::integrity(format!(
-            "the source lists {} with SHA-256 {listed}, and its bytes have {found}",
+            "the source lists {} with SHA-256 {listed}, but the bytes it sent have {found}",
             file.name
         ))),
         _ => Ok(()),
     }
 }
 
-fn staged(file: &OutputFile, checksums: &Checksums) -> Result<StagedFile> {
+fn staged(file: &OutputFile, checksums: &Checksums, unverified: Option<&str>) -> Result<StagedFile> {
     let sha256 = checksums.sha256.ok_or_else(|| Error::integrity(format!("{} was not hashed", file.name)))?;
     Ok(StagedFile {
         ordinal: file.ordinal,
@@ -300,6 +319,7 @@ fn staged(file: &OutputFile, checksums: &Checksums) -> Result<StagedFile> {
         size: checksums.size,
         crc64nvme: checksums.crc64nvme,
         sha256,
+        unverified: unverified.map(|reason| format!("no list tells its size, and {reason}")),
     })
 }
 

@@ -36,13 +36,13 @@ const MAX_NAMED: usize = 200;
 pub struct FetchedFiles {
     /// Whether every file of the job is staged.
     pub complete: bool,
-    /// The files that are staged; none, where there are more than 200.
+    /// The staged files; none, where there are more than 200.
     pub files: Vec<FetchedFile>,
-    /// Once all of more than 200 files are staged: where they are named.
+    /// Where the files are listed, once all of more than 200 are staged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_in: Option<Listing>,
-    /// Where the source does not list its files or give them out yet, or may not be asked for a while: after how many
-    /// seconds to call again.
+    /// How many seconds to wait before the next call, where the source does not list or provide its files yet, or
+    /// must not be called for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<u64>,
 }
@@ -51,7 +51,7 @@ pub struct FetchedFiles {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchedFile {
-    /// Its place in the job's list of files, from 0.
+    /// Its position in the job's list of files, from 0.
     pub ordinal: u32,
     /// Its name at the source.
     pub name: String,
@@ -100,8 +100,8 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     context.observer().files_listed(count(&files), bytes);
     let connection = context.connection(&job.connection).await?;
     let http = connection.http();
-    let most_bytes = http.max_file_bytes;
-    let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline, most_bytes };
+    let max_bytes = http.max_file_bytes;
+    let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline, max_bytes };
     let fetched: Vec<Fetched> = stream::iter(&files.files)
         .map(|file| fetch_one(&fetch, file))
         .buffered(http.parallel_downloads.max(1))
@@ -172,6 +172,7 @@ fn staged(fetched: Fetched) -> Option<FetchedFile> {
 async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
     if let Some(staged) = fetch.work.staged(&fetch.job.job(), file.ordinal).await? {
         fetch.context.observer().fetched(staged.size);
+        fetch.context.observer().file_fetched();
         return Ok(Fetched::Staged(staged));
     }
     let fetched = match fetch.file(file).await {
@@ -191,7 +192,9 @@ async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
     };
     match fetched {
         Fetched::Staged(staged) => {
-            Ok(Fetched::Staged(fetch.work.record_staged(&fetch.job.job(), staged).await?))
+            let staged = fetch.work.record_staged(&fetch.job.job(), staged).await?;
+            fetch.context.observer().file_fetched();
+            Ok(Fetched::Staged(staged))
         }
         unfinished => Ok(unfinished),
     }

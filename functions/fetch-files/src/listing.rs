@@ -37,7 +37,9 @@ pub(crate) async fn frozen(
     }
     match source.output_files(job).await {
         Ok(files) if files.is_empty() => not_yet(context, work, job, &outcome, None).await,
-        Ok(files) if source.lists_may_grow(&job.export) => seen(context, work, job, &outcome, files).await,
+        Ok(files) if source.lists_may_grow(&job.export) => {
+            seen(context, source, work, job, &outcome, files).await
+        }
         Ok(files) => freeze(work, job, files).await,
         // A list that is short may be one that is still growing.
         Err(error) if error.error_type() == ErrorType::ContractBroken => {
@@ -58,11 +60,13 @@ impl Document for Look {}
 
 /// Freezes a list that may still grow once it has stayed the same.
 ///
-/// A total that agrees with the list says nothing here: both are of the moment, and grow together. So a list counts
-/// that was the same in two looks, one poll apart; after the time that the connection gives its source to settle, one
-/// look is enough. It costs a job, which took minutes, one poll; a list frozen too soon costs files that nobody misses.
+/// A total that agrees with the list says nothing here: both are of the moment, and grow together. Nor does a list that
+/// stays as it is for a while: it may have stalled. So a list counts that has the job's last file, as far as the source
+/// can tell that, and was the same in two looks, one poll apart; or else after the time that the connection gives its
+/// source to settle. A list frozen too soon costs files that nobody misses.
 async fn seen(
     context: &Context,
+    source: &dyn Source,
     work: &WorkState,
     job: &JobRecord,
     outcome: &Outcome,
@@ -74,13 +78,16 @@ async fn seen(
     let now = context.clock().now();
     let key = keys::listing_checkpoint(&job.job());
     match work.checkpoint::<Look>(&key).await?.filter(|look| are_the_same(&look.files, &files)) {
-        Some(look) if elapsed(look.at, now) >= Duration::from_secs(wait_seconds) => {
+        Some(look)
+            if elapsed(look.at, now) >= Duration::from_secs(wait_seconds)
+                && source.has_last_file(job, &files).await =>
+        {
             return freeze(work, job, files).await;
         }
         Some(_) => {}
         None => work.save_checkpoint(&key, &Look { at: now, files }).await?,
     }
-    tracing::info!(wait_seconds, "the list of output files looks whole: it counts if it stays the same");
+    tracing::info!(wait_seconds, "the list of output files looks complete: it counts if it stays the same");
     Ok(Listed::NotYet { wait_seconds })
 }
 
@@ -115,7 +122,7 @@ async fn outcome(
     }
     let status = source.status(job).await?;
     if !status.state.lands() {
-        let said = format!("{} has not ended well: the source says {}", job.job(), status.native_status);
+        let said = format!("{} has not succeeded: its status is {}", job.job(), status.native_status);
         return Err(match status.state {
             JobState::Running => Error::not_found(format!("{said}; call poll-status until it has ended")),
             _ => Error::job_failed(said),
@@ -149,7 +156,7 @@ async fn not_yet(
         Some(error) => Err(error),
         None if export.allows_empty() => freeze(work, job, Vec::new()).await,
         None => Err(Error::contract_broken(format!(
-            "{} ended as {} and lists no output file after {} s: if a job of {} may put nothing out, say \
+            "{} ended as {} and lists no output file after {} s: if it is normal that {} has no output, set \
              `allow_empty` in its export",
             job.job(),
             outcome.native_status,

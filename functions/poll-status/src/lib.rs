@@ -20,7 +20,7 @@ const NOT_FOUND: &str = "NOT_FOUND";
 /// Stands for the status of a job whose source may not be asked for a while.
 const NOT_ASKED: &str = "NOT_ASKED";
 
-/// What has become of a job.
+/// The state of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Polled {
@@ -34,10 +34,10 @@ pub struct Polled {
     /// What the source says about it; for a job that failed, why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// While it runs: after how many seconds to ask again.
+    /// While it runs: how many seconds to wait before the next call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<u64>,
-    /// While it runs: for how many seconds, as far as landfall knows.
+    /// While it runs: for how many seconds it has been running, as far as landfall knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_seconds: Option<u64>,
 }
@@ -62,8 +62,8 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
     // What a later release may have recorded of the export is for the source to judge, if it needs it.
     if context.spec(&job.export).is_ok_and(|export| export.recurs()) {
         return Err(Error::invalid_event(format!(
-            "{} is a recurring request, of which nothing lands itself: its occurrences are jobs of their own, which \
-             `sweep` finds",
+            "{} is a recurring request, which has no files of its own: its occurrences are jobs of their own, landed by \
+             `sweep`",
             job.job()
         )));
     }
@@ -118,7 +118,7 @@ async fn not_known_yet(context: &Context, job: &JobRecord, error: Error) -> Resu
 /// An error that passes at a time that is known is waited for outside: an invocation costs while it waits.
 fn not_asked(error: Error) -> Result<Polled> {
     let Some(wait_seconds) = error.wait_seconds() else { return Err(error) };
-    tracing::info!(wait_seconds, error = error.line(), "the source cannot be asked yet");
+    tracing::info!(wait_seconds, error = error.line(), "the source cannot be asked for a while");
     Ok(Polled {
         state: JobState::Running,
         native_status: NOT_ASKED.to_owned(),
@@ -156,7 +156,7 @@ async fn running(context: &Context, job: &JobRecord, status: JobStatus) -> Resul
                 settings.timeout_seconds
             )),
             false => Error::unknown_status(format!(
-                "{} reports {native_status:?}, which no table names, and did so until its deadline of {} s{said}",
+                "{} reported {native_status:?}, a status that landfall does not know, until its deadline of {} s{said}",
                 job.job(),
                 settings.timeout_seconds
             )),
@@ -165,7 +165,7 @@ async fn running(context: &Context, job: &JobRecord, status: JobStatus) -> Resul
     if !status.is_known {
         tracing::warn!(
             native_status = status.native_status,
-            "the source reports a status that no table names"
+            "the source reports a status that landfall does not know"
         );
     }
     Ok(Polled {

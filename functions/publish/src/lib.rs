@@ -93,7 +93,7 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
 
 async fn outcome(work: &WorkState, job: &JobRecord) -> Result<Outcome> {
     work.outcome(&job.job()).await?.ok_or_else(|| {
-        Error::not_found(format!("{} is not known to have ended well: call poll-status first", job.job()))
+        Error::not_found(format!("{} is not known to have succeeded: call poll-status first", job.job()))
     })
 }
 
@@ -130,7 +130,7 @@ async fn objects_are_there(
         }
         if let Some((key, size)) = expected.into_iter().min() {
             return Err(Error::integrity(format!(
-                "{} landed as {size} bytes at {key}, and that object is not in {} any more: unpack file {} again",
+                "{} landed as {size} bytes at {key}, but that object is no longer in {}: unpack file {} again",
                 file.name,
                 landing.store.bucket(),
                 file.ordinal
@@ -164,6 +164,7 @@ async fn write_manifest(
 ) -> Result<()> {
     let work = context.work().await?;
     let mut writer = ManifestWriter::begin(&landing.store, key, context.budget(), &Head::of(job)).await?;
+    let mut unverified: HashMap<u32, String> = HashMap::new();
     for file in &files.files {
         let staged = work.staged(&job.job(), file.ordinal).await?.ok_or_else(|| {
             Error::not_found(format!(
@@ -173,11 +174,14 @@ async fn write_manifest(
             ))
         })?;
         writer.file(&staged).await?;
+        unverified.extend(staged.unverified.map(|reason| (file.ordinal, reason)));
     }
     writer.begin_objects().await?;
     for file in &files.files {
         let mut receipt = receipt(&work, job, file.ordinal).await?;
-        while let Some(object) = receipt.try_next().await? {
+        while let Some(mut object) = receipt.try_next().await? {
+            // A member was held against what its archive says of it.
+            object.unverified = unverified.get(&file.ordinal).filter(|_| object.member.is_none()).cloned();
             writer.object(&object, !file.is_log).await?;
         }
     }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use landfall::checksum::Sha256;
 use landfall::export::Export;
 use landfall::job::{
-    ConnectionName, DestinationName, JobRecord, JobRequestId, JobState, LandedObject, Outcome, RunKey,
-    StagedFile, Totals, Window,
+    ConnectionName, DestinationName, ExpectedRows, JobRecord, JobRequestId, JobState, LandedObject, Outcome,
+    RunKey, StagedFile, Totals, Window,
 };
 use landfall::{Error, Result};
 use landfall_store::{ByteBudget, ObjectWriter, Store, StoreError};
@@ -19,7 +19,7 @@ pub const MANIFEST_VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Manifest {
-    /// The version of this form.
+    /// The version of the manifest's format.
     pub manifest_version: u32,
     /// The connection that the job ran on.
     pub connection: ConnectionName,
@@ -30,7 +30,7 @@ pub struct Manifest {
     pub run_key: Option<RunKey>,
     /// What it exported.
     pub export: Export,
-    /// What time its rows are of, where landfall divides the export into increments.
+    /// The time that its rows are from, where landfall divides the export into increments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
     /// The destination's name.
@@ -45,9 +45,12 @@ pub struct Manifest {
     pub state: JobState,
     /// The same in the source's own word.
     pub native_status: String,
-    /// What the source said about it.
+    /// The source's message about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What is odd about what has landed, and is no error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What has landed, summed.
     pub totals: Totals,
 }
@@ -102,9 +105,12 @@ pub(crate) struct Tail {
     pub state: JobState,
     /// The same in the source's own word.
     pub native_status: String,
-    /// What the source said about it.
+    /// The source's message about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What is odd about what has landed, and is no error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What has landed, summed.
     pub totals: Totals,
 }
@@ -161,19 +167,26 @@ impl ManifestWriter {
 
     /// Ends with how the job ended, and makes the manifest visible.
     pub(crate) async fn finish(mut self, outcome: &Outcome) -> Result<()> {
-        if let Some((expected, landed)) = outcome.expected_rows.zip(self.data_rows)
-            && expected != landed
-        {
-            self.writer.abandon().await;
-            return Err(Error::integrity(format!(
-                "the source counts {expected} rows or records, and {landed} have landed: look at the job there, and run \
-                 the export again under another run_key"
-            )));
+        let mut warnings = Vec::new();
+        match outcome.expected_rows.zip(self.data_rows) {
+            Some((ExpectedRows::Exactly(expected), landed)) if expected != landed => {
+                self.writer.abandon().await;
+                return Err(Error::integrity(format!(
+                    "the source counts {expected} rows or records, but {landed} have landed: look at the job there, and run \
+                     the export again under another run_key"
+                )));
+            }
+            Some((ExpectedRows::Claimed(claimed), landed)) if claimed != landed => warnings.push(format!(
+                "the source counts {claimed} rows or records, but {landed} have landed: what it counts is not \
+                 established, so look at the job there"
+            )),
+            _ => {}
         }
         let tail = Tail {
             state: outcome.state,
             native_status: outcome.native_status.clone(),
             message: outcome.message.clone(),
+            warnings,
             totals: self.totals,
         };
         let tail = serde_json::to_string_pretty(&tail).map_err(unserialisable)?;
@@ -216,7 +229,7 @@ pub(crate) async fn read_tail(store: &Store, key: &str) -> Result<Tail> {
     let tail = tail.map(|tail| serde_json::from_str(&format!("{{{tail}")));
     match tail {
         Some(Ok(tail)) => Ok(tail),
-        _ => Err(Error::integrity(format!("{key} is there, and is not a manifest that landfall wrote"))),
+        _ => Err(Error::integrity(format!("{key} exists, but is not a manifest that landfall wrote"))),
     }
 }
 

@@ -136,7 +136,7 @@ impl Run<'_> {
                 Ok(())
             }
             None => Err(Error::source_unavailable(format!(
-                "run {} is being submitted by another invocation by now: call again",
+                "run {} is now being submitted by another invocation: call again",
                 self.event.run_key
             ))),
         }
@@ -227,7 +227,7 @@ impl Run<'_> {
         match self.deadline.is_within(ENOUGH_TO_SUBMIT) {
             false => Ok(()),
             true => Err(Error::source_unavailable(format!(
-                "too little time is left to see run {} submitted: call again",
+                "too little time is left to submit run {}: call again",
                 self.event.run_key
             ))),
         }

@@ -8,7 +8,7 @@
 //! [`MAY_SUBMIT`] of its claim, which it renews by a conditional write if it took longer, submits by one call that is
 //! not repeated, and gives that call up after [`CALL_ENDS`]; a successor starts no sooner than [`LEASE`] after the claim, which leaves a margin for
 //! clocks that differ. A submission that the source has accepted by then is found in its list, which the successor
-//! gives time to catch up.
+//! gives time to catch up. Where a job's id follows from its export alone, there is nothing to claim.
 
 mod claim;
 mod recorded;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use landfall::clock::{Deadline, elapsed};
 use landfall::context::Context;
 use landfall::contract::{Found, Source, Submission, SubmitRequest};
-use landfall::event::RunEvent;
+use landfall::event::{JobEvent, RunEvent};
 use landfall::job::JobRequestId;
 use landfall::metrics::{Measure, Measured};
 use landfall::state::RunRecord;
@@ -41,7 +41,7 @@ pub const LEASE: Duration = Duration::from_secs(180);
 /// How often a submission is tried when the source, asked after each, lists no job for it.
 const TRIES: usize = 2;
 
-/// What came of a submission.
+/// The result of a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Submitted {
@@ -51,8 +51,8 @@ pub struct Submitted {
     pub already_submitted: bool,
     /// Whether the run has landed: its manifest is there, and nothing is left to do.
     pub landed: bool,
-    /// Whether the job is a recurring request: nothing of it lands itself. Its occurrences are jobs of their own, which
-    /// `sweep` finds.
+    /// Whether the job is a recurring request, which has no files of its own: its occurrences are jobs of their
+    /// own, which `sweep` finds.
     pub recurring: bool,
 }
 
@@ -70,6 +70,9 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     source.accepts(&event.export)?;
     // What can never land is refused before anything has been submitted.
     context.landing(&event.destination).await?;
+    if source.is_idempotent() {
+        return submit_again(context, source.as_ref(), event).await;
+    }
     let run = Run {
         work: context.work().await?,
         clock: context.clock().as_ref(),
@@ -109,6 +112,22 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
     let recurring = export.recurs();
     Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring })
+}
+
+/// Submits an export whose job's id follows from it: whoever submits it, and however often, it is one job.
+async fn submit_again(context: &Context, source: &dyn Source, event: RunEvent) -> Result<Submitted> {
+    let order = SubmitRequest { export: &event.export, run_key: &event.run_key, window: None };
+    let job_request_id = match source.submit(&order).await? {
+        Submission::Accepted(id) => id,
+        Submission::Ambiguous(what) => return Err(Error::source_unavailable(format!("{what}: call again"))),
+    };
+    let (connection, destination) = (event.connection, Some(event.destination));
+    let event = JobEvent { connection, job_request_id, destination };
+    let already_submitted = context.work().await?.job(&event.job()).await?.is_some();
+    let job = context.job(&event).await?;
+    let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
+    tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the export is a job");
+    Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring: false })
 }
 
 /// Decides once, and notes with the claim, what time the run's rows are of.
@@ -170,7 +189,7 @@ impl Calls<'_> {
             match self.call(&order).await {
                 Ok(Submission::Accepted(id)) => return Ok(Called::HasJob(id)),
                 Ok(Submission::Ambiguous(what)) => {
-                    tracing::warn!(what, "it is not known whether the source accepted the job: asking it");
+                    tracing::warn!(what, "it is unknown whether the source accepted the job: asking it");
                     if let Some(id) = self.find_or_leave(claim, &order, what.clone()).await? {
                         return Ok(Called::HasJob(id));
                     }
@@ -181,9 +200,9 @@ impl Calls<'_> {
             }
         }
         Err(Error::conflict(format!(
-            "{TRIES} submissions of run {run_key} were answered in a way that says neither yes nor no ({}), and the \
-             source lists no job for it: look for one there, then start the run with its id (`landfall run EVENT --job ID`, where EVENT names the run_key), \
-             or anew once there surely is none (`landfall run EVENT --no-job`)",
+            "it is unknown whether the source accepted any of {TRIES} submissions of run {run_key} ({}), and it lists no job \
+             for the run: look for one there, then start the run with its id (`landfall run EVENT --job ID`, where \
+             EVENT names the run_key), or without one if there is none (`landfall run EVENT --no-job`)",
             what_happened.join("; ")
         )))
     }
@@ -233,9 +252,9 @@ impl Calls<'_> {
 
     fn cannot_tell(&self, why: &str, where_to_look: &str) -> Error {
         Error::conflict(format!(
-            "it is not known whether run {} has a job at the source ({why}), which lists none by run: {where_to_look}; \
-             then start the run with the job's id (`landfall run EVENT --job ID`), or anew once there surely is none \
-             (`landfall run EVENT --no-job`)",
+            "it is unknown whether run {} has a job at the source ({why}), which cannot be asked by run key: \
+             {where_to_look}; then start the run with the job's id (`landfall run EVENT --job ID`), or without one if \
+             there is none (`landfall run EVENT --no-job`)",
             self.run.event.run_key
         ))
     }

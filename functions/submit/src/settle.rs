@@ -27,6 +27,11 @@ pub async fn settle(
     seen: OperatorAnswer,
     deadline: &Deadline,
 ) -> Result<()> {
+    let source = context.source(&event.connection).await?;
+    if source.is_idempotent() {
+        let said = "the job of this export follows from the export itself: leave --job and --no-job out";
+        return Err(Error::invalid_event(said));
+    }
     let run = Run {
         work: context.work().await?,
         clock: context.clock().as_ref(),
@@ -37,14 +42,13 @@ pub async fn settle(
     match (run.claim().await?, seen) {
         (ClaimOutcome::Submitted { id, .. }, OperatorAnswer::Job(seen)) if id == seen => Ok(()),
         (ClaimOutcome::Submitted { id, .. }, _) => Err(Error::conflict(format!(
-            "run {} has its job, {id}: go on with it, or start again under another run_key",
+            "run {} has job {id} already: continue that job, or start another run under another run_key",
             event.run_key
         ))),
         (ClaimOutcome::Ours { claim, .. }, OperatorAnswer::Job(id)) => {
             has_job(context, &run, claim, &id).await
         }
         (ClaimOutcome::Ours { claim, .. }, OperatorAnswer::NoJob) => {
-            let source = context.source(&event.connection).await?;
             let window = claim.record.window.clone();
             let order =
                 SubmitRequest { export: &event.export, run_key: &event.run_key, window: window.as_ref() };

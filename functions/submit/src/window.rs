@@ -84,8 +84,8 @@ fn must_not_be_ahead(watermark: &Watermark, now: Timestamp, key: &str) -> Result
     match watermark.landed_until.filter(|until| until.duration_since(now) > AHEAD) {
         None => Ok(()),
         Some(until) => Err(Error::conflict(format!(
-            "{key} says that the rows up to {until} have landed, and it is {now}: a clock was wrong then, or is now; \
-             set the clock, or correct landed_until there"
+            "{key} says that the rows up to {until} have landed, but it is {now}: a clock was wrong then, or is now; \
+             correct the clock, or landed_until in that object"
         ))),
     }
 }

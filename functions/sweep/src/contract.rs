@@ -20,15 +20,15 @@ pub struct SweepEvent {
     pub exports: Vec<String>,
     /// Where jobs land that landfall did not submit.
     pub destination: DestinationName,
-    /// Only jobs that ended at this moment or later. Jobs of which the source does not tell when they ended are looked
-    /// at too; where it only tells when they began, the connection's `job.timeout_seconds` is allowed for.
+    /// Only jobs that ended at this moment or later. Jobs whose end the source does not report are included; where
+    /// it only reports when they began, the connection's `job.timeout_seconds` is added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// How old a run of landfall's own must be before its job counts as one that nobody goes on with, in seconds.
+    /// How many seconds old a run of landfall's own must be before its job counts as abandoned.
     #[serde(default = "execution_ends")]
     pub grace_seconds: u64,
-    /// Who asks: a job that did not end well is told once to each. The state machine puts its execution's name here, so
-    /// that an answer that was lost is given again.
+    /// Who asks: a job that did not end well is reported once to each caller. The state machine puts its
+    /// execution's name here, so that a lost answer is repeated.
     #[serde(default)]
     pub asked_by: String,
 }
@@ -48,17 +48,17 @@ fn execution_ends() -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Swept {
-    /// Whether every job was looked at; otherwise the next sweep goes on.
+    /// Whether every job was checked; otherwise the next sweep continues.
     pub complete: bool,
     /// The jobs to land.
     pub jobs: Vec<ToLand>,
-    /// The jobs that did not end well, and of which nobody else was told before.
-    pub failed: Vec<NotWell>,
-    /// The jobs of which nothing could be found out.
+    /// The jobs that did not end well, and were not reported to another caller before.
+    pub failed: Vec<FailedJob>,
+    /// The jobs that could not be checked.
     pub problems: Vec<Problem>,
     /// How many have landed already.
     pub landed: u64,
-    /// The exports of which the source lists no job: names that are wrong, perhaps.
+    /// The exports of which the source lists no job: perhaps their names are wrong.
     pub unseen: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ pub struct ToLand {
 /// A job that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NotWell {
+pub struct FailedJob {
     /// Its id at the source.
     pub job_request_id: JobRequestId,
     /// What it exports.
@@ -97,7 +97,7 @@ pub struct NotWell {
     pub message: Option<String>,
 }
 
-/// A job that could not be looked at.
+/// A job that could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Problem {

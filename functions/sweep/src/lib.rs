@@ -2,13 +2,13 @@
 //! the vendor's own screen, runs that nobody goes on with.
 //!
 //! The story: the source lists its ended jobs. Of those that export what the event names, each that ended well and has
-//! no manifest is to be landed; each that did not end well is told of, once to each who asks. What the sweep returns,
+//! no manifest is to be landed; each that did not end well is reported, once to each caller. What the sweep returns,
 //! somebody lands: the state machine by an execution a job, the command line one after the other. Both go on from
 //! whatever is stored, so a job that two sweeps find lands once. The newest come first; what is too much for one answer
 //! is left to the next sweep.
 
 mod contract;
-mod standing;
+mod decision;
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use landfall::context::Context;
 use landfall::contract::EndedJob;
 use landfall::{Error, Result, Systems};
 
-pub use contract::{EXECUTION_ENDS, NotWell, Problem, SweepEvent, Swept, ToLand};
-use standing::{Look, SweepDecision};
+pub use contract::{EXECUTION_ENDS, FailedJob, Problem, SweepEvent, Swept, ToLand};
+use decision::{Inspection, SweepDecision};
 
 /// So many jobs are in one answer: a state machine's payload holds some 3,000.
 const MAX_IN_AN_ANSWER: usize = 500;
@@ -30,33 +30,33 @@ const ENOUGH_FOR_ONE: Duration = Duration::from_secs(15);
 /// Finds the jobs that have ended and not landed.
 pub async fn sweep(context: &Context, event: SweepEvent, deadline: &Deadline) -> Result<Swept> {
     if event.exports.is_empty() {
-        return Err(Error::invalid_event("exports names none: name exports, or \"*\" for all"));
+        return Err(Error::invalid_event("exports is empty: name exports, or \"*\" for all"));
     }
     let source = context.source(&event.connection).await?;
     let ended = source.ended().await?;
-    let look = Look { context, source: source.as_ref(), event: &event };
+    let inspection = Inspection { context, source: source.as_ref(), event: &event };
     let mut swept = Swept::nothing(&event, context.systems(), &ended);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for job in newest_first(ended).filter(|job| event.is_about(context.systems(), job)) {
         if swept.is_full() || deadline.is_within(ENOUGH_FOR_ONE) {
             swept.complete = false;
             break;
         }
-        match look.standing(&job).await {
+        match inspection.decide(&job).await {
             Ok(SweepDecision::Landed) => swept.landed += 1,
-            Ok(SweepDecision::SomebodyIsAtIt | SweepDecision::Told | SweepDecision::TooOld) => {}
+            Ok(SweepDecision::InProgress | SweepDecision::AlreadyReported | SweepDecision::TooOld) => {}
             Ok(SweepDecision::ToLand(job)) => swept.jobs.push(job),
-            Ok(SweepDecision::NotWell(not_well)) => {
-                told.push(event.job(&job));
-                swept.failed.push(not_well);
+            Ok(SweepDecision::Failed(failed_job)) => {
+                reported.push(event.job(&job));
+                swept.failed.push(failed_job);
             }
             Err(error) if error.retryable() => return Err(error),
             Err(error) => swept.problems.push(problem(job, &error)),
         }
     }
-    // Last of all: what fails before this is asked for again, and told then.
-    for (job, not_well) in std::iter::zip(told, &swept.failed) {
-        look.note_told(&job, &not_well.native_status).await?;
+    // Last of all: what fails before this is asked for again, and reported then.
+    for (job, failed_job) in std::iter::zip(reported, &swept.failed) {
+        inspection.note_reported(&job, &failed_job.native_status).await?;
     }
     tracing::info!(
         complete = swept.complete,

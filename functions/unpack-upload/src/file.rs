@@ -77,7 +77,7 @@ fn verify_read(name: &str, fetched: Crc64Nvme, read: &Checksums) -> Result<()> {
     match read.crc64nvme == fetched {
         true => Ok(()),
         false => Err(Error::integrity(format!(
-            "{name} was fetched with CRC-64/NVME {fetched} and reads back with {}",
+            "{name} was fetched with CRC-64/NVME {fetched}, but reads back with {}",
             read.crc64nvme
         ))),
     }
@@ -100,6 +100,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
         crc64nvme: read.checksums.crc64nvme,
         sha256: read.checksums.sha256,
         rows: read.rows,
+        unverified: None,
         file: task.file.name.clone(),
         member: None,
     })

@@ -3,8 +3,9 @@
 //! The story: a receipt that is there is the answer. Otherwise the staged file's first bytes say what it is. An
 //! archive is checked as a whole before any of its bytes land; then its members are streamed, several at once, each
 //! visible only once its size and CRC-32 hold, in the form that the job was begun with. What is not an archive is
-//! copied inside the store, or lands in that form too; what is compressed already lands as it is. Unfinished uploads
-//! that dead invocations have left of it are aborted. The receipt, written last, names what has landed.
+//! copied inside the store, or lands in that form too; what is compressed already lands as it is, and so does a
+//! document that is an archive only inside. Unfinished uploads that dead invocations have left of it are aborted. The
+//! receipt, written last, names what has landed.
 //!
 //! When the invocation's deadline comes near, the answer is `complete: false`: what has landed is recorded in a
 //! checkpoint, and the next call goes on behind it.
@@ -51,8 +52,7 @@ pub struct Unpacked {
     /// What has landed of it.
     #[serde(flatten)]
     pub totals: Totals,
-    /// The ranges to be landed by calls of their own; then the file is asked for once more. Only where `fan_out` was
-    /// asked for.
+    /// The ranges to land by separate calls, after which this file is called for once more. Only with `fan_out`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<MemberRange>,
 }
@@ -97,7 +97,7 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
     }
     let task = Task::open(context, invocation, work, job, &event).await?;
     Ok(match Box::pin(land(&task)).await.map_err(|error| task.failed(error))? {
-        FileOutcome::Whole(object) => {
+        FileOutcome::Whole(object) | FileOutcome::Archive(ArchiveOutcome::Document(object)) => {
             let objects = || std::iter::once(object.clone());
             finish(&task, &object.key, objects).await?
         }
@@ -128,7 +128,7 @@ async fn land(task: &Task<'_>) -> Result<FileOutcome> {
         Kind::Other if is_named(name, &[".zip"]) => return land_archive(task).await,
         Kind::HtmlPage if !is_named(name, &[".html", ".htm"]) => {
             return Err(Error::contract_broken(format!(
-                "{name} is a web page, a login form perhaps, where a file should be"
+                "{name} is a web page, perhaps a login form, instead of a file"
             )));
         }
         Kind::Gzip | Kind::Zstd => JobForm::Raw,

@@ -61,14 +61,14 @@ impl PartsDigest {
     pub(crate) fn verify(&self, sealed: ObjectDigest) -> Result<()> {
         if sealed.size != self.size {
             return Err(Error::integrity(format!(
-                "{} bytes were made and {} uploaded",
+                "{} bytes were encoded, but {} uploaded",
                 self.size, sealed.size
             )));
         }
         match self.crc64nvme {
             // Another attempt may find the store well.
             Some(crc) if crc != sealed.crc64nvme => Err(Error::store_unavailable(format!(
-                "the store gave bytes with CRC-64/NVME {crc} to be read and has copied others, with {}",
+                "the store sent bytes with CRC-64/NVME {crc}, but copied bytes with {}",
                 sealed.crc64nvme
             ))),
             _ => Ok(()),

@@ -110,6 +110,7 @@ impl EncodedObject {
             crc64nvme: sealed.crc64nvme,
             sha256: self.parts.sha256,
             rows: self.rows,
+            unverified: None,
             file: task.file.name.clone(),
             member: member.map(ToOwned::to_owned),
         })

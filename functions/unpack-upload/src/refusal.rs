@@ -7,7 +7,8 @@ use landfall_zip::{ArchiveError, RefusalKind};
 pub(crate) fn refused(reason: ArchiveError) -> Error {
     let message = reason.to_string();
     let error = match reason.kind() {
-        RefusalKind::Unsafe | RefusalKind::Unsupported => Error::unsafe_archive(message),
+        RefusalKind::Unsafe => Error::unsafe_archive(message),
+        RefusalKind::Unsupported => Error::unsupported(message),
         RefusalKind::LimitExceeded => Error::limit_exceeded(message),
         RefusalKind::Integrity => Error::integrity(message),
     };
@@ -18,6 +19,9 @@ pub(crate) fn refused(reason: ArchiveError) -> Error {
 pub(crate) fn is_refusal(error: &Error) -> bool {
     matches!(
         error.error_type(),
-        ErrorType::UnsafeArchive | ErrorType::LimitExceeded | ErrorType::IntegrityError
+        ErrorType::UnsafeArchive
+            | ErrorType::Unsupported
+            | ErrorType::LimitExceeded
+            | ErrorType::IntegrityError
     )
 }

@@ -23,13 +23,13 @@ impl StagedObject {
         let info = store.head(&key).await?;
         let info = info.ok_or_else(|| {
             Error::not_found(format!(
-                "{} was staged at {key} and is not there any more: fetch it again",
+                "{} was staged at {key}, but is no longer there: fetch it again",
                 staged.name
             ))
         })?;
         if info.size != staged.size || info.crc64nvme.is_some_and(|crc| crc != staged.crc64nvme) {
             return Err(Error::integrity(format!(
-                "{} was staged with {} bytes and CRC-64/NVME {}, and {key} is another object now",
+                "{} was staged with {} bytes and CRC-64/NVME {}, but {key} is another object now",
                 staged.name, staged.size, staged.crc64nvme
             )));
         }

@@ -130,7 +130,7 @@ async fn place(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<Landin
         .and_then(|at| keys::landing_places(&files.files, form).into_iter().nth(at));
     place.ok_or_else(|| {
         Error::not_found(format!(
-            "{job} has {} output files, so none with ordinal {ordinal}",
+            "{job} has {} output files, and none with ordinal {ordinal}",
             files.files.len()
         ))
     })

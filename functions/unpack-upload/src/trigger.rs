@@ -19,7 +19,7 @@ pub enum UnpackEvent {
     Created(S3Notification),
 }
 
-/// Names one staged file of a job, and says how much of it is to land: all, if nothing is said.
+/// Names one staged file of a job, and how much of it lands: all of it by default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnpackFile {
@@ -27,27 +27,27 @@ pub struct UnpackFile {
     pub connection: ConnectionName,
     /// The job's id at the source.
     pub job_request_id: JobRequestId,
-    /// The file's place in the job's list of files, from 0.
+    /// The file's position in the job's list of files, from 0.
     pub ordinal: u32,
-    /// Where it lands; needed only for a job that landfall did not submit.
+    /// The destination; needed only for a job that landfall did not submit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<DestinationName>,
-    /// Whether the caller lands ranges of it by calls of their own, should it be an archive that one call would land
-    /// too slowly: then nothing lands, and the answer names the ranges.
+    /// Whether the caller lands the file's ranges by separate calls, if it is an archive that is too large for one
+    /// call: then nothing lands, and the result names the ranges.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fan_out: bool,
-    /// One of those ranges: it alone lands.
+    /// One of those ranges: only this one lands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<MemberRange>,
 }
 
-/// Members of an archive, by their places in its directory: from the first one to the one behind the last.
+/// Members of an archive, by their positions in its directory: from the first to the one after the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberRange {
     /// The first member, from 0.
     pub from: u32,
-    /// The one behind the last.
+    /// The one after the last.
     pub to: u32,
 }
 
@@ -73,7 +73,7 @@ impl UnpackFile {
         match self.fan_out && self.members.is_some() {
             false => Ok(()),
             true => Err(Error::invalid_event(
-                "fan_out asks for ranges, and members is one of them: leave one of the two out",
+                "fan_out asks for the ranges, members names one of them: leave one of the two out",
             )),
         }
     }
@@ -171,7 +171,7 @@ fn staged(key: &str) -> Result<FileEvent> {
     };
     parsed.ok_or_else(|| {
         Error::invalid_event(format!(
-            "the S3 event is about {decoded:?}, which is no staged file's record (jobs/…/staged/<ordinal>.json)"
+            "the S3 event names {decoded:?}, which is not the record of a staged file (jobs/…/staged/<ordinal>.json)"
         ))
     })
 }

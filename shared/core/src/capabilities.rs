@@ -64,7 +64,7 @@ impl Increment {
     pub fn words(self) -> &'static str {
         match self {
             Self::AtTheSource => "window at the source",
-            Self::ByWatermark => "watermark of landfall's",
+            Self::ByWatermark => "watermark kept by landfall",
             Self::None => "none",
         }
     }
@@ -75,8 +75,8 @@ impl LostSubmission {
     pub fn words(self) -> &'static str {
         match self {
             Self::List => "found in the source's list",
-            Self::OwnId => "same id when submitted again",
-            Self::Person => "a person looks",
+            Self::OwnId => "the same id when submitted again",
+            Self::Person => "checked by a person",
         }
     }
 }
@@ -85,7 +85,7 @@ impl Resumes {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
-            Self::WithinFile => "inside a file",
+            Self::WithinFile => "within a file",
             Self::ByFile => "file by file",
         }
     }

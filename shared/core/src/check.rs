@@ -40,13 +40,13 @@ impl Finding {
     }
 }
 
-/// How far a server's clock is from ours, by the time that its last answer told.
-pub fn clock_skew(told: Option<Timestamp>, now: Timestamp) -> Finding {
+/// How far a server's clock is from ours, by the time in its last answer.
+pub fn clock_skew(server_time: Option<Timestamp>, now: Timestamp) -> Finding {
     let what = "clock";
-    let Some(theirs) = told else {
+    let Some(theirs) = server_time else {
         return Finding {
             what: what.to_owned(),
-            found: Found::Well("no answer has told the source's time".to_owned()),
+            found: Found::Well("no answer of the source had a time".to_owned()),
         };
     };
     let seconds = now.as_second() - theirs.as_second();
@@ -57,11 +57,11 @@ pub fn clock_skew(told: Option<Timestamp>, now: Timestamp) -> Finding {
     };
     let found = match seconds.abs() {
         ..=DOUBTFUL_SKEW => Found::Well(said),
-        seconds if seconds <= FATAL_SKEW => {
-            Found::Doubtful(format!("{said}: set it by NTP, as tokens and signatures go by it"))
-        }
+        seconds if seconds <= FATAL_SKEW => Found::Doubtful(format!(
+            "{said}: synchronise it by NTP, since tokens and signatures depend on it"
+        )),
         _ => Found::Broken(Error::invalid_config(format!(
-            "{said}: tokens and signatures are refused at such a difference; set the clock by NTP"
+            "{said}: with such a difference tokens and signatures are refused; synchronise the clock by NTP"
         ))),
     };
     Finding { what: what.to_owned(), found }
@@ -164,8 +164,8 @@ async fn conditional_write(name: &str, store: &Store, key: &str) -> Finding {
             Found::Well("If-None-Match: * is honoured".to_owned())
         }
         Ok(_) => Found::Doubtful(
-            "If-None-Match: * is not honoured: two processes that start one run at the same instant are not kept apart; \
-             start a run from one place only"
+            "If-None-Match: * is not honoured: two processes that start the same run at the same instant may both \
+             submit it; start runs from one place only"
                 .to_owned(),
         ),
         Err(error) => Found::Broken(error.into()),
@@ -178,12 +178,12 @@ async fn conditional_change(name: &str, store: &Store, key: &str) -> Finding {
     let found = match changed(store, key).await {
         Ok((true, false)) => Found::Well("If-Match is honoured".to_owned()),
         Ok((true, true)) => Found::Doubtful(
-            "If-Match is ignored: of two processes that change one record, the second undoes what the first did; \
-             start runs from one place only"
+            "If-Match is ignored: of two processes that change the same record, the second undoes the first one's \
+             change; start runs from one place only"
                 .to_owned(),
         ),
         Ok((false, _)) => Found::Broken(Error::store_unavailable(format!(
-            "{key} cannot be changed by the ETag that it has: no run can be claimed in this store"
+            "{key} cannot be changed by If-Match with its own ETag: no run can be claimed in this store"
         ))),
         Err(error) => Found::Broken(error),
     };
@@ -194,7 +194,7 @@ async fn conditional_change(name: &str, store: &Store, key: &str) -> Finding {
 async fn changed(store: &Store, key: &str) -> Result<(bool, bool)> {
     let there = store.read(key, 1 << 10).await?;
     let there =
-        there.ok_or_else(|| Error::store_unavailable(format!("{key} was written and is not there")))?;
+        there.ok_or_else(|| Error::store_unavailable(format!("{key} was written, but is not there")))?;
     let other = Bytes::from_static(b"landfall was here twice\n");
     let by_right = store.put(key, other, Condition::Unchanged(&there.etag)).await?;
     let by_wrong = store.put(key, Bytes::from_static(PROBE), Condition::Unchanged(&there.etag)).await?;
@@ -212,17 +212,17 @@ async fn overwrite(store: &Store, key: &str) -> Result<String> {
 
 async fn read(store: &Store, key: &str) -> Result<String> {
     match store.read(key, 1 << 10).await? {
-        Some(object) if object.bytes == PROBE => Ok("what was written is what is read".to_owned()),
-        Some(_) => Err(Error::integrity(format!("{key} holds other bytes than were written"))),
-        None => Err(Error::store_unavailable(format!("{key} was written and is not there"))),
+        Some(object) if object.bytes == PROBE => Ok("the object is read as it was written".to_owned()),
+        Some(_) => Err(Error::integrity(format!("{key} does not hold the bytes that were written"))),
+        None => Err(Error::store_unavailable(format!("{key} was written, but is not there"))),
     }
 }
 
 async fn list(store: &Store, key: &str) -> Result<String> {
     let listed: Vec<_> = store.list(key).try_collect().await?;
     match listed.iter().any(|object| object.key == key) {
-        true => Ok("what was written is listed".to_owned()),
-        false => Err(Error::store_unavailable(format!("{key} was written and is not listed"))),
+        true => Ok("the object is listed".to_owned()),
+        false => Err(Error::store_unavailable(format!("{key} was written, but is not listed"))),
     }
 }
 
@@ -250,7 +250,7 @@ async fn in_one_part(store: &Store, key: &str, upload: &str) -> Result<()> {
     match store.list_parts(key, upload).await? {
         Some(parts) if parts.len() == 1 => {}
         _ => {
-            let said = "an uploaded part is not listed: transfers cannot be gone on with";
+            let said = "an uploaded part is not listed: interrupted transfers cannot be continued";
             return Err(Error::store_unavailable(said));
         }
     }
@@ -260,14 +260,14 @@ async fn in_one_part(store: &Store, key: &str, upload: &str) -> Result<()> {
 
 async fn uploads(store: &Store, key: &str) -> Result<String> {
     store.list_uploads(key).await?;
-    Ok("what dead processes leave is found".to_owned())
+    Ok("unfinished uploads are found".to_owned())
 }
 
 async fn delete(store: &Store, key: &str) -> Result<String> {
     store.delete(key).await?;
     match store.head(key).await? {
         None => Ok("the probe object is gone".to_owned()),
-        Some(_) => Err(Error::store_unavailable(format!("{key} was deleted and is there"))),
+        Some(_) => Err(Error::store_unavailable(format!("{key} was deleted, but is still there"))),
     }
 }
 

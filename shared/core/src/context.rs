@@ -12,10 +12,11 @@ use tokio::sync::Mutex;
 
 use crate::clock::{Clock, SystemClock, elapsed};
 use crate::config::{Config, ConfigProvider, Connection, Destination};
-use crate::contract::{Source, SourceDeps, Wrap};
+use crate::contract::{Disk, Source, SourceDeps, Wrap};
 use crate::error::{Error, Result};
 use crate::event::JobEvent;
 use crate::export::{Export, ExportSpec};
+use crate::form::LandedForm;
 use crate::job::{ConnectionName, DestinationName, JobRecord, JobRequestId, RunKey};
 use crate::observer::{Observer, Silent, name_job};
 use crate::state::{RunRecord, WorkState, keys};
@@ -42,7 +43,9 @@ pub struct Context {
     budget: ByteBudget,
     claim_lease: Option<Duration>,
     range_cost: Option<u64>,
+    form: Option<LandedForm>,
     wrap: Option<WrapTransport>,
+    disk: Option<Arc<dyn Disk>>,
     sources: Cache<ConnectionName, Arc<dyn Source>>,
     works: Cache<(), WorkState>,
     landings: Cache<DestinationName, Landing>,
@@ -63,12 +66,12 @@ pub struct Landing {
 impl Context {
     /// The context of a function: configuration from where `LANDFALL_CONFIG` says.
     pub async fn from_environment(systems: &'static Systems) -> Result<Self> {
-        let place = std::env::var("LANDFALL_CONFIG").map_err(|_| {
+        let named = std::env::var("LANDFALL_CONFIG").map_err(|_| {
             Error::invalid_config(
                 "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:… or ssm:…)",
             )
         })?;
-        let context = Self::new(ConfigProvider::named(&place).await?, Arc::new(SystemClock), systems);
+        let context = Self::new(ConfigProvider::named(&named).await?, Arc::new(SystemClock), systems);
         // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables").
         let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
             .ok()
@@ -79,23 +82,25 @@ impl Context {
         };
         match std::env::var("LANDFALL_RANGE_BYTES") {
             Ok(bytes) => bytes.parse().map(|bytes| context.dividing_at(bytes)).map_err(|error| {
-                Error::invalid_config("LANDFALL_RANGE_BYTES is no number of bytes").because(error)
+                Error::invalid_config("LANDFALL_RANGE_BYTES is not a number of bytes").because(error)
             }),
             Err(_) => Ok(context),
         }
     }
 
-    /// A context with the configuration at a place, for a program that knows these systems.
-    pub fn new(place: ConfigProvider, clock: Arc<dyn Clock>, systems: &'static Systems) -> Self {
+    /// A context with the configuration of a provider, for a program that knows these systems.
+    pub fn new(provider: ConfigProvider, clock: Arc<dyn Clock>, systems: &'static Systems) -> Self {
         Self {
             systems,
-            config: Config::new(place, Arc::clone(&clock)),
+            config: Config::new(provider, Arc::clone(&clock)),
             clock,
             observer: Arc::new(Silent),
             budget: ByteBudget::new(BYTES_IN_FLIGHT),
             claim_lease: None,
             range_cost: None,
+            form: None,
             wrap: None,
+            disk: None,
             sources: Cache::default(),
             works: Cache::default(),
             landings: Cache::default(),
@@ -139,6 +144,20 @@ impl Context {
         self
     }
 
+    /// The same context, whose new jobs land in this form, whatever their destination says.
+    #[must_use]
+    pub fn landing_in(mut self, form: LandedForm) -> Self {
+        self.form = Some(form);
+        self
+    }
+
+    /// The same context, for a process in which a person has named files of this machine.
+    #[must_use]
+    pub fn reading_files_by(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = Some(disk);
+        self
+    }
+
     /// How old a claim must be before it may be taken over, where that is not the usual time.
     pub fn claim_lease(&self) -> Option<Duration> {
         self.claim_lease
@@ -176,16 +195,20 @@ impl Context {
 
     /// What a connection's name stands for.
     pub async fn connection(&self, name: &ConnectionName) -> Result<Connection> {
-        self.config.connection(name).await
+        match self.systems.built_in(name) {
+            Some(built_in) => self.config.configured_connection(name).await?.map_or(built_in, Ok),
+            None => self.config.connection(name).await,
+        }
     }
 
     /// The source behind a connection.
     pub async fn source(&self, name: &ConnectionName) -> Result<Arc<dyn Source>> {
         let wrap = self.wrap.as_ref().map(|wrap| &**wrap as Wrap<'_>);
         let open = async {
-            let connection = self.config.connection(name).await?;
+            let connection = self.connection(name).await?;
             let work = Box::pin(self.work()).await?;
-            self.systems.open(name, &connection, SourceDeps { clock: Arc::clone(&self.clock), work, wrap })
+            let (clock, disk) = (Arc::clone(&self.clock), self.disk.clone());
+            self.systems.open(name, &connection, SourceDeps { clock, work, wrap, disk })
         };
         self.sources.get(name, self.clock.now(), open).await
     }
@@ -202,7 +225,8 @@ impl Context {
     /// The bucket behind a destination.
     pub async fn landing(&self, name: &DestinationName) -> Result<Landing> {
         let open = async {
-            let destination = self.config.destination(name).await?;
+            let mut destination = self.config.destination(name).await?;
+            destination.form = self.form.unwrap_or(destination.form);
             let store = Store::open(&destination.bucket, &destination.store).await;
             Ok(Landing { destination: Arc::new(destination), store })
         };
@@ -224,7 +248,7 @@ impl Context {
         name_job(&record);
         match &event.destination {
             Some(named) if *named != record.destination => Err(Error::conflict(format!(
-                "{} lands in {}, and this event says {named}: leave the destination out, or name the same",
+                "{} lands in {}, but the event names {named}: leave the destination out, or name the same one",
                 event.job(),
                 record.destination
             ))),
@@ -273,12 +297,12 @@ impl Context {
         let job = event.job();
         let destination = event.destination.clone().ok_or_else(|| {
             Error::not_found(format!(
-                "{job} was not submitted here: if it was submitted elsewhere, say with `destination` where it lands"
+                "{job} was not submitted by landfall: if it was submitted elsewhere, name its `destination`"
             ))
         })?;
         if self.systems.connections.is_empty() {
             return Err(Error::not_found(format!(
-                "{job} has not been taken on: call poll-status or fetch-files first"
+                "{job} has no record yet: call poll-status or fetch-files first"
             )));
         }
         let export = self.source(&event.connection).await?.describe(&event.job_request_id).await?;

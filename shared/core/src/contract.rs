@@ -6,12 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_http::Transport;
+use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
+use crate::checksum::Sha256;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::export::Export;
-use crate::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::job::{ExpectedRows, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
 use crate::state::WorkState;
 
 pub use landfall_http::ResumeAt;
@@ -30,7 +32,7 @@ pub struct JobStatus {
     /// What the source says about it, redacted.
     pub message: Option<String>,
     /// How many rows or records an ended job has put out, where the source counts them: what lands is held against it.
-    pub expected_rows: Option<u64>,
+    pub expected_rows: Option<ExpectedRows>,
     /// When it said so by its own clock, where its files are held against the time at which the job had ended.
     pub observed_at: Option<Timestamp>,
 }
@@ -64,7 +66,7 @@ pub struct SubmitRequest<'a> {
 /// How an export is divided into increments, by the time at which a row changed last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Increments {
-    /// The field that tells a row's time.
+    /// The field with a row's time.
     pub field: String,
     /// How far an increment reaches back into the one before it: a row whose transaction ended late shows then.
     pub overlap: Duration,
@@ -112,6 +114,12 @@ pub trait Source: Send + Sync {
     /// Looks whether the source does what landfall needs of it, without changing anything there.
     async fn check(&self) -> Vec<Finding>;
 
+    /// Whether submitting an export again, whoever does and under whatever run key, is submitting the same job: its id
+    /// follows from the export alone. Then a run needs no claim.
+    fn is_idempotent(&self) -> bool {
+        false
+    }
+
     /// How the export is divided into increments, where that is the client's part: where the source keeps the
     /// window itself, or the export is of all rows, `None`.
     fn increments(&self, _export: &Export) -> Option<Increments> {
@@ -148,7 +156,7 @@ pub trait Source: Send + Sync {
     /// What a job that somebody else submitted exports, as far as the source says.
     async fn describe(&self, job: &JobRequestId) -> Result<Export>;
 
-    /// What has become of a job.
+    /// The state of a job.
     async fn status(&self, job: &JobRecord) -> Result<JobStatus>;
 
     /// Why a job ended as it did, from the source's own log, where there is one; redacted, one line.
@@ -157,6 +165,12 @@ pub trait Source: Send + Sync {
     /// Whether a list of output files that looks whole may still grow, as files are put out or released one after the
     /// other when the job has ended already: then it counts once it has stayed the same for a while.
     fn lists_may_grow(&self, _export: &Export) -> bool {
+        false
+    }
+
+    /// Whether one of these files, of a list that may still grow, is known to be the last that the job puts out. What
+    /// cannot be found out is not known.
+    async fn has_last_file(&self, _job: &JobRecord, _files: &[OutputFile]) -> bool {
         false
     }
 
@@ -175,6 +189,34 @@ pub struct SourceDeps<'a> {
     pub work: WorkState,
     /// Puts something of a test's own between the source's clients and the wire.
     pub wrap: Option<Wrap<'a>>,
+    /// What reads files of this machine, where a person has named one on the command line.
+    pub disk: Option<Arc<dyn Disk>>,
+}
+
+/// Reads files of this machine.
+///
+/// The command line alone has an implementation: whatever a function is sent, or finds in the work bucket, it has
+/// nothing to read its own machine with.
+#[async_trait]
+pub trait Disk: Send + Sync {
+    /// Opens a file, from its beginning or where a download stopped. One that is not any more what it was is an
+    /// `IntegrityError`.
+    async fn open(&self, file: &DiskFile, resume: Option<&ResumeAt>) -> Result<Download>;
+}
+
+/// A file of a machine, as it was when it was read to know which job it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskFile {
+    /// Where it is, a `file:` URL.
+    pub url: String,
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: Sha256,
+    /// What changes when somebody writes to it: only the same version is gone on with.
+    pub version: String,
 }
 
 /// Puts something of a test's own between a client and the wire.

@@ -56,7 +56,7 @@ macro_rules! closed_list {
             $($(#[doc = $doc])+ #[error(transparent)] $name(Cause),)+
         }
 
-        /// The stable names, without what happened: `errorType` of a failed function.
+        /// The stable name of an error: `errorType` of a failed function.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum ErrorType {
             $($(#[doc = $doc])+ $name,)+
@@ -115,71 +115,78 @@ macro_rules! closed_list {
 closed_list! {
     /// The source or the store asks to be called less often.
     Throttled / throttled, retry: true,
-        do: "Nothing at first: it is tried again after the time that is asked for. Where it lasts, lower \
-             `rest.requests_per_hour` or `http.parallel_downloads`, or find who else calls with the same user.";
-    /// The source could not be reached, or answered that it cannot serve now.
+        do: "Nothing at first: landfall retries after the time that it was asked to wait. If it persists, lower \
+             `rest.requests_per_hour` or `http.parallel_downloads`, or find out who else calls with the same user.";
+    /// The source could not be reached, or answered that it is unavailable.
     SourceUnavailable / source_unavailable, retry: true,
-        do: "Nothing at first: it is tried again. Where it lasts, `landfall check` tells whether it is the name, the \
-             network or the system; then go on with the job.";
-    /// The object store could not be reached, or answered that it cannot serve now.
+        do: "Nothing at first: landfall retries. If it persists, `landfall check` shows whether the name, the network \
+             or the system is at fault; then continue the job.";
+    /// The object store could not be reached, or answered that it is unavailable.
     StoreUnavailable / store_unavailable, retry: true,
-        do: "Nothing at first: it is tried again. Where it lasts, look at the bucket's endpoint and region with `landfall \
-             check CONNECTION --destination NAME`; then go on with the job.";
-    /// The event is not one that this function takes.
+        do: "Nothing at first: landfall retries. If it persists, test the bucket's endpoint and region with `landfall check \
+             CONNECTION --destination NAME`; then continue the job.";
+    /// The event is not one that this function accepts.
     InvalidEvent / invalid_event, retry: false,
-        do: "Correct the event where the message says so. Nothing was submitted.";
-    /// The configuration lacks something, or holds something that cannot be.
+        do: "Correct the event as the message says. Nothing was submitted.";
+    /// The configuration lacks a setting, or has one that is not valid.
     InvalidConfig / invalid_config, retry: false,
-        do: "Correct the setting that the message names; a function reads it anew within five minutes. Then go on with \
-             the job.";
-    /// Credentials were refused, or do not allow what was asked.
+        do: "Correct the setting that the message names; the functions read it again within five minutes. Then continue the \
+             job.";
+    /// The credentials were refused, or lack a permission.
     AuthRejected / auth_rejected, retry: false,
-        do: "Look whether the secret was rotated, the user is locked, or a permission or scope is missing: the message \
-             says which call was refused. `landfall check` proves the connection. Then go on with the job.";
+        do: "Check whether the secret was rotated, the user is locked, or a permission or scope is missing: the message \
+             says which call was refused. `landfall check` tests the connection. Then continue the job.";
     /// The source or the store does not know what was asked for.
     NotFound / not_found, retry: false,
-        do: "Look at the id and the connection. Files that have expired at the source are gone: run the export again \
-             under another run key.";
+        do: "Check the id and the connection. Files that have expired at the source are gone: run the export again under \
+             another run key.";
     /// The source understood the request and refused it.
     Rejected / rejected, retry: false,
-        do: "Read what the source says in the message. A run that was refused has no job: once the cause is gone, the \
+        do: "Read what the source says in the message. A run that was refused has no job: once the cause is fixed, the \
              same event can be tried again under its run key. A corrected export is another run, and needs another run \
              key.";
-    /// The job ended without success at the source.
+    /// The job failed or was cancelled at the source, or waits there for a person.
     JobFailed / job_failed, retry: false,
-        do: "Read the source's reason in the message and its log in the source's own screen. Once the cause is gone, \
-             run again under another run key; or restart the job there under its id, and go on with that id.";
+        do: "Read the source's reason in the message, and the job's log in the source's own user interface. Once the cause \
+             is fixed, run the export again under another run key; or restart the job there under its id, and continue \
+             it.";
     /// The job did not end within its deadline.
     JobTimedOut / job_timed_out, retry: false,
-        do: "Look at the job in the source's own screen. If it still runs, raise `job.timeout_seconds` and go on with it; \
-             if it hangs, end it there and run again under another run key.";
-    /// The job's deadline passed while the source reported a status that no table names.
+        do: "Look at the job in the source's own user interface. If it is still running, raise `job.timeout_seconds` and \
+             continue the job; if it hangs, cancel it there and run the export again under another run key.";
+    /// The job's deadline passed while the source reported a status that landfall does not know.
     UnknownStatus / unknown_status, retry: false,
-        do: "Look at the job in the source's own screen. If it has ended well, this is a status that landfall has yet to \
-             learn: report it, with the native status in the message.";
-    /// The source answered something that it should not.
+        do: "Look at the job in the source's own user interface. If it has ended well, landfall does not know this status \
+             yet: report it, with the native status in the message.";
+    /// The source's answer is not what its API promises.
     ContractBroken / contract_broken, retry: false,
-        do: "Open the address that the message names in a browser. A login page means that single sign-on stands before \
-             the API: `base_url` is that of the wrong front door. Anything else is an answer that landfall has yet to \
-             learn: report it.";
-    /// Bytes are not the bytes that they should be.
+        do: "Open the address in the message in a browser. A login page means that the address is behind single sign-on: \
+             set `base_url` to the address of the API. Anything else is an answer that landfall does not know yet: \
+             report it.";
+    /// Data is incomplete or damaged: a size, a count or a checksum does not match.
     IntegrityError / integrity, retry: false,
-        do: "There is no manifest. Where the source lists size or checksum, a file that comes otherwise has been \
-             fetched three times already; where it does not, or where an archive's own checksums tell, the file may \
-             have been damaged on its way or at the source. Run again under another run key; if it stays, keep the file \
-             for whoever made it.";
-    /// An archive that must not be unpacked.
+        do: "There is no manifest. If the source lists a size or checksum that the file does not match, the file has been \
+             fetched three times already. If the message is about an archive, the file may have been damaged on its way \
+             or at the source. Run the export again under another run key; if the error persists, keep the file as \
+             evidence for whoever made it.";
+    /// The archive is not safe to unpack.
     UnsafeArchive / unsafe_archive, retry: false,
-        do: "Nothing has landed of the archive. The message says what is wrong with it, and `docs/archives.md` what \
-             lands. Ask whoever makes it; nothing can be switched off.";
-    /// Something is larger, or more, than the limits allow.
+        do: "Nothing of the archive has landed. The message says what is wrong with it, and `docs/archives.md` which \
+             archives land. Ask whoever makes it to correct it; the checks cannot be switched off.";
+    /// The archive is made in a way that landfall does not read.
+    Unsupported / unsupported, retry: false,
+        do: "Nothing of the archive has landed. It may be sound, but is encrypted, split, or compressed by a method that \
+             landfall does not read: the message says which, and `docs/archives.md` what is read. Ask whoever makes it to \
+             make it another way, then run the export again under another run key.";
+    /// A size or a count exceeds its limit.
     LimitExceeded / limit_exceeded, retry: false,
-        do: "Decide whether so much is right. If it is, and the message names a setting, raise that and go on with the \
-             job: what is staged is not fetched again. Otherwise the message says what to do instead.";
-    /// Two things claim one name, and a person must say which is right.
+        do: "Decide whether the size or count is plausible. If it is, and the message names a setting, raise the setting \
+             and continue the job: staged files are not fetched again. Otherwise the message says what to do instead.";
+    /// Two things claim the same name, and a person must decide which is right.
     Conflict / conflict, retry: false,
-        do: "Decide which is right; the message says between what. A run whose submission may have been accepted is \
-             settled by `landfall run EVENT --job ID`, or by `--no-job` where there surely is none.";
+        do: "Decide which of the two that the message names is right. If it is unknown whether a run has a job at the \
+             source, look there; then start the run with `landfall run EVENT --job ID`, or with `--no-job` if there is \
+             none.";
 }
 
 impl Error {
@@ -286,7 +293,7 @@ mod tests {
         let retried: Vec<_> =
             ErrorType::ALL.iter().filter(|name| name.retryable()).map(|name| name.name()).collect();
         assert_eq!(retried, ["Throttled", "SourceUnavailable", "StoreUnavailable"]);
-        assert_eq!(ErrorType::ALL.len(), 16);
+        assert_eq!(ErrorType::ALL.len(), 17);
     }
 
     /// Promise 6: who is told how long to wait need not wait in an invocation that is paid for.

@@ -18,9 +18,9 @@ pub struct RunEvent {
     pub connection: ConnectionName,
     /// What to export.
     pub export: Export,
-    /// Where it lands; what it stands for is configuration.
+    /// The destination to land in; what it stands for is configuration.
     pub destination: DestinationName,
-    /// What makes two runs the same run. The state machine's execution name where a run starts there without one.
+    /// What makes two runs the same run. The state machine's default is the execution's name.
     pub run_key: RunKey,
 }
 
@@ -32,7 +32,7 @@ pub struct JobEvent {
     pub connection: ConnectionName,
     /// The job's id at the source.
     pub job_request_id: JobRequestId,
-    /// Where it lands; needed only for a job that landfall did not submit.
+    /// The destination; needed only for a job that landfall did not submit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<DestinationName>,
 }
@@ -52,9 +52,9 @@ pub struct FileEvent {
     pub connection: ConnectionName,
     /// The job's id at the source.
     pub job_request_id: JobRequestId,
-    /// The file's place in the job's list of files, from 0.
+    /// The file's position in the job's list of files, from 0.
     pub ordinal: u32,
-    /// Where it lands; needed only for a job that landfall did not submit.
+    /// The destination; needed only for a job that landfall did not submit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<DestinationName>,
 }

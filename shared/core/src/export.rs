@@ -29,7 +29,7 @@ pub trait ExportSpec: fmt::Debug + Send + Sync {
     /// The export's own name, as it appears in the landing layout.
     fn name(&self) -> &str;
 
-    /// The export as its kind writes it.
+    /// The export as its kind writes it: whatever an event leaves out is as if it had been said.
     fn to_export(&self) -> Export;
 
     /// The export by what decides on its rows alone: two that are alike here give the same rows, however they are cut
@@ -68,6 +68,8 @@ pub trait ExportBody: ExportSpec + Serialize + DeserializeOwned + JsonSchema + '
     /// Whether a file whose name says that it is MARC is: `.mrc` is where a library system has written it, and may be
     /// anything elsewhere.
     const WRITES_MARC: bool = false;
+    /// Whether a `.json` file of this kind holds one value a line.
+    const WRITES_JSON_LINES: bool = false;
 }
 
 /// A kind of export.
@@ -113,6 +115,11 @@ impl<B: ExportBody> ExportKind for Kind<B> {
     }
 
     fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat> {
+        let is_json =
+            name.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("json"));
+        if B::WRITES_JSON_LINES && is_json {
+            return Some(RowFormat::Ndjson);
+        }
         let format = RowFormat::from_name(name, has_header)?;
         (format != RowFormat::Marc || B::WRITES_MARC).then_some(format)
     }
@@ -165,8 +172,10 @@ impl Export {
     /// What an export of this kind says; `InvalidEvent` names the field that does not fit.
     pub fn read<B: ExportBody>(&self) -> Result<B> {
         if !self.is::<B>() {
-            let expected = B::CAPABILITIES.kind;
-            return Err(Error::invalid_event(format!("export.kind is {}, and not {expected}", self.kind)));
+            let (kind, takes) = (&self.kind, B::CAPABILITIES.kind);
+            return Err(Error::invalid_event(format!(
+                "export.kind is {kind}, which this connection does not run: it takes {takes}"
+            )));
         }
         parse::below("export", Value::Object(self.body.clone()))
     }
@@ -188,7 +197,7 @@ impl<'de> Deserialize<'de> for Export {
         let mut body = Map::deserialize(deserializer)?;
         match body.shift_remove(KIND) {
             Some(Value::String(kind)) => Ok(Self { kind, body }),
-            Some(_) => Err(D::Error::custom("field `kind` is no text")),
+            Some(_) => Err(D::Error::custom("field `kind` is not a string")),
             None => Err(D::Error::missing_field(KIND)),
         }
     }

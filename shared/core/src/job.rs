@@ -115,19 +115,19 @@ impl fmt::Display for JobRef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// Not ended; also a status that the source's table does not name.
+    /// Not ended; also a status that landfall does not know.
     Running,
-    /// Ended, with all of its output.
+    /// Succeeded, with all of its output.
     Succeeded,
-    /// Ended with output and with warnings: it lands, and is marked.
+    /// Finished, with output and warnings: it lands, and is marked.
     Partial,
-    /// Ended well, with nothing to put out.
+    /// Succeeded, without output.
     Empty,
-    /// Ended without success.
+    /// Failed.
     Failed,
-    /// Ended by somebody's wish.
+    /// Cancelled by somebody.
     Cancelled,
-    /// Waits for a person at the source.
+    /// Waits for a person to act at the source.
     NeedsAttention,
 }
 
@@ -157,7 +157,7 @@ pub struct JobRecord {
     /// The run that it belongs to; none for a job that somebody else submitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_key: Option<RunKey>,
-    /// What time its rows are of, where landfall divides the export into increments.
+    /// The time that its rows are from, where landfall divides the export into increments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
     /// When landfall submitted it, or first saw it. Its deadline counts from here.
@@ -171,14 +171,14 @@ pub struct JobRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Window {
-    /// The field that tells a row's time.
+    /// The field with a row's time.
     pub field: String,
     /// The first moment that is in it; none where it has all rows before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
-    /// The first moment that is not in it any more.
+    /// The first moment after it.
     pub until: Timestamp,
-    /// Rows before this moment may have landed before.
+    /// Rows before this moment may have landed with an earlier increment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap_until: Option<Timestamp>,
 }
@@ -197,17 +197,29 @@ pub struct Outcome {
     pub state: JobState,
     /// The status in the source's own word.
     pub native_status: String,
-    /// What the source said about it.
+    /// The source's message about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// How many rows or records it has put out as data, where the source counts them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_rows: Option<u64>,
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub expected_rows: Option<ExpectedRows>,
     /// When landfall saw it first.
     pub since: Timestamp,
     /// When the source said so by its own clock, where its files are held against that.
     #[serde(rename = "observed_at", default, skip_serializing_if = "Option::is_none")]
     pub observed_at: Option<Timestamp>,
+}
+
+/// How many rows or records a source says that it has put out as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExpectedRows {
+    /// So many: a job of which others have landed has not landed.
+    #[serde(rename = "expected_rows")]
+    Exactly(u64),
+    /// So many of something, in a version or a state of a job in which it is not established what is counted: a difference
+    /// is a warning.
+    #[serde(rename = "claimed_rows")]
+    Claimed(u64),
 }
 
 /// A file that a job put out, as the source lists it.
@@ -252,6 +264,9 @@ pub struct StagedFile {
     pub crc64nvme: Crc64Nvme,
     /// Its SHA-256.
     pub sha256: Sha256,
+    /// Why nothing shows that it is whole, where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unverified: Option<String>,
 }
 
 /// An object that has landed, and where it came from.
@@ -260,24 +275,28 @@ pub struct StagedFile {
 pub struct LandedObject {
     /// Its key in the landing bucket.
     pub key: String,
-    /// Its size in bytes, as it lies there.
+    /// Its size in bytes, as stored.
     pub size: u64,
-    /// The form in which it landed, where that is not as it is.
+    /// Its form, where that is not `raw`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<LandedForm>,
-    /// The size of its content in bytes, where it did not land as it is.
+    /// The size of its content in bytes, where its form is not `raw`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_size: Option<u64>,
     /// CRC-32 of its content (ISO-HDLC, as ZIP and gzip have it), 8 hex digits.
     pub crc32: Crc32,
-    /// CRC-64/NVME of the object as it lies there, which S3 itself keeps, 16 hex digits.
+    /// CRC-64/NVME of the object as stored, which S3 itself keeps, 16 hex digits.
     pub crc64nvme: Crc64Nvme,
-    /// SHA-256 of the object as it lies there, where the destination asks for it.
+    /// SHA-256 of the object as stored, where the destination asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
-    /// Rows of its content, where that is text with rows; a CSV's header line is not one.
+    /// The rows of its content, where that is text with rows; a CSV's header line does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// Why nothing shows that the source's file came whole, where nothing does: the source tells neither its size nor a
+    /// checksum, and it is no archive, which would tell both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unverified: Option<String>,
     /// The source's file that it came from.
     pub file: String,
     /// The member of that file, where the file is an archive.
@@ -298,7 +317,7 @@ impl LandedObject {
 pub struct Totals {
     /// How many objects.
     pub objects: u64,
-    /// Their bytes, as they lie there.
+    /// Their bytes, as stored.
     pub bytes: u64,
     /// Their rows, where they have rows.
     pub rows: u64,
@@ -323,6 +342,27 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Promise 2: how an earlier release recorded a count is read, and what it does not know is a field beside it.
+    #[test]
+    fn a_count_is_kept_under_a_name_that_says_what_it_is_worth() {
+        let kept = serde_json::json!({
+            "state": "succeeded", "native_status": "COMPLETED", "since": "2026-11-21T06:00:00Z",
+        });
+        for (field, expected) in [
+            (None, None),
+            (Some("expected_rows"), Some(ExpectedRows::Exactly(25))),
+            (Some("claimed_rows"), Some(ExpectedRows::Claimed(25))),
+        ] {
+            let mut kept = kept.clone();
+            if let Some(field) = field {
+                kept[field] = serde_json::json!(25);
+            }
+            let outcome: Outcome = serde_json::from_value(kept.clone()).unwrap();
+            assert_eq!(outcome.expected_rows, expected);
+            assert_eq!(serde_json::to_value(&outcome).unwrap(), kept);
+        }
+    }
 
     /// Promise 7: no name from an event can leave its place among the keys.
     #[test]

@@ -2,13 +2,16 @@
 
 use crate::job::JobRecord;
 
-/// Is told how far transfers are. Calls come often and from many tasks at once: they must be cheap.
+/// Learns how far transfers are. Calls come often and from many tasks at once: they must be cheap.
 pub trait Observer: Send + Sync {
     /// How many files the job put out, and their bytes where the source says so.
     fn files_listed(&self, _files: u64, _bytes: Option<u64>) {}
 
     /// Bytes of a file have come from the source.
     fn fetched(&self, _bytes: u64) {}
+
+    /// All of a file is staged.
+    fn file_fetched(&self) {}
 
     /// What unpacking will land, as an archive's directory says.
     fn members_listed(&self, _members: u64, _bytes: u64) {}

@@ -19,8 +19,6 @@ pub enum Step {
     Publish,
     /// Finds jobs that have ended and not landed.
     Sweep,
-    /// Makes a job of an object of the inbox.
-    TakeIn,
 }
 
 /// How often, and after which waits, what has failed is called again.
@@ -62,15 +60,8 @@ impl RetryPolicy {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 7] = [
-        Self::Submit,
-        Self::PollStatus,
-        Self::FetchFiles,
-        Self::UnpackUpload,
-        Self::Publish,
-        Self::Sweep,
-        Self::TakeIn,
-    ];
+    pub const ALL: [Step; 6] =
+        [Self::Submit, Self::PollStatus, Self::FetchFiles, Self::UnpackUpload, Self::Publish, Self::Sweep];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -81,7 +72,6 @@ impl Step {
             Self::UnpackUpload => "unpack-upload",
             Self::Publish => "publish",
             Self::Sweep => "sweep",
-            Self::TakeIn => "take-in",
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Systems {
 pub struct ConnectionType {
     /// The `type` of its configuration.
     pub name: &'static str,
+    /// The names of connections of this type that need no configuration.
+    pub built_in: &'static [&'static str],
     /// Opens the source behind a connection of this type. Nothing is called yet.
     pub open: fn(ConnectionName, &Connection, SourceDeps<'_>) -> Result<Arc<dyn Source>>,
 }
@@ -57,11 +59,6 @@ impl Systems {
         self.spec(export).map_or_else(|_| export.kind().to_owned(), |spec| spec.name().to_owned())
     }
 
-    /// The export as its kind writes it: whatever an event leaves out is as if it had been said.
-    pub fn canonical(&self, export: &Export) -> Result<Export> {
-        self.spec(export).map(|spec| spec.to_export())
-    }
-
     /// Opens the source behind a connection. Nothing is called yet.
     pub fn open(
         &self,
@@ -70,6 +67,15 @@ impl Systems {
         deps: SourceDeps<'_>,
     ) -> Result<Arc<dyn Source>> {
         (self.connection_type(connection)?.open)(name.clone(), connection, deps)
+    }
+
+    /// The connection that a name stands for where it is not configured. Nothing there has to settle, and no file is
+    /// without end.
+    pub fn built_in(&self, name: &ConnectionName) -> Option<Result<Connection>> {
+        let known = self.connections.iter().find(|known| known.built_in.contains(&name.as_str()))?;
+        let settings =
+            serde_json::json!({ "job": { "settle_seconds": 0 }, "http": { "max_file_bytes": u64::MAX } });
+        Some(Connection::of(known.name, settings))
     }
 
     /// The type of a connection; `InvalidConfig` names the types that there are.

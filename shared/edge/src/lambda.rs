@@ -52,7 +52,7 @@ where
                 metrics.tell_failure(error, clock.now());
             }
         }
-        outcome.map_err(|error| told(&error))
+        outcome.map_err(|error| diagnostic(&error))
     };
     lambda_runtime::run(service_fn(|invocation: LambdaEvent<Value>| {
         let span = span(step, &invocation.payload);
@@ -61,8 +61,8 @@ where
     .await
 }
 
-/// A failure as its execution shows it, and whoever is told of that: with what to do about failures of this name.
-fn told(error: &Error) -> Diagnostic {
+/// A failure as its execution and its notification show it: with what to do about failures of this name.
+fn diagnostic(error: &Error) -> Diagnostic {
     let name = error.error_type();
     Diagnostic {
         error_type: name.name().to_owned(),
@@ -70,12 +70,12 @@ fn told(error: &Error) -> Diagnostic {
     }
 }
 
-/// When an invocation that begins now must have ended, from the milliseconds since 1970 that the runtime is told.
+/// When an invocation that begins now must have ended, from the milliseconds since 1970 that the runtime is given.
 ///
 /// A moment that has passed already is no deadline: `cargo lambda watch` sends a constant from 1970.
-fn ends_at(told: u64, now: Timestamp) -> Timestamp {
-    let told = i64::try_from(told).ok().and_then(|told| Timestamp::from_millisecond(told).ok());
-    told.filter(|at| *at > now).unwrap_or_else(|| now + MAX_INVOCATION)
+fn ends_at(millis: u64, now: Timestamp) -> Timestamp {
+    let given = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    given.filter(|at| *at > now).unwrap_or_else(|| now + MAX_INVOCATION)
 }
 
 /// The span of one invocation: what its log lines have in common. What its event does not say is filled in once
@@ -106,14 +106,14 @@ mod tests {
     use super::*;
     use landfall::ErrorType;
 
-    /// Whoever is told of a failure is told what to do, in the same line; the name stays what a `Retry` matches.
+    /// Whoever sees a failure sees what to do, in the same line; the name stays what a `Retry` matches.
     #[test]
     fn a_failure_says_what_to_do() {
-        let told = told(&Error::throttled("429 from the pod"));
-        assert_eq!(told.error_type, "Throttled");
-        let (message, remedy) = told.error_message.split_once("; what to do: ").unwrap();
+        let shown = diagnostic(&Error::throttled("429 from the pod"));
+        assert_eq!(shown.error_type, "Throttled");
+        let (message, remedy) = shown.error_message.split_once("; what to do: ").unwrap();
         assert_eq!((message, remedy), ("429 from the pod", ErrorType::Throttled.remedy()));
-        assert!(!told.error_message.contains('\n'));
+        assert!(!shown.error_message.contains('\n'));
     }
 
     /// Promise 6: an invocation's time is what Lambda says; what cannot be a deadline leaves it all the time there is.

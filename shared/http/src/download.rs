@@ -37,6 +37,8 @@ pub struct Download<E = HttpError> {
     pub size: Option<u64>,
     /// What the server calls this version of the file, where it can be resumed: a strong `ETag`.
     pub validator: Option<String>,
+    /// Why nothing of the answer will show that the body came whole, where nothing will.
+    pub unverified: Option<&'static str>,
     /// The bytes. An error ends them; an end without an error is the file's end as far as the server goes.
     pub body: BoxStream<'static, Result<Bytes, E>>,
 }
@@ -55,8 +57,14 @@ impl<E> std::fmt::Debug for Download<E> {
 impl Download {
     /// The same download, its errors those of whoever asked for it.
     pub fn map_err<E: From<HttpError> + 'static>(self) -> Download<E> {
-        let Self { offset, size, validator, body } = self;
-        Download { offset, size, validator, body: body.map(|chunk| chunk.map_err(E::from)).boxed() }
+        let Self { offset, size, validator, unverified, body } = self;
+        Download {
+            offset,
+            size,
+            validator,
+            unverified,
+            body: body.map(|chunk| chunk.map_err(E::from)).boxed(),
+        }
     }
 }
 
@@ -159,7 +167,8 @@ impl Client {
             let next = body.next().await?;
             Some((next, body))
         });
-        Ok(Download { offset, size, validator, body: body.fuse().boxed() })
+        let unverified = size.is_none().then_some("the server declared no length");
+        Ok(Download { offset, size, validator, unverified, body: body.fuse().boxed() })
     }
 
     /// Asks for a file or the rest of it, again where that makes sense. A server that refuses ranges altogether is
@@ -407,7 +416,9 @@ impl Body {
             {
                 (self.discard, self.answer_end) = (position, size.or(self.size));
             }
-            _ => return Err(self.stopped("it has changed meanwhile; it must begin anew", None)),
+            _ => {
+                return Err(self.stopped("it has changed meanwhile; it must be fetched from the start", None));
+            }
         }
         self.current = Some(answered.chunks);
         Ok(())
@@ -631,7 +642,7 @@ mod tests {
             assert!(line.contains(said), "{line}");
         }
         let (name, line) = failure(vec![part(0, 4000)]).await;
-        assert!(name == ErrorKind::ContractBroken && line.contains("nobody asked for"), "{line}");
+        assert!(name == ErrorKind::ContractBroken && line.contains("was not asked for"), "{line}");
         let (name, line) = failure(vec![whole().header("Content-Encoding", "gzip").body("x")]).await;
         assert!(name == ErrorKind::ContractBroken && line.contains("encoded on the way"), "{line}");
     }

@@ -96,6 +96,20 @@ impl HttpError {
         matches!(self.failure, Failure::WebPage { .. })
     }
 
+    /// What the server said of a call that it refuses and would refuse again, a login's above all.
+    pub fn refusal(&self) -> Option<String> {
+        match &self.failure {
+            Failure::LoginRefused(said) => Some(said.clone()),
+            Failure::Status { status, problem, .. }
+                if status.is_client_error() && !crate::retry::is_transient(*status) =>
+            {
+                let problem = problem.as_ref().map(|problem| format!(", {problem}")).unwrap_or_default();
+                Some(format!("{status}{problem}"))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the server may have done what it was asked to do, and the answer is lost.
     pub fn outcome_is_unknown(&self) -> bool {
         self.failure.outcome_is_unknown()
@@ -210,7 +224,7 @@ pub enum Failure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectRefused {
     /// Only reading calls follow.
-    #[error("a call that changes something goes nowhere else (to {0}: a login page?)")]
+    #[error("a call that changes something is not redirected (to {0}: a login page?)")]
     NotReading(String),
     /// A redirect that says not where to.
     #[error("no usable Location")]

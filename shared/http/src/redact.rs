@@ -12,8 +12,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use crate::text::{is_bidirectional, is_invisible};
-
 const MASK: &str = "[redacted]";
 /// How much of a server's explanation is repeated.
 const EXCERPT: usize = 500;
@@ -228,8 +226,14 @@ fn lower_escapes(text: &str) -> String {
     lower
 }
 
+/// Whether a character shows nothing by itself: a control, a space or joiner without width, a mark of direction, a tag.
 fn is_unprintable(c: char) -> bool {
-    c.is_control() || is_bidirectional(c) || is_invisible(c) || matches!(c, '\u{200c}' | '\u{200d}')
+    c.is_control()
+        || matches!(
+            c,
+            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// Whether a line holds all of its text.

@@ -747,5 +747,5 @@ fn content_type(key: &str) -> &'static str {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the object was written and is not there")]
+#[error("the object was written, but is not there")]
 struct Gone;

@@ -141,5 +141,5 @@ impl Names {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the list goes on, and the store does not say where")]
+#[error("the list is not complete, but the store does not say where it continues")]
 struct NoNextPage;

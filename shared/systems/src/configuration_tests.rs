@@ -124,7 +124,7 @@ async fn the_work_bucket_is_not_ocis() {
     }
     let lake = format!("type = \"s3\"\nstore = {{ endpoint = '{host}' }}");
     let said = refusal(with_oci(&lake)).await;
-    assert!(said.contains("say type = \"oci\""), "{said}");
+    assert!(said.contains("set type = \"oci\""), "{said}");
 }
 
 /// Promise 7: secrets are redacted by their type.
@@ -139,13 +139,13 @@ async fn a_printed_connection_shows_no_secret() {
 
 /// What a file leaves out, a process that brings its own stores may add; what the file says counts.
 #[tokio::test]
-async fn a_place_behind_another_gives_what_the_first_does_not() {
+async fn a_provider_behind_another_gives_what_the_first_does_not() {
     let made = ConfigProvider::made("this machine", |path| {
         path.starts_with("destinations/")
             .then(|| serde_json::json!({ "type": "s3", "bucket": path.replace('/', "-") }))
     });
-    let place = ConfigProvider::from_toml(FILE, "landfall.toml").unwrap().or(made);
-    let config = Config::new(place, Arc::new(SystemClock));
+    let provider = ConfigProvider::from_toml(FILE, "landfall.toml").unwrap().or(made);
+    let config = Config::new(provider, Arc::new(SystemClock));
     assert_eq!(config.destination(&"lake".parse().unwrap()).await.unwrap().bucket, "lake");
     assert_eq!(config.destination(&"pond".parse().unwrap()).await.unwrap().bucket, "destinations-pond");
     assert!(config.connection(&"other".parse().unwrap()).await.is_err());

@@ -2,11 +2,15 @@
 
 #[cfg(test)]
 mod configuration_tests;
+mod entries;
 pub mod epm;
+mod fields;
 pub mod folio;
 pub mod fusion;
 pub mod local;
 mod registry;
 mod server;
+#[cfg(test)]
+mod testing;
 
 pub use registry::{KINDS_ALONE, SYSTEMS};

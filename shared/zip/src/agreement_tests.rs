@@ -11,10 +11,12 @@ fn read(bytes: Vec<u8>) -> Result<Directory, ArchiveError> {
 }
 
 fn read_within(bytes: Vec<u8>, limits: &Limits) -> Result<Directory, ArchiveError> {
-    block_on(read_directory(&Bytes::from(bytes), limits)).map_err(|error| match error {
-        ReadDirectoryError::Refused(refusal) => refusal,
-        other => panic!("{other}"),
-    })
+    block_on(read_directory(&Bytes::from(bytes), limits, NameEncoding::default())).map_err(
+        |error| match error {
+            ReadDirectoryError::Refused(refusal) => refusal,
+            other => panic!("{other}"),
+        },
+    )
 }
 
 /// Reads the directory and all data, as landing does.
@@ -350,12 +352,13 @@ fn a_streamed_member_beyond_4_gib_is_found() {
         Sparse { head: bytes[..hole_at].to_vec(), hole: HOLE, tail: bytes[hole_at..].to_vec() }
     };
     let sparse = whole(record(moved(b"PK\x01\x02"), moved(b"PK\x06\x06")));
-    let directory = block_on(read_directory(&sparse, &Limits::default())).unwrap();
+    let directory = block_on(read_directory(&sparse, &Limits::default(), NameEncoding::default())).unwrap();
     let member = &directory.members()[0];
     assert_eq!((member.size(), member.compressed_size()), (HOLE + 1, HOLE));
     assert_eq!(member.data_range(), 55..55 + HOLE);
     let misplaced = whole(record(moved(b"PK\x01\x02").map(|at| at - 1), moved(b"PK\x06\x06")));
-    let refusal = block_on(read_directory(&misplaced, &Limits::default())).unwrap_err();
+    let refusal =
+        block_on(read_directory(&misplaced, &Limits::default(), NameEncoding::default())).unwrap_err();
     assert!(
         matches!(refusal, ReadDirectoryError::Refused(ArchiveError::DirectoryPlace { .. })),
         "{refusal:?}"
@@ -460,12 +463,33 @@ fn split_archives_are_refused() {
     let mut archive = Archive::of([file()]);
     archive.end.disk = 1;
     refused!(archive, ArchiveError::SplitArchive { disk: 1, .. });
+    refused!(Archive::of([Entry { disk: 1, ..file() }]), ArchiveError::MemberOnOtherDisk { disk: 1, .. });
+    refused!(Archive { prefix: b"XXXX".to_vec(), ..Archive::of([file()]) }, ArchiveError::Prefix { .. });
+}
+
+/// Info-ZIP begins with the mark of a split archive, and leaves it there if the archive fits one segment.
+#[test]
+fn an_archive_that_was_to_be_split_and_was_not_lands() {
+    for mark in [b"PK00", b"PK\x07\x08"] {
+        let archive = Archive { prefix: mark.to_vec(), ..Archive::of([file(), other()]) };
+        assert_eq!(sniff(&archive.build()), Kind::Zip);
+        lands(&archive, &["a.csv", "b.csv"]);
+        let twice = Archive { prefix: mark.repeat(2), ..Archive::of([file()]) };
+        refused!(twice, ArchiveError::Prefix { .. });
+    }
+}
+
+/// An archive is called split only if it is: counts that disagree on the one disk there is are something else.
+#[test]
+fn counts_that_disagree_are_no_split_archive() {
     let mut archive = Archive::of([file(), other()]);
     archive.end.disk_entries = Some(1);
-    refused!(archive, ArchiveError::SplitArchive { .. });
-    refused!(Archive::of([Entry { disk: 1, ..file() }]), ArchiveError::MemberOnOtherDisk { disk: 1, .. });
-    lands(&Archive { prefix: b"PK00".to_vec(), ..Archive::of([file()]) }, &["a.csv"]);
-    refused!(Archive { prefix: b"XXXX".to_vec(), ..Archive::of([file()]) }, ArchiveError::Prefix { .. });
+    refused!(archive, ArchiveError::DiskEntries { here: 1, all: 2 });
+    let wide = Archive { zip64: Some(Zip64End::default()), ..Archive::of([file(), other()]) };
+    let mut bytes = wide.build();
+    let record = memchr::memmem::find(&bytes, b"PK\x06\x06").unwrap();
+    bytes[record + 24] = 1;
+    assert!(matches!(read(bytes), Err(ArchiveError::DiskEntries { here: 1, all: 2 })));
 }
 
 #[test]
@@ -631,20 +655,141 @@ fn unsafe_names_are_refused() {
     assert_eq!(read(long.build()).unwrap_err().kind(), RefusalKind::LimitExceeded);
 }
 
+/// An entry with the same extra field in both headers.
+fn with_extra(raw: &[u8], extra: &[u8]) -> Entry {
+    Entry::stored(raw, TEXT).both(|header| header.extra = extra.to_vec())
+}
+
+/// APPNOTE 4.6.9: names in a code page of the writer's, or of none, are told by their Unicode path.
 #[test]
 fn the_unicode_path_is_the_name() {
+    for (raw, path) in [
+        (&b"fran\x87ais"[..], "français"),
+        (b"\xb7 payer.csv", "À payer.csv"),
+        ("顧客表.csv".as_bytes(), "顧客表.csv"),
+        (b"___.csv", "顧客表.csv"),
+        (b"#U00dc.csv", "Ü.csv"),
+    ] {
+        let central = unicode_path_block(raw, path);
+        lands(&Archive::of([with_extra(raw, &central)]), &[path]);
+        // The directory decides, whatever a local header lacks.
+        let mut alone = with_extra(raw, &central);
+        alone.local.extra.clear();
+        lands(&Archive::of([alone.clone()]), &[path]);
+        alone.local.extra = unicode_path_block(b"stale", "other");
+        lands(&Archive::of([alone]), &[path]);
+    }
+}
+
+/// A path that was written for another name is stale, and one that is empty or of another version says nothing.
+#[test]
+fn a_unicode_path_that_is_not_the_names_is_not_looked_at() {
     let raw = b"fran\x87ais";
-    let with = |extra: Vec<u8>| Entry::stored(raw, TEXT).both(|header| header.extra.clone_from(&extra));
-    lands(&Archive::of([with(unicode_path_block(raw, "français"))]), &["français"]);
-    refused!(Archive::of([with(unicode_path_block(raw, "other"))]), ArchiveError::UnicodePath { .. });
-    refused!(Archive::of([with(unicode_path_block(b"stale", "français"))]), ArchiveError::UnicodePath { .. });
+    let current = unicode_path_block(raw, "other");
+    let version = [&current[..4], &[2], &current[5..]].concat();
+    for extra in [unicode_path_block(b"stale", "other"), unicode_path_block(raw, ""), version] {
+        lands(&Archive::of([with_extra(raw, &extra)]), &["français"]);
+    }
+    let mut stale = current;
+    *stale.last_mut().unwrap() = 0xff;
+    stale[5] ^= 1;
+    lands(&Archive::of([with_extra(raw, &stale)]), &["français"]);
+}
+
+/// Promise 7: what is read in two ways is refused, and a path is checked like any name.
+#[test]
+fn unicode_paths_that_disagree_or_are_unsafe_are_refused() {
+    let raw = b"fran\x87ais";
     refused!(
-        Archive::of([with(unicode_path_block(raw, "français").repeat(2))]),
+        Archive::of([with_extra(raw, &unicode_path_block(raw, "français").repeat(2))]),
         ArchiveError::DuplicateExtra { id: 0x7075, .. }
     );
-    let mut local = Entry::stored(raw, TEXT);
+    for length in 0..5 {
+        refused!(
+            Archive::of([with_extra(raw, &block(0x7075, &[1; 5][..length]))]),
+            ArchiveError::ExtraField { .. }
+        );
+    }
+    let mut local = with_extra(raw, &[]);
     local.local.extra = unicode_path_block(raw, "other");
     refused!(Archive::of([local]), ArchiveError::UnicodePath { header: Header::Local, .. });
+    let mut two = with_extra(raw, &unicode_path_block(raw, "one"));
+    two.local.extra = unicode_path_block(raw, "other");
+    refused!(Archive::of([two]), ArchiveError::UnicodePath { header: Header::Local, .. });
+    let flagged = with_extra(b"a", &unicode_path_block(b"a", "b")).both(|header| header.flags = 1 << 11);
+    refused!(Archive::of([flagged]), ArchiveError::UnicodePath { header: Header::Central, .. });
+    for path in ["../a", "/a", "C:/a", "a\\b", "a\0", "a//b", "\u{202e}a", "."] {
+        refused!(Archive::of([with_extra(b"a", &unicode_path_block(b"a", path))]), ArchiveError::Name { .. });
+    }
+    let invalid = block(0x7075, &[&[1][..], &crc32fast::hash(b"a").to_le_bytes(), b"\xff"].concat());
+    refused!(Archive::of([with_extra(b"a", &invalid)]), ArchiveError::Name { .. });
+    // The keys are those of the names that are used.
+    let same =
+        [with_extra(b"a", &unicode_path_block(b"a", "c")), with_extra(b"b", &unicode_path_block(b"b", "c"))];
+    refused!(Archive::of(same), ArchiveError::DuplicateName { .. });
+}
+
+/// Names that say nothing are in the encoding that is known of them, in both headers alike.
+#[test]
+fn names_are_read_in_the_encoding_that_is_given() {
+    let names = [&b"\x95\x5c.csv"[..], b"\x83\x5c/\x95\x5c.csv"];
+    let archive = Archive::of(names.map(|name| Entry { made_by: 20, ..Entry::stored(name, TEXT) }));
+    let refusal = read(archive.build()).unwrap_err();
+    assert!(
+        std::error::Error::source(&refusal).unwrap().to_string().contains("name_encoding"),
+        "{refusal:?}"
+    );
+    let bytes = Bytes::from(archive.build());
+    let japanese = NameEncoding::try_from("shift_jis".to_owned()).unwrap();
+    let directory = block_on(read_directory(&bytes, &Limits::default(), japanese)).unwrap();
+    assert_eq!(directory.files().map(Member::name).collect::<Vec<_>>(), ["表.csv", "ソ/表.csv"]);
+    let mut other = Entry { made_by: 20, ..Entry::stored(names[0], TEXT) };
+    other.local.name = b"\x95\x5d.csv".to_vec();
+    let bytes = Bytes::from(Archive::of([other]).build());
+    assert!(matches!(
+        block_on(read_directory(&bytes, &Limits::default(), japanese)),
+        Err(ReadDirectoryError::Refused(ArchiveError::LocalName { .. }))
+    ));
+}
+
+/// What `bsdtar --format zip -cf x.zip .` writes: every name from the folder itself.
+#[test]
+fn names_from_the_folder_that_the_writer_was_in_land_without_it() {
+    let entries = [
+        Entry::stored(b"./", b""),
+        Entry::deflated(b"./a.csv", TEXT),
+        Entry::stored(b"./sub/", b""),
+        Entry::stored(b"././sub/b.csv", TEXT),
+    ];
+    lands(&Archive::of(entries), &["a.csv", "sub/b.csv"]);
+    lands(&Archive::of([Entry::stored(b"./", b""), Entry::stored(b"././", b""), other()]), &["b.csv"]);
+    for (first, second) in [("a", "./a"), ("./a", "././a"), ("d/a", "./d/a")] {
+        let both = [first, second].map(|name| Entry::stored(name.as_bytes(), TEXT));
+        refused!(Archive::of(both), ArchiveError::DuplicateName { first: 0, second: 1, .. });
+    }
+    refused!(
+        Archive::of([Entry::stored(b"./a", TEXT), Entry::stored(b"a/b", TEXT)]),
+        ArchiveError::FileAndFolder { .. }
+    );
+    refused!(Archive::of([Entry::stored(b"./", TEXT)]), ArchiveError::FolderWithData { .. });
+}
+
+/// What Compress-Archive of Windows PowerShell 5.1 writes, and older .NET.
+#[test]
+fn backslashes_of_an_archive_made_on_windows_land_as_slashes() {
+    let on_windows = |name: &[u8], data: &[u8]| Entry {
+        made_by: 20,
+        external_attributes: 0x20,
+        ..Entry::stored(name, data)
+    };
+    let folder = Entry { external_attributes: 0x10, ..on_windows(b"export\\", b"") };
+    let files = [on_windows(b"export\\a.csv", TEXT), on_windows(b"export\\sub/b.csv", TEXT)];
+    lands(&Archive::of([folder].into_iter().chain(files)), &["export/a.csv", "export/sub/b.csv"]);
+    let same = [on_windows(b"d\\a", TEXT), on_windows(b"d/a", TEXT)];
+    refused!(Archive::of(same), ArchiveError::DuplicateName { .. });
+    for name in [&b"..\\a"[..], b"C:\\a", b"\\\\server\\a", b"a\\..\\..\\b"] {
+        refused!(Archive::of([on_windows(name, TEXT)]), ArchiveError::Name { .. });
+    }
 }
 
 #[test]
@@ -660,6 +805,19 @@ fn what_is_not_a_file_or_folder_is_refused() {
     os2.entries[0].made_by = 0x0614;
     lands(&os2, &["a.csv"]);
     refused!(Archive::of([Entry::stored(b"d/", TEXT)]), ArchiveError::FolderWithData { .. });
+    // The mark that DOS and Windows have for a folder, and nobody else.
+    for (made_by, is_held) in [(20, true), (0x0a14, true), (0x0b14, true), (0x0e14, true), (0x0314, false)] {
+        let marked = |name: &[u8], data: &[u8]| {
+            Archive::of([Entry { made_by, external_attributes: 0x10, ..Entry::stored(name, data) }])
+        };
+        assert!(land(&marked(b"d/", b"").build()).unwrap().is_empty());
+        if is_held {
+            refused!(marked(b"d", TEXT), ArchiveError::DirectoryWithoutSlash { .. });
+            refused!(marked(b"d", b""), ArchiveError::DirectoryWithoutSlash { .. });
+        } else {
+            lands(&marked(b"d", TEXT), &["d"]);
+        }
+    }
     // An empty stream, as jar writes for a folder.
     assert!(land(&Archive::of([Entry::streamed(b"d/", b"")]).build()).unwrap().is_empty());
 }
@@ -671,11 +829,165 @@ fn encryption_and_other_methods_are_named() {
     }
     refused!(Archive::of([file().both(|header| header.flags = 32)]), ArchiveError::PatchData { .. });
     refused!(Archive::of([file().both(|header| header.method = 99)]), ArchiveError::Encrypted { .. });
-    for (method, name) in [(9, "deflate64"), (12, "bzip2"), (14, "lzma"), (93, "zstd"), (95, "xz")] {
+    let others = [
+        (1, "shrunk"),
+        (6, "imploded"),
+        (14, "lzma"),
+        (93, "zstd"),
+        (95, "xz"),
+        (98, "ppmd"),
+        (10, "unknown"),
+    ];
+    for (method, name) in others {
         let refusal = read(Archive::of([file().both(|header| header.method = method)]).build()).unwrap_err();
         assert_eq!(refusal.kind(), RefusalKind::Unsupported);
         assert!(refusal.to_string().contains(name), "{refusal}");
     }
+}
+
+/// Bits as deflate packs them (RFC 1951, 3.1.1).
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Bits {
+    /// A number, the lowest bit first.
+    fn number(&mut self, value: u32, bits: u32) {
+        for bit in 0..bits {
+            if self.used.is_multiple_of(8) {
+                self.bytes.push(0);
+            }
+            *self.bytes.last_mut().unwrap() |= u8::from(value >> bit & 1 == 1) << (self.used % 8);
+            self.used += 1;
+        }
+    }
+
+    /// A Huffman code, the highest bit first.
+    fn code(&mut self, code: u32, bits: u32) {
+        (0..bits).rev().for_each(|bit| self.number(code >> bit & 1, 1));
+    }
+}
+
+/// A stream with what only Deflate64 has: a match of 65,538 bytes, and one from 60,000 bytes before. And its content.
+fn deflate64() -> (Vec<u8>, Vec<u8>) {
+    let mut bits = Bits::default();
+    bits.number(1, 1);
+    bits.number(1, 2);
+    let mut content = b"xyz".to_vec();
+    content.iter().for_each(|&literal| bits.code(0x30 + u32::from(literal), 8));
+    // Length code 285 has 16 extra bits; distance code 2 is 3.
+    bits.code(0xc0 + 5, 8);
+    bits.number(65_538 - 3, 16);
+    bits.code(2, 5);
+    bits.code(0x30 + u32::from(b'!'), 8);
+    // Length code 264 is 10; distance code 31 begins at 49,153 and has 14 extra bits.
+    bits.code(8, 7);
+    bits.code(31, 5);
+    bits.number(60_000 - 49_153, 14);
+    bits.code(0, 7);
+    for (length, distance) in [(65_538, 3), (0, 0), (10, 60_000)] {
+        match length {
+            0 => content.push(b'!'),
+            _ => (0..length).for_each(|_| content.push(content[content.len() - distance])),
+        }
+    }
+    (bits.bytes, content)
+}
+
+fn bzip2(data: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// What does not compress well, and more of it than a block of bzip2 or a window of deflate64 holds.
+fn long_text() -> Vec<u8> {
+    (0..400_000_u32).flat_map(|row| format!("{},", row.wrapping_mul(2_654_435_761)).into_bytes()).collect()
+}
+
+/// What Windows writes for large files, and some backup programs for all.
+#[test]
+fn deflate64_and_bzip2_members_land() {
+    let (stream, content) = deflate64();
+    let long = long_text();
+    let entries = [
+        Entry::new(b"a.csv", 9, &content, stream),
+        // A deflate stream is one of deflate64, unless it has matches of 258 bytes.
+        Entry::new(b"b.csv", 9, TEXT, deflate(TEXT)),
+        Entry::new(b"c.csv", 12, TEXT, bzip2(TEXT)),
+        Entry::new(b"d.csv", 12, &long, bzip2(&long)),
+        Entry::new(b"e.csv", 12, b"", bzip2(b"")),
+        Entry::new(b"f.csv", 9, b"", deflate(b"")),
+        Entry::deflated(b"g.csv", TEXT),
+    ];
+    let landed = land(&Archive::of(entries).build()).unwrap();
+    let expected = [&content[..], TEXT, TEXT, &long, b"", b"", TEXT];
+    for ((name, data), expected) in landed.iter().zip(expected) {
+        assert!(data == expected, "{name}");
+    }
+    assert_eq!(landed.len(), expected.len());
+}
+
+/// A writer that stores what it calls Deflate64: the CRC-32 of the data as it is says so.
+#[test]
+fn what_is_called_deflate64_and_is_stored_lands() {
+    let long = long_text();
+    lands(&Archive::of([Entry::new(b"a.csv", 9, TEXT, TEXT.to_vec()), other()]), &["a.csv", "b.csv"]);
+    let archive = Archive::of([Entry::new(b"a.csv", 9, &long, long.clone())]).build();
+    assert!(land(&archive).unwrap() == [("a.csv".to_owned(), long)]);
+    let other_content = Entry::new(b"a.csv", 9, TEXT, TEXT.to_vec()).both(|header| header.crc32 ^= 1);
+    refused!(Archive::of([other_content]), ArchiveError::Inflate { .. });
+}
+
+/// Promise 5: no part of a stream passes for all of it, whatever the method.
+#[test]
+fn deflate64_and_bzip2_data_that_is_otherwise_than_declared_is_refused() {
+    let (stream, content) = deflate64();
+    for entry in [Entry::new(b"a", 9, &content, stream), Entry::new(b"a", 12, TEXT, bzip2(TEXT))] {
+        for cut in [1, 3, entry.data.len() / 2, entry.data.len() - 1] {
+            let left = entry.data.len() - cut;
+            let mut cut = entry.clone().both(|header| header.compressed_size = u32::try_from(left).unwrap());
+            cut.data.truncate(left);
+            let refusal = land(&Archive::of([cut]).build()).unwrap_err();
+            assert_eq!(refusal.kind(), RefusalKind::Integrity, "{refusal:?}");
+        }
+        let both = |bend: &dyn Fn(&mut fixture::Header)| Archive::of([entry.clone().both(bend)]);
+        refused!(both(&|header| header.crc32 ^= 1), ArchiveError::Crc { .. });
+        refused!(both(&|header| header.size -= 1), ArchiveError::TooMuchData { .. });
+        refused!(both(&|header| header.size = 0), ArchiveError::TooMuchData { .. });
+        refused!(both(&|header| header.size += 1), ArchiveError::TooLittleData { .. });
+        let noise = Entry { data: vec![0xff; entry.data.len()], ..entry };
+        refused!(Archive::of([noise]), ArchiveError::Inflate { .. });
+    }
+    let trailing = Entry::new(b"a", 12, TEXT, [bzip2(TEXT), bzip2(TEXT)].concat());
+    refused!(Archive::of([trailing]), ArchiveError::TrailingData { .. });
+}
+
+/// Promise 6: bzip2 makes 45 bytes of 45 million zeros: limits and what is declared hold for it, too.
+#[test]
+fn a_bomb_of_bzip2_is_stopped() {
+    let zeros = vec![0; 16 << 20];
+    let bomb = Entry::new(b"bomb", 12, &zeros, bzip2(&zeros));
+    assert!(bomb.data.len() < 100);
+    let low = Limits { ratio_floor_bytes: 1 << 20, ..Limits::default() };
+    let honest = Archive::of([bomb.clone()]).build();
+    assert!(matches!(read_within(honest, &low), Err(ArchiveError::RatioTooHigh { .. })));
+    let lying = Archive::of([bomb.both(|header| header.size = 1000)]).build();
+    let directory = read(lying.clone()).unwrap();
+    let member = &directory.members()[0];
+    let range = member.data_range();
+    let data = &lying[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
+    let mut landed = 0;
+    let mut decoder = MemberDecoder::new(member, &Limits::default());
+    let result = decoder.push(data, |piece| {
+        landed += piece.len();
+        Ok::<_, ArchiveError>(())
+    });
+    assert!(matches!(result, Err(ArchiveError::TooMuchData { expected: 1000, .. })));
+    assert!(landed <= 1000);
 }
 
 #[test]
@@ -792,13 +1104,18 @@ fn a_member_that_begins_sparse_passes() {
 
 #[test]
 fn a_decoder_serves_member_after_member_into_any_buffer() {
-    let bytes = Archive::of([file(), other(), Entry::streamed(b"c.csv", TEXT)]).build();
+    let rare = [Entry::new(b"d.csv", 12, TEXT, bzip2(TEXT)), Entry::new(b"e.csv", 9, TEXT, deflate(TEXT))];
+    let entries = [file(), other(), Entry::streamed(b"c.csv", TEXT)]
+        .into_iter()
+        .chain(rare)
+        .chain([Entry::deflated(b"f.csv", TEXT)]);
+    let bytes = Archive::of(entries).build();
     let directory = read(bytes.clone()).unwrap();
     let mut decoder = MemberDecoder::new(&directory.members()[0], &Limits::default());
     // Left in the middle of a member.
     let start = usize::try_from(directory.members()[0].data_range().start).unwrap();
     decoder.decode(&bytes[start..start + 10], &mut [0; 8]).unwrap();
-    for (member, room) in directory.files().zip([1, 3, 1000]) {
+    for (member, room) in directory.files().zip([1, 3, 1000, 1, 1, 7]) {
         decoder.restart(member);
         let range = member.data_range();
         let mut input = &bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
@@ -854,7 +1171,7 @@ fn a_short_read_is_the_stores_fault() {
         }
     }
     let short = Short(Bytes::from(Archive::of([file()]).build()));
-    let error = block_on(read_directory(&short, &Limits::default())).unwrap_err();
+    let error = block_on(read_directory(&short, &Limits::default(), NameEncoding::default())).unwrap_err();
     assert!(matches!(error, ReadDirectoryError::ShortRead { .. }), "{error}");
 }
 
@@ -890,7 +1207,8 @@ fn a_known_archive_is_read_for_what_is_wanted() {
     let whole = read(bytes.to_vec()).unwrap();
     let archive = Counting(bytes, std::sync::Mutex::default());
     let is_wanted = |member: &Member| [4, 11].contains(&member.index());
-    let again = block_on(reread_directory(&archive, &Limits::default(), is_wanted)).unwrap();
+    let again =
+        block_on(reread_directory(&archive, &Limits::default(), NameEncoding::default(), is_wanted)).unwrap();
     for (member, before) in std::iter::zip(again.members(), whole.members()) {
         match is_wanted(member) {
             true => assert_eq!(member, before),
@@ -908,7 +1226,7 @@ fn reads_are_few_and_small() {
     use std::sync::Mutex;
     let read = |entries: Vec<Entry>| {
         let archive = Counting(Archive::of(entries).build().into(), Mutex::default());
-        block_on(read_directory(&archive, &Limits::default())).unwrap();
+        block_on(read_directory(&archive, &Limits::default(), NameEncoding::default())).unwrap();
         archive.1.into_inner().unwrap()
     };
     let small = (0..5000).map(|at| Entry::stored(format!("member-{at}").as_bytes(), &[0; 300])).collect();

@@ -1,10 +1,12 @@
 //! The central directory, header by header, from windows of any size.
 
+use super::encoding::NameEncoding;
 use super::error::{ArchiveError, Header, shown};
 use super::extra::{Extra, Narrow, Wide};
+use super::host::Host;
 use super::limits::Limits;
 use super::member::{Member, Method};
-use super::name::MemberName;
+use super::name::{MemberName, RawName};
 use super::wire::{CENTRAL_HEADER, Fields};
 
 /// Bit 0: encrypted. Bit 6: strongly. Bit 13: the local header is masked as well (APPNOTE 4.4.4).
@@ -23,15 +25,24 @@ const EMPTY_STREAM_BYTES: u64 = 16;
 pub(super) struct Entry {
     pub(super) member: Member,
     pub(super) flags: u16,
-    /// Bytes of the name as the archive has it.
-    pub(super) name_length: u16,
+    pub(super) host: Host,
+    /// The name as the archive has it, where its bytes are not those of the member's.
+    raw_name: Option<Box<[u8]>>,
     /// Bytes of the central extra field: the local one is about as long.
     pub(super) extra_length: u16,
+}
+
+impl Entry {
+    /// The name as the archive has it.
+    pub(super) fn raw_name(&self) -> &[u8] {
+        self.raw_name.as_deref().unwrap_or(self.member.name().as_bytes())
+    }
 }
 
 /// Reads central headers as their bytes come.
 pub(super) struct CentralParser<'a> {
     limits: &'a Limits,
+    names: NameEncoding,
     expected: u64,
     entries: Vec<Entry>,
     /// The start of a header whose end has not come yet: less than 200 KiB.
@@ -41,14 +52,19 @@ pub(super) struct CentralParser<'a> {
 
 impl<'a> CentralParser<'a> {
     /// A parser for as many headers as the end record counts, if the limits allow that many.
-    pub(super) fn new(expected: u64, size: u64, limits: &'a Limits) -> Result<Self, ArchiveError> {
+    pub(super) fn new(
+        expected: u64,
+        size: u64,
+        limits: &'a Limits,
+        names: NameEncoding,
+    ) -> Result<Self, ArchiveError> {
         if expected > u64::from(limits.entries) {
             return Err(ArchiveError::TooManyEntries { found: expected, limit: u64::from(limits.entries) });
         }
         if size > limits.directory_bytes {
             return Err(ArchiveError::DirectoryTooLarge { size, limit: limits.directory_bytes });
         }
-        Ok(Self { limits, expected, entries: Vec::new(), carry: Vec::new(), offset: 0 })
+        Ok(Self { limits, names, expected, entries: Vec::new(), carry: Vec::new(), offset: 0 })
     }
 
     /// Takes the next bytes of the directory.
@@ -91,7 +107,7 @@ impl<'a> CentralParser<'a> {
         }
         let Some((record, rest)) = CentralHeader::parse(fields) else { return Ok(None) };
         let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        Ok(Some((record.into_entry(index, self.limits)?, rest)))
+        Ok(Some((record.into_entry(index, self.limits, self.names)?, rest)))
     }
 }
 
@@ -100,20 +116,31 @@ fn count(entries: &[Entry]) -> u64 {
 }
 
 /// A central header behind its signature (APPNOTE 4.3.12).
-struct CentralHeader<'a> {
-    made_by: u16,
+pub(super) struct CentralHeader<'a> {
+    host: Host,
     flags: u16,
-    method: u16,
+    pub(super) method: u16,
     crc32: u32,
     narrow: Narrow,
     external_attributes: u32,
-    name: &'a [u8],
+    pub(super) name: &'a [u8],
     extra: &'a [u8],
 }
 
 impl<'a> CentralHeader<'a> {
+    /// The header at the front of `bytes` and what follows it, if it is there as a whole.
+    pub(super) fn at_front(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let mut fields = Fields::new(bytes);
+        (fields.signature()? == CENTRAL_HEADER).then(|| Self::parse(fields))?
+    }
+
+    /// Where it says that its local header is, ZIP64 left aside.
+    pub(super) fn offset(&self) -> u64 {
+        u64::from(self.narrow.offset.unwrap_or(u32::MAX))
+    }
+
     fn parse(mut fields: Fields<'a>) -> Option<(Self, &'a [u8])> {
-        let made_by = fields.u16()?;
+        let host = Host::of(fields.u16()?);
         let _version_needed = fields.u16()?;
         let flags = fields.u16()?;
         let method = fields.u16()?;
@@ -132,18 +159,18 @@ impl<'a> CentralHeader<'a> {
         let extra = fields.bytes(extra_length)?;
         fields.bytes(comment_length)?;
         let narrow = Narrow { size, compressed_size, offset: Some(offset), disk: Some(disk) };
-        let header = Self { made_by, flags, method, crc32, narrow, external_attributes, name, extra };
+        let header = Self { host, flags, method, crc32, narrow, external_attributes, name, extra };
         Some((header, fields.rest()))
     }
 
-    fn into_entry(self, index: u32, limits: &Limits) -> Result<Entry, ArchiveError> {
-        let name = MemberName::decode(self.name, self.flags & UTF8 != 0, limits.name_bytes)?;
-        let extra = Extra::parse(self.extra, Header::Central, name.as_str())?;
-        extra.check_unicode_path(&name, self.name)?;
+    fn into_entry(self, index: u32, limits: &Limits, names: NameEncoding) -> Result<Entry, ArchiveError> {
+        let extra = Extra::parse(self.extra, Header::Central, self.name)?;
+        let name = MemberName::read(self.raw_name(&extra)?, names, limits.name_bytes)?;
         let wide = extra.widen(&self.narrow, name.as_str())?;
         self.check_kind(&name)?;
         let method = Method::from_number(self.method, name.as_str())?;
         check_sizes(&name, method, &wide)?;
+        let raw_name = (name.as_str().as_bytes() != self.name).then(|| self.name.into());
         limits.check_member(name.as_str(), wide.size, wide.compressed_size)?;
         let member = Member {
             name,
@@ -159,9 +186,25 @@ impl<'a> CentralHeader<'a> {
         Ok(Entry {
             member,
             flags: self.flags,
-            name_length: u16::try_from(self.name.len()).unwrap_or(u16::MAX),
+            host: self.host,
+            raw_name,
             extra_length: u16::try_from(self.extra.len()).unwrap_or(u16::MAX),
         })
+    }
+
+    /// The name, and what says how it is to be read. Of a name that is UTF-8 already some readers do not look at its
+    /// Unicode path, so another one there is read in two ways.
+    fn raw_name(&self, extra: &Extra<'a>) -> Result<RawName<'a>, ArchiveError> {
+        let is_utf8 = self.flags & UTF8 != 0;
+        let unicode_path = extra.unicode_path(self.name);
+        match unicode_path {
+            Some(path) if is_utf8 && path != self.name => Err(ArchiveError::UnicodePath {
+                member: shown(&String::from_utf8_lossy(self.name)),
+                header: Header::Central,
+                found: shown(&String::from_utf8_lossy(path)),
+            }),
+            _ => Ok(RawName { bytes: self.name, is_utf8, host: self.host, unicode_path }),
+        }
     }
 
     fn check_kind(&self, name: &MemberName) -> Result<(), ArchiveError> {
@@ -176,15 +219,23 @@ impl<'a> CentralHeader<'a> {
             Some(mode) if !is_plain(mode, name.is_directory()) => {
                 Err(ArchiveError::SpecialFile { member: member(), mode })
             }
+            _ if self.is_dos_directory() && !name.is_directory() => {
+                Err(ArchiveError::DirectoryWithoutSlash { member: member() })
+            }
             _ => Ok(()),
         }
     }
 
-    /// The mode that the upper half of the external attributes holds, if the writer is one that puts it there:
-    /// on Unix (3) and OS X (19), and on FAT (0), which several portable writers claim to be.
+    /// The mode that the upper half of the external attributes holds, if the writer is one that puts it there.
     fn unix_mode(&self) -> Option<u32> {
-        let host = self.made_by.to_be_bytes()[0];
-        matches!(host, 0 | 3 | 19).then_some(self.external_attributes >> 16)
+        self.host.has_unix_mode().then_some(self.external_attributes >> 16)
+    }
+
+    /// Whether the lower half of the external attributes, which are those of DOS where the writer is on DOS or Windows,
+    /// says that this is a directory. Writers elsewhere leave anything there.
+    fn is_dos_directory(&self) -> bool {
+        const DIRECTORY: u32 = 0x10;
+        self.host.is_windows() && self.external_attributes & DIRECTORY != 0
     }
 }
 

@@ -1,22 +1,12 @@
 //! Inflates one member at a time and holds it to what it declares.
 
-use flate2::{Decompress, FlushDecompress, Status};
-
 use super::error::{ArchiveError, shown};
 use super::limits::Limits;
 use super::member::{Member, Method};
+use super::stream::{Decompressor, Step};
 
 /// Bytes that [`MemberDecoder::push`] inflates at a time: steps under 64 KiB cost a third.
 const SCRATCH_BYTES: usize = 256 << 10;
-
-/// What one call of [`MemberDecoder::decode`] moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    /// Bytes taken from the input.
-    pub consumed: usize,
-    /// Bytes written to the output.
-    pub produced: usize,
-}
 
 /// A member whose bytes are those that it declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +20,12 @@ pub struct Decoded {
 /// Inflates members, one after the other, without any I/O: it runs on a blocking thread as well as in a test.
 ///
 /// It counts real bytes: no more than the declared size ever leaves it, the limits hold at every step, and
-/// [`MemberDecoder::finish`] succeeds only if size, CRC-32 and the length of the deflate stream are those of the
-/// directory. Its buffers (about 300 KiB with [`MemberDecoder::push`], 50 KiB without) serve the next member.
+/// [`MemberDecoder::finish`] succeeds only if size, CRC-32 and the length of the compressed stream are those of the
+/// directory. (What follows the end of a Deflate64 stream within its member is not looked at: its decoder reads ahead.)
+/// Its buffers (about 300 KiB with [`MemberDecoder::push`], 50 KiB without) serve the next member; the rare methods take
+/// [`Method::window_bytes`] besides, for a member each.
 pub struct MemberDecoder {
-    inflate: Decompress,
+    stream: Decompressor,
     crc: crc32fast::Hasher,
     scratch: Vec<u8>,
     expected: Expected,
@@ -67,7 +59,7 @@ impl MemberDecoder {
     /// A decoder for this member; `limits` are those that the directory was read with.
     pub fn new(member: &Member, limits: &Limits) -> Self {
         Self {
-            inflate: Decompress::new(false),
+            stream: Decompressor::new(member.method()),
             crc: crc32fast::Hasher::new(),
             scratch: Vec::new(),
             expected: Expected::of(member),
@@ -80,7 +72,7 @@ impl MemberDecoder {
 
     /// Turns to another member and keeps the buffers, however far the last one came.
     pub fn restart(&mut self, member: &Member) {
-        self.inflate.reset(false);
+        self.stream.restart(member.method());
         self.crc = crc32fast::Hasher::new();
         self.expected = Expected::of(member);
         self.consumed = 0;
@@ -108,8 +100,9 @@ impl MemberDecoder {
         let output = output.get_mut(..room).unwrap_or_default();
         let step = match self.expected.method {
             Method::Stored => copy(input, output),
-            Method::Deflated if output.is_empty() => self.probe(input)?,
-            Method::Deflated => self.inflate(input, output)?,
+            Method::Deflate64 if self.stream_ended => Step { consumed: input.len(), produced: 0 },
+            _ if output.is_empty() => self.probe(input)?,
+            _ => self.decompress(input, output)?,
         };
         self.crc.update(output.get(..step.produced).unwrap_or_default());
         self.consumed = self.consumed.saturating_add(wide(step.consumed));
@@ -166,6 +159,10 @@ impl MemberDecoder {
     /// # Errors
     /// Truncated data, an unfinished deflate stream, too few bytes, or another CRC-32 than declared.
     pub fn finish(&mut self) -> Result<Decoded, ArchiveError> {
+        if !self.stream_ended {
+            // A decoder that reads ahead may have taken the stream's end, and not come to it.
+            self.probe(&[])?;
+        }
         let expected = &self.expected;
         if self.consumed != expected.compressed_size {
             return Err(ArchiveError::TruncatedData {
@@ -194,19 +191,19 @@ impl MemberDecoder {
         Ok(Decoded { size: self.produced, crc32: found })
     }
 
-    fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, ArchiveError> {
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, ArchiveError> {
         if self.stream_ended {
             return Ok(Step { consumed: 0, produced: 0 });
         }
-        let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(input, output, FlushDecompress::None).map_err(|source| {
-            ArchiveError::Inflate { member: self.expected.shown(), offset: self.inflate.total_in(), source }
-        })?;
-        self.stream_ended = status == Status::StreamEnd;
-        Ok(Step {
-            consumed: narrow(self.inflate.total_in().saturating_sub(before_in)),
-            produced: narrow(self.inflate.total_out().saturating_sub(before_out)),
-        })
+        let (step, has_ended) =
+            self.stream.decompress(input, output).map_err(|source| ArchiveError::Inflate {
+                member: self.expected.shown(),
+                method: self.expected.method.stream_name(),
+                offset: self.stream.consumed(),
+                source,
+            })?;
+        self.stream_ended = has_ended;
+        Ok(step)
     }
 
     /// Lets the stream end where all declared bytes are there already, or the caller gave no room.
@@ -214,7 +211,7 @@ impl MemberDecoder {
         if self.produced < self.expected.size {
             return Ok(Step { consumed: 0, produced: 0 });
         }
-        let step = self.inflate(input, &mut [0])?;
+        let step = self.decompress(input, &mut [0])?;
         if step.produced > 0 {
             return Err(ArchiveError::TooMuchData {
                 member: self.expected.shown(),
@@ -228,8 +225,8 @@ impl MemberDecoder {
     /// begins with empty columns and ends with full ones is no bomb.
     fn check_progress(&self) -> Result<(), ArchiveError> {
         self.limits.check_member(&self.expected.name, self.produced, self.expected.compressed_size)?;
-        let is_deflated = self.expected.method == Method::Deflated;
-        if is_deflated && self.stream_ended && self.consumed < self.expected.compressed_size {
+        let is_exact = matches!(self.expected.method, Method::Deflated | Method::Bzip2);
+        if is_exact && self.stream_ended && self.consumed < self.expected.compressed_size {
             return Err(self.trailing_data(0));
         }
         Ok(())
@@ -275,8 +272,4 @@ fn at_most(length: usize, limit: u64) -> usize {
 
 fn wide(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
-}
-
-fn narrow(length: u64) -> usize {
-    usize::try_from(length).unwrap_or(usize::MAX)
 }

@@ -80,11 +80,15 @@ fn by_path(a: &str, b: &str) -> Ordering {
 mod tests {
     use super::*;
     use crate::Method;
-    use crate::name::MemberName;
+    use crate::encoding::NameEncoding;
+    use crate::host::Host;
+    use crate::name::{MemberName, RawName};
 
     fn member(index: u32, name: &str, size: u64) -> Member {
+        let raw =
+            RawName { bytes: name.as_bytes(), is_utf8: true, host: Host::of(3 << 8), unicode_path: None };
         Member {
-            name: MemberName::decode(name.as_bytes(), true, 1024).unwrap(),
+            name: MemberName::read(raw, NameEncoding::default(), 1024).unwrap(),
             index,
             crc32: 0,
             compressed_size: size,

@@ -35,6 +35,11 @@ pub(super) struct End {
 }
 
 impl End {
+    /// Where the central directory is.
+    pub(super) fn directory_range(&self) -> std::ops::Range<u64> {
+        self.directory_offset..self.directory_offset.saturating_add(self.directory_size)
+    }
+
     /// Finds the end records in the bytes from `tail_start` on of a file of `size` bytes. What may be missing of them
     /// at the end are zeros.
     pub(super) fn parse(tail: &[u8], tail_start: u64, size: u64) -> Result<Self, ArchiveError> {
@@ -89,8 +94,12 @@ impl EndRecord {
             comment_length: fields.u16().ok_or_else(truncated)?,
         };
         let is_whole = |disk: u16| disk == 0 || disk == SENTINEL_16;
-        if !is_whole(disk) || !is_whole(directory_disk) || disk_entries != record.entries {
+        if !is_whole(disk) || !is_whole(directory_disk) {
             return Err(record.split());
+        }
+        if disk_entries != record.entries {
+            let (here, all) = (disk_entries.into(), record.entries.into());
+            return Err(ArchiveError::DiskEntries { here, all });
         }
         Ok(record)
     }
@@ -189,8 +198,11 @@ impl WideEnd {
             directory_offset: fields.u64().ok_or_else(missing)?,
             directory_end: offset,
         };
-        if disk != 0 || directory_disk != 0 || disk_entries != wide.entries {
+        if disk != 0 || directory_disk != 0 {
             return Err(ArchiveError::SplitArchive { disk, directory_disk });
+        }
+        if disk_entries != wide.entries {
+            return Err(ArchiveError::DiskEntries { here: disk_entries, all: wide.entries });
         }
         Ok(wide)
     }

@@ -55,6 +55,9 @@ pub enum ArchiveError {
     /// Part of a split or spanned archive.
     #[error("the archive is split: this is disk {disk}, the directory is on disk {directory_disk}")]
     SplitArchive { disk: u32, directory_disk: u32 },
+    /// The end record counts other members on its own disk than in all, and knows of no other disk.
+    #[error("the end of central directory record counts {here} members on its disk, and {all} in all")]
+    DiskEntries { here: u64, all: u64 },
     /// The locator does not point at the record in front of it.
     #[error("the zip64 end record should be at {expected}, found {found} in its locator")]
     Zip64Locator { expected: u64, found: u64 },
@@ -96,14 +99,16 @@ pub enum ArchiveError {
     /// A file where another member needs a folder.
     #[error("{member:?} is a file, and a folder of {other:?}")]
     FileAndFolder { member: String, other: String },
-    /// The Unicode path field (0x7075) names something else.
+    /// The Unicode path field (0x7075) names something else than a name that is UTF-8, or than the directory.
     #[error("{member:?} has another name in the unicode path field of its {header} header: {found:?}")]
     UnicodePath { member: String, header: Header, found: String },
     /// Encrypted in any way.
     #[error("{member:?} is encrypted")]
     Encrypted { member: String },
-    /// Neither stored nor deflated.
-    #[error("{member:?} is compressed by method {method} ({name}), expected stored or deflated")]
+    /// A method that is not decompressed here.
+    #[error(
+        "{member:?} is compressed by method {method} ({name}): landfall reads stored, deflate, deflate64 and bzip2"
+    )]
     UnsupportedMethod { member: String, method: u16, name: &'static str },
     /// Compressed patched data (APPNOTE 4.4.4, bit 5).
     #[error("{member:?} is a patch, not a file")]
@@ -114,6 +119,9 @@ pub enum ArchiveError {
     /// A link, device or socket, or a folder without a folder's name.
     #[error("{member:?} is no regular file: its unix mode is {mode:o}")]
     SpecialFile { member: String, mode: u32 },
+    /// A folder by its DOS attributes, and a file by its name.
+    #[error("{member:?} is marked as a folder, and its name does not end with a slash")]
+    DirectoryWithoutSlash { member: String },
     /// A folder with data of its own.
     #[error("{member:?} is a folder, expected no data, found {size} bytes from {compressed}")]
     FolderWithData { member: String, size: u64, compressed: u64 },
@@ -200,22 +208,23 @@ pub enum ArchiveError {
     TotalRatioTooHigh { size: u64, compressed: u64, limit: u64 },
 
     // What only the data shows.
-    /// Not a deflate stream.
-    #[error("the data of {member:?} is no deflate stream after {offset} bytes")]
+    /// Not a stream of its method.
+    #[error("the data of {member:?} is no {method} stream after {offset} bytes")]
     Inflate {
         member: String,
+        method: &'static str,
         offset: u64,
         #[source]
-        source: flate2::DecompressError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The data was not fed to its end.
     #[error("{member:?} should have {expected} bytes of compressed data, found {found}")]
     TruncatedData { member: String, expected: u64, found: u64 },
-    /// The deflate stream wants more than the compressed size.
-    #[error("the deflate stream of {member:?} does not end within its {expected} bytes")]
+    /// The stream wants more than the compressed size.
+    #[error("the compressed stream of {member:?} does not end within its {expected} bytes")]
     UnfinishedStream { member: String, expected: u64 },
-    /// The deflate stream ends before the compressed size.
-    #[error("the deflate stream of {member:?} should have {expected} bytes, it ends after {found}")]
+    /// The stream ends before the compressed size.
+    #[error("the compressed stream of {member:?} should have {expected} bytes, it ends after {found}")]
     TrailingData { member: String, expected: u64, found: u64 },
     /// More data than declared.
     #[error("{member:?} inflates to more than the {expected} bytes that it declares")]
@@ -278,12 +287,20 @@ pub enum NameFault {
         /// Bytes allowed.
         limit: usize,
     },
-    /// Flagged as UTF-8 and not.
-    #[error("the name is flagged as utf-8, byte {at} is not")]
+    /// Said to be UTF-8 and not.
+    #[error("the name should be utf-8, byte {at} is not")]
     InvalidUtf8 {
         /// The first byte that is not UTF-8.
         at: usize,
     },
+    /// Not text in the encoding that names are said to be in.
+    #[error("the name is no {0}, the encoding that is configured for names")]
+    InvalidEncoding(&'static str),
+    /// A backslash that may be the second byte of a character, in a name whose encoding nobody knows.
+    #[error(
+        "a backslash in the name may be half of a character: say in which encoding the names are, as name_encoding"
+    )]
+    HalfCharacter,
     /// Starts with `/`.
     #[error("the name is absolute")]
     Absolute,

@@ -1,13 +1,14 @@
 //! The extra field: only ZIP64 and the Unicode path decide anything, but all of it must be well-formed.
 
 use super::error::{ArchiveError, Header, shown};
-use super::name::MemberName;
 use super::wire::{Fields, SENTINEL_16, SENTINEL_32};
 
 /// ZIP64 extended information (APPNOTE 4.5.3).
 const ZIP64: u16 = 0x0001;
 /// Info-ZIP Unicode path (APPNOTE 4.6.9).
 const UNICODE_PATH: u16 = 0x7075;
+/// Bytes of a Unicode path's version and CRC-32.
+const UNICODE_PATH_HEAD: usize = 5;
 
 /// The blocks of an extra field that decide what is read.
 pub(super) struct Extra<'a> {
@@ -36,22 +37,25 @@ pub(super) struct Wide {
 }
 
 impl<'a> Extra<'a> {
-    pub(super) fn parse(extra: &'a [u8], header: Header, member: &str) -> Result<Self, ArchiveError> {
+    /// Parses the extra field of the member that has this raw name.
+    pub(super) fn parse(extra: &'a [u8], header: Header, name: &[u8]) -> Result<Self, ArchiveError> {
+        let member = || shown(&String::from_utf8_lossy(name));
         let mut found = Self { header, zip64: None, unicode_path: None };
         let mut fields = Fields::new(extra);
         while fields.rest().len() >= 4 {
             let offset = extra.len().saturating_sub(fields.rest().len());
-            let broken = || ArchiveError::ExtraField { member: shown(member), header, offset };
+            let broken = || ArchiveError::ExtraField { member: member(), header, offset };
             let id = fields.u16().ok_or_else(broken)?;
             let length = fields.u16().ok_or_else(broken)?;
             let block = fields.bytes(usize::from(length)).ok_or_else(broken)?;
             let slot = match id {
                 ZIP64 => &mut found.zip64,
+                UNICODE_PATH if block.len() < UNICODE_PATH_HEAD => return Err(broken()),
                 UNICODE_PATH => &mut found.unicode_path,
                 _ => continue,
             };
             if slot.replace(block).is_some() {
-                return Err(ArchiveError::DuplicateExtra { member: shown(member), header, id });
+                return Err(ArchiveError::DuplicateExtra { member: member(), header, id });
             }
         }
         // Writers that align data pad the field, with zeros or ones, by less than a block's header.
@@ -60,7 +64,7 @@ impl<'a> Extra<'a> {
             return Ok(found);
         }
         let offset = extra.len().saturating_sub(fields.rest().len());
-        Err(ArchiveError::ExtraField { member: shown(member), header, offset })
+        Err(ArchiveError::ExtraField { member: member(), header, offset })
     }
 
     /// Puts the ZIP64 values in the place of sentinels.
@@ -131,26 +135,14 @@ impl<'a> Extra<'a> {
         ArchiveError::Zip64ExtraDisagrees { member: shown(member), header: self.header, zip64, own }
     }
 
-    /// Checks that the Unicode path, if there is one, is the name that the header has: as text, or byte for byte.
-    ///
-    /// APPNOTE 4.6.9 lets it override the header's name, which one reader does and the next does not.
-    pub(super) fn check_unicode_path(&self, name: &MemberName, raw: &[u8]) -> Result<(), ArchiveError> {
-        let Some(block) = self.unicode_path else { return Ok(()) };
-        let mut fields = Fields::new(block);
-        let version = fields.bytes(1);
-        let name_crc = fields.u32();
-        let path = fields.rest();
-        let agrees = version == Some(&[1][..])
-            && name_crc == Some(crc32fast::hash(raw))
-            && (path == raw || path == name.as_str().as_bytes());
-        if agrees {
-            return Ok(());
-        }
-        Err(ArchiveError::UnicodePath {
-            member: shown(name.as_str()),
-            header: self.header,
-            found: shown(&String::from_utf8_lossy(path)),
-        })
+    /// The Unicode path, if it was written for this raw name, whose CRC-32 it has (APPNOTE 4.6.9). One with another
+    /// CRC-32 is stale, since somebody has renamed the member who does not know of it; one of another version is not
+    /// known; and an empty one says nothing.
+    pub(super) fn unicode_path(&self, raw: &[u8]) -> Option<&'a [u8]> {
+        let mut fields = Fields::new(self.unicode_path?);
+        let is_known = fields.bytes(1)? == [1];
+        let is_current = fields.u32()? == crc32fast::hash(raw);
+        Some(fields.rest()).filter(|path| is_known && is_current && !path.is_empty())
     }
 }
 

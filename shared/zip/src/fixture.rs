@@ -92,7 +92,8 @@ impl Entry {
         entry
     }
 
-    fn new(name: &[u8], method: u16, data: &[u8], compressed: Vec<u8>) -> Self {
+    /// Compressed by a method, by somebody else.
+    pub(super) fn new(name: &[u8], method: u16, data: &[u8], compressed: Vec<u8>) -> Self {
         let header = Header {
             flags: 0,
             method,

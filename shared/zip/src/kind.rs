@@ -1,6 +1,6 @@
 //! What a file is, by its first bytes: servers name their files as they like.
 
-use super::wire::{DATA_DESCRIPTOR, END, LOCAL_HEADER, SINGLE_SEGMENT, ZIP64_END};
+use super::wire::{END, LOCAL_HEADER, SEGMENT_MARKS, ZIP64_END};
 
 /// First bytes of a file that [`sniff`] wants to see; fewer are enough if the file has no more.
 pub const SNIFF_BYTES: usize = 512;
@@ -41,7 +41,7 @@ pub fn sniff(start: &[u8]) -> Kind {
 
 /// The mark of a split archive, or of one that was to be split, before the first header (APPNOTE 8.5).
 fn is_segment(start: &[u8]) -> bool {
-    [SINGLE_SEGMENT, DATA_DESCRIPTOR]
+    SEGMENT_MARKS
         .iter()
         .filter_map(|mark| start.strip_prefix(mark))
         .any(|rest| rest.starts_with(&LOCAL_HEADER))

@@ -7,7 +7,7 @@ use super::error::{ArchiveError, shown};
 use super::local::LOCAL_HEADER_BYTES;
 use super::member::Member;
 use super::wire::{
-    CENTRAL_HEADER, DATA_DESCRIPTOR, DIGITAL_SIGNATURE, END, EXTRA_DATA, LOCAL_HEADER, SINGLE_SEGMENT,
+    CENTRAL_HEADER, DATA_DESCRIPTOR, DIGITAL_SIGNATURE, END, EXTRA_DATA, LOCAL_HEADER, SEGMENT_MARKS,
     ZIP64_END, ZIP64_LOCATOR,
 };
 
@@ -50,7 +50,7 @@ fn least_end(entry: &Entry) -> u64 {
     member
         .header_offset
         .saturating_add(LOCAL_HEADER_BYTES)
-        .saturating_add(u64::from(entry.name_length))
+        .saturating_add(length(entry.raw_name()))
         .saturating_add(member.compressed_size)
 }
 
@@ -133,7 +133,7 @@ impl Walk {
 }
 
 fn check_start(bytes: &[u8]) -> Result<(), ArchiveError> {
-    if bytes.is_empty() || bytes == SINGLE_SEGMENT {
+    if bytes.is_empty() || SEGMENT_MARKS.iter().any(|mark| bytes == mark) {
         return Ok(());
     }
     Err(ArchiveError::Prefix { found: length(bytes) })

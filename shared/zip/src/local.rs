@@ -1,6 +1,6 @@
 //! The local header in front of a member's data, held against the directory's.
 
-use super::central::{Entry, UTF8};
+use super::central::Entry;
 use super::error::{ArchiveError, Header, shown};
 use super::extra::{Extra, Narrow};
 use super::wire::{Fields, LOCAL_HEADER};
@@ -63,8 +63,8 @@ impl LocalHeader {
         let extra = variable.get(usize::from(self.name_length)..).unwrap_or_default();
         self.check_flags_and_method(entry)?;
         check_name(name, entry)?;
-        let extra = Extra::parse(extra, Header::Local, entry.member.name())?;
-        extra.check_unicode_path(&entry.member.name, name)?;
+        let extra = Extra::parse(extra, Header::Local, name)?;
+        check_unicode_path(extra.unicode_path(name), entry)?;
         self.check_sums(&extra, entry)
     }
 
@@ -111,13 +111,26 @@ impl LocalHeader {
 }
 
 fn check_name(name: &[u8], entry: &Entry) -> Result<(), ArchiveError> {
-    if entry.member.name.is_spelled(name, entry.flags & UTF8 != 0) {
+    if entry.raw_name() == name {
         return Ok(());
     }
     Err(ArchiveError::LocalName {
         member: shown(entry.member.name()),
         local: shown(&String::from_utf8_lossy(name)),
     })
+}
+
+/// Checks that who reads local headers alone does not find another name. They may lack the field: the directory
+/// decides.
+fn check_unicode_path(path: Option<&[u8]>, entry: &Entry) -> Result<(), ArchiveError> {
+    match path {
+        Some(path) if !entry.member.name.is_path(path, entry.host) => Err(ArchiveError::UnicodePath {
+            member: shown(entry.member.name()),
+            header: Header::Local,
+            found: shown(&String::from_utf8_lossy(path)),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn missing(entry: &Entry, found: Option<[u8; 4]>) -> ArchiveError {

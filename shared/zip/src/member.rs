@@ -12,6 +12,10 @@ pub enum Method {
     Stored,
     /// A raw deflate stream (APPNOTE method 8, RFC 1951).
     Deflated,
+    /// A raw Deflate64 stream (APPNOTE method 9), as Windows writes it for large files.
+    Deflate64,
+    /// A bzip2 stream (APPNOTE method 12).
+    Bzip2,
 }
 
 impl Method {
@@ -20,6 +24,8 @@ impl Method {
         match number {
             0 => Ok(Self::Stored),
             8 => Ok(Self::Deflated),
+            9 => Ok(Self::Deflate64),
+            12 => Ok(Self::Bzip2),
             // AE-x hides the real method behind 99 (APPNOTE 4.4.5).
             99 => Err(ArchiveError::Encrypted { member: super::error::shown(member) }),
             _ => Err(ArchiveError::UnsupportedMethod {
@@ -37,6 +43,28 @@ impl Method {
         match self {
             Self::Stored => 0,
             Self::Deflated => 8,
+            Self::Deflate64 => 9,
+            Self::Bzip2 => 12,
+        }
+    }
+
+    /// What a stream of it is called in messages.
+    pub(super) fn stream_name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Deflated => "deflate",
+            Self::Deflate64 => "deflate64",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
+    /// The most bytes that decompressing it takes beside a [`MemberDecoder`](crate::MemberDecoder)'s own buffers: what
+    /// a stream may look back to.
+    pub fn window_bytes(self) -> u64 {
+        match self {
+            Self::Stored | Self::Deflated => 0,
+            Self::Deflate64 => 192 << 10,
+            Self::Bzip2 => 4 << 20,
         }
     }
 }
@@ -47,8 +75,6 @@ fn method_name(number: u16) -> &'static str {
         1 => "shrunk",
         2..=5 => "reduced",
         6 => "imploded",
-        9 => "deflate64",
-        12 => "bzip2",
         14 => "lzma",
         20 | 93 => "zstd",
         94 => "mp3",

@@ -8,12 +8,13 @@ use futures::stream::{self, Stream, StreamExt};
 
 use super::central::{CentralParser, Entry};
 use super::distinct::check_distinct;
+use super::encoding::NameEncoding;
 use super::end::{End, PADDING_BYTES, TAIL_BYTES};
 use super::error::ArchiveError;
 use super::layout::{self, DESCRIPTOR_BYTES, Walk};
 use super::limits::Limits;
 use super::local::{LOCAL_HEADER_BYTES, LocalHeader};
-use super::member::{Directory, Member};
+use super::member::{Directory, Member, Method};
 
 /// Bytes of one ranged read.
 const WINDOW_BYTES: u64 = 1 << 20;
@@ -80,7 +81,8 @@ pub enum ReadDirectoryError<E: std::error::Error + 'static> {
 }
 
 /// Reads the central directory and every local header, and checks all that can be checked without the data:
-/// names, kinds, limits, agreement, and that every byte before the directory belongs to one member only.
+/// names, kinds, limits, agreement, and that every byte before the directory belongs to one member only. Names that do
+/// not say their encoding are in this one.
 ///
 /// Costs one read for the end, one for each MiB of directory, and one for each header, where headers that lie
 /// close together share one. At most 8 reads are in flight. Memory grows with the number of members alone, by
@@ -91,8 +93,9 @@ pub enum ReadDirectoryError<E: std::error::Error + 'static> {
 pub async fn read_directory<R: ReadAt>(
     archive: &R,
     limits: &Limits,
+    names: NameEncoding,
 ) -> Result<Directory, ReadDirectoryError<R::Error>> {
-    let mut central = Central::read(archive, limits).await?;
+    let mut central = Central::read(archive, limits, names).await?;
     check_local_headers(archive, &mut central).await?;
     Ok(central.into_directory())
 }
@@ -108,9 +111,10 @@ pub async fn read_directory<R: ReadAt>(
 pub async fn reread_directory<R: ReadAt>(
     archive: &R,
     limits: &Limits,
+    names: NameEncoding,
     is_wanted: impl Fn(&Member) -> bool,
 ) -> Result<Directory, ReadDirectoryError<R::Error>> {
-    let mut central = Central::read(archive, limits).await?;
+    let mut central = Central::read(archive, limits, names).await?;
     let Central { entries, order, .. } = &mut central;
     order.retain(|&index| at(entries, index).is_some_and(|entry| is_wanted(&entry.member)));
     find_data(archive, &mut central).await?;
@@ -127,9 +131,15 @@ struct Central {
 }
 
 impl Central {
-    async fn read<R: ReadAt>(archive: &R, limits: &Limits) -> Result<Self, ReadDirectoryError<R::Error>> {
+    async fn read<R: ReadAt>(
+        archive: &R,
+        limits: &Limits,
+        names: NameEncoding,
+    ) -> Result<Self, ReadDirectoryError<R::Error>> {
         let end = read_end(archive).await?;
-        let entries = read_central(archive, &end, limits).await?;
+        let entries =
+            read_central(archive, &end, CentralParser::new(end.entries, end.directory_size, limits, names)?)
+                .await?;
         let members = || entries.iter().map(|entry| &entry.member);
         check_distinct(members())?;
         let total_size = limits.check_total(members())?;
@@ -174,7 +184,7 @@ async fn find_data<R: ReadAt>(
     Ok(())
 }
 
-async fn read_end<R: ReadAt>(archive: &R) -> Result<End, ReadDirectoryError<R::Error>> {
+pub(super) async fn read_end<R: ReadAt>(archive: &R) -> Result<End, ReadDirectoryError<R::Error>> {
     let size = archive.size();
     let tail = size.saturating_sub(TAIL_BYTES)..size;
     let bytes = read(archive, tail.clone()).await?;
@@ -209,18 +219,24 @@ fn is_zeros(bytes: &[u8]) -> bool {
 async fn read_central<R: ReadAt>(
     archive: &R,
     end: &End,
-    limits: &Limits,
+    mut parser: CentralParser<'_>,
 ) -> Result<Vec<Entry>, ReadDirectoryError<R::Error>> {
-    let mut parser = CentralParser::new(end.entries, end.directory_size, limits)?;
-    let stop = end.directory_offset.saturating_add(end.directory_size);
-    let ranges = std::iter::successors(Some(end.directory_offset), |start| start.checked_add(WINDOW_BYTES))
-        .take_while(|&start| start < stop)
-        .map(|start| start..stop.min(start.saturating_add(WINDOW_BYTES)));
-    let mut windows = stream::iter(ranges).map(|range| read(archive, range)).buffered(READS_IN_FLIGHT);
+    let mut windows = in_windows(archive, end.directory_range());
     while let Some(window) = windows.next().await {
         parser.push(&window?)?;
     }
     Ok(parser.finish()?)
+}
+
+/// The bytes of a range, in pieces, read ahead.
+pub(super) fn in_windows<R: ReadAt>(
+    archive: &R,
+    range: Range<u64>,
+) -> impl Stream<Item = Result<Bytes, ReadDirectoryError<R::Error>>> + Unpin {
+    let ranges = std::iter::successors(Some(range.start), |start| start.checked_add(WINDOW_BYTES))
+        .take_while(move |&start| start < range.end)
+        .map(move |start| start..range.end.min(start.saturating_add(WINDOW_BYTES)));
+    stream::iter(ranges).map(|range| read(archive, range)).buffered(READS_IN_FLIGHT)
 }
 
 async fn check_local_headers<R: ReadAt>(
@@ -266,7 +282,22 @@ async fn check_local_header<R: ReadAt>(
     layout::check_range(&entry.member, data.saturating_add(entry.member.compressed_size), directory_offset)?;
     header.check(&window.bytes(archive, variable..data).await?, entry)?;
     entry.member.data_offset = data;
+    let member = &entry.member;
+    let may_be_stored = member.method == Method::Deflate64 && member.compressed_size == member.size;
+    if may_be_stored && Box::pin(is_content(archive, member)).await? {
+        entry.member.method = Method::Stored;
+    }
     Ok(())
+}
+
+/// Whether the data of a member is its content as it is: some writers say Deflate64 of what they store.
+async fn is_content<R: ReadAt>(archive: &R, member: &Member) -> Result<bool, ReadDirectoryError<R::Error>> {
+    let mut crc = crc32fast::Hasher::new();
+    let mut data = in_windows(archive, member.data_range());
+    while let Some(bytes) = data.next().await {
+        crc.update(&bytes?);
+    }
+    Ok(crc.finalize() == member.crc32)
 }
 
 /// The ranges that hold each of these records, which follow each other, with the bytes before it that may be a
@@ -305,7 +336,7 @@ fn planned(entry: &Entry, directory_offset: u64) -> (u64, u64) {
     let start = entry.member.header_offset;
     let end = start
         .saturating_add(LOCAL_HEADER_BYTES + EXTRA_SLACK)
-        .saturating_add(u64::from(entry.name_length))
+        .saturating_add(u64::try_from(entry.raw_name().len()).unwrap_or(u64::MAX))
         .saturating_add(u64::from(entry.extra_length));
     (start, end.min(directory_offset))
 }

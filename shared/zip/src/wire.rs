@@ -16,8 +16,9 @@ pub(super) const END: [u8; 4] = *b"PK\x05\x06";
 pub(super) const EXTRA_DATA: [u8; 4] = *b"PK\x06\x08";
 /// Starts the digital signature of a directory (APPNOTE 4.3.13).
 pub(super) const DIGITAL_SIGNATURE: [u8; 4] = *b"PK\x05\x05";
-/// Precedes the first header of an archive that was meant to be split and fitted one segment (APPNOTE 8.5.4).
-pub(super) const SINGLE_SEGMENT: [u8; 4] = *b"PK00";
+/// What precedes the first header of an archive that was to be split and fitted one segment: the mark of that (APPNOTE
+/// 8.5.4), or the one that every split archive begins with (APPNOTE 8.5.3), which Info-ZIP leaves there.
+pub(super) const SEGMENT_MARKS: [[u8; 4]; 2] = [*b"PK00", *b"PK\x07\x08"];
 
 /// The value of a 32-bit field whose real value is in a ZIP64 record (APPNOTE 4.4.1.4).
 pub(super) const SENTINEL_32: u32 = u32::MAX;

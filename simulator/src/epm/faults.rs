@@ -190,6 +190,8 @@ pub enum LogText {
 pub struct EpmListFaults {
     /// There is no such list: 404.
     pub absent: bool,
+    /// The older API lists files, too: all of them, with their sizes.
+    pub older: bool,
     /// The list leaves out what jobs have written.
     pub leaves_out_outputs: bool,
     /// Sizes are missing.

@@ -70,6 +70,8 @@ pub struct FolioFaults {
     pub logs: Outage,
     /// Pages of the log beyond the first are empty.
     pub log_is_short: bool,
+    /// From 1,000 entries on, the log's total is this estimate of the database's planner.
+    pub log_estimate: Option<usize>,
 }
 
 impl Default for FolioFaults {
@@ -106,6 +108,7 @@ impl Default for FolioFaults {
             output: FolioOutputFaults::default(),
             logs: Outage::default(),
             log_is_short: false,
+            log_estimate: None,
         }
     }
 }

@@ -206,6 +206,8 @@ pub struct OutputFileFaults {
     pub growing_calls: u32,
     /// The server pages by itself: so many items an answer, `offset` (or `$offset`) honoured.
     pub page_size: Option<usize>,
+    /// `totalItems` is the number of a page's items, and `hasMore` is false, whatever follows.
+    pub counts_are_of_the_page: bool,
     /// With `page_size`: the offset is ignored, every answer is the first page.
     pub ignore_offset: bool,
     /// The order is reversed in every second call.

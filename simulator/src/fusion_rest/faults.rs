@@ -14,6 +14,12 @@ pub struct RestFaults {
     pub ignore_q: bool,
     /// A page has at most so many rows, whatever is asked for, and says truthfully whether more follow.
     pub page_cap: Option<usize>,
+    /// Full pages say that nothing follows.
+    pub full_pages_end: bool,
+    /// `offset` is ignored: every page begins at the first row.
+    pub ignore_offset: bool,
+    /// Pages of more than one row are answered 500.
+    pub rows_fail: bool,
     /// Pages without rows say that more follow.
     pub endless: bool,
     /// Pages do not say whether more follow.

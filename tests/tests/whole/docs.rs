@@ -108,6 +108,26 @@ fn the_operating_guide_has_every_error() {
     holds("docs/operating.md", "errors", &table);
 }
 
+/// Whoever looks for a system, or writes an event for it, is led to its page.
+#[test]
+fn every_system_has_a_page() {
+    let texts: Vec<(String, String)> = pages().into_iter().map(|page| (read(&page), page)).collect();
+    let mut systems = "| system | `export.kind` | |\n|---|---|---|\n".to_owned();
+    let mut kinds = "| `export.kind` | fields |\n|---|---|\n".to_owned();
+    // Where nobody signs in there is no system that an event could name.
+    for kind in SYSTEMS.kinds().map(|kind| kind.capabilities()).filter(|kind| !kind.auth.is_empty()) {
+        let kind = kind.kind;
+        let has_fields = |(text, _): &&(String, String)| first_cells(text, "fields").contains_key(kind);
+        let (text, page) = texts.iter().find(has_fields).unwrap_or_else(|| panic!("no page has {kind}"));
+        let title = text.lines().next().unwrap().trim_start_matches("# ");
+        writeln!(systems, "| {title} | `{kind}` | [roles, settings, traps]({page}) |").unwrap();
+        let page = page.trim_start_matches("docs/");
+        writeln!(kinds, "| `{kind}` | [{title}](../{page}) |").unwrap();
+    }
+    holds("README.md", "systems", &systems);
+    holds("docs/guide/events.md", "kinds", &kinds);
+}
+
 /// What a state machine does again, and how long that takes, is what its definition says.
 #[test]
 fn the_retries_are_those_of_the_definitions() {
@@ -377,11 +397,11 @@ async fn the_examples_are_read() {
 async fn read_tables(page: &str, toml: &str) -> usize {
     // Their secrets are in the environment, or so the examples say.
     let toml = toml.replace("${", "{");
-    let place = ConfigProvider::from_toml(&toml, page).unwrap();
+    let provider = ConfigProvider::from_toml(&toml, page).unwrap();
     let work = ConfigProvider::made("the test", |path| {
         (path == "work").then(|| json!({ "bucket": "work", "store": { "region": "us-east-1" } }))
     });
-    let context = Context::new(work.or(place), Arc::new(SystemClock), &SYSTEMS);
+    let context = Context::new(work.or(provider), Arc::new(SystemClock), &SYSTEMS);
     let config = Config::new(ConfigProvider::from_toml(&toml, page).unwrap(), Arc::new(SystemClock));
     let names = toml.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')?.split_once('.'));
     let mut tables = 0;

@@ -169,7 +169,7 @@ async fn a_password_that_is_not_taken_is_told_once_and_explained() {
         [("unauthorized", "AuthRejected"), ("redirect", "ContractBroken"), ("login_page", "ContractBroken")]
     {
         let faults = json!({ "sign_in": sign_in });
-        let world = expect(sign_in, setup(faults), event(), Fails(name, "OAuth alone")).await;
+        let world = expect(sign_in, setup(faults), event(), Fails(name, "OAuth only")).await;
         assert_eq!(world.simulator.journal().requests().len(), 1, "{sign_in}");
         world.end().await;
     }
@@ -443,7 +443,7 @@ async fn a_failed_job_is_explained_by_its_log() {
         (
             "a log that is missing",
             json!({ "status": { "final_status": 1, "details": "Process failed", "log_missing": true } }),
-            Fails("JobFailed", "Process failed: its log outbox/logs/BESSAPP-DB_1881.log cannot be had"),
+            Fails("JobFailed", "Process failed: its log outbox/logs/BESSAPP-DB_1881.log cannot be read"),
         ),
         (
             "no log named",
@@ -471,7 +471,7 @@ async fn downloads() {
         (
             "shortened always",
             download(json!({ "short_answer": "always" })),
-            Fails("IntegrityError", "bytes and gave"),
+            Fails("IntegrityError", "bytes, but sent"),
         ),
         (
             "a failure under 200",
@@ -488,7 +488,7 @@ async fn downloads() {
         (
             "a table called JSON",
             download(json!({ "typed_as_json": true })),
-            Fails("ContractBroken", "answered JSON"),
+            Fails("ContractBroken", "answered with JSON"),
         ),
     ])
     .await;
@@ -559,7 +559,7 @@ async fn lists_of_files() {
         ("no list", list(json!({ "absent": true })), Lands),
         ("outputs left out", list(json!({ "leaves_out_outputs": true })), Lands),
         ("no sizes", list(json!({ "no_sizes": true })), Lands),
-        ("wrong sizes", list(json!({ "wrong_sizes": true })), Fails("IntegrityError", "bytes and gave")),
+        ("wrong sizes", list(json!({ "wrong_sizes": true })), Fails("IntegrityError", "bytes, but sent")),
         ("a failure under 200", list(json!({ "failed_body": "always" })), Fails("Rejected", "maintained")),
         ("outage", list(json!({ "outage": { "unavailable": 1, "drop_connection": 1 } })), Lands),
     ])
@@ -594,6 +594,50 @@ async fn a_base_url_may_carry_a_path() {
             world.end().await;
         }
     }
+}
+
+/// Promise 5: a file that one list lacks is looked for in the other. What neither lists, and comes without a length, is
+/// marked in the manifest, unless something of it tells that it is whole.
+#[tokio::test]
+async fn what_nobody_measured_is_marked() {
+    let unmeasured = |list: Value, more: Value| {
+        let mut download = json!({ "no_content_length": true });
+        download.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "list": list, "download": download })
+    };
+    let absent = || json!({ "absent": true });
+    let older = || json!({ "absent": true, "older": true });
+    for (case, faults, is_marked) in [
+        ("no list, no length", unmeasured(absent(), json!({})), true),
+        ("not in the list", unmeasured(json!({ "leaves_out_outputs": true }), json!({})), true),
+        ("the older list", unmeasured(older(), json!({})), false),
+        (
+            "in the older list",
+            unmeasured(json!({ "leaves_out_outputs": true, "older": true }), json!({})),
+            false,
+        ),
+        (
+            "its size in the older list",
+            unmeasured(json!({ "no_sizes": true, "older": true }), json!({})),
+            false,
+        ),
+        ("no list, a length", json!({ "list": absent() }), false),
+        ("cut once", unmeasured(older(), json!({ "short_answer": 1 })), false),
+    ] {
+        let world = expect(case, setup(faults), event(), Lands).await;
+        let manifest = world.manifests().await.pop_first().unwrap().1;
+        let marked = manifest.objects[0].unverified.as_deref();
+        assert_eq!(marked.is_some(), is_marked, "{case}: {marked:?}");
+        assert!(marked.is_none_or(|reason| reason.contains("declared no length")), "{case}: {marked:?}");
+        world.end().await;
+    }
+    let zipped = scenario(EpmScenario { format: EpmFormat::Zip, ..EpmScenario::default() });
+    let with = Setup { scenario: zipped, ..setup(unmeasured(absent(), json!({}))) };
+    let world = expect("an archive", with, event(), Lands).await;
+    assert_eq!(world.manifests().await.pop_first().unwrap().1.objects[0].unverified, None);
+    world.end().await;
+    let cut = unmeasured(older(), json!({ "short_answer": "always" }));
+    expect("cut always", setup(cut), event(), Fails("IntegrityError", "lists")).await.end().await;
 }
 
 /// An archive is unpacked like any other.
@@ -648,7 +692,7 @@ async fn an_overwritten_output_is_an_error() {
         (
             "deleted",
             list(json!({ "deleted_at": 2 })),
-            Fails("NotFound", "lists \"outbox/BESSAPPJan-06.csv\" no more"),
+            Fails("NotFound", "no longer lists \"outbox/BESSAPPJan-06.csv\""),
         ),
     ])
     .await;
@@ -694,7 +738,7 @@ async fn a_wrong_clock_of_ours_does_not_hide_an_output() {
     world.end().await;
 }
 
-/// Promise 6: a job that failed is told within an invocation, though its log cannot be had.
+/// Promise 6: a job that failed is told within an invocation, though its log cannot be read.
 #[tokio::test]
 async fn a_log_that_is_never_ready_does_not_hold_up_what_became_of_the_job() {
     let faults = json!({ "status": { "final_status": 1, "details": "Process failed" }, "download": { "never_ready": true } });
@@ -714,7 +758,7 @@ async fn a_log_that_is_never_ready_does_not_hold_up_what_became_of_the_job() {
     assert!(took < std::time::Duration::from_secs(240), "{took:?}");
     assert_eq!(polled.state, JobState::Failed);
     let message = polled.message.unwrap();
-    assert!(message.contains("Process failed") && message.contains("cannot be had"), "{message}");
+    assert!(message.contains("Process failed") && message.contains("cannot be read"), "{message}");
     world.end().await;
 }
 

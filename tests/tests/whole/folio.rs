@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landfall::clock::{Clock as _, Deadline};
 use landfall::job::JobState;
-use landfall_tests::{Setup, World, assert_failed, land, land_as_retried, resume, usual_folio};
+use landfall_tests::{Setup, World, assert_failed, land, land_as_retried, resume};
 use serde_json::{Value, json};
 use simulator::{FolioJob, FolioScenario, Operation, Scenario, credentials};
 
@@ -100,8 +100,7 @@ async fn assert_landed(world: &World, state: JobState, case: &str) -> publish::M
     assert_eq!(manifest.objects.len(), expected.len(), "{case}: objects");
     for (object, (name, member, records, bytes)) in std::iter::zip(&manifest.objects, expected) {
         assert_eq!((&object.file, &object.member), (&name, &member), "{case}");
-        let is_marc = !member.as_ref().unwrap_or(&name).ends_with(".json");
-        assert_eq!(object.rows, is_marc.then_some(records), "{case}: rows of {}", object.key);
+        assert_eq!(object.rows, Some(records), "{case}: rows of {}", object.key);
         let found =
             landed.remove(&object.key).unwrap_or_else(|| panic!("{case}: {} is not there", object.key));
         assert!(found == bytes, "{case}: {} holds other bytes than FOLIO exported", object.key);
@@ -214,7 +213,8 @@ async fn a_job_outlives_its_tokens() {
 /// Five wrong passwords block an account: a refused login is made once, whoever asks, and `AuthRejected`.
 #[tokio::test]
 async fn a_refused_login_is_made_once() {
-    let folio = usual_folio().replace(credentials::FOLIO_PASSWORD, "wrong-password");
+    let user = credentials::FOLIO_USERNAME;
+    let folio = format!("login = {{ username = '{user}', password = 'wrong-password' }}");
     let setup = Setup { folio: Some(folio), ..Setup::default() };
     let refused = Fails("AuthRejected", "wrong.username.or.wrong.password.or.account.blocked", 0);
     let world = expect("wrong password", setup, event(), refused).await;
@@ -223,12 +223,12 @@ async fn a_refused_login_is_made_once() {
     world.end().await;
 }
 
-/// A token that was given instead of a login is used as it is, and named once it is good no more.
+/// A token that was given instead of a login is used as it is, and named once it is no longer valid.
 #[tokio::test]
 async fn a_given_token_that_is_good_no_more_is_named() {
     let folio = "token = 'given-token'\nstorage_hosts = ['{storage}']".to_owned();
     let setup = Setup { folio: Some(folio), ..Setup::default() };
-    let world = expect("token", setup, event(), Fails("AuthRejected", "good no more", 0)).await;
+    let world = expect("token", setup, event(), Fails("AuthRejected", "no longer valid", 0)).await;
     assert_eq!(world.simulator.journal().count_of(Operation::Login), 0);
     world.end().await;
 }
@@ -607,6 +607,18 @@ async fn a_long_log_lands_whole_or_not_at_all() {
     let folio = FolioScenario { unknown_ids: (0..500).map(id).collect(), ..FolioScenario::default() };
     let with = |faults: Value| Setup { scenario: scenario(folio.clone()), ..setup(faults) };
     expect("three pages", with(json!({})), many.clone(), LANDS_PARTLY).await.end().await;
+    // Promise 5: how many entries there are is an estimate, and may be wrong either way.
+    let more = event_of(json!({ "ids": (0..1300).map(id).collect::<Vec<_>>() }));
+    let folio = FolioScenario { unknown_ids: (0..1200).map(id).collect(), ..FolioScenario::default() };
+    for estimate in [300, 1187, 5200] {
+        let faults = json!({ "dialect": "v4", "log_estimate": estimate });
+        let setup = Setup { scenario: scenario(folio.clone()), ..setup(faults) };
+        let world = expect("estimated", setup, more.clone(), LANDS_PARTLY).await;
+        let manifest = world.manifests().await.pop_first().unwrap().1;
+        let log = manifest.objects.iter().find(|object| object.file == "errors.ndjson").unwrap();
+        assert_eq!(log.rows, Some(1200), "{estimate}");
+        world.end().await;
+    }
     let short = Fails("IntegrityError", "has 500 entries, and 200 were given", 1);
     expect("short", with(json!({ "log_is_short": true })), many, short).await.end().await;
 }
@@ -637,7 +649,7 @@ async fn slices_come_as_an_archive() {
         (
             "a record lost in the last slice",
             json!({ "output": { "loses_a_record": true } }),
-            Fails("IntegrityError", "counts 25 rows or records, and 24 have landed", 1),
+            Fails("IntegrityError", "counts 25 rows or records, but 24 have landed", 1),
         ),
         (
             "a broken record in a member",
@@ -663,21 +675,32 @@ async fn records_are_checked() {
     all(vec![
         ("a wrong length", damage("wrong_length"), Fails("IntegrityError", "MARC record 25", 1)),
         ("no terminator", damage("no_terminator"), Fails("IntegrityError", "do not end", 1)),
-        ("the file ends early", damage("cut"), Fails("IntegrityError", "the file ends within it", 1)),
+        (
+            "the file ends early",
+            damage("cut"),
+            Fails("IntegrityError", "the file ends in the middle of it", 1),
+        ),
         (
             "a record is missing",
             lost.clone(),
-            Fails("IntegrityError", "counts 25 rows or records, and 24 have landed", 1),
+            Fails("IntegrityError", "counts 25 rows or records, but 24 have landed", 1),
         ),
         (
             "a wrong length, version 4",
             v4(damage("wrong_length")),
             Fails("IntegrityError", "MARC record 25", 1),
         ),
-        // What version 4 counts is not known to be records: its count is no judge.
-        ("a record is missing, version 4", v4(lost), LANDS),
     ])
     .await;
+    // What version 4 counts is not known to be records: its count is no judge, and a difference is told.
+    let world = expect("a record is missing, version 4", setup(v4(lost)), event(), LANDS).await;
+    let manifest = world.manifests().await.pop_first().unwrap().1;
+    let [warning] = manifest.warnings.as_slice() else { panic!("{:?}", manifest.warnings) };
+    assert!(warning.contains("counts 25 rows or records, and 24 have landed"), "{warning}");
+    world.end().await;
+    let world = expect("version 4", setup(v4(json!({}))), event(), LANDS).await;
+    assert!(world.manifests().await.pop_first().unwrap().1.warnings.is_empty());
+    world.end().await;
 }
 
 /// Links are fresh for every attempt, lead to another origin, and carry no header of ours; a download goes on by the
@@ -789,21 +812,24 @@ async fn records_by_a_query() {
     expect("malformed", setup(json!({})), cql("keyword all ((nod"), failed).await.end().await;
 }
 
-/// Linked data comes as JSON lines in a `.json`, which lands as it is: no count of MARC is held against it.
+/// Linked data comes as JSON lines in a `.json`, which lands as it is and whose lines are held against FOLIO's count.
 #[tokio::test]
 async fn linked_data_lands_as_it_is() {
     let mut event = event();
     event["export"]["profile"] = json!("Linked data export job profile");
     event["export"]["record_type"] = json!("linked_data");
     for (case, slice_size, objects) in [("one file", 100_000, 1), ("an archive of slices", 4, 7)] {
-        let scenario = scenario(FolioScenario { slice_size, ..FolioScenario::default() });
-        let setup = Setup { scenario, ..setup(json!({})) };
-        let world = expect(case, setup, event.clone(), LANDS).await;
+        let sliced = |slice_size| scenario(FolioScenario { slice_size, ..FolioScenario::default() });
+        let with = Setup { scenario: sliced(slice_size), ..setup(json!({})) };
+        let world = expect(case, with, event.clone(), LANDS).await;
         let request = &world.simulator.folio_jobs()[0].request;
         assert_eq!((&request["recordType"], &request["idType"]), (&json!("LINKED_DATA"), &json!("instance")));
         let manifest = world.manifests().await.pop_first().unwrap().1;
-        assert_eq!((manifest.objects.len(), manifest.totals.rows), (objects, 0), "{case}");
+        assert_eq!((manifest.objects.len(), manifest.totals.rows), (objects, 25), "{case}");
         world.end().await;
+        let setup = setup(json!({ "output": { "loses_a_record": true } }));
+        let lost = Fails("IntegrityError", "counts 25 rows or records, and 24 have landed", 1);
+        expect(case, Setup { scenario: sliced(slice_size), ..setup }, event.clone(), lost).await.end().await;
     }
 }
 

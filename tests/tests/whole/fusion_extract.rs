@@ -279,7 +279,7 @@ async fn submissions() {
         (
             "unavailable again and again",
             json!({ "submit": { "outage": { "unavailable": "always" } } }),
-            Fails("Conflict", "neither yes nor no"),
+            Fails("Conflict", "it is unknown whether the source accepted any of"),
         ),
         ("dropped", json!({ "submit": { "outage": { "drop_connection": 1 } } }), Lands),
         (
@@ -466,12 +466,14 @@ async fn lists_of_files() {
             Fails("ContractBroken", ""),
         ),
         ("a file appears late, and the total with it", files(json!({ "growing_calls": 1 })), Lands),
+        ("the list stalls, and grows", files(json!({ "growing_calls": 5 })), Lands),
         ("order changes from page to page", files(json!({ "page_size": 2, "unstable_pages": 1 })), Lands),
         (
             "order always changes from page to page",
             files(json!({ "page_size": 2, "unstable_pages": "always" })),
             Fails("ContractBroken", "twice"),
         ),
+        ("counts of a page", files(json!({ "page_size": 2, "counts_are_of_the_page": true })), Lands),
         ("traversal", files(json!({ "name": "traversal" })), Lands),
         ("absolute name", files(json!({ "name": "absolute" })), Lands),
         ("spaces", files(json!({ "name": "spaces" })), Lands),
@@ -507,8 +509,9 @@ async fn a_list_in_another_order_mixes_up_no_files() {
             asked(&world, Operation::ListOutputFiles) > 2,
             "{duplicate}: the list was not asked for again"
         );
-        // The second look, which counts, had it the other way round.
-        assert_landed_bytes(&world, &[3, 2, 1, 0], duplicate).await;
+        // What tells that the list is whole could be looked at in the third look, which therefore counts; the one after
+        // it had it the other way round.
+        assert_landed_bytes(&world, &[0, 1, 2, 3], duplicate).await;
         world.end().await;
     }
 }
@@ -539,11 +542,11 @@ async fn assert_landed_bytes(world: &World, places: &[usize], case: &str) {
     assert_eq!(landed.next(), None, "{case}");
 }
 
-/// Two files of one name are two files: both land, under keys of their own (promise 4).
+/// Two files of one name are two files: both land, under keys of their own (promise 4). One that is listed twice is one.
 #[tokio::test]
 async fn files_of_one_name_both_land() {
     for (form, files, places) in
-        [("same_file", 5, [0, 1, 2, 3, 0].as_slice()), ("other_content", 4, [0, 1, 2, 3].as_slice())]
+        [("same_file", 4, [0, 1, 2, 3].as_slice()), ("other_content", 4, [0, 1, 2, 3].as_slice())]
     {
         let setup =
             Setup { faults: json!({ "output_files": { "duplicate_name": form } }), ..Setup::default() };
@@ -691,7 +694,7 @@ async fn archives() {
     for (kind, outcome) in [
         ("zip_slip", Fails("UnsafeArchive", "contains the component \"..\"")),
         ("absolute_path", Fails("UnsafeArchive", "is absolute")),
-        ("backslash_path", Fails("UnsafeArchive", "contains a backslash")),
+        ("backslash_path", Fails("UnsafeArchive", "contains the component \"..\"")),
         ("duplicate_names", Fails("UnsafeArchive", "")),
         ("directory_entries", Lands),
         ("zero_byte_member", Lands),
@@ -699,7 +702,7 @@ async fn archives() {
         ("understated_size", Fails("IntegrityError", "")),
         ("truncated_central_directory", Fails("IntegrityError", "")),
         ("not_a_zip", Fails("IntegrityError", "")),
-        ("encrypted", Fails("UnsafeArchive", "encrypted")),
+        ("encrypted", Fails("Unsupported", "encrypted")),
         ("symlink", Fails("UnsafeArchive", "link")),
         ("gzip", Lands),
         ("zip_named_json", Lands),

@@ -108,6 +108,9 @@ async fn what_a_server_may_do_wrong_and_still_be_read() {
     for (case, faults) in [
         ("a server that gives fewer rows than it is asked for", json!({ "page_cap": 100 })),
         ("a server that gives few rows at a time", json!({ "page_cap": 7 })),
+        ("full pages that say that nothing follows", json!({ "full_pages_end": true })),
+        ("and fewer rows than asked for", json!({ "full_pages_end": true, "page_cap": 100 })),
+        ("offset ignored", json!({ "ignore_offset": true })),
         ("rows at a hash of their keys", json!({ "hashed_addresses": true })),
         ("dropped", times(json!({ "drop_connection": 2 }))),
         ("unavailable", times(json!({ "unavailable": 2 }))),
@@ -141,6 +144,7 @@ async fn what_cannot_be_trusted_is_an_error_by_name() {
         ("orderBy ignored", json!({ "ignore_order_by": true }), "ContractBroken", "not ordered by InvoiceId"),
         ("q ignored", json!({ "ignore_q": true }), "ContractBroken", "does not apply q"),
         ("no hasMore", json!({ "without_has_more": true }), "ContractBroken", "hasMore"),
+        ("rows answered 500 for ever", json!({ "rows_fail": true }), "Rejected", "even of 100 rows"),
         ("hasMore without rows", json!({ "endless": true }), "ContractBroken", "without rows"),
         ("rows without key", json!({ "without_keys": true }), "ContractBroken", "no InvoiceId"),
         ("a row twice", json!({ "repeated_rows": true }), "ContractBroken", "two rows have InvoiceId"),
@@ -899,7 +903,7 @@ async fn a_spent_refresh_token_without_its_successor_needs_a_person() {
         "spent",
         land(&world.anew(), event(json!({}))).await.err(),
         "AuthRejected",
-        "could not keep the next one: authorise the connection anew and put the new refresh token into auth.refresh_token",
+        "could not keep the next one: authorise the connection again and put the new refresh token into auth.refresh_token",
     );
     let new = world.simulator.refresh_token(credentials::REST_SCOPE).unwrap();
     let authorised = world.configured_anew(|config| {

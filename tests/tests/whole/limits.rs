@@ -205,7 +205,7 @@ async fn an_archive_is_not_blamed_for_the_time_that_others_took() {
             Ok(unpacked) => assert!(!blamed && !unpacked.complete && unpacked.totals.objects == 1),
             Err(error) => {
                 assert!(blamed, "{}", error.line());
-                assert!(error.line().contains("no member more could land"), "{}", error.line());
+                assert!(error.line().contains("no further member could land"), "{}", error.line());
             }
         }
         world.end().await;

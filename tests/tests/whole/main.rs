@@ -2,6 +2,7 @@
 //! of. What looks at its whole process (its memory, its log) is a program of its own, and so is what counts requests: on
 //! a busy machine some are repeated.
 
+mod archives;
 mod concurrency;
 mod conformance;
 mod corpora;
@@ -17,6 +18,7 @@ mod fusion_extract;
 mod fusion_rest;
 mod house;
 mod limits;
+mod local;
 mod many_members;
 mod oci;
 mod schemas;

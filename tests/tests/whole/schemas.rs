@@ -24,7 +24,7 @@ fn schema<T: JsonSchema>() -> String {
     serde_json::to_string_pretty(&schema).unwrap() + "\n"
 }
 
-fn contract() -> [(&'static str, String); 15] {
+fn contract() -> [(&'static str, String); 13] {
     [
         ("submit.event", schema::<RunEvent>()),
         ("submit.result", schema::<submit::Submitted>()),
@@ -38,8 +38,6 @@ fn contract() -> [(&'static str, String); 15] {
         ("publish.result", schema::<publish::Published>()),
         ("sweep.event", schema::<sweep::SweepEvent>()),
         ("sweep.result", schema::<sweep::Swept>()),
-        ("take-in.event", schema::<take_in::InboxEvent>()),
-        ("take-in.result", schema::<take_in::TakenIn>()),
         ("manifest", schema::<publish::Manifest>()),
     ]
 }
@@ -76,7 +74,6 @@ fn the_sample_events_are_events() {
             }
             "poll-status" | "fetch-files" | "publish" => parse::<JobEvent>(event).err(),
             "sweep" => parse::<sweep::SweepEvent>(event).err(),
-            "take-in" => parse::<take_in::InboxEvent>(event).err(),
             "unpack-upload" => parse::<FileEvent>(event).err(),
             "unpack-upload-s3" => parse::<unpack_upload::UnpackEvent>(event).err(),
             other => panic!("events/{other}.json is not known to this test"),

@@ -91,8 +91,13 @@ impl ArchiveState {
         let refusal = self.refusal.as_ref().filter(|refusal| refusal.stands_until > now)?;
         let until = refusal.stands_until.strftime("%H:%M UTC");
         Some(refusal.error().while_doing(format_args!(
-            "refused before, and not looked at again until {until}, as invocations may be landing ranges of it"
+            "refused before; it is not read again until {until}, since other invocations may still be landing ranges of it"
         )))
+    }
+
+    /// Whether members of it have landed in this attempt: then what it is has been decided.
+    pub(crate) fn has_landed_members(&self) -> bool {
+        !self.segments(None).existing.is_empty()
     }
 
     /// Where calls of this attempt record what has landed of a range, or of all of the archive.

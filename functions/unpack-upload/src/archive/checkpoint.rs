@@ -15,7 +15,7 @@ use landfall_store::StoreError;
 use landfall_zip::Member;
 use serde::{Deserialize, Serialize};
 
-use super::attempt::{Attempt, SegmentKeys};
+use super::attempt::{ArchiveState, Attempt, SegmentKeys};
 use crate::form;
 use crate::task::Task;
 
@@ -29,6 +29,9 @@ const READS_AT_ONCE: usize = 8;
 /// What has landed since the segment before this one.
 #[derive(Debug, Serialize, Deserialize)]
 struct Segment {
+    /// The encoding that the members' names were read in, where one is configured: their keys follow from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name_encoding: Option<String>,
     landed: Vec<LandedMember>,
 }
 
@@ -74,6 +77,7 @@ impl LandedMember {
             crc64nvme: self.crc64nvme,
             sha256: self.sha256,
             rows: self.rows,
+            unverified: None,
             file: task.file.name.clone(),
             member: Some(member.name().to_owned()),
         }
@@ -84,6 +88,7 @@ impl LandedMember {
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     attempt: Attempt,
+    name_encoding: Option<&'static str>,
     folder: String,
     next_number: u32,
     first: u32,
@@ -94,14 +99,18 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads what is recorded of these members, given by their places in the directory.
-    pub(crate) async fn read(attempt: &Attempt, segments: SegmentKeys, members: Range<u32>) -> Result<Self> {
-        let SegmentKeys { existing, folder } = segments;
+    /// Reads what is recorded of these members of a task, given by their places in the directory. What has landed under
+    /// names in another encoding, before that was configured, does not count.
+    pub(crate) async fn read(task: &Task<'_>, state: &ArchiveState, members: Range<u32>) -> Result<Self> {
+        let SegmentKeys { existing, folder } = state.segments(task.range);
+        let attempt = &state.attempt;
+        let name_encoding = task.landing.destination.archive.name_encoding.name();
         let number_of =
             |key: &String| -> Option<u32> { key.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok() };
         let last_number = existing.iter().filter_map(number_of).max();
         let mut this = Self {
             attempt: attempt.clone(),
+            name_encoding,
             next_number: last_number.map_or(0, |last| last.saturating_add(1)),
             folder,
             first: members.start,
@@ -113,6 +122,7 @@ impl Checkpoint {
         let segments = stream::iter(&existing).map(|key| attempt.work().checkpoint::<Segment>(key));
         let mut segments = segments.buffer_unordered(READS_AT_ONCE);
         while let Some(segment) = segments.try_next().await? {
+            let segment = segment.filter(|segment| segment.name_encoding.as_deref() == name_encoding);
             segment.into_iter().flat_map(|segment| segment.landed).for_each(|landed| this.count(landed));
         }
         Ok(this)
@@ -179,7 +189,8 @@ impl Checkpoint {
     /// The refusal of the archive, if somebody has refused it meanwhile.
     pub(crate) async fn save(&mut self) -> Result<()> {
         if !self.unsaved.is_empty() {
-            let segment = Segment { landed: std::mem::take(&mut self.unsaved) };
+            let name_encoding = self.name_encoding.map(ToOwned::to_owned);
+            let segment = Segment { name_encoding, landed: std::mem::take(&mut self.unsaved) };
             if let Err(error) = self.write(&segment).await {
                 self.unsaved = segment.landed;
                 return Err(error.into());

@@ -1,18 +1,31 @@
 //! An archive's directory, read and checked before any member lands.
 
+use landfall::config::Destination;
 use landfall::state::keys::MAX_KEY;
 use landfall::{Error, Result};
 use landfall_store::StoreError;
-use landfall_zip::{Directory, Member, ReadDirectoryError, read_directory, reread_directory};
+use landfall_zip::{Directory, Member, ReadDirectoryError, is_document, read_directory, reread_directory};
 
 use super::division::Division;
-use crate::refusal::refused;
+use crate::refusal::{is_refusal, refused};
 use crate::task::Task;
 
 /// Reads and checks it all; `None` if the invocation must end first.
 pub(crate) async fn read(task: &Task<'_>) -> Result<Option<Directory>> {
     let reading = Box::pin(checked(task));
     in_time(task, reading).await
+}
+
+/// Whether a file whose directory was read so is a document, which lands as the file that it is: where it could not be
+/// unpacked, too.
+pub(crate) async fn is_of_a_document(task: &Task<'_>, read: &Result<Option<Directory>>) -> Result<bool> {
+    let Destination { limits, archive, .. } = &*task.landing.destination;
+    match read {
+        _ if archive.unpack_documents => Ok(false),
+        Ok(directory) => Ok(directory.as_ref().is_some_and(Directory::is_document)),
+        Err(error) if is_refusal(error) => is_document(&task.staged, limits).await.map_err(unreadable),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Reads it again. All of it was checked when the archive was divided: if it is the same object still, only local
@@ -24,9 +37,11 @@ pub(crate) async fn reread(
 ) -> Result<Option<Directory>> {
     let reading = async {
         match division.etag == task.staged.info().etag {
-            true => reread_directory(&task.staged, &task.landing.destination.limits, is_missing)
-                .await
-                .map_err(unreadable),
+            true => {
+                let Destination { limits, archive, .. } = &*task.landing.destination;
+                let reading = reread_directory(&task.staged, limits, archive.name_encoding, is_missing);
+                reading.await.map_err(unreadable)
+            }
             false => checked(task).await,
         }
     };
@@ -35,8 +50,9 @@ pub(crate) async fn reread(
 
 /// The directory of an archive of which every member can land.
 async fn checked(task: &Task<'_>) -> Result<Directory> {
-    let directory =
-        read_directory(&task.staged, &task.landing.destination.limits).await.map_err(unreadable)?;
+    let Destination { limits, archive, .. } = &*task.landing.destination;
+    let reading = read_directory(&task.staged, limits, archive.name_encoding);
+    let directory = reading.await.map_err(unreadable)?;
     if directory.members().is_empty() {
         return Err(Error::integrity("the archive holds nothing, not even an empty member"));
     }

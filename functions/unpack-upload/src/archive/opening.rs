@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use landfall::form::JobForm;
 use landfall::job::Totals;
 use landfall::{Error, Result};
 use landfall_zip::{Directory, Member};
@@ -11,6 +12,7 @@ use super::checkpoint::Checkpoint;
 use super::directory;
 use super::division::Division;
 use super::outcome::ArchiveOutcome;
+use crate::file;
 use crate::task::Task;
 use crate::trigger::MemberRange;
 
@@ -32,7 +34,7 @@ pub(crate) async fn open(task: &Task<'_>, state: &ArchiveState) -> Result<Openin
     let is_range = |range: &MemberRange| state.division.as_ref().is_some_and(|it| it.ranges.contains(range));
     if let Some(MemberRange { from, to }) = task.range.filter(|range| !is_range(range)) {
         return Err(Error::invalid_event(format!(
-            "members {from} to {to} are no range that the archive was divided into: call with fan_out to learn those"
+            "members {from} to {to} are not a range that the archive was divided into: call with fan_out to get the ranges"
         )));
     }
     match &state.division {
@@ -44,21 +46,27 @@ pub(crate) async fn open(task: &Task<'_>, state: &ArchiveState) -> Result<Openin
 
 /// Opens an archive that has not been divided, or divides it.
 async fn open_or_divide(task: &Task<'_>, state: &ArchiveState) -> Result<Opening> {
-    let Some(directory) = directory::read(task).await? else { return Ok(out_of_time(Totals::default())) };
+    let read = directory::read(task).await;
+    if !state.has_landed_members() && Box::pin(directory::is_of_a_document(task, &read)).await? {
+        // It is compressed inside.
+        let document = Box::pin(file::land(task, JobForm::Raw)).await?;
+        return Ok(Opening::Break(ArchiveOutcome::Document(document)));
+    }
+    let Some(directory) = read? else { return Ok(out_of_time(Totals::default())) };
     let division = Division::of(&directory, &task.staged.info().etag, task.context.range_cost());
     if task.may_divide && division.ranges.len() > 1 {
         let ranges = division.freeze(&task.work, &state.attempt.division_key()).await?.ranges;
         tracing::info!(file.ordinal = task.file.ordinal, ranges = ranges.len(), "the archive is divided");
         return Ok(divided(ranges));
     }
-    let checkpoint = Checkpoint::read(&state.attempt, state.segments(None), 0..division.members).await?;
+    let checkpoint = Checkpoint::read(task, state, 0..division.members).await?;
     Ok(Opening::Continue(OpenArchive { directory, checkpoint, is_divided: false }))
 }
 
 /// Opens a divided archive, for a range of it or for all that the ranges have left.
 async fn open_divided(task: &Task<'_>, state: &ArchiveState, division: &Division) -> Result<Opening> {
     let members = task.range.map_or(0..division.members, |range| range.from..range.to);
-    let checkpoint = Checkpoint::read(&state.attempt, state.segments(task.range), members).await?;
+    let checkpoint = Checkpoint::read(task, state, members).await?;
     let is_missing = |member: &Member| task.covers(member) && !checkpoint.has(member);
     match directory::reread(task, division, is_missing).await? {
         Some(directory) => Ok(Opening::Continue(OpenArchive { directory, checkpoint, is_divided: true })),

@@ -10,6 +10,8 @@ use crate::trigger::MemberRange;
 
 /// How far an archive came.
 pub(crate) enum ArchiveOutcome {
+    /// It is a document, which has landed as the file that it is.
+    Document(LandedObject),
     /// All of it has landed.
     Whole(Box<LandedArchive>),
     /// Not all of it has: a part, or all of the range that was asked for.

@@ -68,7 +68,7 @@ impl<'a> Progress<'a> {
         }
         let largest = self.missing().map(Member::size).max();
         Err(Error::limit_exceeded(format!(
-            "no member more could land within an invocation of {seconds} s; the largest that is missing has {} bytes: \
+            "no further member could land within an invocation of {seconds} s; the largest missing one has {} bytes: \
              give the function more memory, which brings more network, or more time",
             largest.unwrap_or(0)
         )))

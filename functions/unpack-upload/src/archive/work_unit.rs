@@ -98,6 +98,8 @@ impl<'a> WorkUnit<'a> {
             [alone] => form::max_member_bytes(task.job.form, alone).min(max_bytes),
             _ => max_bytes,
         };
+        let windows = self.members.iter().map(|member| member.method().window_bytes()).max();
+        let bytes = bytes.saturating_add(windows.unwrap_or(0));
         u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, task.context.budget().kibibytes())
     }
 }
@@ -107,7 +109,7 @@ mod tests {
     use std::io::{Cursor, Write as _};
 
     use bytes::Bytes;
-    use landfall_zip::{Directory, Limits, read_directory};
+    use landfall_zip::{Directory, Limits, NameEncoding, read_directory};
     use zip::CompressionMethod;
     use zip::write::SimpleFileOptions;
 
@@ -122,7 +124,7 @@ mod tests {
             zip.write_all(&vec![b'x'; *size]).unwrap();
         }
         let bytes = Bytes::from(zip.finish().unwrap().into_inner());
-        read_directory(&bytes, &Limits::default()).await.unwrap()
+        read_directory(&bytes, &Limits::default(), NameEncoding::default()).await.unwrap()
     }
 
     fn names(units: &[WorkUnit<'_>]) -> Vec<Vec<String>> {

@@ -19,7 +19,9 @@ pub(crate) trait MemberEncoder: Send {
     ) -> Result<()>;
 
     /// Ends the object, whose content is known to be this.
-    fn finish(&mut self, content: ContentDigest, parts: &mut Parts) -> Result<()>;
+    fn finish(&mut self, _content: ContentDigest, _parts: &mut Parts) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Makes an object of content.
@@ -28,7 +30,9 @@ pub(crate) trait ContentEncoder: Send {
     fn encode(&mut self, content: &[u8], parts: &mut Parts) -> Result<()>;
 
     /// Ends the object, whose content was this.
-    fn finish(&mut self, content: ContentDigest, parts: &mut Parts) -> Result<()>;
+    fn finish(&mut self, _content: ContentDigest, _parts: &mut Parts) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What all of an object's content was.

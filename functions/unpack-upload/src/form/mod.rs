@@ -1,6 +1,6 @@
 //! The landed forms: what becomes of a member's data on its way into the parts of an object. One module a form.
 //!
-//! A form either takes the data as the archive keeps it ([`MemberEncoder`]: `raw`, and `gzip` of what is deflated
+//! A form either takes the data as the archive keeps it ([`MemberEncoder`]: `raw` and `gzip` of what is deflated
 //! already), or only the content ([`ContentEncoder`]: everything else, and files that are no archives). A further form
 //! is one more [`ContentEncoder`].
 //!
@@ -25,12 +25,11 @@ pub(crate) use encoder::{ContentDigest, ContentEncoder, MemberEncoder};
 /// Makes of a member what it becomes in a form.
 pub(crate) fn member_encoder(form: JobForm, member: &Member) -> Result<Box<dyn MemberEncoder>> {
     match (form, member.method()) {
-        (JobForm::Raw, Method::Deflated) => Ok(Box::new(raw::Inflated)),
-        (JobForm::Raw, Method::Stored) => Ok(Box::new(raw::Stored)),
         (JobForm::Gzip, Method::Deflated) => Ok(Box::new(gzip::Reframed::default())),
-        (JobForm::Gzip, Method::Stored) | (JobForm::Zstd { .. }, _) => {
+        (JobForm::Raw | JobForm::Gzip, Method::Stored) | (JobForm::Gzip | JobForm::Zstd { .. }, _) => {
             Ok(Box::new(Recoded(content_encoder(form, member.size())?)))
         }
+        (JobForm::Raw, _) => Ok(Box::new(raw::Inflated)),
     }
 }
 

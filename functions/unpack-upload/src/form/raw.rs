@@ -3,12 +3,12 @@
 use landfall::{Error, Result};
 use landfall_zip::MemberDecoder;
 
-use super::encoder::{ContentDigest, ContentEncoder, MemberEncoder, decode};
+use super::encoder::{ContentEncoder, MemberEncoder};
 use crate::content::Content;
 use crate::parts::Parts;
 use crate::refusal::refused;
 
-/// A deflated member, inflated straight into the part that is uploaded next.
+/// A compressed member, decompressed straight into the part that is uploaded next.
 pub(super) struct Inflated;
 
 impl MemberEncoder for Inflated {
@@ -39,32 +39,6 @@ impl MemberEncoder for Inflated {
             }
         }
     }
-
-    fn finish(&mut self, _: ContentDigest, _: &mut Parts) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// A stored member: its bytes are its content.
-pub(super) struct Stored;
-
-impl MemberEncoder for Stored {
-    fn take(
-        &mut self,
-        piece: &[u8],
-        decoder: &mut MemberDecoder,
-        content: &mut Content,
-        parts: &mut Parts,
-    ) -> Result<()> {
-        decode(decoder, piece, |bytes| {
-            content.inspect(bytes)?;
-            parts.write(bytes)
-        })
-    }
-
-    fn finish(&mut self, _: ContentDigest, _: &mut Parts) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Content, as it is.
@@ -73,9 +47,5 @@ pub(super) struct Unchanged;
 impl ContentEncoder for Unchanged {
     fn encode(&mut self, content: &[u8], parts: &mut Parts) -> Result<()> {
         parts.write(content)
-    }
-
-    fn finish(&mut self, _: ContentDigest, _: &mut Parts) -> Result<()> {
-        Ok(())
     }
 }

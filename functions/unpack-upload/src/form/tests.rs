@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use landfall::form::ZstdLevel;
 use landfall_store::{ByteBudget, PART_BYTES};
-use landfall_zip::{Directory, Limits, read_directory};
+use landfall_zip::{Directory, Limits, NameEncoding, read_directory};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -138,7 +138,7 @@ async fn directory(method: zip::CompressionMethod, sizes: &[usize]) -> Directory
         zip.write_all(&noise).unwrap();
     }
     let bytes = Bytes::from(zip.finish().unwrap().into_inner());
-    read_directory(&bytes, &Limits::default()).await.unwrap()
+    read_directory(&bytes, &Limits::default(), NameEncoding::default()).await.unwrap()
 }
 
 /// S3 takes no part below 5 MiB but the last: what is copied has as much, and so has what is before it.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use landfall_store::StoreSettings;
-use landfall_zip::Limits;
+use landfall_zip::{Limits, NameEncoding};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -47,12 +47,26 @@ pub struct Destination {
     /// Whether the first record of a CSV file is a header, which is then not counted as a row.
     #[serde(default = "yes")]
     pub csv_header: bool,
+    /// How archives are read.
+    #[serde(default)]
+    pub archive: ArchiveReading,
     /// What an archive may hold at most.
     #[serde(default)]
     pub limits: Limits,
     /// Where the bucket is.
     #[serde(default)]
     pub store: StoreSettings,
+}
+
+/// How archives are read.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArchiveReading {
+    /// The encoding of members' names that do not say theirs, by its label: `shift_jis`, `gbk`, `ibm866` and so on.
+    pub name_encoding: NameEncoding,
+    /// Whether what is an archive only inside (a spreadsheet, a book, a program in Java) is unpacked like one, and does
+    /// not land as the file that it is.
+    pub unpack_documents: bool,
 }
 
 /// The layout of a job's keys: segments with fields in braces.
@@ -71,7 +85,7 @@ pub enum InvalidLayout {
     #[error("the layout names an unknown field {{{0}}}")]
     UnknownField(String),
     /// Two jobs could meet.
-    #[error("the layout lacks the segment {{{0}}}: two jobs could meet in it")]
+    #[error("the layout lacks the segment {{{0}}}: two jobs could land in the same place")]
     Without(&'static str),
     /// A segment that cannot be one.
     #[error(

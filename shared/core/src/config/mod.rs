@@ -12,7 +12,7 @@ mod connection;
 mod destination;
 mod document;
 mod oci;
-mod place;
+mod provider;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 
 pub use connection::*;
 pub use destination::*;
-pub use place::ConfigProvider;
+pub use provider::ConfigProvider;
 
 use crate::clock::{Clock, elapsed};
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ type CachedDocument = (jiff::Timestamp, Option<Arc<Value>>);
 
 /// The configuration, read by name when it is needed and kept for a few minutes.
 pub struct Config {
-    place: ConfigProvider,
+    provider: ConfigProvider,
     clock: Arc<dyn Clock>,
     kept: Mutex<HashMap<String, CachedDocument>>,
 }
@@ -48,27 +48,40 @@ pub struct Config {
 /// Shows where the configuration is, and nothing of what it holds.
 impl std::fmt::Debug for Config {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Config").field("place", &self.place).finish_non_exhaustive()
+        formatter.debug_struct("Config").field("provider", &self.provider).finish_non_exhaustive()
     }
 }
 
 impl Config {
-    /// The configuration at a place.
-    pub fn new(place: ConfigProvider, clock: Arc<dyn Clock>) -> Self {
-        Self { place, clock, kept: Mutex::default() }
+    /// The configuration that a provider keeps.
+    pub fn new(provider: ConfigProvider, clock: Arc<dyn Clock>) -> Self {
+        Self { provider, clock, kept: Mutex::default() }
     }
 
     /// What a connection's name stands for.
     pub async fn connection(&self, name: &ConnectionName) -> Result<Connection> {
-        let path = format!("connections/{name}");
-        let document = self.required(&path, "connection").await?;
-        Connection::read(self.at(&path, (*document).clone()))
+        let missing = || {
+            self.invalid(
+                &connection_path(name),
+                "is missing: add it there, or correct the name of the connection",
+            )
+        };
+        self.configured_connection(name).await?.ok_or_else(missing)
+    }
+
+    /// The same; none where nothing is configured under this name.
+    pub async fn configured_connection(&self, name: &ConnectionName) -> Result<Option<Connection>> {
+        let path = connection_path(name);
+        let document = self.document(&path).await?;
+        document.map(|document| Connection::read(self.at(&path, (*document).clone()))).transpose()
     }
 
     /// What a destination's name stands for.
     pub async fn destination(&self, name: &DestinationName) -> Result<Destination> {
         let path = format!("destinations/{name}");
-        let document = self.required(&path, "destination").await?;
+        let missing =
+            || self.invalid(&path, "is missing: add it there, or correct the name of the destination");
+        let document = self.document(&path).await?.ok_or_else(missing)?;
         let (kind, mut settings) = self.at(&path, (*document).clone()).split_type()?;
         let oci = match kind.as_str() {
             "s3" => None,
@@ -80,7 +93,8 @@ impl Config {
         match oci {
             Some(store) => destination.store = store,
             None if oci::is_endpoint(&destination.store) => {
-                let said = "store.endpoint is OCI Object Storage's, which is no S3: say type = \"oci\"";
+                let said =
+                    "store.endpoint is OCI Object Storage's, which differs from S3: set type = \"oci\"";
                 return Err(self.invalid(&path, said));
             }
             None => {}
@@ -109,15 +123,9 @@ impl Config {
             }
             None => match std::env::var("LANDFALL_WORK_BUCKET") {
                 Ok(bucket) if !bucket.is_empty() => Ok(Work { bucket, store: Default::default() }),
-                _ => Err(self
-                    .invalid("work", "is missing: it names the bucket that keeps the pipeline's own state")),
+                _ => Err(self.invalid("work", "is missing: name the bucket for the pipeline's own state")),
             },
         }
-    }
-
-    async fn required(&self, path: &str, what: &str) -> Result<Arc<Value>> {
-        let document = self.document(path).await?;
-        document.ok_or_else(|| self.invalid(path, format!("is missing: the event names this {what}")))
     }
 
     async fn document(&self, path: &str) -> Result<Option<Arc<Value>>> {
@@ -127,16 +135,20 @@ impl Config {
         {
             return Ok(document.clone());
         }
-        let document = self.place.read(path).await?.map(Arc::new);
+        let document = self.provider.read(path).await?.map(Arc::new);
         kept.insert(path.to_owned(), (self.clock.now(), document.clone()));
         Ok(document)
     }
 
     fn at(&self, path: &str, document: Value) -> Document {
-        Document::new(path, &self.place.to_string(), document)
+        Document::new(path, &self.provider.to_string(), document)
     }
 
     fn invalid(&self, path: &str, reason: impl std::fmt::Display) -> Error {
         self.at(path, Value::Null).invalid(reason)
     }
+}
+
+fn connection_path(name: &ConnectionName) -> String {
+    format!("connections/{name}")
 }

@@ -12,8 +12,8 @@ use landfall_store::{Dialect, StoreSettings};
 
 /// Why a bucket of OCI Object Storage does not keep the pipeline's own state.
 pub(super) const NO_WORK_BUCKET: &str = "OCI Object Storage cannot keep the pipeline's own state: two processes that start one \
-     run are kept apart by conditional writes, which its S3 API does not document. Name an S3 bucket, or none, and on \
-     one machine the store below --data keeps it";
+     run are kept apart by conditional writes, which its S3 API does not document. Name an S3 bucket; on one \
+     machine, leave `work` out, and the store below --data keeps it";
 
 /// The keys of a destination's table that say where an OCI bucket is.
 const KEYS: [&str; 5] = ["namespace", "region", "access_key_id", "secret_access_key", "endpoint"];

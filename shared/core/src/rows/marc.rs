@@ -50,7 +50,7 @@ impl MarcRecords {
     pub(super) fn finish(self) -> Result<u64, RowError> {
         match self.seen {
             0 => Ok(self.records),
-            _ => Err(self.broken("the file ends within it".to_owned())),
+            _ => Err(self.broken("the file ends in the middle of it".to_owned())),
         }
     }
 
@@ -79,7 +79,7 @@ impl MarcRecords {
         match fits {
             true => Ok(leader),
             false => Err(self.broken(format!(
-                "its leader has a length of {} and data from {} on, which cannot be",
+                "its leader has a length of {} and data from byte {} on, which is not possible",
                 leader.length, leader.data_at
             ))),
         }
@@ -211,6 +211,6 @@ mod tests {
             assert_eq!(count(&bytes).unwrap_err().to_string(), error);
         }
         let error = count(&[&good[..good.len() - 1]]).unwrap_err().to_string();
-        assert_eq!(error, "MARC record 1, at byte 0, is broken: the file ends within it");
+        assert_eq!(error, "MARC record 1, at byte 0, is broken: the file ends in the middle of it");
     }
 }

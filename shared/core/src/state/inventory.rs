@@ -39,6 +39,7 @@ pub struct JobObjects {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ObjectKind {
     Record,
+    Origin,
     Outcome,
     Files,
     Body,
@@ -132,6 +133,8 @@ impl JobObjects {
     fn add(&mut self, kept: ObjectKind, size: u64) {
         match kept {
             ObjectKind::Record => self.has_record = true,
+            // Whether it is there says nothing of how far the job is.
+            ObjectKind::Origin => {}
             ObjectKind::Outcome => self.has_outcome = true,
             ObjectKind::Files => self.has_files = true,
             ObjectKind::Body => {
@@ -158,6 +161,7 @@ fn parse(key: &str) -> Option<(JobRef, ObjectKind)> {
     let job = JobRef { connection: connection.parse().ok()?, job_request_id: job_request_id.parse().ok()? };
     let kept = match rest.split_once('/') {
         None if rest == "job.json" => ObjectKind::Record,
+        None if rest == "origin.json" => ObjectKind::Origin,
         None if rest == "outcome.json" => ObjectKind::Outcome,
         None if rest == "files.json" => ObjectKind::Files,
         Some(("staged", name)) => match name.strip_suffix(".json") {
@@ -188,6 +192,7 @@ mod tests {
         let job = job();
         for (key, kept) in [
             (keys::job_record(&job), ObjectKind::Record),
+            (keys::origin(&job), ObjectKind::Origin),
             (keys::outcome(&job), ObjectKind::Outcome),
             (keys::files(&job), ObjectKind::Files),
             (keys::staged(&job, 7), ObjectKind::Body),

@@ -97,6 +97,11 @@ pub fn job_record(of: &JobRef) -> String {
     format!("{}job.json", job(of))
 }
 
+/// Where the file of a job is that no system runs.
+pub fn origin(of: &JobRef) -> String {
+    format!("{}origin.json", job(of))
+}
+
 /// How the job ended.
 pub fn outcome(of: &JobRef) -> String {
     format!("{}outcome.json", job(of))

@@ -107,11 +107,12 @@ impl Watermark {
 pub enum Swept {
     /// It has landed.
     Landed,
-    /// It did not end well, in the source's own word, and that was told.
-    Told {
+    /// It did not end well, in the source's own word, and that was reported.
+    #[serde(rename = "told")]
+    Reported {
         /// The status in the source's own word.
         native_status: String,
-        /// Whoever was told: asked again by the same, the sweep tells again, as its answer may have been lost.
+        /// To whom it was reported: the same caller is given it again, as the answer may have been lost.
         asked_by: String,
     },
 }
@@ -123,7 +124,7 @@ impl Document for Swept {}
 #[serde(untagged)]
 enum SweptDocument {
     Landed(LandedWord),
-    Told { told: ToldRecord },
+    Reported { told: ReportedRecord },
 }
 
 #[derive(Deserialize)]
@@ -133,7 +134,7 @@ enum LandedWord {
 }
 
 #[derive(Deserialize)]
-struct ToldRecord {
+struct ReportedRecord {
     native_status: String,
     asked_by: String,
 }
@@ -142,8 +143,8 @@ impl From<SweptDocument> for Swept {
     fn from(document: SweptDocument) -> Self {
         match document {
             SweptDocument::Landed(LandedWord::Landed) => Self::Landed,
-            SweptDocument::Told { told: ToldRecord { native_status, asked_by } } => {
-                Self::Told { native_status, asked_by }
+            SweptDocument::Reported { told: ReportedRecord { native_status, asked_by } } => {
+                Self::Reported { native_status, asked_by }
             }
         }
     }

@@ -4,6 +4,7 @@ mod assertion;
 mod fixed;
 mod oauth;
 mod rotation;
+mod token_cache;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ use super::error::HttpError;
 pub use fixed::FixedCredential;
 pub use oauth::{OAuthTokens, ScopedToken};
 pub use rotation::{DocumentError, SharedDocument, TokenStoreError};
+pub use token_cache::{Issued, TokenCache};
 
 /// The headers that say who calls, mostly `Authorization`, and which issue of them this is.
 #[derive(Clone)]

@@ -1,6 +1,5 @@
 //! OAuth 2.0 tokens (RFC 6749, 7522, 7523): one a scope, cached until shortly before it expires.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +8,13 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64_URL};
 use http::{HeaderValue, header};
-use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Origin, Url};
 
 use super::assertion::Signer;
-use super::rotation::{Claim, Rotation, SharedDocument, TokenStoreError, Turn};
+use super::rotation::{Claim, Rotation, SharedDocument, TokenOrClaim, TokenStoreError};
+use super::token_cache::{Issued, TokenCache, later};
 use super::{Authorizer, Credential, InvalidSetting};
 use crate::client::{Client, Request};
 use crate::error::{Exchange, Failure, HttpError};
@@ -25,59 +24,22 @@ const SAML2_BEARER: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// How long a refused login is not tried again: a few wrong passwords lock an account.
-const REFUSAL_REMEMBERED: Duration = Duration::from_secs(300);
 /// How long a token is used of which the server does not say how long it lives.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(300);
-/// Beyond this, a lifetime was told in milliseconds: Fusion's own token relay does that.
+/// Beyond this, a lifetime was given in milliseconds: Fusion's own token relay does that.
 const ABSURD_SECONDS: f64 = 7.0 * 86_400.0;
-/// The longest that a token is used, whatever it says.
-const MAX_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// How long before its end a token is renewed, at most; a fifth of its life for short-lived ones.
 const RENEWED_BEFORE: Duration = Duration::from_secs(60);
 
 /// The tokens of one OAuth client.
-///
-/// Callers who need a token at once share one call for it. What the token endpoint refuses is not tried
-/// again for some minutes, by no caller: parallel callers must not lock an account.
 pub struct OAuthTokens {
     settings: OAuth,
     client: Client,
     signer: Option<Signer>,
     rotation: Option<Rotation>,
-    state: Mutex<State>,
-    /// Held while a token is fetched: callers behind it find the token in the cache.
-    fetching: tokio::sync::Mutex<()>,
-}
-
-#[derive(Default)]
-struct State {
-    tokens: HashMap<String, Token>,
-    refusal: Option<Refusal>,
-    issued: u64,
+    cache: TokenCache,
     /// The token that a server refused last: one that is kept for other processes may be the same.
-    refused: Option<SecretString>,
-}
-
-#[derive(Clone)]
-struct Token {
-    credential: Credential,
-    secret: SecretString,
-    renew_at: Timestamp,
-}
-
-#[derive(Clone)]
-struct Refusal {
-    until: Timestamp,
-    /// Only this scope is refused; otherwise it is the client or the user.
-    scope: Option<String>,
-    said: String,
-}
-
-impl Refusal {
-    fn concerns(&self, scope: &str) -> bool {
-        self.scope.as_deref().is_none_or(|refused| refused == scope)
-    }
+    refused: Mutex<Option<SecretString>>,
 }
 
 impl fmt::Debug for OAuthTokens {
@@ -162,11 +124,11 @@ impl OAuthTokens {
         }
         Ok(Arc::new(Self {
             settings: settings.clone(),
+            cache: TokenCache::new(&client, settings.token_url.clone()),
             client,
             signer,
             rotation,
-            state: Mutex::default(),
-            fetching: tokio::sync::Mutex::default(),
+            refused: Mutex::default(),
         }))
     }
 
@@ -180,31 +142,7 @@ impl OAuthTokens {
     }
 
     async fn token(&self, scope: &str) -> Result<Credential, HttpError> {
-        if let Some(credential) = self.cached(scope)? {
-            return Ok(credential);
-        }
-        let _turn = self.fetching.lock().await;
-        if let Some(credential) = self.cached(scope)? {
-            return Ok(credential);
-        }
-        let issued = self.fetch(scope).await.map_err(|error| self.note_refusal(scope, error))?;
-        Ok(self.keep(scope, issued))
-    }
-
-    fn cached(&self, scope: &str) -> Result<Option<Credential>, HttpError> {
-        let now = self.client.clock.now();
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = state.tokens.get(scope).filter(|token| now < token.renew_at) {
-            return Ok(Some(token.credential.clone()));
-        }
-        let refused = state.refusal.as_ref().filter(|refusal| now < refusal.until && refusal.concerns(scope));
-        match refused {
-            Some(refusal) => {
-                let said = format!("{} (not tried again before {})", refusal.said, seconds(refusal.until));
-                Err(self.refused_login(said))
-            }
-            None => Ok(None),
-        }
+        self.cache.credential(scope, self.fetch(scope)).await
     }
 
     async fn fetch(&self, scope: &str) -> Result<Issued, HttpError> {
@@ -218,28 +156,27 @@ impl OAuthTokens {
     async fn rotate(&self, rotation: &Rotation, scope: &str) -> Result<Issued, HttpError> {
         let kept =
             |error: TokenStoreError| HttpError::new(self.exchange(), Failure::TokenKept(Box::new(error)));
-        let refused = self.state.lock().unwrap_or_else(PoisonError::into_inner).refused.clone();
-        let claim = match rotation.turn(scope, refused.as_ref()).await.map_err(kept)? {
-            Turn::Ours(claim) => claim,
-            Turn::Token(secret, until) => {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let claim = match rotation.token_or_claim(scope, refused.as_ref()).await.map_err(kept)? {
+            TokenOrClaim::Claim(claim) => claim,
+            TokenOrClaim::Token(secret, until) => {
                 self.client.redactor().remember_issued(&secret);
-                let lifetime = until.duration_since(self.client.clock.now());
-                let bearer =
-                    bearer(&secret).ok_or_else(|| self.unsendable("the kept token is not one line"))?;
-                return Ok(Issued { bearer, secret, lifetime: lifetime.try_into().unwrap_or_default() });
+                let lifetime = until.duration_since(self.client.clock.now()).try_into().unwrap_or_default();
+                return issued(&secret, lifetime)
+                    .ok_or_else(|| self.unsendable("the stored token is not one line"));
             }
         };
         self.client.redactor().remember_issued(&claim.refresh_token);
         match self.ask(scope, Some(&claim.refresh_token)).await {
-            Ok((issued, next)) => {
-                let expires_at = later(self.client.clock.now(), issued.lifetime);
-                let next = next.as_ref();
+            Ok((issued, Answered { expires_in, refresh_token, .. })) => {
+                let expires_at = later(self.client.clock.now(), lifetime(expires_in.as_ref()));
+                let next = refresh_token.as_ref();
                 rotation.keep(&claim, scope, &issued.secret, expires_at, next).await.map_err(kept)?;
                 Ok(issued)
             }
             Err(error) => {
                 let given_up = rotation.give_up(&claim, error.outcome_is_unknown()).await;
-                let error = self.told(error, &claim);
+                let error = self.explained(error, &claim);
                 match given_up {
                     Ok(()) => Err(error),
                     // What the token endpoint said matters more; a claim that stays is taken over after its lease.
@@ -253,31 +190,24 @@ impl OAuthTokens {
     }
 
     /// A refused refresh token cannot be helped by calling again: it says what a person must do.
-    fn told(&self, error: HttpError, claim: &Claim) -> HttpError {
-        let Failure::Status { status, problem, .. } = error.failure() else { return error };
-        if !status.is_client_error() || crate::retry::is_transient(*status) {
-            return error;
-        }
+    fn explained(&self, error: HttpError, claim: &Claim) -> HttpError {
+        let Some(said) = error.refusal() else { return error };
         let why = match claim.may_be_spent {
             true => "a process that used the refresh token before could not keep the next one",
             false => "the refresh token is not accepted",
         };
-        let said = problem.as_ref().map(|problem| format!(", {problem}")).unwrap_or_default();
-        let until = later(self.client.clock.now(), REFUSAL_REMEMBERED);
         let said = format!(
-            "{status}{said}; {why}: authorise the connection anew and put the new refresh token into auth.refresh_token"
+            "{said}; {why}: authorise the connection again and put the new refresh token into auth.refresh_token"
         );
-        let refusal = Refusal { until, scope: None, said: said.clone() };
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(refusal);
-        self.refused_login(said)
+        HttpError::new(self.exchange(), Failure::LoginRefused(said))
     }
 
-    /// Asks the token endpoint; returns the next refresh token too, where it gives one.
+    /// Asks the token endpoint; returns the whole answer too, which may give the next refresh token.
     async fn ask(
         &self,
         scope: &str,
         refresh_token: Option<&SecretString>,
-    ) -> Result<(Issued, Option<SecretString>), HttpError> {
+    ) -> Result<(Issued, Answered), HttpError> {
         let answer = self.client.call(&self.request(scope, refresh_token)?).await?;
         let answered: Answered = answer.json()?;
         let kind = answered.token_type.as_deref().unwrap_or("Bearer");
@@ -288,12 +218,8 @@ impl OAuthTokens {
         for secret in [Some(&answered.access_token), answered.refresh_token.as_ref()].into_iter().flatten() {
             self.client.redactor().remember_issued(secret);
         }
-        match bearer(&answered.access_token) {
-            Some(bearer) => {
-                let lifetime = lifetime(answered.expires_in.as_ref());
-                let issued = Issued { bearer, secret: answered.access_token, lifetime };
-                Ok((issued, answered.refresh_token))
-            }
+        match issued(&answered.access_token, lifetime(answered.expires_in.as_ref())) {
+            Some(issued) => Ok((issued, answered)),
             None => Err(answer.malformed("access_token", "it is not one line of visible characters")),
         }
     }
@@ -361,55 +287,12 @@ impl OAuthTokens {
             .map_err(|error| self.unsendable(&error.to_string()))
     }
 
-    fn keep(&self, scope: &str, issued: Issued) -> Credential {
-        let used_for = issued.lifetime.saturating_sub(RENEWED_BEFORE.min(issued.lifetime / 5));
-        let renew_at = later(self.client.clock.now(), used_for);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.issued = state.issued.saturating_add(1);
-        if state.refusal.as_ref().is_some_and(|refusal| refusal.concerns(scope)) {
-            state.refusal = None;
-        }
-        let credential = Credential::new(issued.bearer, state.issued);
-        let token = Token { credential: credential.clone(), secret: issued.secret, renew_at };
-        state.tokens.insert(scope.to_owned(), token);
-        credential
-    }
-
-    /// Remembers a refusal of the token endpoint, and names it as one.
-    fn note_refusal(&self, scope: &str, error: HttpError) -> HttpError {
-        let Failure::Status { status, problem, .. } = error.failure() else { return error };
-        if !status.is_client_error() || crate::retry::is_transient(*status) {
-            return error;
-        }
-        let said = match problem {
-            Some(problem) => format!("{status}, {problem}"),
-            None => status.to_string(),
-        };
-        let concerns_scope = problem.as_ref().is_some_and(|problem| problem.contains("invalid_scope"));
-        let until = later(self.client.clock.now(), REFUSAL_REMEMBERED);
-        let refusal = Refusal { until, scope: concerns_scope.then(|| scope.to_owned()), said: said.clone() };
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(refusal);
-        self.refused_login(said)
-    }
-
-    fn refused_login(&self, said: String) -> HttpError {
-        HttpError::new(self.exchange(), Failure::LoginRefused(said))
-    }
-
     fn unsendable(&self, reason: &str) -> HttpError {
         HttpError::new(self.exchange(), Failure::Unsendable(reason.to_owned()))
     }
 
     fn exchange(&self) -> Exchange {
         Exchange::new(&http::Method::POST, &self.settings.token_url)
-    }
-
-    fn forget(&self, scope: &str, refused: &Credential) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another caller may have renewed it already.
-        if state.tokens.get(scope).is_some_and(|token| token.credential.serial() == refused.serial()) {
-            state.refused = state.tokens.remove(scope).map(|token| token.secret);
-        }
     }
 }
 
@@ -421,9 +304,12 @@ fn is_public(settings: &OAuth) -> bool {
         && settings.client_auth != ClientAuth::PrivateKeyJwt
 }
 
-fn bearer(token: &SecretString) -> Option<HeaderValue> {
-    let token = token.expose_secret();
-    HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| !token.trim().is_empty())
+/// A token as the cache keeps it; nothing where it is not one line of visible characters.
+fn issued(token: &SecretString, lifetime: Duration) -> Option<Issued> {
+    let text = token.expose_secret();
+    let bearer = HeaderValue::from_str(&format!("Bearer {text}")).ok().filter(|_| !text.trim().is_empty())?;
+    let used_for = lifetime.saturating_sub(RENEWED_BEFORE.min(lifetime / 5));
+    Some(Issued { secret: token.clone(), headers: vec![(header::AUTHORIZATION, bearer)], used_for })
 }
 
 /// An assertion in base64url (RFC 7522, 2.1), which it may be in already.
@@ -440,14 +326,6 @@ fn signer(settings: &OAuth, pem: &SecretString) -> Result<Signer, InvalidSetting
         .map_err(|error| InvalidSetting::new(format!("auth.private_key is not an RSA key in PEM: {error}")))
 }
 
-fn later(now: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| now.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
-}
-
-fn seconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
 /// The token endpoint's answer (RFC 6749, 5.1).
 #[derive(Deserialize)]
 struct Answered {
@@ -455,13 +333,6 @@ struct Answered {
     token_type: Option<String>,
     expires_in: Option<Lifetime>,
     refresh_token: Option<SecretString>,
-}
-
-/// What becomes a credential.
-struct Issued {
-    bearer: HeaderValue,
-    secret: SecretString,
-    lifetime: Duration,
 }
 
 /// Servers write `expires_in` as a number and as a text.
@@ -482,7 +353,9 @@ fn lifetime(stated: Option<&Lifetime>) -> Duration {
     match seconds {
         Some(seconds) if seconds.is_finite() && seconds > 0.0 => {
             let seconds = if seconds > ABSURD_SECONDS { seconds / 1000.0 } else { seconds };
-            Duration::try_from_secs_f64(seconds).unwrap_or(MAX_LIFETIME).min(MAX_LIFETIME)
+            Duration::try_from_secs_f64(seconds)
+                .unwrap_or(TokenCache::MAX_LIFETIME)
+                .min(TokenCache::MAX_LIFETIME)
         }
         _ => UNSTATED_LIFETIME,
     }
@@ -507,7 +380,9 @@ impl Authorizer for ScopedToken {
     }
 
     async fn refused(&self, credential: &Credential) {
-        self.tokens.forget(&self.scope, credential);
+        if let Some(secret) = self.tokens.cache.forget(&self.scope, credential) {
+            *self.tokens.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret);
+        }
     }
 }
 
@@ -769,7 +644,7 @@ mod tests {
                 );
             }
             assert_eq!(server.count(), 1, "{status}");
-            clock.advance(REFUSAL_REMEMBERED);
+            clock.advance(TokenCache::REFUSAL_REMEMBERED);
             tokens.token("a").await.unwrap_err();
             assert_eq!(server.count(), 2, "{status}");
         }

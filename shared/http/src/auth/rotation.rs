@@ -86,7 +86,7 @@ pub enum TokenStoreError {
     /// The next refresh token is lost, if the server took the one before it.
     #[error(
         "the refresh token was spent and the next one could not be kept (if the token endpoint refuses the old one \
-         from now on, authorise the connection anew)"
+         from now on, authorise the connection again)"
     )]
     NextNotKept(#[source] Box<TokenStoreError>),
     /// The first refresh token gives no key.
@@ -97,7 +97,7 @@ pub enum TokenStoreError {
     NotEncrypted(String),
     /// What is kept cannot be decrypted.
     #[error(
-        "{0} is damaged, and with it the refresh token: authorise the connection anew and put the new token into \
+        "{0} is damaged, and with it the refresh token: authorise the connection again and put the new token into \
          auth.refresh_token"
     )]
     Damaged(String),
@@ -162,11 +162,11 @@ impl fmt::Debug for Rotation {
 }
 
 /// What comes of asking for an access token.
-pub(super) enum Turn {
+pub(super) enum TokenOrClaim {
     /// Another process has obtained one, which is good until then.
     Token(SecretString, Timestamp),
     /// It is ours to spend the refresh token.
-    Ours(Box<Claim>),
+    Claim(Box<Claim>),
 }
 
 /// A refresh token that is ours to spend.
@@ -183,8 +183,12 @@ impl Rotation {
         Self { store, clock, first }
     }
 
-    /// An access token for a scope, other than one that has been refused; or the turn to obtain one.
-    pub(super) async fn turn(&self, scope: &str, refused: Option<&SecretString>) -> Result<Turn> {
+    /// An access token for a scope, other than one that has been refused; or the claim to obtain one.
+    pub(super) async fn token_or_claim(
+        &self,
+        scope: &str,
+        refused: Option<&SecretString>,
+    ) -> Result<TokenOrClaim> {
         for _ in 0..TRIES {
             let now = self.clock.now();
             let found = self.read().await?;
@@ -200,7 +204,7 @@ impl Rotation {
                 && refused.is_none_or(|refused| refused.expose_secret() != kept.access_token)
                 && elapsed(now, kept.expires_at) > MARGIN
             {
-                return Ok(Turn::Token(kept.access_token.clone().into(), kept.expires_at));
+                return Ok(TokenOrClaim::Token(kept.access_token.clone().into(), kept.expires_at));
             }
             if record.claim.as_ref().is_some_and(|claim| elapsed(claim.at, now) < LEASE) {
                 self.clock.sleep(PAUSE).await;
@@ -211,7 +215,7 @@ impl Rotation {
             let record = Record { claim: Some(claim), may_be_spent, ..record };
             if self.write(&record, etag.as_deref()).await? {
                 let refresh_token = kept.map_or_else(|| self.first.clone(), |kept| kept.refresh_token.into());
-                return Ok(Turn::Ours(Box::new(Claim { refresh_token, may_be_spent, record })));
+                return Ok(TokenOrClaim::Claim(Box::new(Claim { refresh_token, may_be_spent, record })));
             }
         }
         Err(TokenStoreError::KeepsChanging(self.store.name()))

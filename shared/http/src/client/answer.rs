@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Exchange, Failure, HttpError};
 use crate::redact::{self, Redactor};
@@ -18,8 +18,10 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// Its body, without codings and in UTF-8.
     pub body: Bytes,
+    /// Whether its charset was guessed.
+    pub(super) is_guessed: bool,
     pub(super) redactor: Redactor,
 }
 
@@ -33,6 +35,22 @@ impl Answer {
     /// The body as what it should be. A web page, another type, a missing field are errors that say so.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
         self.parse().map_err(|failure| HttpError::new(self.exchange.clone(), failure))
+    }
+
+    /// The same, of an answer whose words are kept as data: one in a charset that it does not name is an error, too.
+    pub fn json_to_keep<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+        match self.is_guessed {
+            true => Err(self.malformed(".", "it is not UTF-8, and does not say what it is")),
+            false => self.json(),
+        }
+    }
+
+    /// What is odd about an answer that should be JSON, so that asking once more may bring another.
+    pub(super) fn oddness(&self) -> Option<Odd> {
+        if is_page_type(media_type(&self.headers).as_deref()) || redact::looks_like_a_page(&self.body) {
+            return Some(Odd::Page);
+        }
+        serde_json::from_slice::<IgnoredAny>(&self.body).is_err().then_some(Odd::NoJson)
     }
 
     fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
@@ -69,10 +87,29 @@ impl Answer {
     }
 }
 
+/// What may come in place of JSON, in passing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// A web page: of a login, or of maintenance.
+    Page,
+    /// Nothing, a part of it, or something else.
+    NoJson,
+}
+
+impl Odd {
+    /// How often such an answer is asked for again. A page may be the answer to a password, and each try of one counts.
+    pub(super) fn repeats(self) -> u32 {
+        match self {
+            Self::Page => 1,
+            Self::NoJson => 2,
+        }
+    }
+}
+
 /// When an answer was made, by the server's clock (RFC 9110, 6.6.1).
 pub(super) fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
-    let told = headers.get(header::DATE)?.to_str().ok()?;
-    jiff::fmt::rfc2822::parse(told).ok().map(|told| told.timestamp())
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(date).ok().map(|time| time.timestamp())
 }
 
 /// The type of a body without its parameters, in lower case.

@@ -4,6 +4,8 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Client;
+use super::answer::Odd;
+use super::body::{decoded, in_utf8};
 use super::login::Login;
 use super::request::{Request, RetryMode};
 use super::transport::read_whole;
@@ -18,8 +20,10 @@ impl Client {
     pub(crate) async fn status_failure(&self, response: reqwest::Response) -> Failure {
         let status = response.status();
         let retry_after = retry::retry_after(response.headers(), self.clock.now());
-        let problem = match read_whole(response, MAX_PROBLEM_BYTES).await {
-            Ok(body) => self.redactor.problem(&body),
+        let headers = response.headers().clone();
+        let body = read_whole(response, MAX_PROBLEM_BYTES).await;
+        let problem = match body.and_then(|body| decoded(body, &headers, MAX_PROBLEM_BYTES)) {
+            Ok(body) => self.redactor.problem(&in_utf8(body, &headers).bytes),
             // The status says enough.
             Err(_) => None,
         };
@@ -49,7 +53,8 @@ impl Client {
             return Ok(());
         }
         let may_repeat = match request.retry_mode {
-            RetryMode::Freely => failure.is_transient(),
+            // A body that cannot be decoded may have been cut on its way.
+            RetryMode::Freely => failure.is_transient() || matches!(failure, Failure::Malformed { .. }),
             RetryMode::WhenTurnedAway => failure.was_turned_away(),
             RetryMode::Never => false,
         };
@@ -58,6 +63,13 @@ impl Client {
             return Ok(());
         }
         Err(HttpError::new(self.exchange(request, budget), failure))
+    }
+
+    /// Whether an answer that is odd is asked for again, after a moment.
+    pub(super) async fn asks_again(&self, request: &Request, odd: Odd, budget: &mut Budget) -> bool {
+        let asks = self.pause(budget, None).await;
+        tracing::debug!(call = ?request, ?odd, asks, "the answer is none of those that were asked for");
+        asks
     }
 
     /// Waits before another try; `false` where there is none left.

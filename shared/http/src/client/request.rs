@@ -41,6 +41,8 @@ pub struct Request {
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     pub(super) rate_limiter: Option<Arc<dyn RateLimiter>>,
     pub(super) limit: u64,
+    /// Whether an answer of success that is no JSON is worth asking again.
+    pub(super) reads_json: bool,
 }
 
 /// What a request carries; it can be sent again.
@@ -81,12 +83,19 @@ impl Request {
             authorizer: None,
             rate_limiter: None,
             limit: MAX_ANSWER_BYTES,
+            reads_json: false,
         }
     }
 
     /// A `GET`, which is safe to repeat.
     pub fn get(url: Url) -> Self {
         Self::new(Method::GET, url, RetryMode::Freely)
+    }
+
+    /// A `GET` of JSON: an answer of success that is none, as in passing empty ones, cut ones and pages of maintenance or of
+    /// a login are, is asked for again before the caller has it.
+    pub fn get_json(url: Url) -> Self {
+        Self { reads_json: true, ..Self::get(url) }
     }
 
     /// A `POST` of JSON, which is taken to change something: repeated only where it was turned away (429, 503, no

@@ -36,8 +36,8 @@ impl Client {
             }
             let response = self.transport.execute(hop).await.map_err(transport_failure)?;
             check_headers(response.headers())?;
-            if let Some(told) = told_time(response.headers()) {
-                *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+            if let Some(time) = told_time(response.headers()) {
+                *self.server_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
             }
             if !is_redirect(response.status()) {
                 return Ok(response);

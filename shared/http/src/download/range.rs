@@ -67,13 +67,13 @@ pub(super) fn place(
     let validator = headers.get(header::ETAG).filter(|etag| is_strong(etag)).cloned();
     match (status, asked) {
         (StatusCode::PARTIAL_CONTENT, Some(asked)) => part(asked, validator.as_ref(), headers),
-        (StatusCode::PARTIAL_CONTENT, None) => Err("a part of it came that nobody asked for".to_owned()),
+        (StatusCode::PARTIAL_CONTENT, None) => Err("a part of it came that was not asked for".to_owned()),
         (StatusCode::RANGE_NOT_SATISFIABLE, Some(asked)) => {
             Ok(unsatisfiable(asked, validator.as_ref(), headers))
         }
         (StatusCode::PRECONDITION_FAILED, _) => Ok(Placed::Changed),
         (StatusCode::OK, _) => Ok(Placed::Whole { size: content_length(headers)?, validator }),
-        (status, _) => Err(format!("a file cannot come with status {status}")),
+        (status, _) => Err(format!("status {status} is not that of a file")),
     }
 }
 

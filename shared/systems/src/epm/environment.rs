@@ -108,7 +108,7 @@ impl Environment {
         let error = Error::from(error);
         if is_about_login && self.has_password {
             return error.while_doing(
-                "EPM does not take this user's password (with multi-factor authentication it takes OAuth alone)",
+                "EPM refused this user's password (with multi-factor authentication it accepts OAuth only)",
             );
         }
         error

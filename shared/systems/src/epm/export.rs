@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::repository::FileName;
-use landfall::error::{Error, Result};
+use crate::fields::{check_name, invalid};
+use landfall::error::Result;
 
 /// Fields of a submission that follow from fields of their own.
 pub(super) const JOB_TYPE: &str = "jobType";
@@ -111,23 +112,6 @@ impl EpmInput {
     }
 }
 
-fn check_name(field: &str, name: &str) -> Result<()> {
-    let reason = if name.trim().is_empty() {
-        "it is empty"
-    } else if name.chars().any(char::is_control) {
-        "it has control characters"
-    } else if name.len() > 200 {
-        "it is longer than 200 bytes"
-    } else {
-        return Ok(());
-    };
-    Err(invalid(field, reason))
-}
-
-fn invalid(field: &str, reason: &str) -> Error {
-    Error::invalid_event(format!("the event does not fit at export.{field}: {reason}"))
-}
-
 impl ExportSpec for EpmJob {
     fn name(&self) -> &str {
         &self.job_name
@@ -169,13 +153,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::testing::checked;
 
     fn with(field: &str, value: Value) -> Result<EpmJob, String> {
-        let mut export = json!({ "job_type": "INTEGRATION", "job_name": "BESSAPP" });
-        export[field] = value;
-        let export: EpmJob = serde_json::from_value(export).map_err(|error| error.to_string())?;
-        export.check().map_err(|error| error.line())?;
-        Ok(export)
+        let export = json!({ "job_type": "INTEGRATION", "job_name": "BESSAPP" });
+        checked(export, (field, value), EpmJob::check)
     }
 
     /// Malformed events are refused before anything is called, with the field's name.

@@ -186,7 +186,7 @@ mod tests {
     async fn only_the_end_of_a_log_is_kept() {
         let piece = |number: u8| Ok(Bytes::from(vec![number; 50_000]));
         let body = stream::iter((b'a'..=b'e').map(piece)).boxed();
-        let download = Download { offset: 0, size: None, validator: None, body };
+        let download = Download { offset: 0, size: None, validator: None, unverified: None, body };
         let kept = tail(download).await.unwrap();
         assert_eq!(kept.len(), TAIL_BYTES);
         assert!(kept.ends_with('e') && kept.starts_with('d') && !kept.contains('c'));

@@ -4,6 +4,7 @@
 //! a person, and [`EpmSource::find`] says where to look.
 
 mod answer;
+mod cut;
 mod environment;
 mod export;
 mod log;
@@ -59,7 +60,8 @@ pub const KINDS: &[&dyn ExportKind] = &[&Kind::<EpmJob>::new()];
 /// How its connections are opened.
 pub const CONNECTION: ConnectionType = ConnectionType {
     name: "epm",
-    open: |name, connection, SourceDeps { clock, work, wrap }| {
+    built_in: &[],
+    open: |name, connection, SourceDeps { clock, work, wrap, .. }| {
         Ok(Arc::new(EpmSource::wrapped(name, &connection.settings()?, work, clock, wrap)?))
     },
 };
@@ -97,8 +99,11 @@ impl EpmSource {
             true => Error::not_found(format!("connection {} knows no job {id}", self.name)).because(error),
             false => self.environment.named(error),
         };
-        let answer =
-            self.environment.call(Request::get(self.environment.url(&segments))).await.map_err(about_job)?;
+        let answer = self
+            .environment
+            .call(Request::get_json(self.environment.url(&segments)))
+            .await
+            .map_err(about_job)?;
         let job: JobAnswer = answer.json().map_err(about_job)?;
         if job.is_about_another(id) {
             return Err(answer.malformed("jobId", "it is another job's").into());
@@ -144,7 +149,7 @@ impl EpmSource {
         match written {
             Some(written) if elapsed(ended, written) > tolerance => Err(Error::integrity(format!(
                 "{:?} was written at {written}, and {} had ended by {ended}: a later run that writes to the same name has \
-                 overwritten it, and what this job put out is lost there",
+                 overwritten it, so this job's output is lost",
                 output.name,
                 job.job(),
             ))),
@@ -199,16 +204,6 @@ struct Call {
 
 impl Document for Call {}
 
-fn epm_job(export: &Export) -> Result<EpmJob> {
-    match export.is::<EpmJob>() {
-        true => export.read(),
-        false => Err(Error::invalid_event(format!(
-            "export.kind is {}, which no EPM connection runs: it takes epm_job",
-            export.kind()
-        ))),
-    }
-}
-
 /// The body of a submission: what kind of job, which one, and its parameters as they are.
 fn submission(export: &EpmJob) -> Value {
     let mut body = Map::new();
@@ -235,7 +230,7 @@ fn output_names(job: &JobAnswer, export: &EpmJob) -> Result<Vec<FileName>> {
 #[async_trait]
 impl Source for EpmSource {
     fn accepts(&self, export: &Export) -> Result<()> {
-        epm_job(export)?.check()
+        export.read::<EpmJob>()?.check()
     }
 
     async fn check(&self) -> Vec<Finding> {
@@ -245,7 +240,7 @@ impl Source for EpmSource {
     }
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {
-        let export = &epm_job(order.export)?;
+        let export: EpmJob = order.export.read()?;
         let (environment, repository, work) = (&self.environment, &self.repository, &self.work);
         if let Some(input) = &export.input {
             let note_key = keys::submission(&self.name, order.run_key);
@@ -259,7 +254,7 @@ impl Source for EpmSource {
 
     async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
         self.accepts(order.export)?;
-        let body = submission(&epm_job(order.export)?);
+        let body = submission(&order.export.read()?);
         // Not even where it is turned away: behind the 503 of a balancer a job may have been started all the same.
         let request = Request::post_json(self.environment.url(&JOBS), &body)?.once();
         match self.environment.call(request).await {
@@ -270,7 +265,7 @@ impl Source for EpmSource {
     }
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
-        let export = &epm_job(order.export)?;
+        let export: EpmJob = order.export.read()?;
         let period = export.period().map(|period| format!(" for {period}")).unwrap_or_default();
         let at = match self.called_at(order.run_key).await {
             Some(called) => format!("{called} (UTC) or within seconds after it"),
@@ -294,7 +289,7 @@ impl Source for EpmSource {
     }
 
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
-        let export = &epm_job(&job.export)?;
+        let export: EpmJob = job.export.read()?;
         let (answered, answer) = self.job(&job.job_request_id).await?;
         if !answered.has_status() {
             return Err(answer.malformed("status", "no status is there").into());
@@ -324,7 +319,7 @@ impl Source for EpmSource {
                     );
                     words.push(lines);
                 }
-                Err(error) => said.push(format!("its log {log_name} cannot be had ({})", error.line())),
+                Err(error) => said.push(format!("its log {log_name} cannot be read ({})", error.line())),
             }
         }
         let state = answered.meaning().state;
@@ -335,11 +330,11 @@ impl Source for EpmSource {
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         let (answered, _) = self.job(&job.job_request_id).await?;
-        let names = output_names(&answered, &epm_job(&job.export)?)?;
+        let names = output_names(&answered, &job.export.read()?)?;
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let listing = self.repository.list().await?;
+        let listing = self.repository.list(&names).await?;
         let own = answered.output_file_name.as_deref().and_then(FileName::parse);
         if let Some(locator) = own.and_then(|own| listing.as_ref().and_then(|listing| listing.locate(&own))) {
             self.must_be_of(job, &locator).await?;
@@ -375,10 +370,10 @@ impl Source for EpmSource {
 
 #[cfg(test)]
 mod tests {
-    use futures::StreamExt as _;
     use serde_json::json;
 
     use super::*;
+    use crate::testing::{self, content, line, output_file, read};
     use landfall::clock::ManualClock;
     use landfall::job::RunKey;
     use landfall_http::scripted::{Reply, Scripted, Seen};
@@ -404,14 +399,11 @@ mod tests {
             handler: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
         ) -> Self {
             let server = Scripted::start(handler).await;
-            let mut settings = json!({
+            let settings = json!({
                 "base_url": server.url("/gateway"),
                 "basic": { "username": "domain.ann", "password": "s3cr3t-word" },
             });
-            for (name, value) in more.as_object().unwrap() {
-                settings[name] = value.clone();
-            }
-            let connection: EpmConnection = serde_json::from_value(settings).unwrap();
+            let connection: EpmConnection = read(settings, more).unwrap();
             let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
             let store = StoreSettings {
                 endpoint: Some(server.url("")),
@@ -435,13 +427,7 @@ mod tests {
         }
 
         async fn open(&self, name: &str) -> Result<Vec<u8>> {
-            let download = self.source.open(&record(), &file(name), None).await?;
-            let mut bytes = Vec::new();
-            let mut body = download.body;
-            while let Some(piece) = body.next().await {
-                bytes.extend_from_slice(&piece?);
-            }
-            Ok(bytes)
+            content(self.source.open(&record(), &file(name), None).await?).await
         }
 
         fn targets(&self) -> Vec<String> {
@@ -458,36 +444,12 @@ mod tests {
     }
 
     fn record() -> JobRecord {
-        JobRecord {
-            connection: "demo".parse().unwrap(),
-            job_request_id: "1881".parse().unwrap(),
-            export: export(),
-            destination: "lake".parse().unwrap(),
-            landing_prefix: "x/".to_owned(),
-            form: Default::default(),
-            run_key: None,
-            window: None,
-            since: Timestamp::UNIX_EPOCH,
-        }
+        testing::record("1881", export())
     }
 
     /// A file that the repository does not list.
     fn file(name: &str) -> OutputFile {
-        let locator = json!({ "name": name, "is_listed": false }).to_string();
-        OutputFile {
-            ordinal: 0,
-            name: "x.csv".to_owned(),
-            size: None,
-            sha256: None,
-            locator: Some(locator),
-            is_log: false,
-        }
-    }
-
-    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
-    fn line(error: Error, name: &str) -> String {
-        assert_eq!(error.error_type().name(), name, "{}", error.line());
-        error.line()
+        output_file("x.csv", json!({ "name": name, "is_listed": false }).to_string())
     }
 
     /// The seed's submission: one call, parameters as they are, below the base URL's own path.

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, future, stream};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
 use super::answer::{Outcome, Progress, target, text, whole};
+use super::cut::unless_cut;
 use super::environment::Environment;
+use crate::entries::entries;
 use crate::epm::settings::EpmDownload;
 use landfall::clock::elapsed;
 use landfall::contract::{Download, ResumeAt};
@@ -71,9 +74,10 @@ impl FileName {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
-    fn is_json(&self) -> bool {
-        let end = self.path.get(self.path.len().saturating_sub(5)..);
-        end.is_some_and(|end| end.eq_ignore_ascii_case(".json"))
+    /// Whether it ends so, in any case.
+    pub(super) fn has_ending(&self, ending: &str) -> bool {
+        let end = self.path.get(self.path.len().saturating_sub(ending.len())..);
+        end.is_some_and(|end| end.eq_ignore_ascii_case(ending))
     }
 }
 
@@ -92,6 +96,7 @@ pub(super) struct Listed {
 
 #[derive(Deserialize)]
 struct Items {
+    #[serde(default, deserialize_with = "entries")]
     items: Vec<Listed>,
 }
 
@@ -105,6 +110,24 @@ impl Listing {
             listed.name.as_deref().and_then(FileName::parse).is_some_and(|other| other == *name)
         };
         self.0.iter().find(is_it)
+    }
+
+    /// Whether it tells the size of each of these files.
+    fn describes(&self, names: &[FileName]) -> bool {
+        names.iter().all(|name| self.find(name).is_some_and(|listed| listed.size.is_some()))
+    }
+
+    /// The same list, with what another one says besides: of a file that both have, a size alone.
+    fn completed_by(mut self, other: Self) -> Self {
+        for listed in other.0 {
+            let name = listed.name.as_deref().and_then(FileName::parse);
+            let is_it = |known: &&mut Listed| known.name.as_deref().and_then(FileName::parse) == name;
+            match self.0.iter_mut().find(is_it) {
+                Some(known) => known.size = known.size.or(listed.size),
+                None => self.0.push(listed),
+            }
+        }
+        self
     }
 
     /// What is there under a name.
@@ -161,24 +184,43 @@ impl Repository {
 
     /// Looks whether files can be listed: what was found, in words, and the time that EPM tells.
     pub(super) async fn look(&self) -> Result<String> {
-        let request = Request::get(self.files(&["list"])).at_most(MAX_LIST_BYTES);
-        let answer = self.environment.call(request).await.map_err(|error| self.environment.named(error))?;
-        self.done("listing the repository's files", &answer)?;
-        let items: Items = answer.json().map_err(|error| self.environment.named(error))?;
-        Ok(format!("the user is taken, and {} files are listed", items.items.len()))
+        let listed =
+            self.call_list(self.files(&["list"])).await.map_err(|error| self.environment.named(error))?;
+        Ok(format!("the user is accepted, and {} files are listed", self.listing(&listed)?.0.len()))
     }
 
-    /// The list of all files; `None` where the environment has no such list.
-    pub(super) async fn list(&self) -> Result<Option<Listing>> {
-        let request = Request::get(self.files(&["list"])).at_most(MAX_LIST_BYTES);
-        let answer = match self.environment.call(request).await {
-            Ok(answer) => answer,
-            Err(error) if error.is_gone() => return Ok(None),
-            Err(error) => return Err(self.environment.named(error)),
-        };
-        self.done("listing the repository's files", &answer)?;
+    /// The list of files, in which these are looked for; `None` where the environment has none. What one API's list
+    /// lacks, a file or its size, may be in the other's.
+    pub(super) async fn list(&self, names: &[FileName]) -> Result<Option<Listing>> {
+        let list = self.list_at(self.files(&["list"])).await?;
+        if list.as_ref().is_some_and(|list| list.describes(names)) {
+            return Ok(list);
+        }
+        let older = self.list_at(self.environment.url(&SNAPSHOTS)).await?;
+        Ok(match (list, older) {
+            (Some(list), Some(older)) => Some(list.completed_by(older)),
+            (list, older) => list.or(older),
+        })
+    }
+
+    async fn list_at(&self, url: Url) -> Result<Option<Listing>> {
+        match self.call_list(url).await {
+            Ok(answer) => self.listing(&answer).map(Some),
+            Err(error) if error.is_gone() || error.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => {
+                Ok(None)
+            }
+            Err(error) => Err(self.environment.named(error)),
+        }
+    }
+
+    async fn call_list(&self, url: Url) -> Result<Answer, HttpError> {
+        self.environment.call(Request::get_json(url).at_most(MAX_LIST_BYTES)).await
+    }
+
+    fn listing(&self, answer: &Answer) -> Result<Listing> {
+        self.done("listing the repository's files", answer)?;
         let items: Items = answer.json().map_err(|error| self.environment.named(error))?;
-        Ok(Some(Listing(items.items)))
+        Ok(Listing(items.items))
     }
 
     /// Opens a file that must still be the one that was listed, and must be it still at its end: another run of the
@@ -206,7 +248,7 @@ impl Repository {
     fn must_be_given_out(&self, locator: &Locator, name: &FileName) -> Result<()> {
         match (self.api, locator.size) {
             (EpmDownload::V1, Some(size)) if size > MOST_V1_BYTES => Err(Error::limit_exceeded(format!(
-                "{:?} has {size} bytes, and EPM's older API gives out 1 GB in a request: say download = \"v2\" in the \
+                "{:?} has {size} bytes, and EPM's older API sends at most 1 GB per request: set download = \"v2\" in the \
                  connection",
                 name.path()
             ))),
@@ -220,10 +262,10 @@ impl Repository {
     }
 
     async fn must_be_same(&self, locator: &Locator, name: &FileName) -> Result<()> {
-        let Some(listing) = self.list().await? else { return Ok(()) };
+        let Some(listing) = self.list(std::slice::from_ref(name)).await? else { return Ok(()) };
         let now = listing.locate(name).ok_or_else(|| {
             Error::not_found(format!(
-                "the repository lists {:?} no more: it may have been deleted",
+                "the repository no longer lists {:?}: it may have been deleted",
                 name.path()
             ))
         })?;
@@ -231,8 +273,8 @@ impl Repository {
             return Ok(());
         }
         Err(Error::integrity(format!(
-            "{:?} was overwritten since this job's files were listed, by a later run that writes to the same name, say: \
-             what this job put out is lost there",
+            "{:?} was overwritten since this job's files were listed, perhaps by a later run that writes to the same \
+             name: this job's output is lost",
             name.path()
         )))
     }
@@ -257,10 +299,14 @@ impl Repository {
                 },
             )?;
         let download = download.map_err();
-        match kind.as_deref() {
+        let download = match kind.as_deref() {
             Some(kind) if is_json(kind) && download.offset == 0 => {
-                self.unless_outcome(download, locator, name).await
+                self.unless_outcome(download, locator, name).await?
             }
+            _ => download,
+        };
+        match locator.size {
+            None if download.unverified.is_some() => Ok(unless_cut(download, name.path())),
             _ => Ok(download),
         }
     }
@@ -316,7 +362,7 @@ impl Repository {
             }
             self.environment.clock.sleep(wait).await;
             wait = MAX_WAIT.min(wait * 2);
-            answer = self.environment.call(Request::get(url.clone())).await.map_err(named)?;
+            answer = self.environment.call(Request::get_json(url.clone())).await.map_err(named)?;
         }
     }
 
@@ -340,16 +386,14 @@ impl Repository {
         }
         let has_listed_size = locator.size.is_some() && locator.size == u64::try_from(length).ok();
         let outcome = if length <= MAX_OUTCOME_BYTES { Outcome::of_shape(&head.concat()) } else { None };
-        if name.is_json() && (has_listed_size || outcome.is_none()) {
+        if name.has_ending(".json") && (has_listed_size || outcome.is_none()) {
             let body = stream::iter(head.into_iter().map(Ok)).chain(download.body).boxed();
             return Ok(Download { body, ..download });
         }
         let doing = format!("downloading {:?}", name.path());
         Err(match outcome {
             Some(outcome) => self.refusal(&doing, &outcome),
-            None => {
-                Error::contract_broken(format!("{doing}: EPM answered JSON, which is no file of that name"))
-            }
+            None => Error::contract_broken(format!("{doing}: EPM answered with JSON instead of the file")),
         })
     }
 
@@ -377,7 +421,7 @@ impl Repository {
             Progress::Failed(status) => {
                 Error::rejected(format!("{doing}: EPM refused with status {status}: {said}"))
             }
-            _ => Error::contract_broken(format!("{doing}: EPM answered no outcome: {said}")),
+            _ => Error::contract_broken(format!("{doing}: EPM's answer has no outcome: {said}")),
         }
     }
 }

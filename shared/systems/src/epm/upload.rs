@@ -88,8 +88,8 @@ impl Upload<'_> {
 
     /// What the repository lists under the file's name.
     async fn there(&self, size: u64) -> Result<There> {
-        let Some(listing) = self.repository.list().await? else { return Ok(There::Nothing) };
         let name = FileName::parse(&self.input.upload_as);
+        let Some(listing) = self.repository.list(name.as_slice()).await? else { return Ok(There::Nothing) };
         Ok(match name.and_then(|name| listing.locate(&name)) {
             None => There::Nothing,
             Some(there) => match there.size {

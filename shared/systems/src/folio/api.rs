@@ -1,5 +1,6 @@
 //! The endpoints of a FOLIO tenant that an export calls.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ impl Api {
     }
 
     async fn get(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Answer, HttpError> {
-        let request = Request::get(self.url(segments, query)).authorized_by(Arc::clone(&self.tokens));
+        let request = Request::get_json(self.url(segments, query)).authorized_by(Arc::clone(&self.tokens));
         self.client.call(&request).await
     }
 
@@ -119,17 +120,19 @@ impl Api {
         }
     }
 
+    /// All profiles, to a page that brings no other: a server may give fewer at a time than it is asked for.
     async fn profiles(&self, query: Option<&str>) -> Result<Vec<JobProfile>> {
         let limit = PAGE.to_string();
         let mut profiles: Vec<JobProfile> = Vec::new();
+        let mut known: HashSet<String> = HashSet::new();
         loop {
             let offset = profiles.len().to_string();
             let mut parameters = vec![("limit", limit.as_str()), ("offset", offset.as_str())];
             parameters.extend(query.map(|query| ("query", query)));
             let page: JobProfiles = self.read(&["job-profiles"], &parameters).await?;
-            let count = page.job_profiles.len();
-            profiles.extend(page.job_profiles);
-            if count < PAGE || profiles.len() > MAX_PROFILES {
+            let before = profiles.len();
+            profiles.extend(page.job_profiles.into_iter().filter(|profile| known.insert(profile.id.clone())));
+            if profiles.len() == before || profiles.len() > MAX_PROFILES {
                 return Ok(profiles);
             }
         }
@@ -219,13 +222,18 @@ impl Api {
         let answer =
             self.get(&["job-executions"], &[("query", &format!("id=={id}")), ("limit", "1")]).await?;
         let body: Value = answer.json()?;
-        let (field, listed) = match body.get("jobExecutions") {
-            Some(listed) => ("jobExecutions", listed.clone()),
-            None if body.get("status").is_some() => (".", json!([body])),
+        let listed = match body.get("jobExecutions") {
+            Some(Value::Null) => Vec::new(),
+            Some(Value::Array(listed)) => listed.clone(),
+            None if body.get("totalRecords").is_some() => Vec::new(),
+            None if body.get("status").is_some() => vec![body],
             None => return Err(answer.malformed("jobExecutions", "it is missing").into()),
+            Some(_) => return Err(answer.malformed("jobExecutions", "it is no list").into()),
         };
-        let listed: Vec<Execution> =
-            serde_json::from_value(listed).map_err(|error| answer.malformed(field, &error.to_string()))?;
+        let listed = listed.into_iter().map(serde_json::from_value::<Execution>);
+        let listed = listed.filter_map(|execution| {
+            execution.inspect_err(|error| tracing::warn!(%error, "a listed job execution is none")).ok()
+        });
         let is_it = |execution: &Execution| {
             execution.id.as_deref().is_some_and(|listed| listed.eq_ignore_ascii_case(id))
         };

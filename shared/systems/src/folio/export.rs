@@ -90,7 +90,7 @@ pub enum RecordType {
     Item,
     /// Authority records.
     Authority,
-    /// Linked data, put out as JSON lines.
+    /// Linked data, written as JSON lines.
     LinkedData,
 }
 
@@ -197,6 +197,8 @@ impl ExportSpec for FolioExport {
 
 impl ExportBody for FolioExport {
     const WRITES_MARC: bool = true;
+    // Linked data.
+    const WRITES_JSON_LINES: bool = true;
     const CAPABILITIES: Capabilities = Capabilities {
         kind: "folio_export",
         system: "FOLIO data export",

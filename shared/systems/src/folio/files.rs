@@ -24,7 +24,7 @@ const LINKS: u32 = 2;
 pub(super) async fn list(api: &Api, job: &JobRequestId, execution: &Execution) -> Result<Vec<OutputFile>> {
     if !status::meaning(execution.word()).is_some_and(|state| state.lands()) {
         return Err(Error::contract_broken(format!(
-            "job execution {job} has ended well, and is {} now",
+            "job execution {job} had succeeded, but is {} now",
             api.redactor().text(execution.word())
         )));
     }
@@ -110,7 +110,7 @@ impl Linked {
         }
         if error.is_gone() {
             return Error::not_found(format!(
-                "the link of {} leads to no object: the job put none out, or it was deleted since",
+                "the link of {} leads to no object: the job wrote none, or it has been deleted",
                 self.name
             ))
             .because(error);
@@ -127,7 +127,7 @@ impl Linked {
 
     /// The same download, which goes on by another link where the one that it began with has expired.
     fn renewing(self, download: Download) -> Download {
-        let Download { offset, size, validator, body } = download;
+        let Download { offset, size, validator, unverified, body } = download;
         let renewing = Renewing {
             linked: self,
             position: offset,
@@ -140,7 +140,7 @@ impl Linked {
             let next = renewing.next().await.transpose()?;
             Some((next, renewing))
         });
-        Download { offset, size, validator, body: body.boxed() }
+        Download { offset, size, validator, unverified, body: body.boxed() }
     }
 }
 

@@ -15,6 +15,8 @@ use landfall::job::JobRequestId;
 
 /// How many entries are asked for at once.
 const PAGE: u64 = 200;
+/// From so many entries on, their number is an estimate.
+const ESTIMATED_FROM: u64 = 1000;
 /// How many kinds of entries an explanation names.
 const MAX_KINDS: usize = 4;
 
@@ -43,8 +45,9 @@ pub(super) async fn explain(api: &Api, job: &JobRequestId) -> Result<Option<Stri
         if let Some(more) =
             page.total_records.and_then(|total| total.checked_sub(seen)).filter(|more| *more > 0)
         {
+            let about = if more.saturating_add(seen) < ESTIMATED_FROM { "" } else { "about " };
             // Writing into a text does not fail.
-            let _ = write!(told, "; and {more} entries more");
+            let _ = write!(told, "; and {about}{more} more entries");
         }
         told
     });
@@ -87,45 +90,62 @@ pub(super) async fn has_any(api: &Api, job: &JobRequestId) -> Result<bool> {
     Ok(!api.logs(job.as_str(), 0, 1).await?.error_logs.is_empty())
 }
 
-/// The log as a file: its entries as they are, one a line, a page in memory at a time. It begins at its beginning, always.
+/// The log as a file: its entries as they are, one a line, a page in memory at a time. It begins at its beginning, always,
+/// and is read to an empty page: how many entries there are is an estimate from a thousand on (raml-module-builder,
+/// which versions 2 to 4 are made with), and a server may give fewer at a time than it is asked for.
 pub(super) fn open(api: &Arc<Api>, job: &JobRequestId) -> Download {
-    let reading = Reading { api: Arc::clone(api), job: job.clone(), read: 0, total: None, is_over: false };
+    let reading =
+        Reading { api: Arc::clone(api), job: job.clone(), read: 0, total: None, first: None, is_over: false };
     let body = stream::unfold(reading, |mut reading| async move {
         let page = reading.next().await.transpose()?;
         Some((page, reading))
     });
-    Download { offset: 0, size: None, validator: None, body: body.boxed() }
+    Download { offset: 0, size: None, validator: None, unverified: None, body: body.boxed() }
 }
 
 struct Reading {
     api: Arc<Api>,
     job: JobRequestId,
     read: u64,
-    /// How many entries the first page promises.
+    /// How many entries there are, where that is exact.
     total: Option<u64>,
+    /// The first entry of the page before.
+    first: Option<Value>,
     is_over: bool,
 }
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        if self.is_over || self.total == Some(self.read) {
+        if self.is_over {
             return Ok(None);
         }
         let page =
             self.api.logs(self.job.as_str(), self.read, PAGE).await.inspect_err(|_| self.is_over = true)?;
-        self.total = self.total.or(page.total_records);
-        if page.error_logs.is_empty() {
+        self.total = self.total.or(page.total_records.filter(|total| *total < ESTIMATED_FROM));
+        let first = page.error_logs.first().cloned();
+        let begins_again = first.is_some() && first == self.first;
+        if first.is_none() || begins_again {
             self.is_over = true;
-            return match self.total {
-                Some(total) if total != self.read => Err(Error::integrity(format!(
-                    "the log of job execution {} has {total} entries, and {} were given",
-                    self.job, self.read
-                ))),
-                _ => Ok(None),
-            };
+            return self.end(begins_again && self.read >= PAGE);
         }
+        self.first = first;
         self.read = self.read.saturating_add(u64::try_from(page.error_logs.len()).unwrap_or(u64::MAX));
         lines(page.error_logs.into()).map(Some)
+    }
+
+    /// The log's end, unless it is known to be longer.
+    fn end(&self, may_be_longer: bool) -> Result<Option<Bytes>> {
+        match self.total {
+            Some(total) if total > self.read => Err(Error::integrity(format!(
+                "the log of job execution {} has {total} entries, and {} were given",
+                self.job, self.read
+            ))),
+            None if may_be_longer => Err(Error::contract_broken(format!(
+                "the log of job execution {} begins again after {} entries: it cannot be read whole",
+                self.job, self.read
+            ))),
+            _ => Ok(None),
+        }
     }
 }
 

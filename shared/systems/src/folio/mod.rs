@@ -40,7 +40,8 @@ pub const KINDS: &[&dyn ExportKind] = &[&Kind::<FolioExport>::new()];
 /// How its connections are opened.
 pub const CONNECTION: ConnectionType = ConnectionType {
     name: "folio",
-    open: |name, connection, SourceDeps { clock, work, wrap }| {
+    built_in: &[],
+    open: |name, connection, SourceDeps { clock, work, wrap, .. }| {
         Ok(Arc::new(FolioSource::new(name, &connection.settings()?, clock, work, wrap)?))
     },
 };
@@ -72,7 +73,7 @@ impl FolioSource {
     }
 
     fn submitting<'a>(&'a self, order: &SubmitRequest<'a>) -> Result<Submitting<'a>> {
-        let export = exported(order.export)?;
+        let export = order.export.read()?;
         Ok(Submitting::new(
             &self.api,
             &self.work,
@@ -89,25 +90,16 @@ impl FolioSource {
     }
 }
 
-fn exported(export: &Export) -> Result<FolioExport> {
-    match export.is::<FolioExport>() {
-        true => export.read(),
-        false => Err(Error::invalid_event(format!(
-            "export.kind is {}, which no FOLIO connection runs: it takes folio_export",
-            export.kind()
-        ))),
-    }
-}
-
 #[async_trait]
 impl Source for FolioSource {
     fn accepts(&self, export: &Export) -> Result<()> {
-        exported(export)?.check()
+        export.read::<FolioExport>()?.check()
     }
 
     async fn check(&self) -> Vec<Finding> {
         let listed = self.api.look().await;
-        let said = listed.map(|profiles| format!("a token is given, and {profiles} job profiles are listed"));
+        let said =
+            listed.map(|profiles| format!("a token is issued, and {profiles} job profiles are listed"));
         vec![clock_skew(self.api.told_time(), self.clock.now()), Finding::of("data-export", said)]
     }
 
@@ -129,13 +121,8 @@ impl Source for FolioSource {
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
         let execution = self.api.execution(job.as_str()).await?.ok_or_else(|| self.unknown(job))?;
         let (profile, profile_id) = (execution.job_profile_name, execution.job_profile_id);
-        if profile.is_none() && profile_id.is_none() {
-            return Err(Error::contract_broken(format!(
-                "job execution {job} on {} names no job profile",
-                self.name
-            )));
-        }
-        // What the ids were is not told; nor need it be, to land what came of them.
+        // What the ids were is not told, nor, of some jobs of other calls, the profile: nor need they be, to land what came
+        // of them.
         let profile_id = profile_id.filter(|_| profile.is_none());
         Ok(Export::of(&FolioExport { profile, profile_id, ..FolioExport::default() }))
     }

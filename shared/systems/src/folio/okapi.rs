@@ -5,80 +5,47 @@
 //! it twice revokes all tokens of the user, so that two processes must never share one.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use jiff::{SignedDuration, Timestamp};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
-use url::{Origin, Url};
+use url::Url;
 
 use crate::folio::settings::{FolioConnection, FolioLogin, LoginForm};
-use landfall::clock::elapsed;
+use crate::server::url_below;
 use landfall::error::{Error, Result};
-use landfall_http::auth::{Authorizer, Credential};
-use landfall_http::{Answer, Client, Failure, HttpError, Request};
+use landfall_http::auth::{Authorizer, Credential, Issued, TokenCache};
+use landfall_http::{Answer, Client, HttpError, Request};
 
 const TENANT: HeaderName = HeaderName::from_static("x-okapi-tenant");
 const TOKEN: HeaderName = HeaderName::from_static("x-okapi-token");
 const ACCESS_COOKIE: &str = "folioAccessToken";
 
-/// How long a refused login is not tried again: five wrong passwords block an account.
-const REFUSAL_REMEMBERED: Duration = Duration::from_secs(300);
+/// A token is good for all of the tenant.
+const SCOPE: &str = "";
 /// How long a token lives of which the server does not say so: ten minutes are FOLIO's default.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(600);
 /// No token has fewer bytes.
 const MIN_TOKEN: usize = 12;
-/// The longest that a token is believed to live.
-const MAX_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
 /// The tokens of one user of one tenant.
-///
-/// Callers who need a token at once share one login. A login that is refused is not tried again for some minutes, by
-/// no caller.
 pub(super) struct OkapiTokens {
     client: Client,
     base_url: Url,
-    audience: Origin,
     tenant: HeaderValue,
     way: Way,
-    state: Mutex<State>,
-    /// Held while a login is under way: callers behind it find the token in the cache.
-    logging_in: tokio::sync::Mutex<()>,
+    cache: TokenCache,
 }
 
 /// How a token is come by.
 enum Way {
     Login(FolioLogin),
-    Given(HeaderValue),
-}
-
-#[derive(Default)]
-struct State {
-    token: Option<Token>,
-    refusal: Option<Refusal>,
-    issued: u64,
-}
-
-#[derive(Clone)]
-struct Token {
-    credential: Credential,
-    renew_at: Timestamp,
-}
-
-#[derive(Clone)]
-struct Refusal {
-    at: Timestamp,
-    said: String,
-}
-
-/// A token as a login gave it.
-struct Issued {
-    token: SecretString,
-    lifetime: Option<Duration>,
+    Given(Issued),
 }
 
 /// The body of a login's answer; which fields it has depends on the login's form.
@@ -106,7 +73,7 @@ impl OkapiTokens {
         let tenant = HeaderValue::from_str(&connection.tenant)
             .ok()
             .filter(|tenant| !tenant.is_empty())
-            .ok_or_else(|| Error::invalid_config("tenant is no name of a tenant"))?;
+            .ok_or_else(|| Error::invalid_config("tenant is not the name of a tenant"))?;
         let way = match (&connection.login, &connection.token) {
             (Some(login), None) => {
                 client.redactor().remember(&login.password);
@@ -114,10 +81,11 @@ impl OkapiTokens {
             }
             (None, Some(token)) => {
                 client.redactor().remember(token);
-                let token = HeaderValue::from_str(token.expose_secret());
+                let issued = issued(&tenant, token.clone(), TokenCache::MAX_LIFETIME);
                 Way::Given(
-                    token
-                        .map_err(|_| Error::invalid_config("token is not one line of visible characters"))?,
+                    issued.ok_or_else(|| {
+                        Error::invalid_config("token is not one line of visible characters")
+                    })?,
                 )
             }
             (None, None) => {
@@ -125,68 +93,35 @@ impl OkapiTokens {
             }
             (Some(_), Some(_)) => return Err(Error::invalid_config("login and token exclude each other")),
         };
-        Ok(Arc::new(Self {
-            client,
-            base_url: connection.base_url.clone(),
-            audience: connection.base_url.origin(),
-            tenant,
-            way,
-            state: Mutex::default(),
-            logging_in: tokio::sync::Mutex::default(),
-        }))
+        let base_url = connection.base_url.clone();
+        let login_url = match &way {
+            Way::Login(login) => login_url(&base_url, login.form),
+            Way::Given(_) => base_url.clone(),
+        };
+        let cache = TokenCache::new(&client, login_url);
+        Ok(Arc::new(Self { client, base_url, tenant, way, cache }))
     }
 
-    async fn current(&self) -> Result<Credential, HttpError> {
-        if let Some(credential) = self.cached()? {
-            return Ok(credential);
-        }
+    async fn token(&self) -> Result<Issued, HttpError> {
         let login = match &self.way {
-            Way::Given(token) => return Ok(self.keep(token.clone(), MAX_LIFETIME)),
+            Way::Given(issued) => return Ok(issued.clone()),
             Way::Login(login) => login,
         };
-        let _turn = self.logging_in.lock().await;
-        if let Some(credential) = self.cached()? {
-            return Ok(credential);
-        }
-        let answer = self.log_in(login).await.map_err(|error| self.note_refusal(login, error))?;
+        let answer = self.log_in(login).await.map_err(|error| self.advised(login.form, error))?;
         self.remember_cookies(&answer);
-        let issued = self.issued(&answer)?;
-        self.client.redactor().remember_issued(&issued.token);
-        let token = HeaderValue::from_str(issued.token.expose_secret())
-            .map_err(|_| answer.malformed(ACCESS_COOKIE, "it is not one line of visible characters"))?;
-        Ok(self.keep(token, issued.lifetime.unwrap_or(UNSTATED_LIFETIME)))
-    }
-
-    fn cached(&self) -> Result<Option<Credential>, HttpError> {
-        let now = self.client.now();
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = state.token.as_ref().filter(|token| now < token.renew_at) {
-            return Ok(Some(token.credential.clone()));
-        }
-        match state.refusal.as_ref().filter(|refusal| elapsed(refusal.at, now) < REFUSAL_REMEMBERED) {
-            Some(refusal) => {
-                Err(self.refused_login(format!("{} (not tried again for a while)", refusal.said)))
-            }
-            None => Ok(None),
-        }
+        let (token, lifetime) = self.answered(&answer)?;
+        self.client.redactor().remember_issued(&token);
+        issued(&self.tenant, token, lifetime.unwrap_or(UNSTATED_LIFETIME))
+            .ok_or_else(|| answer.malformed(ACCESS_COOKIE, "it is not one line of visible characters"))
     }
 
     /// A login changes nothing that matters: one whose answer is lost is made again. One that is refused is not.
     async fn log_in(&self, login: &FolioLogin) -> Result<Answer, HttpError> {
         let body = json!({ "username": login.username, "password": login.password.expose_secret() });
-        let request = Request::post_json(self.login_url(login.form), &body)?
+        let request = Request::post_json(login_url(&self.base_url, login.form), &body)?
             .secret_header(TENANT, self.tenant.clone())
             .idempotent();
         self.client.call(&request).await
-    }
-
-    fn login_url(&self, form: LoginForm) -> Url {
-        let mut url = self.base_url.clone();
-        // The base URL has a host, as the host policy has checked: it can be a base.
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["authn", form.endpoint()]);
-        }
-        url
     }
 
     /// Not only the token is a secret: a cookie that is of no use here, as the refresh token's, is one to others. What is
@@ -197,107 +132,73 @@ impl OkapiTokens {
         }
     }
 
-    /// The token, from wherever the answer has it.
-    fn issued(&self, answer: &Answer) -> Result<Issued, HttpError> {
+    /// The token, from wherever the answer has it, and how long it lives, where the answer says so.
+    fn answered(&self, answer: &Answer) -> Result<(SecretString, Option<Duration>), HttpError> {
         let now = self.client.now();
-        let cookie = access_cookie(&answer.headers, now);
         let body: Answered = if answer.body.is_empty() { Answered::default() } else { answer.json()? };
         let until = |end: Timestamp| Duration::try_from(end.duration_since(now)).ok();
-        let issued = match cookie {
-            Some(cookie) => Some(Issued {
-                lifetime: cookie.lifetime.or_else(|| body.access_token_expiration.and_then(until)),
-                ..cookie
-            }),
+        let found = match access_cookie(&answer.headers, now) {
+            Some((token, lifetime)) => {
+                Some((token, lifetime.or_else(|| body.access_token_expiration.and_then(until))))
+            }
             None => {
                 let header = answer.headers.get(TOKEN).and_then(|value| value.to_str().ok());
                 let token = header.map(|token| SecretString::from(token.to_owned())).or(body.okapi_token);
-                token.map(|token| Issued { token, lifetime: None })
+                token.map(|token| (token, None))
             }
         };
-        issued.filter(|issued| !issued.token.expose_secret().is_empty()).ok_or_else(|| {
+        found.filter(|(token, _)| !token.expose_secret().is_empty()).ok_or_else(|| {
             answer.malformed(".", "no token is there: neither in a cookie, nor in a header, nor in the body")
         })
     }
 
-    /// Keeps a token for half of its life, as FOLIO's own clients do.
-    fn keep(&self, token: HeaderValue, lifetime: Duration) -> Credential {
-        let used_for = SignedDuration::try_from(lifetime.min(MAX_LIFETIME) / 2).unwrap_or_default();
-        let renew_at = self.client.now().checked_add(used_for).unwrap_or(Timestamp::MAX);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.issued = state.issued.saturating_add(1);
-        state.refusal = None;
-        let headers = vec![(TENANT, self.tenant.clone()), (TOKEN, token)];
-        let credential = Credential::in_headers(headers, state.issued);
-        state.token = Some(Token { credential: credential.clone(), renew_at });
-        credential
-    }
-
-    /// Remembers a refusal, and names it as one.
-    fn note_refusal(&self, login: &FolioLogin, error: HttpError) -> HttpError {
-        let Failure::Status { status, problem, .. } = error.failure() else { return error };
-        if !status.is_client_error() || landfall_http::retry::is_transient(*status) {
+    /// A login that is not there says which other one may be.
+    fn advised(&self, form: LoginForm, error: HttpError) -> HttpError {
+        let Some(said) = error.refusal().filter(|_| error.status() == Some(StatusCode::NOT_FOUND)) else {
             return error;
-        }
-        let mut said = match problem {
-            Some(problem) => format!("{status}, {problem}"),
-            None => status.to_string(),
         };
-        if status.as_u16() == 404 {
-            said.push_str(match login.form {
-                LoginForm::Expiry => "; a FOLIO before 2023 has only login.form = \"legacy\"",
-                LoginForm::Legacy => {
-                    "; the tenant gives no legacy tokens: login.form = \"expiry\" gives others"
-                }
-            });
-        }
-        self.remember_refusal(said.clone());
-        self.refused_login(said)
-    }
-
-    fn remember_refusal(&self, said: String) {
-        let refusal = Refusal { at: self.client.now(), said };
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(refusal);
-    }
-
-    fn refused_login(&self, said: String) -> HttpError {
-        let url = match &self.way {
-            Way::Login(login) => self.login_url(login.form),
-            Way::Given(_) => self.base_url.clone(),
+        let advice = match form {
+            LoginForm::Expiry => "a FOLIO before 2023 has only login.form = \"legacy\"",
+            LoginForm::Legacy => "the tenant issues no legacy tokens: set login.form = \"expiry\"",
         };
-        HttpError::login_refused(&Method::POST, &url, said)
+        let url = login_url(&self.base_url, form);
+        HttpError::login_refused(&Method::POST, &url, format!("{said}; {advice}"))
     }
 }
 
 #[async_trait]
 impl Authorizer for OkapiTokens {
     fn covers(&self, url: &Url) -> bool {
-        url.origin() == self.audience
+        url.origin() == self.base_url.origin()
     }
 
     async fn credential(&self) -> Result<Credential, HttpError> {
-        self.current().await
+        self.cache.credential(SCOPE, self.token()).await
     }
 
     async fn refused(&self, credential: &Credential) {
-        {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            // Another caller may have renewed it already.
-            if state.token.as_ref().is_none_or(|token| token.credential.serial() != credential.serial()) {
-                return;
-            }
-            state.token = None;
-        }
-        if matches!(self.way, Way::Given(_)) {
-            self.remember_refusal(
-                "401, the connection's token is good no more: put another in its place".to_owned(),
-            );
+        let is_forgotten = self.cache.forget(SCOPE, credential).is_some();
+        if is_forgotten && matches!(self.way, Way::Given(_)) {
+            self.cache.refuse("401: the connection's token is no longer valid, replace it".to_owned());
         }
     }
 }
 
+fn login_url(base_url: &Url, form: LoginForm) -> Url {
+    url_below(base_url, &["authn", form.endpoint()])
+}
+
+/// A token as the cache keeps it, for half of its life, as FOLIO's own clients do; nothing where it is not one line of
+/// visible characters.
+fn issued(tenant: &HeaderValue, secret: SecretString, lifetime: Duration) -> Option<Issued> {
+    let token = HeaderValue::from_str(secret.expose_secret()).ok()?;
+    let used_for = lifetime.min(TokenCache::MAX_LIFETIME) / 2;
+    Some(Issued { secret, headers: vec![(TENANT, tenant.clone()), (TOKEN, token)], used_for })
+}
+
 /// The access token among the cookies that an answer sets. A cookie store would not do: the cookie is `Secure`, and
 /// what is sent is a header of another name.
-fn access_cookie(headers: &HeaderMap, now: Timestamp) -> Option<Issued> {
+fn access_cookie(headers: &HeaderMap, now: Timestamp) -> Option<(SecretString, Option<Duration>)> {
     let (_, token, attributes) = cookies(headers).find(|(name, ..)| *name == ACCESS_COOKIE)?;
     let attribute = |wanted: &str| {
         let mut attributes = attributes.split(';').filter_map(|part| part.split_once('='));
@@ -308,7 +209,7 @@ fn access_cookie(headers: &HeaderMap, now: Timestamp) -> Option<Issued> {
     let end = || attribute("expires").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
     let lifetime =
         age.or_else(|| end().and_then(|end| Duration::try_from(end.timestamp().duration_since(now)).ok()));
-    Some(Issued { token: SecretString::from(token.to_owned()), lifetime })
+    Some((SecretString::from(token.to_owned()), lifetime))
 }
 
 /// The cookies that an answer sets: name, value, and the attributes as they stand.
@@ -324,6 +225,7 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::read;
     use landfall::clock::ManualClock;
     use landfall_http::scripted::{Reply, Scripted, Seen};
 
@@ -343,9 +245,8 @@ mod tests {
         handler: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> (Arc<OkapiTokens>, Scripted, Arc<ManualClock>) {
         let server = Scripted::start(handler).await;
-        let mut settings = json!({ "base_url": server.url("/okapi/"), "tenant": "diku" });
-        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+        let settings = json!({ "base_url": server.url("/okapi/"), "tenant": "diku" });
+        let connection: FolioConnection = read(settings, more).unwrap();
         let (client, clock) = server.client();
         (OkapiTokens::new(&connection, client).unwrap(), server, clock)
     }
@@ -387,7 +288,7 @@ mod tests {
     #[tokio::test]
     async fn every_cookie_of_a_login_is_masked() {
         let (tokens, _server, _) = tokens(login(), |_, _| login_answer()).await;
-        tokens.current().await.unwrap();
+        tokens.credential().await.unwrap();
         let shown = tokens.client.redactor().text("got access-token and refresh-token");
         assert_eq!(shown, "got [redacted] and [redacted]");
     }
@@ -397,7 +298,7 @@ mod tests {
     async fn a_short_cookie_of_a_login_is_no_secret() {
         let (tokens, _server, _) =
             tokens(login(), |_, _| login_answer().header("Set-Cookie", "lang=english; Path=/")).await;
-        tokens.current().await.unwrap();
+        tokens.credential().await.unwrap();
         let shown = tokens.client.redactor().text("english, and access-token");
         assert_eq!(shown, "english, and [redacted]");
     }
@@ -452,7 +353,7 @@ mod tests {
             );
         }
         assert_eq!(server.count(), 1);
-        clock.advance(REFUSAL_REMEMBERED);
+        clock.advance(TokenCache::REFUSAL_REMEMBERED);
         tokens.credential().await.unwrap_err();
         assert_eq!(server.count(), 2);
     }
@@ -513,10 +414,8 @@ mod tests {
         let server = Scripted::replies(vec![Reply::status(500)]).await;
         let both = json!({ "login": { "username": "u", "password": "p" }, "token": "t" });
         for (settings, said) in [(json!({}), "login is missing"), (both, "exclude")] {
-            let mut settings = settings;
-            settings["base_url"] = json!(server.url("/"));
-            settings["tenant"] = json!("diku");
-            let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+            let gateway = json!({ "base_url": server.url("/"), "tenant": "diku" });
+            let connection: FolioConnection = read(gateway, settings).unwrap();
             let error = OkapiTokens::new(&connection, server.client().0).unwrap_err();
             assert_eq!(error.error_type().name(), "InvalidConfig");
             assert!(error.line().contains(said), "{}", error.line());

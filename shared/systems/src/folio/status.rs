@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::wire::{Execution, Progress, moment};
 use landfall::clock::elapsed;
 use landfall::contract::JobStatus;
-use landfall::job::JobState;
+use landfall::job::{ExpectedRows, JobState};
 use landfall_http::Redactor;
 
 /// What each status means, in the words of all versions: `SUCCESS` is that of version 2.1 and before.
@@ -48,19 +48,22 @@ impl Execution {
             && self.progress.as_ref().is_some_and(|progress| progress.read_ids.is_some())
     }
 
-    /// How many records its file holds, where FOLIO's count is one of records: of MARC, in a job without flaw. In jobs
-    /// with errors, and in versions before 5, what `exported` counts is not established.
-    fn expected_records(&self) -> Option<u64> {
-        let progress = self.progress.as_ref().filter(|_| self.is_flawless())?;
-        let is_marc =
-            |name: &str| [".mrc", ".zip"].iter().any(|suffix| name.to_ascii_lowercase().ends_with(suffix));
-        let all_marc = self.exported_files.iter().all(|file| file.file_name.as_deref().is_some_and(is_marc));
+    /// How many records its file holds. What `exported` counts is established where version 5 completes a job without a
+    /// flaw; in jobs with errors, and in versions before 5, it is what FOLIO claims.
+    fn expected_records(&self) -> Option<ExpectedRows> {
+        let has_ended_well = meaning(self.word()).is_some_and(JobState::lands);
+        let progress = self.progress.as_ref().filter(|_| has_ended_well)?;
+        let exported = progress.exported?;
+        // A record with two sources is exported by each, or not.
         let has_duplicates = progress.duplicated.is_some_and(|duplicated| duplicated > 0);
-        progress.exported.filter(|_| all_marc && !has_duplicates)
+        Some(match self.is_flawless() && !has_duplicates {
+            true => ExpectedRows::Exactly(exported),
+            false => ExpectedRows::Claimed(exported),
+        })
     }
 }
 
-/// What has become of a job.
+/// The state of a job.
 pub(super) fn of(execution: &Execution, now: Timestamp, redactor: &Redactor) -> JobStatus {
     let word = execution.word();
     let said = meaning(word);
@@ -151,7 +154,8 @@ mod tests {
         assert_eq!((found.state, found.expected_rows), (JobState::Failed, None));
     }
 
-    /// Promise 5: what lands is held against FOLIO's count where that counts records, and nowhere else.
+    /// Promise 5: what lands is held against FOLIO's count where that is known to count records, MARC or linked data, and
+    /// compared with it elsewhere.
     #[test]
     fn records_are_expected_where_they_are_counted() {
         let expected = |word: &str, name: &str, progress: Value| {
@@ -159,17 +163,17 @@ mod tests {
                 .expected_rows
         };
         let v5 = || json!({ "exported": 25, "failed": 0, "duplicatedSrs": 0, "total": 25, "readIds": 25 });
-        assert_eq!(expected("COMPLETED", "a-1.mrc", v5()), Some(25));
-        assert_eq!(expected("COMPLETED", "a-1.zip", v5()), Some(25));
-        assert_eq!(expected("COMPLETED", "a-1.json", v5()), None);
-        assert_eq!(expected("COMPLETED_WITH_ERRORS", "a-1.mrc", v5()), None);
+        for name in ["a-1.mrc", "a-1.zip", "a-1.json"] {
+            assert_eq!(expected("COMPLETED", name, v5()), Some(ExpectedRows::Exactly(25)), "{name}");
+        }
+        assert_eq!(expected("COMPLETED_WITH_ERRORS", "a-1.mrc", v5()), Some(ExpectedRows::Claimed(25)));
         assert_eq!(expected("IN_PROGRESS", "a-1.mrc", v5()), None);
         let v4 = json!({ "exported": 25, "failed": { "duplicatedSrs": 0, "otherFailed": 0 }, "total": 25 });
-        assert_eq!(expected("COMPLETED", "a-1.mrc", v4), None);
-        // A record with two sources is exported by each, or not: what is counted then is not established.
+        assert_eq!(expected("COMPLETED", "a-1.mrc", v4), Some(ExpectedRows::Claimed(25)));
+        assert_eq!(expected("COMPLETED", "a-1.mrc", json!({ "total": 25 })), None);
         let mut twice = v5();
         twice["duplicatedSrs"] = json!(1);
-        assert_eq!(expected("COMPLETED", "a-1.mrc", twice), None);
+        assert_eq!(expected("COMPLETED", "a-1.mrc", twice), Some(ExpectedRows::Claimed(25)));
     }
 
     /// A total of 0 is one that FOLIO does not know yet: no share of it is one.

@@ -110,7 +110,7 @@ impl<'a> Submitting<'a> {
         let profile = self.api.profile_id(&self.export).await?;
         let Next::Start(execution) = self.next().await? else {
             return Err(Error::source_unavailable(format!(
-                "file definition {} is not as it was prepared (FOLIO forgets one after a day, or earlier): call again to \
+                "file definition {} is not as it was prepared (FOLIO deletes one after a day, or earlier): call again to \
                  start the export of run {}",
                 self.definition, self.run_key
             )));
@@ -175,7 +175,7 @@ impl<'a> Submitting<'a> {
         }
         if is_too_large(&error) {
             return Err(Error::limit_exceeded(format!(
-                "the gateway before FOLIO takes no body of {} bytes: raise its limit (client_max_body_size, 1 MB in \
+                "the gateway in front of FOLIO accepts no body of {} bytes: raise its limit (client_max_body_size, 1 MB in \
                  Kong's default), or split the ids over several runs",
                 upload.length()
             ))
@@ -217,8 +217,8 @@ impl<'a> Submitting<'a> {
         let id_type = self.export.id_type;
         let refused = match is_unprocessable(&error) && id_type != IdType::Instance {
             true => Error::rejected(format!(
-                "FOLIO refuses the request, perhaps as its version does not know export.id_type = {:?}: holding came with \
-                 4.3, authority with 4.5",
+                "FOLIO refuses the request, perhaps because its version does not know export.id_type = {:?}: holding \
+                 came with 4.3, authority with 4.5",
                 id_type.word()
             ))
             .because(error),

@@ -3,21 +3,23 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::api::Api;
 use super::export::{FolioExport, IdType};
 use super::ids::Upload;
 use super::wire::moment;
-use super::{files, logs};
+use super::{FolioSource, files, logs};
 use crate::folio::settings::FolioConnection;
+use crate::testing::{content, line, output_file, read};
 use landfall::clock::ManualClock;
-use landfall::contract::Download;
+use landfall::contract::{Download, Source as _};
 use landfall::error::{Error, Result};
 use landfall::job::OutputFile;
+use landfall::state::WorkState;
 use landfall_http::Transport;
 use landfall_http::scripted::{Reply, Scripted, Seen};
+use landfall_store::{Store, StoreSettings};
 
 const JOB: &str = "22091d4a-0c70-4a9e-8843-5dcf96c7cdf5";
 
@@ -36,12 +38,11 @@ impl Tenant {
     ) -> Self {
         let server = Scripted::start(handler).await;
         let storage = Scripted::start(storage).await;
-        let mut settings = json!({
+        let settings = json!({
             "base_url": server.url("/okapi"), "tenant": "diku", "token": "given-token",
             "storage_hosts": [storage.host()],
         });
-        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+        let connection: FolioConnection = read(settings, more).unwrap();
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
         let api = Arc::new(Api::new(&connection, clock, None).unwrap());
         Self { server, storage, api }
@@ -53,26 +54,7 @@ impl Tenant {
 }
 
 fn file() -> OutputFile {
-    let locator = Some("b975b199-fa3c-4cc8-8257-4e996e64addb".to_owned());
-    OutputFile {
-        ordinal: 0,
-        name: "ids-112.mrc".to_owned(),
-        size: None,
-        sha256: None,
-        locator,
-        is_log: false,
-    }
-}
-
-async fn content(download: Download) -> Result<Vec<u8>> {
-    let pieces: Vec<Result<bytes::Bytes>> = download.body.collect().await;
-    Ok(pieces.into_iter().collect::<Result<Vec<_>>>()?.concat())
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
-fn line(error: Error, name: &str) -> String {
-    assert_eq!(error.error_type().name(), name, "{}", error.line());
-    error.line()
+    output_file("ids-112.mrc", "b975b199-fa3c-4cc8-8257-4e996e64addb".to_owned())
 }
 
 /// Every version's list of one job, the oldest documents' bare object, and a list that ignores the question.
@@ -98,6 +80,28 @@ async fn a_job_execution_is_found_in_every_form() {
     }
     let tenant = Tenant::answering(Reply::json(json!({ "executions": [] }))).await;
     assert!(line(tenant.api.execution(JOB).await.unwrap_err(), "ContractBroken").contains("jobExecutions"));
+}
+
+/// A job of another call, an export of all records say, may name no profile, and can be landed all the same.
+#[tokio::test]
+async fn a_job_without_a_profile_is_described() {
+    let name = "Default instances export job profile";
+    for (more, profile, profile_id) in [
+        (json!({ "jobProfileId": "x", "jobProfileName": name }), Some(name), None),
+        (json!({ "jobProfileId": "x" }), None, Some("x")),
+        (json!({}), None, None),
+    ] {
+        let mut execution = json!({ "id": JOB, "status": "COMPLETED" });
+        execution.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let server = Scripted::start(move |_, _| Reply::json(json!({ "jobExecutions": [execution] }))).await;
+        let settings = json!({ "base_url": server.url("/"), "tenant": "diku", "token": "given-token" });
+        let connection: FolioConnection = serde_json::from_value(settings).unwrap();
+        let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
+        let work = WorkState::new(Store::open("work", &StoreSettings::default()).await);
+        let source = FolioSource::new("demo".parse().unwrap(), &connection, clock, work, None).unwrap();
+        let export: FolioExport = source.describe(&JOB.parse().unwrap()).await.unwrap().read().unwrap();
+        assert_eq!((export.profile.as_deref(), export.profile_id.as_deref()), (profile, profile_id));
+    }
 }
 
 /// Errors in the forms of the module and of both gateways: their words are kept, and no more than a line of them.
@@ -315,7 +319,7 @@ async fn a_profile_is_found_in_a_list_of_any_length() {
     let named = |name: &str| FolioExport { profile: Some(name.to_owned()), ..FolioExport::default() };
     assert_eq!(tenant.api.profile_id(&named("profile 430")).await.unwrap(), "id 430");
     let asked: Vec<_> = tenant.server.seen().iter().map(|seen| seen.query()["offset"].clone()).collect();
-    assert_eq!(asked, ["0", "200", "400"]);
+    assert_eq!(asked, ["0", "200", "400", "450"]);
 }
 
 /// Promise 6: a log of any length is read a page at a time.
@@ -337,10 +341,81 @@ async fn a_log_is_read_page_by_page() {
         String::from_utf8(content(logs::open(&tenant.api, &JOB.parse().unwrap())).await.unwrap()).unwrap();
     let lines: Vec<String> = (0..450).map(|number| format!("{{\"n\":{number}}}")).collect();
     assert_eq!(text.lines().collect::<Vec<_>>(), lines);
-    assert_eq!(tenant.server.count(), 3);
+    assert_eq!(tenant.server.count(), 4);
     for seen in tenant.server.seen() {
         assert_eq!(seen.query()["query"], format!("jobExecutionId=={JOB} sortby id"));
     }
+}
+
+/// A log of so many entries, of which a page has no more than the cap, with a total as the server tells it.
+async fn log_of(
+    entries: u64,
+    cap: u64,
+    total: impl Fn(u64, u64) -> Value + Send + Sync + 'static,
+) -> Result<usize> {
+    let handler = move |seen: &Seen, _: usize| {
+        let number = |name: &str| seen.query()[name].parse::<u64>().unwrap();
+        let (offset, limit) = (number("offset"), number("limit").min(cap));
+        let page: Vec<Value> =
+            (offset..(offset + limit).min(entries)).map(|number| json!({ "id": number })).collect();
+        let total = total(offset, page.len() as u64);
+        Reply::json(json!({ "errorLogs": page, "totalRecords": total }))
+    };
+    let tenant = Tenant::start(json!({}), handler, |_, _| Reply::status(500)).await;
+    let text = content(logs::open(&tenant.api, &JOB.parse().unwrap())).await?;
+    Ok(String::from_utf8(text).unwrap().lines().count())
+}
+
+/// Promise 5: how many entries a log has is an estimate from 1,000 on: neither too low a one ends the reading nor does too
+/// high a one make a job impossible to land. Below that it is exact, and held against what came.
+#[tokio::test]
+async fn a_log_is_read_to_its_end_whatever_is_estimated() {
+    for (entries, estimate) in [(5000, 1000), (1200, 1000), (1200, 5200), (1200, 1187)] {
+        let log = log_of(entries, 200, move |_, _| json!(estimate)).await;
+        assert_eq!(log.unwrap(), usize::try_from(entries).unwrap(), "{estimate}");
+    }
+    // What such a server corrects by what it has just given.
+    let log =
+        log_of(3000, 200, |offset, found| json!(if found == 0 { offset } else { 1000.max(offset + found) }))
+            .await;
+    assert_eq!(log.unwrap(), 3000);
+    assert_eq!(log_of(450, 100, |_, _| json!(null)).await.unwrap(), 450);
+    assert_eq!(log_of(450, 100, |_, _| json!("450")).await.unwrap(), 450);
+    let said = line(log_of(450, 100, |_, _| json!(451)).await.unwrap_err(), "IntegrityError");
+    assert!(said.contains("has 451 entries, and 450 were given"), "{said}");
+}
+
+/// Promise 6: a server that does not page gives a short log whole at once, and a long one not at all.
+#[tokio::test]
+async fn a_log_that_begins_again_ends() {
+    for (there, given) in [(3, Some(3)), (200, None)] {
+        let entries: Vec<Value> = (0..there).map(|number| json!({ "id": number })).collect();
+        let tenant = Tenant::answering(Reply::json(json!({ "errorLogs": entries }))).await;
+        let log = content(logs::open(&tenant.api, &JOB.parse().unwrap())).await;
+        match given {
+            Some(given) => assert_eq!(String::from_utf8(log.unwrap()).unwrap().lines().count(), given),
+            None => assert!(line(log.unwrap_err(), "ContractBroken").contains("begins again")),
+        }
+    }
+}
+
+/// A profile is found behind pages that are shorter than they were asked to be.
+#[tokio::test]
+async fn a_profile_is_found_behind_short_pages() {
+    let tenant = Tenant::start(
+        json!({}),
+        |seen, _| {
+            let offset = seen.query()["offset"].parse::<u64>().unwrap();
+            let page: Vec<Value> = (offset..(offset + 10).min(25))
+                .map(|number| json!({ "id": format!("id {number}"), "name": format!("profile {number}") }))
+                .collect();
+            Reply::json(json!({ "jobProfiles": page, "totalRecords": 10 }))
+        },
+        |_, _| Reply::status(500),
+    )
+    .await;
+    let export = FolioExport { profile: Some("profile 23".to_owned()), ..FolioExport::default() };
+    assert_eq!(tenant.api.profile_id(&export).await.unwrap(), "id 23");
 }
 
 /// Versions 2 to 4 write `+0000`, version 5 ISO 8601.

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::entries::entries;
+
 /// A job profile.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct JobProfile {
@@ -15,6 +17,7 @@ pub(super) struct JobProfile {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct JobProfiles {
+    #[serde(default, deserialize_with = "entries")]
     pub(super) job_profiles: Vec<JobProfile>,
 }
 
@@ -78,6 +81,7 @@ pub(super) struct Link {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorLogs {
+    #[serde(default, deserialize_with = "entries")]
     pub(super) error_logs: Vec<Value>,
     #[serde(default, deserialize_with = "count")]
     pub(super) total_records: Option<u64>,

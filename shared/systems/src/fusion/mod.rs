@@ -22,5 +22,6 @@ pub const KINDS: &[&dyn ExportKind] = &[&Kind::<FusionExtract>::new(), &Kind::<F
 /// How its connections are opened.
 pub const CONNECTION: ConnectionType = ConnectionType {
     name: "fusion",
+    built_in: &[],
     open: |name, connection, deps| Ok(Arc::new(FusionSource::open(name, &connection.settings()?, deps)?)),
 };

@@ -33,6 +33,7 @@ use self::query::{Collection, Key, KeyRange};
 use self::row::RowWriter;
 use self::walk::{MAX_ROWS, Walk};
 use super::pod::Pod;
+use crate::entries::entries;
 use crate::fusion::settings::FusionConnection;
 use landfall::check::Finding;
 use landfall::clock::Clock;
@@ -73,6 +74,7 @@ impl std::fmt::Debug for FusionRestSource {
 /// The versions of an API.
 #[derive(Deserialize)]
 struct Versions {
+    #[serde(default, deserialize_with = "entries")]
     items: Vec<Version>,
 }
 
@@ -120,7 +122,7 @@ impl FusionRestSource {
     async fn look(&self) -> Result<String> {
         let versions = self.versions().await??;
         let names: Vec<_> = versions.items.iter().map(|item| item.version.as_str()).collect();
-        Ok(format!("the user is let in, and the API has the versions {}", names.join(", ")))
+        Ok(format!("the user is accepted, and the API has the versions {}", names.join(", ")))
     }
 
     async fn versions(&self) -> Result<Result<Versions, HttpError>> {
@@ -173,7 +175,7 @@ impl FusionRestSource {
 
     /// Refuses what the resource does not have, and gives the job its id, which follows from the run's key.
     async fn checked(&self, order: &SubmitRequest<'_>) -> Result<JobRequestId> {
-        let export = &resource(order.export)?;
+        let export = &order.export.read::<FusionRest>()?;
         export.check()?;
         let shape = self.shape(export).await?;
         shape.check(export, order.window)?;
@@ -237,7 +239,7 @@ fn authorizer(
     let redactor = pod.client.redactor();
     match (&connection.scopes.rest, &connection.basic, &connection.bearer) {
         (Some(scope), None, None) => {
-            pod.scope(scope).ok_or_else(|| wrong("scopes.rest and no auth, which gives the tokens for it"))
+            pod.scope(scope).ok_or_else(|| wrong("scopes.rest, but no auth to get tokens for it"))
         }
         (None, Some(basic), None) => {
             Ok(FixedCredential::basic(&basic.username, &basic.password, pod.base_url(), redactor)?)
@@ -252,21 +254,14 @@ fn authorizer(
     }
 }
 
-fn resource(export: &Export) -> Result<FusionRest> {
-    match export.is::<FusionRest>() {
-        true => export.read(),
-        false => Err(Error::invalid_event(format!("export.kind is {}, not fusion_rest", export.kind()))),
-    }
-}
-
 #[async_trait]
 impl Source for FusionRestSource {
     fn accepts(&self, export: &Export) -> Result<()> {
-        resource(export)?.check()
+        export.read::<FusionRest>()?.check()
     }
 
     fn increments(&self, export: &Export) -> Option<Increments> {
-        resource(export).ok()?.increments()
+        export.read::<FusionRest>().ok()?.increments()
     }
 
     async fn check(&self) -> Vec<Finding> {
@@ -280,7 +275,7 @@ impl Source for FusionRestSource {
         match versions {
             Ok(_) => Ok(told),
             Err(error) if error.status().is_some_and(|status| status.is_client_error()) && told.is_some() => {
-                tracing::debug!(%error, "the user may not list the API's versions; the answer tells the time");
+                tracing::debug!(%error, "the user may not list the API's versions, but the answer has the time");
                 Ok(told)
             }
             Err(error) => Err(error.into()),
@@ -302,8 +297,8 @@ impl Source for FusionRestSource {
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
         Err(Error::not_found(format!(
-            "connection {} knows no job {job}: a read of a REST resource is no job there, so it can only be gone on with \
-             where it was begun",
+            "connection {} knows no job {job}: a read of a REST resource is not a job at the source, so it can only be \
+             continued where it was started",
             self.name
         )))
     }
@@ -311,7 +306,7 @@ impl Source for FusionRestSource {
     /// There is nothing to wait for. Whether there are rows at all is looked at here, as a job without rows ends
     /// otherwise.
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
-        let export = &resource(&job.export)?;
+        let export = &job.export.read::<FusionRest>()?;
         let shape = self.shape(export).await?;
         let collection = self.collection(export, &shape, shape.key(export)?, job.window.as_ref())?;
         let has_rows = self.key_at(&self.api, &collection, &KeyRange::default(), 0).await?.is_some();
@@ -320,7 +315,7 @@ impl Source for FusionRestSource {
             (false, true) => (JobState::Empty, "NO_ROWS", None),
             (false, false) => {
                 let message = format!(
-                    "no row of {} is what this run asks for: if that is normal, say allow_empty in its export",
+                    "no row of {} matches this run: if that is normal, set allow_empty in the export",
                     export.resource
                 );
                 (JobState::Failed, "NO_ROWS", Some(message))
@@ -344,7 +339,7 @@ impl Source for FusionRestSource {
     /// Divides the rows by their keys. A key remains a boundary when its row has gone: the ranges between boundaries
     /// hold every row once, whatever happens to rows afterwards.
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
-        let export = &resource(&job.export)?;
+        let export = &job.export.read::<FusionRest>()?;
         let shape = self.shape(export).await?;
         let collection = self.collection(export, &shape, shape.key(export)?, job.window.as_ref())?;
         let api = self.api.counting("raise export.pages_per_file, or rest.requests_per_hour");
@@ -354,7 +349,18 @@ impl Source for FusionRestSource {
         let mut files = Vec::new();
         let mut range = KeyRange::default();
         loop {
-            let through = self.key_at(&api, &collection, &range, distance).await?;
+            let mut through = self.key_at(&api, &collection, &range, distance).await?;
+            // A resource that ignores `offset` has its first row at every distance, and would be cut into files of a row.
+            if files.is_empty()
+                && through.is_some()
+                && through == self.key_at(&api, &collection, &range, 0).await?
+            {
+                tracing::info!(
+                    resource = collection.name,
+                    "the resource ignores offset: it is read as one file"
+                );
+                through = None;
+            }
             let part = Part {
                 key: collection.key.name.clone(),
                 numeric: collection.key.is_numeric,
@@ -371,7 +377,7 @@ impl Source for FusionRestSource {
     }
 
     async fn open(&self, job: &JobRecord, file: &OutputFile, _resume: Option<&ResumeAt>) -> Result<Download> {
-        let export = &resource(&job.export)?;
+        let export = &job.export.read::<FusionRest>()?;
         let (key, range, rows) = part(file)?;
         let shape = self.shape(export).await?;
         let collection = self.collection(export, &shape, key, job.window.as_ref())?;
@@ -388,7 +394,7 @@ impl Source for FusionRestSource {
                 None => Ok(None),
             }
         });
-        Ok(Download { offset: 0, size: None, validator: None, body: body.boxed() })
+        Ok(Download { offset: 0, size: None, validator: None, unverified: None, body: body.boxed() })
     }
 }
 

@@ -32,7 +32,7 @@ impl FusionSource {
     ///
     /// `InvalidConfig` where a setting cannot be. One that is missing is told once an export needs it.
     pub fn open(name: ConnectionName, connection: &FusionConnection, means: SourceDeps<'_>) -> Result<Self> {
-        let SourceDeps { clock, work, wrap } = means;
+        let SourceDeps { clock, work, wrap, .. } = means;
         let kept = Arc::new(RefreshTokenDocument::new(work.clone(), &name));
         let pod = Pod::new(connection, Arc::clone(&clock), Some(kept), wrap)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
@@ -139,6 +139,13 @@ impl Source for FusionSource {
 
     fn lists_may_grow(&self, export: &Export) -> bool {
         self.running(export).is_ok_and(|source| source.lists_may_grow(export))
+    }
+
+    async fn has_last_file(&self, job: &JobRecord, files: &[OutputFile]) -> bool {
+        match self.running(&job.export) {
+            Ok(source) => source.has_last_file(job, files).await,
+            Err(_) => false,
+        }
     }
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {

@@ -30,10 +30,12 @@ const NOT_FOUND: i64 = 8;
 const LATER_RUN: u64 = 1_000_000;
 
 pub(super) fn routes(prefix: &str) -> Router<Arc<Context>> {
-    let snapshots = format!("{prefix}/interop/rest/11.1.2.3.600/applicationsnapshots/{{name}}/contents");
+    let older = format!("{prefix}/interop/rest/11.1.2.3.600/applicationsnapshots");
+    let snapshots = format!("{older}/{{name}}/contents");
     let v2 = format!("{prefix}/interop/rest/v2");
     Router::new()
         .route(&snapshots, get(contents).post(upload).layer(DefaultBodyLimit::max(MAX_PIECE_BYTES)))
+        .route(&older, get(list_older))
         .route(&format!("{v2}/files/list"), get(list))
         .route(&format!("{v2}/files/download"), post(prepare))
         .route(&format!("{v2}/status/download/{{id}}"), get(look))
@@ -114,6 +116,25 @@ async fn list(
         items.push(
             json!({ "name": name, "type": "EXTERNAL", "size": size, "lastmodifiedtime": file.modified }),
         );
+    }
+    Ok(response::json_body(StatusCode::OK, &json!({ "status": 0, "details": null, "items": items })))
+}
+
+async fn list_older(
+    State(context): State<Arc<Context>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Rejection> {
+    let faults = context.faults().epm.list;
+    admit(&context, &uri, &headers, &faults.outage, "epm.list", "")?;
+    if !faults.older {
+        return Ok(response::problem(StatusCode::NOT_FOUND, "No such resource.").by("epm.list.older"));
+    }
+    let files = context.store.read(|state| all(&context, &state.epm));
+    let mut items = Vec::new();
+    for (name, file) in &files {
+        let bytes = bytes_of(&context, file).map_err(|error| response::internal(&error))?;
+        items.push(json!({ "name": name, "type": "EXTERNAL", "size": bytes.len().to_string() }));
     }
     Ok(response::json_body(StatusCode::OK, &json!({ "status": 0, "details": null, "items": items })))
 }

@@ -52,8 +52,9 @@ async fn list(
     identity::admit(&context, &headers, BATCH_SCOPE, &faults.outage, "output_files", &id)?;
     let job = find_job(&context, &id).ok_or_else(|| no_such_job(&id))?;
     let files = output_of(&context, &job).await?;
-    let offset = number(&query, "offset").filter(|_| faults.page_size.is_some()).unwrap_or(0);
-    let earlier = if job.has_output() && offset == 0 {
+    let asked_from = number(&query, "offset").unwrap_or(0);
+    let offset = if faults.page_size.is_some() { asked_from } else { 0 };
+    let earlier = if job.has_output() && asked_from == 0 {
         context.change(|state| count_list(&mut state.fusion_extract, job.id))?
     } else {
         job.file_lists.saturating_sub(1)
@@ -72,6 +73,8 @@ async fn list(
     let limit = faults.page_size.map(|size| number(&query, "limit").map_or(size, |asked| asked.min(size)));
     let offset = if faults.ignore_offset { 0 } else { offset };
     let (items, has_more) = page(&items, offset, limit.unwrap_or(usize::MAX));
+    let (total, has_more) =
+        if faults.counts_are_of_the_page { (items.len(), false) } else { (total, has_more) };
     let mut body = Map::new();
     body.insert("items".to_owned(), Value::Array(items));
     match faults.total_items {

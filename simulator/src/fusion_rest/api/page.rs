@@ -124,7 +124,7 @@ impl CollectionQuery {
             kind,
             framework,
             limit: number("limit", DEFAULT_ROWS)?,
-            offset: number("offset", 0)?,
+            offset: if faults.ignore_offset { 0 } else { number("offset", 0)? },
             is_descending,
             // Without an order the database gives rows as it finds them.
             has_own_order: faults.ignore_order_by || text("orderBy").is_empty(),
@@ -139,6 +139,10 @@ impl CollectionQuery {
     fn wants(&self, row: &Row) -> bool {
         self.status.as_ref().is_none_or(|status| row.status() == status)
             && self.filter.as_ref().is_none_or(|filter| filter.holds(row))
+    }
+
+    pub(in crate::fusion_rest) fn asks_for_several(&self) -> bool {
+        self.limit > 1
     }
 
     fn rows_on_page(&self) -> usize {
@@ -212,12 +216,16 @@ pub(in crate::fusion_rest) fn body(
     if let Some(last) = rows.last().filter(|_| faults.repeated_rows).cloned() {
         rows.push(last);
     }
-    let has_more = listing.has_more || (faults.endless && rows.is_empty());
+    let is_full = rows.len() >= query.rows_on_page();
+    let has_more = match is_full && faults.full_pages_end {
+        true => false,
+        false => listing.has_more || (faults.endless && rows.is_empty()),
+    };
     let mut body = format!("{{\"items\":[{}],\"count\":{}", rows.join(separator), rows.len());
     if !faults.without_has_more {
         body.push_str(&format!(",\"hasMore\":{has_more}"));
     }
-    body.push_str(&format!(",\"limit\":{},\"offset\":{}", query.limit, query.offset));
+    body.push_str(&format!(",\"limit\":{},\"offset\":{}", query.rows_on_page(), query.offset));
     if let Some(total) = listing.total.filter(|_| query.counts) {
         // The wart: past the cap the total is that of the page.
         let total = if query.limit > MAX_ROWS { total.min(MAX_ROWS) } else { total };

@@ -93,6 +93,10 @@ async fn serve(
                 Ok(asked) => asked,
                 Err(why) => return Ok(refusal(framework, StatusCode::BAD_REQUEST, &why)),
             };
+            if faults.rows_fail && asked.asks_for_several() {
+                let why = "JBO-29000: Unexpected exception caught: java.lang.NullPointerException";
+                return Ok(refusal(framework, StatusCode::INTERNAL_SERVER_ERROR, why));
+            }
             let scenario = &context.scenario.rest;
             let listing =
                 context.store.read(|state| page::of_resource(&asked, &state.rest, scenario, resource));

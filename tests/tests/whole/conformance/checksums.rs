@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType};
 use landfall::checksum::{Crc64Nvme, Md5, Sha256};
 use landfall_store::{ByteBudget, Condition, ObjectDigest, ObjectWriter, StoreError};
 
-use super::place::{ConfigProvider, PART, code, data, named};
+use super::bucket::{PART, TestBucket, code, data, named};
 use super::table::checks;
 
 checks! {
@@ -19,8 +19,8 @@ checks! {
     "an object that is there is held against the bytes that should be": expected,
 }
 
-async fn wrong_crc64(place: ConfigProvider) {
-    let open = place.open().await;
+async fn wrong_crc64(bucket: TestBucket) {
+    let open = bucket.open().await;
     let put =
         open.client.put_object().bucket(&open.bucket).key("a.csv").body(ByteStream::from(data(1, 1000)));
     let sent = put.checksum_crc64_nvme(Crc64Nvme::of(&data(2, 1000)).base64()).send().await;
@@ -28,8 +28,8 @@ async fn wrong_crc64(place: ConfigProvider) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn wrong_crc64_of_part(place: ConfigProvider) {
-    let open = place.open().await;
+async fn wrong_crc64_of_part(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let request =
         open.client.upload_part().bucket(&open.bucket).key("a.csv").upload_id(&upload).part_number(1);
@@ -39,8 +39,8 @@ async fn wrong_crc64_of_part(place: ConfigProvider) {
     assert!(open.store.list_parts("a.csv", &upload).await.unwrap().unwrap().is_empty());
 }
 
-async fn wrong_crc64_of_whole(place: ConfigProvider) {
-    let open = place.open().await;
+async fn wrong_crc64_of_whole(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
     let request =
@@ -51,8 +51,8 @@ async fn wrong_crc64_of_whole(place: ConfigProvider) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn wrong_sha256(place: ConfigProvider) {
-    let open = place.open().await;
+async fn wrong_sha256(bucket: TestBucket) {
+    let open = bucket.open().await;
     let put =
         open.client.put_object().bucket(&open.bucket).key("a.csv").body(ByteStream::from(data(1, 1000)));
     let sent = put.checksum_sha256(Sha256::of(&data(2, 1000)).base64()).send().await;
@@ -60,8 +60,8 @@ async fn wrong_sha256(place: ConfigProvider) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn wrong_md5(place: ConfigProvider) {
-    let open = place.open().await;
+async fn wrong_md5(bucket: TestBucket) {
+    let open = bucket.open().await;
     let put = |md5: Md5| {
         let put = open.client.put_object().bucket(&open.bucket).key("a.csv");
         put.body(ByteStream::from(data(1, 1000))).content_md5(md5.base64()).send()
@@ -81,15 +81,15 @@ async fn wrong_md5(place: ConfigProvider) {
     assert_eq!(code(part(Md5::of(&data(1, 1000))).await), "taken");
 }
 
-async fn told(place: ConfigProvider) {
-    let open = place.open().await;
+async fn told(bucket: TestBucket) {
+    let open = bucket.open().await;
     open.put("a.csv", data(1, 1000)).await;
     let head = open.store.head("a.csv").await.unwrap().unwrap();
     assert_eq!(head.crc64nvme, Some(Crc64Nvme::of(&data(1, 1000))));
 }
 
-async fn told_of_parts(place: ConfigProvider) {
-    let open = place.open().await;
+async fn told_of_parts(bucket: TestBucket) {
+    let open = bucket.open().await;
     let budget = ByteBudget::new(64 << 20);
     let content = data(1, 3 * PART + 77);
     let mut writer = ObjectWriter::new(&open.store, "a.csv", &budget, None);
@@ -102,8 +102,8 @@ async fn told_of_parts(place: ConfigProvider) {
 }
 
 /// Promise 4: landing again finds out that the same bytes are there, or that others are.
-async fn expected(place: ConfigProvider) {
-    let open = place.open().await;
+async fn expected(bucket: TestBucket) {
+    let open = bucket.open().await;
     let content = data(1, 100_000);
     open.store.put("a.csv", content.clone(), Condition::Absent).await.unwrap();
     let right = ObjectDigest { size: 100_000, crc64nvme: Crc64Nvme::of(&content) };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use landfall_store::{Condition, Written};
 
-use super::place::{ConfigProvider, PART, code, data, named};
+use super::bucket::{PART, TestBucket, code, data, named};
 use super::table::checks;
 
 checks! {
@@ -19,8 +19,8 @@ checks! {
 }
 
 /// Promise 1: a claim that is there is nobody else's.
-async fn first_stays(place: ConfigProvider) {
-    let open = place.open().await;
+async fn first_stays(bucket: TestBucket) {
+    let open = bucket.open().await;
     let first = open.store.put("runs/a.json", Bytes::from_static(b"first"), Condition::Absent).await.unwrap();
     assert!(matches!(first, Written::Done(etag) if !etag.is_empty()));
     let second =
@@ -31,8 +31,8 @@ async fn first_stays(place: ConfigProvider) {
 }
 
 /// Promise 1: of all who claim a run at once, exactly one has it, and what is there is what that one wrote.
-async fn one_of_many(place: ConfigProvider) {
-    let open = place.open().await;
+async fn one_of_many(bucket: TestBucket) {
+    let open = bucket.open().await;
     for round in 0..10 {
         let key = format!("runs/{round}.json");
         let claims = (0..16_u32).map(|writer| {
@@ -51,8 +51,8 @@ async fn one_of_many(place: ConfigProvider) {
     }
 }
 
-async fn by_etag(place: ConfigProvider) {
-    let open = place.open().await;
+async fn by_etag(bucket: TestBucket) {
+    let open = bucket.open().await;
     let first = open.put("run.json", &b"1"[..]).await;
     let changed =
         open.store.put("run.json", Bytes::from_static(b"2"), Condition::Unchanged(&first)).await.unwrap();
@@ -64,8 +64,8 @@ async fn by_etag(place: ConfigProvider) {
 }
 
 /// Promise 1: of those who change one record at once, each sees what the one before it wrote.
-async fn none_is_lost(place: ConfigProvider) {
-    let open = place.open().await;
+async fn none_is_lost(bucket: TestBucket) {
+    let open = bucket.open().await;
     open.put("counter", &b"0"[..]).await;
     let counting = (0..8).map(|_| {
         let open = open.clone();
@@ -85,16 +85,16 @@ async fn none_is_lost(place: ConfigProvider) {
     assert_eq!(open.get("counter").await.unwrap(), b"8");
 }
 
-async fn nothing_is_made(place: ConfigProvider) {
-    let open = place.open().await;
+async fn nothing_is_made(bucket: TestBucket) {
+    let open = bucket.open().await;
     let put = open.store.put("run.json", Bytes::from_static(b"1"), Condition::Unchanged("\"0123\"")).await;
     assert!(!matches!(put, Ok(Written::Done(_))), "written, with nothing to match");
     assert_eq!(open.get("run.json").await, None);
 }
 
 /// Promise 4: an object that is there is not replaced by one that was made of parts.
-async fn completion_stays(place: ConfigProvider) {
-    let open = place.open().await;
+async fn completion_stays(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
     open.put("a.csv", &b"there before"[..]).await;
@@ -105,8 +105,8 @@ async fn completion_stays(place: ConfigProvider) {
     assert!(open.store.list_uploads("").await.unwrap().is_empty(), "the upload is still there");
 }
 
-async fn completion_by_etag(place: ConfigProvider) {
-    let open = place.open().await;
+async fn completion_by_etag(bucket: TestBucket) {
+    let open = bucket.open().await;
     let passed = open.put("a.csv", &b"one"[..]).await;
     let there = open.put("a.csv", &b"two"[..]).await;
     for (etag, taken) in [(&passed, false), (&there, true)] {
@@ -120,8 +120,8 @@ async fn completion_by_etag(place: ConfigProvider) {
 }
 
 /// Promise 4: whoever completes first, its bytes stay, whole.
-async fn one_completion_of_many(place: ConfigProvider) {
-    let open = place.open().await;
+async fn one_completion_of_many(bucket: TestBucket) {
+    let open = bucket.open().await;
     let mut uploads = Vec::new();
     for writer in 0..4 {
         let upload = open.store.create_upload("a.csv").await.unwrap();

@@ -3,7 +3,7 @@
 use landfall::checksum::Crc64Nvme;
 use landfall_store::{ByteBudget, ObjectDigest, ObjectWriter, StoreError};
 
-use super::place::{ConfigProvider, PART, data};
+use super::bucket::{PART, TestBucket, data};
 use super::table::checks;
 
 checks! {
@@ -17,8 +17,8 @@ fn sealed(bytes: &[u8]) -> ObjectDigest {
     ObjectDigest { size: bytes.len() as u64, crc64nvme: Crc64Nvme::of(bytes) }
 }
 
-async fn object(place: ConfigProvider) {
-    let (from, to) = (place.open().await, place.beside("to").open().await);
+async fn object(bucket: TestBucket) {
+    let (from, to) = (bucket.open().await, bucket.beside("to").open().await);
     let content = data(1, 3 << 20);
     // A key that a header cannot hold as it is.
     let key = "jobs/pod 1/a+b%20ü/staged/0";
@@ -31,8 +31,8 @@ async fn object(place: ConfigProvider) {
     assert_eq!(head.content_type(), Some("text/csv"));
 }
 
-async fn changed(place: ConfigProvider) {
-    let open = place.open().await;
+async fn changed(bucket: TestBucket) {
+    let open = bucket.open().await;
     open.put("a", data(1, 1000)).await;
     let source = open.store.head("a").await.unwrap().unwrap();
     open.put("a", data(2, 1000)).await;
@@ -42,8 +42,8 @@ async fn changed(place: ConfigProvider) {
 }
 
 /// The data of a stored member is copied by ranges; the store says what it has copied, and landfall verifies it.
-async fn ranges(place: ConfigProvider) {
-    let open = place.open().await;
+async fn ranges(bucket: TestBucket) {
+    let open = bucket.open().await;
     let staged = data(1, 3 * PART);
     open.put("staged", staged.clone()).await;
     let source = open.store.head("staged").await.unwrap().unwrap();
@@ -58,8 +58,8 @@ async fn ranges(place: ConfigProvider) {
     assert!(open.get("a.csv").await.unwrap() == content, "other bytes than were copied");
 }
 
-async fn changed_range(place: ConfigProvider) {
-    let open = place.open().await;
+async fn changed_range(bucket: TestBucket) {
+    let open = bucket.open().await;
     open.put("staged", data(1, 2 * PART)).await;
     let source = open.store.head("staged").await.unwrap().unwrap();
     open.put("staged", data(2, 2 * PART)).await;

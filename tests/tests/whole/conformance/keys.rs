@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::state::WorkState;
 use landfall_store::{Condition, Written};
 
-use super::place::{ConfigProvider, data};
+use super::bucket::{TestBucket, data};
 use super::table::checks;
 
 checks! {
@@ -28,8 +28,8 @@ checks! {
 
 /// Everything that landfall does with a key: it is written, read, said of, listed, copied and deleted under that very
 /// name.
-async fn round_trip(place: ConfigProvider, keys: &[&str]) {
-    let open = place.open().await;
+async fn round_trip(bucket: TestBucket, keys: &[&str]) {
+    let open = bucket.open().await;
     for (key, seed) in keys.iter().zip(0..) {
         let written = open.store.put(key, data(seed, 20), Condition::Absent).await;
         assert!(matches!(written, Ok(Written::Done(_))), "not written: {written:?}");
@@ -64,7 +64,7 @@ async fn round_trip(place: ConfigProvider, keys: &[&str]) {
     assert_eq!(open.keys("").await, ["copied"]);
 }
 
-async fn punctuation(place: ConfigProvider) {
+async fn punctuation(bucket: TestBucket) {
     let keys = [
         "GL Journals/a b+c%20d%2F.csv",
         "it's \"quoted\" & <so>.csv",
@@ -74,10 +74,10 @@ async fn punctuation(place: ConfigProvider) {
         "a|b^c`d*e.csv",
         " leading and trailing ",
     ];
-    round_trip(place, &keys).await;
+    round_trip(bucket, &keys).await;
 }
 
-async fn letters(place: ConfigProvider) {
+async fn letters(bucket: TestBucket) {
     // The fourth and the fifth look the same: one letter, and a letter with a mark behind it.
     let keys = [
         "Kosten/Übersicht.csv",
@@ -87,30 +87,30 @@ async fn letters(place: ConfigProvider) {
         "cafe\u{301}.csv",
         "\u{ffff}.csv",
     ];
-    round_trip(place, &keys[..5]).await;
+    round_trip(bucket, &keys[..5]).await;
 }
 
-async fn double_slash(place: ConfigProvider) {
-    round_trip(place, &["a//b.csv", "a/b.csv", "a///b.csv"]).await;
+async fn double_slash(bucket: TestBucket) {
+    round_trip(bucket, &["a//b.csv", "a/b.csv", "a///b.csv"]).await;
 }
 
-async fn longest(place: ConfigProvider) {
+async fn longest(bucket: TestBucket) {
     let flat = "x".repeat(200);
     let deep = [&*flat, &flat, &flat, &flat, &flat, &"y".repeat(19)].join("/");
     assert_eq!(deep.len(), 1024);
-    round_trip(place, &[&deep]).await;
+    round_trip(bucket, &[&deep]).await;
 }
 
-async fn longest_name(place: ConfigProvider) {
+async fn longest_name(bucket: TestBucket) {
     let wide = format!("{}.csv", "ü".repeat(510));
     assert_eq!(wide.len(), 1024);
-    round_trip(place, &[&wide]).await;
+    round_trip(bucket, &[&wide]).await;
 }
 
 /// XML cannot hold them as they are, so that a listing has to encode them. landfall lands none: an archive's names have
 /// no control characters.
-async fn controls(place: ConfigProvider) {
-    let open = place.open().await;
+async fn controls(bucket: TestBucket) {
+    let open = bucket.open().await;
     let keys = ["tab\there.csv", "line\nbreak.csv", "bell\u{7}.csv"];
     for key in keys {
         let written = open.store.put(key, data(1, 5), Condition::Absent).await;
@@ -125,15 +125,15 @@ async fn controls(place: ConfigProvider) {
     assert_eq!(listed, keys.map(str::to_owned).into());
 }
 
-async fn file_and_folder(place: ConfigProvider) {
-    round_trip(place, &["a/b/c.csv", "a/b", "a"]).await;
+async fn file_and_folder(bucket: TestBucket) {
+    round_trip(bucket, &["a/b/c.csv", "a/b", "a"]).await;
 }
 
-async fn case(place: ConfigProvider) {
-    round_trip(place, &["GL/A.csv", "gl/a.csv", "GL/a.csv"]).await;
+async fn case(bucket: TestBucket) {
+    round_trip(bucket, &["GL/A.csv", "gl/a.csv", "GL/a.csv"]).await;
 }
 
-async fn put_all(open: &super::place::Opened, keys: impl IntoIterator<Item = String>) {
+async fn put_all(open: &super::bucket::Opened, keys: impl IntoIterator<Item = String>) {
     stream::iter(keys)
         .map(|key| {
             let open = open.clone();
@@ -145,8 +145,8 @@ async fn put_all(open: &super::place::Opened, keys: impl IntoIterator<Item = Str
         .unwrap();
 }
 
-async fn many(place: ConfigProvider) {
-    let open = place.open().await;
+async fn many(bucket: TestBucket) {
+    let open = bucket.open().await;
     let keys: Vec<String> = (0..1005).map(|number| format!("lake/pod/{number:05}.csv")).collect();
     put_all(&open, keys.clone()).await;
     put_all(&open, ["lake/other.csv".to_owned(), "m".to_owned()]).await;
@@ -156,15 +156,15 @@ async fn many(place: ConfigProvider) {
     assert_eq!(open.keys("").await.len(), 1007);
 }
 
-async fn order(place: ConfigProvider) {
-    let open = place.open().await;
+async fn order(bucket: TestBucket) {
+    let open = bucket.open().await;
     let keys = ["a", "a!", "a-b", "a.csv", "a/b", "a/b/c", "a0", "aB", "ab", "a\u{fffd}", "a\u{1f9fe}"];
     put_all(&open, keys.iter().rev().map(|key| (*key).to_owned())).await;
     assert_eq!(open.keys("").await, keys);
 }
 
-async fn within_a_name(place: ConfigProvider) {
-    let open = place.open().await;
+async fn within_a_name(bucket: TestBucket) {
+    let open = bucket.open().await;
     put_all(&open, ["jobs/1/a", "jobs/10/a", "jobs/1-x", "jobs/2/a", "job"].map(str::to_owned)).await;
     let listed = |prefix: &'static str| {
         let open = open.clone();
@@ -175,8 +175,8 @@ async fn within_a_name(place: ConfigProvider) {
     assert_eq!(listed("jobs/3").await, BTreeSet::new());
 }
 
-async fn folders(place: ConfigProvider) {
-    let open = place.open().await;
+async fn folders(bucket: TestBucket) {
+    let open = bucket.open().await;
     let keys =
         ["runs/pod-1/a.json", "runs/pod-1/b.json", "runs/pod-2/c/d.json", "jobs/pod-3/1/job.json", "runs/x"];
     put_all(&open, keys.map(str::to_owned)).await;
@@ -185,8 +185,8 @@ async fn folders(place: ConfigProvider) {
     assert_eq!(connections, ["pod-1", "pod-2", "pod-3"]);
 }
 
-async fn markers(place: ConfigProvider) {
-    let open = place.open().await;
+async fn markers(bucket: TestBucket) {
+    let open = bucket.open().await;
     let keys: Vec<String> = (0..7).map(|number| format!("lake/a {number}+.csv")).collect();
     put_all(&open, keys.clone()).await;
     let (mut marker, mut listed, mut pages) = (None, Vec::new(), 0);

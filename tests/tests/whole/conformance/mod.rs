@@ -4,6 +4,7 @@
 //! landfall does about it. A failure that is not named there fails the test, and so does a gap that is not there.
 //! The embedded store has no gaps. `.ci/stores.py` starts the other stores, and says where they are.
 
+mod bucket;
 mod checksums;
 mod conditions;
 mod copies;
@@ -11,7 +12,6 @@ mod gaps;
 mod keys;
 mod multipart;
 mod objects;
-mod place;
 mod runs;
 mod table;
 
@@ -20,7 +20,7 @@ use landfall_tests::elsewhere::{Foreign, foreign};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
-use place::ConfigProvider;
+use bucket::TestBucket;
 use table::{Check, Table};
 
 const EMBEDDED: &str = "embedded";
@@ -55,7 +55,7 @@ async fn every_store_gives_what_landfall_needs() {
     let stores: Vec<Foreign> = std::iter::once(own).chain(foreign()).collect();
     let mut table = Table::of(stores.iter().map(|store| store.name.clone()));
     for check in checks() {
-        table.fill(&check, stores.iter().map(|store| ConfigProvider::of(store, check.name))).await;
+        table.fill(&check, stores.iter().map(|store| TestBucket::of(store, check.name))).await;
     }
     let wrong = table.end();
     assert!(wrong.is_empty(), "neither green nor a gap that is named:\n{}", wrong.join("\n"));

@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_store::{ByteBudget, Condition, ObjectWriter, Part, StoreError, Written};
 
-use super::place::{ConfigProvider, PART, code, data, named};
+use super::bucket::{PART, TestBucket, code, data, named};
 use super::table::checks;
 
 checks! {
@@ -25,8 +25,8 @@ checks! {
 }
 
 /// Promise 3: an object is there whole, or not at all.
-async fn any_order(place: ConfigProvider) {
-    let open = place.open().await;
+async fn any_order(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let mut parts = Vec::new();
     for number in [3, 1, 2] {
@@ -48,8 +48,8 @@ async fn any_order(place: ConfigProvider) {
     assert!(open.store.list_uploads("").await.unwrap().is_empty());
 }
 
-async fn sent_again(place: ConfigProvider) {
-    let open = place.open().await;
+async fn sent_again(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(2, 900)).await.unwrap();
@@ -57,8 +57,8 @@ async fn sent_again(place: ConfigProvider) {
     assert_eq!(open.get("a.csv").await.unwrap(), data(2, 900));
 }
 
-async fn listed_once(place: ConfigProvider) {
-    let open = place.open().await;
+async fn listed_once(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(2, 900)).await.unwrap();
@@ -67,8 +67,8 @@ async fn listed_once(place: ConfigProvider) {
 }
 
 /// Promise 2: whoever goes on needs nothing but what the store says.
-async fn resumed(place: ConfigProvider) {
-    let open = place.open().await;
+async fn resumed(bucket: TestBucket) {
+    let open = bucket.open().await;
     let (budget, content) = (ByteBudget::new(64 << 20), data(7, 3 * PART + 100));
     let (upload, part_bytes) = {
         let mut writer = ObjectWriter::new(&open.store, "a.csv", &budget, None);
@@ -76,7 +76,7 @@ async fn resumed(place: ConfigProvider) {
         writer.settle().await.unwrap();
         (writer.upload_id().unwrap().to_owned(), writer.part_bytes())
     };
-    let store = place.store().await;
+    let store = bucket.store().await;
     let listed = store.list_parts("a.csv", &upload).await.unwrap().unwrap();
     let parts: Vec<Part> =
         listed.into_iter().map(|(number, etag, size)| Part { number, etag, size, crc64nvme: None }).collect();
@@ -89,8 +89,8 @@ async fn resumed(place: ConfigProvider) {
 }
 
 /// S3 shows 1,000 parts a page: the resumption of a large file depends on the second.
-async fn many_parts(place: ConfigProvider) {
-    let open = place.open().await;
+async fn many_parts(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let sent: Vec<Part> = stream::iter(1..=1001)
         .map(|number| {
@@ -108,8 +108,8 @@ async fn many_parts(place: ConfigProvider) {
     open.store.abort_upload("a.csv", &upload).await.unwrap();
 }
 
-async fn pages_of_parts(place: ConfigProvider) {
-    let open = place.open().await;
+async fn pages_of_parts(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     for number in 1..=5 {
         open.store.upload_part("a.csv", &upload, number, data(1, 10)).await.unwrap();
@@ -128,8 +128,8 @@ async fn pages_of_parts(place: ConfigProvider) {
 }
 
 /// Promise 3: a part that is not the one which was sent makes no object.
-async fn wrong_etag(place: ConfigProvider) {
-    let open = place.open().await;
+async fn wrong_etag(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
     let other = Part { etag: "\"00000000000000000000000000000000\"".to_owned(), ..part };
@@ -139,8 +139,8 @@ async fn wrong_etag(place: ConfigProvider) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn too_small(place: ConfigProvider) {
-    let open = place.open().await;
+async fn too_small(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let first = open.store.upload_part("a.csv", &upload, 1, data(1, PART - 1)).await.unwrap();
     let last = open.store.upload_part("a.csv", &upload, 2, data(2, 10)).await.unwrap();
@@ -150,8 +150,8 @@ async fn too_small(place: ConfigProvider) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn out_of_order(place: ConfigProvider) {
-    let open = place.open().await;
+async fn out_of_order(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let first = open.store.upload_part("a.csv", &upload, 1, data(1, PART)).await.unwrap();
     let last = open.store.upload_part("a.csv", &upload, 2, data(2, PART)).await.unwrap();
@@ -161,8 +161,8 @@ async fn out_of_order(place: ConfigProvider) {
     assert_eq!(open.get("a.csv").await, None);
 }
 
-async fn aborted(place: ConfigProvider) {
-    let open = place.open().await;
+async fn aborted(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
     open.store.abort_upload("a.csv", &upload).await.unwrap();
@@ -177,8 +177,8 @@ async fn aborted(place: ConfigProvider) {
 }
 
 /// The answer to a completion may be lost: whoever completes again is not told of another object.
-async fn completed_twice(place: ConfigProvider) {
-    let open = place.open().await;
+async fn completed_twice(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let part = open.store.upload_part("a.csv", &upload, 1, data(1, 1000)).await.unwrap();
     let parts = [part];
@@ -192,8 +192,8 @@ async fn completed_twice(place: ConfigProvider) {
     assert_eq!(open.get("a.csv").await.unwrap(), data(1, 1000));
 }
 
-async fn listed(place: ConfigProvider) {
-    let open = place.open().await;
+async fn listed(bucket: TestBucket) {
+    let open = bucket.open().await;
     let mut wanted = Vec::new();
     for key in ["jobs/1/staged/0", "jobs/1/staged/1", "jobs/2/staged/0", "jobs/10/staged/0"] {
         let upload = open.store.create_upload(key).await.unwrap();
@@ -211,8 +211,8 @@ async fn listed(place: ConfigProvider) {
     assert_eq!(left.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["jobs/1/staged/1"]);
 }
 
-async fn pages_of_uploads(place: ConfigProvider) {
-    let open = place.open().await;
+async fn pages_of_uploads(bucket: TestBucket) {
+    let open = bucket.open().await;
     let mut wanted = Vec::new();
     for key in ["a", "b", "b", "b", "c"] {
         wanted.push((key.to_owned(), open.store.create_upload(key).await.unwrap()));
@@ -239,8 +239,8 @@ async fn pages_of_uploads(place: ConfigProvider) {
     assert_eq!(pages, 3);
 }
 
-async fn no_part(place: ConfigProvider) {
-    let open = place.open().await;
+async fn no_part(bucket: TestBucket) {
+    let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
     let none = CompletedMultipartUpload::builder().set_parts(Some(Vec::<CompletedPart>::new())).build();
     let request = open.client.complete_multipart_upload().bucket(&open.bucket).key("a.csv");

@@ -2,10 +2,10 @@
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use landfall::check::{Found, bucket};
+use landfall::check::{self, Found};
 use landfall_store::{Condition, Store, StoreError};
 
-use super::place::{ConfigProvider, code, data};
+use super::bucket::{TestBucket, code, data};
 use super::table::checks;
 
 checks! {
@@ -22,8 +22,8 @@ checks! {
     "landfall check finds everything well": checked,
 }
 
-async fn ranges(place: ConfigProvider) {
-    let open = place.open().await;
+async fn ranges(bucket: TestBucket) {
+    let open = bucket.open().await;
     let content = data(1, 1 << 20);
     let etag = open.put("a.zip", content.clone()).await;
     let size = content.len() as u64;
@@ -35,8 +35,8 @@ async fn ranges(place: ConfigProvider) {
 }
 
 /// Promise 5: an archive that is replaced while it is read is not read on.
-async fn changed(place: ConfigProvider) {
-    let open = place.open().await;
+async fn changed(bucket: TestBucket) {
+    let open = bucket.open().await;
     let passed = open.put("a.zip", data(1, 1000)).await;
     open.put("a.zip", data(2, 1000)).await;
     let read = open.store.read_range("a.zip", &passed, 0..10).await;
@@ -44,16 +44,16 @@ async fn changed(place: ConfigProvider) {
     assert!(refused, "read by an ETag that has passed: {:?}", read.err());
 }
 
-async fn behind_the_end(place: ConfigProvider) {
-    let open = place.open().await;
+async fn behind_the_end(bucket: TestBucket) {
+    let open = bucket.open().await;
     open.put("a.zip", data(1, 1000)).await;
     let get =
         open.client.get_object().bucket(&open.bucket).key("a.zip").range("bytes=1000-1001").send().await;
     assert_eq!(code(get), "InvalidRange");
 }
 
-async fn head(place: ConfigProvider) {
-    let open = place.open().await;
+async fn head(bucket: TestBucket) {
+    let open = bucket.open().await;
     let etag = open.put("a.csv", data(1, 12_345)).await;
     let head = open.store.head("a.csv").await.unwrap().unwrap();
     assert_eq!((head.size, head.etag), (12_345, etag.clone()));
@@ -66,8 +66,8 @@ async fn head(place: ConfigProvider) {
     assert_eq!(raw.content_encoding(), None, "a reader would decode what is not encoded");
 }
 
-async fn empty(place: ConfigProvider) {
-    let open = place.open().await;
+async fn empty(bucket: TestBucket) {
+    let open = bucket.open().await;
     open.put("empty.csv", data(1, 0)).await;
     let head = open.store.head("empty.csv").await.unwrap().unwrap();
     assert_eq!(head.size, 0);
@@ -77,8 +77,8 @@ async fn empty(place: ConfigProvider) {
     assert_eq!(again, landfall_store::Written::NotWritten);
 }
 
-async fn replaced(place: ConfigProvider) {
-    let open = place.open().await;
+async fn replaced(bucket: TestBucket) {
+    let open = bucket.open().await;
     for round in 0..20_u64 {
         let etag = open.put("a.json", data(round, 100 + round as usize)).await;
         let there = open.store.read("a.json", 1000).await.unwrap().unwrap();
@@ -88,8 +88,8 @@ async fn replaced(place: ConfigProvider) {
     }
 }
 
-async fn deleted(place: ConfigProvider) {
-    let open = place.open().await;
+async fn deleted(bucket: TestBucket) {
+    let open = bucket.open().await;
     open.store.delete("never").await.unwrap();
     for round in 0..10 {
         open.put("a/b.csv", data(round, 10)).await;
@@ -100,8 +100,8 @@ async fn deleted(place: ConfigProvider) {
     open.store.delete("a/b.csv").await.unwrap();
 }
 
-async fn many_deleted(place: ConfigProvider) {
-    let open = place.open().await;
+async fn many_deleted(bucket: TestBucket) {
+    let open = bucket.open().await;
     let key = |number: usize| format!("jobs/1/{number:04}");
     stream::iter(0..=1000)
         .map(|number| {
@@ -120,12 +120,12 @@ async fn many_deleted(place: ConfigProvider) {
 }
 
 /// Promise 7: a store on a shared machine gives nothing to who does not have its key.
-async fn wrong_signature(place: ConfigProvider) {
-    let open = place.open().await;
+async fn wrong_signature(bucket: TestBucket) {
+    let open = bucket.open().await;
     open.put("a.csv", data(1, 10)).await;
-    let mut settings = place.at.settings();
+    let mut settings = bucket.at.settings();
     settings.secret_access_key = Some("another key".into());
-    let stranger = Store::open(place.bucket(), &settings).await;
+    let stranger = Store::open(bucket.bucket(), &settings).await;
     let read = stranger.read("a.csv", 100).await;
     assert!(matches!(read, Err(StoreError::Denied { .. })), "read with a wrong key: {read:?}");
     let put = stranger.put("a.csv", data(2, 10), Condition::Always).await;
@@ -133,15 +133,15 @@ async fn wrong_signature(place: ConfigProvider) {
     assert_eq!(open.get("a.csv").await.unwrap(), data(1, 10));
 }
 
-async fn no_bucket(place: ConfigProvider) {
-    let store = place.store().await;
+async fn no_bucket(bucket: TestBucket) {
+    let store = bucket.store().await;
     let put = store.put("a.csv", data(1, 10), Condition::Absent).await;
     assert!(matches!(put, Err(StoreError::NoSuchBucket { .. })), "written into no bucket: {put:?}");
 }
 
-async fn checked(place: ConfigProvider) {
-    let open = place.open().await;
-    for finding in bucket("work", &open.store, "some/prefix/").await {
+async fn checked(bucket: TestBucket) {
+    let open = bucket.open().await;
+    for finding in check::bucket("work", &open.store, "some/prefix/").await {
         assert!(matches!(finding.found, Found::Well(_)), "{}: {:?}", finding.what, finding.found);
     }
     assert!(open.keys("").await.is_empty(), "something of the probe is left");

@@ -10,7 +10,7 @@ use landfall_tests::{Buckets, Setup, World, assert_landed, land, run_event};
 use serde_json::Value;
 use simulator::{MemberSize, Producer, Scenario};
 
-use super::place::ConfigProvider;
+use super::bucket::TestBucket;
 use super::table::checks;
 
 checks! {
@@ -36,9 +36,9 @@ fn scenario() -> Scenario {
 }
 
 /// A world whose buckets are in the store, reached by this endpoint.
-async fn world(place: &ConfigProvider, endpoint: &str) -> World {
+async fn world(bucket: &TestBucket, endpoint: &str) -> World {
     let at = |name: &str| {
-        let mut at = place.beside(name).at;
+        let mut at = bucket.beside(name).at;
         at.endpoint = endpoint.to_owned();
         at
     };
@@ -52,18 +52,18 @@ async fn world(place: &ConfigProvider, endpoint: &str) -> World {
     World::new(setup).await
 }
 
-async fn make_buckets(place: &ConfigProvider) {
+async fn make_buckets(bucket: &TestBucket) {
     for name in ["work", "lake"] {
-        place.beside(name).open().await;
+        bucket.beside(name).open().await;
     }
 }
 
-async fn lands(place: ConfigProvider) {
-    make_buckets(&place).await;
-    let world = world(&place, &place.at.endpoint).await;
+async fn lands(bucket: TestBucket) {
+    make_buckets(&bucket).await;
+    let world = world(&bucket, &bucket.at.endpoint).await;
     let published = land(&world.context, run_event()).await.unwrap();
     let job = published_job(&published.manifest_key);
-    let manifest = assert_landed(&world, job.as_str().parse().unwrap(), &place.at.bucket).await;
+    let manifest = assert_landed(&world, job.as_str().parse().unwrap(), &bucket.at.bucket).await;
     assert!(manifest.totals.bytes > 20 << 20, "{:?}", manifest.totals);
     // Landing once more finds what is there.
     let again = land(&world.anew(), run_event()).await.unwrap();
@@ -90,9 +90,9 @@ async fn landed(world: &World) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Promises 1, 2 and 4, whatever the store makes of a connection that ends in the middle of a call.
-async fn cut(place: ConfigProvider) {
-    let wire = Proxy::to(&place.at.endpoint).await;
-    let undisturbed = place.beside("0");
+async fn cut(bucket: TestBucket) {
+    let wire = Proxy::to(&bucket.at.endpoint).await;
+    let undisturbed = bucket.beside("0");
     make_buckets(&undisturbed).await;
     let expected = {
         let world = world(&undisturbed, &wire.endpoint()).await;
@@ -105,9 +105,9 @@ async fn cut(place: ConfigProvider) {
     };
     assert_eq!(expected.0.len(), 4, "{:?}", expected.0.keys());
     for number in 1..=CUTS {
-        let place = place.beside(&number.to_string());
-        make_buckets(&place).await;
-        let world = world(&place, &wire.endpoint()).await;
+        let bucket = bucket.beside(&number.to_string());
+        make_buckets(&bucket).await;
+        let world = world(&bucket, &wire.endpoint()).await;
         wire.mend(Some(expected.1 * number / (CUTS + 1)));
         let context = world.anew();
         tokio::select! {

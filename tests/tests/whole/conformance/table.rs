@@ -10,8 +10,8 @@ use futures::future::{LocalBoxFuture, join_all};
 
 use landfall_tests::say;
 
+use super::bucket::TestBucket;
 use super::gaps;
-use super::place::ConfigProvider;
 
 /// A check that takes longer on any store will not come to its end.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -22,14 +22,14 @@ pub(crate) struct Check {
     /// What, in a few words: the name of its line.
     pub(crate) name: &'static str,
     /// Panics where the store does not give it.
-    pub(crate) run: fn(ConfigProvider) -> LocalBoxFuture<'static, ()>,
+    pub(crate) run: fn(TestBucket) -> LocalBoxFuture<'static, ()>,
 }
 
 /// Names the functions that are checks, in words.
 macro_rules! checks {
     ($($name:literal: $run:path),+ $(,)?) => {
         pub(crate) fn checks() -> Vec<$crate::conformance::table::Check> {
-            vec![$($crate::conformance::table::Check { name: $name, run: |place| Box::pin($run(place)) }),+]
+            vec![$($crate::conformance::table::Check { name: $name, run: |bucket| Box::pin($run(bucket)) }),+]
         }
     };
 }
@@ -73,10 +73,10 @@ impl Table {
     }
 
     /// Runs a check on every store, on all of them at once, and tells what came of it.
-    pub(crate) async fn fill(&mut self, check: &Check, places: impl Iterator<Item = ConfigProvider>) {
+    pub(crate) async fn fill(&mut self, check: &Check, buckets: impl Iterator<Item = TestBucket>) {
         let began = Instant::now();
-        let running = places.map(|place| {
-            let run = tokio::time::timeout(LONGEST, (check.run)(place));
+        let running = buckets.map(|bucket| {
+            let run = tokio::time::timeout(LONGEST, (check.run)(bucket));
             AssertUnwindSafe(run).catch_unwind()
         });
         let came = join_all(running).await;

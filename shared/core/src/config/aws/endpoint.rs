@@ -32,13 +32,13 @@ pub(super) struct Target {
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// Nothing says in which region.
-    #[error("no AWS region is set: AWS_REGION, or `region` of the profile, names it")]
+    #[error("no AWS region is set: set AWS_REGION, or `region` in the profile")]
     NoRegion,
     /// A region that would not stay one part of a host's name.
     #[error("{0:?} is not an AWS region")]
     InvalidRegion(String),
     /// An endpoint that is set and is none.
-    #[error("the endpoint of AWS that is set, {url:?}, is not a URL of http or https")]
+    #[error("the configured AWS endpoint {url:?} is not an http or https URL")]
     InvalidUrl {
         /// What is set.
         url: String,

@@ -62,16 +62,16 @@ pub enum CallError {
     #[error("there are no AWS credentials")]
     NoCredentials,
     /// Credentials could not be had.
-    #[error("no AWS credentials could be had")]
+    #[error("cannot get AWS credentials")]
     Credentials(#[source] CredentialsError),
     /// The request cannot be written or signed.
-    #[error("the request cannot be made")]
+    #[error("cannot form the request")]
     Request(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The service could not be reached, or the connection broke.
     #[error("the service could not be reached")]
     Connection(#[source] reqwest::Error),
     /// No whole answer in time.
-    #[error("there was no complete answer within {} s", .0.as_secs_f64())]
+    #[error("no complete answer within {} s", .0.as_secs_f64())]
     TimedOut(Duration),
     /// The service answered that it does not do it.
     #[error("{0}")]

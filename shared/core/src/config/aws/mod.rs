@@ -290,7 +290,7 @@ mod tests {
         let (mut reader, _) = reader(&server, Service::SecretsManager);
         reader.client.impatient();
         let error = reader.read("landfall/work").await.unwrap_err();
-        assert!(error.to_string().starts_with("there was no complete answer within"), "{error}");
+        assert!(error.to_string().starts_with("no complete answer within"), "{error}");
     }
 
     /// Promises 6 and 7: an answer that is no answer is bounded, named, and not repeated to anyone.

@@ -12,8 +12,9 @@ use url::Url;
 use uuid::Uuid;
 
 use super::export::{EXTRACT_PARAMETER, FusionExtract, MODE_PARAMETER, Mode, Schedule};
-use super::lenient::{OneOrMany, Scalar, items, optional};
+use super::lenient::{OneOrMany, Scalar, optional};
 use super::status::{JobAnswer, JobDetails, JobRequest};
+use crate::entries::entries;
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::ScheduleDates;
 use landfall::contract::{EndedJob, Submission};
@@ -21,7 +22,7 @@ use landfall::error::{Error, Result};
 use landfall::export::Export;
 use landfall::job::{JobRequestId, JobState, RunKey};
 use landfall_http::auth::Authorizer;
-use landfall_http::{Answer, HttpError, Request};
+use landfall_http::{Answer, ErrorKind, HttpError, Request};
 
 const SCHEDULER: [&str; 4] = ["api", "saas-batch", "jobscheduler", "v1"];
 const JOB_REQUESTS: &str = "jobRequests";
@@ -119,8 +120,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// One job request, and what it says.
-    pub(super) async fn get(&self, id: &JobRequestId) -> Result<(JobDetails, Answer), HttpError> {
+    /// One job request, and what it says, if it shows anything.
+    pub(super) async fn get(&self, id: &JobRequestId) -> Result<(Option<JobDetails>, Answer), HttpError> {
         let mut url = self.collection();
         if let Ok(mut path) = url.path_segments_mut() {
             path.push(id.as_str());
@@ -161,8 +162,8 @@ impl<'a> Batch<'a> {
     /// Every job request that is wanted, from a server that pages and from one that does not: nothing of it is
     /// documented. Of the others only a hash of their id is kept, so that a long list takes little memory.
     ///
-    /// A list that does not say whether it is whole is asked for more once: a run key that is overlooked
-    /// behind the end of a page would be submitted again.
+    /// Whatever it says of its length, it is asked for more until nothing new comes: a run key that is overlooked behind
+    /// the end of a page would be submitted again.
     async fn list(&self, is_wanted: impl Fn(&JobDetails) -> bool) -> Result<Vec<JobDetails>> {
         let mut answer = self.pod.client.call(&self.reading(self.collection())).await?;
         let mut jobs: Vec<JobDetails> = Vec::new();
@@ -174,13 +175,13 @@ impl<'a> Batch<'a> {
             let (before, kept_before) = (known.len(), jobs.len());
             for job in page.items.into_iter().flat_map(ListedJob::into_jobs) {
                 let id = job.job_request_id.as_ref().map(Scalar::text);
-                if id.is_none_or(|id| known.insert(hasher.hash_one(id))) {
+                // Of one without an id nobody can tell whether it comes again.
+                if id.map_or(before == 0, |id| known.insert(hasher.hash_one(id))) {
                     listed = listed.saturating_add(1);
                     jobs.extend(Some(job).filter(&is_wanted));
                 }
             }
             let is_promised = has_more == Some(true) || total.is_some_and(|total| total > count(listed));
-            let is_silent = has_more.is_none() && total.is_none();
             let came = known.len() > before;
             if is_promised && !came {
                 let said = "the list says that there is more, and does not give it";
@@ -194,16 +195,13 @@ impl<'a> Batch<'a> {
                     "the list of job requests does not end: {listed} so far, {kept_bytes} bytes of what is wanted of them"
                 )));
             }
-            let may_go_on = is_promised || (is_silent && came);
-            if !may_go_on {
+            if !came {
                 return Ok(jobs);
             }
             let next = self.pod.client.call(&self.reading(self.page(listed))).await;
             answer = match next {
                 // It does not page, and says so in its own way.
-                Err(error) if is_silent && error.status() == Some(StatusCode::BAD_REQUEST) => {
-                    return Ok(jobs);
-                }
+                Err(error) if !is_promised && error.kind() == ErrorKind::Rejected => return Ok(jobs),
                 next => next?,
             };
         }
@@ -216,7 +214,7 @@ impl<'a> Batch<'a> {
     }
 
     fn reading(&self, url: Url) -> Request {
-        Request::get(url).at_most(MAX_PAGE_BYTES).authorized_by(Arc::clone(&self.authorizer))
+        Request::get_json(url).at_most(MAX_PAGE_BYTES).authorized_by(Arc::clone(&self.authorizer))
     }
 
     fn collection(&self) -> Url {
@@ -228,7 +226,7 @@ impl<'a> Batch<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
-    #[serde(deserialize_with = "items")]
+    #[serde(default, deserialize_with = "entries")]
     items: Vec<ListedJob>,
     #[serde(default, deserialize_with = "optional")]
     has_more: Option<bool>,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::export::{Definition, FusionExtract, Group};
+use crate::entries::entries;
 use crate::fusion::pod::Pod;
 use landfall::error::{Error, Result};
 use landfall_http::auth::Authorizer;
@@ -24,12 +25,11 @@ const MAX_PAGES: usize = 1000;
 
 #[derive(Deserialize)]
 struct Found {
+    #[serde(default, deserialize_with = "entries")]
     items: Vec<Named>,
-    #[serde(rename = "hasMore", default)]
-    has_more: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(PartialEq, Eq, Deserialize)]
 struct Named {
     name: Option<String>,
 }
@@ -85,18 +85,21 @@ impl<'a> Boss<'a> {
 
     async fn exists(&self, collection: &str, name: &str) -> Result<bool, HttpError> {
         let mut offset = 0;
+        let mut before: Vec<Named> = Vec::new();
         for _ in 0..MAX_PAGES {
-            let request =
-                Request::get(self.page(collection, name, offset)).authorized_by(Arc::clone(&self.authorizer));
+            let request = Request::get_json(self.page(collection, name, offset))
+                .authorized_by(Arc::clone(&self.authorizer));
             let found: Found = self.client().json(&request).await?;
             // The filter narrows; whether it compares as we do is not documented.
             if found.items.iter().any(|item| item.name.as_deref() == Some(name)) {
                 return Ok(true);
             }
-            if !found.has_more || found.items.is_empty() {
+            // Whatever it says: the end is a page without names, or one that comes again.
+            if found.items.is_empty() || found.items == before {
                 return Ok(false);
             }
             offset += found.items.len();
+            before = found.items;
         }
         Ok(false)
     }

@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use landfall::error::{Error, Result};
+use crate::fields::{self, invalid};
+use landfall::error::Result;
 
 /// Parameters that follow from other fields.
 pub(super) const EXTRACT_PARAMETER: &str = "submit.argument1";
@@ -80,7 +81,7 @@ impl Mode {
     }
 }
 
-/// An extract's definition: what it reads, and in which form it puts that out.
+/// An extract's definition: what it reads, and in which format it writes that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
@@ -307,22 +308,10 @@ impl Schedule {
 
 /// Names travel inside a description of several, `::` between them.
 fn check_name(field: &str, name: &str) -> Result<()> {
-    let reason = if name.trim().is_empty() {
-        "it is empty"
-    } else if name.chars().any(char::is_control) {
-        "it has control characters"
-    } else if name.contains("::") || name.starts_with(':') || name.ends_with(':') {
-        "it has colons where descriptions need them"
-    } else if name.len() > 200 {
-        "it is longer than 200 bytes"
-    } else {
-        return Ok(());
-    };
-    Err(invalid(field, reason))
-}
-
-fn invalid(field: &str, reason: &str) -> Error {
-    Error::invalid_event(format!("the event does not fit at export.{field}: {reason}"))
+    if name.contains("::") || name.starts_with(':') || name.ends_with(':') {
+        return Err(invalid(field, "it has colons where descriptions need them"));
+    }
+    fields::check_name(field, name)
 }
 
 impl ExportSpec for FusionExtract {
@@ -363,6 +352,7 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::testing::checked;
 
     /// An extraction with nothing but what it must have.
     pub(in crate::fusion::extract) fn simple(extract: &str) -> FusionExtract {
@@ -370,11 +360,7 @@ pub(super) mod tests {
     }
 
     fn with(field: &str, value: Value) -> Result<FusionExtract, String> {
-        let mut export = json!({ "extract": "Carriers", "mode": "full" });
-        export[field] = value;
-        let export: FusionExtract = serde_json::from_value(export).map_err(|error| error.to_string())?;
-        export.check().map_err(|error| error.line())?;
-        Ok(export)
+        checked(json!({ "extract": "Carriers", "mode": "full" }), (field, value), FusionExtract::check)
     }
 
     fn schedule(field: &str, value: Value) -> Result<FusionExtract, String> {

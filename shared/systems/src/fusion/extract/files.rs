@@ -1,19 +1,23 @@
 //! Output files of `saas-batch`: listed whole, and opened.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::header;
 use serde::Deserialize;
 use url::Url;
 
-use super::lenient::{Scalar, items};
+use super::lenient::Scalar;
+use crate::entries::objects;
 use crate::fusion::pod::Pod;
 use landfall::checksum::Sha256;
 use landfall::contract::{Download, ResumeAt};
 use landfall::error::{Error, Result};
 use landfall::job::{JobRequestId, OutputFile};
 use landfall_http::auth::Authorizer;
-use landfall_http::{Answer, HttpError, Request};
+use landfall_http::{Answer, ErrorKind, HttpError, Request};
 
 const FILE_MANAGER: [&str; 4] = ["api", "saas-batch", "jobfilemanager", "v1"];
 /// More files than any job puts out.
@@ -25,6 +29,11 @@ const MAX_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// How large its pages may be together, which are kept.
 const MAX_PAGES_BYTES: usize = 64 * 1024 * 1024;
 const MAX_NAME: usize = 1024;
+/// How many archives are looked into for the metadata file.
+const MAX_LOOKED_INTO: usize = 3;
+/// How much of an archive's end is read for that: the directory of some hundred members.
+const TAIL: &str = "bytes=-65536";
+const TAIL_BYTES: u64 = 65_536;
 
 /// The collection of a job's output files.
 pub(super) struct Files<'a> {
@@ -62,33 +71,75 @@ struct Link {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page {
-    #[serde(deserialize_with = "items")]
+    #[serde(default, alias = "outputFiles", deserialize_with = "objects")]
     items: Vec<Listed>,
     total_items: Option<Scalar>,
     has_more: Option<bool>,
 }
 
-/// What tells an item from all others: name, checksum and link.
-type Identity = (Option<String>, Option<String>, Option<String>);
+/// A page that is nothing but its items, as others have seen it.
+#[derive(Deserialize)]
+struct BarePage(#[serde(deserialize_with = "objects")] Vec<Listed>);
+
+/// What tells an item from all others: name, size, checksum and link. One that is listed again is the same file.
+type Identity = (Option<String>, Option<String>, Option<String>, Option<String>);
 
 impl Listed {
     fn identity(&self) -> Identity {
         let href = || self.context.as_ref()?.links.as_ref()?.enclosure.as_ref()?.href.clone();
-        (self.file_name.clone(), self.checksum.clone(), href())
+        let size = self.file_size.as_ref().map(Scalar::text);
+        (self.file_name.clone(), size, self.checksum.clone(), href())
+    }
+
+    /// Whether another answer may mean the same file: its link may be of one answer alone.
+    fn is_alike(&self, other: &Self) -> bool {
+        (&self.file_name, &self.file_size, &self.checksum, &self.time_created)
+            == (&other.file_name, &other.file_size, &other.checksum, &other.time_created)
     }
 }
 
 /// A part of the list, and what it says about the rest.
 struct Part {
-    /// Until they are taken into the whole list.
     items: Vec<Listed>,
     total: Option<u64>,
     has_more: bool,
 }
 
-impl Part {
-    fn promises_more_than(&self, items: usize) -> bool {
-        self.has_more || self.total.is_some_and(|total| total > u64::try_from(items).unwrap_or(u64::MAX))
+/// The list as far as it has come.
+struct List {
+    items: Vec<Listed>,
+    known: HashSet<Identity>,
+    total: Option<u64>,
+    has_more: bool,
+    read_bytes: usize,
+}
+
+impl List {
+    fn of(part: Part, bytes: usize) -> Result<Self> {
+        let mut list =
+            Self { items: Vec::new(), known: HashSet::new(), total: None, has_more: false, read_bytes: 0 };
+        list.append(part, bytes)?;
+        Ok(list)
+    }
+
+    fn append(&mut self, part: Part, bytes: usize) -> Result<()> {
+        self.known.extend(part.items.iter().map(Listed::identity));
+        self.items.extend(part.items);
+        // A later page may leave the total out.
+        (self.total, self.has_more) = (part.total.or(self.total), part.has_more);
+        self.read_bytes = self.read_bytes.saturating_add(bytes);
+        check_length(self.items.len(), self.read_bytes)
+    }
+
+    fn is_promised_more(&self) -> bool {
+        let items = u64::try_from(self.items.len()).unwrap_or(u64::MAX);
+        self.has_more || self.total.is_some_and(|total| total > items)
+    }
+
+    /// The items, each once.
+    fn without_repetitions(self) -> Vec<Listed> {
+        let mut known = HashSet::new();
+        self.items.into_iter().filter(|item| known.insert(item.identity())).collect()
     }
 }
 
@@ -125,6 +176,32 @@ impl<'a> Files<'a> {
         Ok(self.download(url, resume).await?)
     }
 
+    /// Whether one of these archives has the metadata file, which only the last one of a job has (Extract Output File and
+    /// Manifest Details). Those with the highest numbers are looked into.
+    pub(super) async fn have_metadata(&self, files: &[OutputFile]) -> bool {
+        let mut last_first: Vec<&OutputFile> = files.iter().collect();
+        last_first.sort_by_key(|file| Reverse((chunk_number(&file.name), file.ordinal)));
+        for file in last_first.into_iter().take(MAX_LOOKED_INTO) {
+            if self.tail(file).await.is_some_and(|tail| names_metadata(&tail)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The end of a file, with the directory of an archive, if it can be had.
+    async fn tail(&self, file: &OutputFile) -> Option<Bytes> {
+        let url = Url::parse(file.locator.as_ref()?).ok()?;
+        let request = Request::get(url)
+            .header(header::RANGE, TAIL)
+            .at_most(TAIL_BYTES)
+            .once()
+            .authorized_by(Arc::clone(&self.authorizer));
+        let answer = self.pod.client.call(&request).await;
+        let answer = answer.inspect_err(|error| tracing::debug!(file.name, %error, "its end cannot be read"));
+        Some(answer.ok()?.body)
+    }
+
     async fn download(&self, url: Url, resume: Option<&ResumeAt>) -> Result<Download, HttpError> {
         let download = self.pod.client.download(url, Some(Arc::clone(&self.authorizer)), resume).await?;
         Ok(download.map_err())
@@ -138,43 +215,51 @@ impl<'a> Files<'a> {
 
     /// Every item of the list. Oracle documents a total, and no way to page: both spellings of its other
     /// services are tried before a list that stays short is an error.
+    ///
+    /// A list that promises no more is asked for what follows it all the same, once: its count may be that of a page.
     async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
-        let (mut page, answer) = self.page(None).await?;
-        let mut items = std::mem::take(&mut page.items);
-        let mut read_bytes = answer.body.len();
-        let mut known: HashSet<Identity> = items.iter().map(Listed::identity).collect();
-        for (offset_name, limit_name) in [("offset", "limit"), ("$offset", "$limit")] {
-            while page.promises_more_than(items.len()) {
-                let offset = items.len().to_string();
-                let (mut next, answer) =
-                    self.page(Some([(offset_name, &offset), (limit_name, PAGE)])).await?;
-                // A server that does not know these parameters begins again.
-                let begins_again = next.items.first().is_some_and(|first| items.first() == Some(first));
-                if next.items.is_empty() || begins_again {
-                    break;
-                }
-                let of_page: Vec<Identity> = next.items.iter().map(Listed::identity).collect();
-                if let Some(again) = of_page.iter().find(|item| known.contains(item)) {
-                    return Err(self.listed_twice(again));
-                }
-                known.extend(of_page);
-                items.append(&mut next.items);
-                read_bytes = read_bytes.saturating_add(answer.body.len());
-                check_length(items.len(), read_bytes)?;
-                // A later page may leave the total out.
-                page = Part { total: next.total.or(page.total), ..next };
-            }
+        let (part, answer) = self.page(&[]).await?;
+        let mut list = List::of(part, answer.body.len())?;
+        for spelling in [["offset", "limit"], ["$offset", "$limit"]] {
+            while list.is_promised_more() && self.next(&mut list, &[spelling]).await? {}
         }
-        check_length(items.len(), read_bytes)?;
-        if page.promises_more_than(items.len()) {
-            let total = page.total.map_or_else(|| "more".to_owned(), |total| total.to_string());
+        let both = [["offset", "limit"], ["$offset", "$limit"]];
+        while !list.items.is_empty() && !list.is_promised_more() && self.next(&mut list, &both).await? {}
+        if list.is_promised_more() {
+            let total = list.total.map_or_else(|| "more".to_owned(), |total| total.to_string());
             return Err(Error::contract_broken(format!(
                 "job {} says that it put out {total} files, and lists {}",
                 self.job,
-                items.len()
+                list.items.len()
             )));
         }
-        Ok((items, answer))
+        Ok((list.without_repetitions(), answer))
+    }
+
+    /// Takes what follows the list so far; whether anything does.
+    async fn next(&self, list: &mut List, spelling: &[[&str; 2]]) -> Result<bool> {
+        let offset = list.items.len().to_string();
+        let parameters: Vec<(&str, &str)> =
+            spelling.iter().flat_map(|[name, limit]| [(*name, offset.as_str()), (*limit, PAGE)]).collect();
+        let (part, answer) = match self.page(&parameters).await {
+            // It does not page, and says so in its own way.
+            Err(error) if error.kind() == ErrorKind::Rejected && !list.is_promised_more() => {
+                return Ok(false);
+            }
+            page => page?,
+        };
+        let Some(first) = part.items.first() else { return Ok(false) };
+        // A server that does not know these parameters begins again.
+        let begins_again = list.items.first().is_some_and(|known| known.is_alike(first));
+        let is_known = |item: &Listed| list.items.iter().any(|known| known.is_alike(item));
+        if begins_again || (!list.is_promised_more() && part.items.iter().all(is_known)) {
+            return Ok(false);
+        }
+        if let Some(again) = part.items.iter().map(Listed::identity).find(|item| list.known.contains(item)) {
+            return Err(self.listed_twice(&again));
+        }
+        list.append(part, answer.body.len())?;
+        Ok(true)
     }
 
     /// A later page repeats an item: then another one is missing, as the order has changed from page to page.
@@ -186,13 +271,18 @@ impl<'a> Files<'a> {
         ))
     }
 
-    async fn page(&self, parameters: Option<[(&str, &str); 2]>) -> Result<(Part, Answer), HttpError> {
+    async fn page(&self, parameters: &[(&str, &str)]) -> Result<(Part, Answer), HttpError> {
         let mut url = self.collection();
-        if let Some(parameters) = parameters {
+        if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);
         }
-        let request = Request::get(url).at_most(MAX_LIST_BYTES).authorized_by(Arc::clone(&self.authorizer));
+        let request =
+            Request::get_json(url).at_most(MAX_LIST_BYTES).authorized_by(Arc::clone(&self.authorizer));
         let answer = self.pod.client.call(&request).await?;
+        if answer.body.trim_ascii_start().first() == Some(&b'[') {
+            let BarePage(items) = answer.json()?;
+            return Ok((Part { items, total: None, has_more: false }, answer));
+        }
         let page: Page = answer.json()?;
         let total = match &page.total_items {
             Some(total) => {
@@ -264,6 +354,27 @@ fn same_file(file: &OutputFile, located: Vec<Located>) -> Option<Url> {
     // Files that are alike to the byte are interchangeable; those without a checksum keep their place.
     let ordinal = if alike.contains_key(&file.ordinal) { file.ordinal } else { first? };
     alike.remove(&ordinal)
+}
+
+/// The number that a name ends in before its suffix: of the archive among those of its view. A hint, and no more.
+fn chunk_number(name: &str) -> u64 {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    stem.rsplit_once('_').and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
+}
+
+/// Whether the directory at an archive's end names a metadata file. What it is called exactly is not published.
+fn names_metadata(tail: &[u8]) -> bool {
+    const ENTRY: &[u8] = b"PK\x01\x02";
+    let name = |at: usize| {
+        let entry = tail.get(at..)?;
+        let length = entry.get(28..30).and_then(|length| length.try_into().ok()).map(u16::from_le_bytes)?;
+        entry.get(46..46_usize.checked_add(usize::from(length))?)
+    };
+    let entries = tail.windows(ENTRY.len()).enumerate().filter(|(_, bytes)| *bytes == ENTRY);
+    entries.filter_map(|(at, _)| name(at)).any(|name| {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        name.rsplit('/').next().is_some_and(|name| name.contains("metadata"))
+    })
 }
 
 /// `sha-256=<64 hex digits>`.

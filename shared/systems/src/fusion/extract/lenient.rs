@@ -1,9 +1,6 @@
 //! Values as the pod writes them: numbers as texts, texts as numbers, one thing or a list of one.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 /// A value that comes as text or as a number.
@@ -66,38 +63,6 @@ impl<T> OneOrMany<T> {
     }
 }
 
-/// How many items a page of a list may have. Items of two bytes become values of hundreds, so what bounds an answer's
-/// bytes does not bound its memory.
-const MAX_ITEMS: usize = 100_000;
-
-/// The items of a page, if there are not too many.
-pub(super) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    struct Items<T>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("a list")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
-            let mut items = Vec::new();
-            while let Some(item) = sequence.next_element()? {
-                if items.len() >= MAX_ITEMS {
-                    return Err(A::Error::custom(format_args!("more than {MAX_ITEMS} items")));
-                }
-                items.push(item);
-            }
-            Ok(items)
-        }
-    }
-
-    deserializer.deserialize_seq(Items(PhantomData))
-}
-
 /// A field that nothing depends on: what does not fit is as good as missing.
 pub(super) fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
@@ -119,20 +84,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    /// Promise 6: a page of nothing takes no more memory than one that says something.
-    #[test]
-    fn a_page_has_a_bounded_number_of_items() {
-        #[derive(Deserialize, Debug)]
-        struct Page {
-            #[serde(deserialize_with = "items")]
-            items: Vec<Option<u8>>,
-        }
-        let read =
-            |count: usize| serde_json::from_value::<Page>(json!({ "items": vec![Value::Null; count] }));
-        assert_eq!(read(MAX_ITEMS).unwrap().items.len(), MAX_ITEMS);
-        assert!(read(MAX_ITEMS + 1).unwrap_err().to_string().contains("more than 100000 items"));
-    }
 
     /// Oracle's own examples have `"completedPercentage": "50"` beside `"jobRequestId": 44046`.
     #[test]

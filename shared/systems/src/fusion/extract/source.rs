@@ -9,6 +9,7 @@ use super::batch::{self, Batch, Form};
 use super::boss::Boss;
 use super::export::FusionExtract;
 use super::files::Files;
+use super::status::without_details;
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::FusionConnection;
 use landfall::check::Finding;
@@ -79,20 +80,10 @@ impl FusionExtractSource {
     }
 }
 
-fn extraction(export: &Export) -> Result<FusionExtract> {
-    match export.is::<FusionExtract>() {
-        true => export.read(),
-        false => Err(Error::invalid_event(format!(
-            "export.kind is {}, which no Fusion connection runs: it takes fusion_extract",
-            export.kind()
-        ))),
-    }
-}
-
 #[async_trait]
 impl Source for FusionExtractSource {
     fn accepts(&self, export: &Export) -> Result<()> {
-        let export = extraction(export)?;
+        let export: FusionExtract = export.read()?;
         export.check()?;
         if (export.definition.is_some() || export.group.is_some()) && self.boss.is_none() {
             return Err(Error::invalid_config(format!(
@@ -105,7 +96,7 @@ impl Source for FusionExtractSource {
 
     async fn check(&self) -> Vec<Finding> {
         let listed = self.batch().first_page().await.map_err(Error::from);
-        let said = listed.map(|jobs| format!("a token is given, and {jobs} job requests are listed"));
+        let said = listed.map(|jobs| format!("a token is issued, and {jobs} job requests are listed"));
         let boss = match &self.boss {
             None => Finding::of(
                 "boss",
@@ -113,7 +104,10 @@ impl Source for FusionExtractSource {
             ),
             Some(boss) => {
                 let seen = Boss::new(&self.pod, Arc::clone(boss)).look().await;
-                Finding::of("boss", seen.map(|()| "a token is given, and definitions can be read".to_owned()))
+                Finding::of(
+                    "boss",
+                    seen.map(|()| "a token is issued, and definitions can be read".to_owned()),
+                )
             }
         };
         vec![Finding::of("saas-batch", said), boss]
@@ -121,7 +115,7 @@ impl Source for FusionExtractSource {
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {
         self.accepts(order.export)?;
-        let export = &extraction(order.export)?;
+        let export = &order.export.read()?;
         match &self.boss {
             Some(boss) => Boss::new(&self.pod, Arc::clone(boss)).ensure(export).await,
             None => Ok(()),
@@ -129,11 +123,11 @@ impl Source for FusionExtractSource {
     }
 
     async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
-        self.batch().submit(&extraction(order.export)?, order.run_key, self.form).await
+        self.batch().submit(&order.export.read()?, order.run_key, self.form).await
     }
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
-        let found = self.batch().find(&extraction(order.export)?, order.run_key).await?;
+        let found = self.batch().find(&order.export.read()?, order.run_key).await?;
         Ok(found.map_or(Found::Nothing, Found::Job))
     }
 
@@ -148,12 +142,13 @@ impl Source for FusionExtractSource {
 
     async fn ended_at(&self, job: &JobRequestId) -> Result<Option<Timestamp>> {
         let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
-        Ok(details.ended_at())
+        Ok(details.and_then(|details| details.ended_at()))
     }
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
         let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
-        let request = match details.job_request.filter(|request| request.request_parameters.is_some()) {
+        let request = details.and_then(|details| details.job_request);
+        let request = match request.filter(|request| request.request_parameters.is_some()) {
             Some(request) => Some(request),
             // Later answers about one job are shorter than the first; the list is not.
             None => self.batch().listed(job).await?,
@@ -171,6 +166,7 @@ impl Source for FusionExtractSource {
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
         let id = &job.job_request_id;
         let (details, answer) = self.batch().get(id).await.map_err(|error| self.about_job(id, error))?;
+        let Some(details) = details else { return Ok(without_details()) };
         let mut status =
             details.status().ok_or_else(|| answer.malformed("jobStatus", "no status is there"))?;
         status.native_status = self.pod.client.redactor().text(&status.native_status);
@@ -187,6 +183,10 @@ impl Source for FusionExtractSource {
     /// the list and its total wait for that is not documented.
     fn lists_may_grow(&self, _export: &Export) -> bool {
         true
+    }
+
+    async fn has_last_file(&self, job: &JobRecord, files: &[OutputFile]) -> bool {
+        self.files(job).have_metadata(files).await
     }
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {

@@ -11,7 +11,8 @@ use landfall::job::JobState;
 ///
 /// Oracle documents `ENQUEUED`, `IN_PROGRESS`, `RUNNING` and `SUCCEEDED` (Data Extraction Tool: Check Job
 /// Status) and, for the table behind it, submitted, waiting, running, successful, failed and cancelled
-/// (`SBS_JOB_REQUESTS.JOB_STATUS`); the others are what clients of it look for, and the scheduler's states.
+/// (`SBS_JOB_REQUESTS.JOB_STATUS`); the others are what clients of it look for, and the states of the scheduler behind it
+/// (Oracle Enterprise Scheduler, `State`).
 const TABLE: &[(&str, JobState)] = &[
     ("SUBMITTED", JobState::Running),
     ("ENQUEUED", JobState::Running),
@@ -24,6 +25,10 @@ const TABLE: &[(&str, JobState)] = &[
     ("RUNNING", JobState::Running),
     ("IN_PROGRESS", JobState::Running),
     ("CANCELLING", JobState::Running),
+    ("PENDING_VALIDATION", JobState::Running),
+    ("ERROR_AUTO_RETRY", JobState::Running),
+    // All is over, and how is not said yet.
+    (FINISHED, JobState::Running),
     ("SUCCEEDED", JobState::Succeeded),
     ("SUCCESSFUL", JobState::Succeeded),
     ("SUCCESS", JobState::Succeeded),
@@ -33,10 +38,17 @@ const TABLE: &[(&str, JobState)] = &[
     ("ERROR", JobState::Failed),
     ("TIMED_OUT", JobState::Failed),
     ("EXPIRED", JobState::Failed),
+    ("VALIDATION_FAILED", JobState::Failed),
+    ("SCHEDULE_ENDED", JobState::Failed),
     ("CANCELLED", JobState::Cancelled),
     ("CANCELED", JobState::Cancelled),
     ("PAUSED", JobState::NeedsAttention),
+    ("ERROR_MANUAL_RECOVERY", JobState::NeedsAttention),
 ];
+/// What a request is whose outcome is in another field, or comes later.
+const FINISHED: &str = "FINISHED";
+/// Stands for the status of a job that was accepted and of which nothing is shown yet.
+const NO_DETAILS: &str = "NO_DETAILS";
 
 /// What a status means, if the table names it.
 fn meaning(status: &str) -> Option<JobState> {
@@ -163,8 +175,9 @@ pub(super) struct JobAnswer {
 }
 
 impl JobAnswer {
-    /// The job that was asked for; an error where the answer is about others.
-    pub(super) fn job(self, id: &str) -> Result<JobDetails, String> {
+    /// The job that was asked for; nothing where the answer shows none, as it may of one that was just accepted; an error
+    /// where it is about others.
+    pub(super) fn job(self, id: &str) -> Result<Option<JobDetails>, String> {
         let mut found = match self.job_details {
             Some(details) => details.into_vec(),
             None => vec![self.flat],
@@ -173,17 +186,38 @@ impl JobAnswer {
             |job: &JobDetails| job.job_request_id.as_ref().is_some_and(|other| other.text() == id);
         let is_nameless = |job: &JobDetails| job.job_request_id.is_none();
         if let Some(position) = found.iter().position(is_asked_for) {
-            return Ok(found.swap_remove(position));
+            return Ok(Some(found.swap_remove(position)));
         }
         match found.as_slice() {
-            [one] if is_nameless(one) => Ok(found.swap_remove(0)),
-            [] => Err("it describes no job".to_owned()),
+            [one] if is_nameless(one) => Ok(found.pop().filter(|job| !job.is_empty())),
+            [] => Ok(None),
             _ => Err(format!("it describes other jobs than {id}")),
         }
     }
 }
 
+/// What is known of a job of which nothing is shown: it is looked at again, until its deadline.
+pub(super) fn without_details() -> JobStatus {
+    JobStatus {
+        state: JobState::Running,
+        native_status: NO_DETAILS.to_owned(),
+        is_known: true,
+        progress_percent: None,
+        message: Some("the pod shows no details of the job yet".to_owned()),
+        expected_rows: None,
+        observed_at: None,
+    }
+}
+
 impl JobDetails {
+    fn is_empty(&self) -> bool {
+        self.job_request_id.is_none()
+            && self.job_request.is_none()
+            && self.job_status.is_none()
+            && self.job_progress.is_none()
+            && self.status.is_none()
+    }
+
     /// When it ended, for a job that has: of one that is only enqueued, `endTime` is filled as well.
     pub(super) fn ended_at(&self) -> Option<Timestamp> {
         self.job_progress.as_ref()?.end_time.as_ref()?.trim().parse().ok()
@@ -200,6 +234,9 @@ impl JobDetails {
         let native = native.trim().to_owned();
         let said = meaning(&native);
         let mut state = said.unwrap_or(JobState::Running);
+        if native.eq_ignore_ascii_case(FINISHED) {
+            state = progress.status.as_deref().and_then(meaning).unwrap_or(state);
+        }
         if matches!(state, JobState::Succeeded | JobState::Partial) {
             let in_progress = progress.status.as_deref().and_then(meaning);
             match in_progress {
@@ -232,7 +269,7 @@ mod tests {
     use super::*;
 
     fn status(answer: Value) -> Option<JobStatus> {
-        serde_json::from_value::<JobAnswer>(answer).unwrap().job("44046").unwrap().status()
+        serde_json::from_value::<JobAnswer>(answer).unwrap().job("44046").unwrap()?.status()
     }
 
     fn state(answer: Value) -> JobState {
@@ -247,9 +284,12 @@ mod tests {
         };
         assert_eq!(of(JobState::Succeeded), ["SUCCEEDED", "SUCCESSFUL", "SUCCESS", "COMPLETED"]);
         assert_eq!(of(JobState::Partial), ["WARNING"]);
-        assert_eq!(of(JobState::Failed), ["FAILED", "ERROR", "TIMED_OUT", "EXPIRED"]);
+        assert_eq!(
+            of(JobState::Failed),
+            ["FAILED", "ERROR", "TIMED_OUT", "EXPIRED", "VALIDATION_FAILED", "SCHEDULE_ENDED"]
+        );
         assert_eq!(of(JobState::Cancelled), ["CANCELLED", "CANCELED"]);
-        assert_eq!(of(JobState::NeedsAttention), ["PAUSED"]);
+        assert_eq!(of(JobState::NeedsAttention), ["PAUSED", "ERROR_MANUAL_RECOVERY"]);
         assert_eq!(
             of(JobState::Running),
             [
@@ -263,7 +303,10 @@ mod tests {
                 "HOLD",
                 "RUNNING",
                 "IN_PROGRESS",
-                "CANCELLING"
+                "CANCELLING",
+                "PENDING_VALIDATION",
+                "ERROR_AUTO_RETRY",
+                "FINISHED"
             ]
         );
         assert_eq!(of(JobState::Empty).len(), 0);
@@ -385,6 +428,22 @@ mod tests {
         assert_eq!(with(json!("nonsense")), JobState::Succeeded);
     }
 
+    /// A request that has finished has the outcome that its progress says, and is waited for while that says none.
+    #[test]
+    fn what_has_finished_waits_for_its_outcome() {
+        let with = |progress: Value| state(json!({ "jobStatus": "FINISHED", "jobProgress": progress }));
+        for (word, expected) in [
+            ("SUCCEEDED", JobState::Succeeded),
+            ("WARNING", JobState::Partial),
+            ("ERROR", JobState::Failed),
+            ("FINISHED", JobState::Running),
+        ] {
+            assert_eq!(with(json!({ "status": word, "completed": true })), expected, "{word}");
+        }
+        assert_eq!(with(json!({})), JobState::Running);
+        assert_eq!(with(json!({ "status": "SUCCEEDED", "completed": false })), JobState::Running);
+    }
+
     /// Promise 5: an answer without a status, or about another job, is not a status.
     #[test]
     fn an_answer_about_nothing_or_another_job_is_no_status() {
@@ -392,6 +451,14 @@ mod tests {
         assert_eq!(status(json!({ "jobStatus": " " })), None);
         let job = |answer: Value| serde_json::from_value::<JobAnswer>(answer).unwrap().job("44046");
         assert!(job(json!({ "jobDetails": { "jobRequestId": 1, "jobStatus": "SUCCEEDED" } })).is_err());
-        assert!(job(json!({ "jobDetails": [] })).is_err());
+        for nothing in [
+            json!({ "jobDetails": [] }),
+            json!({ "jobDetails": null }),
+            json!({ "jobDetails": {} }),
+            json!({}),
+        ] {
+            assert!(job(nothing.clone()).unwrap().is_none(), "{nothing}");
+        }
+        assert_eq!(without_details().state, JobState::Running);
     }
 }

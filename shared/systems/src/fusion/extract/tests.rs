@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::export::tests::simple;
 use super::*;
 use crate::fusion::settings::FusionConnection;
+use crate::testing::{self, content, line, read};
 use landfall::clock::ManualClock;
-use landfall::contract::{Download, Found, Source, Submission, SubmitRequest};
-use landfall::error::{Error, Result};
+use landfall::contract::{Found, Source, Submission, SubmitRequest};
+use landfall::error::Result;
 use landfall::export::Export;
 use landfall::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey};
 use landfall_http::scripted::{Reply, Scripted, Seen};
@@ -45,15 +45,12 @@ impl TestPod {
             handler(seen, calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
         })
         .await;
-        let mut settings = json!({
+        let settings = json!({
             "base_url": server.url("/"),
             "auth": { "token_url": server.url("/token"), "client_id": "c", "client_secret": "s", "grant": "client_credentials" },
             "scopes": { "batch": "batch", "boss": "boss" },
         });
-        for (name, value) in more.as_object().unwrap() {
-            settings[name] = value.clone();
-        }
-        let connection: FusionConnection = serde_json::from_value(settings).unwrap();
+        let connection: FusionConnection = read(settings, more).unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
         let source = FusionExtractSource::new("demo".parse().unwrap(), &connection, clock).unwrap();
         Self { server, source }
@@ -70,17 +67,7 @@ impl TestPod {
 }
 
 fn record() -> JobRecord {
-    JobRecord {
-        connection: "demo".parse().unwrap(),
-        job_request_id: "44046".parse().unwrap(),
-        export: export(),
-        destination: "lake".parse().unwrap(),
-        landing_prefix: "x/".to_owned(),
-        form: Default::default(),
-        run_key: None,
-        window: None,
-        since: Timestamp::UNIX_EPOCH,
-    }
+    testing::record("44046", export())
 }
 
 fn export() -> Export {
@@ -93,12 +80,6 @@ fn order<'a>(export: &'a Export, run_key: &'a RunKey) -> SubmitRequest<'a> {
 
 fn key() -> RunKey {
     "carriers-06".parse().unwrap()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
-fn line(error: Error, name: &str) -> String {
-    assert_eq!(error.error_type().name(), name, "{}", error.line());
-    error.line()
 }
 
 /// The seed's submission, with the token of its own scope.
@@ -221,7 +202,17 @@ async fn a_paged_list_is_walked_to_its_end() {
     })
     .await;
     assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "4");
-    assert_eq!(pod.asked().len(), 3);
+    assert_eq!(pod.asked().len(), 4);
+    // Promise 1: one whose pages say that they are all is walked on.
+    let pod = TestPod::start(|seen, _| {
+        let offset: u64 = seen.query().get("$offset").map_or(0, |offset| offset.parse().unwrap());
+        let page: Vec<_> = (offset..(offset + 2).min(5))
+            .map(|id| listed(id, &format!("carriers-0{}", id + 2), "SimpleCarriers"))
+            .collect();
+        Reply::json(json!({ "items": page, "hasMore": false, "totalItems": page.len() }))
+    })
+    .await;
+    assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "4");
     // A list that says nothing of its length is asked for more until nothing new comes.
     let pod = TestPod::start(|seen, _| {
         let offset: u64 = seen.query().get("$offset").map_or(0, |offset| offset.parse().unwrap());
@@ -253,7 +244,8 @@ async fn a_list_is_kept_up_to_a_bound() {
         if call < 5 {
             job["jobRequest"]["description"] = json!("x".repeat(PAGE));
         }
-        Reply::json(json!({ "items": [job], "hasMore": call != 5 }))
+        let items = if call > 5 { json!([]) } else { json!([job]) };
+        Reply::json(json!({ "items": items, "hasMore": call < 5 }))
     })
     .await;
     assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "5");
@@ -301,8 +293,12 @@ async fn an_unknown_job_is_not_found() {
     let said = line(pod.source.status(&record()).await.unwrap_err(), "NotFound");
     assert!(said.contains("connection demo knows no job 44046"), "{said}");
     line(pod.source.describe(&"44046".parse().unwrap()).await.unwrap_err(), "NotFound");
-    let pod = TestPod::answering(Reply::json(json!({ "jobDetails": {} }))).await;
+    let pod = TestPod::answering(Reply::json(json!({ "jobDetails": { "jobRequestId": 44046 } }))).await;
     line(pod.source.status(&record()).await.unwrap_err(), "ContractBroken");
+    // Of one that was just accepted there may be no details yet.
+    let pod = TestPod::answering(Reply::json(json!({ "jobDetails": [] }))).await;
+    let status = pod.source.status(&record()).await.unwrap();
+    assert_eq!((status.state, status.native_status.as_str()), (JobState::Running, "NO_DETAILS"));
     let pod = TestPod::answering(Reply::page()).await;
     line(pod.source.status(&record()).await.unwrap_err(), "ContractBroken");
 }
@@ -340,20 +336,24 @@ async fn list(reply: Value) -> Result<Vec<OutputFile>> {
     pod.source.output_files(&record()).await
 }
 
-/// Oracle's example, its numbers as texts too; names are labels, twins are told apart by their place.
+/// Oracle's example, its numbers as texts too; names are labels, twins are told apart by their links, and a file that
+/// is listed twice is one.
 #[tokio::test]
 async fn files_are_listed_as_the_source_has_them() {
     let mut text = item("", "../etc/pass wd%41.zip");
     text["fileSize"] = json!("2876");
     text.as_object_mut().unwrap().remove("checksum");
     text.as_object_mut().unwrap().remove("$context");
-    let files = list(json!({ "items": [item("", "a.zip"), item("", "a.zip"), text], "totalItems": "3" }))
-        .await
-        .unwrap();
+    let mut twin = item("", "a.zip");
+    twin["$context"]["links"]["enclosure"]["href"] = json!(format!("{FILES}/a.zip/content?jobExecutionId=2"));
+    // One that is listed again, link and all, is no other file.
+    let items = [item("", "a.zip"), twin, text, item("", "a.zip")];
+    let files = list(json!({ "items": items, "totalItems": "4" })).await.unwrap();
     let of = |file: &OutputFile| (file.ordinal, file.name.clone(), file.size);
     assert_eq!(of(&files[0]), (0, "a.zip".to_owned(), Some(2876)));
     assert_eq!(of(&files[1]), (1, "a.zip".to_owned(), Some(2876)));
     assert_eq!(of(&files[2]), (2, "../etc/pass wd%41.zip".to_owned(), Some(2876)));
+    assert_eq!(files.len(), 3);
     assert_eq!(files[0].sha256.unwrap().to_string(), "b1".repeat(32));
     assert_eq!(files[2].sha256, None);
     assert!(files[0].locator.as_ref().unwrap().ends_with(&format!("{FILES}/a.zip/content")));
@@ -412,6 +412,70 @@ async fn a_paged_list_of_files_is_whole() {
     }
 }
 
+/// Promise 5: neither a count nor a flag ends a list that has more, and a list that is whole costs one call more.
+#[tokio::test]
+async fn a_list_of_files_is_read_on_whatever_it_says() {
+    for spelling in ["offset", "$offset"] {
+        let pod = TestPod::start(move |seen, _| {
+            let offset: usize = seen.query().get(spelling).map_or(0, |offset| offset.parse().unwrap());
+            let items: Vec<_> =
+                (offset..5.min(offset + 2)).map(|number| item("", &format!("{number}.zip"))).collect();
+            Reply::json(json!({ "items": items, "hasMore": false, "totalItems": items.len() }))
+        })
+        .await;
+        assert_eq!(pod.source.output_files(&record()).await.unwrap().len(), 5, "{spelling}");
+    }
+    // Whoever does not page answers the same again, with other links to it, perhaps, or refuses.
+    for refuses in [true, false] {
+        let pod = TestPod::start(move |seen, number| {
+            let mut item = item("", "a.zip");
+            item["$context"]["links"]["enclosure"]["href"] = json!(format!("/fresh?sig={number}"));
+            match refuses && !seen.query().is_empty() {
+                true => Reply::status(400),
+                false => Reply::json(json!({ "items": [item], "totalItems": 1 })),
+            }
+        })
+        .await;
+        assert_eq!(pod.source.output_files(&record()).await.unwrap().len(), 1, "{refuses}");
+        assert_eq!(pod.asked().len(), 2, "{refuses}");
+    }
+}
+
+/// Promise 5: the metadata file tells that the last archive is there; what cannot be looked into tells nothing.
+#[tokio::test]
+async fn the_last_archive_is_known_by_its_metadata_file() {
+    let entry = |name: &str| {
+        let length = u16::try_from(name.len()).unwrap().to_le_bytes();
+        [b"PK\x01\x02".as_slice(), &[0; 24], &length, &[0; 16], name.as_bytes()].concat()
+    };
+    let of =
+        |names: &[&str]| [b"data".to_vec(), names.iter().flat_map(|name| entry(name)).collect()].concat();
+    let last = of(&["a.csv", "x/SimpleCarriers_Metadata.json"]);
+    for (bodies, is_known) in [
+        ([Some(of(&["a.csv"])), Some(last.clone())], true),
+        ([Some(last.clone()), Some(of(&["metadata/b.csv"]))], true),
+        ([Some(of(&["a.csv"])), Some(of(&["b.csv"]))], false),
+        ([Some(b"PK\x01\x02".to_vec()), None], false),
+    ] {
+        let pod = TestPod::start(move |seen, _| {
+            let place = usize::from(seen.path().contains("_2.zip"));
+            match (seen.path() == FILES, &bodies[place]) {
+                (true, _) => Reply::json(json!({ "items": [item("", "a_1.zip"), item("", "a_2.zip")] })),
+                (false, Some(body)) => {
+                    Reply::status(206).header("Content-Type", "application/octet-stream").body(body.clone())
+                }
+                (false, None) => Reply::status(500),
+            }
+        })
+        .await;
+        let files = pod.source.output_files(&record()).await.unwrap();
+        let before = pod.asked().len();
+        assert_eq!(pod.source.has_last_file(&record(), &files).await, is_known);
+        let asked = pod.asked().split_off(before);
+        assert!(asked[0].path().contains("a_2.zip") && asked[0].header("range") == "bytes=-65536");
+    }
+}
+
 /// What a list must not hold is refused when it is listed, with the item and the field.
 #[tokio::test]
 async fn malformed_files_are_refused_by_name() {
@@ -432,16 +496,12 @@ async fn malformed_files_are_refused_by_name() {
         (link("http://evil.example/a.zip"), "over http"),
         (link("http://169.254.169.254/latest"), "over http"),
         (link("https://[::1]/a.zip"), "not a host of this connection"),
-        (json!({ "files": [] }), "missing field `items`"),
+        (json!({ "items": {} }), "expected a list"),
         (json!({ "items": [], "totalItems": "some" }), "at totalItems"),
     ] {
         let said_in = line(list(listing).await.unwrap_err(), "ContractBroken");
         assert!(said_in.contains(said), "{said_in}");
     }
-}
-
-async fn content(download: Download) -> Vec<u8> {
-    download.body.map(|chunk| chunk.unwrap().to_vec()).concat().await
 }
 
 /// A file is fetched from where it was listed, with the batch token.
@@ -453,10 +513,10 @@ async fn a_file_is_opened_where_it_was_listed() {
     })
     .await;
     let file = pod.source.output_files(&record()).await.unwrap().remove(0);
-    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
-    let asked = pod.asked();
-    assert_eq!(asked[1].path(), format!("{FILES}/a.zip/content"));
-    assert_eq!(asked[1].header("authorization"), "Bearer for-batch");
+    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await.unwrap(), b"bytes");
+    let asked = pod.asked().pop().unwrap();
+    assert_eq!(asked.path(), format!("{FILES}/a.zip/content"));
+    assert_eq!(asked.header("authorization"), "Bearer for-batch");
 }
 
 /// Promise 7: a link that grants access by itself is used and never kept; a link that is gone is listed anew.
@@ -476,10 +536,11 @@ async fn an_expired_link_is_listed_anew() {
     assert_eq!(file.locator, None);
     for locator in [None, Some(pod.server.url("/old").to_string())] {
         file.locator = locator;
-        assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
+        assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await.unwrap(), b"bytes");
     }
-    let targets: Vec<_> = pod.asked().into_iter().map(|seen| seen.target).collect();
-    assert_eq!(targets, [FILES, FILES, "/fresh?sig=1", "/old", FILES, "/fresh?sig=4"]);
+    let lists = pod.asked().into_iter().filter(|seen| !seen.query().contains_key("offset"));
+    let targets: Vec<_> = lists.map(|seen| seen.target).collect();
+    assert_eq!(targets, [FILES, FILES, "/fresh?sig=2", "/old", FILES, "/fresh?sig=6"]);
     file.name = "b.zip".to_owned();
     let said = line(pod.source.open(&record(), &file, None).await.unwrap_err(), "NotFound");
     assert!(said.contains("lists \"b.zip\" no more"), "{said}");
@@ -496,8 +557,9 @@ async fn a_stored_locator_is_checked_too() {
     .await;
     let mut file = pod.source.output_files(&record()).await.unwrap().remove(0);
     file.locator = Some("https://evil.example/a.zip".to_owned());
-    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await, b"bytes");
-    assert_eq!(pod.asked().len(), 3);
+    let before = pod.asked().len();
+    assert_eq!(content(pod.source.open(&record(), &file, None).await.unwrap()).await.unwrap(), b"bytes");
+    assert!(pod.asked()[before..].iter().any(|seen| seen.path() == FILES));
 }
 
 fn defined() -> Export {
@@ -523,16 +585,15 @@ async fn what_is_missing_is_created() {
     prepared(&pod).await.unwrap();
     let asked = pod.asked();
     let calls: Vec<_> = asked.iter().map(|seen| (seen.method.as_str(), seen.path())).collect();
-    assert_eq!(
-        calls,
-        [("GET", DEFINITIONS), ("POST", DEFINITIONS), ("GET", GROUPS), ("POST", GROUPS), ("POST", JOBS)]
-    );
-    assert!(asked[..4].iter().all(|seen| seen.header("authorization") == "Bearer for-boss"));
+    // A page that comes again ends a list.
+    let of = |collection| [("GET", collection), ("GET", collection), ("POST", collection)];
+    assert_eq!(calls, [of(DEFINITIONS).as_slice(), &of(GROUPS), &[("POST", JOBS)]].concat());
+    assert!(asked[..6].iter().all(|seen| seen.header("authorization") == "Bearer for-boss"));
     assert_eq!(asked[0].query()["$filter"], "name='Carriers'");
-    assert_eq!(asked[2].query()["$filter"], "name='O''Group'");
-    let definition: Value = serde_json::from_str(&asked[1].body).unwrap();
+    assert_eq!(asked[3].query()["$filter"], "name='O''Group'");
+    let definition: Value = serde_json::from_str(&asked[2].body).unwrap();
     assert_eq!(definition["bossArtifacts"]["extractionQuery"], "{\"viewQueries\":{}}");
-    let group: Value = serde_json::from_str(&asked[3].body).unwrap();
+    let group: Value = serde_json::from_str(&asked[5].body).unwrap();
     assert_eq!(definition["extractClient"], "FA_DATA_EXTRACT_UI");
     assert_eq!(group["extractClient"], "FA_DATA_EXTRACT_UI");
     assert_eq!(group["groupedExtracts"], json!({ "items": [{ "name": "Carriers" }] }));
@@ -566,7 +627,8 @@ async fn a_definition_is_looked_for_on_every_page() {
             let offset: usize = seen.query()["$offset"].parse().unwrap();
             let page: Vec<_> =
                 names.iter().skip(offset).take(2).map(|name| json!({ "name": name })).collect();
-            Reply::json(json!({ "items": page, "hasMore": offset + 2 < names.len() }))
+            // What it says of the rest is not believed.
+            Reply::json(json!({ "items": page, "hasMore": offset == 0 }))
         }
         _ => Reply::status(500),
     })

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use http::HeaderName;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::budget::Budget;
+use crate::entries::entries;
 use landfall::error::{Error, Result};
 use landfall_http::auth::Authorizer;
 use landfall_http::{Answer, BoxError, Client, HttpError, RateLimiter, Request};
@@ -77,10 +78,36 @@ impl RateLimiter for Counted {
 /// A page of a collection. What it counts is not believed: past a limit it counts itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
+    #[serde(default, deserialize_with = "entries")]
     pub(super) items: Vec<Box<RawValue>>,
     /// Whether there are rows after these.
     #[serde(rename = "hasMore")]
     pub(super) has_more: bool,
+    /// The most rows that the server puts on it, where that is not what was asked for.
+    #[serde(default, deserialize_with = "count")]
+    limit: Option<usize>,
+}
+
+impl Page {
+    /// How many rows make this page a full one, where so many were asked for.
+    pub(super) fn rows_given(&self, asked: usize) -> usize {
+        rows_given(self.limit, asked)
+    }
+}
+
+/// How many rows make a page a full one, where so many were asked for, or come unasked: the server's own limit where that
+/// is lower.
+pub(super) fn rows_given(limit: Option<usize>, asked: usize) -> usize {
+    limit.filter(|limit| *limit > 0).map_or(asked, |limit| limit.min(asked))
+}
+
+/// A count as a number or as its text; what is neither is as good as missing.
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Number(number) => number.as_u64().and_then(|count| count.try_into().ok()),
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    })
 }
 
 impl Api {
@@ -136,7 +163,7 @@ impl Api {
 
     /// A page.
     pub(super) async fn page(&self, url: Url, framework: u8) -> Result<Page> {
-        Ok(self.asked(url, framework, MAX_PAGE).await??.json()?)
+        Ok(self.asked(url, framework, MAX_PAGE).await??.json_to_keep()?)
     }
 
     /// A description, or another answer that is no page; the pod's refusal as it came.
@@ -153,7 +180,7 @@ impl Api {
 
     async fn asked(&self, url: Url, framework: u8, limit: u64) -> Result<Result<Answer, HttpError>> {
         let _turn = self.shared.at_once.acquire().await.map_err(closing)?;
-        let mut request = Request::get(url)
+        let mut request = Request::get_json(url)
             .authorized_by(Arc::clone(&self.shared.authorizer))
             .through(Arc::clone(&self.rate_limiter) as Arc<dyn RateLimiter>)
             .at_most(limit);

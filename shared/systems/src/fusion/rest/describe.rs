@@ -177,11 +177,11 @@ impl Shape {
             return self.own_key().ok_or_else(|| {
                 let several: Vec<_> = self.primary_key().iter().map(|part| part.name.as_str()).collect();
                 let why = match several.is_empty() {
-                    true => "says not what its key is".to_owned(),
+                    true => "does not say what its key is".to_owned(),
                     false => format!("has a key of several fields ({})", several.join(", ")),
                 };
                 Error::invalid_event(format!(
-                    "{resource} {why}: name with export.key a field whose value no two rows share"
+                    "{resource} {why}: set export.key to a field whose value no two rows share"
                 ))
             });
         };

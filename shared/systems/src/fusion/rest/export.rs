@@ -52,7 +52,7 @@ pub struct FusionRest {
     /// Only what has changed since the last run that landed; all rows, if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incremental: Option<Incremental>,
-    /// Only the rows that changed last in this time: a backfill, after which increments go on as if it had not been.
+    /// Only the rows that changed last in this time: a backfill, which does not affect the increments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Range>,
     /// How many pages of at most 499 rows make one file; 20, if not said.
@@ -111,7 +111,7 @@ pub struct Incremental {
     /// How many seconds an increment reaches back into the one before it; 600, if not said. A row whose transaction
     /// takes longer than this, from the time in the row to its end, is missed.
     pub overlap_seconds: u32,
-    /// How many seconds an increment's end stays behind now; 60, if not said.
+    /// How many seconds before now an increment ends; 60, if not said.
     pub lag_seconds: u32,
     /// Where the first increment begins; with all rows, if not said.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,7 +131,7 @@ pub struct Range {
     /// The first moment that is in it; none for all rows before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
-    /// The first moment that is not in it any more.
+    /// The first moment after it.
     pub until: Timestamp,
 }
 
@@ -319,13 +319,11 @@ pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing::read;
 
     /// An export of a resource, with whatever else a test says.
-    #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
     pub(in super::super) fn rest(more: Value) -> FusionRest {
-        let mut export = json!({ "resource": "invoices" });
-        export.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        serde_json::from_value(export).unwrap()
+        read(json!({ "resource": "invoices" }), more).unwrap()
     }
 
     /// Promise 7: nothing of an event can leave its place in a URL.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::api::Api;
+use super::api::{Api, count};
 use super::describe::{KeyAttribute, Shape};
 use super::members::{self, Members, members};
 use super::query::{Collection, Key, KeyRange};
@@ -30,6 +30,9 @@ struct Nested {
     items: Vec<Box<RawValue>>,
     #[serde(rename = "hasMore")]
     has_more: bool,
+    /// The most rows that come with a parent.
+    #[serde(default, deserialize_with = "count")]
+    limit: Option<usize>,
 }
 
 /// A child as it came with its parent.
@@ -188,6 +191,7 @@ impl RowWriter {
     ///
     /// An array (before framework version 3) says not whether it is whole: one that has as many rows as a page has
     /// unasked may have been cut there. One that has more was not, at least not there: it is read anew where it can be.
+    /// So is a collection that is full and says that no more follow, as on a page of its own.
     fn child_in<'a>(&self, expanded: &[&str], name: &'a str, value: &RawValue) -> Result<Option<Child<'a>>> {
         if !expanded.contains(&name) {
             return Ok(None);
@@ -212,7 +216,11 @@ impl RowWriter {
         }
         let nested: Nested = serde_json::from_str(value.get()).map_err(no_collection)?;
         let address = self_link(&parts);
-        Ok(Some(Child { name, rows: nested.items, may_have_more: nested.has_more, address }))
+        let shape = self.shape.child(name).cloned().unwrap_or_default();
+        let is_full = !nested.items.is_empty()
+            && nested.items.len() == nested.limit.unwrap_or_else(|| shape.range_size());
+        let may_have_more = nested.has_more || (is_full && shape.own_key().is_some());
+        Ok(Some(Child { name, rows: nested.items, may_have_more, address }))
     }
 
     /// All rows of a child, as an array.
@@ -220,8 +228,8 @@ impl RowWriter {
         let child_key = self.shape.child(child.name).and_then(Shape::own_key);
         match (child.may_have_more, child_key) {
             (true, None) => Err(self.broken(&format!(
-                "the child {} of {} has, or may have, more rows than come with it, and says not by which key they can \
-                 be read: read it as a resource of its own",
+                "the child {} of {} has, or may have, more rows than come with it, but not by which key they can be \
+                 read: read it as a resource of its own",
                 child.name,
                 named(parent.key)
             ))),

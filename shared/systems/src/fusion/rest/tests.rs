@@ -2,12 +2,12 @@
 
 use std::sync::Mutex as StdMutex;
 
-use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::export::tests::rest;
 use super::*;
+use crate::testing::{self, content};
 use landfall::clock::ManualClock;
 use landfall::job::RunKey;
 use landfall_http::scripted::{Reply, Scripted, Seen};
@@ -57,8 +57,7 @@ impl TestPod {
         };
         let file = file(&part, 0).unwrap();
         let download = self.source.open(&record(export), &file, None).await?;
-        let bytes: Vec<Bytes> = download.body.try_collect().await?;
-        Ok(String::from_utf8(bytes.concat()).unwrap())
+        Ok(String::from_utf8(content(download).await?).unwrap())
     }
 
     /// The limits of the pages that were asked for.
@@ -86,17 +85,7 @@ fn described() -> Value {
 }
 
 fn record(export: Value) -> JobRecord {
-    JobRecord {
-        connection: "demo".parse().unwrap(),
-        job_request_id: "d0d6b4dc-2207-52ec-ac6b-3c30300e4307".parse().unwrap(),
-        export: Export::of(&rest(export)),
-        destination: "lake".parse().unwrap(),
-        landing_prefix: "x/".to_owned(),
-        form: Default::default(),
-        run_key: None,
-        window: None,
-        since: Timestamp::UNIX_EPOCH,
-    }
+    testing::record("d0d6b4dc-2207-52ec-ac6b-3c30300e4307", Export::of(&rest(export)))
 }
 
 fn page(items: &str, has_more: bool) -> Reply {
@@ -406,11 +395,107 @@ async fn pages_that_take_too_long_are_made_smaller() {
         let pod = TestPod::start(move |_| Reply::status(status)).await;
         let error = pod.read(json!({}), None, None, None).await.unwrap_err();
         assert_eq!(error.error_type().name(), "SourceUnavailable", "{}", error.line());
-        assert_eq!(pod.limits().into_iter().min(), Some(62));
+        assert!(pod.limits().contains(&100), "{:?}", pod.limits());
     }
     let pod = TestPod::start(|_| Reply::status(503)).await;
     pod.read(json!({}), None, None, None).await.unwrap_err();
     assert_eq!(pod.limits().into_iter().min(), Some(MAX_ROWS), "a source that is down is not asked for less");
+}
+
+/// A page that the server answers 500 for ever costs few calls, and is no outage: the rows' keys come all the same.
+#[tokio::test]
+async fn a_page_that_is_never_answered_is_given_up() {
+    let pod = TestPod::start(|seen| match seen.query()["limit"].as_str() {
+        "1" => page_of(&[1, 2, 3], seen),
+        _ => Reply::status(500).body("JBO-29000: java.lang.NullPointerException"),
+    })
+    .await;
+    let error = pod.read(json!({}), None, None, None).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "Rejected", "{}", error.line());
+    assert!(
+        error.line().contains("even of 100 rows") && error.line().contains("JBO-29000"),
+        "{}",
+        error.line()
+    );
+    let mut limits = pod.limits();
+    limits.dedup();
+    assert_eq!(limits, [MAX_ROWS, 100, 1]);
+}
+
+/// Promise 5: a full page that says that nothing follows is no end, whatever it counts; a short one is, and costs no call
+/// more. A server that gives fewer than it is asked for says itself what a full page is.
+#[tokio::test]
+async fn a_full_page_is_not_the_end_because_it_says_so() {
+    for (rows, cap, expected) in
+        [(1203, 499, None), (1203, 499, Some(1203)), (998, 499, None), (250, 100, None)]
+    {
+        let keys: Vec<u64> = (1..=rows).collect();
+        let pod = TestPod::start(move |seen| {
+            let limit = seen.query()["limit"].parse::<usize>().unwrap().min(cap);
+            let after = seen.query().get("q").map_or(0, |q| q.rsplit(' ').next().unwrap().parse().unwrap());
+            let offset = seen.query()["offset"].parse().unwrap();
+            let rest = keys.iter().filter(|key| **key > after).skip(offset);
+            let rows: Vec<_> = rest.take(limit).map(|key| format!("{{\"InvoiceId\":{key}}}")).collect();
+            let body = format!("{{\"items\":[{}],\"hasMore\":false,\"limit\":{limit}}}", rows.join(","));
+            Reply::status(200).header("Content-Type", "application/json").body(body)
+        })
+        .await;
+        let read = pod.read(json!({}), None, None, expected).await.unwrap();
+        assert_eq!(keys_of(&read), (1..=rows).collect::<Vec<_>>(), "{rows} {cap}");
+    }
+    for (rows, calls) in [(200, 1), (499, 2)] {
+        let pod = TestPod::start(move |seen| page_of(&(1..=rows).collect::<Vec<_>>(), seen)).await;
+        pod.read(json!({}), None, None, None).await.unwrap();
+        assert_eq!(pod.asked().len(), calls, "{rows} rows");
+    }
+}
+
+/// A page of a server that ignores `offset`.
+fn page_without_offset(keys: &[u64], seen: &Seen) -> Reply {
+    let mut seen = seen.clone();
+    let offset = format!("offset={}", seen.query()["offset"]);
+    seen.target = seen.target.replace(&offset, "offset=0");
+    page_of(keys, &seen)
+}
+
+/// Trap: some resources ignore `offset`. Their rows are neither cut into a file each nor lost: they are read by key
+/// alone, without pages that are asked for in vain.
+#[tokio::test]
+async fn a_resource_that_ignores_offset_is_read_by_key_alone() {
+    let keys: Vec<u64> = (1..=2508).collect();
+    let pod = TestPod::start(move |seen| page_without_offset(&keys, seen)).await;
+    let files = pod.source.output_files(&record(json!({ "pages_per_file": 1 }))).await.unwrap();
+    assert_eq!(files.len(), 1);
+    assert_eq!(pod.asked().len(), 2);
+    let read = pod.read(json!({}), None, None, None).await.unwrap();
+    assert_eq!(keys_of(&read), (1..=2508).collect::<Vec<_>>());
+    let pages: Vec<_> = pod.asked().split_off(2).iter().map(|seen| seen.query()["offset"].clone()).collect();
+    assert_eq!(pages.iter().filter(|offset| *offset != "0").count(), 1, "{pages:?}");
+}
+
+/// Promise 5: a child that comes full and says that it has no more is read anew, as a page of its own would be.
+#[tokio::test]
+async fn a_full_child_is_read_anew_whatever_it_says() {
+    let lines =
+        |count: u32| (1..=count).map(|key| format!("{{\"LineId\":{key}}}")).collect::<Vec<_>>().join(",");
+    for (came, limit, is_read) in
+        [(25, "", true), (24, "", false), (10, ",\"limit\":10", true), (30, "", false)]
+    {
+        let child = format!("{{\"items\":[{}],\"hasMore\":false{limit}}}", lines(came));
+        let row = format!("{{\"InvoiceId\":7,\"invoiceLines\":{child}}}");
+        let pod = TestPod::start(move |seen| match seen.path() == INVOICES {
+            true => page(&row, false),
+            false => page(&lines(40), false),
+        })
+        .await;
+        let read = pod.read(json!({ "expand": ["invoiceLines"] }), None, None, None).await.unwrap();
+        let rows = if is_read { 40 } else { came };
+        assert_eq!(
+            read,
+            format!("{{\"InvoiceId\":7,\"invoiceLines\":[{}]}}\n", lines(rows)),
+            "{came} {limit}"
+        );
+    }
 }
 
 /// Promise 6: a row that no page can hold is an error by name.

@@ -13,13 +13,19 @@
 //! answer to "keys after `L`". A page that begins with any other row, or is empty, is thrown away, and the walk goes
 //! on after `L` with a new batch.
 //!
-//! Only `hasMore` and the rows decide: a page that says that nothing follows it ends the walk, one that holds fewer
-//! rows than were asked for and says that more follow does not. That the rows are ordered is not believed but seen.
+//! A walk ends at a page that is short and says that nothing follows it. A full page that says so is not believed
+//! (`hasMore` is known to be taken from a count that is capped): one more call after its last key settles it. A page that
+//! holds fewer rows than were asked for and says that more follow does not end the walk either. That the rows are
+//! ordered is not believed but seen.
+//!
+//! Some resources ignore `offset`: each page of a batch then begins where the first one does. That is seen at once, and
+//! the walk goes on by key alone.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
+use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::api::{Api, Page};
@@ -34,7 +40,7 @@ pub(super) const MAX_ROWS: usize = 499;
 /// A row, and the key in it.
 pub(super) type KeyedRow = (Key, Box<RawValue>);
 
-/// Below so many rows a page is not made smaller for a server that takes too long.
+/// How many rows a page is asked for where the server gave up on more.
 const FEW_ROWS: usize = 100;
 /// How many full pages it takes before larger ones are tried again, after one that was too large.
 const AFTER_TOO_MUCH: u32 = 8;
@@ -69,9 +75,9 @@ impl Limit {
     }
 
     /// A page of so many rows did not come at all.
-    fn halve(&mut self) {
+    fn lower(&mut self, rows: usize) {
         let patience = self.patience.saturating_add(AFTER_TOO_MUCH).min(MAX_PATIENCE);
-        *self = Self { rows: (self.rows / 2).max(1), before: self.rows, full_pages: 0, patience };
+        *self = Self { rows: rows.max(1), before: self.rows, full_pages: 0, patience };
     }
 
     fn note_full_page(&mut self) {
@@ -94,19 +100,23 @@ enum TooMuch {
 }
 
 impl TooMuch {
-    /// So many rows are not made fewer.
-    fn least(self) -> usize {
+    /// How many rows to ask for instead of so many; none where fewer would not help. How wide rows are is found by
+    /// halves. A page that was too much work is asked for in one much smaller step: each try of one takes long.
+    fn fewer(self, rows: usize) -> Option<usize> {
         match self {
-            Self::Bytes => 1,
-            Self::Work => FEW_ROWS,
+            Self::Bytes => (rows > 1).then_some(rows / 2),
+            Self::Work => (rows > FEW_ROWS).then_some(FEW_ROWS),
         }
     }
 }
 
-fn too_much(error: &Error) -> Option<TooMuch> {
+fn failed_call(error: &Error) -> Option<&HttpError> {
     let causes = std::iter::successors(StdError::source(error), |cause| (*cause).source());
-    let failed = causes.filter_map(|cause| cause.downcast_ref::<HttpError>()).next()?;
-    match failed.failure() {
+    causes.filter_map(|cause| cause.downcast_ref::<HttpError>()).next()
+}
+
+fn too_much(error: &Error) -> Option<TooMuch> {
+    match failed_call(error)?.failure() {
         Failure::TooLarge { what: "body", .. } => Some(TooMuch::Bytes),
         Failure::TimedOut(_) => Some(TooMuch::Work),
         // Of a query that takes too long Fusion says 500, a gateway before it 504.
@@ -128,6 +138,8 @@ pub(super) struct Walk {
     width: usize,
     /// How many rows there were when the range was made, where that is known: no more pages are asked for.
     expected: Option<usize>,
+    /// Whether the server was seen to begin every page at the first row.
+    ignores_offset: bool,
     is_done: bool,
 }
 
@@ -143,7 +155,8 @@ impl Walk {
             // It may well be that one page holds all.
             None => 1,
         };
-        Self { api, collection, range, limit: Limit::default(), width, expected, is_done: false }
+        let limit = Limit::default();
+        Self { api, collection, range, limit, width, expected, ignores_offset: false, is_done: false }
     }
 
     /// The next rows; none after the last.
@@ -153,9 +166,12 @@ impl Walk {
         }
         let pages = loop {
             match self.batch().await {
-                Err(error) => match too_much(&error).filter(|too_much| self.limit.rows > too_much.least()) {
-                    Some(_) => self.limit.halve(),
+                Err(error) => match too_much(&error) {
                     None => return Err(error),
+                    Some(too_much) => match too_much.fewer(self.limit.rows) {
+                        Some(rows) => self.limit.lower(rows),
+                        None => return Err(self.named(error).await),
+                    },
                 },
                 Ok(pages) => break pages,
             }
@@ -164,9 +180,28 @@ impl Walk {
         if let Some((last, _)) = rows.last() {
             self.range.after = Some(last.clone());
         }
+        // After the last key of the range there is nothing to ask for.
+        self.is_done |= self.range.through.is_some() && self.range.after == self.range.through;
         self.expected = self.expected.map(|expected| expected.saturating_sub(rows.len()));
-        self.width = self.width.saturating_mul(2).min(self.api.parallel_pages());
         Ok(Some(rows))
+    }
+
+    /// What it means that not even a small page comes. Where the server answers the first key of the same rows, it is
+    /// well, and will not answer the page another time either: asking again is for outages.
+    async fn named(&self, error: Error) -> Error {
+        let status = failed_call(&error).and_then(HttpError::status);
+        let first_key = self.collection.keys(&self.range, 0, 1);
+        if status != Some(StatusCode::INTERNAL_SERVER_ERROR)
+            || self.api.page(first_key, self.collection.framework).await.is_err()
+        {
+            return error;
+        }
+        Error::rejected(format!(
+            "reading {}: the server gives the keys of its rows, and answers 500 to a page of them, even of {} rows: name \
+             fewer export.fields, leave export.expand out, or ask whoever runs it about this resource",
+            self.collection.name, self.limit.rows
+        ))
+        .because(error)
     }
 
     async fn batch(&self) -> Result<Vec<Page>> {
@@ -180,7 +215,7 @@ impl Walk {
 
     fn pages_at_once(&self, distance: usize) -> usize {
         // Pages of one row cannot overlap.
-        if self.limit.rows < 2 {
+        if self.limit.rows < 2 || self.ignores_offset {
             return 1;
         }
         let needed = self.expected.map_or(usize::MAX, |rows| rows.saturating_sub(1).div_ceil(distance));
@@ -191,22 +226,29 @@ impl Walk {
     fn accept(&mut self, pages: Vec<Page>) -> Result<Vec<KeyedRow>> {
         let mut rows: Vec<KeyedRow> = Vec::new();
         let limit = self.limit.rows;
+        self.width = self.width.saturating_mul(2).min(self.api.parallel_pages());
         for (number, page) in pages.into_iter().enumerate() {
-            let (found, has_more) = (page.items.len(), page.has_more);
+            let (found, has_more, given) = (page.items.len(), page.has_more, page.rows_given(limit));
             let mut keyed = self.keyed(page)?.into_iter();
             if number > 0 {
-                let joins = keyed.next().map(|(first, _)| first) == rows.last().map(|(last, _)| last.clone());
-                if !joins {
+                let first = keyed.next().map(|(first, _)| first);
+                if first.as_ref() != rows.last().map(|(last, _)| last) {
+                    self.ignores_offset =
+                        first.is_some() && first.as_ref() == rows.first().map(|(key, _)| key);
                     break;
                 }
             }
             rows.extend(keyed);
-            if !has_more {
+            if found == 0 && has_more {
+                return Err(self.broken("a page without rows says that more follow (hasMore)"));
+            }
+            if found < given && !has_more {
                 self.is_done = true;
                 break;
             }
-            if found == 0 {
-                return Err(self.broken("a page without rows says that more follow (hasMore)"));
+            if !has_more {
+                // Most likely nothing follows: one page settles it.
+                self.width = 1;
             }
             if found < limit {
                 // The server gives fewer at a time: the pages behind this one were asked for in the wrong places.
@@ -277,8 +319,8 @@ mod tests {
     #[test]
     fn halved_pages_grow_step_by_step() {
         let mut limit = Limit::default();
-        limit.halve();
-        limit.halve();
+        limit.lower(249);
+        limit.lower(124);
         assert_eq!(limit.rows, 124);
         let mut seen = vec![limit.rows];
         for _ in 0..1000 {

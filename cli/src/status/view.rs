@@ -1,4 +1,4 @@
-//! How runs and jobs stand, as `landfall status` tells it.
+//! What `landfall status` shows of a run or a job.
 
 use jiff::Timestamp;
 use landfall::job::{ConnectionName, DestinationName, JobRequestId, Outcome, RunKey, Totals};

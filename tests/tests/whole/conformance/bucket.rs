@@ -22,12 +22,12 @@ static BUCKETS: AtomicU64 = AtomicU64::new(0);
 
 /// Where a check is made.
 #[derive(Debug, Clone)]
-pub(crate) struct ConfigProvider {
+pub(crate) struct TestBucket {
     /// Its bucket, once it is made.
     pub(crate) at: At,
 }
 
-impl ConfigProvider {
+impl TestBucket {
     pub(crate) fn of(store: &Foreign, check: &str) -> Self {
         let number = BUCKETS.fetch_add(1, Ordering::Relaxed);
         let words: String = check.chars().filter(char::is_ascii_lowercase).take(20).collect();

@@ -1,4 +1,4 @@
-//! How a job of the source's list stands here.
+//! What to do about a job of the source's list.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use landfall::contract::{EndedJob, Source};
 use landfall::job::{JobRecord, JobRef};
 use landfall::state::{RunRecord, Swept as Noted};
 
-use crate::contract::{NotWell, SweepEvent, ToLand};
+use crate::contract::{FailedJob, SweepEvent, ToLand};
 
-/// How a job stands.
+/// What to do about a job.
 pub(crate) enum SweepDecision {
     /// Its manifest is there, or was.
     Landed,
-    /// It is a run's of landfall's own, which is not old enough to be given up.
-    SomebodyIsAtIt,
-    /// It did not end well, and that is told.
-    Told,
+    /// It belongs to a run of landfall's own, which is not old enough to count as abandoned.
+    InProgress,
+    /// It did not end well, and that was reported.
+    AlreadyReported,
     /// It ended before the time that is asked for.
     TooOld,
     /// It ended well, and has not landed.
     ToLand(ToLand),
     /// It did not end well.
-    NotWell(NotWell),
+    Failed(FailedJob),
 }
 
-/// What looking at jobs takes.
-pub(crate) struct Look<'a> {
+/// What deciding about jobs takes.
+pub(crate) struct Inspection<'a> {
     pub(crate) context: &'a Context,
     pub(crate) source: &'a dyn Source,
     pub(crate) event: &'a SweepEvent,
 }
 
-impl Look<'_> {
-    pub(crate) async fn standing(&self, ended: &EndedJob) -> Result<SweepDecision> {
+impl Inspection<'_> {
+    pub(crate) async fn decide(&self, ended: &EndedJob) -> Result<SweepDecision> {
         let job = self.event.job(ended);
         let noted = self.context.work().await?.swept(&job).await?;
         if noted == Some(Noted::Landed) {
@@ -46,7 +46,7 @@ impl Look<'_> {
             && self.is_young(run.claimed_at)
             && run.job_request_id.is_none()
         {
-            return Ok(SweepDecision::SomebodyIsAtIt);
+            return Ok(SweepDecision::InProgress);
         }
         let record = self.record(&job, ended, run.as_ref()).await?;
         if let Some(record) = &record {
@@ -55,7 +55,7 @@ impl Look<'_> {
                 return Ok(SweepDecision::Landed);
             }
             if record.run_key.is_some() && self.is_young(record.since) {
-                return Ok(SweepDecision::SomebodyIsAtIt);
+                return Ok(SweepDecision::InProgress);
             }
         }
         if self.ended_too_early(ended).await? {
@@ -63,15 +63,15 @@ impl Look<'_> {
         }
         match ended.status.state.lands() {
             true => Ok(SweepDecision::ToLand(self.to_land(job, record))),
-            false => Ok(self.not_well(ended, noted)),
+            false => Ok(self.failed_job(ended, noted)),
         }
     }
 
-    /// Notes that a job is told of to whoever asks.
-    pub(crate) async fn note_told(&self, job: &JobRef, native_status: &str) -> Result<()> {
+    /// Notes that a job is reported to whoever asks.
+    pub(crate) async fn note_reported(&self, job: &JobRef, native_status: &str) -> Result<()> {
         let asked_by = self.event.asked_by.clone();
-        let told = Noted::Told { native_status: native_status.to_owned(), asked_by };
-        Ok(self.context.work().await?.note_swept(job, &told).await?)
+        let reported = Noted::Reported { native_status: native_status.to_owned(), asked_by };
+        Ok(self.context.work().await?.note_swept(job, &reported).await?)
     }
 
     /// The run that landfall submitted the job for.
@@ -106,16 +106,16 @@ impl Look<'_> {
         elapsed(since, self.context.clock().now()) < Duration::from_secs(self.event.grace_seconds)
     }
 
-    /// Whether the job surely ended before the time that is asked for. The time that a source tells may be that of the
+    /// Whether the job surely ended before the time that is asked for. The time that a source reports may be that of the
     /// submission: a job's longest life is allowed for.
     async fn ended_too_early(&self, ended: &EndedJob) -> Result<bool> {
         let Some(since) = self.event.since else { return Ok(false) };
-        let told = match ended.ended_at {
+        let reported = match ended.ended_at {
             Some(ended_at) => Some(ended_at),
             None => self.source.ended_at(&ended.job_request_id).await?,
         };
         let connection = self.context.connection(&self.event.connection).await?;
-        let latest = told.and_then(|told| told.checked_add(connection.job().timeout()).ok());
+        let latest = reported.and_then(|at| at.checked_add(connection.job().timeout()).ok());
         Ok(latest.is_some_and(|latest| latest < since))
     }
 
@@ -125,15 +125,15 @@ impl Look<'_> {
         ToLand { connection, job_request_id, destination }
     }
 
-    fn not_well(&self, ended: &EndedJob, noted: Option<Noted>) -> SweepDecision {
+    fn failed_job(&self, ended: &EndedJob, noted: Option<Noted>) -> SweepDecision {
         let status = &ended.status;
-        if let Some(Noted::Told { native_status, asked_by }) = noted
+        if let Some(Noted::Reported { native_status, asked_by }) = noted
             && native_status == status.native_status
             && (asked_by.is_empty() || asked_by != self.event.asked_by)
         {
-            return SweepDecision::Told;
+            return SweepDecision::AlreadyReported;
         }
-        SweepDecision::NotWell(NotWell {
+        SweepDecision::Failed(FailedJob {
             job_request_id: ended.job_request_id.clone(),
             export: self.context.systems().name(&ended.export),
             state: status.state,

@@ -12,7 +12,7 @@ use super::aws::{CallError, DocumentReader, Service};
 use crate::clock::SystemClock;
 use crate::error::{Error, Result};
 
-/// A place that keeps documents by path: `connections/<name>`, `destinations/<name>`, `work`.
+/// What keeps documents by path: `connections/<name>`, `destinations/<name>`, `work`.
 pub enum ConfigProvider {
     /// A TOML file, read whole.
     File {
@@ -42,7 +42,7 @@ pub enum ConfigProvider {
         /// Gives the document of a path.
         documents: Documents,
     },
-    /// One place, and another for what the first does not keep.
+    /// One provider, and another for what the first does not keep.
     Layered {
         /// Asked first.
         first: Box<ConfigProvider>,
@@ -82,7 +82,7 @@ impl fmt::Debug for ConfigProvider {
 }
 
 impl ConfigProvider {
-    /// Finds the place that is named: `file:<path>`, `secretsmanager:<prefix>` or `ssm:<path>`.
+    /// The provider that is named: `file:<path>`, `secretsmanager:<prefix>` or `ssm:<path>`.
     pub async fn named(name: &str) -> Result<Self> {
         match name.split_once(':') {
             Some(("file", path)) => Self::from_file(Path::new(path)),
@@ -135,13 +135,13 @@ impl ConfigProvider {
         Self::Made { label: label.to_owned(), documents: Box::new(documents) }
     }
 
-    /// The same place; what it does not keep is looked for in another.
+    /// The same provider; what it does not keep is looked for in another.
     #[must_use]
     pub fn or(self, then: ConfigProvider) -> Self {
         Self::Layered { first: Box::new(self), then: Box::new(then) }
     }
 
-    /// Whether a file has a section, `connections`, `destinations` or `work`; unknown of other places.
+    /// Whether a file has a section, `connections`, `destinations` or `work`; unknown of other providers.
     pub fn has_section(&self, section: &str) -> Option<bool> {
         match self {
             Self::File { tables, .. } => Some(tables.expose_secret().0.contains_key(section)),
@@ -189,10 +189,10 @@ impl ConfigProvider {
     }
 }
 
-async fn reader(place: &str, service: Service) -> Result<DocumentReader> {
+async fn reader(name: &str, service: Service) -> Result<DocumentReader> {
     let environment = Box::pin(aws_config::load_defaults(BehaviorVersion::latest())).await;
     DocumentReader::new(service, &environment, Arc::new(SystemClock)).map_err(|error| {
-        Error::invalid_config(format!("LANDFALL_CONFIG is {place:?}, which cannot be read")).because(error)
+        Error::invalid_config(format!("LANDFALL_CONFIG is {name:?}, which cannot be read")).because(error)
     })
 }
 

@@ -1,0 +1,24 @@
+//! What the fields of exports may hold, whatever the system.
+
+use landfall::error::{Error, Result};
+
+/// The longest name that a source is given, in bytes.
+const MAX_NAME: usize = 200;
+
+/// Refuses what no source takes for a name, as `InvalidEvent` that names the export's field.
+pub(crate) fn check_name(field: &str, name: &str) -> Result<()> {
+    if name.trim().is_empty() {
+        Err(invalid(field, "it is empty"))
+    } else if name.chars().any(char::is_control) {
+        Err(invalid(field, "it has control characters"))
+    } else if name.len() > MAX_NAME {
+        Err(invalid(field, &format!("it is longer than {MAX_NAME} bytes")))
+    } else {
+        Ok(())
+    }
+}
+
+/// An export whose field cannot be.
+pub(crate) fn invalid(field: &str, reason: &str) -> Error {
+    Error::invalid_event(format!("the event does not fit at export.{field}: {reason}"))
+}
