@@ -1,6 +1,6 @@
 //! `landfall check`: whether a connection, the work bucket and a destination do what a run needs of them.
 
-use landfall::check::{Finding, Found, bucket};
+use landfall::check::{BucketUse, Finding, Found, bucket};
 use landfall::{Error, Result};
 use serde_json::{Value, json};
 
@@ -32,13 +32,21 @@ pub(crate) async fn check(
     })?;
     machine.progress().stage("checking the work bucket");
     report_all(match context.work().await {
-        Ok(work) => bucket("work", work.store(), "").await,
+        Ok(work) => bucket("work", work.store(), "", BucketUse::Work).await,
         Err(error) => vec![Finding::of("work", Err(error))],
     })?;
     if let Some(name) = &arguments.destination {
         machine.progress().stage(format!("checking {name}"));
         report_all(match context.landing(name).await {
-            Ok(landing) => bucket(name.as_str(), &landing.store, &prefix(&landing.destination.prefix)).await,
+            Ok(landing) => {
+                bucket(
+                    name.as_str(),
+                    &landing.store,
+                    &prefix(&landing.destination.prefix),
+                    BucketUse::Destination,
+                )
+                .await
+            }
             Err(error) => vec![Finding::of(name.as_str(), Err(error))],
         })?;
     }

@@ -5,7 +5,7 @@ use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
 use landfall::{Error, Result};
-use landfall_store::ObjectDigest;
+use landfall_store::{ObjectDigest, StoreError};
 
 use crate::content::Content;
 use crate::form::{self, ContentDigest, ContentEncoder};
@@ -86,17 +86,9 @@ fn verify_read(name: &str, fetched: Crc64Nvme, read: &Checksums) -> Result<()> {
 /// Lands the file as it is: read once for its checksums and rows, then copied inside the store where source and
 /// destination are one, or uploaded as it is read where they are not.
 async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
-    let (landing, staged) = (&task.landing.store, &task.staged);
-    let read = match landing.is_one_store_with(staged.store()) {
-        true => {
-            let read = read_through(task, async |_| Ok(())).await?;
-            if landing.head(&key).await?.is_none() {
-                landing.copy(staged.store(), staged.info(), &key).await?;
-            }
-            let copied = ObjectDigest { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme };
-            landing.expect(&key, copied).await?;
-            read
-        }
+    let landing = &task.landing.store;
+    let read = match landing.is_one_store_with(task.staged.store()) && landing.copies_objects() {
+        true => copy(task, &key).await?,
         false => upload(task, &key).await?,
     };
     Ok(LandedObject {
@@ -118,6 +110,21 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
 struct FileDigest {
     checksums: Checksums,
     rows: Option<u64>,
+}
+
+/// Has the store copy the file; it is uploaded where the store does not.
+async fn copy(task: &Task<'_>, key: &str) -> Result<FileDigest> {
+    let (landing, staged) = (&task.landing.store, &task.staged);
+    let read = read_through(task, async |_| Ok(())).await?;
+    if landing.head(key).await?.is_none() {
+        match landing.copy(staged.store(), staged.info(), key).await {
+            Err(StoreError::NotImplemented { .. }) => return upload(task, key).await,
+            copied => copied?,
+        }
+    }
+    let copied = ObjectDigest { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme };
+    landing.expect(key, copied).await?;
+    Ok(read)
 }
 
 async fn upload(task: &Task<'_>, key: &str) -> Result<FileDigest> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorType, Result};
-use landfall_store::{Condition, Dialect, Store, Written};
+use landfall_store::{ChecksumSetting, Condition, Dialect, Store, Written};
 
 /// Clocks that differ by more seconds than this make signatures and tokens fail here and there.
 const DOUBTFUL_SKEW: i64 = 30;
@@ -67,8 +67,17 @@ pub fn clock_skew(server_time: Option<Timestamp>, now: Timestamp) -> Finding {
     Finding { what: what.to_owned(), found }
 }
 
+/// What a bucket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketUse {
+    /// Objects land there.
+    Destination,
+    /// landfall keeps its state there.
+    Work,
+}
+
 /// Tries what landfall does with a bucket, on a probe object below `prefix` that is gone afterwards.
-pub async fn bucket(name: &str, store: &Store, prefix: &str) -> Vec<Finding> {
+pub async fn bucket(name: &str, store: &Store, prefix: &str, bucket_use: BucketUse) -> Vec<Finding> {
     let key = format!("{prefix}_landfall-check-{}", Uuid::new_v4());
     let look = |what: Look, came: Result<String>| {
         let came = came.map_err(|error| what.with_what_is_missing(store.dialect(), error));
@@ -84,7 +93,7 @@ pub async fn bucket(name: &str, store: &Store, prefix: &str) -> Vec<Finding> {
     match store.dialect() {
         Dialect::S3 => {
             findings.push(conditional_write(name, store, &key).await);
-            findings.push(conditional_change(name, store, &key).await);
+            findings.push(conditional_change(name, store, &key, bucket_use).await);
         }
         Dialect::Oci => findings.push(look(Look::Overwrite, overwrite(store, &key).await)),
     }
@@ -154,7 +163,12 @@ const PROBE: &[u8] = b"landfall was here\n";
 
 async fn write(store: &Store, key: &str) -> Result<String> {
     store.put(key, Bytes::from_static(PROBE), Condition::Absent).await?;
-    Ok(format!("s3://{}/{key}", store.bucket()))
+    let verified = match store.checksum() {
+        ChecksumSetting::Md5 => ", verified by MD5",
+        ChecksumSetting::Crc32c => ", verified by CRC-32C",
+        ChecksumSetting::Crc64nvme | ChecksumSetting::Auto => "",
+    };
+    Ok(format!("s3://{}/{key}{verified}", store.bucket()))
 }
 
 /// The same object is written again on the condition that it is not there.
@@ -174,7 +188,7 @@ async fn conditional_write(name: &str, store: &Store, key: &str) -> Finding {
 }
 
 /// The same object is changed on the condition that it is as it was, and then on one that does not hold.
-async fn conditional_change(name: &str, store: &Store, key: &str) -> Finding {
+async fn conditional_change(name: &str, store: &Store, key: &str, bucket_use: BucketUse) -> Finding {
     let found = match changed(store, key).await {
         Ok((true, false)) => Found::Well("If-Match is honoured".to_owned()),
         Ok((true, true)) => Found::Doubtful(
@@ -185,6 +199,10 @@ async fn conditional_change(name: &str, store: &Store, key: &str) -> Finding {
         Ok((false, _)) => Found::Broken(Error::store_unavailable(format!(
             "{key} cannot be changed by If-Match with its own ETag: no run can be claimed in this store"
         ))),
+        // Only the store's own refusal says that a configuration cannot be.
+        Err(error) if bucket_use == BucketUse::Destination && error.error_type() == ErrorType::InvalidConfig => {
+            Found::Well("If-Match is not supported: the bucket can be a destination, but not the work bucket".to_owned())
+        }
         Err(error) => Found::Broken(error),
     };
     Finding { what: format!("{name}: conditional change"), found }

@@ -274,7 +274,10 @@ impl From<StoreError> for Error {
             StoreError::BadDigest { .. } => Error::store_unavailable,
             StoreError::TooLarge { .. } => Error::limit_exceeded,
             StoreError::Malformed { .. } => Error::integrity,
-            StoreError::NotImplemented { .. } | StoreError::Refused { .. } => Error::rejected,
+            StoreError::NoConditionalChange { .. } => Error::invalid_config,
+            StoreError::NotImplemented { .. }
+            | StoreError::InvalidParts { .. }
+            | StoreError::Refused { .. } => Error::rejected,
         };
         constructor(error.to_string()).because(error)
     }

@@ -152,6 +152,13 @@ impl Md5 {
     }
 }
 
+/// The CRC-32C (iSCSI) of these bytes, as S3's headers have it.
+pub(crate) fn crc32c_base64(bytes: &[u8]) -> String {
+    let crc = crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes);
+    // The algorithm has 32 bits: the others are zero.
+    BASE64.encode(crc.to_be_bytes().get(4..).unwrap_or_default())
+}
+
 /// Computes an object's checksums as its bytes pass.
 #[derive(Clone)]
 pub struct Hasher {

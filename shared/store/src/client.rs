@@ -1,7 +1,5 @@
 //! How a bucket is reached.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -14,7 +12,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Dialect, Store};
+use super::abilities::Abilities;
+use super::{ChecksumSetting, Dialect, Store};
 
 /// Where a bucket is and with which credentials. What is left out comes from the AWS SDK's own sources: its
 /// environment variables (`AWS_ENDPOINT_URL_S3`, `AWS_REGION`, …), profile, or the function's role.
@@ -31,6 +30,10 @@ pub struct StoreSettings {
     pub access_key_id: Option<String>,
     /// The access key's secret.
     pub secret_access_key: Option<SecretString>,
+    /// What the store holds bytes against before it takes them; found out where it is not said.
+    pub checksum: ChecksumSetting,
+    /// Whether all parts of an upload but the last must have one size; found out where it is not said.
+    pub equal_parts: bool,
     /// How the store reads the S3 protocol: a destination's `type` says so.
     #[serde(skip)]
     pub dialect: Dialect,
@@ -88,15 +91,9 @@ impl Store {
                 settings.dialect, settings.region, settings.access_key_id
             ),
             dialect: settings.dialect,
-            lacks_conditional_writes: flag(!settings.dialect.has_conditional_writes()),
-            lacks_range_copies: flag(!settings.dialect.has_range_copies()),
-            lacks_whole_checksums: flag(!settings.dialect.has_crc64nvme()),
+            abilities: Abilities::of(settings.dialect, settings.checksum, settings.equal_parts),
         }
     }
-}
-
-fn flag(set: bool) -> Arc<AtomicBool> {
-    Arc::new(AtomicBool::new(set))
 }
 
 fn is_private(endpoint: &str) -> bool {

@@ -124,13 +124,41 @@ pub enum StoreError {
         /// What is there.
         found: String,
     },
-    /// The store does not have such a call.
+    /// The store does not have such a call, or not with these options. Asking again does not help.
     #[error("{operation} {object}: the store does not support the call")]
     NotImplemented {
         /// What was asked.
         operation: &'static str,
         /// Bucket and key.
         object: String,
+        /// Why.
+        #[source]
+        source: Described,
+    },
+    /// The store does not change an object on the condition that it is as it was.
+    #[error(
+        "{operation} {object}: the store does not support If-Match, without which two processes undo each other's \
+         records: it can be a destination, and not the work bucket; let [work] name another store"
+    )]
+    NoConditionalChange {
+        /// What was asked.
+        operation: &'static str,
+        /// Bucket and key.
+        object: String,
+        /// Why.
+        #[source]
+        source: Described,
+    },
+    /// The store does not make an object of these parts.
+    #[error("{operation} {object}: the store refused the parts of the upload")]
+    InvalidParts {
+        /// What was asked.
+        operation: &'static str,
+        /// Bucket and key.
+        object: String,
+        /// Why.
+        #[source]
+        source: Described,
     },
     /// The store refused the call for another reason.
     #[error("{operation} {object}: the store refused the call")]
@@ -150,7 +178,21 @@ pub enum StoreError {
 #[error("{0}")]
 pub struct Described(String);
 
+impl From<&str> for Described {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// So many characters of an answer that is none are shown.
+const SHOWN_CHARS: usize = 120;
+
 impl StoreError {
+    /// Whether the store may take the same call without one of its options.
+    pub(super) fn may_be_about_an_option(&self) -> bool {
+        matches!(self, Self::NotImplemented { .. } | Self::Refused { .. })
+    }
+
     pub(super) fn of<E>(operation: &'static str, object: String, error: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + StdError + 'static,
@@ -166,13 +208,21 @@ impl StoreError {
             ("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" | "UnmatchedContentMD5", _) => {
                 Self::BadDigest { operation, object, source }
             }
+            ("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall", _) => {
+                Self::InvalidParts { operation, object, source }
+            }
             ("SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests", _) | (_, 429) => {
                 Self::Throttled { operation, object, source }
             }
             ("RequestTimeout" | "RequestTimeTooSkewed", _) => Self::Unavailable { operation, object, source },
-            (_, 401 | 403) => Self::Denied { operation, object, source },
+            (_, 405 | 501) => Self::NotImplemented { operation, object, source },
+            (code, _) if is_unsupported(code) => Self::NotImplemented { operation, object, source },
+            ("AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch", _) | (_, 401 | 403) => {
+                Self::Denied { operation, object, source }
+            }
             (_, 404) => Self::NoSuchObject { operation, object },
-            (_, 0 | 409 | 500..) => Self::Unavailable { operation, object, source },
+            // An error inside a 200 is one of the store's own (Amazon S3 API reference, `CopyObject`).
+            (_, 0 | 200 | 409 | 500..) => Self::Unavailable { operation, object, source },
             _ => Self::Refused { operation, object, source },
         }
     }
@@ -183,18 +233,42 @@ impl StoreError {
     }
 }
 
+/// What stores say where a call, or a header of it, is none of theirs.
+fn is_unsupported(code: &str) -> bool {
+    const WORDS: [&str; 4] = ["notimplemented", "notsupported", "unsupported", "methodnotallowed"];
+    let code = code.to_ascii_lowercase();
+    WORDS.iter().any(|word| code.contains(word))
+}
+
 fn describe<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>, status: u16) -> String {
     match error {
         SdkError::ServiceError(service) => {
             let meta = service.err().meta();
-            let code = meta.code().unwrap_or("no error code");
-            let message = meta.message().unwrap_or("no message");
             let request = meta.request_id().map(|id| format!(", request id {id}")).unwrap_or_default();
-            format!("{code} (HTTP {status}{request}): {message}")
+            match (meta.code(), meta.message()) {
+                (None, None) => format!("HTTP {status}{request}{}", beginning(error)),
+                (code, message) => {
+                    let (code, message) = (code.unwrap_or("no error code"), message.unwrap_or("no message"));
+                    format!("{code} (HTTP {status}{request}): {message}")
+                }
+            }
         }
         SdkError::ConstructionFailure(_) => {
             format!("the request could not be made: {}", landfall_http::chain(error))
         }
+        SdkError::ResponseError(_) => {
+            format!("HTTP {status}, and the answer cannot be read{}", beginning(error))
+        }
         _ => landfall_http::chain(error),
+    }
+}
+
+/// How an answer that is not the store's own begins: a proxy's page says who has answered.
+fn beginning<E>(error: &SdkError<E>) -> String {
+    let body = error.raw_response().and_then(|response| response.body().bytes()).unwrap_or_default();
+    let text: String = String::from_utf8_lossy(body).chars().take(SHOWN_CHARS).collect();
+    match text.trim() {
+        "" => String::new(),
+        text => format!(": {text:?}"),
     }
 }

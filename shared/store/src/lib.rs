@@ -1,32 +1,35 @@
 #![doc = include_str!("../README.md")]
 
+mod abilities;
 mod budget;
 pub mod checksum;
 mod client;
+#[cfg(test)]
+mod compatible_tests;
 mod dialect;
 mod error;
+mod list;
 mod parts;
 mod range;
 mod upload;
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
-    MetadataDirective, Object as Listed,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, MetadataDirective,
 };
 use bytes::Bytes;
-use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::checksum::{Crc64Nvme, Md5};
+use crate::abilities::{Abilities, Ability};
+use crate::checksum::{Crc64Nvme, Md5, crc32c_base64};
+use error::Described;
 use parts::{MAX_COPY, copied_parts};
 
+pub use abilities::ChecksumSetting;
 pub use budget::{ByteBudget, PartBuffer};
 pub use checksum::ObjectDigest;
 pub use client::StoreSettings;
@@ -48,9 +51,7 @@ pub struct Store {
     dialect: Dialect,
     unsigned_payload: bool,
     identity: String,
-    lacks_conditional_writes: Arc<AtomicBool>,
-    lacks_range_copies: Arc<AtomicBool>,
-    lacks_whole_checksums: Arc<AtomicBool>,
+    abilities: Abilities,
 }
 
 /// When a write may happen.
@@ -147,7 +148,7 @@ impl Store {
 
     /// What is there under a key.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectInfo>> {
-        let mode = self.dialect.has_crc64nvme().then_some(ChecksumMode::Enabled);
+        let mode = self.has_crc64nvme().then_some(ChecksumMode::Enabled);
         let request = self.client.head_object().bucket(&self.bucket).key(key).set_checksum_mode(mode);
         match request.send().await {
             Ok(head) => Ok(Some(ObjectInfo {
@@ -177,16 +178,36 @@ impl Store {
 
     /// Writes a small object in one call.
     pub async fn put(&self, key: &str, bytes: Bytes, condition: Condition<'_>) -> Result<Written> {
-        let proof = self.proof("PutObject", key, &bytes).await?;
         loop {
-            let Some(condition) = self.possible("PutObject", key, condition).await? else {
+            let Some(possible) = self.possible("PutObject", key, condition).await? else {
                 return Ok(Written::NotWritten);
             };
+            match self.put_if(key, &bytes, possible).await {
+                Err(StoreError::NotImplemented { .. }) if possible == Condition::Absent => {
+                    self.abilities.lose(Ability::ConditionalWrites);
+                }
+                Err(StoreError::NotImplemented { operation, object, source })
+                    if matches!(possible, Condition::Unchanged(_)) =>
+                {
+                    return Err(StoreError::NoConditionalChange { operation, object, source });
+                }
+                Err(error) => return not_written(error, possible),
+                Ok(etag) => return Ok(Written::Done(etag)),
+            }
+        }
+    }
+
+    /// Writes on a condition that the store holds, with a checksum that it takes; the `ETag`.
+    async fn put_if(&self, key: &str, bytes: &Bytes, condition: Condition<'_>) -> Result<String> {
+        let mut checksum = self.payload_checksum("PutObject", key, bytes).await?;
+        let mut refused = None;
+        loop {
             let request = self.client.put_object().bucket(&self.bucket).key(key);
             let mut request = request
                 .content_type(content_type(key))
-                .set_checksum_crc64_nvme(proof.crc64nvme())
-                .set_content_md5(proof.md5())
+                .set_checksum_crc64_nvme(checksum.crc64nvme())
+                .set_checksum_crc32_c(checksum.crc32c())
+                .set_content_md5(checksum.md5())
                 .body(ByteStream::from(bytes.clone()));
             request = match condition {
                 Condition::Absent => request.if_none_match("*"),
@@ -198,31 +219,67 @@ impl Store {
             } else {
                 request.send().await
             };
-            match sent {
-                Ok(answer) => return Ok(Written::Done(answer.e_tag().unwrap_or_default().to_owned())),
-                Err(error) if condition == Condition::Absent && is_not_implemented(&error) => {
-                    self.lacks_conditional_writes.store(true, Ordering::Relaxed);
-                }
-                Err(error) => {
-                    return not_written(StoreError::of("PutObject", self.object(key), &error), condition);
-                }
+            let sent = sent.map_err(|error| StoreError::of("PutObject", self.object(key), &error));
+            match self.or_with_md5(sent, &mut refused)? {
+                Some(answer) => return Ok(answer.e_tag().unwrap_or_default().to_owned()),
+                None => checksum = self.md5_of("PutObject", key, bytes).await?,
             }
         }
     }
 
+    /// What came of a call that carried a checksum; `None` if it is to be made again with MD5, as the store may have
+    /// refused it for its CRC-64/NVME. If it refuses that, too, what it said first counts.
+    fn or_with_md5<T>(&self, sent: Result<T>, refused: &mut Option<StoreError>) -> Result<Option<T>> {
+        match (sent, refused.take()) {
+            (Ok(answer), Some(_)) => {
+                tracing::info!(store.bucket = self.bucket, "the store takes MD5 and no CRC-64/NVME");
+                self.abilities.use_md5();
+                Ok(Some(answer))
+            }
+            (Ok(answer), None) => Ok(Some(answer)),
+            (Err(_), Some(first)) => Err(first),
+            (Err(error), None) if error.may_be_about_an_option() && self.abilities.may_use_md5() => {
+                *refused = Some(error);
+                Ok(None)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
     /// What the store is to hold bytes against before it takes them.
-    async fn proof(&self, operation: &'static str, key: &str, bytes: &Bytes) -> Result<PayloadChecksum> {
-        match self.dialect.has_crc64nvme() {
-            true => Ok(PayloadChecksum::Crc64Nvme(Crc64Nvme::of(bytes))),
-            false if bytes.len() < MIN_HASHED_ASIDE => Ok(PayloadChecksum::Md5(Md5::of(bytes))),
-            // MD5 takes a part of 16 MiB some 30 milliseconds, for which others would wait.
-            false => {
-                let bytes = bytes.clone();
-                let md5 = tokio::task::spawn_blocking(move || Md5::of(&bytes)).await;
-                md5.map(PayloadChecksum::Md5)
-                    .map_err(|error| StoreError::body(operation, self.object(key), error))
+    async fn payload_checksum(
+        &self,
+        operation: &'static str,
+        key: &str,
+        bytes: &Bytes,
+    ) -> Result<PayloadChecksum> {
+        match self.abilities.checksum() {
+            ChecksumSetting::Md5 => self.md5_of(operation, key, bytes).await,
+            ChecksumSetting::Crc32c => Ok(PayloadChecksum::Crc32c(crc32c_base64(bytes))),
+            ChecksumSetting::Crc64nvme | ChecksumSetting::Auto => {
+                Ok(PayloadChecksum::Crc64Nvme(Crc64Nvme::of(bytes)))
             }
         }
+    }
+
+    async fn md5_of(&self, operation: &'static str, key: &str, bytes: &Bytes) -> Result<PayloadChecksum> {
+        if bytes.len() < MIN_HASHED_ASIDE {
+            return Ok(PayloadChecksum::Md5(Md5::of(bytes)));
+        }
+        // MD5 takes a part of 16 MiB some 30 milliseconds, for which others would wait.
+        let bytes = bytes.clone();
+        let md5 = tokio::task::spawn_blocking(move || Md5::of(&bytes)).await;
+        md5.map(PayloadChecksum::Md5).map_err(|error| StoreError::body(operation, self.object(key), error))
+    }
+
+    /// Whether the store verifies and keeps CRC-64/NVME, as far as is known.
+    fn has_crc64nvme(&self) -> bool {
+        self.abilities.checksum() == ChecksumSetting::Crc64nvme
+    }
+
+    /// What the store holds bytes against before it takes them, as far as is known.
+    pub fn checksum(&self) -> ChecksumSetting {
+        self.abilities.checksum()
     }
 
     /// The condition of a write as the store itself can hold it; `None` if it is known not to hold. Where the store
@@ -238,7 +295,11 @@ impl Store {
                 Ok(self.head(key).await?.is_none().then_some(Condition::Always))
             }
             Condition::Unchanged(_) if !self.dialect.has_conditional_writes() => {
-                Err(StoreError::NotImplemented { operation, object: self.object(key) })
+                Err(StoreError::NoConditionalChange {
+                    operation,
+                    object: self.object(key),
+                    source: "its S3 endpoint documents no conditions".into(),
+                })
             }
             condition => Ok(Some(condition)),
         }
@@ -246,22 +307,61 @@ impl Store {
 
     /// Whether the store itself holds the conditions of writes, as far as is known: it does until it has refused to.
     pub fn holds_conditions(&self) -> bool {
-        !self.lacks_conditional_writes.load(Ordering::Relaxed)
+        self.abilities.has(Ability::ConditionalWrites)
     }
 
     /// Copies an object inside the store, if it still has this `ETag`. Objects of over 5 GiB are copied by parts.
+    ///
+    /// # Errors
+    /// [`StoreError::NotImplemented`] from a store that cannot.
     pub async fn copy(&self, from: &Store, source: &ObjectInfo, key: &str) -> Result<()> {
-        if source.size <= MAX_COPY {
-            let request = self.client.copy_object().bucket(&self.bucket).key(key);
-            let request = request
-                .copy_source(from.as_copy_source(&source.key))
-                .copy_source_if_match(&source.etag)
-                .metadata_directive(MetadataDirective::Replace)
-                .content_type(content_type(key))
-                .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
-            let sent = request.send().await;
-            return sent.map(|_| ()).map_err(|error| StoreError::of("CopyObject", self.object(key), &error));
+        if source.size > MAX_COPY {
+            return self.copy_in_parts(from, source, key).await;
         }
+        let has_checksums = self.abilities.has(Ability::CopyChecksums);
+        let copied = self.copy_whole(from, source, key, has_checksums).await;
+        let copied = match copied {
+            Err(error) if has_checksums && error.may_be_about_an_option() => {
+                let copied = self.copy_whole(from, source, key, false).await;
+                if copied.is_ok() {
+                    self.abilities.lose(Ability::CopyChecksums);
+                }
+                copied
+            }
+            copied => copied,
+        };
+        match copied {
+            Err(StoreError::Refused { operation, object, source }) => {
+                Err(StoreError::NotImplemented { operation, object, source })
+            }
+            copied => copied,
+        }
+        .inspect_err(|error| {
+            if matches!(error, StoreError::NotImplemented { .. }) {
+                self.abilities.lose(Ability::Copies);
+            }
+        })
+    }
+
+    async fn copy_whole(
+        &self,
+        from: &Store,
+        source: &ObjectInfo,
+        key: &str,
+        with_checksum: bool,
+    ) -> Result<()> {
+        let request = self.client.copy_object().bucket(&self.bucket).key(key);
+        let request = request
+            .copy_source(from.as_copy_source(&source.key))
+            .copy_source_if_match(&source.etag)
+            .metadata_directive(MetadataDirective::Replace)
+            .content_type(content_type(key))
+            .set_checksum_algorithm(with_checksum.then_some(ChecksumAlgorithm::Crc64Nvme));
+        let sent = request.send().await;
+        sent.map(|_| ()).map_err(|error| StoreError::of("CopyObject", self.object(key), &error))
+    }
+
+    async fn copy_in_parts(&self, from: &Store, source: &ObjectInfo, key: &str) -> Result<()> {
         let upload_id = self.create_upload(key).await?;
         let copied = self.copy_parts((key, &upload_id), (from, source)).await;
         match copied {
@@ -271,6 +371,11 @@ impl Store {
                 Err(error)
             }
         }
+    }
+
+    /// Whether the store copies objects, as far as is known: it does until it has refused to.
+    pub fn copies_objects(&self) -> bool {
+        self.abilities.has(Ability::Copies)
     }
 
     async fn copy_parts(&self, upload: (&str, &str), from: (&Store, &ObjectInfo)) -> Result<Vec<Part>> {
@@ -297,10 +402,13 @@ impl Store {
             .copy_source(from.as_copy_source(&source.key))
             .copy_source_if_match(&source.etag)
             .copy_source_range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
-        let answer = match request.send().await {
+        let sent = request.send().await;
+        let answer = match sent.map_err(|error| StoreError::of("UploadPartCopy", self.object(key), &error)) {
             Ok(answer) => answer,
-            Err(error) if is_not_implemented(&error) => return Err(self.without_range_copies(key)),
-            Err(error) => return Err(StoreError::of("UploadPartCopy", self.object(key), &error)),
+            Err(StoreError::NotImplemented { source, .. } | StoreError::Refused { source, .. }) => {
+                return Err(self.without_range_copies(key, source));
+            }
+            Err(error) => return Err(error),
         };
         let copied = answer.copy_part_result();
         Ok(Part {
@@ -311,15 +419,15 @@ impl Store {
         })
     }
 
-    /// Whether the store copies ranges of objects, as far as is known: it does until it has refused to.
+    /// Whether the store makes objects of ranges of others, as far as is known: it does until it has refused to.
     pub fn copies_ranges(&self) -> bool {
-        !self.lacks_range_copies.load(Ordering::Relaxed)
+        self.abilities.has(Ability::RangeCopies) && self.abilities.has(Ability::UnequalParts)
     }
 
     /// Remembers that the store does not copy ranges.
-    fn without_range_copies(&self, key: &str) -> StoreError {
-        self.lacks_range_copies.store(true, Ordering::Relaxed);
-        StoreError::NotImplemented { operation: "UploadPartCopy", object: self.object(key) }
+    fn without_range_copies(&self, key: &str, source: Described) -> StoreError {
+        self.abilities.lose(Ability::RangeCopies);
+        StoreError::NotImplemented { operation: "UploadPartCopy", object: self.object(key), source }
     }
 
     fn as_copy_source(&self, key: &str) -> String {
@@ -332,119 +440,65 @@ impl Store {
         sent.map(|_| ()).map_err(|error| StoreError::of("DeleteObject", self.object(key), &error))
     }
 
-    /// The objects below a prefix, in the order of their keys, a page at a time.
-    pub fn list(&self, prefix: &str) -> BoxStream<'_, Result<ObjectInfo>> {
-        let pages = match self.dialect.has_second_listing() {
-            true => self.pages(prefix),
-            false => self.pages_by_marker(prefix),
-        };
-        pages
-            .map_ok(|page| stream::iter(page).map(Ok))
-            .try_flatten()
-            .map_ok(|object| ObjectInfo {
-                size: size(object.size()),
-                etag: object.e_tag().unwrap_or_default().to_owned(),
-                crc64nvme: None,
-                key: object.key.unwrap_or_default(),
-            })
-            .boxed()
-    }
-
-    /// The names of the folders right below a prefix, which ends with a slash.
-    pub fn list_folders(&self, prefix: &str) -> BoxStream<'_, Result<String>> {
-        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).delimiter("/");
-        let pages = request.into_paginator().send();
-        let (object, prefix) = (self.object(prefix), prefix.to_owned());
-        stream::unfold(pages, |mut pages| async { pages.next().await.map(|page| (page, pages)) })
-            .map_err(move |error| StoreError::of("ListObjectsV2", object.clone(), &error))
-            .map_ok(|page| stream::iter(page.common_prefixes.unwrap_or_default()).map(Ok))
-            .try_flatten()
-            .try_filter_map(move |folder| {
-                let name = folder.prefix().and_then(|folder| folder.strip_prefix(&prefix));
-                std::future::ready(Ok(name.map(|name| name.trim_end_matches('/').to_owned())))
-            })
-            .boxed()
-    }
-
-    fn pages(&self, prefix: &str) -> BoxStream<'_, Result<Vec<Listed>>> {
-        let pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
-        let object = self.object(prefix);
-        stream::unfold(pages, |mut pages| async { pages.next().await.map(|page| (page, pages)) })
-            .map_err(move |error| StoreError::of("ListObjectsV2", object.clone(), &error))
-            .map_ok(|page| page.contents.unwrap_or_default())
-            .boxed()
-    }
-
-    /// The first listing of S3, which goes on behind the last key that it has shown.
-    fn pages_by_marker(&self, prefix: &str) -> BoxStream<'_, Result<Vec<Listed>>> {
-        let prefix = prefix.to_owned();
-        stream::try_unfold(Some(None), move |next: Option<Option<String>>| {
-            let prefix = prefix.clone();
-            async move {
-                let Some(marker) = next else { return Ok(None) };
-                let request = self.client.list_objects().bucket(&self.bucket).prefix(&prefix);
-                let page = request.set_marker(marker).send().await;
-                let page =
-                    page.map_err(|error| StoreError::of("ListObjects", self.object(&prefix), &error))?;
-                let last = page.contents().last().and_then(|last| last.key.clone());
-                let next = match page.is_truncated() {
-                    Some(true) => match last.or(page.next_marker) {
-                        Some(marker) => Some(Some(marker)),
-                        None => {
-                            return Err(StoreError::body("ListObjects", self.object(&prefix), NoNextPage));
-                        }
-                    },
-                    _ => None,
-                };
-                Ok(Some((page.contents.unwrap_or_default(), next)))
-            }
-        })
-        .boxed()
-    }
-
     /// Begins a multipart upload.
     pub async fn create_upload(&self, key: &str) -> Result<String> {
-        let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
-        let (algorithm, kind) = (ChecksumAlgorithm::Crc64Nvme, ChecksumType::FullObject);
-        let has_crc64nvme = self.dialect.has_crc64nvme();
-        let answer = request
-            .content_type(content_type(key))
-            .set_checksum_algorithm(has_crc64nvme.then_some(algorithm))
-            .set_checksum_type(has_crc64nvme.then_some(kind))
-            .send()
-            .await
-            .map_err(|error| StoreError::of("CreateMultipartUpload", self.object(key), &error))?;
-        // It was asked for the checksum of the whole object: a store that means to make one of the parts' checksums
-        // instead would refuse the other at completion. The parts' own it verifies all the same.
-        if answer.checksum_type() == Some(&ChecksumType::Composite) {
-            self.lacks_whole_checksums.store(true, Ordering::Relaxed);
+        let mut refused = None;
+        loop {
+            let algorithm = match (self.abilities.checksum(), &refused) {
+                (_, Some(_)) | (ChecksumSetting::Md5, None) => None,
+                (ChecksumSetting::Crc32c, None) => Some(ChecksumAlgorithm::Crc32C),
+                (ChecksumSetting::Crc64nvme | ChecksumSetting::Auto, None) => {
+                    Some(ChecksumAlgorithm::Crc64Nvme)
+                }
+            };
+            let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
+            let request = request
+                .content_type(content_type(key))
+                .set_checksum_type(algorithm.is_some().then_some(ChecksumType::FullObject))
+                .set_checksum_algorithm(algorithm);
+            let sent = request.send().await;
+            let sent =
+                sent.map_err(|error| StoreError::of("CreateMultipartUpload", self.object(key), &error));
+            let Some(answer) = self.or_with_md5(sent, &mut refused)? else { continue };
+            // It was asked for the checksum of the whole object: a store that means to make one of the parts'
+            // checksums instead would refuse the other at completion. The parts' own it verifies all the same.
+            if answer.checksum_type() == Some(&ChecksumType::Composite) {
+                self.abilities.lose(Ability::WholeChecksums);
+            }
+            return Ok(answer.upload_id().unwrap_or_default().to_owned());
         }
-        Ok(answer.upload_id().unwrap_or_default().to_owned())
     }
 
     /// Uploads one part. The store verifies its checksum.
     pub async fn upload_part(&self, key: &str, upload_id: &str, number: i32, bytes: Bytes) -> Result<Part> {
-        let proof = self.proof("UploadPart", key, &bytes).await?;
-        let crc64nvme = proof.crc64nvme_of(&bytes);
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
-        let request = request
-            .part_number(number)
-            .set_checksum_crc64_nvme(proof.crc64nvme())
-            .set_content_md5(proof.md5())
-            .body(ByteStream::from(bytes));
-        let sent = if self.unsigned_payload {
-            request.customize().disable_payload_signing().send().await
-        } else {
-            request.send().await
-        };
-        let answer = sent.map_err(|error| StoreError::of("UploadPart", self.object(key), &error))?;
-        Ok(Part {
-            number,
-            etag: answer.e_tag().unwrap_or_default().to_owned(),
-            size: length,
-            crc64nvme: Some(crc64nvme),
-        })
+        let mut checksum = self.payload_checksum("UploadPart", key, &bytes).await?;
+        let crc64nvme = checksum.crc64nvme_of(&bytes);
+        let mut refused = None;
+        loop {
+            let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
+            let request = request
+                .part_number(number)
+                .set_checksum_crc64_nvme(checksum.crc64nvme())
+                .set_checksum_crc32_c(checksum.crc32c())
+                .set_content_md5(checksum.md5())
+                .body(ByteStream::from(bytes.clone()));
+            let sent = if self.unsigned_payload {
+                request.customize().disable_payload_signing().send().await
+            } else {
+                request.send().await
+            };
+            let sent = sent.map_err(|error| StoreError::of("UploadPart", self.object(key), &error));
+            let Some(answer) = self.or_with_md5(sent, &mut refused)? else {
+                checksum = self.md5_of("UploadPart", key, &bytes).await?;
+                continue;
+            };
+            return Ok(Part {
+                number,
+                etag: answer.e_tag().unwrap_or_default().to_owned(),
+                size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+                crc64nvme: Some(crc64nvme),
+            });
+        }
     }
 
     /// Makes the parts of an upload one object. Where the checksum of every part is known, the store verifies that
@@ -456,7 +510,7 @@ impl Store {
         parts: &[Part],
         condition: Condition<'_>,
     ) -> Result<Written> {
-        let told = |part: &Part| part.crc64nvme.filter(|_| self.dialect.has_crc64nvme());
+        let told = |part: &Part| part.crc64nvme.filter(|_| self.has_crc64nvme());
         let crcs = parts.iter().map(|part| Some((told(part)?, part.size))).collect::<Option<Vec<_>>>();
         let whole = crcs.unwrap_or_default().into_iter().reduce(|(crc, size), (next, length)| {
             (crc.followed_by(next, length), size.saturating_add(length))
@@ -468,7 +522,15 @@ impl Store {
                 .set_checksum_crc64_nvme(told(part).map(|crc| crc.base64()))
                 .build()
         });
-        self.complete_upload(key, upload_id, completed.collect(), whole.map(|(crc, _)| crc), condition).await
+        let whole = whole.map(|(crc, _)| crc);
+        let written = self.complete_upload(key, upload_id, completed.collect(), whole, condition).await;
+        match written {
+            Err(StoreError::InvalidParts { operation, object, source }) if !are_equal(parts) => {
+                self.abilities.lose(Ability::UnequalParts);
+                Err(StoreError::NotImplemented { operation, object, source })
+            }
+            written => written,
+        }
     }
 
     async fn complete_upload(
@@ -479,9 +541,9 @@ impl Store {
         whole: Option<Crc64Nvme>,
         condition: Condition<'_>,
     ) -> Result<Written> {
-        let verifies_whole = !self.lacks_whole_checksums.load(Ordering::Relaxed);
-        let kind = verifies_whole.then_some(ChecksumType::FullObject);
-        let whole = whole.filter(|_| verifies_whole);
+        let has_type = self.has_crc64nvme() && self.abilities.has(Ability::WholeChecksums);
+        let kind = has_type.then_some(ChecksumType::FullObject);
+        let whole = whole.filter(|_| has_type);
         loop {
             let Some(condition) = self.possible("CompleteMultipartUpload", key, condition).await? else {
                 return Ok(Written::NotWritten);
@@ -501,15 +563,13 @@ impl Store {
                 Condition::Unchanged(etag) => request.if_match(etag),
                 Condition::Always => request,
             };
-            match request.send().await {
+            let sent = request.send().await;
+            match sent.map_err(|error| StoreError::of("CompleteMultipartUpload", self.object(key), &error)) {
                 Ok(answer) => return Ok(Written::Done(answer.e_tag().unwrap_or_default().to_owned())),
-                Err(error) if condition == Condition::Absent && is_not_implemented(&error) => {
-                    self.lacks_conditional_writes.store(true, Ordering::Relaxed);
+                Err(StoreError::NotImplemented { .. }) if condition == Condition::Absent => {
+                    self.abilities.lose(Ability::ConditionalWrites);
                 }
-                Err(error) => {
-                    let error = StoreError::of("CompleteMultipartUpload", self.object(key), &error);
-                    return not_written(error, condition);
-                }
+                Err(error) => return not_written(error, condition),
             }
         }
     }
@@ -552,35 +612,6 @@ impl Store {
             }
         }
         Ok(Some(parts))
-    }
-
-    /// The unfinished uploads below a prefix.
-    pub async fn list_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
-        let mut found = Vec::new();
-        let (mut key_marker, mut id_marker) = (None, None);
-        loop {
-            let page = self
-                .client
-                .list_multipart_uploads()
-                .bucket(&self.bucket)
-                .prefix(prefix)
-                .set_key_marker(key_marker)
-                .set_upload_id_marker(id_marker)
-                .send()
-                .await
-                .map_err(|error| StoreError::of("ListMultipartUploads", self.object(prefix), &error))?;
-            let uploads = page.uploads().iter().map(|upload| UnfinishedUpload {
-                key: upload.key().unwrap_or_default().to_owned(),
-                upload_id: upload.upload_id().unwrap_or_default().to_owned(),
-            });
-            // Whoever asks for them may abort them: a store that does not know the prefix must not name another's.
-            found.extend(uploads.filter(|upload| upload.key.starts_with(prefix)));
-            if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
-                return Ok(found);
-            }
-            key_marker = page.next_key_marker().map(str::to_owned);
-            id_marker = page.next_upload_id_marker().map(str::to_owned);
-        }
     }
 
     /// Gives up the unfinished uploads below a prefix whose keys `is_settled` says nobody writes any more: dead
@@ -628,6 +659,8 @@ impl Store {
 #[derive(Debug, Clone)]
 enum PayloadChecksum {
     Crc64Nvme(Crc64Nvme),
+    /// As a header has it.
+    Crc32c(String),
     Md5(Md5),
 }
 
@@ -635,14 +668,21 @@ impl PayloadChecksum {
     fn crc64nvme(&self) -> Option<String> {
         match self {
             Self::Crc64Nvme(crc) => Some(crc.base64()),
-            Self::Md5(_) => None,
+            Self::Crc32c(_) | Self::Md5(_) => None,
+        }
+    }
+
+    fn crc32c(&self) -> Option<String> {
+        match self {
+            Self::Crc32c(crc) => Some(crc.clone()),
+            Self::Crc64Nvme(_) | Self::Md5(_) => None,
         }
     }
 
     fn md5(&self) -> Option<String> {
         match self {
-            Self::Crc64Nvme(_) => None,
             Self::Md5(md5) => Some(md5.base64()),
+            Self::Crc64Nvme(_) | Self::Crc32c(_) => None,
         }
     }
 
@@ -650,7 +690,7 @@ impl PayloadChecksum {
     fn crc64nvme_of(&self, bytes: &[u8]) -> Crc64Nvme {
         match self {
             Self::Crc64Nvme(crc) => *crc,
-            Self::Md5(_) => Crc64Nvme::of(bytes),
+            Self::Crc32c(_) | Self::Md5(_) => Crc64Nvme::of(bytes),
         }
     }
 }
@@ -669,9 +709,12 @@ fn absent<T>(error: StoreError) -> Result<Option<T>> {
     }
 }
 
-fn is_not_implemented<E: ProvideErrorMetadata>(error: &aws_sdk_s3::error::SdkError<E>) -> bool {
-    error.code() == Some("NotImplemented")
-        || error.raw_response().is_some_and(|response| response.status().as_u16() == 501)
+/// Whether all parts but the last, which may be smaller, have one size.
+fn are_equal(parts: &[Part]) -> bool {
+    let mut sizes = parts.iter().map(|part| part.size);
+    let last = sizes.next_back().unwrap_or_default();
+    let Some(first) = sizes.next() else { return true };
+    last <= first && sizes.all(|size| size == first)
 }
 
 fn size(length: Option<i64>) -> u64 {
@@ -706,7 +749,3 @@ fn content_type(key: &str) -> &'static str {
 #[derive(Debug, thiserror::Error)]
 #[error("the object was written, but is not there")]
 struct Gone;
-
-#[derive(Debug, thiserror::Error)]
-#[error("the list is not complete, but the store does not say where it continues")]
-struct NoNextPage;

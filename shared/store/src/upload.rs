@@ -113,7 +113,9 @@ impl ObjectWriter {
                 let part = store.copy_part((&key, &upload_id), number, (&from, &source), range).await?;
                 match part.crc64nvme {
                     Some(_) => Ok(part),
-                    None => Err(store.without_range_copies(&key)),
+                    None => {
+                        Err(store.without_range_copies(&key, "it does not say what it has copied".into()))
+                    }
                 }
             });
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use embedded_store::{Before, Call, Credentials, EmbeddedStore, Handle, Intercept, Options};
 use landfall::ErrorType;
-use landfall::check::{Found, bucket};
+use landfall::check::{BucketUse, Found, bucket};
 use landfall::context::Context;
 use landfall::form::LandedForm;
 use landfall_store::{Condition, Dialect, OCI_PART_BYTES, Store, StoreError, Written};
@@ -330,7 +330,7 @@ async fn a_listing_of_many_pages_comes_to_its_end() {
 async fn the_pre_flight_names_what_is_missing() {
     let tenancy = Tenancy::new().await;
     let lake = tenancy.store().await;
-    for finding in bucket("lake", &lake, "fusion/").await {
+    for finding in bucket("lake", &lake, "fusion/", BucketUse::Destination).await {
         assert!(matches!(finding.found, Found::Well(_)), "{}: {:?}", finding.what, finding.found);
     }
     assert!(futures::TryStreamExt::try_collect::<Vec<_>>(lake.list("")).await.unwrap().is_empty());
@@ -342,7 +342,7 @@ async fn the_pre_flight_names_what_is_missing() {
         (Store::open("pond", &settings).await, ErrorType::NotFound, "there is no such bucket"),
         (Store::open("lake", &elsewhere).await, ErrorType::AuthRejected, "region"),
     ] {
-        let findings = bucket("lake", &store, "").await;
+        let findings = bucket("lake", &store, "", BucketUse::Destination).await;
         let [finding] = &findings[..] else { panic!("{findings:?}") };
         let Found::Broken(error) = &finding.found else { panic!("{finding:?}") };
         assert_eq!((finding.what.as_str(), error.error_type()), ("lake: write", error_type));

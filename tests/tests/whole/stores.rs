@@ -1,45 +1,45 @@
 //! Stores that lack what S3 has.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use embedded_store::{Before, Call, Intercept, Options};
 use http::StatusCode;
-use landfall_store::{Condition, Written};
-use landfall_tests::{Setup, World};
+use landfall_tests::{Setup, World, land};
+use serde_json::json;
+use simulator::RestScenario;
 
-/// Does not know the condition of the first object that is written.
-#[derive(Default)]
-struct Unconditional {
-    writes: AtomicUsize,
-}
+/// Copies nothing, neither objects nor ranges.
+struct CopiesNothing;
 
-impl Intercept for Unconditional {
+impl Intercept for CopiesNothing {
     fn before(&self, call: &Call) -> Before {
-        if call.operation != "PutObject" {
-            return Before::Proceed;
-        }
-        match self.writes.fetch_add(1, Ordering::Relaxed) {
-            0 => Before::Answer(StatusCode::NOT_IMPLEMENTED),
+        match call.operation {
+            "CopyObject" | "UploadPartCopy" => Before::Answer(StatusCode::NOT_IMPLEMENTED),
             _ => Before::Proceed,
         }
     }
 }
 
-/// Trap: a compatible store may answer 501 to a conditional write. The object is written without a condition then, and
-/// so are those after it: one further call in all.
+/// A file that is no archive lands where the store copies nothing: it is uploaded.
 #[tokio::test]
-async fn a_store_without_conditional_writes_is_written_to_without_conditions() {
-    let store = Arc::new(Unconditional::default());
-    let options = Options { fsync: false, intercept: Some(store.clone()) };
-    let world = World::with_store(Setup::default(), options).await;
-    let work = world.work().await;
-    for (key, writes) in [("a.json", 2), ("b.json", 3)] {
-        let written = work.put(key, Bytes::from_static(b"{}"), Condition::Absent).await.unwrap();
-        assert!(matches!(written, Written::Done(_)), "{key}");
-        assert_eq!(store.writes.load(Ordering::Relaxed), writes, "{key}");
-        assert_eq!(work.read(key, 10).await.unwrap().unwrap().bytes, b"{}"[..], "{key}");
+async fn a_store_that_copies_nothing_is_uploaded_to() {
+    let options = Options { fsync: false, intercept: Some(Arc::new(CopiesNothing)) };
+    let rest = RestScenario { rows: 7, ..RestScenario::default() };
+    let scenario = Some(simulator::Scenario { rest, ..simulator::Scenario::default() });
+    let world = World::with_store(Setup { scenario, ..Setup::default() }, options).await;
+    let event = json!({
+        "connection": "fusion-demo",
+        "export": { "kind": "fusion_rest", "resource": "invoices" },
+        "destination": "lake",
+        "run_key": "invoices-1",
+    });
+    land(&world.context, event).await.unwrap();
+    let landed = world.landed().await;
+    let manifests = world.manifests().await;
+    let objects: Vec<_> = manifests.values().flat_map(|manifest| &manifest.objects).collect();
+    assert_eq!(objects.iter().filter_map(|object| object.rows).sum::<u64>(), 7);
+    for object in objects {
+        assert_eq!(u64::try_from(landed[&object.key].len()).unwrap(), object.size);
     }
     world.end().await;
 }

@@ -141,7 +141,7 @@ async fn no_bucket(bucket: TestBucket) {
 
 async fn checked(bucket: TestBucket) {
     let open = bucket.open().await;
-    for finding in check::bucket("work", &open.store, "some/prefix/").await {
+    for finding in check::bucket("work", &open.store, "some/prefix/", check::BucketUse::Work).await {
         assert!(matches!(finding.found, Found::Well(_)), "{}: {:?}", finding.what, finding.found);
     }
     assert!(open.keys("").await.is_empty(), "something of the probe is left");
