@@ -53,6 +53,7 @@ impl At {
             access_key_id: Some(self.access_key_id.clone()),
             secret_access_key: Some(self.secret_access_key.clone().into()),
             dialect: if self.oci_region.is_some() { Dialect::Oci } else { Dialect::S3 },
+            ..StoreSettings::default()
         }
     }
 

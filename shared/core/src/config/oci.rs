@@ -61,6 +61,7 @@ impl OciStore {
             access_key_id: Some(self.access_key_id),
             secret_access_key: Some(self.secret_access_key),
             dialect: Dialect::Oci,
+            ..StoreSettings::default()
         })
     }
 }
