@@ -236,7 +236,7 @@ mod tests {
         assert!(placed(204, &[]).is_err());
         let headers =
             [("content-range".parse().unwrap(), "bytes 0-1/2".parse().unwrap())].into_iter().collect();
-        assert!(place(None, StatusCode::PARTIAL_CONTENT, &headers).unwrap_err().contains("nobody asked"));
+        assert!(place(None, StatusCode::PARTIAL_CONTENT, &headers).unwrap_err().contains("not asked for"));
     }
 
     /// Only a strong validator promises the same bytes.
