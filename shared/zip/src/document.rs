@@ -12,7 +12,7 @@ use super::read::{ReadAt, ReadDirectoryError, in_windows, read_end};
 /// `.docx`, `.pptx`, `.nupkg`), and of Java (`.jar`, `.war`, signed `.apk`). Readers of both do not look at the case.
 const PARTS: [&[u8]; 2] = [b"[Content_Types].xml", b"META-INF/MANIFEST.MF"];
 
-/// The first member, stored, of OpenDocument (`.odt`, `.ods`), EPUB and others that follow them.
+/// The first member, stored, of Open Document (`.odt`, `.ods`), EPUB and others that follow them.
 const MIMETYPE: &[u8] = b"mimetype";
 
 impl Directory {

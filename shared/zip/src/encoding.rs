@@ -68,7 +68,7 @@ impl NameEncoding {
     }
 }
 
-/// Whether a backslash may be the second byte of a character, as in Shift_JIS, GBK and Big5. Taken for a separator, it
+/// Whether a backslash may be the second byte of a character, as in `Shift_JIS`, GBK and Big5. Taken for a separator, it
 /// would land the file in a folder that nobody has made.
 fn has_half_character(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| matches!(pair, [0x81..=0xfe, b'\\']))

@@ -696,7 +696,7 @@ async fn records_are_checked() {
     let world = expect("a record is missing, version 4", setup(v4(lost)), event(), LANDS).await;
     let manifest = world.manifests().await.pop_first().unwrap().1;
     let [warning] = manifest.warnings.as_slice() else { panic!("{:?}", manifest.warnings) };
-    assert!(warning.contains("counts 25 rows or records, and 24 have landed"), "{warning}");
+    assert!(warning.contains("counts 25 rows or records, but 24 have landed"), "{warning}");
     world.end().await;
     let world = expect("version 4", setup(v4(json!({}))), event(), LANDS).await;
     assert!(world.manifests().await.pop_first().unwrap().1.warnings.is_empty());
@@ -828,7 +828,7 @@ async fn linked_data_lands_as_it_is() {
         assert_eq!((manifest.objects.len(), manifest.totals.rows), (objects, 25), "{case}");
         world.end().await;
         let setup = setup(json!({ "output": { "loses_a_record": true } }));
-        let lost = Fails("IntegrityError", "counts 25 rows or records, and 24 have landed", 1);
+        let lost = Fails("IntegrityError", "counts 25 rows or records, but 24 have landed", 1);
         expect(case, Setup { scenario: sliced(slice_size), ..setup }, event.clone(), lost).await.end().await;
     }
 }
