@@ -124,7 +124,7 @@ mod tests {
         }
     }
 
-    /// OpenDocument and EPUB: the first member in the file, wherever the directory lists it, and never compressed.
+    /// Open Document and EPUB: the first member in the file, wherever the directory lists it, and never compressed.
     #[test]
     fn a_mimetype_is_the_first_member_and_stored() {
         let mimetype = || Entry::stored(b"mimetype", b"application/epub+zip");

@@ -179,7 +179,7 @@ async fn deflate64_and_bzip2_land_in_every_form_and_others_are_refused_by_name()
     world.end().await;
 }
 
-/// Documents by their parts: of Office Open XML with macros and without, of OpenDocument, a book, a program.
+/// Documents by their parts: of Office Open XML with macros and without, of Open Document, a book, a program.
 fn documents() -> [(&'static str, Vec<u8>); 4] {
     use CompressionMethod::{Deflated, Stored};
     let xml = b"<?xml version=\"1.0\"?><x/>";
