@@ -22,8 +22,29 @@ pub struct System {
     pub seen_by_a_person: Option<fn(&Simulator) -> Option<String>>,
 }
 
-/// Every system, and one whose content lands in another form.
-pub const ALL: [System; 5] = [FUSION_EXTRACT, FUSION_REST, EPM_JOB, FOLIO_EXPORT, FUSION_EXTRACT_AS_GZIP];
+/// Calls a macro with every system, and with one whose content lands in another form: the name of its tests, and what
+/// it is.
+#[macro_export]
+macro_rules! for_each_system {
+    ($then:ident) => {
+        $then! {
+            fusion_extract: $crate::systems::FUSION_EXTRACT,
+            fusion_rest: $crate::systems::FUSION_REST,
+            epm_job: $crate::systems::EPM_JOB,
+            folio_export: $crate::systems::FOLIO_EXPORT,
+            fusion_extract_as_gzip: $crate::systems::FUSION_EXTRACT_AS_GZIP,
+        }
+    };
+}
+
+macro_rules! all {
+    ($($name:ident: $system:expr),+ $(,)?) => {
+        /// Every system, and one whose content lands in another form.
+        pub const ALL: &[System] = &[$($system),+];
+    };
+}
+
+for_each_system!(all);
 
 /// Oracle Fusion Data Extraction.
 pub const FUSION_EXTRACT: System = System {

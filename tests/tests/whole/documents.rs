@@ -82,7 +82,7 @@ async fn unpublish(world: &World) -> (String, Vec<u8>) {
 /// the same.
 #[tokio::test]
 async fn what_another_release_has_added_is_ignored() {
-    for system in systems::ALL {
+    for &system in systems::ALL {
         let world = world(system).await;
         land(&world.context, (system.event)()).await.unwrap();
         let work = world.work().await;
@@ -110,7 +110,7 @@ async fn what_another_release_has_added_is_ignored() {
 #[tokio::test]
 async fn a_document_of_a_newer_version_stops_the_run_by_name() {
     const READ: [&str; 5] = ["job.json", "outcome.json", "files.json", "staged/0.json", "receipts/0.json"];
-    for system in systems::ALL {
+    for &system in systems::ALL {
         let world = world(system).await;
         land(&world.context, (system.event)()).await.unwrap();
         let work = world.work().await;
