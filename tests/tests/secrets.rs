@@ -175,7 +175,8 @@ async fn run(case: &Case, log: &Log, call: usize, manner: Manner) -> (usize, usi
     let mut written = told(&context, &came);
     files(world.folder.path(), &mut written);
     written.push(("the log".to_owned(), log.taken()));
-    if matches!(manner, Manner::InItsWords | Manner::InItsStatus) {
+    // A success in whatever shape is a file where a file was asked for.
+    if matches!(manner, Manner::Shape | Manner::InItsWords | Manner::InItsStatus) {
         written.retain(|(place, _)| !is_output(place));
     }
     let mut secrets = echo.secrets();
