@@ -78,7 +78,8 @@ impl Store {
         .boxed()
     }
 
-    /// The unfinished uploads below a prefix.
+    /// The unfinished uploads below a prefix. Encoded names are not asked for: SeaweedFS says here that they are, and
+    /// writes them as they are.
     pub async fn list_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
         let mut found = Vec::new();
         let (mut key_marker, mut id_marker) = (None, None);
@@ -88,15 +89,13 @@ impl Store {
                 .list_multipart_uploads()
                 .bucket(&self.bucket)
                 .prefix(prefix)
-                .set_encoding_type(self.dialect.has_second_listing().then_some(EncodingType::Url))
                 .set_key_marker(key_marker)
                 .set_upload_id_marker(id_marker)
                 .send()
                 .await
                 .map_err(|error| StoreError::of("ListMultipartUploads", self.object(prefix), &error))?;
-            let names = Names::of(page.encoding_type());
             let uploads = page.uploads().iter().map(|upload| UnfinishedUpload {
-                key: names.name(upload.key().unwrap_or_default()),
+                key: upload.key().unwrap_or_default().to_owned(),
                 upload_id: upload.upload_id().unwrap_or_default().to_owned(),
             });
             // Whoever asks for them may abort them: a store that does not know the prefix must not name another's.
@@ -104,7 +103,7 @@ impl Store {
             if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
                 return Ok(found);
             }
-            key_marker = page.next_key_marker().map(|marker| names.name(marker));
+            key_marker = page.next_key_marker().map(str::to_owned);
             id_marker = page.next_upload_id_marker().map(str::to_owned);
         }
     }
