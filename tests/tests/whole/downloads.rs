@@ -51,9 +51,11 @@ async fn ended_job(faults: Value) -> (Theatre, JobEvent) {
     (theatre, event)
 }
 
+/// The downloads of the file to its end: what looks at the end of an archive asks for that alone.
 fn downloads(theatre: &Theatre) -> Vec<Entry> {
-    let requests = theatre.world.simulator.journal().requests();
-    requests.into_iter().filter(|entry| entry.operation == Operation::Download).collect()
+    let is_to_the_end = |range: &Option<String>| range.as_ref().is_none_or(|range| range.ends_with('-'));
+    let requests = theatre.world.simulator.journal().requests().into_iter();
+    requests.filter(|entry| entry.operation == Operation::Download && is_to_the_end(&entry.range)).collect()
 }
 
 /// Holds the staged file against the source's own.
