@@ -23,6 +23,8 @@ pub(crate) enum Ability {
     UnequalParts = 1 << 4,
     /// The checksum of a whole object that is made of parts.
     WholeChecksums = 1 << 5,
+    /// CRC-64/NVME.
+    Crc64Nvme = 1 << 6,
 }
 
 /// What a store holds bytes against before it takes them.
@@ -45,17 +47,12 @@ pub enum ChecksumSetting {
 pub(crate) struct Abilities {
     lost: Arc<AtomicU8>,
     checksum: ChecksumSetting,
-    refused_crc64nvme: Arc<AtomicU8>,
 }
 
 impl Abilities {
     /// What is known before the first call.
     pub(crate) fn of(dialect: Dialect, checksum: ChecksumSetting, equal_parts: bool) -> Self {
-        let checksum = match checksum {
-            ChecksumSetting::Auto if !dialect.has_crc64nvme() => ChecksumSetting::Md5,
-            checksum => checksum,
-        };
-        let abilities = Self { lost: Arc::default(), checksum, refused_crc64nvme: Arc::default() };
+        let abilities = Self { lost: Arc::default(), checksum };
         if !dialect.has_conditional_writes() {
             abilities.lose(Ability::ConditionalWrites);
         }
@@ -63,6 +60,7 @@ impl Abilities {
             abilities.lose(Ability::RangeCopies);
         }
         if !dialect.has_crc64nvme() {
+            abilities.lose(Ability::Crc64Nvme);
             abilities.lose(Ability::CopyChecksums);
             abilities.lose(Ability::WholeChecksums);
         }
@@ -85,9 +83,7 @@ impl Abilities {
     /// What the store holds bytes against; never `Auto`.
     pub(crate) fn checksum(&self) -> ChecksumSetting {
         match self.checksum {
-            ChecksumSetting::Auto if self.refused_crc64nvme.load(Ordering::Relaxed) == 0 => {
-                ChecksumSetting::Crc64nvme
-            }
+            ChecksumSetting::Auto if self.has(Ability::Crc64Nvme) => ChecksumSetting::Crc64nvme,
             ChecksumSetting::Auto => ChecksumSetting::Md5,
             checksum => checksum,
         }
@@ -95,12 +91,7 @@ impl Abilities {
 
     /// Whether MD5 may be tried where CRC-64/NVME was refused.
     pub(crate) fn may_use_md5(&self) -> bool {
-        self.checksum == ChecksumSetting::Auto && self.checksum() == ChecksumSetting::Crc64nvme
-    }
-
-    /// Remembers that the store refuses CRC-64/NVME and takes MD5.
-    pub(crate) fn use_md5(&self) {
-        self.refused_crc64nvme.store(1, Ordering::Relaxed);
+        self.checksum == ChecksumSetting::Auto && self.has(Ability::Crc64Nvme)
     }
 }
 
@@ -115,7 +106,7 @@ mod tests {
         let other = abilities.clone();
         assert!(other.has(Ability::RangeCopies) && other.may_use_md5());
         abilities.lose(Ability::RangeCopies);
-        abilities.use_md5();
+        abilities.lose(Ability::Crc64Nvme);
         assert!(!other.has(Ability::RangeCopies) && other.has(Ability::Copies));
         assert_eq!((other.checksum(), other.may_use_md5()), (ChecksumSetting::Md5, false));
     }

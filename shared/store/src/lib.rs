@@ -232,7 +232,7 @@ impl Store {
         match (sent, refused.take()) {
             (Ok(answer), Some(_)) => {
                 tracing::info!(store.bucket = self.bucket, "the store takes MD5 and no CRC-64/NVME");
-                self.abilities.use_md5();
+                self.abilities.lose(Ability::Crc64Nvme);
                 Ok(Some(answer))
             }
             (Ok(answer), None) => Ok(Some(answer)),
@@ -329,16 +329,13 @@ impl Store {
             }
             copied => copied,
         };
-        match copied {
-            Err(StoreError::Refused { operation, object, source }) => {
-                Err(StoreError::NotImplemented { operation, object, source })
-            }
-            copied => copied,
-        }
-        .inspect_err(|error| {
-            if matches!(error, StoreError::NotImplemented { .. }) {
+        copied.map_err(|error| match error {
+            StoreError::NotImplemented { operation, object, source }
+            | StoreError::Refused { operation, object, source } => {
                 self.abilities.lose(Ability::Copies);
+                StoreError::NotImplemented { operation, object, source }
             }
+            error => error,
         })
     }
 

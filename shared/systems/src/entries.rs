@@ -44,7 +44,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Entries<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
         let mut entries = Vec::new();
-        let mut odd: Option<String> = None;
+        let (mut odd, mut left_out) = (None, 0_u64);
         while let Some(entry) = sequence.next_element::<Box<RawValue>>()? {
             if entries.len() >= MAX_ENTRIES {
                 return Err(A::Error::custom(format_args!("more than {MAX_ENTRIES} items")));
@@ -52,16 +52,21 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Entries<T> {
             match serde_json::from_str(entry.get()) {
                 Ok(entry) => entries.push(entry),
                 Err(error) if self.may_misfit || !entry.get().starts_with('{') => {
-                    tracing::warn!(%error, "an entry of a list is none, and is left out");
-                    odd.get_or_insert_with(|| error.to_string());
+                    odd.get_or_insert(error);
+                    left_out += 1;
                 }
                 Err(error) => return Err(A::Error::custom(error)),
             }
         }
         match odd {
-            Some(error) if entries.is_empty() => Err(A::Error::custom(error)),
-            _ => Ok(entries),
+            Some(error) if entries.is_empty() => return Err(A::Error::custom(error)),
+            // Once, however many there are: whoever sends them may send very many.
+            Some(error) => {
+                tracing::warn!(%error, left_out, "some entries of a list are none, and are left out")
+            }
+            None => {}
         }
+        Ok(entries)
     }
 }
 
