@@ -34,6 +34,7 @@ use landfall::form::JobForm;
 use landfall::job::{LandedObject, Totals};
 use landfall::metrics::Measured;
 use landfall::{Error, Result};
+use landfall_http::Redactor;
 use landfall_zip::{Kind, sniff};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -122,10 +123,18 @@ enum FileOutcome {
 /// Lands the file as what it is.
 async fn land(task: &Task<'_>) -> Result<FileOutcome> {
     let name = &task.file.name;
-    let form = match sniff(&task.staged.first_bytes().await?) {
+    let beginning = task.staged.first_bytes().await?;
+    let form = match sniff(&beginning) {
         Kind::Zip | Kind::EmptyZip => return land_archive(task).await,
         // An archive may have something before its first member, and a damaged one anything: its directory decides.
-        Kind::Other if is_named(name, &[".zip"]) => return land_archive(task).await,
+        Kind::Other if is_named(name, &[".zip"]) => {
+            return land_archive(task).await.map_err(|error| match first_line(&beginning) {
+                Some(line) => {
+                    error.while_doing(format_args!("it is no archive but a text, which begins {line:?}"))
+                }
+                None => error,
+            });
+        }
         Kind::HtmlPage if !is_named(name, &[".html", ".htm"]) => {
             return Err(Error::contract_broken(format!(
                 "{name} is a web page, perhaps a login form, instead of a file"
@@ -142,6 +151,22 @@ async fn land(task: &Task<'_>) -> Result<FileOutcome> {
 
 async fn land_archive(task: &Task<'_>) -> Result<FileOutcome> {
     archive::land(task).await.map(FileOutcome::Archive)
+}
+
+/// The first line of a text, masked: an error that was sent for an archive says so there.
+fn first_line(beginning: &[u8]) -> Option<String> {
+    const MAX_CHARS: usize = 120;
+    // A character may be cut at the end of what is looked at.
+    let text = match std::str::from_utf8(beginning) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(beginning.get(..error.valid_up_to())?).ok()?
+        }
+        Err(_) => return None,
+    };
+    let is_text = !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace());
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).filter(|_| is_text)?;
+    Some(Redactor::default().text(line).chars().take(MAX_CHARS).collect())
 }
 
 fn is_named(name: &str, suffixes: &[&str]) -> bool {
@@ -162,4 +187,26 @@ where
     task.work.record_receipt(&task.job.job(), ordinal, counted, task.context.budget()).await?;
     tracing::info!(file.ordinal = ordinal, landed.objects = totals.objects, "the file has landed");
     Ok(Unpacked::of(true, totals))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promises 5 and 7: what was sent for an archive tells itself, short and masked; bytes that are no text do not.
+    #[test]
+    fn a_text_for_an_archive_says_its_first_line() {
+        let line = |bytes: &[u8]| first_line(bytes);
+        assert_eq!(
+            line(b"\r\n  The file is being scanned\r\nx").as_deref(),
+            Some("The file is being scanned")
+        );
+        assert_eq!(line("caf\u{e9}".as_bytes().get(..4).unwrap()).as_deref(), Some("caf"));
+        let token = b"denied for eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+        assert_eq!(line(token).as_deref(), Some("denied for [redacted]"));
+        assert_eq!(line(&[b'x'; 512]).map(|line| line.chars().count()), Some(120));
+        for no_text in [&b""[..], b"\n \n", b"PK\x03\x04", b"a\x00b", b"\xff\xfe"] {
+            assert_eq!(line(no_text), None, "{no_text:?}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod request;
 mod send;
 mod transport;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub use self::request::Request;
 pub use self::transport::Transport;
 use self::transport::read_whole;
 pub(crate) use self::transport::transport_failure;
+use crate::auth::InvalidSetting;
 use crate::clock::Clock;
 use crate::error::{Failure, HttpError};
 use crate::policy::{GuardedResolver, HostPolicy};
@@ -52,12 +54,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that calls what the policy allows, as patiently as the settings say.
+    /// A client that calls what the policy allows, as patiently as the settings say; an error where `ca_file` holds no
+    /// certificates.
     pub fn new(
         policy: HostPolicy,
         settings: &HttpSettings,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, reqwest::Error> {
+    ) -> Result<Self, InvalidSetting> {
         let timeout = Duration::from_secs(settings.timeout_seconds.max(1));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("landfall/", env!("CARGO_PKG_VERSION")))
@@ -71,8 +74,14 @@ impl Client {
         if policy.is_local() || settings.proxy == Proxy::None {
             builder = builder.no_proxy();
         }
+        if let Some(file) = &settings.ca_file {
+            builder = builder.tls_certs_merge(authorities(file)?);
+        }
+        let transport = builder.build().map_err(|error| {
+            InvalidSetting::new(format!("the HTTP client cannot be set up: {}", crate::chain(&error)))
+        })?;
         Ok(Self {
-            transport: Arc::new(builder.build()?),
+            transport: Arc::new(transport),
             policy,
             retry: settings.into(),
             timeout,
@@ -156,7 +165,7 @@ impl Client {
                     let answer = Answer { exchange, status, headers, body, is_guessed, redactor };
                     odd_answers += 1;
                     match answer.oddness().filter(|odd| request.reads_json && odd_answers <= odd.repeats()) {
-                        Some(odd) if self.asks_again(request, odd, &mut budget).await => {}
+                        Some(odd) if self.asks_again(request, odd, &mut budget, &mut login).await => {}
                         _ => return Ok(answer),
                     }
                 }
@@ -174,7 +183,7 @@ impl Client {
         let whole = async {
             let response = self.send(request, login).await?;
             if !response.status().is_success() {
-                return Err(self.status_failure(response).await);
+                return Err(self.status_failure(request, login, response).await);
             }
             let head = Head { status: response.status(), headers: response.headers().clone() };
             let body = read_whole(response, request.limit).await?;
@@ -183,6 +192,17 @@ impl Client {
         };
         let patience = request.patience.unwrap_or(self.timeout);
         tokio::time::timeout(patience, whole).await.unwrap_or(Err(Failure::TimedOut(patience)))
+    }
+}
+
+/// The certificates of a file.
+fn authorities(file: &Path) -> Result<Vec<reqwest::Certificate>, InvalidSetting> {
+    let invalid = |reason: &str| InvalidSetting::new(format!("http.ca_file {} {reason}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| invalid(&format!("cannot be read: {error}")))?;
+    let authorities = reqwest::Certificate::from_pem_bundle(&pem);
+    match authorities.map_err(|error| invalid(&format!("is no PEM: {}", crate::chain(&error))))? {
+        none if none.is_empty() => Err(invalid("holds no certificate in PEM")),
+        authorities => Ok(authorities),
     }
 }
 

@@ -220,7 +220,7 @@ impl Client {
             );
             let is_expected = response.status().is_success() || (is_about_ranges && asked.is_some());
             if !is_expected {
-                return Err(self.status_failure(response).await);
+                return Err(self.status_failure(request, login, response).await);
             }
             check_type(response.status(), response.headers())?;
             let placed = place(asked, response.status(), response.headers()).map_err(Failure::Range)?;

@@ -114,6 +114,36 @@ impl HttpError {
     pub fn outcome_is_unknown(&self) -> bool {
         self.failure.outcome_is_unknown()
     }
+
+    /// How long the server asks to be left alone, where it says so: longer than the call was ready to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.deciding() {
+            Failure::Stopped { source: Some(source), .. } => source.retry_after(),
+            failure => failure.retry_after(),
+        }
+    }
+
+    /// Whether there is no way to the server at all, so that it says nothing of what was asked: no connection, or the word
+    /// of what stands before it. A server that takes too long, or fails, may do so over this very request.
+    pub fn is_out_of_reach(&self) -> bool {
+        match self.deciding() {
+            Failure::Unreachable(_) => true,
+            Failure::Status { status, .. } => {
+                matches!(*status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Failure::Stopped { source: Some(source), .. } => source.is_out_of_reach(),
+            _ => false,
+        }
+    }
+
+    /// The failure that says what kind this is: the token endpoint's own, where there is no token; the call around it says
+    /// what for.
+    fn deciding(&self) -> &Failure {
+        match &self.failure {
+            Failure::Token(inner) => inner.deciding(),
+            failure => failure,
+        }
+    }
 }
 
 impl fmt::Display for HttpError {
@@ -134,9 +164,6 @@ pub enum Failure {
     /// The URL is not one that the connection calls.
     #[error("refused to call it")]
     Refused(#[source] HostRefused),
-    /// The client itself cannot be set up.
-    #[error("the HTTP client cannot be set up")]
-    Setup(#[source] reqwest::Error),
     /// A request that cannot be put on the wire.
     #[error("the request cannot be formed: {0}")]
     Unsendable(String),
@@ -144,7 +171,9 @@ pub enum Failure {
     #[error("could not connect")]
     Unreachable(#[source] reqwest::Error),
     /// The server does not prove who it is.
-    #[error("the server's certificate is not trusted")]
+    #[error(
+        "the server's certificate is not trusted (if a private authority has issued it, name its root in http.ca_file)"
+    )]
     Certificate(#[source] reqwest::Error),
     /// The connection broke after the request began to travel.
     #[error("the connection broke before the answer was complete")]
@@ -161,6 +190,15 @@ pub enum Failure {
         problem: Option<String>,
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
+    },
+    /// 401 to a call that no credentials went with, since it led to another server than the connection's own.
+    #[error("answered 401 Unauthorized, and was called without credentials, which are for base_url's host alone{}{}",
+        said(.advice.as_deref()), said(.problem.as_deref()))]
+    NoCredentials {
+        /// What the server said about it, redacted.
+        problem: Option<String>,
+        /// Which setting the host belongs into.
+        advice: Option<String>,
     },
     /// A web page where data should be: mostly a login page.
     #[error("answered a web page instead of {wanted}: a login page? check the URL, the user and the scope")]
@@ -304,7 +342,7 @@ pub enum ErrorKind {
     Unavailable,
     /// What is kept of the credentials could not be reached, or keeps changing: calling again can help.
     TokenStoreUnavailable,
-    /// The client cannot be set up, or the request not be formed.
+    /// The request cannot be formed.
     InvalidSettings,
     /// Credentials were refused, or do not allow what was asked.
     AuthRejected,
@@ -323,19 +361,20 @@ pub enum ErrorKind {
 impl HttpError {
     /// What this is to whoever made the call.
     pub fn kind(&self) -> ErrorKind {
-        // The token endpoint's own failure says what kind this is; the call around it says what for.
-        let deciding = match &self.failure {
-            Failure::Token(inner) => &inner.failure,
-            failure => failure,
-        };
-        match deciding {
+        match self.deciding() {
+            // A server that wants to be left alone will be there again.
+            Failure::Status { status, retry_after: Some(after), .. }
+                if super::retry::is_turned_away(*status) && *after > super::retry::LEFT_ALONE_FROM =>
+            {
+                ErrorKind::Throttled
+            }
             Failure::Status { status, .. } => by_status(*status),
             Failure::Unreachable(_)
             | Failure::Interrupted(_)
             | Failure::TimedOut(_)
             | Failure::Stopped { .. } => ErrorKind::Unavailable,
-            Failure::LoginRefused(_) => ErrorKind::AuthRejected,
-            Failure::Setup(_) | Failure::Unsendable(_) => ErrorKind::InvalidSettings,
+            Failure::LoginRefused(_) | Failure::NoCredentials { .. } => ErrorKind::AuthRejected,
+            Failure::Unsendable(_) => ErrorKind::InvalidSettings,
             Failure::TokenKept(kept) if kept.is_retryable() => ErrorKind::TokenStoreUnavailable,
             Failure::TokenKept(_) => ErrorKind::AuthRejected,
             Failure::Refused(_)

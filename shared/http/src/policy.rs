@@ -1,5 +1,6 @@
 //! Which hosts a connection calls, whoever names them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use url::{Host, Url};
 /// Why a URL or an address is not called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostRefused {
-    /// An entry of `allowed_hosts` that is none of the forms that it takes.
-    #[error("allowed_hosts has {0:?}, which is not `host`, `host:port` or `*.host`")]
+    /// An entry of a list of hosts that is none of the forms that it takes.
+    #[error("{0:?} is not `host`, `host:port` or `*.host`")]
     Entry(String),
     /// A URL without a host, or that is no URL.
     #[error("{0:?} is not a URL with a host")]
@@ -22,9 +23,14 @@ pub enum HostRefused {
     /// Neither https, nor http to this very machine.
     #[error("{0} is not called over {1}: only https, and http to a loopback address")]
     Scheme(String, String),
-    /// A host that neither the base URL nor `allowed_hosts` names.
-    #[error("{0} is not a host of this connection; if it should be called, add it to allowed_hosts")]
-    Host(String),
+    /// A host that no setting of the connection names.
+    #[error("{host} is not a host of this connection{}", .advice.as_deref().map(|advice| format!(": {advice}")).unwrap_or_default())]
+    Host {
+        /// The host.
+        host: String,
+        /// Which setting it belongs into, if it should be called.
+        advice: Option<Arc<str>>,
+    },
     /// A name that leads to an address inside a network, which a stranger's answer could abuse.
     #[error("{host} resolves to {address}, {kind} that this connection does not name")]
     Address {
@@ -232,6 +238,30 @@ impl AllowedName {
 pub struct HostPolicy {
     allowed: Arc<[AllowedHost]>,
     allows_http: bool,
+    own: Option<Arc<OwnServer>>,
+    advice: Option<Arc<str>>,
+}
+
+/// The connection's own server, and the other names under which it calls itself: behind a gateway its links carry those.
+#[derive(Debug)]
+struct OwnServer {
+    base_url: Url,
+    names: Vec<AllowedHost>,
+}
+
+impl OwnServer {
+    /// The URL below the base URL: the path, which may have its prefix already, and the query stay.
+    fn at_base(&self, url: &Url) -> Url {
+        let mut moved = self.base_url.clone();
+        let prefix = self.base_url.path().trim_end_matches('/');
+        let has_prefix = url.path().strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+        match has_prefix {
+            true => moved.set_path(url.path()),
+            false => moved.set_path(&format!("{prefix}{}", url.path())),
+        }
+        moved.set_query(url.query());
+        moved
+    }
 }
 
 impl HostPolicy {
@@ -242,9 +272,38 @@ impl HostPolicy {
         for entry in allowed_hosts {
             allowed.push(AllowedHost::parse(entry)?);
         }
-        let policy = Self { allowed: allowed.into(), allows_http: false };
+        let policy = Self { allowed: allowed.into(), allows_http: false, own: None, advice: None };
         policy.check(base_url)?;
         Ok(policy)
+    }
+
+    /// The same policy, for a server that calls itself by other names too: what leads to one of them is called under the
+    /// base URL. Fails where an entry is none of `host`, `host:port`, `*.host`.
+    pub fn with_names_of_its_own(mut self, base_url: &Url, names: &[String]) -> Result<Self, HostRefused> {
+        let names: Vec<AllowedHost> =
+            names.iter().map(|name| AllowedHost::parse(name)).collect::<Result<_, _>>()?;
+        self.own = Some(Arc::new(OwnServer { base_url: base_url.clone(), names }));
+        Ok(self)
+    }
+
+    /// The same policy, which says which setting a host belongs into that it refuses.
+    #[must_use]
+    pub fn advising(mut self, advice: impl Into<Arc<str>>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// Which setting a host belongs into that is not the connection's own.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
+    /// The URL under which a URL is called: another one where it carries another name of the connection's own server.
+    pub(crate) fn called_at<'a>(&self, url: &'a Url) -> Cow<'a, Url> {
+        match &self.own {
+            Some(own) if own.names.iter().any(|name| name.matches(url)) => Cow::Owned(own.at_base(url)),
+            _ => Cow::Borrowed(url),
+        }
     }
 
     /// The same hosts, over plain http too: for storage on a network of one's own, and only where a person has said so.
@@ -261,6 +320,8 @@ impl HostPolicy {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(HostRefused::Credentials(named()));
         }
+        let url = &*self.called_at(url);
+        let host = url.host().ok_or_else(|| HostRefused::NotAUrl(shown(url)))?;
         let scheme_is_safe = match url.scheme() {
             "https" => true,
             "http" => self.allows_http || is_loopback(&host),
@@ -272,7 +333,7 @@ impl HostPolicy {
         if self.allowed.iter().any(|allowed| allowed.matches(url)) {
             Ok(())
         } else {
-            Err(HostRefused::Host(named()))
+            Err(HostRefused::Host { host: named(), advice: self.advice.clone() })
         }
     }
 
@@ -385,7 +446,7 @@ mod tests {
         assert!(matches!(named.check(&minio), Err(HostRefused::Scheme(..))));
         let open = named.allowing_http();
         assert_eq!(open.check(&minio), Ok(()));
-        assert!(matches!(open.check(&url("http://other.example/")), Err(HostRefused::Host(_))));
+        assert!(matches!(open.check(&url("http://other.example/")), Err(HostRefused::Host { .. })));
         assert!(matches!(open.check(&url("ftp://minio.example:9000/")), Err(HostRefused::Scheme(..))));
     }
 
@@ -416,7 +477,7 @@ mod tests {
             "https://[::1]/",
             "https://localhost/",
         ] {
-            assert!(matches!(policy().check(&url(refused)), Err(HostRefused::Host(_))), "{refused}");
+            assert!(matches!(policy().check(&url(refused)), Err(HostRefused::Host { .. })), "{refused}");
         }
     }
 
@@ -426,7 +487,7 @@ mod tests {
         let refused = policy().check(&url("http://pod.example.com/")).unwrap_err();
         assert!(matches!(refused, HostRefused::Scheme(..)), "{refused}");
         assert!(matches!(policy().check(&url("ftp://pod.example.com/")), Err(HostRefused::Scheme(..))));
-        assert!(matches!(policy().check(&url("http://127.0.0.1:1/")), Err(HostRefused::Host(_))));
+        assert!(matches!(policy().check(&url("http://127.0.0.1:1/")), Err(HostRefused::Host { .. })));
         for base in ["http://127.0.0.1:8080/", "http://localhost:8080/", "http://[::1]:8080/"] {
             let local = HostPolicy::new(&url(base), &[]).unwrap();
             assert_eq!(local.check(&url(base)), Ok(()));
@@ -435,6 +496,42 @@ mod tests {
         }
         assert!(HostPolicy::new(&url("http://pod.example.com/"), &[]).is_err());
         assert!(HostPolicy::new(&url("http://10.0.0.1/"), &[]).is_err());
+    }
+
+    /// Links under another name of the own server are called under the base URL, path and query as they are; no name
+    /// besides those is.
+    #[test]
+    fn other_names_of_the_own_server_are_called_under_the_base_url() {
+        let names = ["epm.internal".to_owned(), "pod:8443".to_owned()];
+        let moved = |base: &str, link: &str| {
+            let base = url(base);
+            let policy = HostPolicy::new(&base, &[]).unwrap().with_names_of_its_own(&base, &names).unwrap();
+            assert_eq!(policy.check(&url(link)).is_ok(), policy.check(&policy.called_at(&url(link))).is_ok());
+            policy.called_at(&url(link)).to_string()
+        };
+        for (base, link, called) in [
+            (
+                "https://gw.example/",
+                "https://epm.internal/a%2Fb/c?d=e%20f&g",
+                "https://gw.example/a%2Fb/c?d=e%20f&g",
+            ),
+            ("https://gw.example:444/", "http://epm.internal/a", "https://gw.example:444/a"),
+            ("https://gw.example/epm/", "https://pod:8443/a?b", "https://gw.example/epm/a?b"),
+            ("https://gw.example/epm", "https://epm.internal/epm/a", "https://gw.example/epm/a"),
+            ("https://gw.example/epm", "https://epm.internal/epmx", "https://gw.example/epm/epmx"),
+            ("https://gw.example/", "https://epm.internal:444/a", "https://epm.internal:444/a"),
+            ("https://gw.example/", "https://other.example/a", "https://other.example/a"),
+        ] {
+            assert_eq!(moved(base, link), called);
+        }
+        let base = url("https://gw.example/");
+        let policy = HostPolicy::new(&base, &[]).unwrap().advising("add it to http.same_as");
+        assert!(HostPolicy::with_names_of_its_own(policy.clone(), &base, &["a/b".to_owned()]).is_err());
+        let policy = policy.with_names_of_its_own(&base, &names).unwrap();
+        assert_eq!(policy.check(&url("http://epm.internal/a")), Ok(()));
+        assert!(policy.check(&url("https://u:p@epm.internal/a")).is_err());
+        let refused = policy.check(&url("https://other.example/a")).unwrap_err().to_string();
+        assert_eq!(refused, "other.example is not a host of this connection: add it to http.same_as");
     }
 
     /// A password in a URL would reach logs, and another server's idea of a host.

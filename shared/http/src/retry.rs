@@ -12,8 +12,13 @@ use crate::settings::HttpSettings;
 const BASE: Duration = Duration::from_millis(500);
 /// The longest that is waited of our own accord.
 const CAP: Duration = Duration::from_secs(30);
-/// The longest that a server can make us wait between two tries. What asks for more is told to the caller.
+/// The longest that a call waits between two tries because a server wants it. What asks for more is told to the caller.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// Who asks to be left alone for longer than this is no server that has just failed.
+pub(crate) const LEFT_ALONE_FROM: Duration = Duration::from_secs(60);
+/// The longest that a server is believed to want. No run lasts longer than a day: more is a time stamp in the place of
+/// seconds, or a mistake.
+const MAX_PLAUSIBLE: Duration = Duration::from_secs(86_400);
 
 /// Whether an answer with this status to a call that is safe to repeat is worth another try.
 ///
@@ -104,18 +109,45 @@ fn jittered(previous: Duration, rng: &mut fastrand::Rng) -> Duration {
     Duration::from_millis(rng.u64(millis(BASE)..=longest)).min(CAP)
 }
 
-/// What `Retry-After` asks for: seconds, or a moment (RFC 9110, 10.2.3). Zero for a moment that has passed.
+/// What `Retry-After` asks for: seconds, or a moment (RFC 9110, 10.2.3), which counts from the time that the answer itself
+/// tells, since the server's clock need not be ours. Zero for a moment that has passed.
+///
+/// What is neither, or further away than a day, says nothing: then our own delays count.
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    let told_at = told_time(headers).unwrap_or(now);
+    let until = |at: Timestamp| Duration::try_from(at.duration_since(told_at)).unwrap_or(Duration::ZERO);
+    let asked = match value.parse::<f64>() {
+        Ok(number) if number >= 0.0 => match Duration::try_from_secs_f64(number).ok()? {
+            seconds if seconds <= MAX_PLAUSIBLE => seconds,
+            stamp => until(time_stamp(stamp)?),
+        },
+        Ok(_) => return None,
+        Err(_) => until(moment(value)?),
+    };
+    (asked <= MAX_PLAUSIBLE).then_some(asked)
+}
+
+/// When an answer was made, by the server's clock (RFC 9110, 6.6.1).
+pub(crate) fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(date).ok().map(|time| time.timestamp())
+}
+
+/// A moment as HTTP writes it, or as APIs do.
+fn moment(value: &str) -> Option<Timestamp> {
+    let http = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok();
+    http.or_else(|| value.parse().ok())
+}
+
+/// A moment in the place of a duration, by its distance from 1970: in seconds, or else in milliseconds.
+fn time_stamp(since_epoch: Duration) -> Option<Timestamp> {
+    const MILLISECONDS_FROM: u64 = 100_000_000_000;
+    let number = i64::try_from(since_epoch.as_secs()).ok()?;
+    match since_epoch.as_secs() < MILLISECONDS_FROM {
+        true => Timestamp::from_second(number).ok(),
+        false => Timestamp::from_millisecond(number).ok(),
     }
-    // All digits, but more than fits: as long as can be.
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(Duration::MAX);
-    }
-    let at = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok()?;
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
 #[cfg(test)]
@@ -134,24 +166,64 @@ mod tests {
         assert_eq!(those(is_turned_away), [429, 503]);
     }
 
+    /// Sun, 06 Nov 1994 08:49:37 GMT
+    const NOW: i64 = 784_111_777;
+
     fn asked(value: &str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert(header::RETRY_AFTER, value.parse().unwrap());
-        // Sun, 06 Nov 1994 08:49:37 GMT
-        retry_after(&headers, Timestamp::from_second(784_111_777).unwrap())
+        retry_after(&headers, Timestamp::from_second(NOW).unwrap())
     }
 
-    /// RFC 9110, 10.2.3: both forms, and nothing made of what is neither.
+    /// RFC 9110, 10.2.3: both forms, whatever their length.
     #[test]
     fn retry_after_is_seconds_or_a_moment() {
-        assert_eq!(asked("120"), Some(Duration::from_secs(120)));
-        assert_eq!(asked("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(asked("120"), seconds(120));
+        assert_eq!(asked("1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(asked("7200"), seconds(7200));
+        assert_eq!(asked("86400"), seconds(86_400));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:50:37 GMT"), seconds(60));
+        assert_eq!(asked("Sun, 06 Nov 1994 10:49:37 GMT"), seconds(7200));
+        assert_eq!(asked("1994-11-06T08:50:37Z"), seconds(60));
         assert_eq!(asked("Sun, 06 Nov 1994 08:49:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(asked("99999999999999999999999"), Some(Duration::MAX));
-        for neither in ["", "soon", "-1", "1.5"] {
-            assert_eq!(asked(neither), None, "{neither:?}");
-        }
         assert_eq!(retry_after(&HeaderMap::new(), Timestamp::UNIX_EPOCH), None);
+    }
+
+    /// The server's clock and ours may be hours apart: a date counts from the date of its own answer.
+    #[test]
+    fn a_date_counts_from_the_answers_own() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RETRY_AFTER, "Sun, 06 Nov 1994 08:55:37 GMT".parse().unwrap());
+        headers.insert(header::DATE, "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        for ours in [NOW - 7200, NOW, NOW + 7200] {
+            let asked = retry_after(&headers, Timestamp::from_second(ours).unwrap());
+            assert_eq!(asked, Some(Duration::from_secs(360)));
+        }
+    }
+
+    /// Promise 6: what no server can mean makes nobody wait; a time stamp where seconds belong is read as one.
+    #[test]
+    fn nonsense_says_nothing() {
+        assert_eq!(asked(&(NOW + 360).to_string()), Some(Duration::from_secs(360)));
+        assert_eq!(asked(&format!("{}123", NOW + 360)), Some(Duration::from_millis(360_123)));
+        for nonsense in [
+            "",
+            "soon",
+            "-1",
+            "-1.5",
+            "120 s",
+            "NaN",
+            "inf",
+            "1e300",
+            "86401",
+            "31536000",
+            "1764441600",
+            "99999999999999999999999",
+            "Mon, 06 Nov 2094 08:50:37 GMT",
+        ] {
+            assert_eq!(asked(nonsense), None, "{nonsense:?}");
+        }
     }
 
     /// A call ends: by count, by time, and where the server wants to be left alone for longer than that.

@@ -1,5 +1,7 @@
 //! What a connection's configuration says of its calls and its credentials.
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -90,6 +92,11 @@ pub enum Grant {
 pub struct HttpSettings {
     /// Hosts besides the base URL's that a server's answer may send us to, `host` or `host:port`; `*.host` for any below it.
     pub allowed_hosts: Vec<String>,
+    /// Other hosts that are the base URL's own server, `host` or `host:port`; `*.host` for any below it: behind a gateway its
+    /// links carry them. They are called under the base URL, with credentials.
+    pub same_as: Vec<String>,
+    /// A file of certificates (PEM) of authorities that are trusted besides the machine's own.
+    pub ca_file: Option<PathBuf>,
     /// Seconds that a call may take until its answer has been read; for a download, that it may stand still.
     pub timeout_seconds: u64,
     /// How often a call that is safe to repeat is tried in all.
@@ -123,6 +130,8 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             allowed_hosts: Vec::new(),
+            same_as: Vec::new(),
+            ca_file: None,
             timeout_seconds: 60,
             attempts: 6,
             retry_seconds: 120,

@@ -7,21 +7,38 @@ use url::Url;
 use landfall::clock::Clock;
 use landfall::contract::Wrap;
 use landfall::error::{Error, Result};
+use landfall::job::ConnectionName;
 use landfall_http::HttpSettings;
 use landfall_http::{Client, HostPolicy, HostRefused};
 
-/// The client of one server, and of the hosts that its connection allows besides; `key` is the setting that names the
-/// server.
+/// The client of a connection's own server, and of the hosts that the connection allows besides.
 pub(super) fn client(
-    key: &str,
+    connection: &ConnectionName,
     base_url: &Url,
-    allowed_hosts: &[String],
     settings: &HttpSettings,
     clock: Arc<dyn Clock>,
     wrap: Option<Wrap<'_>>,
 ) -> Result<Client> {
-    let policy = policy(key, base_url, "http.allowed_hosts", allowed_hosts)?;
+    let http = format!("connections.{connection}.http");
+    let policy = policy("base_url", base_url, "http.allowed_hosts", &settings.allowed_hosts)?;
+    let policy = policy
+        .with_names_of_its_own(base_url, &settings.same_as)
+        .map_err(|refused| Error::invalid_config("http.same_as cannot be used").because(refused))?;
+    let policy = policy.advising(format!(
+        "if it is another name of base_url's own server, add it to {http}.same_as, and it is called under base_url with \
+         credentials; if it is somebody else's storage, to {http}.allowed_hosts, and it is called without"
+    ));
     client_of(policy, settings, clock, wrap)
+}
+
+/// The client of an identity domain, which is called for tokens and nothing else.
+pub(super) fn identity_client(
+    token_url: &Url,
+    settings: &HttpSettings,
+    clock: Arc<dyn Clock>,
+    wrap: Option<Wrap<'_>>,
+) -> Result<Client> {
+    client_of(policy("auth.token_url", token_url, "", &[])?, settings, clock, wrap)
 }
 
 /// The client of the hosts of a policy.
@@ -31,8 +48,7 @@ pub(super) fn client_of(
     clock: Arc<dyn Clock>,
     wrap: Option<Wrap<'_>>,
 ) -> Result<Client> {
-    let client = Client::new(policy, settings, clock)
-        .map_err(|error| Error::invalid_config("the HTTP client cannot be set up").because(error))?;
+    let client = Client::new(policy, settings, clock)?;
     Ok(match wrap {
         Some(wrap) => client.wrapped(wrap),
         None => client,

@@ -132,10 +132,11 @@ impl OAuthTokens {
         }))
     }
 
-    /// The tokens of one scope, for the servers of one origin.
-    pub fn scope(self: &Arc<Self>, scope: &str, audience: &Url) -> Arc<ScopedToken> {
+    /// The tokens of one scope, which a key of the connection names, for the servers of one origin.
+    pub fn scope(self: &Arc<Self>, key: &'static str, scope: &str, audience: &Url) -> Arc<ScopedToken> {
         Arc::new(ScopedToken {
             tokens: Arc::clone(self),
+            key,
             scope: scope.to_owned(),
             audience: audience.origin(),
         })
@@ -200,6 +201,26 @@ impl OAuthTokens {
             "{said}; {why}: authorise the connection again and put the new refresh token into auth.refresh_token"
         );
         HttpError::new(self.exchange(), Failure::LoginRefused(said))
+    }
+
+    /// A refusal says which setting may be why, by the words of RFC 6749, 5.2.
+    fn advised(&self, error: HttpError, scope_key: &str, scope: &str) -> HttpError {
+        let Some(said) = error.refusal() else { return error };
+        let advice = match self.settings.client_auth {
+            _ if said.contains("invalid_scope") => format!("check {scope_key}, which asks for {scope:?}"),
+            ClientAuth::Basic if said.contains("invalid_client") => {
+                "check auth.client_id and auth.client_secret; some servers take them only as auth.client_auth = \"body\" has \
+                 them sent, above all a secret with characters other than letters and digits"
+                    .to_owned()
+            }
+            ClientAuth::Body if said.contains("invalid_client") => {
+                "check auth.client_id and auth.client_secret; some servers take them only as auth.client_auth = \"basic\" has \
+                 them sent"
+                    .to_owned()
+            }
+            _ => return error,
+        };
+        HttpError::new(self.exchange(), Failure::LoginRefused(format!("{said}; {advice}")))
     }
 
     /// Asks the token endpoint; returns the whole answer too, which may give the next refresh token.
@@ -365,6 +386,7 @@ fn lifetime(stated: Option<&Lifetime>) -> Duration {
 #[derive(Debug)]
 pub struct ScopedToken {
     tokens: Arc<OAuthTokens>,
+    key: &'static str,
     scope: String,
     audience: Origin,
 }
@@ -376,7 +398,10 @@ impl Authorizer for ScopedToken {
     }
 
     async fn credential(&self) -> Result<Credential, HttpError> {
-        self.tokens.token(&self.scope).await
+        self.tokens
+            .token(&self.scope)
+            .await
+            .map_err(|error| self.tokens.advised(error, self.key, &self.scope))
     }
 
     async fn refused(&self, credential: &Credential) {
@@ -445,13 +470,13 @@ mod tests {
         let pair = BASE64.encode("landfall client:s3cr3t:+/");
         let server = Scripted::replies(vec![Reply::status(400).body(format!("no client {pair} here"))]).await;
         let (tokens, _) = tokens_of(&server, json!({}));
-        let error = tokens.scope("s", &server.url("/")).credential().await.unwrap_err();
+        let error = tokens.scope("scope", "s", &server.url("/")).credential().await.unwrap_err();
         assert!(error.to_string().contains("no client [redacted]"), "{error}");
         assert!(!error.to_string().contains(pair.trim_end_matches('=')), "{error}");
     }
 
     async fn bearer(tokens: &Arc<OAuthTokens>, server: &Scripted, scope: &str) -> String {
-        let credential = tokens.scope(scope, &server.url("/")).credential().await.unwrap();
+        let credential = tokens.scope("scope", scope, &server.url("/")).credential().await.unwrap();
         assert!(credential.header().is_sensitive());
         assert!(!format!("{credential:?}").contains("token-"));
         credential.header().to_str().unwrap().to_owned()
@@ -477,7 +502,7 @@ mod tests {
 
         let server = Scripted::start(|_, _| Reply::nothing()).await;
         let (tokens, _) = tokens_of(&server, xml);
-        tokens.scope("a", &server.url("/")).credential().await.unwrap_err();
+        tokens.scope("scope", "a", &server.url("/")).credential().await.unwrap_err();
         assert_eq!(server.count(), 1);
     }
 
@@ -620,7 +645,7 @@ mod tests {
     async fn parallel_callers_share_one_call() {
         let server = issuing(json!(3600)).await;
         let (tokens, _) = tokens_of(&server, json!({}));
-        let scope = tokens.scope("batch", &server.url("/"));
+        let scope = tokens.scope("scope", "batch", &server.url("/"));
         let all = futures::future::join_all((0..20).map(|_| scope.credential())).await;
         assert!(all.into_iter().all(|credential| credential.unwrap().serial() == 1));
         assert_eq!(server.count(), 1);
@@ -665,6 +690,26 @@ mod tests {
         assert_eq!(server.count(), 2);
     }
 
+    /// Who is refused is told which setting may be why, also by a refusal that is remembered.
+    #[tokio::test]
+    async fn a_refusal_names_the_setting() {
+        for (refusal, more, named) in [
+            ("invalid_client", json!({}), "auth.client_auth = \"body\""),
+            ("invalid_client", json!({ "client_auth": "body" }), "auth.client_auth = \"basic\""),
+            ("invalid_scope", json!({}), "check scopes.batch, which asks for \"urn:b\""),
+        ] {
+            let body = json!({ "error": refusal, "error_description": "s3cr3t:+/ it is not" });
+            let server = Scripted::replies(vec![Reply::status(401).body(body.to_string())]).await;
+            let (tokens, _) = tokens_of(&server, more);
+            let scope = tokens.scope("scopes.batch", "urn:b", &server.url("/"));
+            for _ in 0..2 {
+                let line = scope.credential().await.unwrap_err().line();
+                assert!(line.contains(named) && !line.contains("s3cr3t"), "{line}");
+            }
+            assert_eq!(server.count(), 1);
+        }
+    }
+
     /// An overloaded token endpoint is waited for; that is no refusal.
     #[tokio::test]
     async fn a_throttled_token_endpoint_is_asked_again() {
@@ -702,7 +747,8 @@ mod tests {
             let identity = issuing(json!(3600)).await;
             let (tokens, _) = tokens_of(&identity, json!({}));
             let api = Scripted::replies(statuses.iter().map(|status| Reply::status(*status)).collect()).await;
-            let request = Request::get(api.url("/x")).authorized_by(tokens.scope("s", &api.url("/")));
+            let request =
+                Request::get(api.url("/x")).authorized_by(tokens.scope("scope", "s", &api.url("/")));
             let answer = api.client().0.call(&request).await;
             assert_eq!((api.count(), identity.count()), (calls, issued), "{statuses:?}");
             match statuses.get(calls - 1) {
@@ -719,7 +765,7 @@ mod tests {
             Scripted::replies(vec![Reply::status(401).body("{\"error\":\"invalid_client\"}")]).await;
         let (tokens, _) = tokens_of(&identity, json!({}));
         let api = Scripted::replies(vec![Reply::status(200)]).await;
-        let request = Request::get(api.url("/x")).authorized_by(tokens.scope("s", &api.url("/")));
+        let request = Request::get(api.url("/x")).authorized_by(tokens.scope("scope", "s", &api.url("/")));
         let error = api.client().0.call(&request).await.unwrap_err();
         assert_eq!((error.kind(), api.count()), (ErrorKind::AuthRejected, 0));
         let line = error.line();

@@ -9,6 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Exchange, Failure, HttpError};
 use crate::redact::{self, Redactor};
+use crate::retry;
 
 /// An answer of success, read whole.
 #[derive(Clone)]
@@ -73,7 +74,7 @@ impl Answer {
 
     /// When it was made, by the server's clock, where it says so.
     pub fn told_time(&self) -> Option<Timestamp> {
-        told_time(&self.headers)
+        retry::told_time(&self.headers)
     }
 
     /// An error about this answer: it has another form than it should.
@@ -104,12 +105,6 @@ impl Odd {
             Self::NoJson => 2,
         }
     }
-}
-
-/// When an answer was made, by the server's clock (RFC 9110, 6.6.1).
-pub(super) fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = headers.get(header::DATE)?.to_str().ok()?;
-    jiff::fmt::rfc2822::parse(date).ok().map(|time| time.timestamp())
 }
 
 /// The type of a body without its parameters, in lower case.

@@ -11,20 +11,33 @@ use crate::error::Failure;
 pub(crate) struct Login {
     used: Option<Credential>,
     is_renewed: bool,
+    /// Whether the last server that was called was shown any, be it these or those of the call's own headers.
+    pub(super) is_shown: bool,
 }
 
 impl Login {
-    /// Whether a refusal has had the credentials renewed, which is tried once a call.
+    /// Whether a refusal has had the credentials renewed, which is tried once a call. A server that was shown none has
+    /// refused none.
     pub(super) async fn renewed(&mut self, request: &Request, failure: &Failure) -> bool {
         let is_unauthorized =
             matches!(failure, Failure::Status { status, .. } if *status == StatusCode::UNAUTHORIZED);
         let (Some(authorizer), Some(used)) = (&request.authorizer, self.used.take()) else { return false };
-        if !is_unauthorized || self.is_renewed {
+        if !is_unauthorized || !self.is_shown || self.is_renewed {
             return false;
         }
         self.is_renewed = true;
         authorizer.refused(&used).await;
         authorizer.renews()
+    }
+
+    /// Has the credentials renewed, if there can be others, of a call that was answered by a page: behind a session that is
+    /// over, a login page says so. Those that there are no others of stay: the page may be one of maintenance.
+    pub(super) async fn renew_behind_a_page(&mut self, request: &Request) {
+        let (Some(authorizer), Some(used)) = (&request.authorizer, self.used.take()) else { return };
+        if self.is_shown && !self.is_renewed && authorizer.renews() {
+            self.is_renewed = true;
+            authorizer.refused(&used).await;
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use http::StatusCode;
+
 use super::Client;
 use super::answer::Odd;
 use super::body::{decoded, in_utf8};
@@ -17,7 +19,12 @@ const MAX_PROBLEM_BYTES: u64 = 64 * 1024;
 
 impl Client {
     /// What an answer that is no success says.
-    pub(crate) async fn status_failure(&self, response: reqwest::Response) -> Failure {
+    pub(crate) async fn status_failure(
+        &self,
+        request: &Request,
+        login: &Login,
+        response: reqwest::Response,
+    ) -> Failure {
         let status = response.status();
         let retry_after = retry::retry_after(response.headers(), self.clock.now());
         let headers = response.headers().clone();
@@ -27,7 +34,11 @@ impl Client {
             // The status says enough.
             Err(_) => None,
         };
-        Failure::Status { status, problem, retry_after }
+        let is_anonymous = status == StatusCode::UNAUTHORIZED && request.is_reading() && !login.is_shown;
+        match is_anonymous {
+            true => Failure::NoCredentials { problem, advice: self.policy.advice().map(str::to_owned) },
+            false => Failure::Status { status, problem, retry_after },
+        }
     }
 
     pub(crate) fn budget(&self) -> Budget {
@@ -65,9 +76,18 @@ impl Client {
         Err(HttpError::new(self.exchange(request, budget), failure))
     }
 
-    /// Whether an answer that is odd is asked for again, after a moment.
-    pub(super) async fn asks_again(&self, request: &Request, odd: Odd, budget: &mut Budget) -> bool {
+    /// Whether an answer that is odd is asked for again, after a moment, and with other credentials where those may be why.
+    pub(super) async fn asks_again(
+        &self,
+        request: &Request,
+        odd: Odd,
+        budget: &mut Budget,
+        login: &mut Login,
+    ) -> bool {
         let asks = self.pause(budget, None).await;
+        if asks && odd == Odd::Page {
+            login.renew_behind_a_page(request).await;
+        }
         tracing::debug!(call = ?request, ?odd, asks, "the answer is none of those that were asked for");
         asks
     }

@@ -2,16 +2,16 @@
 
 use std::sync::PoisonError;
 
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use url::Url;
 
 use super::Client;
-use super::answer::told_time;
 use super::login::{Login, authorize};
 use super::request::Request;
 use super::transport::{check_headers, transport_failure};
 use crate::error::{Failure, RedirectRefused};
 use crate::redact;
+use crate::retry::told_time;
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -24,7 +24,7 @@ impl Client {
         login: &mut Login,
     ) -> Result<reqwest::Response, Failure> {
         self.policy.check(&request.url).map_err(Failure::Refused)?;
-        let mut url = request.url.clone();
+        let mut url = self.policy.called_at(&request.url).into_owned();
         let mut is_trusted = true;
         for _ in 0..=MAX_REDIRECTS {
             self.redactor.remember_link(&url);
@@ -34,6 +34,7 @@ impl Client {
             } else {
                 strip_secrets(hop.headers_mut());
             }
+            login.is_shown = hop.headers().values().any(HeaderValue::is_sensitive);
             let response = self.transport.execute(hop).await.map_err(transport_failure)?;
             check_headers(response.headers())?;
             if let Some(time) = told_time(response.headers()) {
@@ -61,6 +62,7 @@ impl Client {
         if !request.is_reading() {
             return Err(RedirectRefused::NotReading(self.redactor.text(&redact::url(&next))));
         }
+        let next = self.policy.called_at(&next).into_owned();
         if from.scheme() == "https" && next.scheme() != "https" {
             return Err(RedirectRefused::Downgrade(self.redactor.text(&redact::url(&next))));
         }

@@ -430,3 +430,134 @@ async fn answers_are_read_as_servers_send_them() {
         assert_eq!(server.count(), 1);
     }
 }
+
+/// Behind a session that is over a login page comes: the call is made once more with a token that is renewed, and no third
+/// time. Credentials that there are no others of are kept, as the page may be one of maintenance.
+#[tokio::test]
+async fn a_page_has_the_token_renewed_once() {
+    #[derive(Debug, Default)]
+    struct Counted {
+        refused: std::sync::atomic::AtomicU64,
+        is_fixed: bool,
+    }
+    #[async_trait]
+    impl Authorizer for Counted {
+        fn covers(&self, _: &Url) -> bool {
+            true
+        }
+        fn renews(&self) -> bool {
+            !self.is_fixed
+        }
+        async fn credential(&self) -> Result<Credential, HttpError> {
+            let serial = self.refused.load(std::sync::atomic::Ordering::Relaxed);
+            let token = HeaderValue::from_str(&format!("Bearer {serial}")).unwrap();
+            Ok(Credential::new(token, serial))
+        }
+        async fn refused(&self, _: &Credential) {
+            self.refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    for (is_fixed, replies, sent) in [
+        (false, vec![Reply::page(), Reply::json(json!({ "id": 7 }))], ["Bearer 0", "Bearer 1"]),
+        (false, vec![Reply::page()], ["Bearer 0", "Bearer 1"]),
+        (true, vec![Reply::page(), Reply::json(json!({ "id": 7 }))], ["Bearer 0", "Bearer 0"]),
+    ] {
+        let succeeds = replies.len() > 1;
+        let server = Scripted::replies(replies).await;
+        let authorizer = Arc::new(Counted { is_fixed, ..Counted::default() });
+        let request = Request::get_json(server.url("/thing")).authorized_by(authorizer);
+        let thing = server.client().0.json::<Thing>(&request).await;
+        assert_eq!(thing.is_ok(), succeeds);
+        let seen: Vec<_> = server.seen().iter().map(|seen| seen.header("authorization").to_owned()).collect();
+        assert_eq!(seen, sent);
+    }
+}
+
+/// A 401 of a server that was shown no credentials refuses none: it says so, and which setting the host belongs into.
+#[tokio::test]
+async fn a_401_without_credentials_refuses_none() {
+    let other = Scripted::replies(vec![Reply::status(401).body("no")]).await;
+    let there = other.url("/elsewhere");
+    let server = Scripted::start(move |seen, _| match seen.path() {
+        "/redirected" => Reply::status(302).header("Location", &there),
+        _ => Reply::json(json!({ "id": 7 })),
+    })
+    .await;
+    let policy =
+        HostPolicy::new(&server.url("/"), &[other.host()]).unwrap().advising("name it in http.same_as");
+    let clock = Arc::new(crate::clock::ManualClock::new(Timestamp::UNIX_EPOCH));
+    let client = Client::new(policy, &HttpSettings::default(), clock).unwrap();
+    let user =
+        crate::auth::FixedCredential::basic("ann", &"pass-word".into(), &server.url("/"), client.redactor());
+    let user = user.unwrap();
+    for url in [other.url("/direct"), server.url("/redirected")] {
+        let error = client.call(&Request::get(url).authorized_by(user.clone())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AuthRejected);
+        let line = error.line();
+        assert!(
+            line.contains("called without credentials") && line.contains("name it in http.same_as"),
+            "{line}"
+        );
+    }
+    client.json::<Thing>(&Request::get(server.url("/")).authorized_by(user)).await.unwrap();
+}
+
+/// Behind a gateway, links and redirects that carry the server's other name are called under the base URL, with its
+/// credentials.
+#[tokio::test]
+async fn the_servers_other_name_is_called_under_the_base_url() {
+    let server = Scripted::start(|seen, _| match seen.path() {
+        "/redirected" => Reply::status(302).header("Location", "https://epm.internal/there?x=y"),
+        _ => Reply::json(json!({ "id": 7 })),
+    })
+    .await;
+    let base = server.url("/");
+    let policy = HostPolicy::new(&base, &[]).unwrap();
+    let policy = policy.with_names_of_its_own(&base, &["epm.internal".to_owned()]).unwrap();
+    let clock = Arc::new(crate::clock::ManualClock::new(Timestamp::UNIX_EPOCH));
+    let client = Client::new(policy, &HttpSettings::default(), clock).unwrap();
+    let link = Url::parse("https://epm.internal/files/a%2Fb?sig=1").unwrap();
+    client.json::<Thing>(&authorized(&server, link)).await.unwrap();
+    client.json::<Thing>(&authorized(&server, server.url("/redirected"))).await.unwrap();
+    let seen: Vec<_> = server
+        .seen()
+        .iter()
+        .map(|seen| (seen.target.clone(), seen.header("authorization").to_owned()))
+        .collect();
+    let known = |target: &str| (target.to_owned(), "Bearer known".to_owned());
+    assert_eq!(seen, [known("/files/a%2Fb?sig=1"), known("/redirected"), known("/there?x=y")]);
+}
+
+/// What a server wants that is longer than a call waits is told, whatever stands around it.
+#[tokio::test]
+async fn what_a_server_wants_is_told() {
+    for (status, asked, kind) in [
+        (429, "360", ErrorKind::Throttled),
+        (503, "360", ErrorKind::Throttled),
+        (503, "1", ErrorKind::Unavailable),
+        (502, "360", ErrorKind::Unavailable),
+    ] {
+        let server = Scripted::replies(vec![Reply::status(status).header("Retry-After", asked)]).await;
+        let error = server.client().0.call(&Request::get(server.url("/"))).await.unwrap_err();
+        let seconds = error.retry_after().unwrap().as_secs().to_string();
+        assert_eq!((error.kind(), seconds.as_str()), (kind, asked), "{status}");
+    }
+}
+
+/// A file of authorities that holds none is found before anything is called, and named.
+#[test]
+fn a_file_without_authorities_is_named() {
+    let client = |file: &str| {
+        let settings = HttpSettings { ca_file: Some(file.into()), ..HttpSettings::default() };
+        let policy = HostPolicy::new(&Url::parse("https://pod.example.com/").unwrap(), &[]).unwrap();
+        let clock = Arc::new(crate::clock::ManualClock::new(Timestamp::UNIX_EPOCH));
+        Client::new(policy, &settings, clock).map(|_| ()).unwrap_err().to_string()
+    };
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    assert!(
+        client(manifest).contains("http.ca_file") && client(manifest).contains("no certificate"),
+        "{}",
+        client(manifest)
+    );
+    assert!(client("/nowhere/ca.pem").contains("http.ca_file /nowhere/ca.pem cannot be read"));
+}

@@ -7,10 +7,11 @@ use http::StatusCode;
 use url::Url;
 
 use crate::epm::settings::EpmConnection;
-use crate::server::{client, url_below};
+use crate::server::{client, identity_client, url_below};
 use landfall::clock::Clock;
 use landfall::contract::Wrap;
 use landfall::error::{Error, Result};
+use landfall::job::ConnectionName;
 use landfall_http::auth::{Authorizer, FixedCredential, OAuthTokens, SharedDocument};
 use landfall_http::{Answer, Client, Failure, HttpError, Request};
 
@@ -38,13 +39,14 @@ impl Environment {
     /// An environment as a connection describes it; `InvalidConfig` where that cannot be. A refresh token is kept in
     /// that document.
     pub(super) fn new(
+        name: &ConnectionName,
         connection: &EpmConnection,
         clock: Arc<dyn Clock>,
         kept: Arc<dyn SharedDocument>,
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let (base_url, http) = (&connection.base_url, &connection.http);
-        let own = client("base_url", base_url, &http.allowed_hosts, http, Arc::clone(&clock), wrap)?;
+        let own = client(name, base_url, http, Arc::clone(&clock), wrap)?;
         let (own, authorizer, user): (Client, Arc<dyn Authorizer>, &str) =
             match (&connection.basic, &connection.auth) {
                 (Some(user), None) => {
@@ -57,12 +59,11 @@ impl Environment {
                         Error::invalid_config("scope is missing: auth needs the environment's OAuth scope")
                     })?;
                     // The identity domain is another server: it is called for tokens, and nowhere else.
-                    let identity =
-                        client("auth.token_url", &auth.token_url, &[], http, Arc::clone(&clock), wrap)?;
+                    let identity = identity_client(&auth.token_url, http, Arc::clone(&clock), wrap)?;
                     let own = own.beside(&identity);
                     let user = auth.username.as_deref().unwrap_or(&auth.client_id);
                     let tokens = OAuthTokens::keeping_at(kept, auth, identity)?;
-                    (own, tokens.scope(scope, base_url), user)
+                    (own, tokens.scope("scope", scope, base_url), user)
                 }
                 (None, None) | (Some(_), Some(_)) => {
                     let reason = "either basic, a user's name and password, or auth with scope must be given";

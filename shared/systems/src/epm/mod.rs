@@ -86,7 +86,7 @@ impl EpmSource {
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let kept = Arc::new(RefreshTokenDocument::new(work.clone(), &name));
-        let environment = Environment::new(connection, clock, kept, wrap)
+        let environment = Environment::new(&name, connection, clock, kept, wrap)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
         let repository = Repository::new(environment.clone(), connection.download);
         Ok(Self { name, environment, repository, work })

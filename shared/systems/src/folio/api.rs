@@ -16,6 +16,7 @@ use super::wire::{ErrorLogs, Execution, FileDefinition, JobProfile, JobProfiles,
 use crate::folio::settings::FolioConnection;
 use landfall::clock::Clock;
 use landfall::error::{Error, Result};
+use landfall::job::ConnectionName;
 use landfall_http::auth::Authorizer;
 
 use super::okapi::OkapiTokens;
@@ -46,14 +47,18 @@ pub(super) struct Api {
 impl Api {
     /// A tenant as a connection describes it; `InvalidConfig` where that cannot be.
     pub(super) fn new(
+        name: &ConnectionName,
         connection: &FolioConnection,
         clock: Arc<dyn Clock>,
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let FolioConnection { base_url, http, storage_hosts, allow_http, .. } = connection;
         let storage = policy("base_url", base_url, "storage_hosts", storage_hosts)?;
+        let storage = storage.advising(format!(
+            "if it is the storage of this FOLIO, add it to connections.{name}.storage_hosts"
+        ));
         let storage = if *allow_http { storage.allowing_http() } else { storage };
-        let client = client("base_url", base_url, &http.allowed_hosts, http, Arc::clone(&clock), wrap)?;
+        let client = client(name, base_url, http, Arc::clone(&clock), wrap)?;
         let storage = client_of(storage, http, clock, wrap)?.beside(&client);
         let tokens = OkapiTokens::new(connection, client.clone())?;
         let timeout = Duration::from_secs(http.timeout_seconds.max(1));

@@ -102,8 +102,7 @@ impl Linked {
     fn named(&self, host: &str, error: HttpError) -> Error {
         if error.is_host_refused() {
             return Error::contract_broken(format!(
-                "the link of {} leads to {host}, which is not called: if it is the storage of this FOLIO, add it to the \
-                 connection's storage_hosts (and say allow_http, if it has no https)",
+                "the link of {} leads to {host}, which is not called (without https it takes allow_http = true)",
                 self.name
             ))
             .because(error);

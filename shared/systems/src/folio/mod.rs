@@ -66,7 +66,7 @@ impl FolioSource {
         work: WorkState,
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
-        let api = Api::new(connection, Arc::clone(&clock), wrap)
+        let api = Api::new(&name, connection, Arc::clone(&clock), wrap)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
         let listing_lag = connection.job.listing_lag();
         Ok(Self { name, api: Arc::new(api), tenant: connection.tenant.clone(), clock, work, listing_lag })

@@ -172,6 +172,10 @@ impl Authorizer for OkapiTokens {
         url.origin() == self.base_url.origin()
     }
 
+    fn renews(&self) -> bool {
+        !matches!(self.way, Way::Given(_))
+    }
+
     async fn credential(&self) -> Result<Credential, HttpError> {
         self.cache.credential(SCOPE, self.token()).await
     }

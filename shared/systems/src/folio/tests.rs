@@ -44,7 +44,7 @@ impl Tenant {
         });
         let connection: FolioConnection = read(settings, more).unwrap();
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
-        let api = Arc::new(Api::new(&connection, clock, None).unwrap());
+        let api = Arc::new(Api::new(&"demo".parse().unwrap(), &connection, clock, None).unwrap());
         Self { server, storage, api }
     }
 
@@ -223,7 +223,7 @@ async fn plain_http_that_is_allowed_is_tried() {
     let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
     let network = Arc::new(Network::default());
     let wrap = |_| -> Arc<dyn Transport> { network.clone() };
-    let api = Arc::new(Api::new(&connection, clock, Some(&wrap)).unwrap());
+    let api = Arc::new(Api::new(&"demo".parse().unwrap(), &connection, clock, Some(&wrap)).unwrap());
     let error = files::open(&api, &JOB.parse().unwrap(), &file(), None).await.unwrap_err();
     line(error, "SourceUnavailable");
     let called = network.0.lock().unwrap();

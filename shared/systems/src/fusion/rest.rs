@@ -238,9 +238,9 @@ fn authorizer(
     let wrong = |what: &str| Error::invalid_config(format!("connection {name} has {what}"));
     let redactor = pod.client.redactor();
     match (&connection.scopes.rest, &connection.basic, &connection.bearer) {
-        (Some(scope), None, None) => {
-            pod.scope(scope).ok_or_else(|| wrong("scopes.rest, but no auth to get tokens for it"))
-        }
+        (Some(scope), None, None) => pod
+            .scope("scopes.rest", scope)
+            .ok_or_else(|| wrong("scopes.rest, but no auth to get tokens for it")),
         (None, Some(basic), None) => {
             Ok(FixedCredential::basic(&basic.username, &basic.password, pod.base_url(), redactor)?)
         }

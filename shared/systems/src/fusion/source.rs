@@ -34,7 +34,7 @@ impl FusionSource {
     pub fn open(name: ConnectionName, connection: &FusionConnection, means: SourceDeps<'_>) -> Result<Self> {
         let SourceDeps { clock, work, wrap, .. } = means;
         let kept = Arc::new(RefreshTokenDocument::new(work.clone(), &name));
-        let pod = Pod::new(connection, Arc::clone(&clock), Some(kept), wrap)
+        let pod = Pod::new(&name, connection, Arc::clone(&clock), Some(kept), wrap)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
         let extract = FusionExtractSource::at(name.clone(), connection, pod.clone());
         let rest = FusionRestSource::at(name.clone(), connection, pod.clone(), clock, work);

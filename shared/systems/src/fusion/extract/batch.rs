@@ -84,6 +84,10 @@ impl<'a> Batch<'a> {
                  names another system",
             )
             .because(error)),
+            Err(error) if form.client_request_uuid && is_about_uuid(&error) => Err(Error::rejected(
+                "the pod refuses a submission with a clientRequestUuid: set client_request_uuid = false in the connection",
+            )
+            .because(error)),
             Err(error) => Err(error.into()),
         }
     }
@@ -221,6 +225,11 @@ impl<'a> Batch<'a> {
         let segments: Vec<&str> = SCHEDULER.into_iter().chain([JOB_REQUESTS]).collect();
         self.pod.url(&segments)
     }
+}
+
+/// Whether a refusal is about the field that carries the run key's id.
+fn is_about_uuid(error: &HttpError) -> bool {
+    error.refusal().is_some_and(|said| said.to_ascii_lowercase().contains("clientrequestuuid"))
 }
 
 #[derive(Deserialize)]

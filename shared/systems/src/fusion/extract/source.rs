@@ -35,7 +35,7 @@ impl FusionExtractSource {
     /// The source behind a connection; `InvalidConfig` where its settings cannot be, or lack what it needs. Nothing
     /// is called.
     pub fn new(name: ConnectionName, connection: &FusionConnection, clock: Arc<dyn Clock>) -> Result<Self> {
-        let pod = Pod::new(connection, clock, None, None)
+        let pod = Pod::new(&name, connection, clock, None, None)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
         Self::at(name, connection, pod)
     }
@@ -50,8 +50,8 @@ impl FusionExtractSource {
             Error::invalid_config(format!("connection {name} has no {key}, which fusion_extract needs"))
         };
         let scope = connection.scopes.batch.as_ref().ok_or_else(|| lacks("scopes.batch"))?;
-        let batch = pod.scope(scope).ok_or_else(|| lacks("auth"))?;
-        let boss = connection.scopes.boss.as_ref().and_then(|scope| pod.scope(scope));
+        let batch = pod.scope("scopes.batch", scope).ok_or_else(|| lacks("auth"))?;
+        let boss = connection.scopes.boss.as_ref().and_then(|scope| pod.scope("scopes.boss", scope));
         let form = Form {
             client_request_uuid: connection.client_request_uuid,
             schedule_dates: connection.schedule_dates,

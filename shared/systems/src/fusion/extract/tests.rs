@@ -139,6 +139,19 @@ async fn a_refused_submission_is_an_error() {
     }
 }
 
+/// A pod that does not know the field by which a job is found again says so, and the setting that leaves it out is named.
+#[tokio::test]
+async fn a_refused_uuid_names_its_setting() {
+    for reply in [
+        Reply::status(400).body("{\"detail\":\"Unrecognized field \\\"clientRequestUuid\\\"\"}"),
+        Reply::status(422).body("unknown property: CLIENTREQUESTUUID"),
+    ] {
+        let pod = TestPod::answering(reply).await;
+        let said = line(pod.source.submit(&order(&export(), &key())).await.unwrap_err(), "Rejected");
+        assert!(said.contains("client_request_uuid = false"), "{said}");
+    }
+}
+
 fn listed(id: u64, run_key: &str, extract: &str) -> Value {
     json!({
         "jobRequestId": id, "jobStatus": "RUNNING",

@@ -34,7 +34,7 @@ impl TestPod {
         });
         let connection: FusionConnection = serde_json::from_value(settings).unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-        let pod = Pod::new(&connection, clock.clone(), None, None).unwrap();
+        let pod = Pod::new(&"demo".parse().unwrap(), &connection, clock.clone(), None, None).unwrap();
         let work = WorkState::new(Store::open("work", &StoreSettings::default()).await);
         let source = FusionRestSource::at("demo".parse().unwrap(), &connection, pod, clock, work).unwrap();
         Self { server, source }
