@@ -25,19 +25,20 @@ pub(crate) async fn retrying<T>(
             Err(error) => error,
         };
         let Some(policy) = step.retry(error.error_type()) else { return Err(error) };
-        let delay = match error.wait_seconds() {
+        let asked = error.wait_seconds().map(Duration::from_secs);
+        let delay = match asked {
             // The wait that an error asks for is kept as it is: a source's requests of an hour may be spent.
-            Some(seconds) if requested_waits < THROTTLING.retries => {
+            Some(asked) if asked >= policy.first_wait && requested_waits < THROTTLING.retries => {
                 requested_waits += 1;
-                Duration::from_secs(seconds)
+                asked
             }
-            _ => {
+            asked => {
                 let retry = retries.entry(policy).or_default();
                 *retry += 1;
                 if *retry > policy.retries {
                     return Err(error);
                 }
-                jittered(policy.wait(*retry))
+                jittered(policy.wait(*retry)).max(asked.unwrap_or_default())
             }
         };
         wait(clock, progress, step, delay, &error).await;
@@ -104,6 +105,16 @@ mod tests {
             elapsed(Timestamp::UNIX_EPOCH, clock.now()),
             Duration::from_secs(3900) * LONGER_THAN_AN_OUTAGE
         );
+    }
+
+    /// A source that always wants a moment more is one that cannot be reached: it does not keep a run going for ever.
+    #[tokio::test]
+    async fn a_short_wait_is_a_try_as_any() {
+        let (calls, waited) =
+            calls(|| Error::source_unavailable("503").because(AskAgain { after: Duration::from_secs(1) }))
+                .await;
+        assert_eq!(calls, 1 + OUTAGE.retries);
+        assert!(waited >= Duration::from_secs(10), "{waited:?}");
     }
 
     /// A wrong secret is tried once: trying again would lock the account.

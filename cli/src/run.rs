@@ -106,6 +106,7 @@ async fn land(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
 
 async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
     machine.progress().stage(format!("waiting for {}", event.job()));
+    let mut is_asked = true;
     loop {
         let polled = step(machine, Step::PollStatus, event, poll_status::poll_status).await?;
         if polled.state.lands() {
@@ -114,7 +115,15 @@ async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent) -> Result<()
         if polled.state != JobState::Running {
             return Err(ended_badly(event, &polled));
         }
-        machine.progress().at(&progress(&polled));
+        let was_asked = std::mem::replace(&mut is_asked, polled.native_status != poll_status::NOT_ASKED);
+        match (&polled.message, was_asked, is_asked) {
+            (Some(why), true, false) => {
+                machine
+                    .progress()
+                    .say(&format!("waiting until {} can be asked again: {why}", event.connection));
+            }
+            _ => machine.progress().at(&progress(&polled)),
+        }
         wait(machine, polled.wait_seconds).await;
     }
 }

@@ -147,6 +147,7 @@ impl<'a> Survey<'a> {
             unpacked: 0,
             manifest: None,
             landing_unknown: None,
+            outage: None,
             details: None,
         }
     }
@@ -206,6 +207,7 @@ impl<'a> Survey<'a> {
             unpacked: objects.unpacked.len(),
             manifest,
             landing_unknown,
+            outage: record.outage.clone(),
             next: self.next_of_job(state, record, objects, files),
             details: None,
         };

@@ -119,6 +119,9 @@ pub(super) fn details(view: &JobView, now: Timestamp, knows_connection: bool) ->
     fact("export", &format!("{} {}", view.export.kind, view.export.name));
     fact("destination", view.destination.as_str());
     fact("submitted", &moment(view.since, now));
+    if let Some(outage) = &view.outage {
+        fact("source", &format!("not to be asked since {}: {}", moment(outage.since, now), outage.error));
+    }
     if let Some(details) = &view.details {
         for (name, value) in facts_of(view, details, now) {
             fact(name, &value);
@@ -190,7 +193,7 @@ fn moment(moment: Timestamp, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall::job::{JobState, Outcome, Totals};
+    use landfall::job::{JobState, Outage, Outcome, Totals};
 
     use super::super::{Exported, Next};
     use super::*;
@@ -218,6 +221,7 @@ mod tests {
                 path: None,
             }),
             landing_unknown: None,
+            outage: None,
             next: None,
             details: None,
         }
@@ -299,5 +303,12 @@ mod tests {
              \x20              landfall resume fusion-demo 44046\n"
         );
         assert!(details(&job, now(), false).ends_with("(add the --simulate or --config of its run)\n"));
+        job.outage = Some(Outage {
+            since: "2026-11-21T07:30:00Z".parse().unwrap(),
+            error: "SourceUnavailable: GET https://pod.example/jobs/44046: answered 503".to_owned(),
+        });
+        let told = details(&job, now(), true);
+        let since = "  source       not to be asked since 2026-11-21 07:30:00 UTC (30m ago): SourceUnavailable: GET https";
+        assert!(told.contains(since), "{told}");
     }
 }

@@ -1,6 +1,5 @@
 //! One file, from the source to its staged object.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
@@ -280,8 +279,7 @@ fn is_described(file: &OutputFile) -> bool {
 
 /// Whether the source says of what is not there that it will not come back: 410, where 404 leaves that open.
 fn has_expired(error: &Error) -> bool {
-    let causes = std::iter::successors(StdError::source(error), |cause| (*cause).source());
-    causes.filter_map(|cause| cause.downcast_ref::<HttpError>()).any(HttpError::has_expired)
+    error.cause::<HttpError>().is_some_and(HttpError::has_expired)
 }
 
 /// The parts that can be gone on from: all full, from the first, without a gap.

@@ -4,21 +4,21 @@
 //! the source to its staged object, several at once; what an earlier call has stored of it is kept. A file counts
 //! when its record is there, which is written after its bytes were held against what the source says of them.
 //! Once every file is staged, the unfinished uploads that dead invocations have left are aborted.
-//! When the invocation's deadline comes near, or the source has not everything ready, or may not be asked for a while,
-//! the answer is `complete: false`: call again.
+//! When the invocation's deadline comes near, or the source has not everything ready, or cannot be reached or may not be
+//! asked for a while, the answer is `complete: false`: call again.
 
 mod download;
 mod listing;
 mod settle;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use landfall::Result;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::JobEvent;
-use landfall::job::{FileList, JobRef, OutputFile};
+use landfall::job::{FileList, JobRecord, JobRef, OutputFile};
 use landfall::metrics::Measured;
 use landfall::state::{WorkState, keys};
+use landfall::{AskAgain, Result, outage};
 use landfall_store::PART_BYTES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,11 @@ pub struct Listing {
 }
 
 impl FetchedFiles {
+    /// Nothing, before so many seconds have passed.
+    fn none_yet(wait_seconds: u64) -> Self {
+        Self { complete: false, files: Vec::new(), listed_in: None, wait_seconds: Some(wait_seconds) }
+    }
+
     /// The places of the files that are staged, once all are.
     pub fn ordinals(&self) -> Vec<u32> {
         match &self.listed_in {
@@ -86,14 +91,23 @@ impl Measured for FetchedFiles {}
 /// Fetches the job's output files, or goes on with them.
 pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline) -> Result<FetchedFiles> {
     let job = context.job(&event).await?;
+    match fetch(context, &job, deadline).await {
+        Ok(fetched) => {
+            outage::end(context, &job).await?;
+            Ok(fetched)
+        }
+        Err(error) => {
+            outage::wait_seconds_if_unreachable(context, &job, error).await.map(FetchedFiles::none_yet)
+        }
+    }
+}
+
+async fn fetch(context: &Context, job: &JobRecord, deadline: &Deadline) -> Result<FetchedFiles> {
     let work = context.work().await?;
     let source = context.source(&job.connection).await?;
-    let files = match listed(listing::frozen(context, source.as_ref(), &work, &job).await)? {
+    let files = match listing::frozen(context, source.as_ref(), &work, job).await? {
         Listed::Files(files) => files,
-        Listed::NotYet { wait_seconds } => {
-            let wait_seconds = Some(wait_seconds);
-            return Ok(FetchedFiles { complete: false, files: Vec::new(), listed_in: None, wait_seconds });
-        }
+        Listed::NotYet { wait_seconds } => return Ok(FetchedFiles::none_yet(wait_seconds)),
     };
 
     let bytes = files.files.iter().map(|file| file.size).sum::<Option<u64>>();
@@ -101,7 +115,7 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let connection = context.connection(&job.connection).await?;
     let http = connection.http();
     let max_bytes = http.max_file_bytes;
-    let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline, max_bytes };
+    let fetch = Fetch { context, source: source.as_ref(), work: &work, job, deadline, max_bytes };
     let fetched: Vec<Fetched> = stream::iter(&files.files)
         .map(|file| fetch_one(&fetch, file))
         .buffered(http.parallel_downloads.max(1))
@@ -133,20 +147,6 @@ fn answer(
     FetchedFiles { complete, files: Vec::new(), listed_in: complete.then(|| listing(count)), wait_seconds }
 }
 
-/// An error that passes at a time that is known is waited for outside: an invocation costs while it waits.
-fn listed(listed: Result<Listed>) -> Result<Listed> {
-    match listed {
-        Err(error) => match error.wait_seconds() {
-            Some(wait_seconds) => {
-                tracing::info!(wait_seconds, error = error.line(), "the files cannot be listed yet");
-                Ok(Listed::NotYet { wait_seconds })
-            }
-            None => Err(error),
-        },
-        listed => listed,
-    }
-}
-
 /// How long to wait for what the source does not give out yet; not at all where there is more to do.
 fn wait_seconds(fetched: &[Fetched]) -> Option<u64> {
     let mut longest = None;
@@ -176,7 +176,8 @@ async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
         return Ok(Fetched::Staged(staged));
     }
     let fetched = match fetch.file(file).await {
-        Err(error) => match error.wait_seconds() {
+        // Our own limit may let other files through; of an outage each would have to find out for itself.
+        Err(error) => match error.wait_seconds().filter(|_| error.cause::<AskAgain>().is_some()) {
             Some(wait_seconds) => {
                 tracing::info!(
                     file.name,

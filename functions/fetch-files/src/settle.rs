@@ -16,6 +16,7 @@ pub(crate) async fn wait_seconds(
 ) -> Result<Option<u64>> {
     let connection = context.connection(&job.connection).await?;
     let settings = connection.job();
-    let is_settled = elapsed(outcome.since, context.clock().now()) >= settings.settle();
-    Ok((!is_settled).then(|| settings.poll_seconds.min(settings.settle_seconds).max(1)))
+    let taken = elapsed(outcome.since, context.clock().now());
+    let wait_seconds = settings.next_poll_seconds(taken).min(settings.settle_seconds).max(1);
+    Ok((taken < settings.settle()).then_some(wait_seconds))
 }

@@ -1,7 +1,8 @@
 //! Asks the source what has become of a job.
 //!
 //! The story: a job that ended well once has ended well for good, which is written down and never asked again.
-//! One that runs is waited for until its deadline; a status that the source's table does not name counts as running.
+//! One that runs is waited for until its deadline; a status that the source's table does not name counts as running. So
+//! does a source that cannot be asked meanwhile: the job runs on without us.
 //! A job that failed is not written down: an operator may start it again at the source, under the same id.
 
 use landfall::clock::{Deadline, elapsed};
@@ -10,15 +11,15 @@ use landfall::contract::{JobStatus, Source};
 use landfall::event::JobEvent;
 use landfall::job::{JobRecord, JobState, Outcome};
 use landfall::metrics::{Measure, Measured};
-use landfall::{Error, ErrorType, Result};
+use landfall::{Error, ErrorType, Result, outage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Stands for the status of a job that the source does not know yet: it has no word for that.
 const NOT_FOUND: &str = "NOT_FOUND";
 
-/// Stands for the status of a job whose source may not be asked for a while.
-const NOT_ASKED: &str = "NOT_ASKED";
+/// Stands for the status of a job whose source cannot or may not be asked for a while.
+pub const NOT_ASKED: &str = "NOT_ASKED";
 
 /// The state of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,9 +73,10 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
         Err(error) if error.error_type() == ErrorType::NotFound => {
             return not_known_yet(context, &job, error).await;
         }
-        Err(error) => return not_asked(error),
+        Err(error) => return not_asked(context, &job, error).await,
         Ok(status) => status,
     };
+    outage::end(context, &job).await?;
     tracing::info!(state = ?status.state, native_status = status.native_status, "the source was asked");
 
     match status.state {
@@ -115,15 +117,15 @@ async fn not_known_yet(context: &Context, job: &JobRecord, error: Error) -> Resu
     })
 }
 
-/// An error that passes at a time that is known is waited for outside: an invocation costs while it waits.
-fn not_asked(error: Error) -> Result<Polled> {
-    let Some(wait_seconds) = error.wait_seconds() else { return Err(error) };
-    tracing::info!(wait_seconds, error = error.line(), "the source cannot be asked for a while");
+/// A job whose source cannot be asked runs, as far as anybody knows.
+async fn not_asked(context: &Context, job: &JobRecord, error: Error) -> Result<Polled> {
+    let message = error.line();
+    let wait_seconds = outage::wait_seconds(context, job, error).await?;
     Ok(Polled {
         state: JobState::Running,
         native_status: NOT_ASKED.to_owned(),
         progress: None,
-        message: Some(error.line()),
+        message: Some(message),
         wait_seconds: Some(wait_seconds),
         running_seconds: None,
     })
@@ -173,7 +175,7 @@ async fn running(context: &Context, job: &JobRecord, status: JobStatus) -> Resul
         native_status: status.native_status,
         progress: status.progress_percent,
         message: status.message,
-        wait_seconds: Some(settings.poll_seconds),
+        wait_seconds: Some(settings.next_poll_seconds(running_for)),
         running_seconds: Some(running_for.as_secs()),
     })
 }

@@ -282,6 +282,7 @@ impl Context {
             run_key: Some(run_key.clone()),
             window: run.window.clone(),
             since,
+            outage: None,
         };
         let recorded = self.work().await?.record_job(record).await?;
         match &recorded.run_key {
@@ -324,6 +325,7 @@ impl Context {
             run_key: None,
             window: None,
             since,
+            outage: None,
         };
         Ok(self.work().await?.record_job(record).await?)
     }

@@ -212,9 +212,17 @@ impl Error {
 
     /// After how many seconds calling the same function again can help, where that is known.
     pub fn wait_seconds(&self) -> Option<u64> {
-        let causes = std::iter::successors(StdError::source(self), |cause| (*cause).source());
-        let ask_again = causes.filter_map(|cause| cause.downcast_ref::<AskAgain>()).next()?;
-        Some(seconds(ask_again.after))
+        let after = match self.cause::<AskAgain>() {
+            Some(ask_again) => ask_again.after,
+            None => self.cause::<HttpError>()?.retry_after().filter(|after| !after.is_zero())?,
+        };
+        Some(seconds(after))
+    }
+
+    /// The first cause of this type.
+    pub fn cause<T: StdError + 'static>(&self) -> Option<&T> {
+        let mut causes = std::iter::successors(StdError::source(self), |cause| (*cause).source());
+        causes.find_map(|cause| cause.downcast_ref::<T>())
     }
 
     /// The message and its chain of causes in one line, as a caller gets it.

@@ -138,7 +138,7 @@ impl JobState {
     }
 }
 
-/// What was asked for, where it lands, and when: `job.json`, written once.
+/// What was asked for, where it lands, and when: `job.json`, written once but for the outage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobRecord {
     /// The connection that it runs on.
@@ -162,6 +162,18 @@ pub struct JobRecord {
     pub window: Option<Window>,
     /// When landfall submitted it, or first saw it. Its deadline counts from here.
     pub since: Timestamp,
+    /// Since when its source cannot be asked, while that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<Outage>,
+}
+
+/// A time in which a source cannot be asked, from the first call that failed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// When that call failed.
+    pub since: Timestamp,
+    /// Its error: the name and the line.
+    pub error: String,
 }
 
 /// The rows of an increment: those whose time is in `[from, until)`.

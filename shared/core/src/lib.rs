@@ -12,6 +12,7 @@ pub mod form;
 pub mod job;
 pub mod metrics;
 pub mod observer;
+pub mod outage;
 mod parse;
 pub mod rows;
 pub mod state;

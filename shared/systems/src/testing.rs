@@ -41,6 +41,7 @@ pub(crate) fn record(job_request_id: &str, export: Export) -> JobRecord {
         run_key: None,
         window: None,
         since: Timestamp::UNIX_EPOCH,
+        outage: None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Whole runs: the pod with every wart and fault that its documents and its users know, each with the outcome that
 //! the promises ask for.
 
+use landfall::clock::Clock as _;
+use landfall::job::{JobRef, JobState, Outage};
+use landfall::state::WorkState;
 use landfall_tests::{
     Setup, World, assert_failed, assert_landed, land, land_as_retried, run_event, small_scenario, toml_text,
 };
@@ -358,6 +361,80 @@ async fn statuses() {
     .await;
 }
 
+/// A source that cannot be asked while its job runs, or ends, is waited for: for as long as it wants, for longer than a step
+/// is retried, and until the job's deadline, from one call to the next. What was noted of the outage goes with it.
+#[tokio::test]
+async fn a_source_that_cannot_be_asked_is_waited_for() {
+    let away = json!({ "outage": { "unavailable": 40 } });
+    let asks = json!({ "outage": { "throttle": { "times": 2, "retry_after_seconds": 360 } } });
+    for (case, faults, waited) in [
+        ("polls", json!({ "status": away }), 300),
+        ("the list", json!({ "output_files": away }), 300),
+        ("a file", json!({ "content": { "outage": { "unavailable": 7 } } }), 30),
+        ("polls, for a time that it names", json!({ "status": asks }), 720),
+        (
+            "a file, for a time that it names",
+            json!({ "content": { "outage": { "throttle": { "times": 1, "retry_after_seconds": 130 } } } }),
+            130,
+        ),
+    ] {
+        let world = World::new(Setup { faults, ..Setup::default() }).await;
+        let began = world.clock.now();
+        if let Err(error) = land(&world.anew(), run_event()).await {
+            panic!("{case}: {}", error.line());
+        }
+        let job = world.simulator.jobs()[0].id;
+        assert_landed(&world, job, case).await;
+        let took = landfall::clock::elapsed(began, world.clock.now()).as_secs();
+        assert!(took >= waited, "{case}: {took} s");
+        assert_eq!(outage_of(&world, job).await, None, "{case}");
+        world.end().await;
+    }
+}
+
+/// Once the job's deadline has passed, an outage ends the run by name; until then its beginning is kept, for `status`.
+#[tokio::test]
+async fn an_outage_is_kept_and_ends_with_the_jobs_deadline() {
+    let faults = json!({ "status": { "outage": { "unavailable": "always" } } });
+    let world = World::new(Setup { faults, ..Setup::default() }).await;
+    let submitted = landfall_tests::submit_event(&world.anew(), run_event()).await.unwrap();
+    let event: landfall::event::JobEvent = landfall::event::parse(
+        json!({ "connection": "fusion-demo", "job_request_id": submitted.job_request_id.as_str() }),
+    )
+    .unwrap();
+    let mut since = None;
+    let error = loop {
+        let context = world.anew();
+        let deadline = landfall::clock::Deadline::none(std::sync::Arc::clone(context.clock()));
+        match poll_status::poll_status(&context, event.clone(), &deadline).await {
+            Ok(polled) => {
+                assert_eq!((polled.state, polled.native_status.as_str()), (JobState::Running, "NOT_ASKED"));
+                let outage = outage_of(&world, world.simulator.jobs()[0].id).await.unwrap();
+                assert!(
+                    outage.error.starts_with("SourceUnavailable: GET ") && outage.error.contains("503"),
+                    "{outage:?}"
+                );
+                assert_eq!(*since.get_or_insert(outage.since), outage.since, "an outage begins once");
+                context.clock().sleep(std::time::Duration::from_secs(polled.wait_seconds.unwrap())).await;
+            }
+            Err(error) => break error,
+        }
+    };
+    let named = ("JobTimedOut", "connections.fusion-demo.job.timeout_seconds allows 900");
+    assert_failed(Err::<(), _>(error), named, &[credentials::CLIENT_SECRET], "the outage lasts");
+    let polls = asked(&world, Operation::JobStatus);
+    assert!(polls <= 6 * 20, "{polls} polls in 900 s");
+    world.end().await;
+}
+
+async fn outage_of(world: &World, job: u64) -> Option<Outage> {
+    let job = JobRef {
+        connection: "fusion-demo".parse().unwrap(),
+        job_request_id: job.to_string().parse().unwrap(),
+    };
+    WorkState::new(world.work().await).job(&job).await.unwrap().unwrap().outage
+}
+
 /// Oracle defines success as `completed` and `SUCCEEDED` together, and a service may run a job twice: polled until then,
 /// exactly, and no more after.
 #[tokio::test]
@@ -434,7 +511,7 @@ async fn warnings_are_marked() {
     let world = expect("WARNING", setup, run_event(), Lands).await;
     let manifests = world.manifests().await;
     let manifest = manifests.values().next().unwrap();
-    assert_eq!(manifest.state, landfall::job::JobState::Partial);
+    assert_eq!(manifest.state, JobState::Partial);
     assert_eq!(manifest.native_status, "WARNING");
     world.end().await;
 }

@@ -81,9 +81,10 @@ impl Connection {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JobSettings {
-    /// Seconds between two polls.
+    /// Seconds between two polls, which get rarer with time: see [`next_poll_seconds`](Self::next_poll_seconds).
     pub poll_seconds: u64,
-    /// Seconds from submission until a job that has not ended is given up: `JobTimedOut`.
+    /// Seconds from submission until a job that has not ended is given up: `JobTimedOut`. For as long, a source that cannot
+    /// be asked is waited for.
     pub timeout_seconds: u64,
     /// Seconds after its end that a job's files may take to be listed, and each of them to be given out, before that
     /// is an error. Until then a list counts once it was the same in two looks, `poll_seconds` apart, where the source
@@ -99,10 +100,19 @@ impl Default for JobSettings {
     }
 }
 
+/// By what part of the time that something has taken already the next look at it may be later.
+const SHARE_OF_WAIT: u64 = 100;
+
 impl JobSettings {
     /// The time between two polls.
     pub fn poll(&self) -> Duration {
         Duration::from_secs(self.poll_seconds)
+    }
+
+    /// Seconds until the next look at what has taken so long already: `poll_seconds`, and rarer as time goes by, so that a
+    /// state machine's history holds a job of any length, however often it is to be polled at first.
+    pub fn next_poll_seconds(&self, taken: Duration) -> u64 {
+        self.poll_seconds.max(taken.as_secs() / SHARE_OF_WAIT)
     }
 
     /// The time that a job may take.
@@ -118,5 +128,30 @@ impl JobSettings {
     /// The time that a list of jobs may lag behind.
     pub fn listing_lag(&self) -> Duration {
         Duration::from_secs(self.listing_lag_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An execution has at most 25,000 events (Step Functions developer guide, "Quotas"), of which a poll takes 9: half of
+    /// them hold every poll of the longest execution, a day, whatever `poll_seconds` says.
+    #[test]
+    fn the_polls_of_a_day_fit_into_an_executions_history() {
+        for poll_seconds in [1, 2, 30, 600] {
+            let settings = JobSettings { poll_seconds, ..JobSettings::default() };
+            let (mut taken, mut polls) = (0, 0);
+            while taken < 86_400 {
+                let next = settings.next_poll_seconds(Duration::from_secs(taken));
+                assert!(
+                    next >= poll_seconds && next <= poll_seconds.max(taken / 100),
+                    "{next} s after {taken} s"
+                );
+                taken += next;
+                polls += 1;
+            }
+            assert!(polls * 9 <= 12_500, "{poll_seconds}: {polls} polls");
+        }
     }
 }
