@@ -329,7 +329,9 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
         ErrorType::JobFailed => Some(format!(
             "to continue if the job is restarted at the source: {resume}\nto submit a new job: run with another run_key"
         )),
-        ErrorType::ContractBroken | ErrorType::IntegrityError => Some(format!("to try again: {resume}")),
+        ErrorType::ContractBroken | ErrorType::IntegrityError | ErrorType::Damaged => {
+            Some(format!("to try again: {resume}"))
+        }
         ErrorType::LimitExceeded => {
             Some(format!("to continue after raising the destination's limits: {resume}"))
         }

@@ -80,6 +80,7 @@ pub(crate) fn exit_code(error: ErrorType) -> u8 {
         | ErrorType::JobTimedOut
         | ErrorType::UnknownStatus
         | ErrorType::ContractBroken
+        | ErrorType::Damaged
         | ErrorType::Conflict => 1,
     }
 }

@@ -20,7 +20,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, RunEvent};
 use landfall::job::JobState;
-use landfall::{Error, Result, Step};
+use landfall::{Error, ErrorType, Result, Step};
 use landfall_edge::lambda;
 use poll_status::Polled;
 use publish::Published;
@@ -98,8 +98,13 @@ async fn has_landed(context: &Context, event: &JobEvent) -> Result<bool> {
 async fn land(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
     poll_until_ended(machine, event).await?;
     let _at_work = machine.at_work_on(&event.job()).await?;
-    let files = fetch_until_complete(machine, event).await?;
-    unpack(machine, event, &files).await?;
+    loop {
+        let files = fetch_until_complete(machine, event).await?;
+        match unpack(machine, event, &files).await {
+            Err(error) if error.error_type() == ErrorType::Damaged => machine.progress().say(&error.line()),
+            unpacked => break unpacked?,
+        }
+    }
     machine.progress().stage("publishing the manifest");
     Ok(())
 }

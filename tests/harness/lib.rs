@@ -18,7 +18,6 @@ use std::sync::Arc;
 use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
-use landfall::Result;
 use landfall::checksum::{Checksums, Hasher};
 use landfall::clock::{Clock, Deadline, ManualClock};
 use landfall::config::ConfigProvider;
@@ -27,6 +26,7 @@ use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::form::LandedForm;
 use landfall::job::LandedObject;
 use landfall::step::OUTAGE;
+use landfall::{ErrorType, Result};
 use landfall_store::{Store, StoreSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -547,16 +547,26 @@ async fn go_on(
             }
         }
     }
-    note("fetch-files");
-    let files = fetch(context, &event, &deadline).await?.ordinals();
-    note("unpack-upload");
-    for ordinal in files {
-        let JobEvent { connection, job_request_id, destination } = event.clone();
-        let file = landfall::event::FileEvent { connection, job_request_id, destination, ordinal };
-        while !unpack_upload::unpack_file(context, file.clone(), &deadline).await?.complete {}
+    loop {
+        note("fetch-files");
+        let files = fetch(context, &event, &deadline).await?.ordinals();
+        note("unpack-upload");
+        match unpack_all(context, &event, files, &deadline).await {
+            Err(error) if error.error_type() == ErrorType::Damaged => {}
+            unpacked => break unpacked?,
+        }
     }
     note("publish");
     publish::publish(context, event, &deadline).await
+}
+
+async fn unpack_all(context: &Context, event: &JobEvent, files: Vec<u32>, deadline: &Deadline) -> Result<()> {
+    for ordinal in files {
+        let JobEvent { connection, job_request_id, destination } = event.clone();
+        let file = landfall::event::FileEvent { connection, job_request_id, destination, ordinal };
+        while !unpack_upload::unpack_file(context, file.clone(), deadline).await?.complete {}
+    }
+    Ok(())
 }
 
 /// Fetches a job's files until all are staged, waiting where the source has not everything ready.

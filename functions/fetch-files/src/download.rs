@@ -14,7 +14,7 @@ use landfall_http::HttpError;
 use landfall_store::{MAX_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, Written};
 use serde::{Deserialize, Serialize};
 
-use crate::settle;
+use crate::{listing, settle};
 
 /// What is left of the invocation when a download stops and leaves the rest to the next one.
 const MARGIN: Duration = Duration::from_secs(15);
@@ -78,7 +78,15 @@ impl Fetch<'_> {
                 came => return came,
             }
         }
-        self.attempt(file).await
+        match self.attempt(file).await {
+            Err(error) if error.error_type() == ErrorType::IntegrityError => {
+                match listing::listed_otherwise(self.context, self.source, self.work, self.job, file).await? {
+                    Some(file) => self.attempt(&file).await,
+                    None => Err(error),
+                }
+            }
+            came => came,
+        }
     }
 
     async fn attempt(&self, file: &OutputFile) -> Result<Fetched> {
@@ -125,7 +133,13 @@ impl Fetch<'_> {
 
     /// A file that is listed and unknown may be one that is still being scanned; one that has expired is gone for good.
     async fn not_yet(&self, file: &OutputFile, error: Error) -> Result<Fetched> {
-        if error.error_type() != ErrorType::NotFound || has_expired(&error) {
+        if has_expired(&error) {
+            let gone = Error::not_found(
+                "the source has it no more: it has expired, and only another run brings its rows",
+            );
+            return Err(gone.because(error));
+        }
+        if error.error_type() != ErrorType::NotFound {
             return Err(error);
         }
         let Some(outcome) = self.work.outcome(&self.job.job()).await? else { return Err(error) };

@@ -11,11 +11,13 @@ mod download;
 mod listing;
 mod settle;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::JobEvent;
-use landfall::job::{FileList, JobRecord, JobRef, OutputFile};
+use landfall::job::{DamagedFile, FileList, JobRecord, JobRef, OutputFile};
 use landfall::metrics::Measured;
 use landfall::state::{WorkState, keys};
 use landfall::{AskAgain, Result, outage};
@@ -115,13 +117,18 @@ async fn fetch(context: &Context, job: &JobRecord, deadline: &Deadline) -> Resul
     let connection = context.connection(&job.connection).await?;
     let http = connection.http();
     let max_bytes = http.max_file_bytes;
+    let staged_before = AtomicUsize::new(0);
     let fetch = Fetch { context, source: source.as_ref(), work: &work, job, deadline, max_bytes };
     let fetched: Vec<Fetched> = stream::iter(&files.files)
-        .map(|file| fetch_one(&fetch, file))
+        .map(|file| fetch_one(&fetch, file, &staged_before))
         .buffered(http.parallel_downloads.max(1))
         .try_collect()
         .await?;
 
+    // Where all is staged, whoever calls may have found damage in it.
+    if staged_before.into_inner() == files.files.len() && discard_damaged(&work, &job.job()).await? {
+        return Ok(FetchedFiles { complete: false, files: Vec::new(), listed_in: None, wait_seconds: None });
+    }
     let complete = fetched.iter().all(|fetched| matches!(fetched, Fetched::Staged(_)));
     if complete {
         abort_leftovers(&work, &job.job(), &files).await?;
@@ -169,8 +176,28 @@ fn staged(fetched: Fetched) -> Option<FetchedFile> {
     }
 }
 
-async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
+/// Discards the staged files that unpacking has found damaged, so that the next call fetches them anew; whether there are
+/// any.
+async fn discard_damaged(work: &WorkState, job: &JobRef) -> Result<bool> {
+    let notes = work.store().list(&keys::damaged_files(job)).map_ok(|object| object.key);
+    let notes: Vec<String> = notes.try_collect().await?;
+    let mut has_discarded = false;
+    for key in notes {
+        let noted: Option<DamagedFile> = work.checkpoint(&key).await?;
+        let Some(noted) = noted.filter(|noted| noted.found > noted.discarded) else { continue };
+        // The record first: without it the bytes do not count.
+        work.store().delete(&keys::staged_record(job, noted.ordinal)).await?;
+        work.store().delete(&keys::staged(job, noted.ordinal)).await?;
+        work.save_checkpoint(&key, &DamagedFile { discarded: noted.found, ..noted }).await?;
+        tracing::warn!(file.ordinal = noted.ordinal, "the file was damaged on its way: fetching it anew");
+        has_discarded = true;
+    }
+    Ok(has_discarded)
+}
+
+async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile, staged_before: &AtomicUsize) -> Result<Fetched> {
     if let Some(staged) = fetch.work.staged(&fetch.job.job(), file.ordinal).await? {
+        staged_before.fetch_add(1, Ordering::Relaxed);
         fetch.context.observer().fetched(staged.size);
         fetch.context.observer().file_fetched();
         return Ok(Fetched::Staged(staged));

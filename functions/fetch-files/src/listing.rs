@@ -7,7 +7,7 @@ use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::contract::Source;
 use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile};
-use landfall::state::{Document, WorkState, keys};
+use landfall::state::{Change, Document, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +102,35 @@ fn are_the_same(one: &[OutputFile], other: &[OutputFile]) -> bool {
         files
     }
     sorted(one) == sorted(other)
+}
+
+/// A file as the source lists it now, where its size or checksum is another than in the frozen list: that was wrong, or of
+/// an earlier state of the file. The frozen list follows it.
+pub(crate) async fn listed_otherwise(
+    context: &Context,
+    source: &dyn Source,
+    work: &WorkState,
+    job: &JobRecord,
+    file: &OutputFile,
+) -> Result<Option<OutputFile>> {
+    let listed = source.output_files(job).await?;
+    let mut of_this_name = listed.into_iter().filter(|listed| listed.name == file.name);
+    let (Some(now), None) = (of_this_name.next(), of_this_name.next()) else { return Ok(None) };
+    if (now.size, now.sha256) == (file.size, file.sha256) {
+        return Ok(None);
+    }
+    tracing::warn!(file.name, "the source lists the file otherwise than before: going by what it lists now");
+    let now = OutputFile { ordinal: file.ordinal, ..now };
+    let frozen = |list: Option<FileList>| {
+        let list = list.map(|mut list| {
+            let places = list.files.iter_mut().filter(|listed| listed.ordinal == now.ordinal);
+            places.for_each(|listed| listed.clone_from(&now));
+            list
+        });
+        std::future::ready(Ok(list.map_or(Change::Keep(()), |list| Change::Write(list, ()))))
+    };
+    work.update(&keys::files(&job.job()), context.clock().as_ref(), frozen).await?;
+    Ok(Some(now))
 }
 
 async fn freeze(work: &WorkState, job: &JobRecord, files: Vec<OutputFile>) -> Result<Listed> {

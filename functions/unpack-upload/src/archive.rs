@@ -35,3 +35,8 @@ pub(crate) async fn land(task: &Task<'_>) -> Result<ArchiveOutcome> {
         ControlFlow::Break(outcome) => Ok(outcome),
     }
 }
+
+/// Whether calls of their own land ranges of it: what they put out is not to be mixed with that of another fetch.
+pub(crate) async fn is_divided(task: &Task<'_>) -> Result<bool> {
+    Ok(task.range.is_some() || ArchiveState::read(task).await?.division.is_some())
+}

@@ -17,6 +17,7 @@
 mod archive;
 mod cleanup;
 mod content;
+mod damage;
 mod file;
 mod form;
 mod invocation;
@@ -97,7 +98,11 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
         return Ok(Unpacked::of(true, landed));
     }
     let task = Task::open(context, invocation, work, job, &event).await?;
-    Ok(match Box::pin(land(&task)).await.map_err(|error| task.failed(error))? {
+    let landed = match Box::pin(land(&task)).await {
+        Ok(landed) => landed,
+        Err(error) => return Err(task.failed(damage::judged(&task, error).await)),
+    };
+    Ok(match landed {
         FileOutcome::Whole(object) | FileOutcome::Archive(ArchiveOutcome::Document(object)) => {
             let objects = || std::iter::once(object.clone());
             finish(&task, &object.key, objects).await?

@@ -169,6 +169,10 @@ closed_list! {
              fetched three times already. If the message is about an archive, the file may have been damaged on its way \
              or at the source. Run the export again under another run key; if the error persists, keep the file as \
              evidence for whoever made it.";
+    /// A file was damaged on its way, as unpacking it shows: it is fetched anew.
+    Damaged / damaged, retry: false,
+        do: "Nothing at first: landfall fetches the file anew, twice at most, since its source lists no checksum that would \
+             tell on which side the damage is. If an execution ended with it, continue the job in a new execution.";
     /// The archive is not safe to unpack.
     UnsafeArchive / unsafe_archive, retry: false,
         do: "Nothing of the archive has landed. The message says what is wrong with it, and `docs/archives.md` which \
@@ -301,7 +305,7 @@ mod tests {
         let retried: Vec<_> =
             ErrorType::ALL.iter().filter(|name| name.retryable()).map(|name| name.name()).collect();
         assert_eq!(retried, ["Throttled", "SourceUnavailable", "StoreUnavailable"]);
-        assert_eq!(ErrorType::ALL.len(), 17);
+        assert_eq!(ErrorType::ALL.len(), 18);
     }
 
     /// Promise 6: who is told how long to wait need not wait in an invocation that is paid for.

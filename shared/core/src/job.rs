@@ -281,6 +281,20 @@ pub struct StagedFile {
     pub unverified: Option<String>,
 }
 
+/// How often a file was fetched and unpacking it showed damage, which may have come about on its way:
+/// `checkpoints/damaged/<ordinal>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedFile {
+    /// Its place in the list of files.
+    pub ordinal: u32,
+    /// How many fetches were found damaged.
+    pub found: u32,
+    /// How many of those have been discarded, to fetch it anew.
+    pub discarded: u32,
+    /// The SHA-256 of the last: what comes twice alike was not damaged on its way.
+    pub sha256: Sha256,
+}
+
 /// An object that has landed, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -315,13 +315,13 @@ impl HostPolicy {
 
     /// Whether a URL may be called.
     pub fn check(&self, url: &Url) -> Result<(), HostRefused> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(HostRefused::Credentials(shown_host(url)));
+        }
+        let called_at = self.called_at(url);
+        let url = called_at.as_ref();
         let host = url.host().ok_or_else(|| HostRefused::NotAUrl(shown(url)))?;
         let named = || shown_host(url);
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(HostRefused::Credentials(named()));
-        }
-        let url = &*self.called_at(url);
-        let host = url.host().ok_or_else(|| HostRefused::NotAUrl(shown(url)))?;
         let scheme_is_safe = match url.scheme() {
             "https" => true,
             "http" => self.allows_http || is_loopback(&host),

@@ -194,6 +194,8 @@ impl Default for ListingFaults {
 pub struct OutputFileFaults {
     /// The `checksum` of the last file (`right` for all others).
     pub checksum: ChecksumForm,
+    /// In so many lists the `checksum` of the last file is of something else.
+    pub wrong_checksum_calls: u32,
     /// `totalItems`.
     pub total_items: TotalItems,
     /// The `fileSize` of the last file (`right` for all others).

@@ -392,6 +392,55 @@ async fn a_source_that_cannot_be_asked_is_waited_for() {
     }
 }
 
+/// Promise 5, and damage in transit is not for ever: what unpacking shows of a file that the source lists no checksum of is
+/// fetched anew; what comes twice alike is the file's own damage.
+#[tokio::test]
+async fn a_file_that_was_damaged_on_its_way_is_fetched_anew() {
+    let setup = |content: Value| {
+        let faults = json!({ "output_files": { "checksum": "absent" }, "content": content });
+        Setup { faults, ..Setup::default() }
+    };
+    // The look at the last file's end is one of them.
+    let world = World::new(setup(json!({ "wrong_bytes": 2 }))).await;
+    if let Err(error) = land(&world.anew(), run_event()).await {
+        panic!("{}", error.line());
+    }
+    assert_landed(&world, world.simulator.jobs()[0].id, "damaged once").await;
+    let kept = landfall_tests::objects(&world.work().await).await;
+    assert!(
+        kept.keys().any(|key| key.contains("/checkpoints/damaged/")),
+        "nothing was damaged: {:?}",
+        kept.keys()
+    );
+    world.end().await;
+
+    let once = World::new(setup(json!({}))).await;
+    land(&once.anew(), run_event()).await.unwrap();
+    let undisturbed = asked(&once, Operation::Download);
+    once.end().await;
+    let setup = setup(
+        json!({ "wrong_bytes": "always", "only_file": last_file(&World::new(Setup::default()).await).await }),
+    );
+    let world = expect("always damaged", setup, run_event(), Fails("IntegrityError", "")).await;
+    assert!(asked(&world, Operation::Download) <= undisturbed + 2);
+    world.end().await;
+}
+
+/// The ordinal, from 1, of the last file that a job puts out.
+async fn last_file(world: &World) -> usize {
+    land(&world.anew(), run_event()).await.unwrap();
+    world.simulator.expected_files(world.simulator.jobs()[0].id).await.unwrap().len()
+}
+
+/// A frozen list whose checksum does not hold is looked at once more: the source may have corrected it.
+#[tokio::test]
+async fn a_list_that_was_wrong_is_looked_at_once_more() {
+    let world = expect("undisturbed", Setup::default(), run_event(), Lands).await;
+    let lists = asked(&world, Operation::ListOutputFiles);
+    world.end().await;
+    with_faults("corrected", json!({ "output_files": { "wrong_checksum_calls": lists } }), Lands).await;
+}
+
 /// Once the job's deadline has passed, an outage ends the run by name; until then its beginning is kept, for `status`.
 #[tokio::test]
 async fn an_outage_is_kept_and_ends_with_the_jobs_deadline() {
@@ -696,7 +745,7 @@ async fn downloads() {
         (
             "expired",
             content(json!({ "gone": { "times": "always", "expired": true } })),
-            Fails("NotFound", "410"),
+            Fails("NotFound", "it has expired"),
         ),
         ("wrong bytes", content(json!({ "wrong_bytes": "always" })), Fails("IntegrityError", "SHA-256")),
         (

@@ -147,6 +147,16 @@ pub fn listing_checkpoint(of: &JobRef) -> String {
     format!("{}listing.json", checkpoints_prefix(of))
 }
 
+/// The prefix of what is noted of files that were damaged on their way.
+pub fn damaged_files(of: &JobRef) -> String {
+    format!("{}damaged/", checkpoints_prefix(of))
+}
+
+/// What is noted of a file that was damaged on its way.
+pub fn damaged_file(of: &JobRef, ordinal: u32) -> String {
+    format!("{}{ordinal}.json", damaged_files(of))
+}
+
 /// The prefix of what is noted of the unpacking of a file.
 pub fn unpack_checkpoints(of: &JobRef, ordinal: u32) -> String {
     format!("{}unpack/{ordinal}/", checkpoints_prefix(of))

@@ -17,8 +17,8 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::export::Export;
 use crate::job::{
-    ConnectionName, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey, StagedFile,
-    Window,
+    ConnectionName, DamagedFile, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey,
+    StagedFile, Window,
 };
 use document::{json, parse};
 use landfall_store::{Condition, Store, StoreError, Written};
@@ -67,6 +67,7 @@ impl Document for JobRecord {}
 impl Document for Outcome {}
 impl Document for FileList {}
 impl Document for StagedFile {}
+impl Document for DamagedFile {}
 impl Document for RunRecord {}
 
 /// Up to when the increments of an export have landed: `watermarks/<connection>/<export>.json`.

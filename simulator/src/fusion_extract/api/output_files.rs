@@ -112,7 +112,10 @@ fn listed(
     let mut items = Vec::with_capacity(there.len() + 1);
     for file in there {
         let is_last = files.last().is_some_and(|last| last.ordinal == file.ordinal);
-        let own = if is_last { faults.clone() } else { OutputFileFaults::default() };
+        let mut own = if is_last { faults.clone() } else { OutputFileFaults::default() };
+        if earlier < own.wrong_checksum_calls {
+            own.checksum = ChecksumForm::Wrong;
+        }
         let twin = faults.duplicate_name == DuplicateName::OtherContent && file.ordinal == 2;
         let name = if twin { first_name } else { &file.name };
         items.push(item(context, job.id, file, name, twin, &own));
