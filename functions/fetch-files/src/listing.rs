@@ -41,8 +41,8 @@ pub(crate) async fn frozen(
             seen(context, source, work, job, &outcome, files).await
         }
         Ok(files) => freeze(work, job, files).await,
-        // A list that is short may be one that is still growing.
-        Err(error) if error.error_type() == ErrorType::ContractBroken => {
+        // A list that is short may be one that is still growing, and one that is not there yet may come.
+        Err(error) if matches!(error.error_type(), ErrorType::ContractBroken | ErrorType::NotFound) => {
             not_yet(context, work, job, &outcome, Some(error)).await
         }
         Err(error) => Err(error),

@@ -20,29 +20,47 @@ const MAX_WAIT: Duration = Duration::from_secs(300);
 /// By what part of the time that an outage has lasted the next look at it is later.
 const SHARE_OF_WAIT: u32 = 4;
 
-/// Whether an error says that the source cannot be asked now, be it over this call or over any.
-fn is_outage(error: &Error) -> bool {
-    let is_passing = matches!(error.error_type(), ErrorType::SourceUnavailable | ErrorType::Throttled);
-    is_passing && error.cause::<HttpError>().is_some()
+/// How long a source is asked again that answers with a page: one of maintenance goes, one of a login stays.
+const MAX_PAGES: Duration = Duration::from_secs(7200);
+
+/// How long a source is asked again whose answers are none that can be used.
+const MAX_MISFITS: Duration = Duration::from_secs(600);
+
+/// How long one is asked again that refuses a user whom it let in when the job was submitted: once, as each try of a password
+/// counts.
+const ONCE_MORE: Duration = Duration::from_secs(1);
+
+/// For how long a source that fails in this way is asked again; none where asking again would not help.
+fn patience(error: &Error) -> Option<Duration> {
+    let failed_call = error.cause::<HttpError>();
+    match error.error_type() {
+        ErrorType::SourceUnavailable | ErrorType::Throttled => failed_call.map(|_| Duration::MAX),
+        ErrorType::ContractBroken if failed_call.is_some_and(HttpError::is_web_page) => Some(MAX_PAGES),
+        ErrorType::ContractBroken => Some(MAX_MISFITS),
+        ErrorType::AuthRejected => Some(ONCE_MORE),
+        _ => None,
+    }
 }
 
 /// How many seconds to wait before the source of a job is asked again that could not be asked.
 ///
 /// # Errors
-/// `JobTimedOut` once an outage has lasted until the job's deadline; the error itself where none of it was waited for, and
-/// where it is none.
+/// `JobTimedOut` once an outage has lasted until the job's deadline; the error itself where none of it was waited for,
+/// where answers have been unusable for too long, and where it is none of these.
 pub async fn wait_seconds(context: &Context, job: &JobRecord, error: Error) -> Result<u64> {
     // Our own limit is no outage of the source.
     if let (Some(_), Some(wait_seconds)) = (error.cause::<AskAgain>(), error.wait_seconds()) {
         tracing::info!(wait_seconds, error = error.line(), "the source may not be asked for a while");
         return Ok(wait_seconds);
     }
-    if !is_outage(&error) {
-        return Err(error);
-    }
+    let Some(patience) = patience(&error) else { return Err(error) };
     let connection = context.connection(&job.connection).await?;
     let (settings, now) = (connection.job(), context.clock().now());
     let left = settings.timeout().saturating_sub(elapsed(job.since, now));
+    let lasted = job.outage.as_ref().map_or(Duration::ZERO, |outage| elapsed(outage.since, now));
+    if lasted >= patience {
+        return Err(error);
+    }
     if left.is_zero() {
         return Err(match &job.outage {
             None => error,
@@ -57,8 +75,8 @@ pub async fn wait_seconds(context: &Context, job: &JobRecord, error: Error) -> R
             .because(error),
         });
     }
-    let outage = noted(context, job, &error, now).await?;
-    let own = settings.poll().max(elapsed(outage.since, now) / SHARE_OF_WAIT).min(MAX_WAIT);
+    note(context, job, &error, now).await?;
+    let own = settings.poll().max(lasted / SHARE_OF_WAIT).min(MAX_WAIT);
     let asked = error.wait_seconds().map_or(own, |asked| own.max(Duration::from_secs(asked)));
     Ok(asked.min(left).as_secs().max(1))
 }
@@ -84,19 +102,15 @@ pub async fn end(context: &Context, job: &JobRecord) -> Result<()> {
     Ok(())
 }
 
-/// The outage as it is noted, by this call or an earlier one.
-async fn noted(context: &Context, job: &JobRecord, error: &Error, now: Timestamp) -> Result<Outage> {
+/// Notes the outage, unless an earlier call has.
+async fn note(context: &Context, job: &JobRecord, error: &Error, now: Timestamp) -> Result<()> {
     if let Some(outage) = &job.outage {
-        tracing::debug!(error = error.line(), since = %outage.since, "the source still cannot be asked");
-        return Ok(outage.clone());
+        tracing::debug!(error = error.line(), since = %outage.since, "the source still gives no answer that can be used");
+        return Ok(());
     }
     let outage = Outage { since: now, error: format!("{}: {}", error.error_type().name(), error.line()) };
-    tracing::warn!(
-        error = error.line(),
-        "the source cannot be asked: waiting for it until the job's deadline"
-    );
-    change(context, job, |noted| Some(noted.unwrap_or_else(|| outage.clone()))).await?;
-    Ok(outage)
+    tracing::warn!(error = error.line(), "the source gives no answer that can be used: asking it again");
+    change(context, job, |noted| Some(noted.unwrap_or_else(|| outage.clone()))).await
 }
 
 async fn change(

@@ -174,9 +174,18 @@ impl Client {
         }
     }
 
-    /// Makes a call and reads its answer as JSON.
+    /// Makes a call and reads its answer as JSON. One to a [`get_json`](Request::get_json) that is JSON of another form is
+    /// asked for once more.
     pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, HttpError> {
-        self.call(request).await?.json()
+        let answer = self.call(request).await?;
+        match answer.json() {
+            Err(error) if request.reads_json && answer.oddness().is_none() => {
+                tracing::debug!(call = ?request, %error, "asking once more for an answer that does not fit");
+                self.pause(&mut self.budget(), None).await;
+                self.call(request).await?.json()
+            }
+            read => read,
+        }
     }
 
     async fn attempt(&self, request: &Request, login: &mut Login) -> Result<(Head, Bytes), Failure> {

@@ -22,9 +22,10 @@ const MAX_PLAUSIBLE: Duration = Duration::from_secs(86_400);
 
 /// Whether an answer with this status to a call that is safe to repeat is worth another try.
 ///
-/// A 500 is: Fusion answers it in passing. A 501 or 505 is not: it would be answered again.
+/// A 500 is: Fusion answers it in passing. A 501 or 505 is not: it would be answered again. From 520 on are the words of
+/// networks before a server, for one that they cannot reach.
 pub fn is_transient(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502..=504 | 520..=530)
 }
 
 /// Whether this status says that the request was turned away, so that even a change may be repeated where a
@@ -162,7 +163,8 @@ mod tests {
         let those = |test: fn(StatusCode) -> bool| -> Vec<u16> {
             (100..600).filter(|code| test(StatusCode::from_u16(*code).unwrap())).collect()
         };
-        assert_eq!(those(is_transient), [408, 429, 500, 502, 503, 504]);
+        let expected: Vec<u16> = [408, 425, 429, 500, 502, 503, 504].into_iter().chain(520..=530).collect();
+        assert_eq!(those(is_transient), expected);
         assert_eq!(those(is_turned_away), [429, 503]);
     }
 

@@ -19,9 +19,17 @@ const MAX_CODINGS: usize = 3;
 const MAX_ZSTD_WINDOW: u32 = 23;
 const BROTLI_BUFFER: usize = 4096;
 
-/// A body without the codings that its headers name, of at most so many bytes.
+/// The first bytes of gzip (RFC 1952, 2.3.1): those of no JSON.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// A body without the codings that its headers name, of at most so many bytes. JSON that is gzip all the same, as what a
+/// proxy has taken the header off, is read as such.
 pub(super) fn decoded(body: Bytes, headers: &HeaderMap, limit: u64) -> Result<Bytes, Failure> {
-    let codings: Vec<String> = codings(headers).filter(|coding| coding != "identity").collect();
+    let mut codings: Vec<String> = codings(headers).filter(|coding| coding != "identity").collect();
+    let is_json = || media_type(headers).is_some_and(|kind| kind.ends_with("json"));
+    if codings.is_empty() && body.starts_with(&GZIP) && is_json() {
+        codings.push("gzip".to_owned());
+    }
     if body.is_empty() || codings.is_empty() {
         return Ok(body);
     }
@@ -195,6 +203,9 @@ mod tests {
             assert!(decoded(Bytes::from_static(TEXT), &headers, 1000).is_err(), "{unknown}");
         }
         assert!(decoded(Bytes::new(), &headers(header::CONTENT_ENCODING, "gzip"), 10).unwrap().is_empty());
+        let unsaid = |kind: &str| decoded(coded("gzip").into(), &headers(header::CONTENT_TYPE, kind), 1000).unwrap();
+        assert_eq!(unsaid("application/json"), TEXT);
+        assert_eq!(unsaid("application/octet-stream"), coded("gzip"));
     }
 
     /// JSON in the charset that its mark or its type names; what names none is guessed, and known to be.

@@ -19,10 +19,12 @@ impl Login {
     /// Whether a refusal has had the credentials renewed, which is tried once a call. A server that was shown none has
     /// refused none.
     pub(super) async fn renewed(&mut self, request: &Request, failure: &Failure) -> bool {
-        let is_unauthorized =
-            matches!(failure, Failure::Status { status, .. } if *status == StatusCode::UNAUTHORIZED);
+        let Failure::Status { status, .. } = failure else { return false };
         let (Some(authorizer), Some(used)) = (&request.authorizer, self.used.take()) else { return false };
-        if !is_unauthorized || !self.is_shown || self.is_renewed {
+        // Gateways answer 403 to a token that has expired; to a user who may not read, too: then nothing is lost.
+        let may_be_why = *status == StatusCode::UNAUTHORIZED
+            || (*status == StatusCode::FORBIDDEN && request.is_reading() && authorizer.renews());
+        if !may_be_why || !self.is_shown || self.is_renewed {
             return false;
         }
         self.is_renewed = true;

@@ -83,9 +83,12 @@ impl Api {
         url
     }
 
+    fn getting(&self, segments: &[&str], query: &[(&str, &str)]) -> Request {
+        Request::get_json(self.url(segments, query)).authorized_by(Arc::clone(&self.tokens))
+    }
+
     async fn get(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Answer, HttpError> {
-        let request = Request::get_json(self.url(segments, query)).authorized_by(Arc::clone(&self.tokens));
-        self.client.call(&request).await
+        self.client.call(&self.getting(segments, query)).await
     }
 
     async fn read<T: DeserializeOwned>(
@@ -93,7 +96,7 @@ impl Api {
         segments: &[&str],
         query: &[(&str, &str)],
     ) -> Result<T, HttpError> {
-        self.get(segments, query).await?.json()
+        self.client.json(&self.getting(segments, query)).await
     }
 
     /// The id of the job profile that an export names. A list that ignores the query is read all the same.
@@ -247,9 +250,7 @@ impl Api {
 
     /// A link to a file, good for some minutes.
     pub(super) async fn link(&self, execution: &str, file_id: &str) -> Result<Url> {
-        let answer = self.get(&["job-executions", execution, "download", file_id], &[]).await?;
-        let link: Link = answer.json()?;
-        Ok(Url::parse(&link.link).map_err(|error| answer.malformed("link", &error.to_string()))?)
+        Ok(self.read::<Link>(&["job-executions", execution, "download", file_id], &[]).await?.link)
     }
 
     /// A page of a job's log, in the order of its entries' ids. An order by their dates has ties, so that pages would

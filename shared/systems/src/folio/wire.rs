@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use url::Url;
 
-use crate::entries::entries;
+use crate::entries::{entries, objects};
 
 /// A job profile.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,7 +39,7 @@ pub(super) struct FileDefinition {
 pub(super) struct Execution {
     pub(super) id: Option<String>,
     pub(super) status: Option<String>,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "objects")]
     pub(super) exported_files: Vec<ExportedFile>,
     pub(super) job_profile_id: Option<String>,
     pub(super) job_profile_name: Option<String>,
@@ -74,7 +75,7 @@ pub(super) struct Progress {
 /// Where a file can be had for ten minutes.
 #[derive(Deserialize)]
 pub(super) struct Link {
-    pub(super) link: String,
+    pub(super) link: Url,
 }
 
 /// A page of a job's log; its entries are handed on as they are.
@@ -85,10 +86,6 @@ pub(super) struct ErrorLogs {
     pub(super) error_logs: Vec<Value>,
     #[serde(default, deserialize_with = "count")]
     pub(super) total_records: Option<u64>,
-}
-
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {

@@ -31,7 +31,7 @@ use self::describe::{Described, KeyAttribute, Shape};
 pub use self::export::{Finder, FusionRest, Incremental, Pillar, Range};
 use self::query::{Collection, Key, KeyRange};
 use self::row::RowWriter;
-use self::walk::{MAX_ROWS, Walk};
+use self::walk::{MAX_ROWS, Walk, check_end};
 use super::pod::Pod;
 use crate::entries::entries;
 use crate::fusion::settings::FusionConnection;
@@ -218,10 +218,10 @@ impl FusionRestSource {
         let broken = |why: &str| Error::contract_broken(format!("reading {}: {why}", collection.name));
         let page = api.page(collection.keys(range, offset, 1), collection.framework).await?;
         let Some(row) = page.items.first() else {
-            return match page.has_more {
-                true => Err(broken("a page without rows says that more follow (hasMore)")),
-                false => Ok(None),
-            };
+            if page.has_more == Some(true) {
+                check_end(api, collection, range, offset.saturating_add(MAX_ROWS)).await?;
+            }
+            return Ok(None);
         };
         let key = members::key(row, &collection.key).map_err(|why| broken(&why))?;
         range.check(&key, &collection.key.name).map_err(|why| broken(&why))?;

@@ -4,12 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header;
 use serde::Deserialize;
 use url::Url;
 
-use super::lenient::Scalar;
+use super::lenient::{Scalar, optional};
 use crate::entries::objects;
 use crate::fusion::pod::Pod;
 use landfall::checksum::Sha256;
@@ -73,7 +75,9 @@ struct Link {
 struct Page {
     #[serde(default, alias = "outputFiles", deserialize_with = "objects")]
     items: Vec<Listed>,
+    #[serde(default, deserialize_with = "optional")]
     total_items: Option<Scalar>,
+    #[serde(default, deserialize_with = "optional")]
     has_more: Option<bool>,
 }
 
@@ -83,6 +87,9 @@ struct BarePage(#[serde(deserialize_with = "objects")] Vec<Listed>);
 
 /// What tells an item from all others: name, size, checksum and link. One that is listed again is the same file.
 type Identity = (Option<String>, Option<String>, Option<String>, Option<String>);
+
+/// That of an item that says nothing of any file.
+const NOTHING: Identity = (None, None, None, None);
 
 impl Listed {
     fn identity(&self) -> Identity {
@@ -123,8 +130,9 @@ impl List {
     }
 
     fn append(&mut self, part: Part, bytes: usize) -> Result<()> {
-        self.known.extend(part.items.iter().map(Listed::identity));
-        self.items.extend(part.items);
+        let items = part.items.into_iter().filter(|item| item.identity() != NOTHING);
+        self.items.extend(items);
+        self.known.extend(self.items.iter().map(Listed::identity));
         // A later page may leave the total out.
         (self.total, self.has_more) = (part.total.or(self.total), part.has_more);
         self.read_bytes = self.read_bytes.saturating_add(bytes);
@@ -284,12 +292,7 @@ impl<'a> Files<'a> {
             return Ok((Part { items, total: None, has_more: false }, answer));
         }
         let page: Page = answer.json()?;
-        let total = match &page.total_items {
-            Some(total) => {
-                Some(total.whole().ok_or_else(|| answer.malformed("totalItems", "it is not a count"))?)
-            }
-            None => None,
-        };
+        let total = page.total_items.as_ref().and_then(Scalar::whole);
         Ok((Part { items: page.items, total, has_more: page.has_more == Some(true) }, answer))
     }
 
@@ -306,9 +309,7 @@ impl<'a> Files<'a> {
             None => None,
         };
         let sha256 = match item.checksum.as_deref().map(str::trim).filter(|checksum| !checksum.is_empty()) {
-            Some(checksum) => Some(sha256(checksum).ok_or_else(|| {
-                broken("checksum", &format!("{checksum:?} is not `sha-256=` and 64 hex digits"))
-            })?),
+            Some(checksum) => sha256(checksum).map_err(|reason| broken("checksum", reason))?,
             None => None,
         };
         let href = item.context.and_then(|context| context.links).and_then(|links| links.enclosure);
@@ -377,11 +378,17 @@ fn names_metadata(tail: &[u8]) -> bool {
     })
 }
 
-/// `sha-256=<64 hex digits>`.
-fn sha256(checksum: &str) -> Option<Sha256> {
-    let (algorithm, digits) = checksum.split_once('=')?;
-    let is_sha256 = algorithm.eq_ignore_ascii_case("sha-256") || algorithm.eq_ignore_ascii_case("sha256");
-    is_sha256.then(|| digits.trim().parse().ok()).flatten()
+/// The checksum of `sha-256=<64 hex digits>`, or of the same in base64, as `Digest` has it (RFC 3230). Of another
+/// algorithm there is none here: the file is held against its size alone.
+fn sha256(checksum: &str) -> Result<Option<Sha256>, &'static str> {
+    let (algorithm, value) = checksum.split_once('=').unwrap_or((checksum, ""));
+    if !algorithm.eq_ignore_ascii_case("sha-256") && !algorithm.eq_ignore_ascii_case("sha256") {
+        tracing::warn!(checksum.algorithm = algorithm, "the source's checksums are no SHA-256, and not looked at");
+        return Ok(None);
+    }
+    let value = value.trim();
+    let in_base64 = || BASE64_STANDARD.decode(value).ok()?.try_into().ok().map(|bytes: [u8; 32]| bytes.into());
+    value.parse().ok().or_else(in_base64).map(Some).ok_or("it is not `sha-256=` and 64 hex digits")
 }
 
 fn check_length(files: usize, bytes: usize) -> Result<()> {

@@ -80,9 +80,9 @@ impl RateLimiter for Counted {
 pub(super) struct Page {
     #[serde(default, deserialize_with = "entries")]
     pub(super) items: Vec<Box<RawValue>>,
-    /// Whether there are rows after these.
-    #[serde(rename = "hasMore")]
-    pub(super) has_more: bool,
+    /// Whether there are rows after these, where that is said.
+    #[serde(rename = "hasMore", default, deserialize_with = "flag")]
+    pub(super) has_more: Option<bool>,
     /// The most rows that the server puts on it, where that is not what was asked for.
     #[serde(default, deserialize_with = "count")]
     limit: Option<usize>,
@@ -106,6 +106,15 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     Ok(match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::Number(number) => number.as_u64().and_then(|count| count.try_into().ok()),
         serde_json::Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    })
+}
+
+/// A flag as JSON has them or as their text; what is neither is as good as missing.
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Bool(flag) => Some(flag),
+        serde_json::Value::String(text) => text.trim().to_ascii_lowercase().parse().ok(),
         _ => None,
     })
 }

@@ -142,7 +142,7 @@ impl RowWriter {
 
     async fn is_there(&self, key: &Key) -> Result<bool> {
         let page = self.api.page(self.collection.one(key), self.collection.framework).await?;
-        Ok(!page.items.is_empty() || page.has_more)
+        Ok(!page.items.is_empty() || page.has_more == Some(true))
     }
 
     /// A row as one line.

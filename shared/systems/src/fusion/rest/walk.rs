@@ -15,8 +15,8 @@
 //!
 //! A walk ends at a page that is short and says that nothing follows it. A full page that says so is not believed
 //! (`hasMore` is known to be taken from a count that is capped): one more call after its last key settles it. A page that
-//! holds fewer rows than were asked for and says that more follow does not end the walk either. That the rows are
-//! ordered is not believed but seen.
+//! holds fewer rows than were asked for, and says that more follow or nothing of it, does not end the walk either: a page
+//! without rows does. That the rows are ordered is not believed but seen.
 //!
 //! Some resources ignore `offset`: each page of a batch then begins where the first one does. That is seen at once, and
 //! the walk goes on by key alone.
@@ -177,8 +177,13 @@ impl Walk {
             }
         };
         let rows = self.accept(pages)?;
-        if let Some((last, _)) = rows.last() {
-            self.range.after = Some(last.clone());
+        match rows.last() {
+            Some((last, _)) => self.range.after = Some(last.clone()),
+            None if !self.is_done => {
+                check_end(&self.api, &self.collection, &self.range, self.limit.rows).await?;
+                self.is_done = true;
+            }
+            None => {}
         }
         // After the last key of the range there is nothing to ask for.
         self.is_done |= self.range.through.is_some() && self.range.after == self.range.through;
@@ -239,14 +244,15 @@ impl Walk {
                 }
             }
             rows.extend(keyed);
-            if found == 0 && has_more {
-                return Err(self.broken("a page without rows says that more follow (hasMore)"));
+            if found == 0 {
+                self.is_done = has_more != Some(true);
+                break;
             }
-            if found < given && !has_more {
+            if found < given && has_more == Some(false) {
                 self.is_done = true;
                 break;
             }
-            if !has_more {
+            if has_more == Some(false) {
                 // Most likely nothing follows: one page settles it.
                 self.width = 1;
             }
@@ -286,6 +292,19 @@ impl Walk {
 
     fn broken(&self, why: &str) -> Error {
         Error::contract_broken(format!("reading {}: {why}", self.collection.name))
+    }
+}
+
+/// Refuses a page without rows that says that more follow, unless what is behind it is empty as well: there are servers
+/// that say so of each page.
+pub(super) async fn check_end(api: &Api, collection: &Collection, range: &KeyRange, behind: usize) -> Result<()> {
+    let page = api.page(collection.keys(range, behind, 1), collection.framework).await?;
+    match page.items.is_empty() {
+        true => Ok(()),
+        false => Err(Error::contract_broken(format!(
+            "reading {}: a page without rows says that more follow (hasMore), and some do",
+            collection.name
+        ))),
     }
 }
 
