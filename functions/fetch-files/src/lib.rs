@@ -4,12 +4,15 @@
 //! the source to its staged object, several at once; what an earlier call has stored of it is kept. A file counts
 //! when its record is there, which is written after its bytes were held against what the source says of them.
 //! Once every file is staged, the unfinished uploads that dead invocations have left are aborted.
-//! When the invocation's deadline comes near, or the source has not everything ready, or may not be asked for a while,
+//! When the invocation's deadline comes near, what has come is put away, and the next invocation goes on behind it. Then, or the source has not everything ready, or may not be asked for a while,
 //! the answer is `complete: false`: call again.
 
 mod download;
+mod hashing;
+mod invocation;
 mod listing;
 mod settle;
+mod tail;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::Result;
@@ -24,6 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use download::{Fetch, Fetched};
+use invocation::Invocation;
 use listing::Listed;
 
 /// The most files that an answer names: a state machine's states pass on 256 KiB at most (Step Functions developer
@@ -88,7 +92,13 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let job = context.job(&event).await?;
     let work = context.work().await?;
     let source = context.source(&job.connection).await?;
-    let files = match listed(listing::frozen(context, source.as_ref(), &work, &job).await)? {
+    let invocation = Invocation::begin(context.clock().as_ref(), deadline);
+    let listing = tokio::select! {
+        biased;
+        listing = listing::frozen(context, source.as_ref(), &work, &job) => listing,
+        () = invocation.ending() => Err(invocation.unlisted()),
+    };
+    let files = match listed(listing)? {
         Listed::Files(files) => files,
         Listed::NotYet { wait_seconds } => {
             let wait_seconds = Some(wait_seconds);
@@ -101,13 +111,25 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     let connection = context.connection(&job.connection).await?;
     let http = connection.http();
     let max_bytes = http.max_file_bytes;
-    let fetch = Fetch { context, source: source.as_ref(), work: &work, job: &job, deadline, max_bytes };
-    let fetched: Vec<Fetched> = stream::iter(&files.files)
+    let fetch = Fetch {
+        context,
+        source: source.as_ref(),
+        work: &work,
+        job: &job,
+        invocation: &invocation,
+        max_bytes,
+    };
+    let mut fetched: Vec<Fetched> = stream::iter(&files.files)
         .map(|file| fetch_one(&fetch, file))
         .buffered(http.parallel_downloads.max(1))
         .try_collect()
         .await?;
 
+    if !invocation.has_advanced()
+        && let Some(stuck) = fetched.iter_mut().find_map(Fetched::take_stuck)
+    {
+        return Err(stuck);
+    }
     let complete = fetched.iter().all(|fetched| matches!(fetched, Fetched::Staged(_)));
     if complete {
         abort_leftovers(&work, &job.job(), &files).await?;
@@ -152,7 +174,7 @@ fn wait_seconds(fetched: &[Fetched]) -> Option<u64> {
     let mut longest = None;
     for fetched in fetched {
         match fetched {
-            Fetched::DeadlineCame => return None,
+            Fetched::DeadlineCame { .. } => return None,
             Fetched::NotYet { wait_seconds } => longest = longest.max(Some(*wait_seconds)),
             Fetched::Staged(_) => {}
         }
@@ -165,13 +187,13 @@ fn staged(fetched: Fetched) -> Option<FetchedFile> {
         Fetched::Staged(file) => {
             Some(FetchedFile { ordinal: file.ordinal, name: file.name, size: file.size })
         }
-        Fetched::DeadlineCame | Fetched::NotYet { .. } => None,
+        Fetched::DeadlineCame { .. } | Fetched::NotYet { .. } => None,
     }
 }
 
 async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
     if let Some(staged) = fetch.work.staged(&fetch.job.job(), file.ordinal).await? {
-        fetch.context.observer().fetched(staged.size);
+        fetch.context.observer().fetched_before(staged.size);
         fetch.context.observer().file_fetched();
         return Ok(Fetched::Staged(staged));
     }
@@ -194,6 +216,7 @@ async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
         Fetched::Staged(staged) => {
             let staged = fetch.work.record_staged(&fetch.job.job(), staged).await?;
             fetch.context.observer().file_fetched();
+            fetch.invocation.advance();
             Ok(Fetched::Staged(staged))
         }
         unfinished => Ok(unfinished),

@@ -8,7 +8,8 @@
 //! receipt, written last, names what has landed.
 //!
 //! When the invocation's deadline comes near, the answer is `complete: false`: what has landed is recorded in a
-//! checkpoint, and the next call goes on behind it.
+//! checkpoint, and the next call goes on behind it. A member, or a file that is no archive, lands in one piece: one that
+//! takes longer than an invocation is an error that says so.
 //!
 //! An archive that one invocation would land too slowly is divided into ranges of members, if the caller says that
 //! it lands them by calls of their own. What those have landed is recorded in checkpoints too: a call for all of the
@@ -104,6 +105,7 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
         FileOutcome::Archive(ArchiveOutcome::Whole(archive)) => {
             finish(&task, &task.folder(), || archive.objects(&task)).await?
         }
+        FileOutcome::OutOfTime => Unpacked::of(false, Totals::default()),
         FileOutcome::Archive(ArchiveOutcome::Partial { complete, totals }) => Unpacked::of(complete, totals),
         FileOutcome::Archive(ArchiveOutcome::Divided(ranges)) => {
             Unpacked { ranges, ..Unpacked::of(false, Totals::default()) }
@@ -115,6 +117,8 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
 enum FileOutcome {
     /// It has landed, and is no archive.
     Whole(LandedObject),
+    /// It is no archive, and the time was up.
+    OutOfTime,
     /// It is an archive, which came so far.
     Archive(ArchiveOutcome),
 }
@@ -137,7 +141,7 @@ async fn land(task: &Task<'_>) -> Result<FileOutcome> {
     if task.range.is_some() {
         return Err(Error::invalid_event(format!("{name} is not an archive: it has no members")));
     }
-    file::land(task, form).await.map(FileOutcome::Whole)
+    Ok(file::land(task, form).await?.map_or(FileOutcome::OutOfTime, FileOutcome::Whole))
 }
 
 async fn land_archive(task: &Task<'_>) -> Result<FileOutcome> {

@@ -97,6 +97,17 @@ impl<'a> Task<'a> {
         self.invocation.seconds_if_all_of_it(self.started_at, self.now())
     }
 
+    /// That an invocation's time is not enough, if this file had all of it: what is too slow, and at which speed.
+    pub(crate) fn ensure_had_less_than_an_invocation(&self, what: impl FnOnce(u64) -> String) -> Result<()> {
+        let Some(seconds) = self.seconds_of_a_whole_invocation() else { return Ok(()) };
+        let speed = self.staged.streamed_bytes() / 1000 / seconds.max(1);
+        Err(Error::limit_exceeded(format!(
+            "{}; what is staged came at {speed} KB/s: give unpack-upload more time (its Timeout), or more memory, which \
+             brings more network and processor",
+            what(seconds)
+        )))
+    }
+
     /// The key that the file lands under where it is not an archive, without a form's suffix.
     pub(crate) fn file_key(&self) -> String {
         format!("{}{}", self.job.landing_prefix, self.place.file)

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::budget::{ByteBudget, PartBuffer};
@@ -134,6 +135,11 @@ impl ObjectWriter {
         let number = self.next_number;
         self.next_number += 1;
         Ok((upload_id, number))
+    }
+
+    /// Takes what is no full part yet, for the caller to put somewhere else: this writer is not to be finished.
+    pub fn take_unsent(&mut self) -> Option<Bytes> {
+        self.filling.take().filter(|part| !part.is_empty()).map(PartBuffer::into_bytes)
     }
 
     /// Waits until every part that is on its way has arrived. The upload stays unfinished.

@@ -7,6 +7,7 @@ mod concurrency;
 mod conformance;
 mod corpora;
 mod crash_matrix;
+mod deadlines;
 mod docs;
 mod documents;
 mod downloads;

@@ -34,8 +34,19 @@ pub(crate) async fn land<'a>(
     let coming = Pieces::new(coming, range.start);
     let encoding = Encoding::of(task, &plans);
     let encoding = tokio::task::spawn_blocking(move || encoding.run(coming, &encoded));
-    let reading = pipeline::read(&task.staged, range, pieces);
+    let reading = async {
+        tokio::select! {
+            biased;
+            read = pipeline::read(&task.staged, range, pieces) => read.map(|()| true),
+            () = stop.arrival() => Ok(false),
+        }
+    };
     let (read, mut outcome, ended) = tokio::join!(reading, put_all(task, plans, arriving, stop), encoding);
+    if matches!(read, Ok(false)) {
+        // What comes next looked cut to the decoder: nothing is wrong with it.
+        outcome.error = None;
+        return outcome;
+    }
     // What was not read cannot be decoded: that it could not be read is what is wrong.
     let panicked = ended.err().map(|panicked| Error::integrity("the decoder broke").because(panicked));
     outcome.error = read.err().or(outcome.error).or(panicked);

@@ -50,7 +50,8 @@ async fn open_or_divide(task: &Task<'_>, state: &ArchiveState) -> Result<Opening
     if !state.has_landed_members() && Box::pin(directory::is_of_a_document(task, &read)).await? {
         // It is compressed inside.
         let document = Box::pin(file::land(task, JobForm::Raw)).await?;
-        return Ok(Opening::Break(ArchiveOutcome::Document(document)));
+        let outcome = document.map(|document| Opening::Break(ArchiveOutcome::Document(document)));
+        return Ok(outcome.unwrap_or_else(|| out_of_time(Totals::default())));
     }
     let Some(directory) = read? else { return Ok(out_of_time(Totals::default())) };
     let division = Division::of(&directory, &task.staged.info().etag, task.context.range_cost());
