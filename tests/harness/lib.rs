@@ -18,7 +18,6 @@ use std::sync::Arc;
 use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
-use landfall::Result;
 use landfall::checksum::{Checksums, Hasher};
 use landfall::clock::{Clock, Deadline, ManualClock};
 use landfall::config::ConfigProvider;
@@ -26,7 +25,8 @@ use landfall::context::Context;
 use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::form::LandedForm;
 use landfall::job::LandedObject;
-use landfall::step::OUTAGE;
+use landfall::step::{MAX_RETURNS, OUTAGE};
+use landfall::{ErrorType, Result};
 use landfall_store::{Store, StoreSettings};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -547,16 +547,32 @@ async fn go_on(
             }
         }
     }
-    note("fetch-files");
-    let files = fetch(context, &event, &deadline).await?.ordinals();
+    let mut returns = 0;
+    loop {
+        note("fetch-files");
+        let files = fetch(context, &event, &deadline).await?.ordinals();
+        match Box::pin(unpack_and_publish(context, &event, &deadline, files, note)).await {
+            Err(error) if error.error_type() == ErrorType::NotFound && returns < MAX_RETURNS => returns += 1,
+            published => return published,
+        }
+    }
+}
+
+async fn unpack_and_publish(
+    context: &Context,
+    event: &JobEvent,
+    deadline: &Deadline,
+    files: Vec<u32>,
+    note: &(dyn Fn(&'static str) + Sync),
+) -> Result<publish::Published> {
     note("unpack-upload");
     for ordinal in files {
         let JobEvent { connection, job_request_id, destination } = event.clone();
         let file = landfall::event::FileEvent { connection, job_request_id, destination, ordinal };
-        while !unpack_upload::unpack_file(context, file.clone(), &deadline).await?.complete {}
+        while !unpack_upload::unpack_file(context, file.clone(), deadline).await?.complete {}
     }
     note("publish");
-    publish::publish(context, event, &deadline).await
+    publish::publish(context, event.clone(), deadline).await
 }
 
 /// Fetches a job's files until all are staged, waiting where the source has not everything ready.

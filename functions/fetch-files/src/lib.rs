@@ -2,12 +2,14 @@
 //!
 //! The story: the list of files is frozen once it is complete. Each file that has no record yet is streamed from
 //! the source to its staged object, several at once; what an earlier call has stored of it is kept. A file counts
-//! when its record is there, which is written after its bytes were held against what the source says of them.
+//! when its record is there, which is written after its bytes were held against what the source says of them, and as
+//! long as its bytes are there too: one that is gone before it has landed is fetched again.
 //! Once every file is staged, the unfinished uploads that dead invocations have left are aborted.
 //! When the invocation's deadline comes near, what has come is put away, and the next invocation goes on behind it. Then, or the source has not everything ready, or may not be asked for a while,
 //! the answer is `complete: false`: call again.
 
 mod download;
+mod gone;
 mod hashing;
 mod invocation;
 mod listing;
@@ -192,7 +194,11 @@ fn staged(fetched: Fetched) -> Option<FetchedFile> {
 }
 
 async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
-    if let Some(staged) = fetch.work.staged(&fetch.job.job(), file.ordinal).await? {
+    let recorded = fetch.work.staged(&fetch.job.job(), file.ordinal).await?;
+    if let Some(staged) = &recorded
+        && fetch.is_needed_no_more(staged).await?
+    {
+        let staged = staged.clone();
         fetch.context.observer().fetched_before(staged.size);
         fetch.context.observer().file_fetched();
         return Ok(Fetched::Staged(staged));
@@ -214,6 +220,9 @@ async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile) -> Result<Fetched> {
     };
     match fetched {
         Fetched::Staged(staged) => {
+            if let Some(recorded) = &recorded {
+                fetch.forget_other(recorded, &staged).await?;
+            }
             let staged = fetch.work.record_staged(&fetch.job.job(), staged).await?;
             fetch.context.observer().file_fetched();
             fetch.invocation.advance();

@@ -131,6 +131,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObje
         unverified: None,
         file: task.file.name.clone(),
         member: None,
+        etag: read.etag,
     }))
 }
 
@@ -138,6 +139,8 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObje
 struct FileDigest {
     checksums: Checksums,
     rows: Option<u64>,
+    /// The `ETag` of what has landed.
+    etag: Option<String>,
 }
 
 /// Has the store copy the file; it is uploaded where the store does not.
@@ -152,8 +155,8 @@ async fn copy(task: &Task<'_>, key: &str) -> Result<Option<FileDigest>> {
         }
     }
     let copied = ObjectDigest { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme };
-    landing.expect(key, copied).await?;
-    Ok(Some(read))
+    let etag = Some(landing.expect(key, copied).await?);
+    Ok(Some(FileDigest { etag, ..read }))
 }
 
 async fn upload(task: &Task<'_>, key: &str) -> Result<Option<FileDigest>> {
@@ -161,8 +164,8 @@ async fn upload(task: &Task<'_>, key: &str) -> Result<Option<FileDigest>> {
     let reading = read_through(task, async |bytes| Ok(writer.write(bytes).await.map(|_| ())?));
     match in_time(task, reading).await.map(Option::flatten) {
         Ok(Some(read)) => {
-            writer.seal(|_| Ok::<_, Error>(())).await?;
-            Ok(Some(read))
+            let etag = writer.seal(|_| Ok::<_, Error>(())).await?.etag;
+            Ok(Some(FileDigest { etag, ..read }))
         }
         ended => {
             writer.abandon().await;
@@ -189,5 +192,5 @@ async fn read_through(
     }
     let checksums = hasher.finish();
     verify_read(&task.file.name, task.file.crc64nvme, &checksums)?;
-    Ok(Some(FileDigest { checksums, rows: content.rows()? }))
+    Ok(Some(FileDigest { checksums, rows: content.rows()?, etag: None }))
 }

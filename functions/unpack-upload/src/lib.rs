@@ -1,6 +1,7 @@
 //! Unpacks one staged file into the landing bucket.
 //!
-//! The story: a receipt that is there is the answer. Otherwise the staged file's first bytes say what it is. An
+//! The story: a receipt that is there is the answer, as long as the objects are there that it names; those that are gone
+//! land again. Otherwise the staged file's first bytes say what it is. An
 //! archive is checked as a whole before any of its bytes land; then its members are streamed, several at once, each
 //! visible only once its size and CRC-32 hold, in the form that the job was begun with. What is not an archive is
 //! copied inside the store, or lands in that form too; what is compressed already lands as it is, and so does a
@@ -32,7 +33,8 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::FileEvent;
 use landfall::form::JobForm;
-use landfall::job::{LandedObject, Totals};
+use landfall::job::{JobRecord, LandedObject, Totals};
+use landfall::landed;
 use landfall::metrics::Measured;
 use landfall::{Error, Result};
 use landfall_zip::{Kind, sniff};
@@ -93,10 +95,13 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
     event.check()?;
     let job = Box::pin(context.job(&event.job_event())).await?;
     let work = context.work().await?;
-    if let Some(landed) = work.landed(&job.job(), event.ordinal).await? {
-        return Ok(Unpacked::of(true, landed));
-    }
-    let task = Task::open(context, invocation, work, job, &event).await?;
+    let gone = match landed::of_file(context, &work, &job, event.ordinal).await? {
+        Some(landed) if landed.gone.is_empty() || has_manifest(context, &job).await? => {
+            return Ok(Unpacked::of(true, landed.totals));
+        }
+        landed => landed.map(|landed| landed.gone),
+    };
+    let task = Task::open(context, invocation, work, job, &event, gone).await?;
     Ok(match Box::pin(land(&task)).await.map_err(|error| task.failed(error))? {
         FileOutcome::Whole(object) | FileOutcome::Archive(ArchiveOutcome::Document(object)) => {
             let objects = || std::iter::once(object.clone());
@@ -111,6 +116,11 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
             Unpacked { ranges, ..Unpacked::of(false, Totals::default()) }
         }
     })
+}
+
+/// Whether the job has its manifest: then what becomes of its objects is their readers' business.
+async fn has_manifest(context: &Context, job: &JobRecord) -> Result<bool> {
+    context.has_landed(&job.destination, &job.landing_prefix).await
 }
 
 /// How far a staged file came.
@@ -163,6 +173,10 @@ where
     let mut totals = Totals::default();
     let counted = objects().inspect(|object| totals.add(object));
     let ordinal = task.file.ordinal;
+    if task.gone.is_some() {
+        // The bytes that have landed anew may be others than those that are gone: of another release's compression, say.
+        task.work.forget_receipt(&task.job.job(), ordinal).await?;
+    }
     task.work.record_receipt(&task.job.job(), ordinal, counted, task.context.budget()).await?;
     tracing::info!(file.ordinal = ordinal, landed.objects = totals.objects, "the file has landed");
     Ok(Unpacked::of(true, totals))

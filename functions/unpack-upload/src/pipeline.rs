@@ -103,16 +103,17 @@ impl EncodedObject {
         let (form, content_size) = form::recorded(task.job.form, self.content.size);
         Ok(LandedObject {
             key,
-            size: sealed.size,
+            size: sealed.digest.size,
             form,
             content_size,
             crc32: self.content.crc32.into(),
-            crc64nvme: sealed.crc64nvme,
+            crc64nvme: sealed.digest.crc64nvme,
             sha256: self.parts.sha256,
             rows: self.rows,
             unverified: None,
             file: task.file.name.clone(),
             member: member.map(ToOwned::to_owned),
+            etag: sealed.etag,
         })
     }
 }

@@ -14,6 +14,15 @@ use crate::checksum::{Crc64Nvme, ObjectDigest};
 /// that; those that the store copies take no memory.
 const PARTS_IN_FLIGHT: usize = 16;
 
+/// An object that has become visible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its size and checksum.
+    pub digest: ObjectDigest,
+    /// Its `ETag`, where the store said it.
+    pub etag: Option<String>,
+}
+
 /// Writes one object, part by part. Nothing is visible before it is finished.
 #[derive(Debug)]
 pub struct ObjectWriter {
@@ -157,7 +166,7 @@ impl ObjectWriter {
     pub async fn seal<E: From<StoreError>>(
         mut self,
         verify: impl FnOnce(ObjectDigest) -> std::result::Result<(), E>,
-    ) -> std::result::Result<ObjectDigest, E> {
+    ) -> std::result::Result<Sealed, E> {
         let sealed = self.seal_if(verify).await;
         if sealed.is_err() {
             self.abandon().await;
@@ -168,7 +177,7 @@ impl ObjectWriter {
     async fn seal_if<E: From<StoreError>>(
         &mut self,
         verify: impl FnOnce(ObjectDigest) -> std::result::Result<(), E>,
-    ) -> std::result::Result<ObjectDigest, E> {
+    ) -> std::result::Result<Sealed, E> {
         let sealed = if self.upload_id.is_some() {
             self.send_last().await?;
             self.sealed()
@@ -176,10 +185,11 @@ impl ObjectWriter {
             ObjectDigest::of(self.filling.as_ref().map_or(&[], PartBuffer::as_bytes))
         };
         verify(sealed)?;
-        if self.finish().await? == Written::NotWritten {
-            self.store.expect(&self.key, sealed).await?;
-        }
-        Ok(sealed)
+        let etag = match self.finish().await? {
+            Written::Done(etag) => etag,
+            Written::NotWritten => self.store.expect(&self.key, sealed).await?,
+        };
+        Ok(Sealed { digest: sealed, etag: Some(etag).filter(|etag| !etag.is_empty()) })
     }
 
     /// Makes the object visible, unless one is there already. After a failure the caller says whether to

@@ -17,6 +17,7 @@ mod folio;
 mod forms;
 mod fusion_extract;
 mod fusion_rest;
+mod gone;
 mod house;
 mod limits;
 mod local;
