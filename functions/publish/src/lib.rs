@@ -173,7 +173,7 @@ async fn write_manifest(
         let mut receipt = receipt(&work, job, file.ordinal).await?;
         while let Some(mut object) = receipt.try_next().await? {
             // A member was held against what its archive says of it.
-            object.etag = None;
+            object.etag_digest = None;
             object.unverified = unverified.get(&file.ordinal).filter(|_| object.member.is_none()).cloned();
             writer.object(&object, !file.is_log).await?;
         }

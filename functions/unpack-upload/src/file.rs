@@ -4,6 +4,7 @@ use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
+use landfall::landed::etag_digest;
 use landfall::{Error, Result};
 use landfall_store::{ObjectDigest, StoreError};
 
@@ -131,7 +132,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObje
         unverified: None,
         file: task.file.name.clone(),
         member: None,
-        etag: read.etag,
+        etag_digest: read.etag.as_deref().map(etag_digest),
     }))
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall::job::LandedObject;
+use landfall::landed::etag_digest;
 use landfall::{Error, Result};
 use landfall_store::ObjectWriter;
 use tokio::sync::mpsc;
@@ -113,7 +114,7 @@ impl EncodedObject {
             unverified: None,
             file: task.file.name.clone(),
             member: member.map(ToOwned::to_owned),
-            etag: sealed.etag,
+            etag_digest: sealed.etag.as_deref().map(etag_digest),
         })
     }
 }

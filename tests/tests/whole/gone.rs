@@ -139,10 +139,11 @@ async fn what_was_written_again_with_the_same_bytes_is_the_same() {
     // As an earlier release wrote it, which knew no ETag.
     let (work, receipt) = (world.work().await, keys::receipt(&event.job(), 0));
     let text = work.read(&receipt, 1 << 20).await.unwrap().unwrap().bytes;
-    let lines = std::str::from_utf8(&text).unwrap().lines().map(|line| match line.split_once(",\"etag\"") {
-        Some((before, after)) => format!("{before}}}{}", if after.ends_with(',') { "," } else { "" }),
-        None => line.to_owned(),
-    });
+    let lines =
+        std::str::from_utf8(&text).unwrap().lines().map(|line| match line.split_once(",\"etag_digest\"") {
+            Some((before, after)) => format!("{before}}}{}", if after.ends_with(',') { "," } else { "" }),
+            None => line.to_owned(),
+        });
     let text = lines.collect::<Vec<_>>().join("\n") + "\n";
     work.put(&receipt, text.into(), Condition::Always).await.unwrap();
     assert!(world.landed().await.contains_key(&key));
