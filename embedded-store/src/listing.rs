@@ -177,13 +177,14 @@ impl Walk {
                     self.plain.push(folder);
                 }
                 None => {}
-                Some(entry) => {
+                Some(entry) if entry.ends_with('/') => {
                     let path = folder.path_of(&entry);
                     self.plain.push(folder);
-                    match entry.ends_with('/') {
-                        true => self.enter(&entry, &path)?,
-                        false => return Ok(Some(entry)),
-                    }
+                    self.enter(&entry, &path)?;
+                }
+                Some(entry) => {
+                    self.plain.push(folder);
+                    return Ok(Some(entry));
                 }
             }
         }
@@ -202,11 +203,11 @@ impl Walk {
     fn read(&self, folder: &mut Folder) -> io::Result<()> {
         let at_once = self.query.max.saturating_add(1);
         let after = folder.last.take();
-        let mut first = BinaryHeap::new();
+        let mut first: BinaryHeap<String> = BinaryHeap::new();
         let read = read_folder(&folder.prefix, &folder.path, |entry| {
             let is_later = after.as_ref().is_none_or(|after| entry > after.as_str());
             let is_among_first =
-                first.len() < at_once || first.peek().is_some_and(|last: &String| entry < last.as_str());
+                first.len() < at_once || first.peek().is_some_and(|last| entry < last.as_str());
             if is_later && is_among_first && self.may_hold_wanted(entry) {
                 first.push(entry.to_owned());
                 if first.len() > at_once {

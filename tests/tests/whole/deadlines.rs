@@ -22,7 +22,7 @@ use zip::write::SimpleFileOptions;
 const MIB: u64 = 1 << 20;
 /// What an invocation has, in seconds.
 const TIME: i64 = 60;
-const BYTES_PER_SECOND: u64 = 100 << 10;
+const SLOW: u64 = 100 << 10;
 /// What comes in two such invocations and a half.
 const FILE_BYTES: u64 = 12 * MIB;
 
@@ -30,13 +30,14 @@ const FILE_BYTES: u64 = 12 * MIB;
 struct SlowWorld {
     world: World,
     clock: Arc<MovedClock>,
+    bytes_per_second: u64,
 }
 
 impl SlowWorld {
     async fn new(setup: Setup) -> Self {
         let world = World::new(setup).await;
         let clock = MovedClock::of(&world.clock);
-        Self { world, clock }
+        Self { world, clock, bytes_per_second: SLOW }
     }
 
     /// One whose job of one file has ended.
@@ -62,7 +63,7 @@ impl SlowWorld {
     /// What the next invocation is given.
     fn context(&self) -> Context {
         let clock = Arc::clone(&self.clock);
-        let slow = SlowBytes { clock: Arc::clone(&clock), bytes_per_second: BYTES_PER_SECOND };
+        let slow = SlowBytes { clock: Arc::clone(&clock), bytes_per_second: self.bytes_per_second };
         self.world.anew_by(clock).observed_by(Arc::new(slow))
     }
 
@@ -188,9 +189,10 @@ async fn small_members_that_come_slowly_land_over_several_invocations() {
     for member in 0..100 {
         let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
         zip.start_file(format!("{member}.csv"), stored).unwrap();
-        zip.write_all(&b"id,amount,note\n".repeat(8000)).unwrap();
+        zip.write_all(&b"id,amount,note\n".repeat(64_000)).unwrap();
     }
-    let slow = SlowWorld::new(Setup::default()).await;
+    // Several of them are read at once, and each has a piece that is looked at to its end.
+    let slow = SlowWorld { bytes_per_second: MIB, ..SlowWorld::new(Setup::default()).await };
     stage(&slow.world.context, &[("small.zip", &zip.finish().unwrap().into_inner())]).await;
     let mut landed = vec![0];
     loop {
