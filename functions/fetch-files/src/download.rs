@@ -14,7 +14,6 @@ use landfall_http::HttpError;
 use landfall_store::{MAX_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, Written};
 use serde::{Deserialize, Serialize};
 
-use crate::hashing::hash;
 use crate::invocation::{FileTime, Invocation};
 use crate::settle;
 
@@ -313,7 +312,7 @@ impl Fetch<'_> {
         unverified: Option<&str>,
         time: &FileTime<'_>,
     ) -> Result<Fetched> {
-        let Some(checksums) = hash(self, file, object).await? else {
+        let Some(checksums) = self.hash(file, object).await? else {
             return Ok(Fetched::DeadlineCame { stuck: time.unread(file) });
         };
         let checked = check_size(file, checksums.size).and_then(|()| check_sha256(file, &checksums));
