@@ -20,6 +20,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, RunEvent};
 use landfall::job::JobState;
+use landfall::step::MAX_RETURNS;
 use landfall::{Error, ErrorType, Result, Step};
 use landfall_edge::lambda;
 use poll_status::Polled;
@@ -58,10 +59,13 @@ pub(crate) async fn run(
     if submitted.recurring {
         return Ok(Ran::Recurring);
     }
-    if !submitted.landed {
-        land(machine, event).await?;
-    }
-    publish(machine, event).await.map(Ran::Landed)
+    let landing = async {
+        match submitted.landed {
+            true => publish(machine, event).await,
+            false => land(machine, event).await,
+        }
+    };
+    landing.await.map(Ran::Landed)
 }
 
 /// Submits a run's job, or finds the one that it has.
@@ -82,10 +86,10 @@ pub(crate) async fn submit(
 /// Continues a job from wherever it stands.
 pub(crate) async fn resume(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
     machine.progress().stage(format!("checking {}", event.job()));
-    if !has_landed(machine.context(), event).await? {
-        land(machine, event).await?;
+    match has_landed(machine.context(), event).await? {
+        true => publish(machine, event).await,
+        false => land(machine, event).await,
     }
-    publish(machine, event).await
 }
 
 /// Whether the job's manifest is there.
@@ -94,19 +98,32 @@ async fn has_landed(context: &Context, event: &JobEvent) -> Result<bool> {
     context.has_landed(&job.destination, &job.landing_prefix).await
 }
 
-/// Lands all of a job but its manifest.
-async fn land(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
+/// Lands a job. What is gone when a step needs it, a staged file or an object that has landed, is made again.
+async fn land(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
     poll_until_ended(machine, event).await?;
-    let _at_work = machine.at_work_on(&event.job()).await?;
+    let mut returns = 0;
     loop {
+        let at_work = machine.at_work_on(&event.job()).await?;
         let files = fetch_until_complete(machine, event).await?;
-        match unpack(machine, event, &files).await {
+        let unpacked = unpack(machine, event, &files).await;
+        drop(at_work);
+        let published = match unpacked {
+            Ok(()) => {
+                machine.progress().stage("publishing the manifest");
+                publish(machine, event).await
+            }
+            Err(error) => Err(error),
+        };
+        match published {
+            // How often that may be is counted where the damage is noted.
             Err(error) if error.error_type() == ErrorType::Damaged => machine.progress().say(&error.line()),
-            unpacked => break unpacked?,
+            Err(error) if error.error_type() == ErrorType::NotFound && returns < MAX_RETURNS => {
+                returns += 1;
+                machine.progress().say(&format!("{}; going back to the files", error.line()));
+            }
+            published => return published,
         }
     }
-    machine.progress().stage("publishing the manifest");
-    Ok(())
 }
 
 async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {

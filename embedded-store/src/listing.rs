@@ -1,9 +1,9 @@
 //! Listing keys in S3's order (that of their UTF-8 bytes), a page at a time.
 //!
-//! Nothing is indexed: the folders are walked in the order of their keys from where the page begins, and only
-//! one folder a level is in memory at a time.
+//! Nothing is indexed: the folders are walked in the order of their keys from where the page begins, and of one folder
+//! a level no more keys are in memory at a time than a page has.
 
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -119,23 +119,33 @@ fn common_prefix<'key>(key: &'key str, query: &Query) -> Option<&'key str> {
 #[derive(Debug)]
 pub(crate) struct Walk {
     query: Query,
-    /// From the outermost folder inwards: what is left of each, in order.
-    plain: Vec<VecDeque<Entry>>,
+    /// From the outermost folder inwards.
+    plain: Vec<Folder>,
+    /// No key that begins with this is wanted any more.
+    passed: Option<String>,
     /// A plain key that was read but not yet given out.
     ahead: Option<String>,
     escaped: VecDeque<String>,
 }
 
-/// A file's key, or a folder's with `/` at its end. Ordered by that, a walk yields keys in order.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    key: String,
+/// A folder that is being walked.
+#[derive(Debug)]
+struct Folder {
+    /// What its keys begin with.
+    prefix: String,
     path: PathBuf,
+    /// Its next entries, in order: a file's key, or a folder's with `/` at its end. Ordered by that, a walk yields keys in
+    /// order.
+    entries: VecDeque<String>,
+    /// The last of them, where there are more.
+    last: Option<String>,
 }
 
-impl Entry {
-    fn is_folder(&self) -> bool {
-        self.key.ends_with('/')
+impl Folder {
+    /// The path of an entry that is a folder.
+    fn path_of(&self, entry: &str) -> PathBuf {
+        let name = entry.strip_prefix(&self.prefix).unwrap_or(entry);
+        self.path.join(name.trim_end_matches('/'))
     }
 }
 
@@ -146,8 +156,13 @@ impl Walk {
         // The deepest folder that every key with this prefix is below.
         let start = query.prefix.rfind('/').and_then(|end| query.prefix.get(..=end)).unwrap_or_default();
         let below = start.split_terminator('/').all(is_plain_component);
-        let mut walk =
-            Self { query: query.clone(), plain: Vec::new(), ahead: None, escaped: escaped_keys(bucket)? };
+        let mut walk = Self {
+            query: query.clone(),
+            plain: Vec::new(),
+            passed: None,
+            ahead: None,
+            escaped: escaped_keys(bucket)?,
+        };
         if below {
             walk.enter(start, &bucket.join(start))?;
         }
@@ -155,40 +170,70 @@ impl Walk {
     }
 
     fn next_plain(&mut self) -> io::Result<Option<String>> {
-        while let Some(folder) = self.plain.last_mut() {
-            match folder.pop_front() {
-                None => {
-                    self.plain.pop();
+        while let Some(mut folder) = self.plain.pop() {
+            match folder.entries.pop_front() {
+                None if folder.last.is_some() => {
+                    self.read(&mut folder)?;
+                    self.plain.push(folder);
                 }
-                Some(entry) if entry.is_folder() => self.enter(&entry.key, &entry.path)?,
-                Some(entry) => return Ok(Some(entry.key)),
+                None => {}
+                Some(entry) if entry.ends_with('/') => {
+                    let path = folder.path_of(&entry);
+                    self.plain.push(folder);
+                    self.enter(&entry, &path)?;
+                }
+                Some(entry) => {
+                    self.plain.push(folder);
+                    return Ok(Some(entry));
+                }
             }
         }
         Ok(None)
     }
 
     fn enter(&mut self, prefix: &str, path: &Path) -> io::Result<()> {
-        let mut entries = match read_folder(prefix, path) {
-            Ok(entries) => entries,
-            // Deleted meanwhile, or never there: it holds no keys.
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        entries.retain(|entry| self.may_hold_wanted(entry));
-        entries.sort_unstable();
-        self.plain.push(entries.into());
+        let (prefix, path) = (prefix.to_owned(), path.to_owned());
+        let mut folder = Folder { prefix, path, entries: VecDeque::new(), last: None };
+        self.read(&mut folder)?;
+        self.plain.push(folder);
         Ok(())
     }
 
-    fn may_hold_wanted(&self, entry: &Entry) -> bool {
+    /// Reads a folder's next entries: those that come first, as many as a page may need.
+    fn read(&self, folder: &mut Folder) -> io::Result<()> {
+        let at_once = self.query.max.saturating_add(1);
+        let after = folder.last.take();
+        let mut first: BinaryHeap<String> = BinaryHeap::new();
+        let read = read_folder(&folder.prefix, &folder.path, |entry| {
+            let is_later = after.as_ref().is_none_or(|after| entry > after.as_str());
+            let is_among_first =
+                first.len() < at_once || first.peek().is_some_and(|last| entry < last.as_str());
+            if is_later && is_among_first && self.may_hold_wanted(entry) {
+                first.push(entry.to_owned());
+                if first.len() > at_once {
+                    first.pop();
+                }
+            }
+        });
+        match read {
+            // Deleted meanwhile, or never there: it holds no keys.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            read => read?,
+        }
+        folder.last = first.peek().filter(|_| first.len() >= at_once).cloned();
+        folder.entries = first.into_sorted_vec().into();
+        Ok(())
+    }
+
+    fn may_hold_wanted(&self, entry: &str) -> bool {
         let Query { prefix, after, after_is_prefix, .. } = &self.query;
-        let has_prefix = entry.key.starts_with(prefix) || entry.is_folder() && prefix.starts_with(&entry.key);
-        let Some(after) = after else { return has_prefix };
-        let shown = *after_is_prefix && entry.key.starts_with(after);
-        let beyond = entry.key > *after || entry.is_folder() && after.starts_with(&entry.key);
-        has_prefix && beyond && !shown
+        let is_folder = entry.ends_with('/');
+        let has_prefix = entry.starts_with(prefix) || is_folder && prefix.starts_with(entry);
+        let is_passed = self.passed.as_ref().is_some_and(|passed| entry.starts_with(passed));
+        let Some(after) = after else { return has_prefix && !is_passed };
+        let shown = *after_is_prefix && entry.starts_with(after);
+        let beyond = entry > after.as_str() || is_folder && after.starts_with(entry);
+        has_prefix && beyond && !shown && !is_passed
     }
 }
 
@@ -219,19 +264,21 @@ impl Keys for Walk {
             self.ahead = None;
         }
         for folder in &mut self.plain {
-            while folder.front().is_some_and(|entry| entry.key.starts_with(prefix)) {
-                folder.pop_front();
+            while folder.entries.front().is_some_and(|entry| entry.starts_with(prefix)) {
+                folder.entries.pop_front();
             }
         }
+        self.passed = Some(prefix.to_owned());
         while self.escaped.front().is_some_and(|key| key.starts_with(prefix)) {
             self.escaped.pop_front();
         }
     }
 }
 
-/// The files and folders that have keys; links and devices have none.
-fn read_folder(prefix: &str, path: &Path) -> io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
+/// Takes the files and folders that have keys; links and devices have none.
+fn read_folder(prefix: &str, path: &Path, mut take: impl FnMut(&str)) -> io::Result<()> {
+    // One text for all: a folder may have very many files, of which few are wanted.
+    let mut key = String::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -241,11 +288,14 @@ fn read_folder(prefix: &str, path: &Path) -> io::Result<Vec<Entry>> {
         }
         let kind = entry.file_type()?;
         if kind.is_file() || kind.is_dir() {
-            let end = if kind.is_dir() { "/" } else { "" };
-            entries.push(Entry { key: format!("{prefix}{name}{end}"), path: entry.path() });
+            key.clear();
+            key.push_str(prefix);
+            key.push_str(name);
+            key.push_str(if kind.is_dir() { "/" } else { "" });
+            take(&key);
         }
     }
-    Ok(entries)
+    Ok(())
 }
 
 fn escaped_keys(bucket: &Path) -> io::Result<VecDeque<String>> {
@@ -308,6 +358,29 @@ mod tests {
         let mut sorted = keys.clone();
         sorted.sort_unstable();
         assert_eq!(names(&list(dir.path(), &all())), sorted);
+    }
+
+    /// Promise 6: a folder of many files is read in portions, and those are the whole of it: also where most of them are
+    /// folders without a key, or are passed over.
+    #[test]
+    fn a_folder_that_does_not_fit_is_read_on() {
+        let keys: Vec<String> = (0..20).map(|n| format!("a/{n:02}")).collect();
+        let dir = bucket(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+        for empty in 0..30 {
+            fs::create_dir_all(dir.path().join(format!("a/0-{empty}/none"))).unwrap();
+        }
+        let query = Query { max: 3, ..Query::default() };
+        let mut walk = Walk::new(dir.path(), &query).unwrap();
+        let mut found = Vec::new();
+        while let Some((key, ())) = walk.next().unwrap() {
+            found.push(key);
+        }
+        assert_eq!(found, keys);
+
+        let mut walk = Walk::new(dir.path(), &query).unwrap();
+        assert_eq!(walk.next().unwrap().map(|(key, ())| key).as_deref(), Some("a/00"));
+        walk.pass("a/0");
+        assert_eq!(walk.next().unwrap().map(|(key, ())| key).as_deref(), Some("a/10"));
     }
 
     /// Promise 5: pages of any size, put together, are the whole list, with and without a delimiter.

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use landfall::clock::{Clock, ManualClock};
+use landfall::clock::{Clock, Deadline, ManualClock};
+use landfall::observer::Observer;
+use tokio::sync::Notify;
 
 /// How many times faster than the machine's it runs.
 const FASTER: u32 = 20;
@@ -45,4 +47,81 @@ impl simulator::Clock for OneClock {
     fn now(&self) -> Timestamp {
         self.0.now()
     }
+}
+
+/// A clock that only the test moves: who waits for a moment goes on once the clock has been moved there.
+#[derive(Debug)]
+pub struct MovedClock {
+    time: Arc<ManualClock>,
+    moved: Notify,
+}
+
+impl MovedClock {
+    /// A clock that shows the time of another. What moves only that one wakes nobody who waits for this one.
+    pub fn of(time: &Arc<ManualClock>) -> Arc<Self> {
+        Arc::new(Self { time: Arc::clone(time), moved: Notify::new() })
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, duration: Duration) {
+        self.time.advance(duration);
+        self.moved.notify_waiters();
+    }
+
+    /// The deadline of an invocation that begins now and has so many seconds.
+    pub fn deadline(self: &Arc<Self>, seconds: i64) -> Deadline {
+        let ends = self.now() + SignedDuration::from_secs(seconds);
+        Deadline::at(ends, Arc::clone(self) as Arc<dyn Clock>)
+    }
+}
+
+#[async_trait]
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let wakes = self.now() + SignedDuration::try_from(duration).expect("a duration");
+        loop {
+            let moved = self.moved.notified();
+            if self.now() >= wakes {
+                return;
+            }
+            moved.await;
+        }
+    }
+}
+
+/// Moves a clock by the time that bytes take at a speed: a slow source, or a slow store.
+#[derive(Debug)]
+pub struct SlowBytes {
+    /// The clock.
+    pub clock: Arc<MovedClock>,
+    /// How many bytes come in a second.
+    pub bytes_per_second: u64,
+}
+
+impl SlowBytes {
+    fn pass(&self, bytes: u64) {
+        self.clock.advance(Duration::from_micros(bytes * 1_000_000 / self.bytes_per_second));
+    }
+}
+
+impl Observer for SlowBytes {
+    fn fetched(&self, bytes: u64) {
+        self.pass(bytes);
+    }
+
+    fn fetched_before(&self, _: u64) {}
+
+    fn hashed(&self, bytes: u64) {
+        self.pass(bytes);
+    }
+
+    fn unpacked(&self, bytes: u64) {
+        self.pass(bytes);
+    }
+
+    fn unpacked_before(&self, _: u64) {}
 }

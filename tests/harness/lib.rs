@@ -25,7 +25,7 @@ use landfall::context::Context;
 use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::form::LandedForm;
 use landfall::job::LandedObject;
-use landfall::step::OUTAGE;
+use landfall::step::{MAX_RETURNS, OUTAGE};
 use landfall::{ErrorType, Result};
 use landfall_store::{Store, StoreSettings};
 use secrecy::ExposeSecret as _;
@@ -547,26 +547,33 @@ async fn go_on(
             }
         }
     }
+    let mut returns = 0;
     loop {
         note("fetch-files");
         let files = fetch(context, &event, &deadline).await?.ordinals();
-        note("unpack-upload");
-        match unpack_all(context, &event, files, &deadline).await {
+        match Box::pin(unpack_and_publish(context, &event, &deadline, files, note)).await {
             Err(error) if error.error_type() == ErrorType::Damaged => {}
-            unpacked => break unpacked?,
+            Err(error) if error.error_type() == ErrorType::NotFound && returns < MAX_RETURNS => returns += 1,
+            published => return published,
         }
     }
-    note("publish");
-    publish::publish(context, event, &deadline).await
 }
 
-async fn unpack_all(context: &Context, event: &JobEvent, files: Vec<u32>, deadline: &Deadline) -> Result<()> {
+async fn unpack_and_publish(
+    context: &Context,
+    event: &JobEvent,
+    deadline: &Deadline,
+    files: Vec<u32>,
+    note: &(dyn Fn(&'static str) + Sync),
+) -> Result<publish::Published> {
+    note("unpack-upload");
     for ordinal in files {
         let JobEvent { connection, job_request_id, destination } = event.clone();
         let file = landfall::event::FileEvent { connection, job_request_id, destination, ordinal };
         while !unpack_upload::unpack_file(context, file.clone(), deadline).await?.complete {}
     }
-    Ok(())
+    note("publish");
+    publish::publish(context, event.clone(), deadline).await
 }
 
 /// Fetches a job's files until all are staged, waiting where the source has not everything ready.

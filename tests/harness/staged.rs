@@ -131,6 +131,15 @@ async fn unpack_until(
     Box::pin(unpack_upload::unpack_file(context, event, deadline)).await
 }
 
+/// Unpacks one of them by a context's own clock, as an invocation with this deadline.
+pub async fn unpack_by(
+    context: &Context,
+    ordinal: u32,
+    deadline: &Deadline,
+) -> landfall::Result<unpack_upload::Unpacked> {
+    unpack_until(context, USUAL, ordinal, deadline).await
+}
+
 /// Publishes a job by its id.
 pub async fn publish_for(context: &Context, id: &str) -> landfall::Result<publish::Published> {
     publish::publish(context, event_of(id), &Deadline::none(Arc::clone(context.clock()))).await

@@ -1,10 +1,10 @@
 //! One file, from the source to its staged object.
 
-use std::time::Duration;
+use std::error::Error as StdError;
+use std::pin::pin;
 
 use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Hasher};
-use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::contract::{Download, ResumeAt, Source};
 use landfall::job::{JobRecord, OutputFile, StagedFile};
@@ -14,10 +14,9 @@ use landfall_http::HttpError;
 use landfall_store::{MAX_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, Written};
 use serde::{Deserialize, Serialize};
 
+use crate::hashing::hash;
+use crate::invocation::{FileTime, Invocation};
 use crate::{listing, settle};
-
-/// What is left of the invocation when a download stops and leaves the rest to the next one.
-const MARGIN: Duration = Duration::from_secs(15);
 
 /// How often a file is fetched whose bytes are not what the source lists.
 const TRIES: u32 = 3;
@@ -28,7 +27,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) source: &'a dyn Source,
     pub(crate) work: &'a WorkState,
     pub(crate) job: &'a JobRecord,
-    pub(crate) deadline: &'a Deadline,
+    pub(crate) invocation: &'a Invocation<'a>,
     /// The most bytes that a file may have.
     pub(crate) max_bytes: u64,
 }
@@ -37,10 +36,21 @@ pub(crate) struct Fetch<'a> {
 pub(crate) enum Fetched {
     /// The file is staged, and its bytes are what the source says.
     Staged(StagedFile),
-    /// Time ran out; what the store has is kept.
-    DeadlineCame,
+    /// Time ran out; what the store has is kept. Where nothing is, and the file had all of the invocation's time, this
+    /// is what is wrong, if nothing else has come further either.
+    DeadlineCame { stuck: Option<Error> },
     /// The source does not give the file out yet, or may not be asked for a while: ask again after this time.
     NotYet { wait_seconds: u64 },
+}
+
+impl Fetched {
+    /// Why the file cannot come further, if it has not.
+    pub(crate) fn take_stuck(&mut self) -> Option<Error> {
+        match self {
+            Self::DeadlineCame { stuck } => stuck.take(),
+            Self::Staged(_) | Self::NotYet { .. } => None,
+        }
+    }
 }
 
 /// What came of streaming a file.
@@ -49,8 +59,8 @@ enum Streamed {
     Stored(Checksums),
     /// It is stored, in part or whole by another call: its bytes have yet to be looked at.
     StoredUnseen,
-    /// Time ran out.
-    DeadlineCame,
+    /// Time ran out: so many bytes have come meanwhile, and whether the next invocation goes on behind some of them.
+    DeadlineCame { came: u64, is_kept: bool },
 }
 
 /// An unfinished multipart upload of a staged file. Which parts it has, the store itself says.
@@ -70,26 +80,32 @@ impl Fetch<'_> {
     /// What comes otherwise than the source lists it may have been shortened or damaged on its way once: it is
     /// fetched again, from its beginning, before that is what is reported.
     pub(crate) async fn file(&self, file: &OutputFile) -> Result<Fetched> {
-        for attempt in 1..TRIES {
+        let mut attempt = 1;
+        loop {
             match self.attempt(file).await {
                 Err(error) if error.error_type() == ErrorType::IntegrityError => {
+                    // What was put away of it may be what is damaged.
+                    self.forget_tail(file).await?;
+                    if attempt == TRIES {
+                        return match self.listed_otherwise(file).await? {
+                            Some(file) => self.attempt(&file).await,
+                            None => Err(error),
+                        };
+                    }
                     tracing::warn!(file.name, attempt, error = error.line(), "fetching the file again");
+                    attempt += 1;
                 }
                 came => return came,
             }
         }
-        match self.attempt(file).await {
-            Err(error) if error.error_type() == ErrorType::IntegrityError => {
-                match listing::listed_otherwise(self.context, self.source, self.work, self.job, file).await? {
-                    Some(file) => self.attempt(&file).await,
-                    None => Err(error),
-                }
-            }
-            came => came,
-        }
+    }
+
+    async fn listed_otherwise(&self, file: &OutputFile) -> Result<Option<OutputFile>> {
+        listing::listed_otherwise(self.context, self.source, self.work, self.job, file).await
     }
 
     async fn attempt(&self, file: &OutputFile) -> Result<Fetched> {
+        let time = self.invocation.begin_file();
         self.check_limit(file, file.size.unwrap_or_default())?;
         let key = keys::staged(&self.job.job(), file.ordinal);
         // Stored whole by a call that could not write its record. Where the list tells neither size nor checksum, only that
@@ -97,28 +113,39 @@ impl Fetch<'_> {
         if is_described(file)
             && let Some(object) = self.work.store().head(&key).await?
         {
-            return self.check_stored(file, &object, None).await;
+            return self.check_stored(file, &object, None, &time).await;
         }
-        if self.deadline.is_within(MARGIN) {
-            return Ok(Fetched::DeadlineCame);
+        if self.invocation.is_ending() {
+            return Ok(Fetched::DeadlineCame { stuck: None });
         }
         let (mut writer, resume) = self.writer(file, &key).await?;
-        let download = match self.source.open(self.job, file, resume.as_ref()).await {
+        let opened = tokio::select! {
+            biased;
+            opened = self.source.open(self.job, file, resume.as_ref()) => opened,
+            () = self.invocation.ending() => return Ok(Fetched::DeadlineCame { stuck: time.unanswered(file) }),
+        };
+        let download = match opened {
             Ok(download) => download,
             Err(error) => return self.not_yet(file, error).await,
         };
-        let resumed_at = resume.map_or(0, |resume| resume.offset);
-        if download.offset != resumed_at {
+        let asked_offset = resume.map_or(0, |resume| resume.offset);
+        if download.offset != asked_offset {
             // The source has started again: so do we.
             writer.abort().await?;
             writer = self.new_writer(file, &key);
         }
-        self.context.observer().fetched(download.offset);
+        self.context.observer().fetched_before(download.offset);
         let unverified = download.unverified.filter(|_| !is_described(file));
-        match self.stream(file, download, &mut writer).await {
+        match self.stream(file, download, asked_offset, &mut writer).await {
             Ok(Streamed::Stored(checksums)) => Ok(Fetched::Staged(staged(file, &checksums, unverified)?)),
-            Ok(Streamed::StoredUnseen) => self.check_stored_at(file, &key, unverified).await,
-            Ok(Streamed::DeadlineCame) => Ok(Fetched::DeadlineCame),
+            Ok(Streamed::StoredUnseen) => self.check_stored_at(file, &key, unverified, &time).await,
+            Ok(Streamed::DeadlineCame { is_kept: true, .. }) => {
+                self.invocation.advance();
+                Ok(Fetched::DeadlineCame { stuck: None })
+            }
+            Ok(Streamed::DeadlineCame { came, .. }) => {
+                Ok(Fetched::DeadlineCame { stuck: time.too_slow(file, came) })
+            }
             Err(error) if error.retryable() => {
                 // What is on its way to the store may still arrive, and need not be fetched again then.
                 let _ = writer.settle().await;
@@ -152,8 +179,19 @@ impl Fetch<'_> {
         }
     }
 
-    /// The writer of the staged object, and where to go on if the store has parts of it.
+    /// The writer of the staged object, and where to go on if there is something of it: full parts in the store, and
+    /// behind them what was put away.
     async fn writer(&self, file: &OutputFile, key: &str) -> Result<(ObjectWriter, Option<ResumeAt>)> {
+        let (mut writer, stored) = self.stored_parts(file, key).await?;
+        let Some((tail, bytes)) = self.tail(file, stored.as_ref()).await? else {
+            return Ok((writer, stored));
+        };
+        writer.write(&bytes).await?;
+        let resume = ResumeAt { offset: tail.offset.saturating_add(tail.size), validator: tail.validator };
+        Ok((writer, Some(resume)))
+    }
+
+    async fn stored_parts(&self, file: &OutputFile, key: &str) -> Result<(ObjectWriter, Option<ResumeAt>)> {
         let writer = self.new_writer(file, key);
         let checkpoint_key = keys::fetch_checkpoint(&self.job.job(), file.ordinal);
         let Some(checkpoint) = self.work.checkpoint::<Checkpoint>(&checkpoint_key).await? else {
@@ -181,27 +219,41 @@ impl Fetch<'_> {
         &self,
         file: &OutputFile,
         mut download: Download,
+        asked_offset: u64,
         writer: &mut ObjectWriter,
     ) -> Result<Streamed> {
         let is_resumed = download.offset > 0;
-        let mut has_checkpoint = is_resumed;
+        let mut has_checkpoint = writer.upload_id().is_some();
         let mut hasher = Hasher::new(true);
-        let mut received = download.offset;
-        while let Some(bytes) = download.body.try_next().await? {
-            received = received.saturating_add(length(&bytes));
-            self.check_limit(file, received)?;
-            hasher.update(&bytes);
-            self.context.observer().fetched(length(&bytes));
-            if writer.write(&bytes).await? == 0 {
-                continue;
-            }
-            if !has_checkpoint {
-                self.save_checkpoint(file, writer, download.validator.as_deref()).await?;
-                has_checkpoint = true;
-            }
-            if self.deadline.is_within(MARGIN) {
-                writer.settle().await?;
-                return Ok(Streamed::DeadlineCame);
+        let mut ending = pin!(self.invocation.ending());
+        loop {
+            let next = async {
+                let Some(bytes) = download.body.try_next().await? else { return Ok::<_, Error>(None) };
+                self.check_limit(file, download.offset.saturating_add(hasher.size() + length(&bytes)))?;
+                hasher.update(&bytes);
+                self.context.observer().fetched(length(&bytes));
+                Ok(Some(writer.write(&bytes).await? > 0))
+            };
+            let is_interrupted = tokio::select! {
+                biased;
+                next = next => match next? {
+                    None => break,
+                    Some(has_sent) => {
+                        if has_sent && !has_checkpoint {
+                            self.save_checkpoint(file, writer, download.validator.as_deref()).await?;
+                            has_checkpoint = true;
+                        }
+                        false
+                    }
+                },
+                () = &mut ending => true,
+            };
+            if is_interrupted || self.invocation.is_ending() {
+                let came = hasher.size();
+                let received = download.offset.saturating_add(came);
+                let is_kept = self.put_away(file, writer, download.validator.as_deref(), received).await?;
+                // A source that has started again has brought nothing new so far.
+                return Ok(Streamed::DeadlineCame { came, is_kept: is_kept && received > asked_offset });
             }
         }
         let checksums = hasher.finish();
@@ -209,7 +261,13 @@ impl Fetch<'_> {
         if !is_resumed {
             check_sha256(file, &checksums)?;
         }
-        match writer.finish().await? {
+        let came = checksums.size;
+        let written = tokio::select! {
+            biased;
+            written = writer.finish() => written?,
+            () = self.invocation.over() => return Ok(Streamed::DeadlineCame { came, is_kept: false }),
+        };
+        match written {
             Written::Done(_) if !is_resumed => Ok(Streamed::Stored(checksums)),
             _ => Ok(Streamed::StoredUnseen),
         }
@@ -254,11 +312,12 @@ impl Fetch<'_> {
         file: &OutputFile,
         key: &str,
         unverified: Option<&str>,
+        time: &FileTime<'_>,
     ) -> Result<Fetched> {
         let object = self.work.store().head(key).await?;
         let object =
             object.ok_or_else(|| Error::store_unavailable(format!("{key} was stored, but is not there")))?;
-        self.check_stored(file, &object, unverified).await
+        self.check_stored(file, &object, unverified, time).await
     }
 
     async fn check_stored(
@@ -266,16 +325,11 @@ impl Fetch<'_> {
         file: &OutputFile,
         object: &ObjectInfo,
         unverified: Option<&str>,
+        time: &FileTime<'_>,
     ) -> Result<Fetched> {
-        let mut hasher = Hasher::new(true);
-        let mut body = self.work.store().read_range(&object.key, &object.etag, 0..object.size).await?;
-        while let Some(bytes) = body.try_next().await? {
-            hasher.update(&bytes);
-            if self.deadline.is_within(MARGIN / 3) {
-                return Ok(Fetched::DeadlineCame);
-            }
-        }
-        let checksums = hasher.finish();
+        let Some(checksums) = hash(self, file, object).await? else {
+            return Ok(Fetched::DeadlineCame { stuck: time.unread(file) });
+        };
         let checked = check_size(file, checksums.size).and_then(|()| check_sha256(file, &checksums));
         if let Err(error) = checked {
             // It has no record, so it never counted: the next call fetches it anew.

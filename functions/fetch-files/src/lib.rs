@@ -2,14 +2,20 @@
 //!
 //! The story: the list of files is frozen once it is complete. Each file that has no record yet is streamed from
 //! the source to its staged object, several at once; what an earlier call has stored of it is kept. A file counts
-//! when its record is there, which is written after its bytes were held against what the source says of them.
+//! when its record is there, which is written after its bytes were held against what the source says of them, and as
+//! long as its bytes are there too: one that is gone before it has landed is fetched again.
 //! Once every file is staged, the unfinished uploads that dead invocations have left are aborted.
-//! When the invocation's deadline comes near, or the source has not everything ready, or cannot be reached or may not be
-//! asked for a while, the answer is `complete: false`: call again.
+//! When the invocation's deadline comes near, what has come is put away, and the next invocation goes on behind it. Then,
+//! and where the source has not everything ready, or cannot be reached or may not be asked for a while, the answer is
+//! `complete: false`: call again.
 
 mod download;
+mod gone;
+mod hashing;
+mod invocation;
 mod listing;
 mod settle;
+mod tail;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,6 +32,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use download::{Fetch, Fetched};
+use invocation::Invocation;
 use listing::Listed;
 
 /// The most files that an answer names: a state machine's states pass on 256 KiB at most (Step Functions developer
@@ -107,7 +114,13 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
 async fn fetch(context: &Context, job: &JobRecord, deadline: &Deadline) -> Result<FetchedFiles> {
     let work = context.work().await?;
     let source = context.source(&job.connection).await?;
-    let files = match listing::frozen(context, source.as_ref(), &work, job).await? {
+    let invocation = Invocation::begin(context.clock().as_ref(), deadline);
+    let listing = tokio::select! {
+        biased;
+        listing = listing::frozen(context, source.as_ref(), &work, job) => listing,
+        () = invocation.ending() => Err(invocation.unlisted()),
+    };
+    let files = match listing? {
         Listed::Files(files) => files,
         Listed::NotYet { wait_seconds } => return Ok(FetchedFiles::none_yet(wait_seconds)),
     };
@@ -118,13 +131,19 @@ async fn fetch(context: &Context, job: &JobRecord, deadline: &Deadline) -> Resul
     let http = connection.http();
     let max_bytes = http.max_file_bytes;
     let staged_before = AtomicUsize::new(0);
-    let fetch = Fetch { context, source: source.as_ref(), work: &work, job, deadline, max_bytes };
-    let fetched: Vec<Fetched> = stream::iter(&files.files)
+    let fetch =
+        Fetch { context, source: source.as_ref(), work: &work, job, invocation: &invocation, max_bytes };
+    let mut fetched: Vec<Fetched> = stream::iter(&files.files)
         .map(|file| fetch_one(&fetch, file, &staged_before))
         .buffered(http.parallel_downloads.max(1))
         .try_collect()
         .await?;
 
+    if !invocation.has_advanced()
+        && let Some(stuck) = fetched.iter_mut().find_map(Fetched::take_stuck)
+    {
+        return Err(stuck);
+    }
     // Where all is staged, whoever calls may have found damage in it.
     if staged_before.into_inner() == files.files.len() && discard_damaged(&work, &job.job()).await? {
         return Ok(FetchedFiles { complete: false, files: Vec::new(), listed_in: None, wait_seconds: None });
@@ -159,7 +178,7 @@ fn wait_seconds(fetched: &[Fetched]) -> Option<u64> {
     let mut longest = None;
     for fetched in fetched {
         match fetched {
-            Fetched::DeadlineCame => return None,
+            Fetched::DeadlineCame { .. } => return None,
             Fetched::NotYet { wait_seconds } => longest = longest.max(Some(*wait_seconds)),
             Fetched::Staged(_) => {}
         }
@@ -172,7 +191,7 @@ fn staged(fetched: Fetched) -> Option<FetchedFile> {
         Fetched::Staged(file) => {
             Some(FetchedFile { ordinal: file.ordinal, name: file.name, size: file.size })
         }
-        Fetched::DeadlineCame | Fetched::NotYet { .. } => None,
+        Fetched::DeadlineCame { .. } | Fetched::NotYet { .. } => None,
     }
 }
 
@@ -196,9 +215,13 @@ async fn discard_damaged(work: &WorkState, job: &JobRef) -> Result<bool> {
 }
 
 async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile, staged_before: &AtomicUsize) -> Result<Fetched> {
-    if let Some(staged) = fetch.work.staged(&fetch.job.job(), file.ordinal).await? {
+    let recorded = fetch.work.staged(&fetch.job.job(), file.ordinal).await?;
+    if let Some(staged) = &recorded
+        && fetch.is_needed_no_more(staged).await?
+    {
+        let staged = staged.clone();
         staged_before.fetch_add(1, Ordering::Relaxed);
-        fetch.context.observer().fetched(staged.size);
+        fetch.context.observer().fetched_before(staged.size);
         fetch.context.observer().file_fetched();
         return Ok(Fetched::Staged(staged));
     }
@@ -220,8 +243,12 @@ async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile, staged_before: &AtomicU
     };
     match fetched {
         Fetched::Staged(staged) => {
+            if let Some(recorded) = &recorded {
+                fetch.forget_other(recorded, &staged).await?;
+            }
             let staged = fetch.work.record_staged(&fetch.job.job(), staged).await?;
             fetch.context.observer().file_fetched();
+            fetch.invocation.advance();
             Ok(Fetched::Staged(staged))
         }
         unfinished => Ok(unfinished),

@@ -1,7 +1,7 @@
 //! Writes a job's manifest: the commit point.
 //!
 //! The story: a manifest that is there is the answer. Otherwise every file of the job must have its receipt, and
-//! every object that the receipts name must be in the landing bucket with its size; then the manifest is written,
+//! every object that the receipts name must be in the landing bucket, and be what landed; then the manifest is written,
 //! last, and only if no other is there. Its bytes depend on nothing but the job.
 
 mod manifest;
@@ -14,6 +14,7 @@ use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals};
+use landfall::landed;
 use landfall::metrics::{Measure, Measured};
 use landfall::state::{WorkState, keys};
 use landfall::{Error, Result};
@@ -106,7 +107,7 @@ async fn files(work: &WorkState, job: &JobRecord) -> Result<FileList> {
     })
 }
 
-/// Holds what the receipts name against what the landing bucket lists, a file at a time: in memory are the keys of one.
+/// Holds what the receipts name against what the landing bucket has, a file at a time.
 async fn objects_are_there(
     work: &WorkState,
     landing: &Landing,
@@ -115,24 +116,14 @@ async fn objects_are_there(
 ) -> Result<()> {
     let places = keys::landing_places(&files.files, job.form.name());
     for (file, place) in std::iter::zip(&files.files, places) {
-        let receipt = receipt(work, job, file.ordinal).await?;
-        let receipt = receipt.map_ok(|object| (object.key, object.size));
-        let mut expected: HashMap<String, u64> = receipt.try_collect().await?;
-        let folder = format!("{}{}", job.landing_prefix, place.folder);
-        let single = format!("{}{}", job.landing_prefix, place.file);
-        for prefix in [folder, single] {
-            let mut listed = landing.store.list(&prefix);
-            while let Some(object) = listed.try_next().await? {
-                if expected.get(&object.key) == Some(&object.size) {
-                    expected.remove(&object.key);
-                }
-            }
-        }
-        if let Some((key, size)) = expected.into_iter().min() {
-            return Err(Error::integrity(format!(
-                "{} landed as {size} bytes at {key}, but that object is no longer in {}: unpack file {} again",
+        let landed = landed::at_place(work, &landing.store, job, file.ordinal, &place).await?;
+        let landed = landed.ok_or_else(|| not_unpacked(job, file.ordinal))?;
+        if let Some(key) = landed.gone.iter().min() {
+            return Err(Error::not_found(format!(
+                "{} landed, but {} of its objects are no longer there, {} first: call unpack-upload for file {} again",
                 file.name,
-                landing.store.bucket(),
+                landed.gone.len(),
+                landing.store.object(key),
                 file.ordinal
             )));
         }
@@ -145,13 +136,14 @@ async fn receipt(
     job: &JobRecord,
     ordinal: u32,
 ) -> Result<BoxStream<'static, Result<LandedObject, StoreError>>> {
-    let receipt = work.receipt(&job.job(), ordinal).await?;
-    receipt.ok_or_else(|| {
-        Error::not_found(format!(
-            "file {ordinal} of {} has not been unpacked: call unpack-upload first",
-            job.job()
-        ))
-    })
+    work.receipt(&job.job(), ordinal).await?.ok_or_else(|| not_unpacked(job, ordinal))
+}
+
+fn not_unpacked(job: &JobRecord, ordinal: u32) -> Error {
+    Error::not_found(format!(
+        "file {ordinal} of {} has not been unpacked: call unpack-upload first",
+        job.job()
+    ))
 }
 
 async fn write_manifest(
@@ -181,6 +173,7 @@ async fn write_manifest(
         let mut receipt = receipt(&work, job, file.ordinal).await?;
         while let Some(mut object) = receipt.try_next().await? {
             // A member was held against what its archive says of it.
+            object.etag_digest = None;
             object.unverified = unverified.get(&file.ordinal).filter(|_| object.member.is_none()).cloned();
             writer.object(&object, !file.is_log).await?;
         }

@@ -1,9 +1,10 @@
-//! A staged file that is not an archive: it lands as it is, or in the job's form.
+//! A staged file that is not an archive: it lands as it is, or in the job's form; in one piece, within one invocation.
 
 use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
+use landfall::landed::etag_digest;
 use landfall::{Error, Result};
 use landfall_store::{ObjectDigest, StoreError};
 
@@ -13,21 +14,49 @@ use crate::parts::Parts;
 use crate::pipeline::{self, EncodedObject, Pieces, Transfer};
 use crate::task::Task;
 
-/// Lands the file in this form: the job's, or as it is.
-pub(crate) async fn land(task: &Task<'_>, form: JobForm) -> Result<LandedObject> {
+/// Lands the file in this form: the job's, or as it is. `None` if the time was up first.
+///
+/// # Errors
+/// `LimitExceeded` where another invocation would not have more time either.
+pub(crate) async fn land(task: &Task<'_>, form: JobForm) -> Result<Option<LandedObject>> {
     let observer = task.context.observer();
     observer.members_listed(1, task.staged.info().size);
     let key = format!("{}{}", task.file_key(), form.name().suffix());
-    let landed = match form {
-        JobForm::Raw => land_as_it_is(task, key).await?,
-        _ => land_encoded(task, key).await?,
+    let landing = async {
+        match form {
+            JobForm::Raw => land_as_it_is(task, key).await,
+            _ => land_encoded(task, key).await,
+        }
     };
-    observer.landed();
+    let landed = tokio::select! {
+        biased;
+        landed = landing => landed?,
+        () = task.invocation.over() => None,
+    };
+    match landed {
+        Some(_) => observer.landed(),
+        None => task.ensure_had_less_than_an_invocation(|seconds| {
+            let (name, size) = (&task.file.name, task.staged.info().size);
+            format!(
+                "{name} could not land within an invocation of {seconds} s: it has {size} bytes, and what is not an \
+                 archive lands in one piece"
+            )
+        })?,
+    }
     Ok(landed)
 }
 
+/// What comes of it if there is time; `None` if there is not.
+async fn in_time<T>(task: &Task<'_>, landing: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+    tokio::select! {
+        biased;
+        landed = landing => landed.map(Some),
+        () = task.invocation.ending() => Ok(None),
+    }
+}
+
 /// Lands the file in the job's form, which it does not have yet.
-async fn land_encoded(task: &Task<'_>, key: String) -> Result<LandedObject> {
+async fn land_encoded(task: &Task<'_>, key: String) -> Result<Option<LandedObject>> {
     let (form, size) = (task.job.form, task.staged.info().size);
     let max_bytes = form::max_bytes(form, size);
     let mut writer = task.writer(&key, max_bytes);
@@ -39,11 +68,11 @@ async fn land_encoded(task: &Task<'_>, key: String) -> Result<LandedObject> {
     };
     let transfer = Transfer { range: 0..size, max_bytes, copy_range: None };
     let encode = |pieces, parts| encoding.run(pieces, parts);
-    match Box::pin(pipeline::run(task, transfer, &mut writer, encode)).await {
-        Ok(encoded) => encoded.commit(task, writer, key, None).await,
-        Err(error) => {
+    match in_time(task, Box::pin(pipeline::run(task, transfer, &mut writer, encode))).await {
+        Ok(Some(encoded)) => encoded.commit(task, writer, key, None).await.map(Some),
+        ended => {
             writer.abandon().await;
-            Err(error)
+            ended.map(|_| None)
         }
     }
 }
@@ -85,13 +114,13 @@ fn verify_read(name: &str, fetched: Crc64Nvme, read: &Checksums) -> Result<()> {
 
 /// Lands the file as it is: read once for its checksums and rows, then copied inside the store where source and
 /// destination are one, or uploaded as it is read where they are not.
-async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
+async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObject>> {
     let landing = &task.landing.store;
     let read = match landing.is_one_store_with(task.staged.store()) && landing.copies_objects() {
         true => copy(task, &key).await?,
         false => upload(task, &key).await?,
     };
-    Ok(LandedObject {
+    Ok(read.map(|read| LandedObject {
         key,
         size: read.checksums.size,
         form: None,
@@ -103,19 +132,23 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
         unverified: None,
         file: task.file.name.clone(),
         member: None,
-    })
+        etag_digest: read.etag.as_deref().map(etag_digest),
+    }))
 }
 
 /// What reading all of the file has shown.
 struct FileDigest {
     checksums: Checksums,
     rows: Option<u64>,
+    /// The `ETag` of what has landed.
+    etag: Option<String>,
 }
 
 /// Has the store copy the file; it is uploaded where the store does not.
-async fn copy(task: &Task<'_>, key: &str) -> Result<FileDigest> {
+async fn copy(task: &Task<'_>, key: &str) -> Result<Option<FileDigest>> {
     let (landing, staged) = (&task.landing.store, &task.staged);
-    let read = read_through(task, async |_| Ok(())).await?;
+    let reading = in_time(task, read_through(task, async |_| Ok(())));
+    let Some(read) = reading.await?.flatten() else { return Ok(None) };
     if landing.head(key).await?.is_none() {
         match landing.copy(staged.store(), staged.info(), key).await {
             Err(StoreError::NotImplemented { .. }) => return upload(task, key).await,
@@ -123,29 +156,30 @@ async fn copy(task: &Task<'_>, key: &str) -> Result<FileDigest> {
         }
     }
     let copied = ObjectDigest { size: read.checksums.size, crc64nvme: read.checksums.crc64nvme };
-    landing.expect(key, copied).await?;
-    Ok(read)
+    let etag = Some(landing.expect(key, copied).await?);
+    Ok(Some(FileDigest { etag, ..read }))
 }
 
-async fn upload(task: &Task<'_>, key: &str) -> Result<FileDigest> {
+async fn upload(task: &Task<'_>, key: &str) -> Result<Option<FileDigest>> {
     let mut writer = task.writer(key, task.staged.info().size);
-    match read_through(task, async |bytes| Ok(writer.write(bytes).await.map(|_| ())?)).await {
-        Ok(read) => {
-            writer.seal(|_| Ok::<_, Error>(())).await?;
-            Ok(read)
+    let reading = read_through(task, async |bytes| Ok(writer.write(bytes).await.map(|_| ())?));
+    match in_time(task, reading).await.map(Option::flatten) {
+        Ok(Some(read)) => {
+            let etag = writer.seal(|_| Ok::<_, Error>(())).await?.etag;
+            Ok(Some(FileDigest { etag, ..read }))
         }
-        Err(error) => {
+        ended => {
             writer.abandon().await;
-            Err(error)
+            ended.map(|_| None)
         }
     }
 }
 
-/// Reads the whole file, hands its bytes on, and holds them against what was fetched.
+/// Reads the whole file, hands its bytes on, and holds them against what was fetched; `None` if the time was up first.
 async fn read_through(
     task: &Task<'_>,
     mut hand_on: impl AsyncFnMut(&[u8]) -> Result<()>,
-) -> Result<FileDigest> {
+) -> Result<Option<FileDigest>> {
     let mut hasher = Hasher::new(task.landing.destination.sha256);
     let mut content = Content::named(task, &task.file.name);
     let mut body = task.staged.stream(0..task.staged.info().size).await?;
@@ -153,8 +187,11 @@ async fn read_through(
         hasher.update(&bytes);
         content.inspect(&bytes)?;
         hand_on(&bytes).await?;
+        if task.invocation.is_ending() {
+            return Ok(None);
+        }
     }
     let checksums = hasher.finish();
     verify_read(&task.file.name, task.file.crc64nvme, &checksums)?;
-    Ok(FileDigest { checksums, rows: content.rows()? })
+    Ok(Some(FileDigest { checksums, rows: content.rows()?, etag: None }))
 }

@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 /// What is left of the invocation when nothing is begun any more, and what is under way is left to the next.
 const MARGIN: Duration = Duration::from_secs(10);
 
+/// What is left when nothing is waited for any more: what has landed is noted in it.
+const LAST: Duration = Duration::from_secs(4);
+
 /// One invocation of the step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Invocation<'a> {
@@ -26,6 +29,16 @@ impl<'a> Invocation<'a> {
     /// Returns once nothing is to be begun any more.
     pub(crate) async fn ending(&self) {
         self.deadline.wait_until_within(MARGIN).await;
+    }
+
+    /// Returns once nothing is to be waited for any more.
+    pub(crate) async fn over(&self) {
+        self.deadline.wait_until_within(LAST).await;
+    }
+
+    /// Whether nothing is to be begun any more.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.deadline.is_within(MARGIN)
     }
 
     /// How many seconds a file that was started at `started_at` has had, if another invocation would not give it
@@ -52,7 +65,7 @@ pub(crate) struct StopSignal<'a> {
 impl StopSignal<'_> {
     /// Whether nothing is to be begun any more.
     pub(crate) fn is_here(&self) -> bool {
-        self.given.is_cancelled() || self.invocation.deadline.is_within(MARGIN)
+        self.given.is_cancelled() || self.invocation.is_ending()
     }
 
     /// Returns once what is under way is to be left as it is.

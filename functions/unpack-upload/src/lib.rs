@@ -1,6 +1,7 @@
 //! Unpacks one staged file into the landing bucket.
 //!
-//! The story: a receipt that is there is the answer. Otherwise the staged file's first bytes say what it is. An
+//! The story: a receipt that is there is the answer, as long as the objects are there that it names; those that are gone
+//! land again. Otherwise the staged file's first bytes say what it is. An
 //! archive is checked as a whole before any of its bytes land; then its members are streamed, several at once, each
 //! visible only once its size and CRC-32 hold, in the form that the job was begun with. What is not an archive is
 //! copied inside the store, or lands in that form too; what is compressed already lands as it is, and so does a
@@ -8,7 +9,8 @@
 //! receipt, written last, names what has landed.
 //!
 //! When the invocation's deadline comes near, the answer is `complete: false`: what has landed is recorded in a
-//! checkpoint, and the next call goes on behind it.
+//! checkpoint, and the next call goes on behind it. A member, or a file that is no archive, lands in one piece: one that
+//! takes longer than an invocation is an error that says so.
 //!
 //! An archive that one invocation would land too slowly is divided into ranges of members, if the caller says that
 //! it lands them by calls of their own. What those have landed is recorded in checkpoints too: a call for all of the
@@ -32,7 +34,8 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::FileEvent;
 use landfall::form::JobForm;
-use landfall::job::{LandedObject, Totals};
+use landfall::job::{JobRecord, LandedObject, Totals};
+use landfall::landed;
 use landfall::metrics::Measured;
 use landfall::{Error, Result};
 use landfall_http::Redactor;
@@ -94,10 +97,13 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
     event.check()?;
     let job = Box::pin(context.job(&event.job_event())).await?;
     let work = context.work().await?;
-    if let Some(landed) = work.landed(&job.job(), event.ordinal).await? {
-        return Ok(Unpacked::of(true, landed));
-    }
-    let task = Task::open(context, invocation, work, job, &event).await?;
+    let gone = match landed::of_file(context, &work, &job, event.ordinal).await? {
+        Some(landed) if landed.gone.is_empty() || has_manifest(context, &job).await? => {
+            return Ok(Unpacked::of(true, landed.totals));
+        }
+        landed => landed.map(|landed| landed.gone),
+    };
+    let task = Task::open(context, invocation, work, job, &event, gone).await?;
     let landed = match Box::pin(land(&task)).await {
         Ok(landed) => landed,
         Err(error) => return Err(task.failed(damage::judged(&task, error).await)),
@@ -110,6 +116,7 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
         FileOutcome::Archive(ArchiveOutcome::Whole(archive)) => {
             finish(&task, &task.folder(), || archive.objects(&task)).await?
         }
+        FileOutcome::OutOfTime => Unpacked::of(false, Totals::default()),
         FileOutcome::Archive(ArchiveOutcome::Partial { complete, totals }) => Unpacked::of(complete, totals),
         FileOutcome::Archive(ArchiveOutcome::Divided(ranges)) => {
             Unpacked { ranges, ..Unpacked::of(false, Totals::default()) }
@@ -117,10 +124,17 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
     })
 }
 
+/// Whether the job has its manifest: then what becomes of its objects is their readers' business.
+async fn has_manifest(context: &Context, job: &JobRecord) -> Result<bool> {
+    context.has_landed(&job.destination, &job.landing_prefix).await
+}
+
 /// How far a staged file came.
 enum FileOutcome {
     /// It has landed, and is no archive.
     Whole(LandedObject),
+    /// It is no archive, and the time was up.
+    OutOfTime,
     /// It is an archive, which came so far.
     Archive(ArchiveOutcome),
 }
@@ -151,7 +165,7 @@ async fn land(task: &Task<'_>) -> Result<FileOutcome> {
     if task.range.is_some() {
         return Err(Error::invalid_event(format!("{name} is not an archive: it has no members")));
     }
-    file::land(task, form).await.map(FileOutcome::Whole)
+    Ok(file::land(task, form).await?.map_or(FileOutcome::OutOfTime, FileOutcome::Whole))
 }
 
 async fn land_archive(task: &Task<'_>) -> Result<FileOutcome> {
@@ -189,6 +203,10 @@ where
     let mut totals = Totals::default();
     let counted = objects().inspect(|object| totals.add(object));
     let ordinal = task.file.ordinal;
+    if task.gone.is_some() {
+        // The bytes that have landed anew may be others than those that are gone: of another release's compression, say.
+        task.work.forget_receipt(&task.job.job(), ordinal).await?;
+    }
     task.work.record_receipt(&task.job.job(), ordinal, counted, task.context.budget()).await?;
     tracing::info!(file.ordinal = ordinal, landed.objects = totals.objects, "the file has landed");
     Ok(Unpacked::of(true, totals))

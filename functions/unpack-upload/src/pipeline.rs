@@ -6,9 +6,11 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall::job::LandedObject;
+use landfall::landed::etag_digest;
 use landfall::{Error, Result};
 use landfall_store::ObjectWriter;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::form::{self, ContentDigest};
 use crate::parts::{CopyRange, Outgoing, Parts, PartsDigest};
@@ -24,12 +26,14 @@ pub(crate) struct Pieces {
     coming: mpsc::Receiver<Bytes>,
     piece: Bytes,
     at: u64,
+    given_up: CancellationToken,
 }
 
 impl Pieces {
-    /// Pieces that begin at a place in the staged object.
-    pub(crate) fn new(coming: mpsc::Receiver<Bytes>, at: u64) -> Self {
-        Self { coming, piece: Bytes::new(), at }
+    /// Pieces that begin at a place in the staged object. There are no more once they are given up: nobody waits then
+    /// for those that have come already.
+    pub(crate) fn new(coming: mpsc::Receiver<Bytes>, at: u64, given_up: CancellationToken) -> Self {
+        Self { coming, piece: Bytes::new(), at, given_up }
     }
 
     /// The next bytes; `None` once there are no more.
@@ -39,7 +43,8 @@ impl Pieces {
 
     /// The next bytes before a place in the staged object; `None` once there are no more of those.
     pub(crate) fn next_before(&mut self, end: u64) -> Option<Bytes> {
-        let wanted = end.checked_sub(self.at).filter(|wanted| *wanted > 0)?;
+        let wanted =
+            end.checked_sub(self.at).filter(|wanted| *wanted > 0 && !self.given_up.is_cancelled())?;
         if self.piece.is_empty() {
             self.piece = self.coming.blocking_recv()?;
         }
@@ -103,16 +108,17 @@ impl EncodedObject {
         let (form, content_size) = form::recorded(task.job.form, self.content.size);
         Ok(LandedObject {
             key,
-            size: sealed.size,
+            size: sealed.digest.size,
             form,
             content_size,
             crc32: self.content.crc32.into(),
-            crc64nvme: sealed.crc64nvme,
+            crc64nvme: sealed.digest.crc64nvme,
             sha256: self.parts.sha256,
             rows: self.rows,
             unverified: None,
             file: task.file.name.clone(),
             member: member.map(ToOwned::to_owned),
+            etag_digest: sealed.etag.as_deref().map(etag_digest),
         })
     }
 }
@@ -129,11 +135,13 @@ pub(crate) async fn run<T: Send + 'static>(
     let staged = &task.staged;
     let (pieces, coming) = mpsc::channel(PIECES_AHEAD);
     let (outgoing, mut parts) = mpsc::channel(1);
+    let given_up = CancellationToken::new();
+    let _with_this = given_up.clone().drop_guard();
     let encoding = {
         let part_bytes = task.landing.store.part_bytes(Some(max_bytes));
         let with_sha256 = task.landing.destination.sha256;
         let parts = Parts::new(outgoing, task.context.budget(), part_bytes, copy_range, with_sha256);
-        let pieces = Pieces::new(coming, range.start);
+        let pieces = Pieces::new(coming, range.start, given_up);
         tokio::task::spawn_blocking(move || encode(pieces, parts))
     };
     let write = async {

@@ -1,8 +1,11 @@
 //! The staged object, read by ranges. It must stay the very object that was fetched.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
-use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use landfall::job::{JobRef, StagedFile};
 use landfall::state::keys;
 use landfall::{Error, Result};
@@ -14,6 +17,7 @@ use landfall_zip::{ReadAt, SNIFF_BYTES};
 pub(crate) struct StagedObject {
     store: Store,
     info: ObjectInfo,
+    streamed: Arc<AtomicU64>,
 }
 
 impl StagedObject {
@@ -33,7 +37,7 @@ impl StagedObject {
                 staged.name, staged.size, staged.crc64nvme
             )));
         }
-        Ok(Self { store: store.clone(), info })
+        Ok(Self { store: store.clone(), info, streamed: Arc::default() })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -55,7 +59,17 @@ impl StagedObject {
         &self,
         range: std::ops::Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>> {
-        Ok(self.store.read_range(&self.info.key, &self.info.etag, range).await?)
+        let body = self.store.read_range(&self.info.key, &self.info.etag, range).await?;
+        let streamed = Arc::clone(&self.streamed);
+        let count = move |bytes: &Bytes| {
+            streamed.fetch_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        };
+        Ok(body.inspect_ok(count).boxed())
+    }
+
+    /// How many bytes of it have been streamed by this call.
+    pub(crate) fn streamed_bytes(&self) -> u64 {
+        self.streamed.load(Ordering::Relaxed)
     }
 }
 

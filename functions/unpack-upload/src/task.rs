@@ -1,6 +1,8 @@
 //! What is constant while one file is unpacked: where it comes from, what it lands as and where, and within what
 //! bounds. What happens meanwhile is kept by those who do it.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use landfall::context::{Context, Landing};
 use landfall::export::ExportKind;
@@ -33,6 +35,8 @@ pub(crate) struct Task<'a> {
     pub range: Option<MemberRange>,
     /// Whether the file is better divided than landed, if that would take too long.
     pub may_divide: bool,
+    /// The keys of what has landed of the file before, as its receipt says, and is gone since.
+    pub gone: Option<HashSet<String>>,
     /// What is recorded of the staged file.
     pub file: StagedFile,
     /// The staged file itself.
@@ -49,8 +53,10 @@ impl<'a> Task<'a> {
         work: WorkState,
         job: JobRecord,
         event: &UnpackFile,
+        gone: Option<HashSet<String>>,
     ) -> Result<Self> {
-        let UnpackFile { ordinal, members: range, fan_out: may_divide, .. } = *event;
+        let UnpackFile { ordinal, members, fan_out: may_divide, .. } = *event;
+        let range = members.filter(|_| gone.is_none());
         let landing = context.landing(&job.destination).await?;
         let place = place(&work, &job, ordinal).await?;
         let id = job.job();
@@ -70,6 +76,7 @@ impl<'a> Task<'a> {
             job,
             range,
             may_divide,
+            gone,
             file,
             staged,
             place,
@@ -95,6 +102,17 @@ impl<'a> Task<'a> {
     /// How many seconds of an invocation this file has had, where another invocation would not have more.
     pub(crate) fn seconds_of_a_whole_invocation(&self) -> Option<u64> {
         self.invocation.seconds_if_all_of_it(self.started_at, self.now())
+    }
+
+    /// That an invocation's time is not enough, if this file had all of it: what is too slow, and at which speed.
+    pub(crate) fn ensure_had_less_than_an_invocation(&self, what: impl FnOnce(u64) -> String) -> Result<()> {
+        let Some(seconds) = self.seconds_of_a_whole_invocation() else { return Ok(()) };
+        let speed = self.staged.streamed_bytes() / 1000 / seconds.max(1);
+        Err(Error::limit_exceeded(format!(
+            "{}; what is staged came at {speed} KB/s: give unpack-upload more time (its Timeout), or more memory, which \
+             brings more network and processor",
+            what(seconds)
+        )))
     }
 
     /// The key that the file lands under where it is not an archive, without a form's suffix.

@@ -328,6 +328,11 @@ pub struct LandedObject {
     /// The member of that file, where the file is an archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
+    /// A digest of its `ETag` when it had landed, by which it is known again. In receipts only: an `ETag` is the store's
+    /// business, not the job's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub etag_digest: Option<Crc64Nvme>,
 }
 
 impl LandedObject {

@@ -10,6 +10,7 @@ pub mod event;
 pub mod export;
 pub mod form;
 pub mod job;
+pub mod landed;
 pub mod metrics;
 pub mod observer;
 pub mod outage;

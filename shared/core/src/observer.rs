@@ -10,6 +10,14 @@ pub trait Observer: Send + Sync {
     /// Bytes of a file have come from the source.
     fn fetched(&self, _bytes: u64) {}
 
+    /// Bytes of a file had come before this call.
+    fn fetched_before(&self, bytes: u64) {
+        self.fetched(bytes);
+    }
+
+    /// Bytes that are staged have been read back and hashed.
+    fn hashed(&self, _bytes: u64) {}
+
     /// All of a file is staged.
     fn file_fetched(&self) {}
 
@@ -18,6 +26,11 @@ pub trait Observer: Send + Sync {
 
     /// Bytes have gone towards the landing bucket.
     fn unpacked(&self, _bytes: u64) {}
+
+    /// Bytes had gone there before this call.
+    fn unpacked_before(&self, bytes: u64) {
+        self.unpacked(bytes);
+    }
 
     /// An object has landed.
     fn landed(&self) {}

@@ -50,6 +50,10 @@ pub const THROTTLING: RetryPolicy = RetryPolicy {
     max_wait: Duration::from_secs(900),
 };
 
+/// How often a run goes back to its files when a step finds that something is gone which a step before it has left: a
+/// staged file, or an object that has landed. Whoever deletes more often would do so for ever.
+pub const MAX_RETURNS: u32 = 2;
+
 impl RetryPolicy {
     /// The longest wait before a retry, counted from 1.
     pub fn wait(&self, retry: u32) -> Duration {

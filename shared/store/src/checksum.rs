@@ -9,6 +9,7 @@ use crc_fast::{CrcAlgorithm, Digest as CrcDigest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
+use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 
 /// Text that is not a checksum of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -164,8 +165,21 @@ pub(crate) fn crc32c_base64(bytes: &[u8]) -> String {
 pub struct Hasher {
     size: u64,
     crc32: crc32fast::Hasher,
+    /// The checksum of what was seen before `crc64nvme` began.
+    crc64nvme_before: Crc64Nvme,
     crc64nvme: CrcDigest,
     sha256: Option<sha2::Sha256>,
+}
+
+/// What a [`Hasher`] has seen, of bytes of which more come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HasherState {
+    size: u64,
+    crc32: Crc32,
+    crc64nvme: Crc64Nvme,
+    /// The state between two blocks and what has come of the next, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
 }
 
 /// What a [`Hasher`] has seen.
@@ -187,6 +201,7 @@ impl Hasher {
         Self {
             size: 0,
             crc32: crc32fast::Hasher::new(),
+            crc64nvme_before: Crc64Nvme::of(&[]),
             crc64nvme: CrcDigest::new(CrcAlgorithm::Crc64Nvme),
             sha256: with_sha256.then(sha2::Sha256::new),
         }
@@ -202,12 +217,50 @@ impl Hasher {
         }
     }
 
+    /// How many bytes it has seen.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What it has seen, for another invocation to go on with.
+    pub fn state(&self) -> HasherState {
+        HasherState {
+            size: self.size,
+            crc32: self.crc32.clone().finalize().into(),
+            crc64nvme: self.seen_crc64nvme(),
+            sha256: self.sha256.as_ref().map(|sha256| hex::encode(sha256.serialize())),
+        }
+    }
+
+    /// A hasher that goes on where another has stopped; `None` where its state is no state.
+    pub fn resumed(state: &HasherState) -> Option<Self> {
+        let sha256 = state.sha256.as_ref().map(|text| {
+            let bytes = hex::decode(text).ok()?;
+            let state = SerializedState::<sha2::Sha256>::try_from(bytes.as_slice()).ok()?;
+            sha2::Sha256::deserialize(&state).ok()
+        });
+        Some(Self {
+            size: state.size,
+            crc32: crc32fast::Hasher::new_with_initial_len(state.crc32.into(), state.size),
+            crc64nvme_before: state.crc64nvme,
+            crc64nvme: CrcDigest::new(CrcAlgorithm::Crc64Nvme),
+            sha256: match sha256 {
+                Some(None) => return None,
+                sha256 => sha256.flatten(),
+            },
+        })
+    }
+
+    fn seen_crc64nvme(&self) -> Crc64Nvme {
+        self.crc64nvme_before.followed_by(self.crc64nvme.finalize().into(), self.crc64nvme.get_amount())
+    }
+
     /// The checksums of everything that it has seen.
     pub fn finish(self) -> Checksums {
         Checksums {
             size: self.size,
+            crc64nvme: self.seen_crc64nvme(),
             crc32: self.crc32.finalize().into(),
-            crc64nvme: self.crc64nvme.finalize().into(),
             sha256: self.sha256.map(|sha256| Sha256(sha256.finalize().into())),
         }
     }
@@ -248,6 +301,32 @@ mod tests {
         );
         // RFC 1321, A.5.
         assert_eq!(Md5::of(b"message digest").to_string(), "f96b697d7cb7938d525a2f31aaf161d0");
+    }
+
+    /// Promise 2: a hasher that goes on where another stopped, anywhere, sees what one sees; what is no state is none.
+    #[test]
+    fn a_hasher_goes_on_from_a_state_that_was_kept() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        let whole = |with_sha256| {
+            let mut hasher = Hasher::new(with_sha256);
+            hasher.update(&bytes);
+            hasher.finish()
+        };
+        for (with_sha256, cut) in [(true, 0), (true, 63), (true, 64), (true, 700), (false, 700), (true, 1000)]
+        {
+            let (first, second) = bytes.split_at(cut);
+            let mut hasher = Hasher::new(with_sha256);
+            hasher.update(first);
+            let kept = serde_json::to_string(&hasher.state()).unwrap();
+            let mut hasher = Hasher::resumed(&serde_json::from_str(&kept).unwrap()).unwrap();
+            assert_eq!(hasher.size(), u64::try_from(cut).unwrap());
+            hasher.update(second);
+            assert_eq!(hasher.finish(), whole(with_sha256), "cut at {cut}");
+        }
+        for sha256 in ["zz", "00"] {
+            let state = HasherState { sha256: Some(sha256.to_owned()), ..Hasher::new(true).state() };
+            assert!(Hasher::resumed(&state).is_none(), "{sha256}");
+        }
     }
 
     /// A multipart object's checksum comes from its parts', without reading them again.

@@ -35,7 +35,7 @@ pub use client::StoreSettings;
 pub use dialect::Dialect;
 pub use error::StoreError;
 pub use parts::{MAX_BYTES_UNANNOUNCED, MIN_PART_BYTES, OCI_PART_BYTES, PART_BYTES, may_be_of_parts};
-pub use upload::ObjectWriter;
+pub use upload::{ObjectWriter, Sealed};
 
 /// Fewer bytes than these are hashed where they are.
 const MIN_HASHED_ASIDE: usize = 256 << 10;
@@ -620,8 +620,9 @@ impl Store {
         Ok(())
     }
 
-    /// Holds the object that is there against the bytes that should be: the same is fine, anything else is not.
-    pub async fn expect(&self, key: &str, expected: ObjectDigest) -> Result<()> {
+    /// Holds the object that is there against the bytes that should be: the same is fine, anything else is not. Returns
+    /// its `ETag`.
+    pub async fn expect(&self, key: &str, expected: ObjectDigest) -> Result<String> {
         let found = self.head(key).await?;
         // Whoever wrote it has taken it away again: trying once more may find either.
         let found = found.ok_or_else(|| StoreError::body("HeadObject", self.object(key), Gone))?;
@@ -630,9 +631,10 @@ impl Store {
             None if found.size == expected.size => self.read_crc(&found).await?,
             None => Crc64Nvme::from(0u64),
         };
+        let etag = found.etag;
         let found = ObjectDigest { size: found.size, crc64nvme };
         if found == expected {
-            return Ok(());
+            return Ok(etag);
         }
         Err(StoreError::Occupied {
             object: self.object(key),

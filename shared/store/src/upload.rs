@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::budget::{ByteBudget, PartBuffer};
@@ -12,6 +13,15 @@ use crate::checksum::{Crc64Nvme, ObjectDigest};
 /// The most requests that one object has on their way. Parts that are uploaded are bounded by the byte budget before
 /// that; those that the store copies take no memory.
 const PARTS_IN_FLIGHT: usize = 16;
+
+/// An object that has become visible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its size and checksum.
+    pub digest: ObjectDigest,
+    /// Its `ETag`, where the store said it.
+    pub etag: Option<String>,
+}
 
 /// Writes one object, part by part. Nothing is visible before it is finished.
 #[derive(Debug)]
@@ -136,6 +146,11 @@ impl ObjectWriter {
         Ok((upload_id, number))
     }
 
+    /// Takes what is no full part yet, for the caller to put somewhere else: this writer is not to be finished.
+    pub fn take_unsent(&mut self) -> Option<Bytes> {
+        self.filling.take().filter(|part| !part.is_empty()).map(PartBuffer::into_bytes)
+    }
+
     /// Waits until every part that is on its way has arrived. The upload stays unfinished.
     pub async fn settle(&mut self) -> Result<()> {
         while !self.in_flight.is_empty() {
@@ -151,7 +166,7 @@ impl ObjectWriter {
     pub async fn seal<E: From<StoreError>>(
         mut self,
         verify: impl FnOnce(ObjectDigest) -> std::result::Result<(), E>,
-    ) -> std::result::Result<ObjectDigest, E> {
+    ) -> std::result::Result<Sealed, E> {
         let sealed = self.seal_if(verify).await;
         if sealed.is_err() {
             self.abandon().await;
@@ -162,7 +177,7 @@ impl ObjectWriter {
     async fn seal_if<E: From<StoreError>>(
         &mut self,
         verify: impl FnOnce(ObjectDigest) -> std::result::Result<(), E>,
-    ) -> std::result::Result<ObjectDigest, E> {
+    ) -> std::result::Result<Sealed, E> {
         let sealed = if self.upload_id.is_some() {
             self.send_last().await?;
             self.sealed()
@@ -170,10 +185,11 @@ impl ObjectWriter {
             ObjectDigest::of(self.filling.as_ref().map_or(&[], PartBuffer::as_bytes))
         };
         verify(sealed)?;
-        if self.finish().await? == Written::NotWritten {
-            self.store.expect(&self.key, sealed).await?;
-        }
-        Ok(sealed)
+        let etag = match self.finish().await? {
+            Written::Done(etag) => etag,
+            Written::NotWritten => self.store.expect(&self.key, sealed).await?,
+        };
+        Ok(Sealed { digest: sealed, etag: Some(etag).filter(|etag| !etag.is_empty()) })
     }
 
     /// Makes the object visible, unless one is there already. After a failure the caller says whether to

@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 /// bytes does not bound its memory.
 const MAX_ENTRIES: usize = 100_000;
 
+/// How many bytes an entry may have. Of small values, objects take some twenty times as much memory as bytes.
+const MAX_ENTRY_BYTES: usize = 1 << 20;
+
 /// The entries of a list, none where it is null. One that is not of its kind among others is left out, with a warning; a
 /// list of nothing else is an error, as is what is no list.
 pub(crate) fn entries<'de, D: Deserializer<'de>, T: DeserializeOwned>(
@@ -24,6 +27,16 @@ pub(crate) fn objects<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(Entries { may_misfit: false, kind: PhantomData })
+}
+
+/// Reads one entry.
+fn read<T: DeserializeOwned>(entry: &str) -> serde_json::Result<T> {
+    match entry.len() {
+        ..=MAX_ENTRY_BYTES => serde_json::from_str(entry),
+        bytes => Err(serde_json::Error::custom(format_args!(
+            "an entry of {bytes} bytes, where {MAX_ENTRY_BYTES} are many"
+        ))),
+    }
 }
 
 struct Entries<T> {
@@ -49,7 +62,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Entries<T> {
             if entries.len() >= MAX_ENTRIES {
                 return Err(A::Error::custom(format_args!("more than {MAX_ENTRIES} items")));
             }
-            match serde_json::from_str(entry.get()) {
+            match read(entry.get()) {
                 Ok(entry) => entries.push(entry),
                 Err(error) if self.may_misfit || !entry.get().starts_with('{') => {
                     odd.get_or_insert(error);
@@ -112,6 +125,16 @@ mod tests {
         for none in [json!({ "items": {} }), json!({ "items": "none" }), json!({ "items": [0] })] {
             assert!(names(&none).is_err(), "{none}");
         }
+    }
+
+    /// Promise 6: one entry of a page may not be most of it: it takes far more memory than it has bytes.
+    #[test]
+    fn an_entry_has_a_bounded_size() {
+        let large = "x".repeat(MAX_ENTRY_BYTES);
+        let page = json!({ "items": [{ "name": large }, { "name": "a" }] });
+        assert_eq!(names(&page).unwrap(), ["a"]);
+        let error = names(&json!({ "items": [{ "name": large }] })).unwrap_err();
+        assert!(error.to_string().contains("an entry of 1048587 bytes"), "{error}");
     }
 
     /// Promise 6: a page of nothing takes no more memory than one that says something.

@@ -12,6 +12,7 @@ use landfall::context::Context;
 use landfall::event::JobEvent;
 use landfall::job::Window;
 use landfall_http::Transport;
+use landfall_tests::clock::MovedClock;
 use landfall_tests::{Setup, World, assert_failed, land, land_as_retried, resume, submit_event};
 use serde_json::{Value, json};
 use simulator::{Fate, Operation, RestRow, RestScenario, Scenario, credentials};
@@ -525,7 +526,7 @@ async fn a_spent_hour_is_waited_for_outside_of_the_invocation() {
     let (mut waits, mut staged) = (Vec::new(), Vec::new());
     loop {
         let ends = world.clock.now() + SignedDuration::from_mins(15);
-        let deadline = Deadline::at(ends, world.clock.clone());
+        let deadline = Deadline::at(ends, MovedClock::of(&world.clock));
         let fetched = fetch_files::fetch_files(&world.anew(), job.clone(), &deadline).await.unwrap();
         assert!(world.clock.now() < ends, "the invocation would have been killed");
         staged.push(fetched.files.len());

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
-use landfall::clock::{Clock, Deadline, ManualClock};
+use jiff::SignedDuration;
+use landfall::clock::{Clock, Deadline};
 use landfall::observer::Observer;
+use landfall_tests::clock::MovedClock;
 use landfall_tests::crafted::{Crafted, DEFLATED, Saying, deflated_zeros};
 use landfall_tests::staged::{publish_for, stage, unpack, unpack_within};
 use landfall_tests::{Setup, World, assert_landed, land, resume, run_event};
@@ -149,24 +149,9 @@ async fn a_directory_is_read_within_the_time_of_an_invocation() {
     world.end().await;
 }
 
-/// A clock that the test alone moves: whoever waits for it waits for ever.
-#[derive(Debug)]
-struct Standing(ManualClock);
-
-#[async_trait]
-impl Clock for Standing {
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
-
-    async fn sleep(&self, _: Duration) {
-        std::future::pending().await
-    }
-}
-
 /// Passes time while archives are looked at: so many seconds for each in turn.
 struct Slow {
-    clock: Arc<Standing>,
+    clock: Arc<MovedClock>,
     seconds: [u64; 2],
     archives: AtomicUsize,
 }
@@ -174,7 +159,7 @@ struct Slow {
 impl Observer for Slow {
     fn members_listed(&self, _: u64, _: u64) {
         let archive = self.archives.fetch_add(1, Ordering::SeqCst);
-        self.clock.0.advance(Duration::from_secs(self.seconds[archive]));
+        self.clock.advance(Duration::from_secs(self.seconds[archive]));
     }
 }
 
@@ -188,7 +173,7 @@ async fn an_archive_is_not_blamed_for_the_time_that_others_took() {
         archive.add_stored("a.csv", b"H\n1\n");
         let bytes = archive.finish();
         stage(&world.context, &[("a.zip", &bytes), ("b.zip", &bytes)]).await;
-        let clock = Arc::new(Standing(ManualClock::new(world.clock.now())));
+        let clock = MovedClock::of(&world.clock);
         let ends_at = clock.now().saturating_add(SignedDuration::from_secs(60)).unwrap();
         let slow = Slow { clock: Arc::clone(&clock), seconds, archives: AtomicUsize::new(0) };
         let context = world.anew_by(Arc::clone(&clock) as Arc<dyn Clock>).observed_by(Arc::new(slow));

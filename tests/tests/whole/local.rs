@@ -74,8 +74,8 @@ impl Clock for Passing {
         self.0.now()
     }
 
-    async fn sleep(&self, duration: Duration) {
-        self.0.sleep(duration).await;
+    async fn sleep(&self, _: Duration) {
+        std::future::pending().await
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A checkpoint is a log of segments, which are only ever added: each is an object of its own and says what has landed
 //! since the one before it, so that saving costs what there is to save, however much has landed before. A segment holds
-//! of a member what its directory does not say; in memory a member takes some 100 bytes.
+//! of a member what its directory does not say; in memory a member takes some 60 bytes.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -12,7 +13,7 @@ use landfall::checksum::{Crc64Nvme, Sha256};
 use landfall::job::{LandedObject, Totals};
 use landfall::state::Document;
 use landfall_store::StoreError;
-use landfall_zip::Member;
+use landfall_zip::{Directory, Member};
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{ArchiveState, Attempt, SegmentKeys};
@@ -36,7 +37,7 @@ struct Segment {
 }
 
 /// A member that has landed: what its directory does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct LandedMember {
     /// Its place in the directory.
     member: u32,
@@ -46,10 +47,13 @@ struct LandedMember {
     crc64nvme: Crc64Nvme,
     /// The object's SHA-256, where the destination asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    sha256: Option<Sha256>,
+    sha256: Option<Box<Sha256>>,
     /// The rows of its content, where that has rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
+    /// A digest of the object's `ETag`, where the store said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag_digest: Option<Crc64Nvme>,
 }
 
 impl Document for Segment {}
@@ -60,8 +64,9 @@ impl LandedMember {
             member: member.index(),
             size: object.size,
             crc64nvme: object.crc64nvme,
-            sha256: object.sha256,
+            sha256: object.sha256.map(Box::new),
             rows: object.rows,
+            etag_digest: object.etag_digest,
         }
     }
 
@@ -75,11 +80,12 @@ impl LandedMember {
             content_size,
             crc32: member.crc32().into(),
             crc64nvme: self.crc64nvme,
-            sha256: self.sha256,
+            sha256: self.sha256.as_deref().copied(),
             rows: self.rows,
             unverified: None,
             file: task.file.name.clone(),
             member: Some(member.name().to_owned()),
+            etag_digest: self.etag_digest,
         }
     }
 }
@@ -102,24 +108,11 @@ impl Checkpoint {
     /// Reads what is recorded of these members of a task, given by their places in the directory. What has landed under
     /// names in another encoding, before that was configured, does not count.
     pub(crate) async fn read(task: &Task<'_>, state: &ArchiveState, members: Range<u32>) -> Result<Self> {
-        let SegmentKeys { existing, folder } = state.segments(task.range);
-        let attempt = &state.attempt;
-        let name_encoding = task.landing.destination.archive.name_encoding.name();
-        let number_of =
-            |key: &String| -> Option<u32> { key.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok() };
-        let last_number = existing.iter().filter_map(number_of).max();
-        let mut this = Self {
-            attempt: attempt.clone(),
-            name_encoding,
-            next_number: last_number.map_or(0, |last| last.saturating_add(1)),
-            folder,
-            first: members.start,
-            landed: vec![None; members.len()],
-            totals: Totals::default(),
-            unsaved: Vec::new(),
-            unsaved_bytes: 0,
-        };
-        let segments = stream::iter(&existing).map(|key| attempt.work().checkpoint::<Segment>(key));
+        let keys = state.segments(task.range);
+        let mut this = Self::empty(task, state, &keys, members);
+        let name_encoding = this.name_encoding;
+        let segments =
+            stream::iter(&keys.existing).map(|key| state.attempt.work().checkpoint::<Segment>(key));
         let mut segments = segments.buffer_unordered(READS_AT_ONCE);
         while let Some(segment) = segments.try_next().await? {
             let segment = segment.filter(|segment| segment.name_encoding.as_deref() == name_encoding);
@@ -128,14 +121,54 @@ impl Checkpoint {
         Ok(this)
     }
 
+    /// What the receipt of a task's archive names and is not gone: nothing else that is recorded counts then.
+    pub(crate) async fn of_receipt(
+        task: &Task<'_>,
+        state: &ArchiveState,
+        directory: &Directory,
+        gone: &HashSet<String>,
+    ) -> Result<Self> {
+        let members = u32::try_from(directory.members().len()).unwrap_or(u32::MAX);
+        let mut this = Self::empty(task, state, &state.segments(None), 0..members);
+        let receipt = task.work.receipt(&task.job.job(), task.file.ordinal).await?;
+        let Some(mut receipt) = receipt else { return Ok(this) };
+        for member in directory.files() {
+            let Some(object) = receipt.try_next().await? else { break };
+            let is_its =
+                object.key == task.member_key(member.name()) && object.crc32 == member.crc32().into();
+            if is_its && !gone.contains(&object.key) {
+                this.count(LandedMember::of(member, &object));
+            }
+        }
+        Ok(this)
+    }
+
+    fn empty(task: &Task<'_>, state: &ArchiveState, keys: &SegmentKeys, members: Range<u32>) -> Self {
+        let SegmentKeys { existing, folder } = keys;
+        let number_of =
+            |key: &String| -> Option<u32> { key.strip_prefix(folder)?.strip_suffix(".json")?.parse().ok() };
+        let last_number = existing.iter().filter_map(number_of).max();
+        Self {
+            attempt: state.attempt.clone(),
+            name_encoding: task.landing.destination.archive.name_encoding.name(),
+            next_number: last_number.map_or(0, |last| last.saturating_add(1)),
+            folder: folder.clone(),
+            first: members.start,
+            landed: vec![None; members.len()],
+            totals: Totals::default(),
+            unsaved: Vec::new(),
+            unsaved_bytes: 0,
+        }
+    }
+
     /// Counts a member once, whoever has recorded it; one that is none of these is not counted.
     fn count(&mut self, landed: LandedMember) {
         let place = self.place(landed.member).and_then(|place| self.landed.get_mut(place));
         if let Some(place @ None) = place {
-            *place = Some(landed);
             self.totals.objects += 1;
             self.totals.bytes = self.totals.bytes.saturating_add(landed.size);
             self.totals.rows = self.totals.rows.saturating_add(landed.rows.unwrap_or(0));
+            *place = Some(landed);
         }
     }
 
@@ -174,9 +207,9 @@ impl Checkpoint {
     /// Takes a member that has landed, and saves what has landed if that is enough by now.
     pub(crate) async fn add(&mut self, member: &Member, object: &LandedObject) -> Result<()> {
         let landed = LandedMember::of(member, object);
-        self.count(landed);
-        self.unsaved.push(landed);
+        self.count(landed.clone());
         self.unsaved_bytes = self.unsaved_bytes.saturating_add(landed.size);
+        self.unsaved.push(landed);
         match self.unsaved_bytes >= MAX_UNSAVED_BYTES || self.unsaved.len() >= MAX_UNSAVED_MEMBERS {
             true => self.save().await,
             false => Ok(()),

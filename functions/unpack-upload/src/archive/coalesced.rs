@@ -9,6 +9,7 @@ use landfall::{Error, Result};
 use landfall_store::{ByteBudget, PartBuffer, Store};
 use landfall_zip::{Limits, Member, MemberDecoder};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::outcome::UnitOutcome;
 use super::plan::{MemberEncoding, MemberPlan};
@@ -31,11 +32,27 @@ pub(crate) async fn land<'a>(
     let plans: Vec<MemberPlan<'a>> = members.iter().map(|member| MemberPlan::of(task, member)).collect();
     let (pieces, coming) = mpsc::channel(PIECES_AHEAD);
     let (encoded, arriving) = mpsc::channel(1);
-    let coming = Pieces::new(coming, range.start);
+    let given_up = CancellationToken::new();
+    let _with_this = given_up.clone().drop_guard();
+    let coming = Pieces::new(coming, range.start, given_up.clone());
     let encoding = Encoding::of(task, &plans);
     let encoding = tokio::task::spawn_blocking(move || encoding.run(coming, &encoded));
-    let reading = pipeline::read(&task.staged, range, pieces);
+    let reading = async {
+        tokio::select! {
+            biased;
+            read = pipeline::read(&task.staged, range, pieces) => read.map(|()| true),
+            () = stop.arrival() => {
+                given_up.cancel();
+                Ok(false)
+            }
+        }
+    };
     let (read, mut outcome, ended) = tokio::join!(reading, put_all(task, plans, arriving, stop), encoding);
+    if matches!(read, Ok(false)) {
+        // What comes next looked cut to the decoder: nothing is wrong with it.
+        outcome.error = None;
+        return outcome;
+    }
     // What was not read cannot be decoded: that it could not be read is what is wrong.
     let panicked = ended.err().map(|panicked| Error::integrity("the decoder broke").because(panicked));
     outcome.error = read.err().or(outcome.error).or(panicked);

@@ -1,6 +1,8 @@
 //! The landing of an archive's members: several work units at once, within the byte budget, until all has landed, the
 //! invocation must end, or something fails.
 
+use std::pin::pin;
+
 use futures::{StreamExt as _, stream};
 use landfall::{Error, Result};
 use landfall_zip::Member;
@@ -55,7 +57,15 @@ async fn land_missing(task: &Task<'_>, progress: &mut Progress<'_>) -> Result<()
         .map(|unit| unit.land(task, &room, &stop))
         .buffer_unordered(UNITS_AT_ONCE);
     let mut first_error: Option<Error> = None;
-    while let Some(outcome) = landing.next().await {
+    let mut over = pin!(task.invocation.over());
+    loop {
+        let outcome = tokio::select! {
+            biased;
+            outcome = landing.next() => outcome,
+            // What is on its way may land unrecorded: it lands again, as the same bytes.
+            () = &mut over => None,
+        };
+        let Some(outcome) = outcome else { break };
         let recorded = progress.record(&outcome.landed).await;
         if let Some(error) = outcome.error.or(recorded.err()) {
             // What is on its way has to arrive before anybody can say what has landed, or withdraw it.

@@ -31,6 +31,7 @@ pub(crate) type Opening = ControlFlow<ArchiveOutcome, OpenArchive>;
 
 /// Opens the task's archive.
 pub(crate) async fn open(task: &Task<'_>, state: &ArchiveState) -> Result<Opening> {
+    // Of an archive whose receipt names what is gone, all of that lands again, whatever was asked for.
     let is_range = |range: &MemberRange| state.division.as_ref().is_some_and(|it| it.ranges.contains(range));
     if let Some(MemberRange { from, to }) = task.range.filter(|range| !is_range(range)) {
         return Err(Error::invalid_event(format!(
@@ -38,6 +39,7 @@ pub(crate) async fn open(task: &Task<'_>, state: &ArchiveState) -> Result<Openin
         )));
     }
     match &state.division {
+        _ if task.gone.is_some() => open_or_divide(task, state).await,
         None => open_or_divide(task, state).await,
         Some(division) if task.may_divide => Ok(divided(division.ranges.clone())),
         Some(division) => open_divided(task, state, division).await,
@@ -50,16 +52,20 @@ async fn open_or_divide(task: &Task<'_>, state: &ArchiveState) -> Result<Opening
     if !state.has_landed_members() && Box::pin(directory::is_of_a_document(task, &read)).await? {
         // It is compressed inside.
         let document = Box::pin(file::land(task, JobForm::Raw)).await?;
-        return Ok(Opening::Break(ArchiveOutcome::Document(document)));
+        let outcome = document.map(|document| Opening::Break(ArchiveOutcome::Document(document)));
+        return Ok(outcome.unwrap_or_else(|| out_of_time(Totals::default())));
     }
     let Some(directory) = read? else { return Ok(out_of_time(Totals::default())) };
     let division = Division::of(&directory, &task.staged.info().etag, task.context.range_cost());
-    if task.may_divide && division.ranges.len() > 1 {
+    if task.may_divide && task.gone.is_none() && division.ranges.len() > 1 {
         let ranges = division.freeze(&task.work, &state.attempt.division_key()).await?.ranges;
         tracing::info!(file.ordinal = task.file.ordinal, ranges = ranges.len(), "the archive is divided");
         return Ok(divided(ranges));
     }
-    let checkpoint = Checkpoint::read(task, state, 0..division.members).await?;
+    let checkpoint = match &task.gone {
+        Some(gone) => Checkpoint::of_receipt(task, state, &directory, gone).await?,
+        None => Checkpoint::read(task, state, 0..division.members).await?,
+    };
     Ok(Opening::Continue(OpenArchive { directory, checkpoint, is_divided: false }))
 }
 

@@ -1,7 +1,7 @@
 //! What happens while members land: what has landed is reported and recorded, and whether that is enough.
 
+use landfall::Result;
 use landfall::job::LandedObject;
-use landfall::{Error, Result};
 use landfall_zip::Member;
 
 use super::checkpoint::Checkpoint;
@@ -24,7 +24,7 @@ impl<'a> Progress<'a> {
         let bytes = members.iter().map(|member| member.size()).sum();
         observer.members_listed(u64::try_from(members.len()).unwrap_or(u64::MAX), bytes);
         for member in members.iter().filter(|member| checkpoint.has(member)) {
-            observer.unpacked(member.size());
+            observer.unpacked_before(member.size());
             observer.landed();
         }
         Self { task, members, landed_before: checkpoint.totals().objects, checkpoint }
@@ -62,15 +62,16 @@ impl<'a> Progress<'a> {
 
     /// Fails a call that had an invocation's time and landed no member more: it would be repeated for ever.
     pub(crate) fn ensure_advanced(&self) -> Result<()> {
-        let Some(seconds) = self.task.seconds_of_a_whole_invocation() else { return Ok(()) };
         if self.checkpoint.totals().objects > self.landed_before {
             return Ok(());
         }
-        let largest = self.missing().map(Member::size).max();
-        Err(Error::limit_exceeded(format!(
-            "no further member could land within an invocation of {seconds} s; the largest missing one has {} bytes: \
-             give the function more memory, which brings more network, or more time",
-            largest.unwrap_or(0)
-        )))
+        let largest = self.missing().max_by_key(|member| member.size());
+        self.task.ensure_had_less_than_an_invocation(|seconds| {
+            let (name, bytes) = largest.map_or(("", 0), |member| (member.name(), member.size()));
+            format!(
+                "no further member could land within an invocation of {seconds} s; the largest missing one, {name:?}, has \
+                 {bytes} bytes, and a member lands in one piece"
+            )
+        })
     }
 }

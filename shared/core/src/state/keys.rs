@@ -142,6 +142,21 @@ pub fn fetch_checkpoint(of: &JobRef, ordinal: u32) -> String {
     format!("{}fetch/{ordinal}.json", checkpoints_prefix(of))
 }
 
+/// The bytes of a file's download that are no full part yet.
+pub fn fetch_tail(of: &JobRef, ordinal: u32) -> String {
+    format!("{}fetch/{ordinal}.tail", checkpoints_prefix(of))
+}
+
+/// What those bytes are.
+pub fn fetch_tail_record(of: &JobRef, ordinal: u32) -> String {
+    format!("{}.json", fetch_tail(of, ordinal))
+}
+
+/// How far the hashing of a staged file is.
+pub fn fetch_hashing(of: &JobRef, ordinal: u32) -> String {
+    format!("{}fetch/{ordinal}.hashing.json", checkpoints_prefix(of))
+}
+
 /// The list of output files as it was seen last, before it counts.
 pub fn listing_checkpoint(of: &JobRef) -> String {
     format!("{}listing.json", checkpoints_prefix(of))

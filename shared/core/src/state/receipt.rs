@@ -57,6 +57,11 @@ impl WorkState {
         totals.await.map(Some)
     }
 
+    /// Forgets what unpacking a file landed, for what is there now to be recorded.
+    pub async fn forget_receipt(&self, job: &JobRef, ordinal: u32) -> Result<()> {
+        self.store().delete(&keys::receipt(job, ordinal)).await
+    }
+
     /// Records what unpacking a file landed, in the archive's order, unless that is recorded already: then by somebody
     /// who has landed the same.
     pub async fn record_receipt(

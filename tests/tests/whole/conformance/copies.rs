@@ -53,7 +53,7 @@ async fn ranges(bucket: TestBucket) {
     writer.copy(&open.store, &source, range.clone()).await.unwrap();
     writer.write(b"behind").await.unwrap();
     let content = [&staged[range.start as usize..range.end as usize], b"behind"].concat();
-    let landed = writer.seal(|_| Ok::<_, StoreError>(())).await.unwrap();
+    let landed = writer.seal(|_| Ok::<_, StoreError>(())).await.unwrap().digest;
     assert_eq!(landed, sealed(&content));
     assert!(open.get("a.csv").await.unwrap() == content, "other bytes than were copied");
 }

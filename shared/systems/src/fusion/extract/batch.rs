@@ -12,7 +12,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::export::{EXTRACT_PARAMETER, FusionExtract, MODE_PARAMETER, Mode, Schedule};
-use super::lenient::{OneOrMany, Scalar, optional};
+use super::lenient::{Scalar, optional};
 use super::status::{JobAnswer, JobDetails, JobRequest};
 use crate::entries::entries;
 use crate::fusion::pod::Pod;
@@ -35,6 +35,8 @@ const RUN_KEYS: Uuid = Uuid::from_u128(0x6c61_6e64_6661_4c4c_8a5e_7275_6e6b_6579
 const MAX_LISTED: usize = 1_000_000;
 /// How large a page may be; a server that does not page sends all in one.
 const MAX_PAGE_BYTES: u64 = 32 * 1024 * 1024;
+/// How large the answer about one job may be.
+const MAX_JOB_BYTES: u64 = 2 * 1024 * 1024;
 /// How many of them are kept to be looked at together, and from pages of how many bytes: the function that keeps all has
 /// 512 MB.
 const MAX_KEPT: usize = 200_000;
@@ -130,7 +132,7 @@ impl<'a> Batch<'a> {
         if let Ok(mut path) = url.path_segments_mut() {
             path.push(id.as_str());
         }
-        let answer = self.pod.client.call(&self.reading(url)).await?;
+        let answer = self.pod.client.call(&self.reading(url).at_most(MAX_JOB_BYTES)).await?;
         let job = answer.json::<JobAnswer>()?.job(id.as_str());
         let job = job.map_err(|reason| answer.malformed("jobDetails", &reason))?;
         Ok((job, answer))
@@ -177,7 +179,7 @@ impl<'a> Batch<'a> {
             let page: Listed = answer.json()?;
             let (has_more, total) = (page.has_more, page.total_items.as_ref().and_then(Scalar::whole));
             let (before, kept_before) = (known.len(), jobs.len());
-            for job in page.items.into_iter().flat_map(ListedJob::into_jobs) {
+            for job in page.items.into_iter().flat_map(JobAnswer::into_jobs) {
                 let id = job.job_request_id.as_ref().map(Scalar::text);
                 // Of one without an id nobody can tell whether it comes again.
                 if id.map_or(before == 0, |id| known.insert(hasher.hash_one(id))) {
@@ -236,29 +238,11 @@ fn is_about_uuid(error: &HttpError) -> bool {
 #[serde(rename_all = "camelCase")]
 struct Listed {
     #[serde(default, deserialize_with = "entries")]
-    items: Vec<ListedJob>,
+    items: Vec<JobAnswer>,
     #[serde(default, deserialize_with = "optional")]
     has_more: Option<bool>,
     #[serde(default, deserialize_with = "optional")]
     total_items: Option<Scalar>,
-}
-
-/// A listed job: flat, as clients of the list read it, or inside `jobDetails` as a single one is.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListedJob {
-    job_details: Option<OneOrMany<JobDetails>>,
-    #[serde(flatten)]
-    flat: JobDetails,
-}
-
-impl ListedJob {
-    fn into_jobs(self) -> Vec<JobDetails> {
-        match self.job_details {
-            Some(details) => details.into_vec(),
-            None => vec![self.flat],
-        }
-    }
 }
 
 fn count(items: usize) -> u64 {

@@ -1,7 +1,12 @@
 //! Values as the pod writes them: numbers as texts, texts as numbers, one thing or a list of one.
 
-use serde::de::{Deserializer, IgnoredAny};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// A value that comes as text or as a number.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -44,9 +49,8 @@ impl Scalar {
     }
 }
 
-/// One thing, or a list.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+/// One object, or a list of some.
+#[derive(Debug, Clone)]
 pub(super) enum OneOrMany<T> {
     /// A list.
     Many(Vec<T>),
@@ -63,20 +67,36 @@ impl<T> OneOrMany<T> {
     }
 }
 
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+struct Either<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+    type Value = OneOrMany<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMany::Many)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object)).map(OneOrMany::One)
+    }
+}
+
 /// A field that nothing depends on: what does not fit is as good as missing.
-pub(super) fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(super) fn optional<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Lenient<T> {
-        Fits(T),
-        Other(IgnoredAny),
-    }
-    Ok(match Option::<Lenient<T>>::deserialize(deserializer)? {
-        Some(Lenient::Fits(value)) => Some(value),
-        Some(Lenient::Other(_)) | None => None,
-    })
+    let text = Option::<Box<RawValue>>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| serde_json::from_str(text.get()).ok()))
 }
 
 #[cfg(test)]

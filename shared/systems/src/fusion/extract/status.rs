@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use serde_json::value::RawValue;
 
 use super::lenient::{OneOrMany, Scalar, optional};
 use landfall::contract::JobStatus;
@@ -150,7 +152,7 @@ struct JobProgress {
 }
 
 /// `completed`, as a truth value or its text.
-fn completed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+fn completed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Truth {
@@ -165,23 +167,38 @@ fn completed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
     })
 }
 
-/// The answer to a question about one job.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct JobAnswer {
-    job_details: Option<OneOrMany<JobDetails>>,
-    #[serde(flatten)]
-    flat: JobDetails,
+/// What an answer about one job, or an entry of a list, shows: a job, flat or inside `jobDetails`, or several there.
+#[derive(Debug, Clone)]
+pub(super) struct JobAnswer(Vec<JobDetails>);
+
+impl<'de> Deserialize<'de> for JobAnswer {
+    /// Reads the text twice: serde's `flatten` would keep all of its values at once, in many times their size.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Nested {
+            job_details: Option<OneOrMany<JobDetails>>,
+        }
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let Nested { job_details } = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        let jobs = match job_details {
+            Some(details) => details.into_vec(),
+            None => vec![serde_json::from_str(text.get()).map_err(D::Error::custom)?],
+        };
+        Ok(Self(jobs))
+    }
 }
 
 impl JobAnswer {
+    /// All that it shows.
+    pub(super) fn into_jobs(self) -> Vec<JobDetails> {
+        self.0
+    }
+
     /// The job that was asked for; nothing where the answer shows none, as it may of one that was just accepted; an error
     /// where it is about others.
     pub(super) fn job(self, id: &str) -> Result<Option<JobDetails>, String> {
-        let mut found = match self.job_details {
-            Some(details) => details.into_vec(),
-            None => vec![self.flat],
-        };
+        let mut found = self.0;
         let is_asked_for =
             |job: &JobDetails| job.job_request_id.as_ref().is_some_and(|other| other.text() == id);
         let is_nameless = |job: &JobDetails| job.job_request_id.is_none();

@@ -1,0 +1,144 @@
+//! What is there of what has landed: a receipt whose objects are gone, or are others by now, does not count.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use landfall_store::{ObjectDigest, ObjectInfo, Store, StoreError};
+
+use crate::checksum::{Crc64Nvme, Sha256};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::job::{JobRecord, LandedObject, Totals};
+use crate::state::WorkState;
+use crate::state::keys::{self, LandingPlace};
+
+/// How many objects are looked at one by one at the same time.
+const LOOKS_AT_ONCE: usize = 16;
+
+/// What a file's receipt says, and what of it is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LandedFile {
+    /// What has landed, summed.
+    pub totals: Totals,
+    /// The keys of the objects that are gone.
+    pub gone: HashSet<String>,
+}
+
+/// What has landed of a file of a job; `None` for a file that has not been unpacked.
+///
+/// # Errors
+/// `IntegrityError` where an object holds other bytes than those that landed.
+pub async fn of_file(
+    context: &Context,
+    work: &WorkState,
+    job: &JobRecord,
+    ordinal: u32,
+) -> Result<Option<LandedFile>> {
+    if work.receipt(&job.job(), ordinal).await?.is_none() {
+        return Ok(None);
+    }
+    let files = work.files(&job.job()).await?.map(|list| list.files).unwrap_or_default();
+    let places = keys::landing_places(&files, job.form.name());
+    let Some(place) = usize::try_from(ordinal).ok().and_then(|at| places.into_iter().nth(at)) else {
+        return Ok(None);
+    };
+    let landing = context.landing(&job.destination).await?;
+    at_place(work, &landing.store, job, ordinal, &place).await
+}
+
+/// The same, of a file that lands at a place that is known.
+pub async fn at_place(
+    work: &WorkState,
+    landing: &Store,
+    job: &JobRecord,
+    ordinal: u32,
+    place: &LandingPlace,
+) -> Result<Option<LandedFile>> {
+    let Some(mut receipt) = work.receipt(&job.job(), ordinal).await? else { return Ok(None) };
+    let mut file = LandedFile::default();
+    let mut expected = HashMap::new();
+    while let Some(object) = receipt.try_next().await? {
+        file.totals.add(&object);
+        expected.insert(KeyDigest::of(&object.key), Expected::of(&object));
+    }
+    let mut unsure = Vec::new();
+    for prefix in [&place.folder, &place.file] {
+        let mut listed = landing.list(&format!("{}{prefix}", job.landing_prefix));
+        while let Some(found) = listed.try_next().await? {
+            match expected.remove(&KeyDigest::of(&found.key)) {
+                Some(expected) if !expected.is_surely(&found) => unsure.push((found.key, expected)),
+                _ => {}
+            }
+        }
+    }
+    let hold = |(key, expected): (String, Expected)| async move { hold(landing, &key, expected).await };
+    let mut held = stream::iter(unsure).map(hold).buffer_unordered(LOOKS_AT_ONCE);
+    while let Some(gone) = held.try_next().await? {
+        file.gone.extend(gone);
+    }
+    if !expected.is_empty()
+        && let Some(mut receipt) = work.receipt(&job.job(), ordinal).await?
+    {
+        while let Some(object) = receipt.try_next().await? {
+            if expected.contains_key(&KeyDigest::of(&object.key)) {
+                file.gone.insert(object.key);
+            }
+        }
+    }
+    Ok(Some(file))
+}
+
+/// Holds one object against what landed; its key if it is gone by now.
+async fn hold(landing: &Store, key: &str, expected: Expected) -> Result<Option<String>> {
+    if landing.head(key).await?.is_none() {
+        return Ok(Some(key.to_owned()));
+    }
+    match landing.expect(key, expected.digest).await {
+        Ok(_) => Ok(None),
+        Err(error @ StoreError::Occupied { .. }) => Err(Error::integrity(format!(
+            "{} is not what landed there: somebody has written over it; delete it, and resume lands it again",
+            landing.object(key)
+        ))
+        .because(error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A key, in as little memory as tells it from others: an archive may have very many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct KeyDigest([u8; 16]);
+
+impl KeyDigest {
+    fn of(key: &str) -> Self {
+        let digest = Sha256::of(key.as_bytes());
+        Self(digest.bytes().first_chunk().copied().unwrap_or_default())
+    }
+}
+
+/// What an object is to be.
+#[derive(Debug, Clone, Copy)]
+struct Expected {
+    digest: ObjectDigest,
+    /// A digest of its `ETag`, where that was recorded.
+    etag: Option<Crc64Nvme>,
+}
+
+impl Expected {
+    fn of(object: &LandedObject) -> Self {
+        Self {
+            digest: ObjectDigest { size: object.size, crc64nvme: object.crc64nvme },
+            etag: object.etag_digest,
+        }
+    }
+
+    /// Whether what was listed is the very object that landed. The `ETag` of another may be of the same bytes still.
+    fn is_surely(&self, found: &ObjectInfo) -> bool {
+        found.size == self.digest.size && self.etag == Some(etag_digest(&found.etag))
+    }
+}
+
+/// An `ETag`, in as little memory as tells it from others.
+pub fn etag_digest(etag: &str) -> Crc64Nvme {
+    Crc64Nvme::of(etag.trim_matches('"').as_bytes())
+}
