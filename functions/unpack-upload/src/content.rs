@@ -17,9 +17,9 @@ pub(crate) struct Content {
 impl Content {
     /// The content of a file or member of this name.
     pub(crate) fn named(task: &Task<'_>, name: &str) -> Self {
-        let has_header = task.landing.destination.csv_header;
+        let settings = task.landing.destination.row_settings();
         Self {
-            rows: task.export.row_format(name, has_header).map(RowCounter::new),
+            rows: task.export.row_format(name, settings).map(RowCounter::new),
             observer: Arc::clone(task.context.observer()),
         }
     }
@@ -33,8 +33,8 @@ impl Content {
         Ok(())
     }
 
-    /// The rows that it had, where it has rows.
+    /// The rows that it had, where they are counted.
     pub(crate) fn rows(self) -> Result<Option<u64>> {
-        Ok(self.rows.map(RowCounter::finish).transpose()?)
+        Ok(self.rows.map(RowCounter::finish).transpose()?.flatten())
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::capabilities::Capabilities;
 use crate::error::{Error, Result};
 use crate::parse;
-use crate::rows::RowFormat;
+use crate::rows::{RowFormat, RowSettings};
 
 /// The field of an export that names its kind.
 const KIND: &str = "kind";
@@ -82,7 +82,7 @@ pub trait ExportKind: Sync {
 
     /// The format of a file's rows, which are counted, by its name. It does not depend on what the export says, so that
     /// a job whose export has fields of a later release still lands.
-    fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat>;
+    fn row_format(&self, name: &str, settings: RowSettings) -> Option<RowFormat>;
 
     /// The schema of an export of this kind.
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
@@ -114,13 +114,13 @@ impl<B: ExportBody> ExportKind for Kind<B> {
         Ok(Box::new(export.read::<B>()?))
     }
 
-    fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat> {
+    fn row_format(&self, name: &str, settings: RowSettings) -> Option<RowFormat> {
         let is_json =
             name.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("json"));
         if B::WRITES_JSON_LINES && is_json {
             return Some(RowFormat::Ndjson);
         }
-        let format = RowFormat::from_name(name, has_header)?;
+        let format = RowFormat::from_name(name, settings)?;
         (format != RowFormat::Marc || B::WRITES_MARC).then_some(format)
     }
 

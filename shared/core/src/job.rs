@@ -290,7 +290,7 @@ pub struct LandedObject {
     /// SHA-256 of the object as stored, where the destination asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
-    /// The rows of its content, where that is text with rows; a CSV's header line does not count.
+    /// The rows of its content, where they are counted; a CSV's header line is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
     /// Why nothing shows that the source's file came whole, where nothing does: the source tells neither its size nor a
@@ -319,8 +319,9 @@ pub struct Totals {
     pub objects: u64,
     /// Their bytes, as stored.
     pub bytes: u64,
-    /// Their rows, where they have rows.
-    pub rows: u64,
+    /// Their rows, where any are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
 }
 
 impl Totals {
@@ -328,14 +329,21 @@ impl Totals {
     pub fn add(&mut self, object: &LandedObject) {
         self.objects += 1;
         self.bytes = self.bytes.saturating_add(object.size);
-        self.rows = self.rows.saturating_add(object.rows.unwrap_or(0));
+        self.add_rows(object.rows);
     }
 
     /// Counts what others count, too.
     pub fn add_all(&mut self, others: &Totals) {
         self.objects += others.objects;
         self.bytes = self.bytes.saturating_add(others.bytes);
-        self.rows = self.rows.saturating_add(others.rows);
+        self.add_rows(others.rows);
+    }
+
+    /// Counts the rows of one object more; none where they are not counted.
+    pub fn add_rows(&mut self, rows: Option<u64>) {
+        if let Some(rows) = rows {
+            self.rows = Some(self.rows.unwrap_or(0).saturating_add(rows));
+        }
     }
 }
 

@@ -108,6 +108,46 @@ async fn every_member_of_a_mixed_archive_lands_in_every_form() {
     }
 }
 
+/// Promise 5: rows are counted in the dialect and encoding that a file is in, whatever it becomes; what is something else
+/// under a text's name has no rows, which is not the same as none.
+#[tokio::test]
+async fn rows_are_counted_as_files_are_written_or_not_at_all() {
+    let wide: Vec<u8> =
+        "\u{feff}id,name\r\n1,Ann\r\n2,Bob\r\n3,Cy\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let compressed = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3][..], b"\x03\0\0\0\0\0\0\0\0\0"].concat();
+    let files = [
+        ("wide.csv", &wide[..], Some(3)),
+        ("semicolons.csv", b"id;text\n1;\"a\nb\"\n2;c\n", Some(2)),
+        ("bars.tsv", b"id|text\n1|'a\nb'\n2|'c'\n", Some(2)),
+        ("compressed.csv", &compressed, None),
+        ("plain.csv.gz", &compressed, None),
+    ];
+    for form in FORMS {
+        let world = World::new(setup(form)).await;
+        let staged: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes, _)| (*name, *bytes)).collect();
+        stage(&world.context, &staged).await;
+        let (manifest, _) = land_staged(&world, 5).await;
+        for (object, (name, _, rows)) in std::iter::zip(&manifest.objects, &files) {
+            assert_eq!(object.rows, *rows, "{name} as {form:?}");
+        }
+        assert_eq!(manifest.totals.rows, Some(7));
+        world.end().await;
+    }
+    let said = "csv = { delimiter = \"~\", quote = \"^\" }".to_owned();
+    for (destination, file, rows) in [
+        (String::new(), ("compressed.csv", &compressed[..]), None),
+        (said, ("said.csv", &b"id~text\n1~^a\nb^\n2~\"c\n"[..]), Some(2)),
+    ] {
+        let world = World::new(Setup { destination, ..Setup::default() }).await;
+        stage(&world.context, &[file]).await;
+        let (manifest, _) = land_staged(&world, 1).await;
+        assert_eq!(manifest.totals.rows, rows, "{}", file.0);
+        let published = publish::publish(&world.anew(), event(), &Deadline::none(world.clock.clone())).await;
+        assert_eq!(published.unwrap().totals.rows, rows, "as it is read back");
+        world.end().await;
+    }
+}
+
 /// A deflated member is not compressed again: its stream is in the gzip file as it was in the archive.
 #[tokio::test]
 async fn a_deflate_stream_is_kept_byte_for_byte() {

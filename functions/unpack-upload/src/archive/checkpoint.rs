@@ -135,7 +135,7 @@ impl Checkpoint {
             *place = Some(landed);
             self.totals.objects += 1;
             self.totals.bytes = self.totals.bytes.saturating_add(landed.size);
-            self.totals.rows = self.totals.rows.saturating_add(landed.rows.unwrap_or(0));
+            self.totals.add_rows(landed.rows);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::export::ExportSpec;
 use crate::form::{JobForm, LandedForm, ZstdLevel};
 use crate::job::{ConnectionName, JobRequestId};
+use crate::rows::{CsvSettings, InvalidDialect, RowSettings};
 use crate::state::keys::safe_segment;
 
 /// The bucket that keeps the pipeline's own state.
@@ -47,6 +48,9 @@ pub struct Destination {
     /// Whether the first record of a CSV file is a header, which is then not counted as a row.
     #[serde(default = "yes")]
     pub csv_header: bool,
+    /// How delimited text is written, where that is not to be recognised.
+    #[serde(default)]
+    pub csv: CsvSettings,
     /// How archives are read.
     #[serde(default)]
     pub archive: ArchiveReading,
@@ -129,18 +133,29 @@ impl TryFrom<String> for Layout {
     }
 }
 
-/// A setting that means nothing beside the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("zstd_level is given, and form is not \"zstd\"")]
-pub struct LevelWithoutZstd;
+/// Settings that do not go together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDestination {
+    /// A level of a form that it is not.
+    #[error("zstd_level is given, and form is not \"zstd\"")]
+    LevelWithoutZstd,
+    /// A way in which no text is written.
+    #[error(transparent)]
+    Dialect(#[from] InvalidDialect),
+}
 
 impl Destination {
     /// Holds the settings against each other.
-    pub(super) fn check(&self) -> std::result::Result<(), LevelWithoutZstd> {
-        match self.zstd_level {
-            Some(_) if self.form != LandedForm::Zstd => Err(LevelWithoutZstd),
-            _ => Ok(()),
+    pub(super) fn check(&self) -> std::result::Result<(), InvalidDestination> {
+        if self.zstd_level.is_some() && self.form != LandedForm::Zstd {
+            return Err(InvalidDestination::LevelWithoutZstd);
         }
+        Ok(self.csv.check()?)
+    }
+
+    /// How rows are counted.
+    pub fn row_settings(&self) -> RowSettings {
+        RowSettings { has_header: self.csv_header, csv: self.csv }
     }
 
     /// The form in which a job that begins now lands, from beginning to end.
