@@ -4,6 +4,7 @@ use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
+use landfall::state::keys::MAX_KEY;
 use landfall::{Error, Result};
 use landfall_store::{ObjectDigest, StoreError};
 
@@ -18,6 +19,12 @@ pub(crate) async fn land(task: &Task<'_>, form: JobForm) -> Result<LandedObject>
     let observer = task.context.observer();
     observer.members_listed(1, task.staged.info().size);
     let key = format!("{}{}", task.file_key(), form.name().suffix());
+    if key.len() > MAX_KEY {
+        return Err(Error::limit_exceeded(format!(
+            "its key would be longer than {MAX_KEY} bytes: shorten the destination's prefix or layout, or its path in the \
+             inbox"
+        )));
+    }
     let landed = match form {
         JobForm::Raw => land_as_it_is(task, key).await?,
         _ => land_encoded(task, key).await?,
@@ -32,6 +39,7 @@ async fn land_encoded(task: &Task<'_>, key: String) -> Result<LandedObject> {
     let max_bytes = form::max_bytes(form, size);
     let mut writer = task.writer(&key, max_bytes);
     let encoding = FileEncoding {
+        form,
         encoder: form::content_encoder(form, size)?,
         content: Content::named(task, &task.file.name),
         fetched: task.file.crc64nvme,
@@ -50,6 +58,7 @@ async fn land_encoded(task: &Task<'_>, key: String) -> Result<LandedObject> {
 
 /// What makes the object, on a thread of its own.
 struct FileEncoding {
+    form: JobForm,
     encoder: Box<dyn ContentEncoder>,
     content: Content,
     fetched: Crc64Nvme,
@@ -68,7 +77,8 @@ impl FileEncoding {
         verify_read(&self.name, self.fetched, &read)?;
         let content = ContentDigest { size: read.size, crc32: read.crc32.into() };
         self.encoder.finish(content, &mut parts)?;
-        Ok(EncodedObject { content, parts: parts.finish()?, rows: self.content.rows()? })
+        let (form, rows) = (self.form, self.content.rows()?);
+        Ok(EncodedObject { form, content, parts: parts.finish()?, rows })
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use landfall::form::JobForm;
 use landfall::job::LandedObject;
 use landfall::{Error, Result};
 use landfall_store::ObjectWriter;
@@ -82,6 +83,8 @@ pub(crate) struct Transfer {
 
 /// An object that has been made of content which is known to be whole.
 pub(crate) struct EncodedObject {
+    /// Its form.
+    pub form: JobForm,
     /// Its content.
     pub content: ContentDigest,
     /// The rows of that, where it has rows.
@@ -100,7 +103,7 @@ impl EncodedObject {
         member: Option<&str>,
     ) -> Result<LandedObject> {
         let sealed = writer.seal(|sealed| self.parts.verify(sealed)).await?;
-        let (form, content_size) = form::recorded(task.job.form, self.content.size);
+        let (form, content_size) = form::recorded(self.form, self.content.size);
         Ok(LandedObject {
             key,
             size: sealed.size,

@@ -107,9 +107,14 @@ impl<'a> Task<'a> {
         format!("{}{}", self.job.landing_prefix, self.place.folder)
     }
 
-    /// The key that a member lands under.
+    /// The key that a member lands under in the job's form.
     pub(crate) fn member_key(&self, name: &str) -> String {
-        format!("{}{name}{}", self.folder(), self.job.form.name().suffix())
+        format!("{}{}", self.member_key_as_it_is(name), self.job.form.name().suffix())
+    }
+
+    /// The key that a member lands under as it is.
+    pub(crate) fn member_key_as_it_is(&self, name: &str) -> String {
+        format!("{}{name}", self.folder())
     }
 
     /// Writes an object of at most so many bytes to the landing bucket.

@@ -29,6 +29,11 @@ pub trait ExportSpec: fmt::Debug + Send + Sync {
     /// The export's own name, as it appears in the landing layout.
     fn name(&self) -> &str;
 
+    /// The folders that it is in at its source, the outermost first: in the landing layout they lead its name.
+    fn folders(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// The export as its kind writes it: whatever an event leaves out is as if it had been said.
     fn to_export(&self) -> Export;
 

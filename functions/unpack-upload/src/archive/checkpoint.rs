@@ -9,6 +9,7 @@ use std::ops::Range;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::Result;
 use landfall::checksum::{Crc64Nvme, Sha256};
+use landfall::form::JobForm;
 use landfall::job::{LandedObject, Totals};
 use landfall::state::Document;
 use landfall_store::StoreError;
@@ -33,6 +34,10 @@ struct Segment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name_encoding: Option<String>,
     landed: Vec<LandedMember>,
+    /// Those that have landed as they are, compressed already, in a form that is not raw. A program that does not know of
+    /// them lands them again, in the form, which is what it would have done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    landed_as_they_are: Vec<LandedMember>,
 }
 
 /// A member that has landed: what its directory does not say.
@@ -50,26 +55,47 @@ struct LandedMember {
     /// The rows of its content, where that has rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
+    /// Whether it has landed as it is, and not in the job's form.
+    #[serde(skip)]
+    is_as_it_is: bool,
 }
 
 impl Document for Segment {}
 
+impl Segment {
+    fn of(name_encoding: Option<&str>, members: &[LandedMember]) -> Self {
+        let (landed_as_they_are, landed) = members.iter().copied().partition(|member| member.is_as_it_is);
+        Self { name_encoding: name_encoding.map(ToOwned::to_owned), landed, landed_as_they_are }
+    }
+
+    fn members(self) -> impl Iterator<Item = LandedMember> {
+        let as_they_are = self.landed_as_they_are.into_iter();
+        let as_they_are = as_they_are.map(|member| LandedMember { is_as_it_is: true, ..member });
+        self.landed.into_iter().chain(as_they_are)
+    }
+}
+
 impl LandedMember {
-    fn of(member: &Member, object: &LandedObject) -> Self {
+    fn of(form: JobForm, member: &Member, object: &LandedObject) -> Self {
         Self {
             member: member.index(),
             size: object.size,
             crc64nvme: object.crc64nvme,
             sha256: object.sha256,
             rows: object.rows,
+            is_as_it_is: object.form.is_none() && !form.is_raw(),
         }
     }
 
     /// The object, as it was when it landed: its content is known to be what the directory declares.
     fn object(&self, task: &Task<'_>, member: &Member) -> LandedObject {
-        let (form, content_size) = form::recorded(task.job.form, member.size());
+        let (key, form) = match self.is_as_it_is {
+            true => (task.member_key_as_it_is(member.name()), JobForm::Raw),
+            false => (task.member_key(member.name()), task.job.form),
+        };
+        let (form, content_size) = form::recorded(form, member.size());
         LandedObject {
-            key: task.member_key(member.name()),
+            key,
             size: self.size,
             form,
             content_size,
@@ -88,6 +114,7 @@ impl LandedMember {
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     attempt: Attempt,
+    form: JobForm,
     name_encoding: Option<&'static str>,
     folder: String,
     next_number: u32,
@@ -110,6 +137,7 @@ impl Checkpoint {
         let last_number = existing.iter().filter_map(number_of).max();
         let mut this = Self {
             attempt: attempt.clone(),
+            form: task.job.form,
             name_encoding,
             next_number: last_number.map_or(0, |last| last.saturating_add(1)),
             folder,
@@ -123,7 +151,7 @@ impl Checkpoint {
         let mut segments = segments.buffer_unordered(READS_AT_ONCE);
         while let Some(segment) = segments.try_next().await? {
             let segment = segment.filter(|segment| segment.name_encoding.as_deref() == name_encoding);
-            segment.into_iter().flat_map(|segment| segment.landed).for_each(|landed| this.count(landed));
+            segment.into_iter().flat_map(Segment::members).for_each(|landed| this.count(landed));
         }
         Ok(this)
     }
@@ -173,7 +201,7 @@ impl Checkpoint {
 
     /// Takes a member that has landed, and saves what has landed if that is enough by now.
     pub(crate) async fn add(&mut self, member: &Member, object: &LandedObject) -> Result<()> {
-        let landed = LandedMember::of(member, object);
+        let landed = LandedMember::of(self.form, member, object);
         self.count(landed);
         self.unsaved.push(landed);
         self.unsaved_bytes = self.unsaved_bytes.saturating_add(landed.size);
@@ -189,12 +217,9 @@ impl Checkpoint {
     /// The refusal of the archive, if somebody has refused it meanwhile.
     pub(crate) async fn save(&mut self) -> Result<()> {
         if !self.unsaved.is_empty() {
-            let name_encoding = self.name_encoding.map(ToOwned::to_owned);
-            let segment = Segment { name_encoding, landed: std::mem::take(&mut self.unsaved) };
-            if let Err(error) = self.write(&segment).await {
-                self.unsaved = segment.landed;
-                return Err(error.into());
-            }
+            let segment = Segment::of(self.name_encoding, &self.unsaved);
+            self.write(&segment).await?;
+            self.unsaved.clear();
             self.unsaved_bytes = 0;
         }
         self.attempt.goes_on().await

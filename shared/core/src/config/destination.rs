@@ -184,13 +184,14 @@ impl Destination {
                 "the destination's prefix cannot hold the segment {segment:?}"
             )));
         }
+        let export_path = export.folders().into_iter().chain([export.name()]).map(safe_segment);
         let time = since.to_zoned(TimeZone::UTC);
         let mut path = self.layout.0.clone();
         for (field, value) in std::iter::zip(
             FIELDS,
             [
                 connection.to_string(),
-                safe_segment(export.name()),
+                export_path.collect::<Vec<_>>().join("/"),
                 export.to_export().kind().to_owned(),
                 safe_segment(job.as_str()),
                 time.strftime("%Y").to_string(),
