@@ -9,6 +9,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::contract::{Download, ResumeAt, Source};
 use landfall::job::{JobRecord, OutputFile, StagedFile};
+use landfall::observer::Tally;
 use landfall::state::{Document, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use landfall_http::HttpError;
@@ -106,22 +107,27 @@ impl Fetch<'_> {
             writer.abort().await?;
             writer = self.new_writer(file, &key);
         }
-        self.context.observer().fetched(download.offset);
+        let tally = Tally::new(self.context.observer());
+        tally.fetched(download.offset);
         let unverified = download.unverified.filter(|_| !is_described(file));
-        match self.stream(file, download, &mut writer).await {
-            Ok(Streamed::Stored(checksums)) => Ok(Fetched::Staged(staged(file, &checksums, unverified)?)),
-            Ok(Streamed::StoredUnseen) => self.check_stored_at(file, &key, unverified).await,
-            Ok(Streamed::DeadlineCame) => Ok(Fetched::DeadlineCame),
+        let fetched = match self.stream(file, download, &mut writer, &tally).await {
+            Ok(Streamed::Stored(checksums)) => Fetched::Staged(staged(file, &checksums, unverified)?),
+            Ok(Streamed::StoredUnseen) => self.check_stored_at(file, &key, unverified).await?,
+            Ok(Streamed::DeadlineCame) => Fetched::DeadlineCame,
             Err(error) if error.retryable() => {
                 // What is on its way to the store may still arrive, and need not be fetched again then.
                 let _ = writer.settle().await;
-                Err(error)
+                return Err(error);
             }
             Err(error) => {
                 writer.abandon().await;
-                Err(error)
+                return Err(error);
             }
+        };
+        if let Fetched::Staged(_) = fetched {
+            tally.keep();
         }
+        Ok(fetched)
     }
 
     /// A file that is listed and unknown may be one that is still being scanned; one that has expired is gone for good.
@@ -169,6 +175,7 @@ impl Fetch<'_> {
         file: &OutputFile,
         mut download: Download,
         writer: &mut ObjectWriter,
+        tally: &Tally,
     ) -> Result<Streamed> {
         let is_resumed = download.offset > 0;
         let mut has_checkpoint = is_resumed;
@@ -178,7 +185,7 @@ impl Fetch<'_> {
             received = received.saturating_add(length(&bytes));
             self.check_limit(file, received)?;
             hasher.update(&bytes);
-            self.context.observer().fetched(length(&bytes));
+            tally.fetched(length(&bytes));
             if writer.write(&bytes).await? == 0 {
                 continue;
             }

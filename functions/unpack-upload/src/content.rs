@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landfall::Result;
-use landfall::observer::Observer;
+use landfall::observer::Tally;
 use landfall::rows::RowCounter;
 
 use crate::task::Task;
@@ -11,7 +11,28 @@ use crate::task::Task;
 /// Content as it passes.
 pub(crate) struct Content {
     rows: Option<RowCounter>,
-    observer: Arc<dyn Observer>,
+    reported: Reported,
+}
+
+/// How much of content has been reported, to be taken back unless an object has become of it.
+pub(crate) struct Reported {
+    tally: Arc<Tally>,
+    bytes: u64,
+}
+
+impl Reported {
+    /// It has landed.
+    pub(crate) fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reported {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.tally.take_back(self.bytes);
+        }
+    }
 }
 
 impl Content {
@@ -20,7 +41,7 @@ impl Content {
         let settings = task.landing.destination.row_settings();
         Self {
             rows: task.export.row_format(name, settings).map(RowCounter::new),
-            observer: Arc::clone(task.context.observer()),
+            reported: Reported { tally: Arc::clone(&task.tally), bytes: 0 },
         }
     }
 
@@ -29,12 +50,15 @@ impl Content {
         if let Some(rows) = &mut self.rows {
             rows.push(bytes)?;
         }
-        self.observer.unpacked(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.reported.bytes = self.reported.bytes.saturating_add(bytes);
+        self.reported.tally.unpacked(bytes);
         Ok(())
     }
 
-    /// The rows that it had, where they are counted.
-    pub(crate) fn rows(self) -> Result<Option<u64>> {
-        Ok(self.rows.map(RowCounter::finish).transpose()?.flatten())
+    /// The rows that it had, where they are counted, once all of it has passed; and what was reported of it.
+    pub(crate) fn finish(self) -> Result<(Option<u64>, Reported)> {
+        let rows = self.rows.map(RowCounter::finish).transpose()?.flatten();
+        Ok((rows, self.reported))
     }
 }

@@ -8,7 +8,7 @@ use landfall::state::keys::MAX_KEY;
 use landfall::{Error, Result};
 use landfall_store::{ObjectDigest, StoreError};
 
-use crate::content::Content;
+use crate::content::{Content, Reported};
 use crate::form::{self, ContentDigest, ContentEncoder};
 use crate::parts::Parts;
 use crate::pipeline::{self, EncodedObject, Pieces, Transfer};
@@ -16,8 +16,7 @@ use crate::task::Task;
 
 /// Lands the file in this form: the job's, or as it is.
 pub(crate) async fn land(task: &Task<'_>, form: JobForm) -> Result<LandedObject> {
-    let observer = task.context.observer();
-    observer.members_listed(1, task.staged.info().size);
+    task.tally.members_listed(1, task.staged.info().size);
     let key = format!("{}{}", task.file_key(), form.name().suffix());
     if key.len() > MAX_KEY {
         return Err(Error::limit_exceeded(format!(
@@ -29,7 +28,7 @@ pub(crate) async fn land(task: &Task<'_>, form: JobForm) -> Result<LandedObject>
         JobForm::Raw => land_as_it_is(task, key).await?,
         _ => land_encoded(task, key).await?,
     };
-    observer.landed();
+    task.tally.landed();
     Ok(landed)
 }
 
@@ -77,8 +76,8 @@ impl FileEncoding {
         verify_read(&self.name, self.fetched, &read)?;
         let content = ContentDigest { size: read.size, crc32: read.crc32.into() };
         self.encoder.finish(content, &mut parts)?;
-        let (form, rows) = (self.form, self.content.rows()?);
-        Ok(EncodedObject { form, content, parts: parts.finish()?, rows })
+        let (rows, reported) = self.content.finish()?;
+        Ok(EncodedObject { form: self.form, content, parts: parts.finish()?, rows, reported })
     }
 }
 
@@ -101,6 +100,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
         true => copy(task, &key).await?,
         false => upload(task, &key).await?,
     };
+    read.reported.keep();
     Ok(LandedObject {
         key,
         size: read.checksums.size,
@@ -120,6 +120,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
 struct FileDigest {
     checksums: Checksums,
     rows: Option<u64>,
+    reported: Reported,
 }
 
 /// Has the store copy the file; it is uploaded where the store does not.
@@ -128,7 +129,10 @@ async fn copy(task: &Task<'_>, key: &str) -> Result<FileDigest> {
     let read = read_through(task, async |_| Ok(())).await?;
     if landing.head(key).await?.is_none() {
         match landing.copy(staged.store(), staged.info(), key).await {
-            Err(StoreError::NotImplemented { .. }) => return upload(task, key).await,
+            Err(StoreError::NotImplemented { .. }) => {
+                drop(read);
+                return upload(task, key).await;
+            }
             copied => copied?,
         }
     }
@@ -166,5 +170,6 @@ async fn read_through(
     }
     let checksums = hasher.finish();
     verify_read(&task.file.name, task.file.crc64nvme, &checksums)?;
-    Ok(FileDigest { checksums, rows: content.rows()? })
+    let (rows, reported) = content.finish()?;
+    Ok(FileDigest { checksums, rows, reported })
 }

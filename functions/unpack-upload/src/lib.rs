@@ -96,7 +96,7 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
         return Ok(Unpacked::of(true, landed));
     }
     let task = Task::open(context, invocation, work, job, &event).await?;
-    Ok(match Box::pin(land(&task)).await.map_err(|error| task.failed(error))? {
+    let unpacked = match Box::pin(land(&task)).await.map_err(|error| task.failed(error))? {
         FileOutcome::Whole(object) | FileOutcome::Archive(ArchiveOutcome::Document(object)) => {
             let objects = || std::iter::once(object.clone());
             finish(&task, &object.key, objects).await?
@@ -108,7 +108,11 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
         FileOutcome::Archive(ArchiveOutcome::Divided(ranges)) => {
             Unpacked { ranges, ..Unpacked::of(false, Totals::default()) }
         }
-    })
+    };
+    if unpacked.complete {
+        task.tally.keep();
+    }
+    Ok(unpacked)
 }
 
 /// How far a staged file came.

@@ -11,6 +11,7 @@ use landfall::{Error, Result};
 use landfall_store::ObjectWriter;
 use tokio::sync::mpsc;
 
+use crate::content::Reported;
 use crate::form::{self, ContentDigest};
 use crate::parts::{CopyRange, Outgoing, Parts, PartsDigest};
 use crate::staged::StagedObject;
@@ -91,6 +92,8 @@ pub(crate) struct EncodedObject {
     pub rows: Option<u64>,
     /// Its bytes.
     pub parts: PartsDigest,
+    /// What was reported of its content.
+    pub reported: Reported,
 }
 
 impl EncodedObject {
@@ -103,6 +106,7 @@ impl EncodedObject {
         member: Option<&str>,
     ) -> Result<LandedObject> {
         let sealed = writer.seal(|sealed| self.parts.verify(sealed)).await?;
+        self.reported.keep();
         let (form, content_size) = form::recorded(self.form, self.content.size);
         Ok(LandedObject {
             key,

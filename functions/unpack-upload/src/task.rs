@@ -1,10 +1,13 @@
 //! What is constant while one file is unpacked: where it comes from, what it lands as and where, and within what
 //! bounds. What happens meanwhile is kept by those who do it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use landfall::context::{Context, Landing};
 use landfall::export::ExportKind;
 use landfall::job::{JobRecord, StagedFile};
+use landfall::observer::Tally;
 use landfall::state::WorkState;
 use landfall::state::keys::{self, LandingPlace};
 use landfall::{Error, Result};
@@ -33,6 +36,8 @@ pub(crate) struct Task<'a> {
     pub range: Option<MemberRange>,
     /// Whether the file is better divided than landed, if that would take too long.
     pub may_divide: bool,
+    /// What this call reports.
+    pub tally: Arc<Tally>,
     /// What is recorded of the staged file.
     pub file: StagedFile,
     /// The staged file itself.
@@ -70,6 +75,7 @@ impl<'a> Task<'a> {
             job,
             range,
             may_divide,
+            tally: Arc::new(Tally::new(context.observer())),
             file,
             staged,
             place,

@@ -49,11 +49,6 @@ async fn id_of(world: &World, key: &str) -> String {
     digest.split_at(32).0.to_owned()
 }
 
-async fn kept(world: &World, key: &str) -> Option<Value> {
-    let object = world.work().await.read(key, 1 << 20).await.unwrap()?;
-    Some(serde_json::from_slice(&object.bytes).unwrap())
-}
-
 async fn fetch_within(context: &Context, id: &str, deadline: &Deadline) -> landfall::Result<bool> {
     let event: JobEvent = parse(job_event(id))?;
     fetch_files::fetch_files(context, event, deadline).await.map(|fetched| fetched.complete)

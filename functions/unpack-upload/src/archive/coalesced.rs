@@ -53,7 +53,7 @@ async fn put_all<'a>(
     mut arriving: mpsc::Receiver<Result<Option<Encoded>>>,
     stop: &StopSignal<'_>,
 ) -> UnitOutcome<'a> {
-    let stop = stop.derive();
+    let stop = &stop.derive();
     let mut outcome = UnitOutcome { landed: Vec::with_capacity(plans.len()), error: None };
     let arriving = stream::poll_fn(|context| arriving.poll_recv(context)).zip(stream::iter(plans));
     let mut putting = arriving

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use landfall::form::JobForm;
-use landfall_zip::Member;
+use landfall_zip::{Directory, Member};
 
 /// The members that get the form's suffix whatever they hold, as another member lands under their own name: `a.csv.gz`
 /// beside `a.csv`.
@@ -11,16 +11,17 @@ use landfall_zip::Member;
 pub(crate) struct NamesTaken(HashSet<u32>);
 
 impl NamesTaken {
-    /// Those among all members of an archive.
-    pub(crate) fn among<'a>(form: JobForm, members: impl Iterator<Item = &'a Member> + Clone) -> Self {
+    /// Those of an archive.
+    pub(crate) fn of(form: JobForm, directory: &Directory) -> Self {
         if form.is_raw() {
             return Self::default();
         }
         let suffix = form.name().suffix();
-        let suffixed =
-            members.clone().filter_map(|member| Some((member.name().strip_suffix(suffix)?, member.index())));
+        let suffixed = directory
+            .files()
+            .filter_map(|member| Some((member.name().strip_suffix(suffix)?, member.index())));
         let suffixed: HashMap<&str, u32> = suffixed.collect();
-        Self(members.filter_map(|member| suffixed.get(member.name()).copied()).collect())
+        Self(directory.files().filter_map(|member| suffixed.get(member.name()).copied()).collect())
     }
 
     /// Whether another member lands under this one's own name.

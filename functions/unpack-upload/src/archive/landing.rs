@@ -25,7 +25,7 @@ const UNITS_AT_ONCE: usize = 32;
 pub(crate) async fn land(task: &Task<'_>, archive: OpenArchive) -> Result<ArchiveOutcome> {
     let OpenArchive { directory, checkpoint, is_divided } = archive;
     let members: Vec<&Member> = directory.files().filter(|member| task.covers(member)).collect();
-    let taken = NamesTaken::among(task.job.form, directory.files());
+    let taken = NamesTaken::of(task.job.form, &directory);
     let mut progress = Progress::begin(task, &members, checkpoint);
     let landed = land_missing(task, &taken, &mut progress).await;
     match progress.settle(landed, is_divided).await {

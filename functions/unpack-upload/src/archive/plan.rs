@@ -128,8 +128,8 @@ impl MemberEncoding {
         let decoded = decoder.finish().map_err(refused)?;
         let content = ContentDigest { size: decoded.size, crc32: decoded.crc32 };
         encoder.finish(content, &mut parts)?;
-        let (form, rows) = (self.form, self.content.rows()?);
-        Ok(Some(EncodedObject { form, content, parts: parts.finish()?, rows }))
+        let (rows, reported) = self.content.finish()?;
+        Ok(Some(EncodedObject { form: self.form, content, parts: parts.finish()?, rows, reported }))
     }
 }
 
