@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landfall::Result;
 use landfall::observer::Tally;
-use landfall::rows::RowCounter;
+use landfall::rows::{RowCount, RowCounter, RowSettings};
 
 use crate::task::Task;
 
@@ -39,6 +39,8 @@ impl Content {
     /// The content of a file or member of this name.
     pub(crate) fn named(task: &Task<'_>, name: &str) -> Self {
         let settings = task.landing.destination.row_settings();
+        let on_broken_record = task.job.export.on_broken_record().unwrap_or(settings.on_broken_record);
+        let settings = RowSettings { on_broken_record, ..settings };
         Self {
             rows: task.export.row_format(name, settings).map(RowCounter::new),
             reported: Reported { tally: Arc::clone(&task.tally), bytes: 0 },
@@ -57,7 +59,7 @@ impl Content {
     }
 
     /// The rows that it had, where they are counted, once all of it has passed; and what was reported of it.
-    pub(crate) fn finish(self) -> Result<(Option<u64>, Reported)> {
+    pub(crate) fn finish(self) -> Result<(Option<RowCount>, Reported)> {
         let rows = self.rows.map(RowCounter::finish).transpose()?.flatten();
         Ok((rows, self.reported))
     }

@@ -4,6 +4,7 @@ use futures::TryStreamExt as _;
 use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
+use landfall::rows::RowCount;
 use landfall::state::keys::MAX_KEY;
 use landfall::{Error, Result};
 use landfall_store::{ObjectDigest, StoreError};
@@ -101,6 +102,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
         false => upload(task, &key).await?,
     };
     read.reported.keep();
+    let (rows, broken_records) = RowCount::parts(read.rows);
     Ok(LandedObject {
         key,
         size: read.checksums.size,
@@ -109,7 +111,8 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
         crc32: read.checksums.crc32,
         crc64nvme: read.checksums.crc64nvme,
         sha256: read.checksums.sha256,
-        rows: read.rows,
+        rows,
+        broken_records,
         unverified: None,
         file: task.file.name.clone(),
         member: None,
@@ -119,7 +122,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<LandedObject> {
 /// What reading all of the file has shown.
 struct FileDigest {
     checksums: Checksums,
-    rows: Option<u64>,
+    rows: Option<RowCount>,
     reported: Reported,
 }
 

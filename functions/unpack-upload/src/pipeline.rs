@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
+use landfall::rows::RowCount;
 use landfall::{Error, Result};
 use landfall_store::ObjectWriter;
 use tokio::sync::mpsc;
@@ -89,7 +90,7 @@ pub(crate) struct EncodedObject {
     /// Its content.
     pub content: ContentDigest,
     /// The rows of that, where it has rows.
-    pub rows: Option<u64>,
+    pub rows: Option<RowCount>,
     /// Its bytes.
     pub parts: PartsDigest,
     /// What was reported of its content.
@@ -108,6 +109,7 @@ impl EncodedObject {
         let sealed = writer.seal(|sealed| self.parts.verify(sealed)).await?;
         self.reported.keep();
         let (form, content_size) = form::recorded(self.form, self.content.size);
+        let (rows, broken_records) = RowCount::parts(self.rows);
         Ok(LandedObject {
             key,
             size: sealed.size,
@@ -116,7 +118,8 @@ impl EncodedObject {
             crc32: self.content.crc32.into(),
             crc64nvme: sealed.crc64nvme,
             sha256: self.parts.sha256,
-            rows: self.rows,
+            rows,
+            broken_records,
             unverified: None,
             file: task.file.name.clone(),
             member: member.map(ToOwned::to_owned),

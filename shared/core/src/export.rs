@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::capabilities::Capabilities;
 use crate::error::{Error, Result};
 use crate::parse;
-use crate::rows::{RowFormat, RowSettings};
+use crate::rows::{OnBrokenRecord, RowFormat, RowSettings};
 
 /// The field of an export that names its kind.
 const KIND: &str = "kind";
@@ -126,7 +126,7 @@ impl<B: ExportBody> ExportKind for Kind<B> {
             return Some(RowFormat::Ndjson);
         }
         let format = RowFormat::from_name(name, settings)?;
-        (format != RowFormat::Marc || B::WRITES_MARC).then_some(format)
+        (B::WRITES_MARC || !matches!(format, RowFormat::Marc { .. })).then_some(format)
     }
 
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
@@ -167,6 +167,12 @@ impl Export {
     /// Its fields, besides the kind.
     pub fn body(&self) -> &Map<String, Value> {
         &self.body
+    }
+
+    /// What becomes of a file with a broken record, where the export says so; the destination does otherwise. What this
+    /// program cannot read of it is not said.
+    pub fn on_broken_record(&self) -> Option<OnBrokenRecord> {
+        OnBrokenRecord::deserialize(self.body.get("on_broken_record")?).ok()
     }
 
     /// Whether it is of this kind.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::{Crc32, Crc64Nvme, Sha256};
 use crate::export::Export;
 use crate::form::{JobForm, LandedForm};
+use crate::rows::BrokenRecords;
 
 /// A name that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -293,6 +294,10 @@ pub struct LandedObject {
     /// The rows of its content, where they are counted; a CSV's header line is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// The records of its content that break the rules of their format, where it has such and landed nevertheless. They are
+    /// not among its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_records: Option<Box<BrokenRecords>>,
     /// Why nothing shows that the source's file came whole, where nothing does: the source tells neither its size nor a
     /// checksum, and it is no archive, which would tell both.
     #[serde(default, skip_serializing_if = "Option::is_none")]

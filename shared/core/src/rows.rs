@@ -1,6 +1,7 @@
 //! Counts the rows of text, and the records of MARC, as they pass, for the manifest.
 
 mod beginning;
+mod broken;
 mod delimited;
 mod dialect;
 mod error;
@@ -11,6 +12,7 @@ mod recognition;
 use memchr::memchr;
 
 use self::beginning::{Encoding, Narrowing};
+pub use self::broken::{BrokenRecord, BrokenRecords, OnBrokenRecord, RowCount};
 use self::delimited::CsvRecords;
 pub use self::dialect::{CsvSettings, DELIMITERS, Delimiter, Dialect, InvalidDialect, Quote};
 pub use self::error::RowError;
@@ -33,7 +35,10 @@ pub enum RowFormat {
     /// One JSON value a line. A blank line is no row.
     Ndjson,
     /// Records of MARC 21 in their exchange form (ISO 2709), each checked: its length, its directory, its terminators.
-    Marc,
+    Marc {
+        /// What becomes of the file where one of them breaks the rules.
+        on_broken_record: OnBrokenRecord,
+    },
 }
 
 /// What a person says of rows.
@@ -43,6 +48,8 @@ pub struct RowSettings {
     pub has_header: bool,
     /// How delimited text is written, where that is not to be recognised.
     pub csv: CsvSettings,
+    /// What becomes of a file with a broken record.
+    pub on_broken_record: OnBrokenRecord,
 }
 
 impl RowFormat {
@@ -55,7 +62,7 @@ impl RowFormat {
             "csv" => Some(Self::Csv { usual_delimiter: b',', settings }),
             "tsv" => Some(Self::Csv { usual_delimiter: b'\t', settings }),
             "ndjson" | "jsonl" => Some(Self::Ndjson),
-            "mrc" => Some(Self::Marc),
+            "mrc" => Some(Self::Marc { on_broken_record: settings.on_broken_record }),
             _ => None,
         }
     }
@@ -113,7 +120,7 @@ impl RowCounter {
 
     /// The rows, once all bytes have been taken; `None` where they are not counted. The last row needs no line break; an
     /// error where the last record is not whole.
-    pub fn finish(mut self) -> Result<Option<u64>, RowError> {
+    pub fn finish(mut self) -> Result<Option<RowCount>, RowError> {
         if let State::Beginning(_) = &self.state {
             self.state = self.begin(true)?;
         }
@@ -132,7 +139,7 @@ impl RowCounter {
             return Ok(State::NotCounted);
         }
         let encoding = match self.format {
-            RowFormat::Marc => Some((Encoding::Ascii, 0)),
+            RowFormat::Marc { .. } => Some((Encoding::Ascii, 0)),
             RowFormat::Csv { .. } | RowFormat::Ndjson => beginning::encoding(beginning),
         };
         let Some((encoding, mark)) = encoding else { return Ok(State::NotCounted) };
@@ -177,12 +184,12 @@ impl Counter {
     /// A counter for content that begins so.
     fn of(format: RowFormat, beginning: &[u8], is_whole: bool) -> Self {
         match format {
-            RowFormat::Csv { usual_delimiter, settings: RowSettings { has_header, csv } } => {
+            RowFormat::Csv { usual_delimiter, settings: RowSettings { has_header, csv, .. } } => {
                 let dialect = recognition::recognise(beginning, is_whole, usual_delimiter, csv);
                 Self::Csv(CsvRecords::new(dialect, has_header))
             }
             RowFormat::Ndjson => Self::Ndjson(Lines::default()),
-            RowFormat::Marc => Self::Marc(MarcRecords::default()),
+            RowFormat::Marc { on_broken_record } => Self::Marc(MarcRecords::new(on_broken_record)),
         }
     }
 
@@ -195,10 +202,10 @@ impl Counter {
         Ok(())
     }
 
-    fn finish(self) -> Result<u64, RowError> {
+    fn finish(self) -> Result<RowCount, RowError> {
         match self {
-            Self::Csv(records) => Ok(records.finish()),
-            Self::Ndjson(lines) => Ok(lines.finish()),
+            Self::Csv(records) => Ok(records.finish().into()),
+            Self::Ndjson(lines) => Ok(lines.finish().into()),
             Self::Marc(records) => records.finish(),
         }
     }
@@ -236,8 +243,12 @@ mod tests {
 
     use super::*;
 
-    const PLAIN: RowSettings =
-        RowSettings { has_header: false, csv: CsvSettings { delimiter: None, quote: None } };
+    const PLAIN: RowSettings = RowSettings {
+        has_header: false,
+        csv: CsvSettings { delimiter: None, quote: None },
+        on_broken_record: OnBrokenRecord::Refuse,
+    };
+    const MARC: RowFormat = RowFormat::Marc { on_broken_record: OnBrokenRecord::Refuse };
 
     fn format(has_header: bool) -> RowFormat {
         RowFormat::Csv { usual_delimiter: b',', settings: RowSettings { has_header, ..PLAIN } }
@@ -250,7 +261,7 @@ mod tests {
     fn count(format: RowFormat, chunks: &[&[u8]]) -> Option<u64> {
         let mut counter = RowCounter::new(format);
         chunks.iter().for_each(|chunk| counter.push(chunk).unwrap());
-        counter.finish().unwrap()
+        counter.finish().unwrap().map(|count| count.rows)
     }
 
     /// What the `csv` crate reads, byte order mark and all.
@@ -352,7 +363,7 @@ mod tests {
                 assert_eq!(count(format, &[other]), None, "{other:?}");
             }
         }
-        assert_eq!(count(RowFormat::Marc, &[b"\x1f\x8b\x08\0"]), None);
+        assert_eq!(count(MARC, &[b"\x1f\x8b\x08\0"]), None);
     }
 
     #[test]
@@ -370,7 +381,7 @@ mod tests {
         assert_eq!(of("b.tsv"), Some(RowFormat::Csv { usual_delimiter: b'\t', settings: PLAIN }));
         assert_eq!(of("b.jsonl"), Some(RowFormat::Ndjson));
         assert_eq!(of("b.ndjson"), Some(RowFormat::Ndjson));
-        assert_eq!(of("ids-112.MRC"), Some(RowFormat::Marc));
+        assert_eq!(of("ids-112.MRC"), Some(MARC));
         assert_eq!(of("b.json"), None);
         assert_eq!(of("dir.csv/readme"), None);
         assert_eq!(of("csv"), None);

@@ -662,6 +662,47 @@ async fn slices_come_as_an_archive() {
     }
 }
 
+/// Promises 2 and 5: a file with a broken record does not land unless the destination says so; then it lands as it is, also
+/// where it has failed before, and the manifest says which records are broken. FOLIO counts them.
+#[tokio::test]
+async fn broken_records_land_where_the_destination_says_so() {
+    for sliced in [false, true] {
+        let faults = setup(json!({ "output": { "damage": "wrong_length" } }));
+        let slice_size = if sliced { 4 } else { FolioScenario::default().slice_size };
+        let scenario = scenario(FolioScenario { slice_size, ..FolioScenario::default() });
+        let world = World::new(Setup { scenario, ..faults }).await;
+        let refused = land(&world.context, event()).await.unwrap_err().line();
+        assert!(refused.contains("on_broken_record = \"land_and_list\""), "{refused}");
+        let otherwise = world.configured_otherwise("on_broken_record = \"land_and_list\"");
+        land(&otherwise, event()).await.unwrap();
+        let manifest = world.manifests().await.pop_first().unwrap().1;
+        assert_eq!(manifest.totals.rows, Some(24));
+        let last = manifest.objects.last().unwrap();
+        let broken = last.broken_records.as_deref().unwrap();
+        assert_eq!((broken.count, broken.first.len()), (1, 1));
+        assert_eq!(broken.first[0].record, last.rows.unwrap() + 1);
+        assert!(broken.first[0].reason.contains("its leader says"), "{}", broken.first[0].reason);
+        let [warning] = manifest.warnings.as_slice() else { panic!("{:?}", manifest.warnings) };
+        assert!(warning.contains("1 of them, in 1 of the objects"), "{warning}");
+        let job = &world.simulator.folio_jobs()[0];
+        let member = job.file.as_ref().unwrap().members.last().unwrap();
+        assert!(world.landed().await[&last.key] == std::fs::read(&member.path).unwrap());
+        world.end().await;
+    }
+}
+
+/// The export may say so, too.
+#[tokio::test]
+async fn broken_records_land_where_the_export_says_so() {
+    let world = World::new(setup(json!({ "output": { "damage": "no_terminator" } }))).await;
+    let mut event = event();
+    event["export"]["on_broken_record"] = json!("land_and_list");
+    land(&world.context, event).await.unwrap();
+    let manifest = world.manifests().await.pop_first().unwrap().1;
+    assert_eq!(manifest.objects[0].broken_records.as_deref().unwrap().count, 1);
+    world.end().await;
+}
+
 /// Promise 5: a file is read record by record, and held against FOLIO's count.
 #[tokio::test]
 async fn records_are_checked() {

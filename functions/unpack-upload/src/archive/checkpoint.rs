@@ -11,6 +11,7 @@ use landfall::Result;
 use landfall::checksum::{Crc64Nvme, Sha256};
 use landfall::form::JobForm;
 use landfall::job::{LandedObject, Totals};
+use landfall::rows::BrokenRecords;
 use landfall::state::Document;
 use landfall_store::StoreError;
 use landfall_zip::Member;
@@ -41,7 +42,7 @@ struct Segment {
 }
 
 /// A member that has landed: what its directory does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct LandedMember {
     /// Its place in the directory.
     member: u32,
@@ -55,6 +56,9 @@ struct LandedMember {
     /// The rows of its content, where that has rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
+    /// The broken records of its content, where it has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    broken_records: Option<Box<BrokenRecords>>,
     /// Whether it has landed as it is, and not in the job's form.
     #[serde(skip)]
     is_as_it_is: bool,
@@ -64,7 +68,7 @@ impl Document for Segment {}
 
 impl Segment {
     fn of(name_encoding: Option<&str>, members: &[LandedMember]) -> Self {
-        let (landed_as_they_are, landed) = members.iter().copied().partition(|member| member.is_as_it_is);
+        let (landed_as_they_are, landed) = members.iter().cloned().partition(|member| member.is_as_it_is);
         Self { name_encoding: name_encoding.map(ToOwned::to_owned), landed, landed_as_they_are }
     }
 
@@ -83,6 +87,7 @@ impl LandedMember {
             crc64nvme: object.crc64nvme,
             sha256: object.sha256,
             rows: object.rows,
+            broken_records: object.broken_records.clone(),
             is_as_it_is: object.form.is_none() && !form.is_raw(),
         }
     }
@@ -103,6 +108,7 @@ impl LandedMember {
             crc64nvme: self.crc64nvme,
             sha256: self.sha256,
             rows: self.rows,
+            broken_records: self.broken_records.clone(),
             unverified: None,
             file: task.file.name.clone(),
             member: Some(member.name().to_owned()),
@@ -160,10 +166,10 @@ impl Checkpoint {
     fn count(&mut self, landed: LandedMember) {
         let place = self.place(landed.member).and_then(|place| self.landed.get_mut(place));
         if let Some(place @ None) = place {
-            *place = Some(landed);
             self.totals.objects += 1;
             self.totals.bytes = self.totals.bytes.saturating_add(landed.size);
             self.totals.add_rows(landed.rows);
+            *place = Some(landed);
         }
     }
 
@@ -202,9 +208,9 @@ impl Checkpoint {
     /// Takes a member that has landed, and saves what has landed if that is enough by now.
     pub(crate) async fn add(&mut self, member: &Member, object: &LandedObject) -> Result<()> {
         let landed = LandedMember::of(self.form, member, object);
-        self.count(landed);
-        self.unsaved.push(landed);
+        self.count(landed.clone());
         self.unsaved_bytes = self.unsaved_bytes.saturating_add(landed.size);
+        self.unsaved.push(landed);
         match self.unsaved_bytes >= MAX_UNSAVED_BYTES || self.unsaved.len() >= MAX_UNSAVED_MEMBERS {
             true => self.save().await,
             false => Ok(()),

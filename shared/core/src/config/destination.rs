@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::export::ExportSpec;
 use crate::form::{JobForm, LandedForm, ZstdLevel};
 use crate::job::{ConnectionName, JobRequestId};
-use crate::rows::{CsvSettings, InvalidDialect, RowSettings};
+use crate::rows::{CsvSettings, InvalidDialect, OnBrokenRecord, RowSettings};
 use crate::state::keys::safe_segment;
 
 /// The bucket that keeps the pipeline's own state.
@@ -51,6 +51,9 @@ pub struct Destination {
     /// How delimited text is written, where that is not to be recognised.
     #[serde(default)]
     pub csv: CsvSettings,
+    /// What becomes of a file with a record that breaks the rules of its format: MARC alone has such.
+    #[serde(default)]
+    pub on_broken_record: OnBrokenRecord,
     /// How archives are read.
     #[serde(default)]
     pub archive: ArchiveReading,
@@ -155,7 +158,7 @@ impl Destination {
 
     /// How rows are counted.
     pub fn row_settings(&self) -> RowSettings {
-        RowSettings { has_header: self.csv_header, csv: self.csv }
+        RowSettings { has_header: self.csv_header, csv: self.csv, on_broken_record: self.on_broken_record }
     }
 
     /// The form in which a job that begins now lands, from beginning to end.
