@@ -56,7 +56,9 @@ def one_function_at_a_time(call: Call, folder: str) -> set[str]:
     published = call("publish", "publish.json")
     assert not published["already_published"], published
     for count in ("objects", "bytes", "rows"):
-        assert published["totals"][count] == first[count] + others[count], (count, published, first, others)
+        # What is not counted has no rows.
+        totals = [landed.get(count, 0) for landed in (first, others)]
+        assert published["totals"].get(count, 0) == sum(totals), (count, published, first, others)
     assert len(fetched["files"]) == 6 and published["totals"]["objects"] >= 6, fetched
     assert call("submit", "submit.json") == accepted | {"already_submitted": True, "landed": True}
     swept = call("sweep", "sweep.json")

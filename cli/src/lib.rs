@@ -29,6 +29,7 @@ mod status;
 mod stop;
 mod sweep;
 mod tidy;
+mod totals;
 mod unpack;
 
 use std::ffi::OsString;

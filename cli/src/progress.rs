@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use landfall::clock::{Clock, SystemClock};
-use landfall::observer::Observer;
+use landfall::observer::{Amounts, Observer};
 use landfall_edge::telemetry;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -229,6 +229,25 @@ impl Observer for Progress {
         self.counts.objects.fetch_add(1, Ordering::Relaxed);
         self.moved(0);
     }
+
+    fn taken_back(&self, amounts: Amounts) {
+        let Amounts { bytes, objects, listed_objects, listed_bytes } = amounts;
+        let counts = &self.counts;
+        for (count, amount) in [
+            (&counts.bytes, bytes),
+            (&counts.objects, objects),
+            (&counts.objects_in_all, listed_objects),
+            (&counts.bytes_in_all, listed_bytes),
+        ] {
+            let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                Some(count.saturating_sub(amount))
+            });
+        }
+        if let Show::Bar(bar) = &self.show {
+            bar.set_position(counts.bytes.load(Ordering::Relaxed));
+        }
+        self.expect_bytes(counts.bytes_in_all.load(Ordering::Relaxed));
+    }
 }
 
 impl Counts {
@@ -321,6 +340,7 @@ impl Drop for Warning {
 mod tests {
     use jiff::Timestamp;
     use landfall::clock::ManualClock;
+    use landfall::observer::Tally;
 
     use super::*;
 
@@ -388,6 +408,29 @@ mod tests {
         clock.advance(Duration::from_secs(5));
         progress.file_fetched();
         assert_eq!(written.lines()[1], "fetching: 1 of 2 files, 60 B of 100 B");
+    }
+
+    /// What a failed attempt has done is not counted a second time when another one does it again: neither the bytes of one
+    /// object nor those of a whole call, nor what that call was to do.
+    #[test]
+    fn what_is_done_again_is_counted_once() {
+        let (progress, clock, written) = plain();
+        progress.stage("unpacking");
+        let observer: Arc<dyn Observer> = Arc::new(progress);
+        for is_last in [false, true] {
+            let call = Tally::new(&observer);
+            call.members_listed(2, 100);
+            call.unpacked(30);
+            call.take_back(30);
+            call.unpacked(40);
+            call.landed();
+            if is_last {
+                call.keep();
+            }
+        }
+        clock.advance(Duration::from_secs(5));
+        observer.unpacked(1);
+        assert_eq!(written.lines()[1..], ["unpacking: 41 B of 100 B, 1 of 2 objects"]);
     }
 
     /// How a poll stands is shown as seldom as the rest; what a person has to know is always said.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
-use indicatif::{HumanBytes, HumanCount, HumanDuration};
+use indicatif::{HumanCount, HumanDuration};
 use landfall::context::Landing;
 use landfall::event::JobEvent;
 use landfall::job::{ConnectionName, JobState};
@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::progress::Progress;
 use crate::status::JobView;
+use crate::totals;
 
 /// What a command has to say.
 pub(crate) struct Report<'a> {
@@ -283,7 +284,7 @@ fn landed_text(
         (false, JobState::Empty) => "landed empty",
         (false, _) => "landed",
     };
-    let totals = &published.totals;
+    let landed = totals::in_words(&published.totals);
     let took = match published.already_published {
         true => String::new(),
         false => format!(" in {}", HumanDuration(took)),
@@ -292,13 +293,7 @@ fn landed_text(
         Some(path) => path.to_owned(),
         None => format!("s3://{}/{}", published.bucket, published.manifest_key),
     };
-    format!(
-        "{how}: {what}: {objects} {noun}, {bytes}, {rows} rows{took}\nmanifest: {place}\n",
-        objects = HumanCount(totals.objects),
-        noun = if totals.objects == 1 { "object" } else { "objects" },
-        bytes = HumanBytes(totals.bytes),
-        rows = HumanCount(totals.rows),
-    )
+    format!("{how}: {what}: {landed}{took}\nmanifest: {place}\n")
 }
 
 #[cfg(test)]
@@ -321,7 +316,7 @@ mod tests {
             bucket: "landing".to_owned(),
             manifest_key: "fusion-demo/X/44055/_manifest.json".to_owned(),
             state,
-            totals: Totals { objects: 8, bytes: 1536, rows: 12_000 },
+            totals: Totals { objects: 8, bytes: 1536, rows: Some(12_000) },
             already_published,
         }
     }

@@ -111,7 +111,7 @@ fn lands_below(job: &JobRecord) {
         destination.landing_prefix(&job.connection, &job.job_request_id, export.as_ref(), job.since)
     {
         is_below(prefix.trim_end_matches('/'), job.connection.as_str());
-        assert_eq!(prefix.matches('/').count(), 8, "{prefix:?}");
+        assert_eq!(prefix.matches('/').count(), 8 + export.folders().len(), "{prefix:?}");
     }
 }
 

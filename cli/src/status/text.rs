@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use jiff::Timestamp;
 use landfall::clock::elapsed;
 use landfall::job::ConnectionName;
 
 use super::view::{Details, JobView, Manifest, State};
+use crate::totals;
 
 /// What a terminal is taken to hold in a line.
 const COLUMNS: usize = 80;
@@ -156,10 +157,7 @@ fn facts_of(view: &JobView, details: &Details, now: Timestamp) -> Vec<(&'static 
         facts.push(("files", format!("{files}{bytes}")));
         let fetched = HumanBytes(details.fetched_bytes);
         facts.push(("fetched", format!("{} of {files}, {fetched}", view.fetched)));
-        let landed = &details.landed;
-        let noun = if landed.objects == 1 { "object" } else { "objects" };
-        let (objects, rows) = (HumanCount(landed.objects), HumanCount(landed.rows));
-        let landed = format!("{objects} {noun}, {}, {rows} rows", HumanBytes(landed.bytes));
+        let landed = totals::in_words(&details.landed);
         facts.push(("unpacked", format!("{} of {files}: {landed}", view.unpacked)));
     }
     if details.checkpoints > 0 {
@@ -295,7 +293,7 @@ mod tests {
              \x20 outcome      SUCCEEDED, seen 2026-11-21 07:00:00 UTC (60m ago)\n\
              \x20 files        6, 6.00 MiB\n\
              \x20 fetched      2 of 6, 2.00 MiB\n\
-             \x20 unpacked     0 of 6: 0 objects, 0 B, 0 rows\n\
+             \x20 unpacked     0 of 6: 0 objects, 0 B\n\
              \x20 checkpoints  1\n\
              \x20 uploads      1 unfinished\n\
              \x20 manifest     not written yet: s3://landing/fusion-demo/SimpleCarriers/44046/_manifest.json\n\

@@ -8,6 +8,7 @@ use landfall::checksum::{Checksums, Hasher};
 use landfall::context::Context;
 use landfall::contract::{Download, ResumeAt, Source};
 use landfall::job::{JobRecord, OutputFile, StagedFile};
+use landfall::observer::Tally;
 use landfall::state::{Document, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use landfall_http::HttpError;
@@ -134,28 +135,33 @@ impl Fetch<'_> {
             writer.abort().await?;
             writer = self.new_writer(file, &key);
         }
-        self.context.observer().fetched_before(download.offset);
+        let tally = Tally::new(self.context.observer());
+        tally.fetched_before(download.offset);
         let unverified = download.unverified.filter(|_| !is_described(file));
-        match self.stream(file, download, asked_offset, &mut writer).await {
-            Ok(Streamed::Stored(checksums)) => Ok(Fetched::Staged(staged(file, &checksums, unverified)?)),
-            Ok(Streamed::StoredUnseen) => self.check_stored_at(file, &key, unverified, &time).await,
+        let fetched = match self.stream(file, download, asked_offset, &mut writer, &tally).await {
+            Ok(Streamed::Stored(checksums)) => Fetched::Staged(staged(file, &checksums, unverified)?),
+            Ok(Streamed::StoredUnseen) => self.check_stored_at(file, &key, unverified, &time).await?,
             Ok(Streamed::DeadlineCame { is_kept: true, .. }) => {
                 self.invocation.advance();
-                Ok(Fetched::DeadlineCame { stuck: None })
+                Fetched::DeadlineCame { stuck: None }
             }
             Ok(Streamed::DeadlineCame { came, .. }) => {
-                Ok(Fetched::DeadlineCame { stuck: time.too_slow(file, came) })
+                Fetched::DeadlineCame { stuck: time.too_slow(file, came) }
             }
             Err(error) if error.retryable() => {
                 // What is on its way to the store may still arrive, and need not be fetched again then.
                 let _ = writer.settle().await;
-                Err(error)
+                return Err(error);
             }
             Err(error) => {
                 writer.abandon().await;
-                Err(error)
+                return Err(error);
             }
+        };
+        if let Fetched::Staged(_) = fetched {
+            tally.keep();
         }
+        Ok(fetched)
     }
 
     /// A file that is listed and unknown may be one that is still being scanned; one that has expired is gone for good.
@@ -221,6 +227,7 @@ impl Fetch<'_> {
         mut download: Download,
         asked_offset: u64,
         writer: &mut ObjectWriter,
+        tally: &Tally,
     ) -> Result<Streamed> {
         let is_resumed = download.offset > 0;
         let mut has_checkpoint = writer.upload_id().is_some();
@@ -231,7 +238,7 @@ impl Fetch<'_> {
                 let Some(bytes) = download.body.try_next().await? else { return Ok::<_, Error>(None) };
                 self.check_limit(file, download.offset.saturating_add(hasher.size() + length(&bytes)))?;
                 hasher.update(&bytes);
-                self.context.observer().fetched(length(&bytes));
+                tally.fetched(length(&bytes));
                 Ok(Some(writer.write(&bytes).await? > 0))
             };
             let is_interrupted = tokio::select! {

@@ -48,14 +48,15 @@ impl Measured for Published {
             return Vec::new();
         }
         let Totals { objects, bytes, rows } = self.totals;
-        vec![
+        let mut measures = vec![
             Measure::count("jobs_landed", 1),
             Measure::count("jobs_landed_empty", u64::from(objects == 0)),
             Measure::count("jobs_landed_partial", u64::from(self.state == JobState::Partial)),
             Measure::count("objects_landed", objects),
             Measure::bytes("bytes_landed", bytes),
-            Measure::count("rows_landed", rows),
-        ]
+        ];
+        measures.extend(rows.map(|rows| Measure::count("rows_landed", rows)));
+        measures
     }
 }
 

@@ -122,6 +122,14 @@ pub(crate) struct ManifestWriter {
     totals: Totals,
     /// The rows of what is data: those that a source counts. `None` once there is an object whose rows nobody counts.
     data_rows: Option<u64>,
+    broken: Broken,
+}
+
+/// Broken records, summed.
+#[derive(Debug, Default)]
+struct Broken {
+    records: u64,
+    objects: u64,
 }
 
 /// Every line of a manifest's lists begins so; the tail's own line begins with a brace's worth less.
@@ -136,7 +144,13 @@ impl ManifestWriter {
         head: &Head<'_>,
     ) -> Result<Self> {
         let writer = ObjectWriter::new(store, key, budget, None);
-        let mut this = Self { writer, is_first: true, totals: Totals::default(), data_rows: Some(0) };
+        let mut this = Self {
+            writer,
+            is_first: true,
+            totals: Totals::default(),
+            data_rows: Some(0),
+            broken: Broken::default(),
+        };
         let head = serde_json::to_string_pretty(head).map_err(unserialisable)?;
         let open = head.trim_end().strip_suffix('}').unwrap_or(&head).trim_end();
         this.push(&format!("{open},\n  \"files\": [")).await?;
@@ -158,9 +172,13 @@ impl ManifestWriter {
     /// Names one object, of the job's data or of its log.
     pub(crate) async fn object(&mut self, object: &LandedObject, is_data: bool) -> Result<()> {
         self.totals.add(object);
+        let broken = object.broken_records.as_ref().map_or(0, |broken| broken.count);
+        self.broken.records = self.broken.records.saturating_add(broken);
+        self.broken.objects = self.broken.objects.saturating_add(u64::from(broken > 0));
         if is_data {
+            // A source counts what it has written, be it well or not.
             let counted = self.data_rows.zip(object.rows);
-            self.data_rows = counted.map(|(before, more)| before.saturating_add(more));
+            self.data_rows = counted.map(|(before, rows)| before.saturating_add(rows).saturating_add(broken));
         }
         self.item(object).await
     }
@@ -168,6 +186,13 @@ impl ManifestWriter {
     /// Ends with how the job ended, and makes the manifest visible.
     pub(crate) async fn finish(mut self, outcome: &Outcome) -> Result<()> {
         let mut warnings = Vec::new();
+        let Broken { records, objects } = self.broken;
+        if records > 0 {
+            warnings.push(format!(
+                "records that break the rules of their format have landed: {records} of them, in {objects} of the objects, \
+                 whose broken_records tell which; most readers of MARC stop or skip there"
+            ));
+        }
         match outcome.expected_rows.zip(self.data_rows) {
             Some((ExpectedRows::Exactly(expected), landed)) if expected != landed => {
                 self.writer.abandon().await;

@@ -3,6 +3,7 @@
 mod attempt;
 mod checkpoint;
 mod coalesced;
+mod compressed;
 mod directory;
 mod division;
 mod landing;

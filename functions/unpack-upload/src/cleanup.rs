@@ -6,7 +6,6 @@ use futures::TryStreamExt as _;
 use landfall::Result;
 use landfall::job::LandedObject;
 use landfall_store::may_be_of_parts;
-use landfall_zip::Member;
 
 use crate::task::Task;
 
@@ -27,12 +26,11 @@ pub(crate) async fn abort_leftovers(
     Ok(task.landing.store.abort_uploads(prefix, |key| in_parts.contains(key)).await?)
 }
 
-/// Gives up members after a failure. What is under way of them is aborted: of those beside the one that failed, and what
-/// invocations before this one have left. Of a refused archive nobody goes on with any, and what has landed of it is
-/// withdrawn; otherwise those of other ranges are not touched. The failure is what is reported; should the store fail to
-/// abort too, a lifecycle rule ends what is left.
-pub(crate) async fn give_up(task: &Task<'_>, members: &[&Member], is_refused: bool) -> Result<()> {
-    let own: HashSet<String> = members.iter().map(|member| task.member_key(member.name())).collect();
+/// Gives up members after a failure, by the keys that they may land under. What is under way of them is aborted: of
+/// those beside the one that failed, and what invocations before this one have left. Of a refused archive nobody goes on
+/// with any, and what has landed of it is withdrawn; otherwise those of other ranges are not touched. The failure is what
+/// is reported; should the store fail to abort too, a lifecycle rule ends what is left.
+pub(crate) async fn give_up(task: &Task<'_>, own: HashSet<String>, is_refused: bool) -> Result<()> {
     let is_abandoned = |key: &str| is_refused || own.contains(key);
     if let Err(error) = task.landing.store.abort_uploads(&task.folder(), is_abandoned).await {
         tracing::warn!(%error, "unfinished multipart uploads could not be aborted");

@@ -3,24 +3,47 @@
 use std::sync::Arc;
 
 use landfall::Result;
-use landfall::observer::Observer;
-use landfall::rows::RowCounter;
+use landfall::observer::Tally;
+use landfall::rows::{RowCount, RowCounter, RowSettings};
 
 use crate::task::Task;
 
 /// Content as it passes.
 pub(crate) struct Content {
     rows: Option<RowCounter>,
-    observer: Arc<dyn Observer>,
+    reported: Reported,
+}
+
+/// How much of content has been reported, to be taken back unless an object has become of it.
+pub(crate) struct Reported {
+    tally: Arc<Tally>,
+    bytes: u64,
+}
+
+impl Reported {
+    /// It has landed.
+    pub(crate) fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reported {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.tally.take_back(self.bytes);
+        }
+    }
 }
 
 impl Content {
     /// The content of a file or member of this name.
     pub(crate) fn named(task: &Task<'_>, name: &str) -> Self {
-        let has_header = task.landing.destination.csv_header;
+        let settings = task.landing.destination.row_settings();
+        let on_broken_record = task.job.export.on_broken_record().unwrap_or(settings.on_broken_record);
+        let settings = RowSettings { on_broken_record, ..settings };
         Self {
-            rows: task.export.row_format(name, has_header).map(RowCounter::new),
-            observer: Arc::clone(task.context.observer()),
+            rows: task.export.row_format(name, settings).map(RowCounter::new),
+            reported: Reported { tally: Arc::clone(&task.tally), bytes: 0 },
         }
     }
 
@@ -29,12 +52,15 @@ impl Content {
         if let Some(rows) = &mut self.rows {
             rows.push(bytes)?;
         }
-        self.observer.unpacked(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.reported.bytes = self.reported.bytes.saturating_add(bytes);
+        self.reported.tally.unpacked(bytes);
         Ok(())
     }
 
-    /// The rows that it had, where it has rows.
-    pub(crate) fn rows(self) -> Result<Option<u64>> {
-        Ok(self.rows.map(RowCounter::finish).transpose()?)
+    /// The rows that it had, where they are counted, once all of it has passed; and what was reported of it.
+    pub(crate) fn finish(self) -> Result<(Option<RowCount>, Reported)> {
+        let rows = self.rows.map(RowCounter::finish).transpose()?.flatten();
+        Ok((rows, self.reported))
     }
 }

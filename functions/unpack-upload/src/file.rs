@@ -5,10 +5,12 @@ use landfall::checksum::{Checksums, Crc64Nvme, Hasher};
 use landfall::form::JobForm;
 use landfall::job::LandedObject;
 use landfall::landed::etag_digest;
+use landfall::rows::RowCount;
+use landfall::state::keys::MAX_KEY;
 use landfall::{Error, Result};
 use landfall_store::{ObjectDigest, StoreError};
 
-use crate::content::Content;
+use crate::content::{Content, Reported};
 use crate::form::{self, ContentDigest, ContentEncoder};
 use crate::parts::Parts;
 use crate::pipeline::{self, EncodedObject, Pieces, Transfer};
@@ -17,11 +19,16 @@ use crate::task::Task;
 /// Lands the file in this form: the job's, or as it is. `None` if the time was up first.
 ///
 /// # Errors
-/// `LimitExceeded` where another invocation would not have more time either.
+/// `LimitExceeded` where another invocation would not have more time either, and where the key would be too long.
 pub(crate) async fn land(task: &Task<'_>, form: JobForm) -> Result<Option<LandedObject>> {
-    let observer = task.context.observer();
-    observer.members_listed(1, task.staged.info().size);
+    task.tally.members_listed(1, task.staged.info().size);
     let key = format!("{}{}", task.file_key(), form.name().suffix());
+    if key.len() > MAX_KEY {
+        return Err(Error::limit_exceeded(format!(
+            "its key would be longer than {MAX_KEY} bytes: shorten the destination's prefix or layout, or its path in the \
+             inbox"
+        )));
+    }
     let landing = async {
         match form {
             JobForm::Raw => land_as_it_is(task, key).await,
@@ -34,7 +41,7 @@ pub(crate) async fn land(task: &Task<'_>, form: JobForm) -> Result<Option<Landed
         () = task.invocation.over() => None,
     };
     match landed {
-        Some(_) => observer.landed(),
+        Some(_) => task.tally.landed(),
         None => task.ensure_had_less_than_an_invocation(|seconds| {
             let (name, size) = (&task.file.name, task.staged.info().size);
             format!(
@@ -61,6 +68,7 @@ async fn land_encoded(task: &Task<'_>, key: String) -> Result<Option<LandedObjec
     let max_bytes = form::max_bytes(form, size);
     let mut writer = task.writer(&key, max_bytes);
     let encoding = FileEncoding {
+        form,
         encoder: form::content_encoder(form, size)?,
         content: Content::named(task, &task.file.name),
         fetched: task.file.crc64nvme,
@@ -79,6 +87,7 @@ async fn land_encoded(task: &Task<'_>, key: String) -> Result<Option<LandedObjec
 
 /// What makes the object, on a thread of its own.
 struct FileEncoding {
+    form: JobForm,
     encoder: Box<dyn ContentEncoder>,
     content: Content,
     fetched: Crc64Nvme,
@@ -97,7 +106,8 @@ impl FileEncoding {
         verify_read(&self.name, self.fetched, &read)?;
         let content = ContentDigest { size: read.size, crc32: read.crc32.into() };
         self.encoder.finish(content, &mut parts)?;
-        Ok(EncodedObject { content, parts: parts.finish()?, rows: self.content.rows()? })
+        let (rows, reported) = self.content.finish()?;
+        Ok(EncodedObject { form: self.form, content, parts: parts.finish()?, rows, reported })
     }
 }
 
@@ -120,7 +130,10 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObje
         true => copy(task, &key).await?,
         false => upload(task, &key).await?,
     };
-    Ok(read.map(|read| LandedObject {
+    let Some(read) = read else { return Ok(None) };
+    read.reported.keep();
+    let (rows, broken_records) = RowCount::parts(read.rows);
+    Ok(Some(LandedObject {
         key,
         size: read.checksums.size,
         form: None,
@@ -128,7 +141,8 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObje
         crc32: read.checksums.crc32,
         crc64nvme: read.checksums.crc64nvme,
         sha256: read.checksums.sha256,
-        rows: read.rows,
+        rows,
+        broken_records,
         unverified: None,
         file: task.file.name.clone(),
         member: None,
@@ -139,7 +153,8 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObje
 /// What reading all of the file has shown.
 struct FileDigest {
     checksums: Checksums,
-    rows: Option<u64>,
+    rows: Option<RowCount>,
+    reported: Reported,
     /// The `ETag` of what has landed.
     etag: Option<String>,
 }
@@ -151,7 +166,10 @@ async fn copy(task: &Task<'_>, key: &str) -> Result<Option<FileDigest>> {
     let Some(read) = reading.await?.flatten() else { return Ok(None) };
     if landing.head(key).await?.is_none() {
         match landing.copy(staged.store(), staged.info(), key).await {
-            Err(StoreError::NotImplemented { .. }) => return upload(task, key).await,
+            Err(StoreError::NotImplemented { .. }) => {
+                drop(read);
+                return upload(task, key).await;
+            }
             copied => copied?,
         }
     }
@@ -193,5 +211,6 @@ async fn read_through(
     }
     let checksums = hasher.finish();
     verify_read(&task.file.name, task.file.crc64nvme, &checksums)?;
-    Ok(Some(FileDigest { checksums, rows: content.rows()?, etag: None }))
+    let (rows, reported) = content.finish()?;
+    Ok(Some(FileDigest { checksums, rows, reported, etag: None }))
 }

@@ -108,7 +108,7 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
         Ok(landed) => landed,
         Err(error) => return Err(task.failed(damage::judged(&task, error).await)),
     };
-    Ok(match landed {
+    let unpacked = match landed {
         FileOutcome::Whole(object) | FileOutcome::Archive(ArchiveOutcome::Document(object)) => {
             let objects = || std::iter::once(object.clone());
             finish(&task, &object.key, objects).await?
@@ -121,7 +121,11 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
         FileOutcome::Archive(ArchiveOutcome::Divided(ranges)) => {
             Unpacked { ranges, ..Unpacked::of(false, Totals::default()) }
         }
-    })
+    };
+    if unpacked.complete {
+        task.tally.keep();
+    }
+    Ok(unpacked)
 }
 
 /// Whether the job has its manifest: then what becomes of its objects is their readers' business.

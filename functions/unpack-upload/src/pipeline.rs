@@ -5,13 +5,16 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use landfall::form::JobForm;
 use landfall::job::LandedObject;
 use landfall::landed::etag_digest;
+use landfall::rows::RowCount;
 use landfall::{Error, Result};
 use landfall_store::ObjectWriter;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::content::Reported;
 use crate::form::{self, ContentDigest};
 use crate::parts::{CopyRange, Outgoing, Parts, PartsDigest};
 use crate::staged::StagedObject;
@@ -87,12 +90,16 @@ pub(crate) struct Transfer {
 
 /// An object that has been made of content which is known to be whole.
 pub(crate) struct EncodedObject {
+    /// Its form.
+    pub form: JobForm,
     /// Its content.
     pub content: ContentDigest,
     /// The rows of that, where it has rows.
-    pub rows: Option<u64>,
+    pub rows: Option<RowCount>,
     /// Its bytes.
     pub parts: PartsDigest,
+    /// What was reported of its content.
+    pub reported: Reported,
 }
 
 impl EncodedObject {
@@ -105,7 +112,9 @@ impl EncodedObject {
         member: Option<&str>,
     ) -> Result<LandedObject> {
         let sealed = writer.seal(|sealed| self.parts.verify(sealed)).await?;
-        let (form, content_size) = form::recorded(task.job.form, self.content.size);
+        self.reported.keep();
+        let (form, content_size) = form::recorded(self.form, self.content.size);
+        let (rows, broken_records) = RowCount::parts(self.rows);
         Ok(LandedObject {
             key,
             size: sealed.digest.size,
@@ -114,7 +123,8 @@ impl EncodedObject {
             crc32: self.content.crc32.into(),
             crc64nvme: sealed.digest.crc64nvme,
             sha256: self.parts.sha256,
-            rows: self.rows,
+            rows,
+            broken_records,
             unverified: None,
             file: task.file.name.clone(),
             member: member.map(ToOwned::to_owned),

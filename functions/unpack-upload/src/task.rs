@@ -2,11 +2,13 @@
 //! bounds. What happens meanwhile is kept by those who do it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use landfall::context::{Context, Landing};
 use landfall::export::ExportKind;
 use landfall::job::{JobRecord, StagedFile};
+use landfall::observer::Tally;
 use landfall::state::WorkState;
 use landfall::state::keys::{self, LandingPlace};
 use landfall::{Error, Result};
@@ -37,6 +39,8 @@ pub(crate) struct Task<'a> {
     pub may_divide: bool,
     /// The keys of what has landed of the file before, as its receipt says, and is gone since.
     pub gone: Option<HashSet<String>>,
+    /// What this call reports.
+    pub tally: Arc<Tally>,
     /// What is recorded of the staged file.
     pub file: StagedFile,
     /// The staged file itself.
@@ -77,6 +81,7 @@ impl<'a> Task<'a> {
             range,
             may_divide,
             gone,
+            tally: Arc::new(Tally::new(context.observer())),
             file,
             staged,
             place,
@@ -125,9 +130,14 @@ impl<'a> Task<'a> {
         format!("{}{}", self.job.landing_prefix, self.place.folder)
     }
 
-    /// The key that a member lands under.
+    /// The key that a member lands under in the job's form.
     pub(crate) fn member_key(&self, name: &str) -> String {
-        format!("{}{name}{}", self.folder(), self.job.form.name().suffix())
+        format!("{}{}", self.member_key_as_it_is(name), self.job.form.name().suffix())
+    }
+
+    /// The key that a member lands under as it is.
+    pub(crate) fn member_key_as_it_is(&self, name: &str) -> String {
+        format!("{}{name}", self.folder())
     }
 
     /// Writes an object of at most so many bytes to the landing bucket.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::capabilities::Capabilities;
 use crate::error::{Error, Result};
 use crate::parse;
-use crate::rows::RowFormat;
+use crate::rows::{OnBrokenRecord, RowFormat, RowSettings};
 
 /// The field of an export that names its kind.
 const KIND: &str = "kind";
@@ -28,6 +28,11 @@ pub struct Export {
 pub trait ExportSpec: fmt::Debug + Send + Sync {
     /// The export's own name, as it appears in the landing layout.
     fn name(&self) -> &str;
+
+    /// The folders that it is in at its source, the outermost first: in the landing layout they lead its name.
+    fn folders(&self) -> Vec<&str> {
+        Vec::new()
+    }
 
     /// The export as its kind writes it: whatever an event leaves out is as if it had been said.
     fn to_export(&self) -> Export;
@@ -82,7 +87,7 @@ pub trait ExportKind: Sync {
 
     /// The format of a file's rows, which are counted, by its name. It does not depend on what the export says, so that
     /// a job whose export has fields of a later release still lands.
-    fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat>;
+    fn row_format(&self, name: &str, settings: RowSettings) -> Option<RowFormat>;
 
     /// The schema of an export of this kind.
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
@@ -114,14 +119,14 @@ impl<B: ExportBody> ExportKind for Kind<B> {
         Ok(Box::new(export.read::<B>()?))
     }
 
-    fn row_format(&self, name: &str, has_header: bool) -> Option<RowFormat> {
+    fn row_format(&self, name: &str, settings: RowSettings) -> Option<RowFormat> {
         let is_json =
             name.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("json"));
         if B::WRITES_JSON_LINES && is_json {
             return Some(RowFormat::Ndjson);
         }
-        let format = RowFormat::from_name(name, has_header)?;
-        (format != RowFormat::Marc || B::WRITES_MARC).then_some(format)
+        let format = RowFormat::from_name(name, settings)?;
+        (B::WRITES_MARC || !matches!(format, RowFormat::Marc { .. })).then_some(format)
     }
 
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
@@ -162,6 +167,12 @@ impl Export {
     /// Its fields, besides the kind.
     pub fn body(&self) -> &Map<String, Value> {
         &self.body
+    }
+
+    /// What becomes of a file with a broken record, where the export says so; the destination does otherwise. What this
+    /// program cannot read of it is not said.
+    pub fn on_broken_record(&self) -> Option<OnBrokenRecord> {
+        OnBrokenRecord::deserialize(self.body.get("on_broken_record")?).ok()
     }
 
     /// Whether it is of this kind.

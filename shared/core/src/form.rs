@@ -17,8 +17,8 @@ pub enum LandedForm {
 }
 
 impl LandedForm {
-    /// What stands behind the name of everything that lands in this form. It always does, whatever the name is, so
-    /// that two members never meet.
+    /// What stands behind the name of everything that lands in this form, whatever the name is, so that two members
+    /// never meet. What is compressed already does not land in it.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Raw => "",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::{Crc32, Crc64Nvme, Sha256};
 use crate::export::Export;
 use crate::form::{JobForm, LandedForm};
+use crate::rows::BrokenRecords;
 
 /// A name that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -316,9 +317,13 @@ pub struct LandedObject {
     /// SHA-256 of the object as stored, where the destination asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
-    /// The rows of its content, where that is text with rows; a CSV's header line does not count.
+    /// The rows of its content, where they are counted; a CSV's header line is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// The records of its content that break the rules of their format, where it has such and landed nevertheless. They are
+    /// not among its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_records: Option<Box<BrokenRecords>>,
     /// Why nothing shows that the source's file came whole, where nothing does: the source tells neither its size nor a
     /// checksum, and it is no archive, which would tell both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -350,8 +355,9 @@ pub struct Totals {
     pub objects: u64,
     /// Their bytes, as stored.
     pub bytes: u64,
-    /// Their rows, where they have rows.
-    pub rows: u64,
+    /// Their rows, where any are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
 }
 
 impl Totals {
@@ -359,14 +365,21 @@ impl Totals {
     pub fn add(&mut self, object: &LandedObject) {
         self.objects += 1;
         self.bytes = self.bytes.saturating_add(object.size);
-        self.rows = self.rows.saturating_add(object.rows.unwrap_or(0));
+        self.add_rows(object.rows);
     }
 
     /// Counts what others count, too.
     pub fn add_all(&mut self, others: &Totals) {
         self.objects += others.objects;
         self.bytes = self.bytes.saturating_add(others.bytes);
-        self.rows = self.rows.saturating_add(others.rows);
+        self.add_rows(others.rows);
+    }
+
+    /// Counts the rows of one object more; none where they are not counted.
+    pub fn add_rows(&mut self, rows: Option<u64>) {
+        if let Some(rows) = rows {
+            self.rows = Some(self.rows.unwrap_or(0).saturating_add(rows));
+        }
     }
 }
 

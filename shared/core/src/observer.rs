@@ -1,5 +1,8 @@
 //! Word of how far transfers are, and of which job the log lines are about.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use crate::job::JobRecord;
 
 /// Learns how far transfers are. Calls come often and from many tasks at once: they must be cheap.
@@ -34,6 +37,112 @@ pub trait Observer: Send + Sync {
 
     /// An object has landed.
     fn landed(&self) {}
+
+    /// So much of what was reported does not count: the attempt that it was part of has failed, and another one will report
+    /// it again.
+    fn taken_back(&self, _amounts: Amounts) {}
+}
+
+/// Amounts of what is reported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// Bytes that have come, or gone.
+    pub bytes: u64,
+    /// Objects that have landed.
+    pub objects: u64,
+    /// Objects that were to land.
+    pub listed_objects: u64,
+    /// Their bytes.
+    pub listed_bytes: u64,
+}
+
+/// What one attempt reports. Unless it comes to its end, all of that is taken back when the attempt is over.
+pub struct Tally {
+    observer: Arc<dyn Observer>,
+    is_kept: AtomicBool,
+    bytes: AtomicU64,
+    objects: AtomicU64,
+    listed_objects: AtomicU64,
+    listed_bytes: AtomicU64,
+}
+
+impl Tally {
+    /// The tally of an attempt that begins.
+    pub fn new(observer: &Arc<dyn Observer>) -> Self {
+        Self {
+            observer: Arc::clone(observer),
+            is_kept: AtomicBool::default(),
+            bytes: AtomicU64::default(),
+            objects: AtomicU64::default(),
+            listed_objects: AtomicU64::default(),
+            listed_bytes: AtomicU64::default(),
+        }
+    }
+
+    /// Bytes of a file have come from the source.
+    pub fn fetched(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.observer.fetched(bytes);
+    }
+
+    /// Bytes of a file had come before this call.
+    pub fn fetched_before(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.observer.fetched_before(bytes);
+    }
+
+    /// What unpacking will land.
+    pub fn members_listed(&self, members: u64, bytes: u64) {
+        self.listed_objects.fetch_add(members, Ordering::Relaxed);
+        self.listed_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.observer.members_listed(members, bytes);
+    }
+
+    /// Bytes have gone towards the landing bucket.
+    pub fn unpacked(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.observer.unpacked(bytes);
+    }
+
+    /// Bytes had gone there before this call.
+    pub fn unpacked_before(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.observer.unpacked_before(bytes);
+    }
+
+    /// An object has landed.
+    pub fn landed(&self) {
+        self.objects.fetch_add(1, Ordering::Relaxed);
+        self.observer.landed();
+    }
+
+    /// Bytes that were reported have to come, or go, again.
+    pub fn take_back(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.observer.taken_back(Amounts { bytes, ..Amounts::default() });
+    }
+
+    /// The attempt has come to its end: what it has reported counts.
+    pub fn keep(&self) {
+        self.is_kept.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        if self.is_kept.load(Ordering::Relaxed) {
+            return;
+        }
+        let amounts = Amounts {
+            bytes: self.bytes.load(Ordering::Relaxed),
+            objects: self.objects.load(Ordering::Relaxed),
+            listed_objects: self.listed_objects.load(Ordering::Relaxed),
+            listed_bytes: self.listed_bytes.load(Ordering::Relaxed),
+        };
+        if amounts != Amounts::default() {
+            self.observer.taken_back(amounts);
+        }
+    }
 }
 
 /// An observer that does nothing.

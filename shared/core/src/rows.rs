@@ -1,52 +1,94 @@
 //! Counts the rows of text, and the records of MARC, as they pass, for the manifest.
 
+mod beginning;
+mod broken;
+mod delimited;
+mod dialect;
 mod error;
+mod fields;
 mod marc;
+mod recognition;
 
-use memchr::{memchr, memchr3};
+use memchr::memchr;
 
+use self::beginning::{Encoding, Narrowing};
+pub use self::broken::{BrokenRecord, BrokenRecords, OnBrokenRecord, RowCount};
+use self::delimited::CsvRecords;
+pub use self::dialect::{CsvSettings, DELIMITERS, Delimiter, Dialect, InvalidDialect, Quote};
 pub use self::error::RowError;
+pub use self::fields::FieldScanner;
 use self::marc::MarcRecords;
 
-/// The UTF-8 byte order mark.
-const BOM: [u8; 3] = *b"\xef\xbb\xbf";
+/// So many first bytes say how text is written.
+const BEGINNING_BYTES: usize = 16 << 10;
 
-/// Text whose rows are counted.
+/// Content whose rows are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowFormat {
-    /// Delimited text, quoted as RFC 4180 has it. An empty line is no row.
+    /// Delimited text, in a dialect that its beginning tells.
     Csv {
-        /// The byte between two fields.
-        delimiter: u8,
-        /// Whether the first record names the columns and is no row.
-        has_header: bool,
+        /// The delimiter that such a file usually has.
+        usual_delimiter: u8,
+        /// How it is read.
+        settings: RowSettings,
     },
     /// One JSON value a line. A blank line is no row.
     Ndjson,
     /// Records of MARC 21 in their exchange form (ISO 2709), each checked: its length, its directory, its terminators.
-    Marc,
+    Marc {
+        /// What becomes of the file where one of them breaks the rules.
+        on_broken_record: OnBrokenRecord,
+    },
+}
+
+/// What a person says of rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowSettings {
+    /// Whether the first record of delimited text names the columns and is no row.
+    pub has_header: bool,
+    /// How delimited text is written, where that is not to be recognised.
+    pub csv: CsvSettings,
+    /// What becomes of a file with a broken record.
+    pub on_broken_record: OnBrokenRecord,
 }
 
 impl RowFormat {
-    /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.mrc`, in any case. `has_header`
-    /// says whether the first record of delimited text names the columns.
+    /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.mrc`, in any case.
     ///
     /// `.json` promises nothing: it may be one value over many lines.
-    pub fn from_name(name: &str, has_header: bool) -> Option<Self> {
+    pub fn from_name(name: &str, settings: RowSettings) -> Option<Self> {
         let (_, extension) = name.rsplit('/').next()?.rsplit_once('.')?;
         match extension.to_ascii_lowercase().as_str() {
-            "csv" => Some(Self::Csv { delimiter: b',', has_header }),
-            "tsv" => Some(Self::Csv { delimiter: b'\t', has_header }),
+            "csv" => Some(Self::Csv { usual_delimiter: b',', settings }),
+            "tsv" => Some(Self::Csv { usual_delimiter: b'\t', settings }),
             "ndjson" | "jsonl" => Some(Self::Ndjson),
-            "mrc" => Some(Self::Marc),
+            "mrc" => Some(Self::Marc { on_broken_record: settings.on_broken_record }),
             _ => None,
         }
     }
 }
 
-/// Counts rows incrementally, in constant memory; the text may be cut anywhere.
+/// Counts rows incrementally, in constant memory; the content may be cut anywhere.
+///
+/// Its first bytes say what it is. What is something else under its name, compressed say, or in an encoding whose rows
+/// are not known, is not counted.
 #[derive(Debug, Clone)]
-pub struct RowCounter(Counter);
+pub struct RowCounter {
+    format: RowFormat,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    /// As long as it has not been seen what the content is.
+    Beginning(Vec<u8>),
+    Counting {
+        counter: Counter,
+        narrowing: Option<Narrowing>,
+    },
+    /// It is something else.
+    NotCounted,
+}
 
 #[derive(Debug, Clone)]
 enum Counter {
@@ -58,183 +100,115 @@ enum Counter {
 impl RowCounter {
     /// A counter at the start of a file.
     pub fn new(format: RowFormat) -> Self {
-        Self(match format {
-            RowFormat::Csv { delimiter, has_header } => Counter::Csv(CsvRecords::new(delimiter, has_header)),
-            RowFormat::Ndjson => Counter::Ndjson(Lines::default()),
-            RowFormat::Marc => Counter::Marc(MarcRecords::default()),
-        })
+        Self { format, state: State::Beginning(Vec::new()) }
     }
 
     /// Takes the next bytes; an error where they break what the format promises.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), RowError> {
-        match &mut self.0 {
-            Counter::Csv(records) => records.push(bytes),
-            Counter::Ndjson(lines) => lines.push(bytes),
-            Counter::Marc(records) => records.push(bytes)?,
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), RowError> {
+        if let State::Beginning(beginning) = &mut self.state {
+            let missing = BEGINNING_BYTES.saturating_sub(beginning.len()).min(bytes.len());
+            let (head, rest) = bytes.split_at(missing);
+            beginning.extend_from_slice(head);
+            if beginning.len() < BEGINNING_BYTES {
+                return Ok(());
+            }
+            self.state = self.begin(false)?;
+            bytes = rest;
+        }
+        self.state.push(bytes)
+    }
+
+    /// The rows, once all bytes have been taken; `None` where they are not counted. The last row needs no line break; an
+    /// error where the last record is not whole.
+    pub fn finish(mut self) -> Result<Option<RowCount>, RowError> {
+        if let State::Beginning(_) = &self.state {
+            self.state = self.begin(true)?;
+        }
+        match self.state {
+            // Cut in the middle of a character.
+            State::Counting { narrowing: Some(narrowing), .. } if !narrowing.is_whole() => Ok(None),
+            State::Counting { counter, .. } => counter.finish().map(Some),
+            State::Beginning(_) | State::NotCounted => Ok(None),
+        }
+    }
+
+    /// Looks at the beginning, and counts it.
+    fn begin(&mut self, is_whole: bool) -> Result<State, RowError> {
+        let State::Beginning(beginning) = &self.state else { return Ok(State::NotCounted) };
+        if beginning::is_something_else(beginning) {
+            return Ok(State::NotCounted);
+        }
+        let encoding = match self.format {
+            RowFormat::Marc { .. } => Some((Encoding::Ascii, 0)),
+            RowFormat::Csv { .. } | RowFormat::Ndjson => beginning::encoding(beginning),
+        };
+        let Some((encoding, mark)) = encoding else { return Ok(State::NotCounted) };
+        let text = beginning.get(mark..).unwrap_or_default();
+        let mut state = match encoding {
+            Encoding::Ascii => {
+                State::Counting { counter: Counter::of(self.format, text, is_whole), narrowing: None }
+            }
+            Encoding::Utf16 { big_endian } => {
+                let mut narrow = Vec::with_capacity(text.len() / 2);
+                Narrowing::new(big_endian).push(text, |bytes| narrow.extend_from_slice(bytes));
+                State::Counting {
+                    counter: Counter::of(self.format, &narrow, is_whole),
+                    narrowing: Some(Narrowing::new(big_endian)),
+                }
+            }
+        };
+        state.push(text)?;
+        Ok(state)
+    }
+}
+
+impl State {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), RowError> {
+        match self {
+            Self::Counting { counter, narrowing: None } => counter.push(bytes),
+            Self::Counting { counter, narrowing: Some(narrowing) } => {
+                let mut counted = Ok(());
+                narrowing.push(bytes, |narrow| {
+                    if counted.is_ok() {
+                        counted = counter.push(narrow);
+                    }
+                });
+                counted
+            }
+            Self::Beginning(_) | Self::NotCounted => Ok(()),
+        }
+    }
+}
+
+impl Counter {
+    /// A counter for content that begins so.
+    fn of(format: RowFormat, beginning: &[u8], is_whole: bool) -> Self {
+        match format {
+            RowFormat::Csv { usual_delimiter, settings: RowSettings { has_header, csv, .. } } => {
+                let dialect = recognition::recognise(beginning, is_whole, usual_delimiter, csv);
+                Self::Csv(CsvRecords::new(dialect, has_header))
+            }
+            RowFormat::Ndjson => Self::Ndjson(Lines::default()),
+            RowFormat::Marc { on_broken_record } => Self::Marc(MarcRecords::new(on_broken_record)),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), RowError> {
+        match self {
+            Self::Csv(records) => records.push(bytes),
+            Self::Ndjson(lines) => lines.push(bytes),
+            Self::Marc(records) => records.push(bytes)?,
         }
         Ok(())
     }
 
-    /// The rows, once all bytes have been taken. The last one needs no line break; an error where the last record is
-    /// not whole.
-    pub fn finish(self) -> Result<u64, RowError> {
-        match self.0 {
-            Counter::Csv(records) => Ok(records.finish()),
-            Counter::Ndjson(lines) => Ok(lines.finish()),
-            Counter::Marc(records) => records.finish(),
+    fn finish(self) -> Result<RowCount, RowError> {
+        match self {
+            Self::Csv(records) => Ok(records.finish().into()),
+            Self::Ndjson(lines) => Ok(lines.finish().into()),
+            Self::Marc(records) => records.finish(),
         }
     }
-}
-
-/// Where in a record the last byte left the reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CsvState {
-    /// Within the first bytes, while they are a byte order mark: that many of it have come.
-    Mark(usize),
-    /// Before the first byte of a record.
-    RecordStart,
-    /// Behind a delimiter: a quote opens a quoted field here.
-    FieldStart,
-    /// Within a field: a quote means nothing.
-    Field,
-    /// Between quotes: a line break means nothing.
-    Quoted,
-    /// Behind a quote between quotes: it closed the field unless another one follows.
-    QuoteInQuoted,
-}
-
-#[derive(Debug, Clone)]
-struct CsvRecords {
-    delimiter: u8,
-    has_header: bool,
-    place: CsvState,
-    records: u64,
-}
-
-impl CsvRecords {
-    fn new(delimiter: u8, has_header: bool) -> Self {
-        Self { delimiter, has_header, place: CsvState::Mark(0), records: 0 }
-    }
-
-    fn push(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            bytes = match self.place {
-                CsvState::Mark(seen) => self.skip_mark(bytes, seen),
-                CsvState::Quoted => self.skip_quoted(bytes),
-                CsvState::QuoteInQuoted => self.after_quote(bytes),
-                CsvState::RecordStart | CsvState::FieldStart | CsvState::Field => self.skip_plain(bytes),
-            };
-        }
-    }
-
-    fn finish(self) -> u64 {
-        let records = match self.place {
-            // A whole mark and nothing else is an empty file; a part of one is text.
-            CsvState::Mark(0 | 3) | CsvState::RecordStart => self.records,
-            _ => self.records.saturating_add(1),
-        };
-        records.saturating_sub(u64::from(self.has_header))
-    }
-
-    fn skip_mark<'a>(&mut self, bytes: &'a [u8], seen: usize) -> &'a [u8] {
-        match (bytes.split_first(), BOM.get(seen)) {
-            (Some((byte, rest)), Some(expected)) if byte == expected => {
-                self.place = CsvState::Mark(seen.saturating_add(1));
-                rest
-            }
-            (_, expected) => {
-                let is_text = seen > 0 && expected.is_some();
-                self.place = if is_text { CsvState::Field } else { CsvState::RecordStart };
-                bytes
-            }
-        }
-    }
-
-    /// Skips to behind the quote that may close the field. The two that surely keep a quote open, a doubled one and
-    /// one that ends a field right before the next, are passed here: text that quotes every field is full of them.
-    fn skip_quoted<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
-        while let Some(rest) = find_quote(bytes).and_then(|at| bytes.get(at.saturating_add(1)..)) {
-            bytes = match rest {
-                [b'"', after @ ..] => after,
-                [between, b'"', after @ ..] if *between == self.delimiter => after,
-                _ => {
-                    self.place = CsvState::QuoteInQuoted;
-                    return rest;
-                }
-            };
-        }
-        &[]
-    }
-
-    /// The byte behind a quote decides what the quote was; any but a second quote is read as a field's.
-    fn after_quote<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        match bytes.split_first() {
-            Some((b'"', rest)) => {
-                self.place = CsvState::Quoted;
-                rest
-            }
-            _ => {
-                self.place = CsvState::Field;
-                bytes
-            }
-        }
-    }
-
-    /// Skips to the next line break, or behind the next quote that opens a field.
-    fn skip_plain<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let mut from = 0;
-        while let Some(at) = bytes.get(from..).and_then(|rest| memchr3(b'"', b'\n', b'\r', rest)) {
-            let at = from.saturating_add(at);
-            from = at.saturating_add(1);
-            let before = self.place_at(bytes, at);
-            if bytes.get(at) != Some(&b'"') {
-                self.records = self.records.saturating_add(u64::from(before != CsvState::RecordStart));
-                self.place = CsvState::RecordStart;
-            } else if before == CsvState::Field {
-                self.place = CsvState::Field;
-                continue;
-            } else {
-                self.place = CsvState::Quoted;
-            }
-            return bytes.get(from..).unwrap_or_default();
-        }
-        self.place = self.place_at(bytes, bytes.len());
-        &[]
-    }
-
-    /// The place before the byte at `at`, if all bytes before it are plain.
-    fn place_at(&self, bytes: &[u8], at: usize) -> CsvState {
-        match at.checked_sub(1).and_then(|last| bytes.get(last)) {
-            Some(&last) if last == self.delimiter => CsvState::FieldStart,
-            Some(_) => CsvState::Field,
-            None => self.place,
-        }
-    }
-}
-
-/// Where the next quote is. Quoted fields are short, and a call of `memchr` costs more than to look at eight bytes.
-fn find_quote(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-    let mut rest = bytes;
-    let mut seen: usize = 0;
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        if seen == 32 {
-            break;
-        }
-        // The lowest high bit that is left is that of the first zero byte.
-        let differs = u64::from_le_bytes(*word) ^ QUOTES;
-        let zeros = differs.wrapping_sub(ONES) & !differs & HIGH;
-        if zeros != 0 {
-            return Some(
-                seen.saturating_add(usize::try_from(zeros.trailing_zeros() / 8).unwrap_or_default()),
-            );
-        }
-        rest = after;
-        seen = seen.saturating_add(8);
-    }
-    memchr(b'"', rest).map(|at| seen.saturating_add(at))
 }
 
 #[derive(Debug, Clone, Default)]
@@ -269,14 +243,25 @@ mod tests {
 
     use super::*;
 
-    fn csv(text: &[u8], has_header: bool) -> u64 {
-        count(RowFormat::Csv { delimiter: b',', has_header }, &[text])
+    const PLAIN: RowSettings = RowSettings {
+        has_header: false,
+        csv: CsvSettings { delimiter: None, quote: None },
+        on_broken_record: OnBrokenRecord::Refuse,
+    };
+    const MARC: RowFormat = RowFormat::Marc { on_broken_record: OnBrokenRecord::Refuse };
+
+    fn format(has_header: bool) -> RowFormat {
+        RowFormat::Csv { usual_delimiter: b',', settings: RowSettings { has_header, ..PLAIN } }
     }
 
-    fn count(format: RowFormat, chunks: &[&[u8]]) -> u64 {
+    fn csv(text: &[u8], has_header: bool) -> u64 {
+        count(format(has_header), &[text]).unwrap()
+    }
+
+    fn count(format: RowFormat, chunks: &[&[u8]]) -> Option<u64> {
         let mut counter = RowCounter::new(format);
         chunks.iter().for_each(|chunk| counter.push(chunk).unwrap());
-        counter.finish().unwrap()
+        counter.finish().unwrap().map(|count| count.rows)
     }
 
     /// What the `csv` crate reads, byte order mark and all.
@@ -299,7 +284,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_break_ends_a_row() {
-        for text in ["a\nb", "a\nb\n", "a\r\nb\r\n", "a\rb\r", "a\n\n\r\nb\n\n"] {
+        for text in ["a,x\nb,y", "a,x\nb,y\n", "a,x\r\nb,y\r\n", "a,x\rb,y\r", "a,x\n\n\r\nb,y\n\n"] {
             assert_eq!(csv(text.as_bytes(), false), 2, "{text:?}");
         }
     }
@@ -311,26 +296,95 @@ mod tests {
         }
     }
 
+    /// Promise 5: what DuckDB 2.0 counts of the dialects of the field (`read_csv` with `header = true`), and of UTF-16
+    /// with its encoding named.
+    #[test]
+    fn rows_are_those_that_duckdb_counts() {
+        let cases = [
+            ("id;text\n1;\"a\nb\"\n2;c\n", 2),
+            ("id\ttext\n1\t\"a\nb\"\n2\tc\n", 2),
+            ("id|text\n1|\"a\nb\"\n2|c\n", 2),
+            ("id;x\n1;1,5\n2;\"2,5\n\"\n", 2),
+            ("id,text\n1,'a\nb'\n2,'c'\n", 2),
+            ("id,text\n1,\"a\\\"b\nc\"\n2,\"d\"\n3,\"e\"\n", 3),
+            ("id,p\n1,\"C:\\dir\\\"\n2,\"D:\\x\\\"\n", 2),
+            ("id, text\n1, \"a\nb\"\n2, \"c\"\n", 2),
+            (" id,t\n \"a\nb\",1\n", 1),
+            ("id,t\n1,'tis\n2,'twas\n3,ok\n", 3),
+            ("id,t\n1,\"abc\n2,d\n", 2),
+            ("id,name\n1,a\n\n2,b\n\n", 2),
+            ("id\n1\n\n2\n\n", 4),
+            ("id\r\n1\r\n\r\n2\r\n", 3),
+            ("\n\nid\n1\n", 1),
+            ("id\n\"1\"\n\n\"2\"\n", 3),
+            ("text\n\"a\nb\"\nc\n", 2),
+            ("id,name\n1,a\0b\n2,c\n", 2),
+            ("a,b\n1,x\u{2028}y\n", 1),
+        ];
+        for (text, rows) in cases {
+            assert_eq!(csv(text.as_bytes(), true), rows, "{text:?}");
+            let marked = format!("\u{feff}{text}");
+            assert_eq!(csv(marked.as_bytes(), true), rows, "{text:?} with a byte order mark");
+            let units: Vec<u16> = marked.encode_utf16().collect();
+            let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+            let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+            for wide in [&little, &big, &little[2..].to_vec(), &big[2..].to_vec()] {
+                let bytes: Vec<&[u8]> = wide.chunks(1).collect();
+                assert_eq!(count(format(true), &bytes), Some(rows), "{text:?} in UTF-16");
+            }
+        }
+    }
+
+    /// Promise 5: a dialect that the first bytes tell holds to the end, in any encoding.
+    #[test]
+    fn what_is_longer_than_its_beginning_is_counted_to_its_end() {
+        let rows = 3_000;
+        let text: String =
+            (0..rows).map(|row| format!("{row};\"a note\nof two lines, {row}\"\r\n")).collect();
+        assert!(text.len() > 2 * BEGINNING_BYTES);
+        assert_eq!(csv(text.as_bytes(), false), rows);
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for piece in [1, 4095, 100_000] {
+            let pieces: Vec<&[u8]> = wide.chunks(piece).collect();
+            assert_eq!(count(format(false), &pieces), Some(rows), "in pieces of {piece}");
+        }
+        let lines: Vec<u8> = "{}\n".repeat(20_000).encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(count(RowFormat::Ndjson, &[&lines]), Some(20_000));
+    }
+
+    /// Promise 5: what is something else under the name of text has no rows, not none.
+    #[test]
+    fn what_is_no_text_is_not_counted() {
+        let cut = &b"i\0d\0\n\x001"[..];
+        for other in
+            [&b"\x1f\x8b\x08\0\n\n\n"[..], b"\x28\xb5\x2f\xfd\n", b"\xff\xfe\0\0i\0\0\0", &[0; 100], cut]
+        {
+            for format in [format(true), RowFormat::Ndjson] {
+                assert_eq!(count(format, &[other]), None, "{other:?}");
+            }
+        }
+        assert_eq!(count(MARC, &[b"\x1f\x8b\x08\0"]), None);
+    }
+
     #[test]
     fn ndjson_rows_are_lines_with_content() {
         let format = RowFormat::Ndjson;
-        assert_eq!(count(format, &[b"{}\n", b"\n  \r\n{\"a\":", b"1}\r\n[", b"]"]), 3);
-        assert_eq!(count(format, &[]), 0);
+        assert_eq!(count(format, &[b"{}\n", b"\n  \r\n{\"a\":", b"1}\r\n[", b"]"]), Some(3));
+        assert_eq!(count(format, &[]), Some(0));
+        assert_eq!(count(format, &["\u{feff}\n{}".as_bytes()]), Some(1));
     }
 
     #[test]
     fn a_name_promises_a_format() {
-        let format = |name| RowFormat::from_name(name, false);
-        assert_eq!(format("a/B.CSV"), Some(RowFormat::Csv { delimiter: b',', has_header: false }));
-        assert_eq!(format("b.tsv"), Some(RowFormat::Csv { delimiter: b'\t', has_header: false }));
-        assert_eq!(format("b.jsonl"), Some(RowFormat::Ndjson));
-        assert_eq!(format("b.ndjson"), Some(RowFormat::Ndjson));
-        assert_eq!(format("ids-112.MRC"), Some(RowFormat::Marc));
-        assert_eq!(format("b.json"), None);
-        assert_eq!(format("dir.csv/readme"), None);
-        assert_eq!(format("csv"), None);
-        let with_header = RowFormat::Csv { delimiter: b',', has_header: true };
-        assert_eq!(RowFormat::from_name("a.csv", true), Some(with_header));
+        let of = |name| RowFormat::from_name(name, PLAIN);
+        assert_eq!(of("a/B.CSV"), Some(format(false)));
+        assert_eq!(of("b.tsv"), Some(RowFormat::Csv { usual_delimiter: b'\t', settings: PLAIN }));
+        assert_eq!(of("b.jsonl"), Some(RowFormat::Ndjson));
+        assert_eq!(of("b.ndjson"), Some(RowFormat::Ndjson));
+        assert_eq!(of("ids-112.MRC"), Some(MARC));
+        assert_eq!(of("b.json"), None);
+        assert_eq!(of("dir.csv/readme"), None);
+        assert_eq!(of("csv"), None);
     }
 
     proptest! {
@@ -342,12 +396,13 @@ mod tests {
             cuts in prop::collection::vec(0_usize..200, 0..6),
         ) {
             let text = text.as_bytes();
+            let mut records = CsvRecords::new(Dialect::delimited_by(b','), false);
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();
-            let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
-            let format = RowFormat::Csv { delimiter: b',', has_header: false };
-            prop_assert_eq!(count(format, &chunks), csv_crate(text, b','));
+            let mark = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+            cuts.windows(2).for_each(|pair| records.push(&text[pair[0].max(mark).min(pair[1])..pair[1]]));
+            prop_assert_eq!(records.finish(), csv_crate(text, b','));
         }
     }
 }

@@ -322,6 +322,9 @@ pub enum NameFault {
     /// Turns the direction of the text, so that a name reads as another.
     #[error("the name contains the bidirectional control U+{0:04X}")]
     Bidirectional(u32),
+    /// No character of XML, in which stores list their keys.
+    #[error("the name contains U+{0:04X}, which no store can list: XML has no such character")]
+    NotInXml(u32),
     /// Shows nothing, so that two names look alike.
     #[error("the name contains the invisible character U+{0:04X}")]
     Invisible(u32),

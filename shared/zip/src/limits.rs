@@ -24,7 +24,7 @@ pub struct Limits {
     /// Inflated bytes up to which `ratio` does not apply, for a member and for all of them. Default 128 MiB:
     /// small members of one repeated byte are common and harmless.
     pub ratio_floor_bytes: u64,
-    /// Bytes of a member's name in UTF-8. Default 1,024, the longest key of an object store.
+    /// Bytes of a member's name in UTF-8, and of what whoever lands it puts behind it. Default 1,024, the longest key of an object store.
     pub name_bytes: usize,
     /// Bytes of the central directory, which bounds the memory that names take. Default 64 MiB.
     pub directory_bytes: u64,

@@ -146,6 +146,8 @@ fn fault_of_char(character: char) -> Option<NameFault> {
         '\u{2028}' | '\u{2029}' => Some(NameFault::Control(code)),
         _ if is_bidirectional(character) => Some(NameFault::Bidirectional(code)),
         _ if is_invisible(character) => Some(NameFault::Invisible(code)),
+        // XML 1.0, 2.2; it lacks no others that are not refused as control characters.
+        '\u{fffe}' | '\u{ffff}' => Some(NameFault::NotInXml(code)),
         _ if character.is_control() => Some(NameFault::Control(code)),
         _ => None,
     }
@@ -222,6 +224,8 @@ mod tests {
             ("a\u{2064}", NameFault::Invisible(0x2064)),
             ("a\u{206f}", NameFault::Invisible(0x206f)),
             ("a\u{e0041}", NameFault::Invisible(0xe0041)),
+            ("a\u{fffe}.csv", NameFault::NotInXml(0xfffe)),
+            ("\u{ffff}", NameFault::NotInXml(0xffff)),
         ] {
             assert_eq!(read(flagged(name.as_bytes())), Err(expected.clone()), "{name:?}");
             // Nor does a name that another field tells.

@@ -578,7 +578,7 @@ async fn errors_land_beside_the_data() {
         let world = expect(case, setup, event(), LANDS_PARTLY).await;
         let manifest = world.manifests().await.pop_first().unwrap().1;
         assert_eq!(manifest.message.as_deref(), Some("18 of 25 records exported, 7 failed"), "{case}");
-        assert_eq!(manifest.totals.rows, 18 + 7, "{case}");
+        assert_eq!(manifest.totals.rows, Some(18 + 7), "{case}");
         world.end().await;
     }
     let all_unknown = FolioScenario { unknown_ids: (0..25).map(id).collect(), ..FolioScenario::default() };
@@ -593,7 +593,7 @@ async fn an_id_twice_lands_once_and_in_the_log() {
     let twice = event_of(json!({ "ids": [id(1), id(2), id(1)] }));
     let world = expect("twice", setup(json!({})), twice, LANDS_PARTLY).await;
     let manifest = world.manifests().await.pop_first().unwrap().1;
-    assert_eq!(manifest.totals.rows, 3, "two records and an entry of the log");
+    assert_eq!(manifest.totals.rows, Some(3), "two records and an entry of the log");
     let log = manifest.objects.iter().find(|object| object.file == "errors.ndjson").unwrap();
     let landed = String::from_utf8(world.landed().await.remove(&log.key).unwrap()).unwrap();
     assert!(landed.contains("error.duplicatedIds"), "{landed}");
@@ -632,7 +632,7 @@ async fn slices_come_as_an_archive() {
     let manifest = world.manifests().await.pop_first().unwrap().1;
     assert_eq!(
         (manifest.files[0].name.ends_with(".zip"), manifest.objects.len(), manifest.totals.rows),
-        (true, 7, 25)
+        (true, 7, Some(25))
     );
     world.end().await;
     for (case, faults, outcome) in [
@@ -660,6 +660,46 @@ async fn slices_come_as_an_archive() {
     ] {
         expect(case, with(faults), event(), outcome).await.end().await;
     }
+}
+
+/// Promises 2 and 5: a file with a broken record does not land unless the destination says so; then it lands as it is, also
+/// where it has failed before, and the manifest says which records are broken. FOLIO counts them.
+#[tokio::test]
+async fn broken_records_land_where_the_destination_says_so() {
+    for sliced_in in [false, true] {
+        let faults = setup(json!({ "output": { "damage": "wrong_length" } }));
+        let setup = if sliced_in { Setup { scenario: sliced(), ..faults } } else { faults };
+        let world = World::new(setup).await;
+        let refused = land(&world.context, event()).await.unwrap_err().line();
+        assert!(refused.contains("on_broken_record = \"land_and_list\""), "{refused}");
+        let otherwise = world.configured_otherwise("on_broken_record = \"land_and_list\"");
+        land(&otherwise, event()).await.unwrap();
+        let manifest = world.manifests().await.pop_first().unwrap().1;
+        assert_eq!(manifest.totals.rows, Some(24));
+        let last = manifest.objects.last().unwrap();
+        let broken = last.broken_records.as_deref().unwrap();
+        assert_eq!((broken.count, broken.first.len()), (1, 1));
+        assert_eq!(broken.first[0].record, last.rows.unwrap() + 1);
+        assert!(broken.first[0].reason.contains("its leader says"), "{}", broken.first[0].reason);
+        let [warning] = manifest.warnings.as_slice() else { panic!("{:?}", manifest.warnings) };
+        assert!(warning.contains("1 of them, in 1 of the objects"), "{warning}");
+        let job = &world.simulator.folio_jobs()[0];
+        let member = job.file.as_ref().unwrap().members.last().unwrap();
+        assert!(world.landed().await[&last.key] == std::fs::read(&member.path).unwrap());
+        world.end().await;
+    }
+}
+
+/// The export may say so, too.
+#[tokio::test]
+async fn broken_records_land_where_the_export_says_so() {
+    let world = World::new(setup(json!({ "output": { "damage": "no_terminator" } }))).await;
+    let mut event = event();
+    event["export"]["on_broken_record"] = json!("land_and_list");
+    land(&world.context, event).await.unwrap();
+    let manifest = world.manifests().await.pop_first().unwrap().1;
+    assert_eq!(manifest.objects[0].broken_records.as_deref().unwrap().count, 1);
+    world.end().await;
 }
 
 /// Promise 5: a file is read record by record, and held against FOLIO's count.
@@ -825,7 +865,7 @@ async fn linked_data_lands_as_it_is() {
         let request = &world.simulator.folio_jobs()[0].request;
         assert_eq!((&request["recordType"], &request["idType"]), (&json!("LINKED_DATA"), &json!("instance")));
         let manifest = world.manifests().await.pop_first().unwrap().1;
-        assert_eq!((manifest.objects.len(), manifest.totals.rows), (objects, 25), "{case}");
+        assert_eq!((manifest.objects.len(), manifest.totals.rows), (objects, Some(25)), "{case}");
         world.end().await;
         let setup = setup(json!({ "output": { "loses_a_record": true } }));
         let lost = Fails("IntegrityError", "counts 25 rows or records, but 24 have landed", 1);

@@ -108,6 +108,131 @@ async fn every_member_of_a_mixed_archive_lands_in_every_form() {
     }
 }
 
+/// Promise 5: rows are counted in the dialect and encoding that a file is in, whatever it becomes; what is something else
+/// under a text's name has no rows, which is not the same as none.
+#[tokio::test]
+async fn rows_are_counted_as_files_are_written_or_not_at_all() {
+    let wide: Vec<u8> =
+        "\u{feff}id,name\r\n1,Ann\r\n2,Bob\r\n3,Cy\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let compressed = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3][..], b"\x03\0\0\0\0\0\0\0\0\0"].concat();
+    let files = [
+        ("wide.csv", &wide[..], Some(3)),
+        ("semicolons.csv", b"id;text\n1;\"a\nb\"\n2;c\n", Some(2)),
+        ("bars.tsv", b"id|text\n1|'a\nb'\n2|'c'\n", Some(2)),
+        ("compressed.csv", &compressed, None),
+        ("plain.csv.gz", &compressed, None),
+    ];
+    for form in FORMS {
+        let world = World::new(setup(form)).await;
+        let staged: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes, _)| (*name, *bytes)).collect();
+        stage(&world.context, &staged).await;
+        let (manifest, _) = land_staged(&world, 5).await;
+        for (object, (name, _, rows)) in std::iter::zip(&manifest.objects, &files) {
+            assert_eq!(object.rows, *rows, "{name} as {form:?}");
+        }
+        assert_eq!(manifest.totals.rows, Some(7));
+        world.end().await;
+    }
+    let said = "csv = { delimiter = \"~\", quote = \"^\" }".to_owned();
+    for (destination, file, rows) in [
+        (String::new(), ("compressed.csv", &compressed[..]), None),
+        (said, ("said.csv", &b"id~text\n1~^a\nb^\n2~\"c\n"[..]), Some(2)),
+    ] {
+        let world = World::new(Setup { destination, ..Setup::default() }).await;
+        stage(&world.context, &[file]).await;
+        let (manifest, _) = land_staged(&world, 1).await;
+        assert_eq!(manifest.totals.rows, rows, "{}", file.0);
+        let published = publish::publish(&world.anew(), event(), &Deadline::none(world.clock.clone())).await;
+        assert_eq!(published.unwrap().totals.rows, rows, "as it is read back");
+        world.end().await;
+    }
+}
+
+/// Promise 4: a member that is compressed already lands as it is, by whatever way it goes and after whatever interruption;
+/// where another member lands under its name, it is compressed again. Either way its bytes are told of truly.
+#[tokio::test]
+async fn members_are_compressed_once() {
+    let gzip = |csv: &[u8]| {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(csv).unwrap();
+        writer.finish().unwrap()
+    };
+    let (small, large) = (gzip(&rows(60_000, true)), gzip(&rows(9 * MIB, false)));
+    let zstd = zstd::encode_all(&rows(60_000, true)[..], 1).unwrap();
+    // Large as it is, and small as the archive keeps it.
+    let sparse = [&small[..], &vec![0; 3 * MIB]].concat();
+    assert!(large.len() > 5 * MIB);
+    let archive = archive(&[
+        ("plain.csv", CompressionMethod::Deflated, rows(60_000, true)),
+        ("small.csv.gz", CompressionMethod::Deflated, small.clone()),
+        ("stored.csv.gz", CompressionMethod::Stored, small.clone()),
+        ("named-otherwise.csv", CompressionMethod::Deflated, small.clone()),
+        ("small.zst", CompressionMethod::Deflated, zstd),
+        ("large.csv.gz", CompressionMethod::Deflated, large.clone()),
+        ("large-stored.csv.gz", CompressionMethod::Stored, large),
+        ("sparse.gz", CompressionMethod::Deflated, sparse),
+        ("only-named.gz", CompressionMethod::Deflated, rows(1_000, true)),
+        ("met.csv", CompressionMethod::Deflated, rows(1_000, true)),
+        ("met.csv.gz", CompressionMethod::Deflated, small),
+        ("tiny", CompressionMethod::Stored, b"\x1f".to_vec()),
+    ]);
+    for form in FORMS {
+        let world = World::new(setup(form)).await;
+        stage(&world.context, &[("a.zip", &archive.bytes)]).await;
+        let (manifest, landed) = land_staged(&world, 1).await;
+        assert_eq!(landed.len(), archive.members.len());
+        for (object, (name, content)) in std::iter::zip(&manifest.objects, &archive.members) {
+            let is_compressed = content.starts_with(&[0x1f, 0x8b]) || content.starts_with(&[0x28, 0xb5]);
+            let meets = form == LandedForm::Gzip && name == "met.csv.gz";
+            let lands_in = if is_compressed && !meets { LandedForm::Raw } else { form };
+            assert_eq!(object.key, format!("forms/1/a/{name}{}", lands_in.suffix()), "{form:?}");
+            assert_eq!(object.form.unwrap_or_default(), lands_in, "{name} in {form:?}");
+            assert_holds(object, &landed[&object.key], content, &format!("{name} in {form:?}"));
+            assert_eq!(object.rows.is_some(), name.ends_with(".csv") && !is_compressed, "{name}");
+        }
+        world.end().await;
+    }
+}
+
+/// Promise 3: of an archive with a name that does not fit, or that no store can list, nothing is written.
+#[tokio::test]
+async fn names_that_cannot_be_keys_are_refused_before_anything_lands() {
+    let deflated = |name| {
+        archive(&[
+            ("good.csv", CompressionMethod::Deflated, rows(100, true)),
+            (name, CompressionMethod::Deflated, rows(100, true)),
+        ])
+    };
+    for (form, limits, name, expected) in [
+        ("raw", "", "a\u{fffe}.csv", ("UnsafeArchive", "U+FFFE")),
+        ("gzip", "", "a\u{ffff}", ("UnsafeArchive", "U+FFFF")),
+        (
+            "gzip",
+            "limits = { name_bytes = 10 }",
+            "12345678",
+            ("LimitExceeded", "has 11 bytes with the form's suffix .gz"),
+        ),
+    ] {
+        let world =
+            World::new(Setup { destination: format!("form = \"{form}\"\n{limits}"), ..Setup::default() })
+                .await;
+        stage(&world.context, &[("a.zip", &deflated(name).bytes)]).await;
+        let error = unpack(&world.context, 0).await.unwrap_err();
+        assert_eq!(error.error_type().name(), expected.0, "{}", error.line());
+        assert!(error.line().contains(expected.1), "{}", error.line());
+        assert!(world.landed().await.is_empty());
+        world.end().await;
+    }
+    let fits = World::new(Setup {
+        destination: "form = \"gzip\"\nlimits = { name_bytes = 11 }".to_owned(),
+        ..Setup::default()
+    })
+    .await;
+    stage(&fits.context, &[("a.zip", &deflated("12345678").bytes)]).await;
+    assert!(unpack(&fits.context, 0).await.unwrap().complete);
+    fits.end().await;
+}
+
 /// A deflated member is not compressed again: its stream is in the gzip file as it was in the archive.
 #[tokio::test]
 async fn a_deflate_stream_is_kept_byte_for_byte() {

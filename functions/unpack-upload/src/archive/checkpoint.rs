@@ -10,7 +10,9 @@ use std::ops::Range;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::Result;
 use landfall::checksum::{Crc64Nvme, Sha256};
+use landfall::form::JobForm;
 use landfall::job::{LandedObject, Totals};
+use landfall::rows::BrokenRecords;
 use landfall::state::Document;
 use landfall_store::StoreError;
 use landfall_zip::{Directory, Member};
@@ -34,6 +36,10 @@ struct Segment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name_encoding: Option<String>,
     landed: Vec<LandedMember>,
+    /// Those that have landed as they are, compressed already, in a form that is not raw. A program that does not know of
+    /// them lands them again, in the form, which is what it would have done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    landed_as_they_are: Vec<LandedMember>,
 }
 
 /// A member that has landed: what its directory does not say.
@@ -54,12 +60,31 @@ struct LandedMember {
     /// A digest of the object's `ETag`, where the store said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     etag_digest: Option<Crc64Nvme>,
+    /// The broken records of its content, where it has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    broken_records: Option<Box<BrokenRecords>>,
+    /// Whether it has landed as it is, and not in the job's form.
+    #[serde(skip)]
+    is_as_it_is: bool,
 }
 
 impl Document for Segment {}
 
+impl Segment {
+    fn of(name_encoding: Option<&str>, members: &[LandedMember]) -> Self {
+        let (landed_as_they_are, landed) = members.iter().cloned().partition(|member| member.is_as_it_is);
+        Self { name_encoding: name_encoding.map(ToOwned::to_owned), landed, landed_as_they_are }
+    }
+
+    fn members(self) -> impl Iterator<Item = LandedMember> {
+        let as_they_are = self.landed_as_they_are.into_iter();
+        let as_they_are = as_they_are.map(|member| LandedMember { is_as_it_is: true, ..member });
+        self.landed.into_iter().chain(as_they_are)
+    }
+}
+
 impl LandedMember {
-    fn of(member: &Member, object: &LandedObject) -> Self {
+    fn of(form: JobForm, member: &Member, object: &LandedObject) -> Self {
         Self {
             member: member.index(),
             size: object.size,
@@ -67,14 +92,20 @@ impl LandedMember {
             sha256: object.sha256.map(Box::new),
             rows: object.rows,
             etag_digest: object.etag_digest,
+            broken_records: object.broken_records.clone(),
+            is_as_it_is: object.form.is_none() && !form.is_raw(),
         }
     }
 
     /// The object, as it was when it landed: its content is known to be what the directory declares.
     fn object(&self, task: &Task<'_>, member: &Member) -> LandedObject {
-        let (form, content_size) = form::recorded(task.job.form, member.size());
+        let (key, form) = match self.is_as_it_is {
+            true => (task.member_key_as_it_is(member.name()), JobForm::Raw),
+            false => (task.member_key(member.name()), task.job.form),
+        };
+        let (form, content_size) = form::recorded(form, member.size());
         LandedObject {
-            key: task.member_key(member.name()),
+            key,
             size: self.size,
             form,
             content_size,
@@ -82,6 +113,7 @@ impl LandedMember {
             crc64nvme: self.crc64nvme,
             sha256: self.sha256.as_deref().copied(),
             rows: self.rows,
+            broken_records: self.broken_records.clone(),
             unverified: None,
             file: task.file.name.clone(),
             member: Some(member.name().to_owned()),
@@ -94,6 +126,7 @@ impl LandedMember {
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     attempt: Attempt,
+    form: JobForm,
     name_encoding: Option<&'static str>,
     folder: String,
     next_number: u32,
@@ -116,7 +149,7 @@ impl Checkpoint {
         let mut segments = segments.buffer_unordered(READS_AT_ONCE);
         while let Some(segment) = segments.try_next().await? {
             let segment = segment.filter(|segment| segment.name_encoding.as_deref() == name_encoding);
-            segment.into_iter().flat_map(|segment| segment.landed).for_each(|landed| this.count(landed));
+            segment.into_iter().flat_map(Segment::members).for_each(|landed| this.count(landed));
         }
         Ok(this)
     }
@@ -134,10 +167,10 @@ impl Checkpoint {
         let Some(mut receipt) = receipt else { return Ok(this) };
         for member in directory.files() {
             let Some(object) = receipt.try_next().await? else { break };
-            let is_its =
-                object.key == task.member_key(member.name()) && object.crc32 == member.crc32().into();
+            let keys = [task.member_key(member.name()), task.member_key_as_it_is(member.name())];
+            let is_its = keys.contains(&object.key) && object.crc32 == member.crc32().into();
             if is_its && !gone.contains(&object.key) {
-                this.count(LandedMember::of(member, &object));
+                this.count(LandedMember::of(this.form, member, &object));
             }
         }
         Ok(this)
@@ -150,6 +183,7 @@ impl Checkpoint {
         let last_number = existing.iter().filter_map(number_of).max();
         Self {
             attempt: state.attempt.clone(),
+            form: task.job.form,
             name_encoding: task.landing.destination.archive.name_encoding.name(),
             next_number: last_number.map_or(0, |last| last.saturating_add(1)),
             folder: folder.clone(),
@@ -167,7 +201,7 @@ impl Checkpoint {
         if let Some(place @ None) = place {
             self.totals.objects += 1;
             self.totals.bytes = self.totals.bytes.saturating_add(landed.size);
-            self.totals.rows = self.totals.rows.saturating_add(landed.rows.unwrap_or(0));
+            self.totals.add_rows(landed.rows);
             *place = Some(landed);
         }
     }
@@ -206,7 +240,7 @@ impl Checkpoint {
 
     /// Takes a member that has landed, and saves what has landed if that is enough by now.
     pub(crate) async fn add(&mut self, member: &Member, object: &LandedObject) -> Result<()> {
-        let landed = LandedMember::of(member, object);
+        let landed = LandedMember::of(self.form, member, object);
         self.count(landed.clone());
         self.unsaved_bytes = self.unsaved_bytes.saturating_add(landed.size);
         self.unsaved.push(landed);
@@ -222,12 +256,9 @@ impl Checkpoint {
     /// The refusal of the archive, if somebody has refused it meanwhile.
     pub(crate) async fn save(&mut self) -> Result<()> {
         if !self.unsaved.is_empty() {
-            let name_encoding = self.name_encoding.map(ToOwned::to_owned);
-            let segment = Segment { name_encoding, landed: std::mem::take(&mut self.unsaved) };
-            if let Err(error) = self.write(&segment).await {
-                self.unsaved = segment.landed;
-                return Err(error.into());
-            }
+            let segment = Segment::of(self.name_encoding, &self.unsaved);
+            self.write(&segment).await?;
+            self.unsaved.clear();
             self.unsaved_bytes = 0;
         }
         self.attempt.goes_on().await

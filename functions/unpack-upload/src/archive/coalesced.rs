@@ -11,6 +11,8 @@ use landfall_zip::{Limits, Member, MemberDecoder};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::compressed::NamesTaken;
+use super::member;
 use super::outcome::UnitOutcome;
 use super::plan::{MemberEncoding, MemberPlan};
 use crate::invocation::StopSignal;
@@ -25,11 +27,13 @@ const PUTS_AT_ONCE: usize = 16;
 /// Lands neighbours, whose data is within a range of the staged object, in the order of their data.
 pub(crate) async fn land<'a>(
     task: &Task<'_>,
+    taken: &NamesTaken,
     range: Range<u64>,
     members: &[&'a Member],
     stop: &StopSignal<'_>,
 ) -> UnitOutcome<'a> {
-    let plans: Vec<MemberPlan<'a>> = members.iter().map(|member| MemberPlan::of(task, member)).collect();
+    let plans: Vec<MemberPlan<'a>> =
+        members.iter().map(|member| MemberPlan::of(task, taken, member)).collect();
     let (pieces, coming) = mpsc::channel(PIECES_AHEAD);
     let (encoded, arriving) = mpsc::channel(1);
     let given_up = CancellationToken::new();
@@ -63,22 +67,22 @@ pub(crate) async fn land<'a>(
 async fn put_all<'a>(
     task: &Task<'_>,
     plans: Vec<MemberPlan<'a>>,
-    mut arriving: mpsc::Receiver<Result<Encoded>>,
+    mut arriving: mpsc::Receiver<Result<Option<Encoded>>>,
     stop: &StopSignal<'_>,
 ) -> UnitOutcome<'a> {
-    let stop = stop.derive();
+    let stop = &stop.derive();
     let mut outcome = UnitOutcome { landed: Vec::with_capacity(plans.len()), error: None };
     let arriving = stream::poll_fn(|context| arriving.poll_recv(context)).zip(stream::iter(plans));
     let mut putting = arriving
         .take_until(Box::pin(stop.arrival()))
         .map(|(encoded, plan)| async move {
-            let landed = Box::pin(put(task, &plan, encoded)).await;
+            let landed = Box::pin(put(task, &plan, encoded, stop)).await;
             (plan.member, landed.map_err(|error| plan.failed(error)))
         })
         .buffer_unordered(PUTS_AT_ONCE);
     while let Some((member, landed)) = putting.next().await {
         match landed {
-            Ok(object) => outcome.landed.push((member, object)),
+            Ok(landed) => outcome.landed.extend(landed.map(|object| (member, object))),
             Err(error) => {
                 stop.give();
                 outcome.error.get_or_insert(error);
@@ -88,13 +92,21 @@ async fn put_all<'a>(
     outcome
 }
 
-async fn put(task: &Task<'_>, plan: &MemberPlan<'_>, encoded: Result<Encoded>) -> Result<LandedObject> {
-    let Encoded { object, bytes } = encoded?;
+/// Puts a member; `None` if it was time to stop first. One that is compressed already is read anew, and lands as it is.
+async fn put(
+    task: &Task<'_>,
+    plan: &MemberPlan<'_>,
+    encoded: Result<Option<Encoded>>,
+    stop: &StopSignal<'_>,
+) -> Result<Option<LandedObject>> {
+    let Some(Encoded { object, bytes }) = encoded? else {
+        return member::land(task, &plan.as_it_is(task), stop).await;
+    };
     let mut writer = task.writer(&plan.key, plan.max_bytes);
     if let Some(bytes) = bytes {
         writer.write_part(bytes).await?;
     }
-    object.commit(task, writer, plan.key.clone(), Some(plan.member.name())).await
+    object.commit(task, writer, plan.key.clone(), Some(plan.member.name())).await.map(Some)
 }
 
 /// A member as it lands: an empty one has no bytes.
@@ -124,7 +136,7 @@ impl Encoding {
         }
     }
 
-    fn run(mut self, mut pieces: Pieces, results: &mpsc::Sender<Result<Encoded>>) {
+    fn run(mut self, mut pieces: Pieces, results: &mpsc::Sender<Result<Option<Encoded>>>) {
         let mut decoder = None;
         for member in std::mem::take(&mut self.members) {
             let decoder = decoder.get_or_insert_with(|| member.decoder(&self.limits));
@@ -141,7 +153,7 @@ impl Encoding {
         member: MemberEncoding,
         decoder: &mut MemberDecoder,
         pieces: &mut Pieces,
-    ) -> Result<Encoded> {
+    ) -> Result<Option<Encoded>> {
         let (outgoing, mut parts) = mpsc::channel(1);
         let part_bytes = self.landing.part_bytes(Some(member.max_bytes));
         let object = member.run(
@@ -149,9 +161,11 @@ impl Encoding {
             pieces,
             Parts::new(outgoing, &self.budget, part_bytes, None, self.with_sha256),
         )?;
-        match parts.try_recv() {
-            Ok(Outgoing::Part(bytes)) => Ok(Encoded { object, bytes: Some(bytes) }),
-            Ok(Outgoing::Copy(_)) | Err(_) => Ok(Encoded { object, bytes: None }),
-        }
+        let Some(object) = object else { return Ok(None) };
+        let bytes = match parts.try_recv() {
+            Ok(Outgoing::Part(bytes)) => Some(bytes),
+            Ok(Outgoing::Copy(_)) | Err(_) => None,
+        };
+        Ok(Some(Encoded { object, bytes }))
     }
 }

@@ -56,6 +56,16 @@ async fn checked(task: &Task<'_>) -> Result<Directory> {
     if directory.members().is_empty() {
         return Err(Error::integrity("the archive holds nothing, not even an empty member"));
     }
+    let suffix = task.job.form.name().suffix();
+    let named = |member: &Member| member.name().len().saturating_add(suffix.len());
+    if let Some(member) = directory.files().find(|member| named(member) > limits.name_bytes) {
+        return Err(Error::limit_exceeded(format!(
+            "the name of member {:?} has {} bytes with the form's suffix {suffix}, and limits.name_bytes is {}",
+            member.name(),
+            named(member),
+            limits.name_bytes
+        )));
+    }
     let has_long_key = |member: &&Member| task.member_key(member.name()).len() > MAX_KEY;
     if let Some(member) = directory.files().find(has_long_key) {
         return Err(Error::limit_exceeded(format!(

@@ -1,6 +1,7 @@
 //! The landing of an archive's members: several work units at once, within the byte budget, until all has landed, the
 //! invocation must end, or something fails.
 
+use std::collections::HashSet;
 use std::pin::pin;
 
 use futures::{StreamExt as _, stream};
@@ -8,6 +9,7 @@ use landfall::{Error, Result};
 use landfall_zip::Member;
 use tokio::sync::Semaphore;
 
+use super::compressed::NamesTaken;
 use super::opening::OpenArchive;
 use super::outcome::{ArchiveOutcome, LandedArchive};
 use super::progress::Progress;
@@ -24,8 +26,9 @@ const UNITS_AT_ONCE: usize = 32;
 pub(crate) async fn land(task: &Task<'_>, archive: OpenArchive) -> Result<ArchiveOutcome> {
     let OpenArchive { directory, checkpoint, is_divided } = archive;
     let members: Vec<&Member> = directory.files().filter(|member| task.covers(member)).collect();
+    let taken = NamesTaken::of(task.job.form, &directory);
     let mut progress = Progress::begin(task, &members, checkpoint);
-    let landed = land_missing(task, &mut progress).await;
+    let landed = land_missing(task, &taken, &mut progress).await;
     match progress.settle(landed, is_divided).await {
         Ok(true) if task.range.is_none() => {
             let checkpoint = progress.checkpoint;
@@ -43,18 +46,25 @@ pub(crate) async fn land(task: &Task<'_>, archive: OpenArchive) -> Result<Archiv
             if is_refused {
                 progress.checkpoint.attempt().refuse(&error, task.context.clock().as_ref()).await?;
             }
-            cleanup::give_up(task, &members, is_refused).await?;
+            cleanup::give_up(task, own_keys(task, &taken, &members), is_refused).await?;
             Err(error)
         }
     }
 }
 
+/// The keys that these members may land under.
+fn own_keys(task: &Task<'_>, taken: &NamesTaken, members: &[&Member]) -> HashSet<String> {
+    let as_they_are = members.iter().filter(|member| !taken.has(member));
+    let as_they_are = as_they_are.map(|member| task.member_key_as_it_is(member.name()));
+    members.iter().map(|member| task.member_key(member.name())).chain(as_they_are).collect()
+}
+
 /// Lands what is missing, or as much of it as there is time for.
-async fn land_missing(task: &Task<'_>, progress: &mut Progress<'_>) -> Result<()> {
+async fn land_missing(task: &Task<'_>, taken: &NamesTaken, progress: &mut Progress<'_>) -> Result<()> {
     let stop = task.invocation.stop_signal();
     let room = Semaphore::new(usize::try_from(task.context.budget().kibibytes()).unwrap_or(usize::MAX));
     let mut landing = stream::iter(coalesce(task.job.form, progress.missing().collect()))
-        .map(|unit| unit.land(task, &room, &stop))
+        .map(|unit| unit.land(task, taken, &room, &stop))
         .buffer_unordered(UNITS_AT_ONCE);
     let mut first_error: Option<Error> = None;
     let mut over = pin!(task.invocation.over());

@@ -12,6 +12,15 @@ use crate::invocation::StopSignal;
 use crate::pipeline::{self, Transfer};
 use crate::task::Task;
 
+/// How an attempt at a member ended.
+enum Attempt {
+    Landed(LandedObject),
+    /// It was time to stop first.
+    Stopped,
+    /// It is compressed already, and is to land as it is.
+    IsCompressed,
+}
+
 /// Lands a member; `None` if it was time to stop first.
 pub(crate) async fn land(
     task: &Task<'_>,
@@ -19,24 +28,26 @@ pub(crate) async fn land(
     stop: &StopSignal<'_>,
 ) -> Result<Option<LandedObject>> {
     let is_copied = plan.copy_range.is_some();
-    match land_as_planned(task, plan, stop).await {
+    let attempt = match land_as_planned(task, plan, stop).await {
         // It was not known before that this store does not copy ranges.
         Err(_) if is_copied && !task.landing.store.copies_ranges() => {
             land_as_planned(task, &plan.without_copying(), stop).await
         }
-        landed => landed,
+        attempt => attempt,
+    };
+    match attempt? {
+        Attempt::Landed(object) => Ok(Some(object)),
+        Attempt::Stopped => Ok(None),
+        // That plan does not ask whether it is compressed.
+        Attempt::IsCompressed => Box::pin(land(task, &plan.as_it_is(task), stop)).await,
     }
 }
 
-async fn land_as_planned(
-    task: &Task<'_>,
-    plan: &MemberPlan<'_>,
-    stop: &StopSignal<'_>,
-) -> Result<Option<LandedObject>> {
+async fn land_as_planned(task: &Task<'_>, plan: &MemberPlan<'_>, stop: &StopSignal<'_>) -> Result<Attempt> {
     if stop.is_here() {
-        return Ok(None);
+        return Ok(Attempt::Stopped);
     }
-    let MemberPlan { member, key, max_bytes, copy_range } = plan;
+    let MemberPlan { member, key, max_bytes, copy_range, .. } = plan;
     let mut writer = task.writer(key, *max_bytes);
     let encoding = plan.encoding(task);
     let mut decoder = encoding.decoder(&task.landing.destination.limits);
@@ -49,11 +60,17 @@ async fn land_as_planned(
         encoded = Box::pin(encoded) => encoded,
         () = stop.arrival() => {
             writer.abandon().await;
-            return Ok(None);
+            return Ok(Attempt::Stopped);
         }
     };
     match encoded {
-        Ok(encoded) => encoded.commit(task, writer, key.clone(), Some(member.name())).await.map(Some),
+        Ok(Some(encoded)) => {
+            encoded.commit(task, writer, key.clone(), Some(member.name())).await.map(Attempt::Landed)
+        }
+        Ok(None) => {
+            writer.abandon().await;
+            Ok(Attempt::IsCompressed)
+        }
         Err(error) => {
             writer.abandon().await;
             Err(error)

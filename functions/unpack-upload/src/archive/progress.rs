@@ -20,12 +20,12 @@ pub(crate) struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// Goes on from a checkpoint, and reports what had landed by then.
     pub(crate) fn begin(task: &'a Task<'a>, members: &'a [&'a Member], checkpoint: Checkpoint) -> Self {
-        let observer = task.context.observer();
+        let tally = &task.tally;
         let bytes = members.iter().map(|member| member.size()).sum();
-        observer.members_listed(u64::try_from(members.len()).unwrap_or(u64::MAX), bytes);
+        tally.members_listed(u64::try_from(members.len()).unwrap_or(u64::MAX), bytes);
         for member in members.iter().filter(|member| checkpoint.has(member)) {
-            observer.unpacked_before(member.size());
-            observer.landed();
+            tally.unpacked_before(member.size());
+            tally.landed();
         }
         Self { task, members, landed_before: checkpoint.totals().objects, checkpoint }
     }
@@ -38,7 +38,7 @@ impl<'a> Progress<'a> {
     /// Records members that have landed.
     pub(crate) async fn record(&mut self, landed: &[(&Member, LandedObject)]) -> Result<()> {
         for (member, object) in landed {
-            self.task.context.observer().landed();
+            self.task.tally.landed();
             self.checkpoint.add(member, object).await?;
         }
         Ok(())

@@ -7,6 +7,7 @@ use landfall::form::JobForm;
 use landfall_zip::Member;
 use tokio::sync::Semaphore;
 
+use super::compressed::NamesTaken;
 use super::outcome::UnitOutcome;
 use super::plan::MemberPlan;
 use super::{coalesced, member};
@@ -69,6 +70,7 @@ impl<'a> WorkUnit<'a> {
     pub(crate) async fn land(
         self,
         task: &Task<'_>,
+        taken: &NamesTaken,
         room: &Semaphore,
         stop: &StopSignal<'_>,
     ) -> UnitOutcome<'a> {
@@ -78,9 +80,9 @@ impl<'a> WorkUnit<'a> {
             return UnitOutcome::default();
         }
         let [alone] = *self.members else {
-            return Box::pin(coalesced::land(task, self.range(), &self.members, stop)).await;
+            return Box::pin(coalesced::land(task, taken, self.range(), &self.members, stop)).await;
         };
-        let plan = MemberPlan::of(task, alone);
+        let plan = MemberPlan::of(task, taken, alone);
         match Box::pin(member::land(task, &plan, stop)).await {
             Ok(landed) => {
                 let landed = landed.map(|object| (alone, object)).into_iter().collect();

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::export::ExportSpec;
 use crate::form::{JobForm, LandedForm, ZstdLevel};
 use crate::job::{ConnectionName, JobRequestId};
+use crate::rows::{CsvSettings, InvalidDialect, OnBrokenRecord, RowSettings};
 use crate::state::keys::safe_segment;
 
 /// The bucket that keeps the pipeline's own state.
@@ -47,6 +48,12 @@ pub struct Destination {
     /// Whether the first record of a CSV file is a header, which is then not counted as a row.
     #[serde(default = "yes")]
     pub csv_header: bool,
+    /// How delimited text is written, where that is not to be recognised.
+    #[serde(default)]
+    pub csv: CsvSettings,
+    /// What becomes of a file with a record that breaks the rules of its format: MARC alone has such.
+    #[serde(default)]
+    pub on_broken_record: OnBrokenRecord,
     /// How archives are read.
     #[serde(default)]
     pub archive: ArchiveReading,
@@ -129,18 +136,29 @@ impl TryFrom<String> for Layout {
     }
 }
 
-/// A setting that means nothing beside the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("zstd_level is given, and form is not \"zstd\"")]
-pub struct LevelWithoutZstd;
+/// Settings that do not go together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDestination {
+    /// A level of a form that it is not.
+    #[error("zstd_level is given, and form is not \"zstd\"")]
+    LevelWithoutZstd,
+    /// A way in which no text is written.
+    #[error(transparent)]
+    Dialect(#[from] InvalidDialect),
+}
 
 impl Destination {
     /// Holds the settings against each other.
-    pub(super) fn check(&self) -> std::result::Result<(), LevelWithoutZstd> {
-        match self.zstd_level {
-            Some(_) if self.form != LandedForm::Zstd => Err(LevelWithoutZstd),
-            _ => Ok(()),
+    pub(super) fn check(&self) -> std::result::Result<(), InvalidDestination> {
+        if self.zstd_level.is_some() && self.form != LandedForm::Zstd {
+            return Err(InvalidDestination::LevelWithoutZstd);
         }
+        Ok(self.csv.check()?)
+    }
+
+    /// How rows are counted.
+    pub fn row_settings(&self) -> RowSettings {
+        RowSettings { has_header: self.csv_header, csv: self.csv, on_broken_record: self.on_broken_record }
     }
 
     /// The form in which a job that begins now lands, from beginning to end.
@@ -169,13 +187,14 @@ impl Destination {
                 "the destination's prefix cannot hold the segment {segment:?}"
             )));
         }
+        let export_path = export.folders().into_iter().chain([export.name()]).map(safe_segment);
         let time = since.to_zoned(TimeZone::UTC);
         let mut path = self.layout.0.clone();
         for (field, value) in std::iter::zip(
             FIELDS,
             [
                 connection.to_string(),
-                safe_segment(export.name()),
+                export_path.collect::<Vec<_>>().join("/"),
                 export.to_export().kind().to_owned(),
                 safe_segment(job.as_str()),
                 time.strftime("%Y").to_string(),

@@ -19,6 +19,9 @@ pub enum RowError {
 
 impl From<RowError> for Error {
     fn from(error: RowError) -> Error {
-        Error::integrity(error.to_string())
+        Error::integrity(format!(
+            "{error}: set on_broken_record = \"land_and_list\" in the destination, or in the export of another run, to land \
+             the file and list such records in the manifest"
+        ))
     }
 }

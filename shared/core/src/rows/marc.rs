@@ -7,6 +7,7 @@
 
 use memchr::memchr;
 
+use super::broken::{BrokenRecord, BrokenRecords, OnBrokenRecord, RowCount};
 use super::error::RowError;
 
 const LEADER: usize = 24;
@@ -17,9 +18,14 @@ const RECORD_TERMINATOR: u8 = 0x1d;
 const SHORTEST: u64 = 26;
 
 /// Counts records in constant memory; the file may be cut anywhere.
+///
+/// Where broken records are listed, such a one goes to its first record terminator, wherever its leader says that it ends:
+/// the next record begins behind that.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MarcRecords {
+    on_broken: OnBrokenRecord,
     records: u64,
+    broken: BrokenRecords,
     /// Where the current record begins in the file.
     begins_at: u64,
     /// How many bytes of the current record have come.
@@ -27,6 +33,8 @@ pub(super) struct MarcRecords {
     leader: Vec<u8>,
     current: Option<Leader>,
     last: u8,
+    /// Whether the current record is broken, and its end is looked for.
+    is_skipping: bool,
 }
 
 /// What of a leader is needed.
@@ -37,9 +45,14 @@ struct Leader {
 }
 
 impl MarcRecords {
+    pub(super) fn new(on_broken: OnBrokenRecord) -> Self {
+        Self { on_broken, ..Self::default() }
+    }
+
     pub(super) fn push(&mut self, mut bytes: &[u8]) -> Result<(), RowError> {
         while !bytes.is_empty() {
             bytes = match self.current {
+                _ if self.is_skipping => self.skip_broken(bytes),
                 None => self.take_leader(bytes)?,
                 Some(leader) => self.take_rest(bytes, leader)?,
             };
@@ -47,11 +60,12 @@ impl MarcRecords {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<u64, RowError> {
-        match self.seen {
-            0 => Ok(self.records),
-            _ => Err(self.broken("the file ends in the middle of it".to_owned())),
+    pub(super) fn finish(mut self) -> Result<RowCount, RowError> {
+        if self.seen > 0 && !self.is_skipping {
+            self.note("the file ends in the middle of it".to_owned())?;
         }
+        let broken_records = (self.broken.count > 0).then(|| Box::new(self.broken));
+        Ok(RowCount { rows: self.records, broken_records })
     }
 
     fn take_leader<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], RowError> {
@@ -59,30 +73,23 @@ impl MarcRecords {
         let (head, rest) = bytes.split_at(missing);
         self.leader.extend_from_slice(head);
         self.seen = self.seen.saturating_add(length(head));
-        if self.leader.len() == LEADER {
-            self.current = Some(self.read_leader()?);
-            self.leader.clear();
+        if self.leader.len() < LEADER {
+            return Ok(rest);
+        }
+        let leader = std::mem::take(&mut self.leader);
+        match Leader::read(&leader) {
+            Ok(read) => self.current = Some(read),
+            Err(reason) => {
+                self.note(reason)?;
+                // It may end within what was taken for its leader.
+                self.seen = 0;
+                self.is_skipping = true;
+                let behind = self.skip_broken(&leader);
+                self.leader.extend_from_slice(behind);
+                self.seen = self.seen.saturating_add(length(behind));
+            }
         }
         Ok(rest)
-    }
-
-    fn read_leader(&self) -> Result<Leader, RowError> {
-        let number = |at: usize, what: &str| {
-            digits(self.leader.get(at..at.saturating_add(5)).unwrap_or_default())
-                .ok_or_else(|| self.broken(format!("its leader has no {what} in digits")))
-        };
-        let leader = Leader { length: number(0, "length")?, data_at: number(12, "base address of data")? };
-        let directory = leader.data_at.checked_sub(SHORTEST - 1);
-        let fits = leader.length >= SHORTEST
-            && leader.data_at < leader.length
-            && directory.is_some_and(|bytes| bytes.is_multiple_of(ENTRY));
-        match fits {
-            true => Ok(leader),
-            false => Err(self.broken(format!(
-                "its leader has a length of {} and data from byte {} on, which is not possible",
-                leader.length, leader.data_at
-            ))),
-        }
     }
 
     /// Takes what follows the leader, as far as the current record goes.
@@ -90,48 +97,106 @@ impl MarcRecords {
         let missing = usize::try_from(leader.length.saturating_sub(self.seen)).unwrap_or(usize::MAX);
         let (part, rest) = bytes.split_at(missing.min(bytes.len()));
         let from = self.seen;
-        self.seen = self.seen.saturating_add(length(part));
         let before_last = part.len().checked_sub(2).and_then(|at| part.get(at)).copied().unwrap_or(self.last);
         self.last = part.last().copied().unwrap_or(self.last);
-        let is_whole = self.seen == leader.length;
-        let inner = part.get(..part.len().saturating_sub(usize::from(is_whole))).unwrap_or_default();
-        let end = memchr(RECORD_TERMINATOR, inner);
-        // Of two faults the first one is told, however the bytes come.
-        self.check_directory_end(end.and_then(|at| part.get(..=at)).unwrap_or(part), from, leader)?;
-        if let Some(at) = end {
-            return Err(self.broken(format!(
-                "it ends after {} bytes, and its leader says {}",
-                from.saturating_add(length(inner.get(..=at).unwrap_or_default())),
-                leader.length
-            )));
+        if let Err(reason) = leader.check(part, from, [before_last, self.last]) {
+            self.note(reason)?;
+            self.is_skipping = true;
+            return Ok(self.skip_broken(bytes));
         }
-        if is_whole {
-            if self.last != RECORD_TERMINATOR || before_last != FIELD_TERMINATOR {
-                return Err(self.broken(format!(
-                    "its {} bytes do not end with a field terminator and a record terminator",
-                    leader.length
-                )));
-            }
+        self.seen = from.saturating_add(length(part));
+        if self.seen == leader.length {
             self.records = self.records.saturating_add(1);
-            self.begins_at = self.begins_at.saturating_add(leader.length);
-            self.seen = 0;
-            self.current = None;
+            self.begin_next();
         }
         Ok(rest)
     }
 
-    fn check_directory_end(&self, part: &[u8], from: u64, leader: Leader) -> Result<(), RowError> {
-        let at = leader.data_at.saturating_sub(1).checked_sub(from).and_then(|at| usize::try_from(at).ok());
-        match at.and_then(|at| part.get(at)) {
-            Some(&byte) if byte != FIELD_TERMINATOR => {
-                Err(self.broken("its directory does not end where its data begins".to_owned()))
+    /// Skips to behind the record terminator that ends a broken record.
+    fn skip_broken<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let end = memchr(RECORD_TERMINATOR, bytes).map(|at| at.saturating_add(1));
+        let (skipped, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+        self.seen = self.seen.saturating_add(length(skipped));
+        if end.is_some() {
+            self.begin_next();
+        }
+        rest
+    }
+
+    fn begin_next(&mut self) {
+        self.begins_at = self.begins_at.saturating_add(self.seen);
+        self.seen = 0;
+        self.current = None;
+        self.last = 0;
+        self.is_skipping = false;
+    }
+
+    /// Notes that the current record is broken; the error where that is one.
+    fn note(&mut self, reason: String) -> Result<(), RowError> {
+        let record = self.records.saturating_add(self.broken.count).saturating_add(1);
+        let begins_at = self.begins_at;
+        match self.on_broken {
+            OnBrokenRecord::Refuse => Err(RowError::Marc { record, begins_at, reason }),
+            OnBrokenRecord::LandAndList => {
+                self.broken.add(BrokenRecord { record, begins_at, reason });
+                Ok(())
             }
-            _ => Ok(()),
+        }
+    }
+}
+
+impl Leader {
+    /// Reads a leader, or says what is wrong with it.
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        let number = |at: usize, what: &str| {
+            digits(bytes.get(at..at.saturating_add(5)).unwrap_or_default())
+                .ok_or_else(|| format!("its leader has no {what} in digits"))
+        };
+        let leader = Self { length: number(0, "length")?, data_at: number(12, "base address of data")? };
+        let directory = leader.data_at.checked_sub(SHORTEST - 1);
+        let fits = leader.length >= SHORTEST
+            && leader.data_at < leader.length
+            && directory.is_some_and(|bytes| bytes.is_multiple_of(ENTRY));
+        match fits {
+            true => Ok(leader),
+            false => Err(format!(
+                "its leader has a length of {} and data from byte {} on, which is not possible",
+                leader.length, leader.data_at
+            )),
         }
     }
 
-    fn broken(&self, reason: String) -> RowError {
-        RowError::Marc { record: self.records.saturating_add(1), begins_at: self.begins_at, reason }
+    /// Checks a part of the record, which begins `from` bytes behind its beginning; `last` are the last two bytes by then.
+    fn check(self, part: &[u8], from: u64, last: [u8; 2]) -> Result<(), String> {
+        let is_whole = from.saturating_add(length(part)) == self.length;
+        let inner = part.get(..part.len().saturating_sub(usize::from(is_whole))).unwrap_or_default();
+        let end = memchr(RECORD_TERMINATOR, inner);
+        // Of two faults the first one is told, however the bytes come.
+        self.check_directory_end(end.and_then(|at| part.get(..=at)).unwrap_or(part), from)?;
+        if let Some(at) = end {
+            return Err(format!(
+                "it ends after {} bytes, and its leader says {}",
+                from.saturating_add(length(inner.get(..=at).unwrap_or_default())),
+                self.length
+            ));
+        }
+        match is_whole && last != [FIELD_TERMINATOR, RECORD_TERMINATOR] {
+            true => Err(format!(
+                "its {} bytes do not end with a field terminator and a record terminator",
+                self.length
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn check_directory_end(self, part: &[u8], from: u64) -> Result<(), String> {
+        let at = self.data_at.saturating_sub(1).checked_sub(from).and_then(|at| usize::try_from(at).ok());
+        match at.and_then(|at| part.get(at)) {
+            Some(&byte) if byte != FIELD_TERMINATOR => {
+                Err("its directory does not end where its data begins".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -165,7 +230,17 @@ mod tests {
         for chunk in chunks {
             records.push(chunk)?;
         }
-        records.finish()
+        Ok(records.finish()?.rows)
+    }
+
+    /// The whole records, and the broken ones that are listed.
+    fn listed(pieces: &[&[u8]]) -> (u64, Vec<(u64, u64)>) {
+        let mut records = MarcRecords::new(OnBrokenRecord::LandAndList);
+        pieces.iter().for_each(|piece| records.push(piece).unwrap());
+        let RowCount { rows, broken_records } = records.finish().unwrap();
+        let broken = broken_records.unwrap_or_default();
+        assert!(broken.count == broken.first.len() as u64 || broken.first.len() == 20);
+        (rows, broken.first.into_iter().map(|broken| (broken.record, broken.begins_at)).collect())
     }
 
     /// Records are counted, however the file is cut.
@@ -212,5 +287,48 @@ mod tests {
         }
         let error = count(&[&good[..good.len() - 1]]).unwrap_err().to_string();
         assert_eq!(error, "MARC record 1, at byte 0, is broken: the file ends in the middle of it");
+    }
+    /// Promise 5: where broken records are listed, the others are found nevertheless, however the file is cut.
+    #[test]
+    fn behind_a_broken_record_the_next_one_is_found() {
+        let (good, next) = (record(b"good"), record("sch\u{f6}n".as_bytes()));
+        let at = good.len() as u64;
+        // An odd character of three bytes in the leader, not counted and counted.
+        let mut uncounted = record(b"odd");
+        uncounted.splice(18..19, *b"\xef\xbf\xbd");
+        let mut counted = uncounted.clone();
+        counted[..5].copy_from_slice(format!("{:05}", uncounted.len()).as_bytes());
+        let damaged = |change: fn(&mut Vec<u8>)| {
+            let mut bad = record(b"damaged");
+            change(&mut bad);
+            bad
+        };
+        for bad in [
+            uncounted,
+            counted,
+            damaged(|bad| bad[..5].copy_from_slice(b"99999")),
+            damaged(|bad| bad[..5].copy_from_slice(b"00026")),
+            damaged(|bad| bad[..5].copy_from_slice(b"0004x")),
+            damaged(|bad| bad[12..17].copy_from_slice(b"00038")),
+            damaged(|bad| bad[36] = b'x'),
+            damaged(|bad| bad.insert(40, b'x')),
+            damaged(|bad| drop(bad.remove(40))),
+            b"junk\x1d".to_vec(),
+            b"junk of more than a leader's bytes\x1d".to_vec(),
+            vec![RECORD_TERMINATOR],
+        ] {
+            let file = [&good[..], &bad, &next, &good].concat();
+            for length in [1, 7, 24, file.len()] {
+                let pieces: Vec<&[u8]> = file.chunks(length).collect();
+                assert_eq!(listed(&pieces), (3, vec![(2, at)]), "{:?}", String::from_utf8_lossy(&bad));
+            }
+            let both = [&bad[..], &good, &bad].concat();
+            assert_eq!(listed(&[&both]), (1, vec![(1, 0), (3, bad.len() as u64 + at)]));
+        }
+        // A file that ends early ends in a broken record.
+        assert_eq!(listed(&[&good, &next[..9]]), (1, vec![(2, at)]));
+        assert_eq!(listed(&[&good, &next[..next.len() - 1]]), (1, vec![(2, at)]));
+        assert_eq!(listed(&[&good, &next]), (2, vec![]));
+        assert_eq!(listed(&[&b"\x1d".repeat(100)]).1.len(), 20);
     }
 }

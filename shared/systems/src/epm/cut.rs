@@ -5,9 +5,7 @@ use futures::{StreamExt as _, stream};
 
 use landfall::contract::Download;
 use landfall::error::{Error, Result};
-
-/// The separators of delimited text that are looked for.
-const SEPARATORS: [u8; 4] = *b",;\t|";
+use landfall::rows::{DELIMITERS, Dialect, FieldScanner};
 
 /// The same download, whose end is an error where it is visibly not the file's: where nothing came, or where delimited
 /// text ends within a row that has fewer fields than its first.
@@ -68,61 +66,44 @@ impl End {
     }
 }
 
-/// How many separators the first line has, and the last.
-#[derive(Debug, Default)]
-struct Lines {
-    first: Option<[u32; SEPARATORS.len()]>,
-    last: [u32; SEPARATORS.len()],
-    is_within_line: bool,
-    place: Place,
+/// Delimited text by its first record and its last, in whatever dialect it is.
+#[derive(Debug)]
+struct Lines([Records; DELIMITERS.len()]);
+
+/// The same in one dialect.
+#[derive(Debug)]
+struct Records {
+    scanner: FieldScanner,
+    /// The fields of the first record.
+    first: Option<u32>,
 }
 
-/// Where in a field a line is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Place {
-    /// Before it, or behind a quote that ends it: a quote begins it, or goes on with it.
-    #[default]
-    Edge,
-    Plain,
-    Quoted,
+impl Default for Lines {
+    fn default() -> Self {
+        let in_dialect = |delimiter| FieldScanner::new(Dialect::delimited_by(delimiter));
+        Self(DELIMITERS.map(|delimiter| Records { scanner: in_dialect(delimiter), first: None }))
+    }
 }
 
 impl Lines {
     fn has_begun(&self) -> bool {
-        self.first.is_some() || self.is_within_line
+        self.0.iter().any(|records| records.first.is_some() || records.scanner.open_record().is_some())
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.is_within_line = true;
-            self.place = match (self.place, byte) {
-                (Place::Quoted, b'"') => Place::Edge,
-                (Place::Quoted, _) | (Place::Edge, b'"') => Place::Quoted,
-                (_, b'\n') => {
-                    self.first.get_or_insert(self.last);
-                    (self.last, self.is_within_line) = (Default::default(), false);
-                    Place::Edge
-                }
-                (_, byte) => {
-                    let mut counts = std::iter::zip(SEPARATORS, &mut self.last);
-                    match counts.find(|(separator, _)| separator == byte) {
-                        Some((_, count)) => {
-                            *count = count.saturating_add(1);
-                            Place::Edge
-                        }
-                        None => Place::Plain,
-                    }
-                }
-            };
+        for Records { scanner, first } in &mut self.0 {
+            for byte in bytes {
+                let ended = scanner.push(*byte);
+                *first = first.or(ended);
+            }
         }
     }
 
-    /// How many fields the last row has and how many it should, where it has no end and fewer than the first.
+    /// How many fields the last record has and how many it should, where it has no end and fewer than the first.
     fn cut_row(&self) -> Option<(u32, u32)> {
-        let first = self.first.filter(|_| self.is_within_line)?;
-        let (first, last) = std::iter::zip(first, self.last).max_by_key(|(first, _)| *first)?;
-        (first > last || self.place == Place::Quoted)
-            .then_some((last.saturating_add(1), first.saturating_add(1)))
+        let records = self.0.iter().max_by_key(|records| records.first)?;
+        let (of, fields) = records.first.zip(records.scanner.open_record())?;
+        (of > fields || records.scanner.is_quoted()).then_some((fields, of))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an event says about a data export of FOLIO, and what of it cannot be.
 
 use landfall::export::{Export, ExportBody, ExportSpec};
+use landfall::rows::OnBrokenRecord;
 use landfall::systems::{Capabilities, Increment, LostSubmission, Resumes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct FolioExport {
     /// Whether records that are suppressed from discovery are exported too; as FOLIO has it (they are not), if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed_from_discovery: Option<bool>,
+    /// What becomes of a file with a broken record; as the destination says, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_broken_record: Option<OnBrokenRecord>,
     /// Whether a job without output is normal; otherwise it is an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_empty: bool,

@@ -6,9 +6,13 @@ use landfall::systems::{Capabilities, Increment, LostSubmission, Resumes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What leads the keys of the inbox, in the work bucket.
+pub(super) const INBOX: &str = "inbox/";
+
 /// A file that is there already: an object of the inbox, or a file of the command line's machine.
 ///
-/// Where its bytes are, an event says, and the job's origin keeps; its record and its manifest have the name alone.
+/// Where its bytes are, an event says, and the job's origin keeps. Its record and its manifest have its name, and which
+/// object of the inbox it is; of a file of a machine they have the name alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LocalFile {
@@ -49,6 +53,11 @@ impl ExportSpec for LocalFile {
             (None, Some(object)) => stem(file_name(&object.key)),
             (None, None) => "",
         }
+    }
+
+    fn folders(&self) -> Vec<&str> {
+        let path = self.object.as_ref().and_then(|object| object.key.strip_prefix(INBOX)?.rsplit_once('/'));
+        path.map(|(folders, _)| folders.split('/').collect()).unwrap_or_default()
     }
 
     fn to_export(&self) -> Export {

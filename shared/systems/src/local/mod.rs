@@ -25,11 +25,9 @@ use landfall_store::{ObjectInfo, StoreError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use export::INBOX;
 pub use export::{InboxObject, LocalFile};
 use origin::{Origin, Place};
-
-/// What leads the keys of the inbox, in the work bucket.
-const INBOX: &str = "inbox/";
 
 /// The kinds of exports of this system.
 pub const KINDS: &[&dyn ExportKind] = &[&Kind::<LocalFile>::new()];
@@ -98,6 +96,10 @@ impl LocalSource {
                  `landfall resume` with the job's id, lands it there",
             )
         })
+    }
+
+    fn bucket(&self) -> String {
+        self.work.store().bucket().to_owned()
     }
 
     fn gone(&self, key: &str) -> Error {
@@ -182,7 +184,12 @@ impl Source for LocalSource {
     }
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
-        Ok(LocalFile::named(self.origin(job).await?.name).to_export())
+        let Origin { name, place } = self.origin(job).await?;
+        let object = match place {
+            Place::Inbox { key, .. } => Some(InboxObject { bucket: Some(self.bucket()), key }),
+            Place::Disk(_) => None,
+        };
+        Ok(LocalFile { object, ..LocalFile::named(name) }.to_export())
     }
 
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
