@@ -136,7 +136,9 @@ fn the_retries_are_those_of_the_definitions() {
             .to_owned();
     for (retry, steps) in policies() {
         let [attempts, first, rate, longest] = retry.figures;
-        let waits = (0..attempts).map(|retry| longest.min(first * rate.pow(u32::try_from(retry).unwrap())));
+        let waits = (0..attempts).map(|retry| {
+            longest.min(first.saturating_mul(rate.saturating_pow(u32::try_from(retry).unwrap())))
+        });
         let errors: Vec<String> = retry.errors.iter().map(|error| format!("`{error}`")).collect();
         let (errors, steps) = (errors.join(", "), steps.into_iter().collect::<Vec<_>>().join(", "));
         let (longest, all) = (waits.clone().max().unwrap(), waits.sum::<u64>());
@@ -163,6 +165,30 @@ fn the_definitions_retry_as_the_steps_say() {
         });
     }
     assert_eq!(steps, BTreeSet::from(Step::ALL), "every step is in a definition");
+}
+
+/// Promise 2: an invocation that finds no place, as the function's own or the account's are taken, is waited for as long
+/// as the execution may last; and an execution that may have only so many does not call for more at once.
+#[test]
+fn throttled_invocations_are_waited_for() {
+    const A_DAY: u64 = 86_400;
+    for path in files("statemachine", ".asl.json") {
+        let definition: Value = serde_json::from_str(&read(&path)).unwrap();
+        assert!(definition["TimeoutSeconds"].as_u64().unwrap() <= A_DAY, "{path}");
+        for_each_state(&definition, &mut |name, state| {
+            if state["Arguments"]["FunctionName"].is_string() {
+                let policy = retry_policy(state, "Lambda.TooManyRequestsException").unwrap();
+                let longest: u64 = (1..=policy.retries).map(|retry| policy.wait(retry).as_secs()).sum();
+                // Full jitter: half of it on average.
+                assert!(longest / 2 >= A_DAY, "{name} waits for {longest} s at most");
+            }
+            if state["Type"] == "Map" && name.starts_with("Unpack") && state["QueryLanguage"] == "JSONata" {
+                let at_once = state["MaxConcurrency"].as_str().unwrap();
+                assert!(at_once.contains("${UnpackConcurrency}"), "{name}: {at_once}");
+            }
+        });
+    }
+    assert!(read("template.yaml").contains("UnpackConcurrency: !Ref UnpackConcurrency"));
 }
 
 /// How a state is tried again after an error of this name.
