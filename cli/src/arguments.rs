@@ -79,6 +79,9 @@ pub(crate) struct Resume {
     /// The destination; needed for a job that landfall did not submit
     #[arg(long, value_name = "NAME")]
     pub(crate) destination: Option<DestinationName>,
+    /// The job may land empty: you have checked that it is right that it has no output
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -111,6 +114,12 @@ pub(crate) struct Sweep {
     /// Only jobs that ended at this time or later, for example 2026-11-21T06:00:00Z
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Timestamp>,
+    /// Jobs without output may land empty, whatever their exports say
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
+    /// Try jobs again, too, that could not land before
+    #[arg(long)]
+    pub(crate) again: bool,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -335,6 +344,8 @@ mod tests {
             "landfall run e.json --no-job --config c.toml",
             "landfall sweep fusion-demo --export A --export B --destination lake --since 2026-11-01T00:00:00Z",
             "landfall sweep fusion-demo --export * --destination lake --simulate",
+            "landfall sweep fusion-demo --export * --destination lake --allow-empty --again",
+            "landfall resume fusion-demo 44055 --allow-empty",
             "landfall check fusion-demo",
             "landfall check fusion-demo --destination lake --config c.toml --json",
             "landfall sources",

@@ -22,6 +22,7 @@ use crate::report::{FailureContext, Report};
 use crate::run::Ran;
 use crate::simulate::Subject;
 use crate::stop::unless_stopped;
+use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{check, event, inputs, run, simulate, sources, status, sweep, unpack};
 
@@ -61,14 +62,16 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
             let since = machine.context().clock().now();
             let event = inputs::bring(machine, event).await?;
             let export = machine.context().systems().name(&event.export);
-            let destination = event.destination.clone();
             let ran = run::run(machine, event, arguments.operator_answer(), &job).await?;
             let Some(job) = job.get() else { return Ok(()) };
             let published = match ran {
                 Ran::Landed(published) => published,
                 Ran::Recurring => {
+                    let record = machine.context().job(job).await?;
                     let options = arguments.systems.as_options();
-                    return report.recurring(job, &sweep::command(job, &export, &destination, &options));
+                    let sweep =
+                        sweep::command(&job.connection, &export, &record.destination, record.since, &options);
+                    return report.recurring(job, &sweep);
                 }
             };
             let took = elapsed(since, machine.context().clock().now());
@@ -105,7 +108,16 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
                 LocalRuntime::for_run(&arguments.systems, &subject, progress).await?.reading_files()
             }
         };
-        on(machine, async |machine| land_one(machine, &job, &mut report).await).await
+        on(machine, async |machine| {
+            if arguments.allow_empty {
+                machine.context().allow_empty(&job).await?;
+            }
+            let since = machine.context().clock().now();
+            let published = run::resume(machine, &job).await?;
+            let took = elapsed(since, machine.context().clock().now());
+            report.landed(machine, &job, None, &published, took).await
+        })
+        .await
     }
     .await;
     ended_with(outcome, &mut report, |failure| about_job(failure, Some(&job), &arguments.systems))
@@ -145,7 +157,7 @@ async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress
     worst(code, ended(outcome, &mut report, about))
 }
 
-/// Lands every job that is found, also where one fails.
+/// Lands every job that is found, also where one fails. What is reported is noted as told by the call that goes on.
 async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
     let mut report = Report::new(out, progress, arguments.systems.machine.json);
     let mut code = 0;
@@ -154,17 +166,25 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
     let outcome = async {
         let machine = LocalRuntime::for_run(&arguments.systems, &Subject::Connection, progress).await?;
         on(machine, async |machine| {
-            let swept = sweep::find(machine, arguments).await?;
-            report.swept(&arguments.connection, &swept)?;
-            code = sweep::exit_code(&swept);
-            for job in swept.jobs {
-                let job = sweep::job_event(job);
-                at.replace(Some(job.clone()));
-                let landed = land_one(machine, &job, &mut report).await;
-                let about = |failure: &Failure| about_job(failure, Some(&job), &arguments.systems);
-                code = worst(code, ended_with(landed, &mut report, about));
+            let event = sweep::event(machine, arguments);
+            let mut next = None;
+            loop {
+                let is_first = next.is_none();
+                let swept = sweep::find(machine, &event, next).await?;
+                report.swept(&arguments.connection, &swept, is_first)?;
+                code = worst(code, sweep::exit_code(&swept));
+                next = swept.next.clone();
+                let mut landing = Landing::of(swept.jobs);
+                while let Some(job) = landing.next(machine).await {
+                    at.replace(Some(job.clone()));
+                    let landed = land_one(machine, &mut landing, &job, &mut report).await;
+                    let about = |failure: &Failure| about_job(failure, Some(&job), &arguments.systems);
+                    code = worst(code, ended_with(landed, &mut report, about));
+                }
+                if next.is_none() {
+                    return Ok(());
+                }
             }
-            Ok(())
         })
         .await
     }
@@ -176,9 +196,14 @@ async fn sweep_command(arguments: &Sweep, out: &mut (dyn Write + Send), progress
     worst(code, ended_with(outcome, &mut report, about))
 }
 
-async fn land_one(machine: &LocalRuntime, job: &JobEvent, report: &mut Report<'_>) -> Result<(), Failure> {
+async fn land_one(
+    machine: &LocalRuntime,
+    landing: &mut Landing,
+    job: &JobEvent,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let since = machine.context().clock().now();
-    let published = run::resume(machine, job).await?;
+    let Some(published) = landing.land(machine, job).await? else { return Ok(()) };
     let took = elapsed(since, machine.context().clock().now());
     report.landed(machine, job, None, &published, took).await
 }
@@ -316,15 +341,20 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
     let error = match failure {
         Failure::Stopped(_) => return Some(format!("to continue: {resume}")),
         Failure::Output(_) => return None,
-        Failure::Landfall(error) => error.error_type(),
+        Failure::Landfall(error) => error,
     };
-    match error {
+    match error.error_type() {
         ErrorType::Throttled | ErrorType::SourceUnavailable | ErrorType::StoreUnavailable => {
             Some(format!("to continue later: {resume}"))
         }
         ErrorType::AuthRejected => Some(format!("to continue once the credentials work: {resume}")),
+        ErrorType::InvalidConfig => Some(format!("to continue once the configuration is right: {resume}")),
+        ErrorType::Rejected => Some(format!("to continue once the cause is fixed: {resume}")),
         ErrorType::JobTimedOut | ErrorType::UnknownStatus => {
             Some(format!("to continue once the job has ended: {resume}"))
+        }
+        ErrorType::JobFailed if run::awaits_person(error) => {
+            Some(format!("to continue once the job goes on at the source: {resume}"))
         }
         ErrorType::JobFailed => Some(format!(
             "to continue if the job is restarted at the source: {resume}\nto submit a new job: run with another run_key"
@@ -332,13 +362,9 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
         ErrorType::ContractBroken | ErrorType::IntegrityError | ErrorType::Damaged => {
             Some(format!("to try again: {resume}"))
         }
-        ErrorType::LimitExceeded => {
-            Some(format!("to continue after raising the destination's limits: {resume}"))
-        }
+        ErrorType::LimitExceeded => Some(format!("to continue after raising the limit: {resume}")),
         ErrorType::InvalidEvent
-        | ErrorType::InvalidConfig
         | ErrorType::NotFound
-        | ErrorType::Rejected
         | ErrorType::UnsafeArchive
         | ErrorType::Unsupported
         | ErrorType::Conflict => None,
@@ -376,6 +402,22 @@ mod tests {
                 .unwrap()
                 .ends_with("landfall resume fusion-demo 44055 --destination lake")
         );
+    }
+
+    /// The command that is proposed is one that helps for the error: it continues where the error table says so. A job
+    /// that has failed can be restarted, too; while it waits for a person, no second one is to be started.
+    #[test]
+    fn what_is_proposed_is_what_the_error_table_says() {
+        for error in ErrorType::ALL.iter().filter(|error| **error != ErrorType::JobFailed) {
+            let next = next_step(&Failure::from(error.error("what happened")), Some(&job()), "");
+            assert_eq!(next.is_some(), error.continues(), "{}: {next:?}", error.name());
+            assert!(next.is_none_or(|next| next.contains("landfall resume fusion-demo 44055")));
+        }
+        let failed = Failure::from(Error::job_failed("it is over"));
+        assert!(next_step(&failed, Some(&job()), "").unwrap().contains("another run_key"));
+        let waits = Failure::from(Error::job_failed("it waits").because(run::AwaitsPerson));
+        let next = next_step(&waits, Some(&job()), "").unwrap();
+        assert!(next.contains("landfall resume") && !next.contains("another run_key"), "{next}");
     }
 
     /// Where the same call cannot help, the message alone says what to do.

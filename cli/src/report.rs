@@ -128,8 +128,13 @@ impl<'a> Report<'a> {
         self.print(format!("{line}\n").as_bytes())
     }
 
-    /// A sweep has found this.
-    pub(crate) fn swept(&mut self, connection: &ConnectionName, swept: &Swept) -> Result<(), Failure> {
+    /// A sweep has found this. `is_first` is whether it is what was found first: the last answer is often of nothing.
+    pub(crate) fn swept(
+        &mut self,
+        connection: &ConnectionName,
+        swept: &Swept,
+        is_first: bool,
+    ) -> Result<(), Failure> {
         self.progress.end();
         for job in &swept.failed {
             let FailedJob { job_request_id, export, native_status, message, .. } = job;
@@ -150,7 +155,10 @@ impl<'a> Report<'a> {
                 .say(&format!("{connection} lists no job of {export}: check the name of the export"));
         }
         let (landed, found) = (HumanCount(swept.landed), swept.jobs.len());
-        let rest = if swept.complete { "" } else { "; more remain: sweep again" };
+        if !is_first && found == 0 && swept.landed == 0 {
+            return Ok(());
+        }
+        let rest = if swept.complete { "" } else { "; more remain" };
         self.words(&format!("swept {connection}: {found} to land, {landed} landed before{rest}\n"))
     }
 

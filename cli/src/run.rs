@@ -19,13 +19,13 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, RunEvent};
-use landfall::job::JobState;
+use landfall::job::{JobRef, JobState};
 use landfall::step::MAX_RETURNS;
 use landfall::{Error, ErrorType, Result, Step};
 use landfall_edge::lambda;
 use poll_status::Polled;
 use publish::Published;
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use submit::{OperatorAnswer, Submitted};
 use tracing::Instrument as _;
 
@@ -89,6 +89,29 @@ pub(crate) async fn resume(machine: &LocalRuntime, event: &JobEvent) -> Result<P
     match has_landed(machine.context(), event).await? {
         true => publish(machine, event).await,
         false => land(machine, event).await,
+    }
+}
+
+/// Fetches what a job's source gives now; for how long to leave it alone, where it has not everything ready. Nothing is
+/// waited for.
+pub(crate) async fn fetch_now(machine: &LocalRuntime, event: &JobEvent) -> Result<Option<Duration>> {
+    machine.progress().stage(format!("checking {}", event.job()));
+    if has_landed(machine.context(), event).await? {
+        return Ok(None);
+    }
+    let polled = step(machine, Step::PollStatus, event, poll_status::poll_status).await?;
+    if polled.state == JobState::Running {
+        return Ok(polled.wait_seconds.map(Duration::from_secs));
+    }
+    if !polled.state.lands() {
+        return Err(ended_badly(event, &polled));
+    }
+    let _at_work = machine.at_work_on(&event.job()).await?;
+    loop {
+        let fetched = step(machine, Step::FetchFiles, event, fetch_files::fetch_files).await?;
+        if fetched.complete || fetched.wait_seconds.is_some() {
+            return Ok(fetched.wait_seconds.map(Duration::from_secs));
+        }
     }
 }
 
@@ -207,10 +230,15 @@ pub(crate) async fn step<Event: Clone + Serialize, Output>(
     function: impl AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
 ) -> Result<Output> {
     let (context, deadline) = (machine.context(), machine.deadline());
-    let span = lambda::span(step.name(), &serde_json::to_value(event).unwrap_or_default());
+    let fields = serde_json::to_value(event).unwrap_or_default();
+    let span = lambda::span(step.name(), &fields);
     // On the heap, and its type forgotten: a step's future is large, and of a type to match.
     let call = async || function(context, event.clone(), deadline).boxed_local().await;
-    retrying(context.clock().as_ref(), machine.progress(), step, call).instrument(span).await
+    let outcome = retrying(context.clock().as_ref(), machine.progress(), step, call).instrument(span).await;
+    if let (Err(error), Ok(job)) = (&outcome, JobRef::deserialize(&fields)) {
+        context.note_failure(step, &job, error).await;
+    }
+    outcome
 }
 
 async fn wait(machine: &LocalRuntime, seconds: Option<u64>) {
@@ -231,7 +259,21 @@ fn ended_badly(event: &JobEvent, polled: &Polled) -> Error {
         _ => "failed at the source",
     };
     let said = polled.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
-    Error::job_failed(format!("{} {how} ({}){said}", event.job(), polled.native_status))
+    let error = Error::job_failed(format!("{} {how} ({}){said}", event.job(), polled.native_status));
+    match polled.state {
+        JobState::NeedsAttention => error.because(AwaitsPerson),
+        _ => error,
+    }
+}
+
+/// The cause of a failure over a job that may still go on: another one beside it would be one too many.
+#[derive(Debug, thiserror::Error)]
+#[error("decide there what becomes of it")]
+pub(crate) struct AwaitsPerson;
+
+/// Whether an error is about a job that may still go on.
+pub(crate) fn awaits_person(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<AwaitsPerson>())
 }
 
 #[cfg(test)]

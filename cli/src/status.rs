@@ -17,10 +17,11 @@ use landfall::state::{JobObjects, RunRecord, WorkState, keys};
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
 
-use crate::arguments::{LocalOptions, Status, as_word};
+use crate::arguments::{LocalOptions, Status};
 use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::report::Report;
+use crate::sweep;
 pub(crate) use view::{Details, Exported, JobView, Manifest, Next, State};
 
 /// How many runs or jobs are looked at at once.
@@ -297,15 +298,12 @@ impl<'a> Survey<'a> {
             State::Landed | State::Expired | State::Claimed | State::Released => return None,
         };
         if SYSTEMS.spec(&record.export).is_ok_and(|export| export.recurs()) {
-            let JobRecord { connection, export, destination, .. } = record;
-            let export = as_word(&SYSTEMS.name(export));
+            let JobRecord { connection, export, destination, since, .. } = record;
+            let export = SYSTEMS.name(export);
             return Some(Next {
                 step: "sweep",
                 what: "land its occurrences, which are jobs of their own".to_owned(),
-                command: format!(
-                    "landfall sweep {connection} --export {export} --destination {destination}{}",
-                    self.options
-                ),
+                command: sweep::command(connection, &export, destination, *since, &self.options),
             });
         }
         let command =

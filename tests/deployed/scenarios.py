@@ -308,14 +308,19 @@ def swept(run: Run) -> str:
 
 
 def swept_failure(run: Run) -> str:
-    """Of a job that failed at the source one sweep tells, and no other."""
+    """Of a job that failed at the source one sweep tells, the topic first, and no other."""
     run.fail(run.event(EXTRACT), "JobFailed")
     event = {"connection": run.connection, "exports": ["SimpleCarriers"], "destination": "lake", "grace_seconds": 0}
-    cause = run.ended(run.start(event, "SweepArn"))
-    assert (cause["status"], cause["error"]) == ("FAILED", "JobFailed"), cause
+    with listening(run) as messages:
+        execution = run.start(event, "SweepArn")
+        found = run.ended(execution)
+        assert (found["status"], found["error"]) == ("FAILED", "JobsFailed"), found
+        (text,) = messages(lambda text: f"on {run.connection} (" in text)
+    assert "SimpleCarriers" in text and 'snapshot "too" old' in text, text
+    assert run.entered(execution).count("Sweep") == 2, "what was told is noted by the call after it"
     found = run.ended(run.start(event, "SweepArn"))
     assert found["status"] == "SUCCEEDED", found
-    return "told once"
+    return text.splitlines()[0]
 
 
 def scheduled(run: Run) -> str:
@@ -367,8 +372,9 @@ def dropped(run: Run) -> str:
     return f"{len(members)} members, {manifest['totals']['rows']} rows; dropped twice, landed once"
 
 
-def told(run: Run) -> str:
-    """Who listens to the topic is told of a failure: its name, its cause, what to do."""
+@contextlib.contextmanager
+def listening(run: Run) -> Iterator[Callable[[Callable[[str], bool]], list[str]]]:
+    """Listens to the topic; waits for the first messages that are asked for."""
     queues, topics = run.stack.client("sqs"), run.stack.client("sns")
     queue = queues.create_queue(QueueName=run.connection)["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -381,17 +387,34 @@ def told(run: Run) -> str:
     }
     queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(allowed)})
     topics.subscribe(TopicArn=run.stack.outputs["TopicArn"], Protocol="sqs", Endpoint=arn)
-    cause = run.fail(run.event(EXTRACT), "JobFailed")
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        answer = queues.receive_message(QueueUrl=queue, WaitTimeSeconds=2, MaxNumberOfMessages=10)
-        for message in answer.get("Messages", []):
-            text = json.loads(message["Body"])["Message"]
-            if f"on {run.connection} " in text:
-                for part in ("JobFailed (FAILED)", cause, "; what to do: ", "docs/operating.md", "redrive-execution --region"):
-                    assert part in text, text
-                return text.splitlines()[0]
-    raise AssertionError("nobody was told")
+
+    def messages(wanted: Callable[[str], bool]) -> list[str]:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            answer = queues.receive_message(QueueUrl=queue, WaitTimeSeconds=2, MaxNumberOfMessages=10)
+            texts = [json.loads(message["Body"])["Message"] for message in answer.get("Messages", [])]
+            if found := [text for text in texts if wanted(text)]:
+                return found
+        raise AssertionError("nobody was told")
+
+    yield messages
+
+
+def told(error: str, redriven: bool) -> Callable[[Run], str]:
+    """Who listens to the topic is told of a failure, whatever its cause says: its name, what to do, and a redrive if that
+    helps."""
+    def holds(run: Run) -> str:
+        with listening(run) as messages:
+            cause = run.fail(run.event(EXTRACT), error)
+            (text,) = messages(lambda text: f"on {run.connection} " in text)
+        message = json.loads(text)
+        assert (message["landfall"], message["status"], message["cause"]) == (error, "FAILED", cause), text
+        assert "; what to do: " in cause and message["more"] == "docs/operating.md", text
+        assert json.loads(message["input"])["connection"] == run.connection, text
+        assert ("redrive-execution --region" in text) == redriven, text
+        return f"{error}, {'with' if redriven else 'without'} a redrive"
+
+    return holds
 
 
 def measured(run: Run) -> str:
@@ -488,12 +511,19 @@ SCENARIOS = (
         "gone on with by the job's id", gone_on_with,
     ),
     Scenario("sweep", swept),
-    Scenario("sweep, of a job that failed", swept_failure, faults={"status": {"final_status": "FAILED"}}),
+    Scenario(
+        "sweep, of a job that failed", swept_failure,
+        faults={"status": {"final_status": "FAILED", "final_message": 'ORA-01555: snapshot "too" old'}},
+    ),
     Scenario("schedule", scheduled),
     Scenario("inbox", dropped),
     Scenario(
-        "a failure is told", told,
-        faults={"status": {"final_status": "FAILED", "final_message": "ORA-01555: snapshot too old"}},
+        "a failure is told", told("JobFailed", redriven=False),
+        faults={"status": {"final_status": "FAILED", "final_message": 'ORA-01555: snapshot "too" old'}},
+    ),
+    Scenario(
+        "a failure that a redrive continues", told("JobTimedOut", redriven=True),
+        faults={"status": {"never_ends": True}}, settings={"job": {"timeout_seconds": 3}},
     ),
     Scenario("metrics", measured, data={"member_size": {"rows": 37}}),
 )

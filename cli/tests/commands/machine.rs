@@ -153,7 +153,15 @@ pub(crate) fn run_event(connection: &str) -> Vec<u8> {
 
 /// A simulator of small jobs, and a configuration that names it and nothing else.
 pub(crate) async fn pod(machine: &Machine, timeout_seconds: u64) -> (Simulator, PathBuf) {
-    let scenario = Scenario { chunks_per_view: 1, ..Scenario::default() };
+    pod_of(machine, timeout_seconds, Scenario { chunks_per_view: 1, ..Scenario::default() }).await
+}
+
+/// The same, of a pod that holds this.
+pub(crate) async fn pod_of(
+    machine: &Machine,
+    timeout_seconds: u64,
+    scenario: Scenario,
+) -> (Simulator, PathBuf) {
     let simulator = Simulator::builder().scenario(scenario).start(0).await.unwrap();
     let config = format!(
         "[connections.pod]\ntype = 'fusion'\nbase_url = '{base}'\nscopes = {{ batch = '{batch}', boss = '{boss}' }}\n\

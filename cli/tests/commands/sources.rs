@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use embedded_store::{Credentials, EmbeddedStore, Options};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use simulator::Faults;
+use simulator::{Faults, PlantedJob, Scenario};
 
-use super::machine::{Machine, pod, run_event, text};
+use super::machine::{Machine, pod, pod_of, run_event, text};
 
 /// The list comes from the code: every kind that an event may have is in it, and no other.
 #[tokio::test]
@@ -141,7 +141,12 @@ async fn a_recurring_run_names_the_sweep_that_lands_its_occurrences() {
     let line = machine.landfall(&["run", text(&event), "--config", text(&config), "--json"]).await.line();
     assert_eq!(line["recurring"], true, "{line}");
     let next = line["next"].as_str().unwrap();
-    assert!(next.starts_with("landfall sweep pod --export SimpleCarriers --destination lake"), "{next}");
+    assert!(
+        next.starts_with("landfall sweep pod --export SimpleCarriers --destination lake --since "),
+        "{next}"
+    );
+    let status = machine.landfall(&["status", "pod", "--config", text(&config), "--json"]).await.line();
+    assert_eq!(status["next"]["command"].as_str().unwrap(), next.replace(" --json", ""));
 
     let sweep = ["sweep", "pod", "--export", "SimpleCarriers", "--destination", "lake"];
     let sweep = [&sweep[..], &["--config", text(&config), "--json"]].concat();
@@ -159,6 +164,44 @@ async fn a_recurring_run_names_the_sweep_that_lands_its_occurrences() {
         }
     }
     assert_eq!((landed.len(), failed.len()), (2, 1), "{landed:?} {failed:?}");
+    simulator.shutdown().await;
+}
+
+/// Jobs without output, as those are whose files are gone, do not wait for each other: each is asked for again once all
+/// have been looked at. They are told of once, and land empty where that is allowed.
+#[tokio::test]
+async fn jobs_that_cannot_land_are_told_once_and_delay_no_other() {
+    let machine = Machine::new();
+    let planted = PlantedJob {
+        description: "Nightly::SimpleCarriers::Full::Daily".to_owned(),
+        extract: "SimpleCarriers".to_owned(),
+        ..PlantedJob::default()
+    };
+    let planted_jobs = vec![planted; 3];
+    let (simulator, config) = pod_of(&machine, 60, Scenario { planted_jobs, ..Scenario::default() }).await;
+    let faults = json!({ "listing": { "look_alikes": false } });
+    simulator.set_faults(serde_json::from_value::<Faults>(faults).unwrap()).unwrap();
+    let settling =
+        std::fs::read_to_string(&config).unwrap().replace("settle_seconds = 0", "settle_seconds = 1");
+    std::fs::write(&config, settling).unwrap();
+
+    let sweep = ["sweep", "pod", "--export", "*", "--destination", "lake"];
+    let sweep = [&sweep[..], &["--config", text(&config), "--json"]].concat();
+    let done = machine.landfall(&sweep).await;
+    assert_eq!((done.code, done.lines().len()), (1, 3), "{}", done.out);
+    assert!(done.lines().iter().all(|line| line["error"]["type"] == "ContractBroken"), "{}", done.out);
+    let requests = simulator.journal().requests();
+    let asked =
+        requests.iter().filter_map(|request| Some(request.path.strip_suffix("/outputFiles")?.to_owned()));
+    let asked: Vec<_> = asked.collect();
+    assert_eq!(asked.len(), 6, "{asked:?}");
+    assert_eq!(asked[..3], asked[3..], "each once, and then each again");
+
+    let done = machine.landfall(&sweep).await;
+    assert_eq!((done.code, done.out.as_str()), (0, ""));
+    let allowing = [&sweep[..], &["--allow-empty"]].concat();
+    let done = machine.landfall(&allowing).await;
+    assert_eq!((done.code, done.lines().len()), (0, 3), "{}", done.out);
     simulator.shutdown().await;
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::contract::Source;
-use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile};
+use landfall::job::{FileList, JobRecord, JobRef, JobState, Outcome, OutputFile};
 use landfall::state::{Change, Document, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use serde::{Deserialize, Serialize};
@@ -36,14 +36,14 @@ pub(crate) async fn frozen(
         return freeze(work, job, Vec::new()).await;
     }
     match source.output_files(job).await {
-        Ok(files) if files.is_empty() => not_yet(context, work, job, &outcome, None).await,
+        Ok(files) if files.is_empty() => not_yet(context, source, work, job, &outcome, None).await,
         Ok(files) if source.lists_may_grow(&job.export) => {
             seen(context, source, work, job, &outcome, files).await
         }
         Ok(files) => freeze(work, job, files).await,
         // A list that is short may be one that is still growing, and one that is not there yet may come.
         Err(error) if matches!(error.error_type(), ErrorType::ContractBroken | ErrorType::NotFound) => {
-            not_yet(context, work, job, &outcome, Some(error)).await
+            not_yet(context, source, work, job, &outcome, Some(error)).await
         }
         Err(error) => Err(error),
     }
@@ -170,6 +170,7 @@ async fn outcome(
 
 async fn not_yet(
     context: &Context,
+    source: &dyn Source,
     work: &WorkState,
     job: &JobRecord,
     outcome: &Outcome,
@@ -183,14 +184,31 @@ async fn not_yet(
     let export = context.spec(&job.export)?;
     match short {
         Some(error) => Err(error),
-        None if export.allows_empty() => freeze(work, job, Vec::new()).await,
+        None if export.allows_empty() || request_allows_empty(context, source, job).await? => {
+            freeze(work, job, Vec::new()).await
+        }
         None => Err(Error::contract_broken(format!(
-            "{} ended as {} and lists no output file after {} s: if it is normal that {} has no output, set \
-             `allow_empty` in its export",
+            "{} ended as {} and lists no output file after {} s: if it is normal that {} has no output, continue the \
+             job with `landfall resume {} {} --allow-empty`, and set `allow_empty` in the export of runs to come",
             job.job(),
             outcome.native_status,
             waited.as_secs(),
-            export.name()
+            export.name(),
+            job.connection,
+            job.job_request_id
         ))),
     }
+}
+
+/// Whether the job is an occurrence of a recurring request of ours whose export says that no output is normal: the
+/// source knows nothing of that, and describes the occurrence without it.
+async fn request_allows_empty(context: &Context, source: &dyn Source, job: &JobRecord) -> Result<bool> {
+    // A job of a run of ours is what the run asked for, and no occurrence.
+    if job.run_key.is_some() {
+        return Ok(false);
+    }
+    let Some(job_request_id) = source.recurring_request(&job.job_request_id).await? else { return Ok(false) };
+    let request = JobRef { connection: job.connection.clone(), job_request_id };
+    let Some(request) = context.work().await?.job(&request).await? else { return Ok(false) };
+    Ok(context.spec(&request.export).is_ok_and(|export| export.allows_empty()))
 }

@@ -27,16 +27,48 @@ pub struct SweepEvent {
     /// How many seconds old a run of landfall's own must be before its job counts as abandoned.
     #[serde(default = "execution_ends")]
     pub grace_seconds: u64,
-    /// Who asks: a job that did not end well is reported once to each caller. The state machine puts its
-    /// execution's name here, so that a lost answer is repeated.
+    /// Who asks: kept with what is noted as told.
     #[serde(default)]
     pub asked_by: String,
+    /// What the answer before has reported, in `failed` and `problems`, and the caller has passed on: it is noted first
+    /// of all, and not reported again. What nobody has sent back here is reported by the next sweep, too: the answer may
+    /// have been lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<ToldJob>,
+    /// The job behind which to go on in the source's list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<JobRequestId>,
+    /// Whether a job that put nothing out is normal: what is found to land may land empty, whatever its export says.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_empty: bool,
+    /// Whether jobs are to land, too, of which a step has said before that they cannot.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
+}
+
+/// Something that was reported, and has been passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToldJob {
+    /// The job's id at the source.
+    pub job_request_id: JobRequestId,
+    /// What was told of it: the `native_status` of a job that did not end well, the `error` of a problem.
+    pub status: String,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl SweepEvent {
     /// The job that the source lists, as it is known here.
     pub(crate) fn job(&self, job: &EndedJob) -> JobRef {
-        JobRef { connection: self.connection.clone(), job_request_id: job.job_request_id.clone() }
+        self.job_of(&job.job_request_id)
+    }
+
+    /// The job of this id.
+    pub(crate) fn job_of(&self, job_request_id: &JobRequestId) -> JobRef {
+        JobRef { connection: self.connection.clone(), job_request_id: job_request_id.clone() }
     }
 }
 
@@ -48,11 +80,15 @@ fn execution_ends() -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Swept {
-    /// Whether every job was checked; otherwise the next sweep continues.
+    /// Whether every job was checked. Otherwise the rest did not fit into the answer or the time.
     pub complete: bool,
+    /// What to add to the event of the next call, once what is in this answer has been passed on; none where there is
+    /// neither a rest nor anything that is to be noted as told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextPage>,
     /// The jobs to land.
     pub jobs: Vec<ToLand>,
-    /// The jobs that did not end well, and were not reported to another caller before.
+    /// The jobs that did not end well, and are not noted as told.
     pub failed: Vec<FailedJob>,
     /// The jobs that could not be checked.
     pub problems: Vec<Problem>,
@@ -60,6 +96,17 @@ pub struct Swept {
     pub landed: u64,
     /// The exports of which the source lists no job: perhaps their names are wrong.
     pub unseen: Vec<String>,
+}
+
+/// What goes on with a sweep: fields of its event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NextPage {
+    /// The job behind which to go on in the source's list.
+    pub after: JobRequestId,
+    /// What was reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<ToldJob>,
 }
 
 impl Measured for Swept {

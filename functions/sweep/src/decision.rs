@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use landfall::Result;
 use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::contract::{EndedJob, Source};
+use landfall::event::JobEvent;
 use landfall::job::{JobRecord, JobRef};
 use landfall::state::{RunRecord, Swept as Noted};
+use landfall::{Error, ErrorType, Result};
 
-use crate::contract::{FailedJob, SweepEvent, ToLand};
+use crate::contract::{FailedJob, Problem, SweepEvent, ToLand, ToldJob};
+
+/// So many characters of what a source says of one job are told: whatever it says, the others are told of, too.
+const MAX_MESSAGE: usize = 2000;
+const MAX_STATUS: usize = 200;
 
 /// What to do about a job.
 pub(crate) enum SweepDecision {
@@ -17,7 +22,7 @@ pub(crate) enum SweepDecision {
     Landed,
     /// It belongs to a run of landfall's own, which is not old enough to count as abandoned.
     InProgress,
-    /// It did not end well, and that was reported.
+    /// It did not end well, or cannot land, and that was reported.
     AlreadyReported,
     /// It ended before the time that is asked for.
     TooOld,
@@ -25,6 +30,17 @@ pub(crate) enum SweepDecision {
     ToLand(ToLand),
     /// It did not end well.
     Failed(FailedJob),
+}
+
+/// Notes what the caller has passed on.
+pub(crate) async fn note_told(context: &Context, event: &SweepEvent) -> Result<()> {
+    let work = context.work().await?;
+    for ToldJob { job_request_id, status } in &event.told {
+        let asked_by = event.asked_by.clone();
+        let reported = Noted::Reported { native_status: status.clone(), asked_by };
+        work.note_swept(&event.job_of(job_request_id), &reported).await?;
+    }
+    Ok(())
 }
 
 /// What deciding about jobs takes.
@@ -58,20 +74,36 @@ impl Inspection<'_> {
                 return Ok(SweepDecision::InProgress);
             }
         }
+        if let Some(Noted::CannotLand { error }) = &noted
+            && !self.is_tried_again(error)
+        {
+            return Ok(SweepDecision::AlreadyReported);
+        }
         if self.ended_too_early(ended).await? {
             return Ok(SweepDecision::TooOld);
         }
         match ended.status.state.lands() {
-            true => Ok(SweepDecision::ToLand(self.to_land(job, record))),
+            true => self.to_land(job, record).await.map(SweepDecision::ToLand),
             false => Ok(self.failed_job(ended, noted)),
         }
     }
 
-    /// Notes that a job is reported to whoever asks.
-    pub(crate) async fn note_reported(&self, job: &JobRef, native_status: &str) -> Result<()> {
-        let asked_by = self.event.asked_by.clone();
-        let reported = Noted::Reported { native_status: native_status.to_owned(), asked_by };
-        Ok(self.context.work().await?.note_swept(job, &reported).await?)
+    /// What cannot be found out about a job; nothing where that was reported before. What is wrong with the configuration
+    /// concerns more than this job, and is reported until it is right.
+    pub(crate) async fn problem(&self, ended: &EndedJob, error: &Error) -> Option<Problem> {
+        let name = error.error_type();
+        if !matches!(name, ErrorType::InvalidConfig | ErrorType::AuthRejected) {
+            let work = self.context.work().await.ok()?;
+            let noted = work.swept(&self.event.job(ended)).await.ok().flatten();
+            if matches!(noted, Some(Noted::Reported { native_status, .. }) if native_status == name.name()) {
+                return None;
+            }
+        }
+        Some(Problem {
+            job_request_id: ended.job_request_id.clone(),
+            error: name.name().to_owned(),
+            message: shortened(&error.line(), MAX_MESSAGE),
+        })
     }
 
     /// The run that landfall submitted the job for.
@@ -102,6 +134,11 @@ impl Inspection<'_> {
         }
     }
 
+    /// Whether a job that could not land may land by now: where that was about its lack of output, which is allowed now.
+    fn is_tried_again(&self, error: &str) -> bool {
+        self.event.again || (self.event.allow_empty && error == ErrorType::ContractBroken.name())
+    }
+
     fn is_young(&self, since: jiff::Timestamp) -> bool {
         elapsed(since, self.context.clock().now()) < Duration::from_secs(self.event.grace_seconds)
     }
@@ -119,26 +156,37 @@ impl Inspection<'_> {
         Ok(latest.is_some_and(|latest| latest < since))
     }
 
-    fn to_land(&self, job: JobRef, record: Option<JobRecord>) -> ToLand {
+    async fn to_land(&self, job: JobRef, record: Option<JobRecord>) -> Result<ToLand> {
         let destination = record.map_or_else(|| self.event.destination.clone(), |record| record.destination);
         let JobRef { connection, job_request_id } = job;
-        ToLand { connection, job_request_id, destination }
+        if self.event.allow_empty {
+            let job_request_id = job_request_id.clone();
+            let (connection, destination) = (connection.clone(), Some(destination.clone()));
+            self.context.allow_empty(&JobEvent { connection, job_request_id, destination }).await?;
+        }
+        Ok(ToLand { connection, job_request_id, destination })
     }
 
     fn failed_job(&self, ended: &EndedJob, noted: Option<Noted>) -> SweepDecision {
         let status = &ended.status;
-        if let Some(Noted::Reported { native_status, asked_by }) = noted
-            && native_status == status.native_status
-            && (asked_by.is_empty() || asked_by != self.event.asked_by)
-        {
+        let native_status = shortened(&status.native_status, MAX_STATUS);
+        if matches!(noted, Some(Noted::Reported { native_status: told, .. }) if told == native_status) {
             return SweepDecision::AlreadyReported;
         }
         SweepDecision::Failed(FailedJob {
             job_request_id: ended.job_request_id.clone(),
             export: self.context.systems().name(&ended.export),
             state: status.state,
-            native_status: status.native_status.clone(),
-            message: status.message.clone(),
+            native_status,
+            message: status.message.as_ref().map(|message| shortened(message, MAX_MESSAGE)),
         })
+    }
+}
+
+/// A text as far as it is told.
+fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }

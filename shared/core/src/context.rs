@@ -17,9 +17,10 @@ use crate::error::{Error, Result};
 use crate::event::JobEvent;
 use crate::export::{Export, ExportSpec};
 use crate::form::LandedForm;
-use crate::job::{ConnectionName, DestinationName, JobRecord, JobRequestId, RunKey};
+use crate::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, RunKey};
 use crate::observer::{Observer, Silent, name_job};
-use crate::state::{RunRecord, WorkState, keys};
+use crate::state::{RunRecord, Swept, WorkState, keys};
+use crate::step::Step;
 use crate::systems::Systems;
 
 /// How long an opened source or store is used before it is opened anew, so that a rotated secret is noticed.
@@ -291,6 +292,31 @@ impl Context {
                 recorded.job()
             ))),
             _ => Ok(recorded),
+        }
+    }
+
+    /// Records that a job may land empty, as a person has said so; one that somebody else submitted is taken on.
+    pub async fn allow_empty(&self, event: &JobEvent) -> Result<()> {
+        let job = self.job(event).await?;
+        let export = job.export.allowing_empty();
+        self.spec(&export).map_err(|_| {
+            Error::invalid_event(format!("exports of kind {} always have output", job.export.kind()))
+        })?;
+        self.work().await?.change_export(&job.job(), export, self.clock.as_ref()).await
+    }
+
+    /// Notes of a job what no sweep need try again, if a step has failed over it for good.
+    pub async fn note_failure(&self, step: Step, job: &JobRef, error: &Error) {
+        if !step.fails_for_good(error.error_type()) {
+            return;
+        }
+        let cannot_land = Swept::CannotLand { error: error.error_type().name().to_owned() };
+        let noted = async { Ok::<_, Error>(self.work().await?.note_swept(job, &cannot_land).await?) }.await;
+        if let Err(error) = noted {
+            tracing::warn!(
+                error = error.line(),
+                "it is not noted that the job cannot land: a sweep tries it again"
+            );
         }
     }
 

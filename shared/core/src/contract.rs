@@ -156,6 +156,11 @@ pub trait Source: Send + Sync {
     /// What a job that somebody else submitted exports, as far as the source says.
     async fn describe(&self, job: &JobRequestId) -> Result<Export>;
 
+    /// The recurring request that a job is an occurrence of, where the source says so.
+    async fn recurring_request(&self, _job: &JobRequestId) -> Result<Option<JobRequestId>> {
+        Ok(None)
+    }
+
     /// The state of a job.
     async fn status(&self, job: &JobRecord) -> Result<JobStatus>;
 

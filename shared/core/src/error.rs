@@ -49,7 +49,8 @@ fn seconds(duration: Duration) -> u64 {
 }
 
 macro_rules! closed_list {
-    ($($(#[doc = $doc:literal])+ $name:ident / $constructor:ident, retry: $retry:literal, do: $remedy:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident / $constructor:ident, retry: $retry:literal, continues: $continues:literal,
+        do: $remedy:literal;)+) => {
         /// An error of landfall, under one of its stable names.
         #[derive(Debug, thiserror::Error)]
         pub enum Error {
@@ -74,6 +75,12 @@ macro_rules! closed_list {
             /// Whether calling the same function again, unchanged, can help.
             pub fn retryable(self) -> bool {
                 match self { $(ErrorType::$name => $retry,)+ }
+            }
+
+            /// Whether what helps, once the cause is gone, is to go on with the same run: its job, by the id or by a
+            /// redrive, or the same event. Otherwise that would only end in the same way.
+            pub fn continues(self) -> bool {
+                match self { $(ErrorType::$name => $continues,)+ }
             }
 
             /// An error of this name, with a message of one line.
@@ -114,80 +121,87 @@ macro_rules! closed_list {
 
 closed_list! {
     /// The source or the store asks to be called less often.
-    Throttled / throttled, retry: true,
+    Throttled / throttled, retry: true, continues: true,
         do: "Nothing at first: landfall retries after the time that it was asked to wait. If it persists, lower \
              `rest.requests_per_hour` or `http.parallel_downloads`, or find out who else calls with the same user.";
     /// The source could not be reached, or answered that it is unavailable.
-    SourceUnavailable / source_unavailable, retry: true,
+    SourceUnavailable / source_unavailable, retry: true, continues: true,
         do: "Nothing at first: landfall retries. If it persists, `landfall check` shows whether the name, the network \
              or the system is at fault; then continue the job.";
     /// The object store could not be reached, or answered that it is unavailable.
-    StoreUnavailable / store_unavailable, retry: true,
+    StoreUnavailable / store_unavailable, retry: true, continues: true,
         do: "Nothing at first: landfall retries. If it persists, test the bucket's endpoint and region with `landfall check \
              CONNECTION --destination NAME`; then continue the job.";
     /// The event is not one that this function accepts.
-    InvalidEvent / invalid_event, retry: false,
-        do: "Correct the event as the message says. Nothing was submitted.";
+    InvalidEvent / invalid_event, retry: false, continues: false,
+        do: "Correct the event as the message says, and start it again: nothing was submitted.";
     /// The configuration lacks a setting, or has one that is not valid.
-    InvalidConfig / invalid_config, retry: false,
+    InvalidConfig / invalid_config, retry: false, continues: true,
         do: "Correct the setting that the message names; the functions read it again within five minutes. Then continue the \
              job.";
     /// The credentials were refused, or lack a permission.
-    AuthRejected / auth_rejected, retry: false,
+    AuthRejected / auth_rejected, retry: false, continues: true,
         do: "Check whether the secret was rotated, the user is locked, or a permission or scope is missing: the message \
              says which call was refused. `landfall check` tests the connection. Then continue the job.";
     /// The source or the store does not know what was asked for.
-    NotFound / not_found, retry: false,
-        do: "Check the id and the connection. Files that have expired at the source are gone: run the export again under \
-             another run key.";
+    NotFound / not_found, retry: false, continues: false,
+        do: "Check the id and the connection. Files that have expired at the source are gone: run the export again \
+             under another run key, an incremental data extraction with `\"mode\": \"full\"`, as the source \
+             has moved its window.";
     /// The source understood the request and refused it.
-    Rejected / rejected, retry: false,
-        do: "Read what the source says in the message. A run that was refused has no job: once the cause is fixed, the \
-             same event can be tried again under its run key. A corrected export is another run, and needs another run \
-             key.";
+    Rejected / rejected, retry: false, continues: true,
+        do: "Read what the source says in the message, and fix the cause. Then continue the job; if the submission was \
+             refused, the run has no job, and is started again by the same event, unless the message says otherwise. A \
+             corrected export is another run, and needs another run key.";
     /// The job failed or was cancelled at the source, or waits there for a person.
-    JobFailed / job_failed, retry: false,
-        do: "Read the source's reason in the message, and the job's log in the source's own user interface. Once the cause \
-             is fixed, run the export again under another run key; or restart the job there under its id, and continue \
-             it.";
+    JobFailed / job_failed, retry: false, continues: false,
+        do: "Read the source's reason in the message, and the job's log in the source's own user interface. If the job \
+             waits for a person, decide there, then continue it. If it is over, it has moved no window: once \
+             the cause is fixed, run the export again under another run key; or restart the job there under \
+             its id, and continue it.";
     /// The job did not end within its deadline.
-    JobTimedOut / job_timed_out, retry: false,
-        do: "Look at the job in the source's own user interface. If it is still running, raise `job.timeout_seconds` and \
-             continue the job; if it hangs, cancel it there and run the export again under another run key.";
+    JobTimedOut / job_timed_out, retry: false, continues: true,
+        do: "Look at the job in the source's own user interface. If it has ended, continue it. If it is still running, \
+             raise `job.timeout_seconds` and continue it; if it hangs, cancel it there, and only then run the \
+             export again under another run key.";
     /// The job's deadline passed while the source reported a status that landfall does not know.
-    UnknownStatus / unknown_status, retry: false,
-        do: "Look at the job in the source's own user interface. If it has ended well, landfall does not know this status \
-             yet: report it, with the native status in the message.";
+    UnknownStatus / unknown_status, retry: false, continues: true,
+        do: "Look at the job in the source's own user interface. If it is still at work, continue it once it has \
+             ended. If it has ended well, landfall does not know this status yet: report it, with the native \
+             status in the message.";
     /// The source's answer is not what its API promises.
-    ContractBroken / contract_broken, retry: false,
-        do: "Open the address in the message in a browser. A login page means that the address is behind single sign-on: \
-             set `base_url` to the address of the API. Anything else is an answer that landfall does not know yet: \
-             report it.";
+    ContractBroken / contract_broken, retry: false, continues: true,
+        do: "Continue the job: what was wrong may have passed. If it comes again, open the address in the message in a \
+             browser. A login page means that the address is behind single sign-on: set `base_url` to the \
+             address of the API. Anything else is an answer that landfall does not know yet: report it.";
     /// Data is incomplete or damaged: a size, a count or a checksum does not match.
-    IntegrityError / integrity, retry: false,
-        do: "There is no manifest. If the source lists a size or checksum that the file does not match, the file has been \
-             fetched three times already. If the message is about an archive, the file may have been damaged on its way \
-             or at the source. Run the export again under another run key; if the error persists, keep the file as \
-             evidence for whoever made it.";
+    IntegrityError / integrity, retry: false, continues: true,
+        do: "There is no manifest. Continue the job: a file that was damaged on its way is fetched again. If the error \
+             comes again, the source's own file is damaged, or is not what its list says: keep it as evidence \
+             for whoever made it, and run the export again under another run key, an incremental data \
+             extraction with `\"mode\": \"full\"`, as the source has moved its window.";
     /// A file was damaged on its way, as unpacking it shows: it is fetched anew.
-    Damaged / damaged, retry: false,
+    Damaged / damaged, retry: false, continues: true,
         do: "Nothing at first: landfall fetches the file anew, twice at most, since its source lists no checksum that would \
              tell on which side the damage is. If an execution ended with it, continue the job in a new execution.";
     /// The archive is not safe to unpack.
-    UnsafeArchive / unsafe_archive, retry: false,
+    UnsafeArchive / unsafe_archive, retry: false, continues: false,
         do: "Nothing of the archive has landed. The message says what is wrong with it, and `docs/archives.md` which \
-             archives land. Ask whoever makes it to correct it; the checks cannot be switched off.";
+             archives land. Ask whoever makes it to correct it; the checks cannot be switched off. Then run \
+             the export again under another run key, an incremental data extraction with `\"mode\": \"full\"`, \
+             as the source has moved its window.";
     /// The archive is made in a way that landfall does not read.
-    Unsupported / unsupported, retry: false,
-        do: "Nothing of the archive has landed. It may be sound, but is encrypted, split, or compressed by a method that \
-             landfall does not read: the message says which, and `docs/archives.md` what is read. Ask whoever makes it to \
-             make it another way, then run the export again under another run key.";
+    Unsupported / unsupported, retry: false, continues: false,
+        do: "Nothing of the archive has landed. It may be sound, but is encrypted, split, or compressed by a method \
+             that landfall does not read: the message says which, and `docs/archives.md` what is read. Ask \
+             whoever makes it to make it another way, then run the export again under another run key, an \
+             incremental data extraction with `\"mode\": \"full\"`, as the source has moved its window.";
     /// A size or a count exceeds its limit.
-    LimitExceeded / limit_exceeded, retry: false,
+    LimitExceeded / limit_exceeded, retry: false, continues: true,
         do: "Decide whether the size or count is plausible. If it is, and the message names a setting, raise the setting \
              and continue the job: staged files are not fetched again. Otherwise the message says what to do instead.";
     /// Two things claim the same name, and a person must decide which is right.
-    Conflict / conflict, retry: false,
+    Conflict / conflict, retry: false, continues: false,
         do: "Decide which of the two that the message names is right. If it is unknown whether a run has a job at the \
              source, look there; then start the run with `landfall run EVENT --job ID`, or with `--no-job` if there is \
              none.";

@@ -175,6 +175,14 @@ impl Export {
         OnBrokenRecord::deserialize(self.body.get("on_broken_record")?).ok()
     }
 
+    /// The same export, in which a job that puts nothing out is normal; not every kind has such a field.
+    #[must_use]
+    pub fn allowing_empty(&self) -> Self {
+        let mut allowing = self.clone();
+        allowing.body.insert("allow_empty".to_owned(), Value::Bool(true));
+        allowing
+    }
+
     /// Whether it is of this kind.
     pub fn is<B: ExportBody>(&self) -> bool {
         self.kind == B::CAPABILITIES.kind

@@ -67,6 +67,11 @@ impl Step {
     pub const ALL: [Step; 6] =
         [Self::Submit, Self::PollStatus, Self::FetchFiles, Self::UnpackUpload, Self::Publish, Self::Sweep];
 
+    /// The step of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.name() == name)
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -86,6 +91,25 @@ impl Step {
             // A sweep is made again anyway, and the others ask no source.
             (Self::Submit | Self::PollStatus | Self::FetchFiles, ErrorType::Throttled) => Some(THROTTLING),
             _ => Some(OUTAGE),
+        }
+    }
+
+    /// Whether a job over which this step fails with an error of this name cannot land as things are, and a sweep that
+    /// tries it again would only fail again. What a configuration lacks is not among these: once it is right, all jobs
+    /// go on.
+    pub fn fails_for_good(self, error: ErrorType) -> bool {
+        match (self, error) {
+            (Self::FetchFiles, ErrorType::NotFound) => true,
+            (
+                Self::FetchFiles | Self::UnpackUpload | Self::Publish,
+                ErrorType::Rejected
+                | ErrorType::ContractBroken
+                | ErrorType::IntegrityError
+                | ErrorType::UnsafeArchive
+                | ErrorType::Unsupported
+                | ErrorType::LimitExceeded,
+            ) => true,
+            _ => false,
         }
     }
 }

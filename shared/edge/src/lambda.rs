@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
 use landfall::clock::{Clock, Deadline, SystemClock};
 use landfall::context::Context;
+use landfall::job::JobRef;
 use landfall::metrics::Measured;
-use landfall::{Error, Result, Systems, event};
+use landfall::{Error, Result, Step, Systems, event};
 
 use crate::metrics::Metrics;
 use crate::telemetry;
@@ -42,7 +43,12 @@ where
         let outcome = async {
             let context = context.get_or_try_init(|| Context::from_environment(systems)).await?;
             // On the heap: a step's future is large, and the runtime's layers would each hold it by value.
-            Box::pin(run(context, event::parse(invocation.payload)?, &deadline)).await
+            let job = JobRef::deserialize(&invocation.payload);
+            let outcome = Box::pin(run(context, event::parse(invocation.payload)?, &deadline)).await;
+            if let (Err(error), Some(step), Ok(job)) = (&outcome, Step::named(step), job) {
+                Box::pin(context.note_failure(step, &job, error)).await;
+            }
+            outcome
         };
         let outcome = outcome.await;
         match &outcome {

@@ -14,7 +14,8 @@ const FIRST_PLANTED_ID: u64 = 40_000;
 /// Puts the scenario's own jobs into the list, unless an earlier start has.
 pub(super) fn plant(state: &mut State, scenario: &Scenario, now: Timestamp) {
     for (id, planted) in (FIRST_PLANTED_ID..).zip(&scenario.planted_jobs) {
-        let end = JobEnd { status: "SUCCEEDED".to_owned(), message: None, at: now, polls: 1 };
+        let status = planted.status.clone().unwrap_or_else(|| "SUCCEEDED".to_owned());
+        let end = JobEnd { status, message: planted.message.clone(), at: now, polls: 1 };
         state.fusion_extract.jobs.entry(id).or_insert_with(|| Job {
             end: Some(end),
             ..Job::new(id, planted_request(planted), now, JobKind::Planted)

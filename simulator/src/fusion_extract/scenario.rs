@@ -69,4 +69,8 @@ pub struct PlantedJob {
     pub client_request_uuid: Option<String>,
     /// What it runs: `DataExport`, if not said.
     pub job_definition_name: Option<String>,
+    /// How it ended: `SUCCEEDED`, if not said.
+    pub status: Option<String>,
+    /// What is said about that, instead of the usual.
+    pub message: Option<String>,
 }

@@ -165,6 +165,30 @@ fn the_definitions_retry_as_the_steps_say() {
     assert_eq!(steps, BTreeSet::from(Step::ALL), "every step is in a definition");
 }
 
+/// Promise 2: an invocation that finds no place, as the function's own or the account's are taken, is waited for as long
+/// as the execution may last; and an execution that may have only so many does not call for more at once.
+#[test]
+fn throttled_invocations_are_waited_for() {
+    const A_DAY: u64 = 86_400;
+    for path in files("statemachine", ".asl.json") {
+        let definition: Value = serde_json::from_str(&read(&path)).unwrap();
+        assert!(definition["TimeoutSeconds"].as_u64().unwrap() <= A_DAY, "{path}");
+        for_each_state(&definition, &mut |name, state| {
+            if state["Arguments"]["FunctionName"].is_string() {
+                let policy = retry_policy(state, "Lambda.TooManyRequestsException").unwrap();
+                let longest: u64 = (1..=policy.retries).map(|retry| policy.wait(retry).as_secs()).sum();
+                // Full jitter: half of it on average.
+                assert!(longest / 2 >= A_DAY, "{name} waits for {longest} s at most");
+            }
+            if state["Type"] == "Map" && name.starts_with("Unpack") && state["QueryLanguage"] == "JSONata" {
+                let at_once = state["MaxConcurrency"].as_str().unwrap();
+                assert!(at_once.contains("${UnpackConcurrency}"), "{name}: {at_once}");
+            }
+        });
+    }
+    assert!(read("template.yaml").contains("UnpackConcurrency: !Ref UnpackConcurrency"));
+}
+
 /// How a state is tried again after an error of this name.
 fn retry_policy(state: &Value, error: &str) -> Option<RetryPolicy> {
     let retries = state["Retry"].as_array()?;

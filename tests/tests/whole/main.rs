@@ -2,6 +2,7 @@
 //! of. What looks at its whole process (its memory, its log) is a program of its own, and so is what counts requests: on
 //! a busy machine some are repeated.
 
+mod advice;
 mod archives;
 mod concurrency;
 mod conformance;
@@ -24,5 +25,6 @@ mod local;
 mod many_members;
 mod oci;
 mod schemas;
+mod stack;
 mod stores;
 mod sweep;

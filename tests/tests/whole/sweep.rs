@@ -1,12 +1,15 @@
 //! What was started elsewhere lands too, once (promises 1, 2 and 5).
 
+use std::collections::BTreeSet;
+
+use landfall::Step;
 use landfall::clock::{Clock as _, Deadline};
 use landfall::event::{RunEvent, parse};
-use landfall::job::JobState;
+use landfall::job::{JobRef, JobState};
 use landfall_tests::{Setup, World, assert_landed, land, resume, run_event, small_scenario, submit_event};
 use serde_json::{Value, json};
 use simulator::{PlantedJob, Scenario};
-use sweep::{SweepEvent, Swept, ToLand};
+use sweep::{NextPage, SweepEvent, Swept, ToLand};
 
 /// A pod whose list has nothing older.
 fn without_look_alikes() -> Setup {
@@ -17,10 +20,32 @@ fn sweep_event() -> Value {
     json!({ "connection": "fusion-demo", "exports": ["SimpleCarriers"], "destination": "lake" })
 }
 
-async fn sweep_for(world: &World, event: Value) -> Swept {
-    let event: SweepEvent = parse(event).unwrap();
+/// One call.
+async fn sweep_once(world: &World, event: &Value) -> Swept {
+    let event: SweepEvent = parse(event.clone()).unwrap();
     let deadline = Deadline::none(world.clock.clone());
     sweep::sweep(&world.anew(), event, &deadline).await.unwrap()
+}
+
+/// A whole sweep: whatever an answer reports is passed on, and the next call says so.
+async fn sweep_for(world: &World, event: Value) -> Swept {
+    let mut swept = sweep_once(world, &event).await;
+    while let Some(next) = swept.next.take() {
+        let mut more = sweep_once(world, &going_on(&event, &next)).await;
+        swept.jobs.append(&mut more.jobs);
+        swept.failed.append(&mut more.failed);
+        swept.problems.append(&mut more.problems);
+        swept.landed += more.landed;
+        (swept.complete, swept.next) = (more.complete, more.next);
+    }
+    swept
+}
+
+fn going_on(event: &Value, next: &NextPage) -> Value {
+    let mut event = event.clone();
+    let Value::Object(next) = serde_json::to_value(next).unwrap() else { panic!("{next:?}") };
+    event.as_object_mut().unwrap().extend(next);
+    event
 }
 
 async fn land_all(world: &World, jobs: &[ToLand]) {
@@ -74,6 +99,130 @@ async fn the_occurrences_of_a_recurring_request_land_by_the_sweep() {
     let second = sweep_for(&world, sweep_event()).await;
     assert_eq!((second.jobs, second.failed, second.landed), (Vec::new(), Vec::new(), 2));
     assert_eq!(world.simulator.journal().jobs_submitted(), 1);
+    world.end().await;
+}
+
+/// More than a state machine passes on comes in several answers, each of which fits; what an answer reports is reported
+/// again until it was passed on, and once after that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_fits_and_what_is_lost_on_its_way_is_told_again() {
+    const MAX_PAYLOAD: usize = 256 * 1024;
+    let failed = |number: usize| PlantedJob {
+        description: format!("Nightly::SimpleCarriers::Full::Daily {number}"),
+        extract: "SimpleCarriers".to_owned(),
+        status: Some("ERROR".to_owned()),
+        message: Some("\"ORA-01555\": snapshot too old; ".repeat(30)),
+        ..PlantedJob::default()
+    };
+    let planted_jobs = (0..520).map(failed).collect();
+    let scenario = Some(Scenario { planted_jobs, ..small_scenario() });
+    let world = World::new(Setup { scenario, ..without_look_alikes() }).await;
+
+    let first = sweep_once(&world, &sweep_event()).await;
+    assert!(!first.complete && first.failed.len() > 50, "{} of 520", first.failed.len());
+    assert_eq!(sweep_once(&world, &sweep_event()).await, first, "its answer was lost");
+
+    let (mut told, mut answer) = (BTreeSet::new(), first);
+    loop {
+        let bytes = serde_json::to_vec(&answer).unwrap().len();
+        assert!(bytes < MAX_PAYLOAD * 3 / 4, "{bytes} bytes leave no room for what a state machine adds");
+        for failed in &answer.failed {
+            assert!(told.insert(failed.job_request_id.to_string()), "{failed:?} is told twice");
+        }
+        let Some(next) = answer.next else { break };
+        answer = sweep_once(&world, &going_on(&sweep_event(), &next)).await;
+    }
+    assert!(answer.complete && told.len() == 520, "{} told", told.len());
+    assert_eq!(sweep_once(&world, &sweep_event()).await.failed, []);
+    world.end().await;
+}
+
+/// An answer holds whatever a source says of one job, however much that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_source_says_of_one_job_hides_no_other() {
+    let failed = PlantedJob {
+        description: "Nightly::SimpleCarriers::Full::Daily".to_owned(),
+        extract: "SimpleCarriers".to_owned(),
+        status: Some("ERROR".to_owned()),
+        message: Some("é".repeat(400_000)),
+        ..PlantedJob::default()
+    };
+    let planted_jobs = vec![failed; 3];
+    let scenario = Some(Scenario { planted_jobs, ..small_scenario() });
+    let world = World::new(Setup { scenario, ..without_look_alikes() }).await;
+    let swept = sweep_for(&world, sweep_event()).await;
+    assert_eq!(swept.failed.len(), 3);
+    assert!(swept.failed.iter().all(|failed| failed.message.as_ref().unwrap().ends_with("é…")));
+    assert_eq!(sweep_for(&world, sweep_event()).await.failed, []);
+    world.end().await;
+}
+
+/// An occurrence without output lands empty where the request says that this is normal, or where a person says so
+/// afterwards; otherwise it is an error that says how.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_occurrence_lands_where_its_request_or_a_person_allows_that() {
+    let faults = json!({ "output_files": { "empty_calls": 1_000_000 }, "listing": { "look_alikes": false } });
+    for allowed_by_request in [true, false] {
+        let world = World::new(Setup { faults: faults.clone(), ..Setup::default() }).await;
+        let mut event = recurring();
+        event["export"]["allow_empty"] = json!(allowed_by_request);
+        submit_event(&world.context, event).await.unwrap();
+        for _ in 0..6 {
+            sweep_for(&world, sweep_event()).await;
+        }
+        let jobs = sweep_for(&world, sweep_event()).await.jobs;
+        assert_eq!(jobs.len(), 3);
+        let (first, others) = jobs.split_first().unwrap();
+        let landed = resume(&world.anew(), serde_json::to_value(first).unwrap()).await;
+        if allowed_by_request {
+            assert_eq!(landed.unwrap().totals.objects, 0);
+        } else {
+            let said = landed.unwrap_err().line();
+            let command = format!("landfall resume fusion-demo {} --allow-empty", first.job_request_id);
+            assert!(said.contains(&command), "{said}");
+            let event = serde_json::from_value(serde_json::to_value(first).unwrap()).unwrap();
+            world.anew().allow_empty(&event).await.unwrap();
+            let landed = resume(&world.anew(), serde_json::to_value(first).unwrap()).await;
+            assert_eq!(landed.unwrap().totals.objects, 0);
+
+            let mut allowing = sweep_event();
+            allowing["allow_empty"] = json!(true);
+            assert_eq!(sweep_for(&world, allowing).await.jobs, others);
+            land_all(&world, others).await;
+        }
+        world.end().await;
+    }
+}
+
+/// A job of which a step has said for good that it cannot land is left alone, until somebody asks for it by name, by an
+/// option, or allows what it was refused for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_cannot_land_is_not_tried_again_by_itself() {
+    let planted_jobs = vec![PlantedJob {
+        description: "Nightly::SimpleCarriers::Full::Daily".to_owned(),
+        extract: "SimpleCarriers".to_owned(),
+        ..PlantedJob::default()
+    }];
+    let scenario = Some(Scenario { planted_jobs, ..small_scenario() });
+    let world = World::new(Setup { scenario, ..without_look_alikes() }).await;
+    let found = sweep_for(&world, sweep_event()).await.jobs;
+    let error = resume(&world.anew(), serde_json::to_value(&found[0]).unwrap()).await.unwrap_err();
+    let ToLand { connection, job_request_id, .. } = found[0].clone();
+    let job = JobRef { connection, job_request_id };
+    let passing = landfall::Error::source_unavailable("503");
+    world.context.note_failure(Step::FetchFiles, &job, &passing).await;
+    assert_eq!(sweep_for(&world, sweep_event()).await.jobs, found, "that passes");
+
+    world.context.note_failure(Step::FetchFiles, &job, &error).await;
+    assert_eq!(sweep_for(&world, sweep_event()).await.jobs, []);
+    for option in ["again", "allow_empty"] {
+        let mut event = sweep_event();
+        event[option] = json!(true);
+        assert_eq!(sweep_for(&world, event).await.jobs, found, "{option}");
+    }
+    land_all(&world, &found).await;
+    let swept = sweep_for(&world, sweep_event()).await;
+    assert_eq!((swept.jobs.len(), swept.landed), (0, 1));
     world.end().await;
 }
 

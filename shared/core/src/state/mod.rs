@@ -102,39 +102,46 @@ impl Watermark {
     }
 }
 
-/// What a sweep has found of a job, and need not look for again: `swept/<connection>/<job request id>.json`.
+/// What is known of a job that a sweep finds: `swept/<connection>/<job request id>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", from = "SweptDocument")]
+#[serde(from = "SweptDocument", into = "SweptDocument")]
 pub enum Swept {
     /// It has landed.
     Landed,
-    /// It did not end well, in the source's own word, and that was reported.
-    #[serde(rename = "told")]
+    /// It did not end well, or could not be looked at, and that was passed on.
     Reported {
-        /// The status in the source's own word.
+        /// What was told: the status in the source's own word, or the error's name.
         native_status: String,
-        /// To whom it was reported: the same caller is given it again, as the answer may have been lost.
+        /// Whose sweep it was.
         asked_by: String,
+    },
+    /// A step has failed over it in a way that trying again does not change: no sweep tries it again by itself.
+    CannotLand {
+        /// The error's name.
+        error: String,
     },
 }
 
 impl Document for Swept {}
 
-/// How that is read: beside the name of what was found, other fields may stand.
-#[derive(Deserialize)]
+/// Stands for who was told of a job that cannot land. Releases that know of no such jobs take one for reported.
+const CANNOT_LAND: &str = "landfall:cannot-land";
+
+/// How that is kept: beside the name of what was found, other fields may stand.
+#[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum SweptDocument {
     Landed(LandedWord),
     Reported { told: ReportedRecord },
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum LandedWord {
     Landed,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct ReportedRecord {
     native_status: String,
     asked_by: String,
@@ -144,10 +151,24 @@ impl From<SweptDocument> for Swept {
     fn from(document: SweptDocument) -> Self {
         match document {
             SweptDocument::Landed(LandedWord::Landed) => Self::Landed,
+            SweptDocument::Reported { told } if told.asked_by == CANNOT_LAND => {
+                Self::CannotLand { error: told.native_status }
+            }
             SweptDocument::Reported { told: ReportedRecord { native_status, asked_by } } => {
                 Self::Reported { native_status, asked_by }
             }
         }
+    }
+}
+
+impl From<Swept> for SweptDocument {
+    fn from(swept: Swept) -> Self {
+        let (native_status, asked_by) = match swept {
+            Swept::Landed => return Self::Landed(LandedWord::Landed),
+            Swept::Reported { native_status, asked_by } => (native_status, asked_by),
+            Swept::CannotLand { error } => (error, CANNOT_LAND.to_owned()),
+        };
+        Self::Reported { told: ReportedRecord { native_status, asked_by } }
     }
 }
 
@@ -215,12 +236,25 @@ impl WorkState {
         self.write_once(&keys::outcome(job), outcome).await
     }
 
+    /// Changes what is recorded of a job's export, as a person has said something of it afterwards.
+    pub async fn change_export(&self, job: &JobRef, export: Export, clock: &dyn Clock) -> Result<(), Error> {
+        let change = |record: Option<JobRecord>| {
+            std::future::ready(Ok(match record {
+                Some(record) if record.export != export => {
+                    Change::Write(JobRecord { export: export.clone(), ..record }, ())
+                }
+                _ => Change::Keep(()),
+            }))
+        };
+        self.update(&keys::job_record(job), clock, change).await
+    }
+
     /// What a sweep has found of a job.
     pub async fn swept(&self, job: &JobRef) -> Result<Option<Swept>, StoreError> {
         Ok(self.read(&keys::swept(job)).await?.map(|(swept, _)| swept))
     }
 
-    /// Notes what a sweep has found of a job.
+    /// Notes what a sweep has found of a job, or a step that has failed for good.
     pub async fn note_swept(&self, job: &JobRef, swept: &Swept) -> Result<(), StoreError> {
         self.overwrite(&keys::swept(job), swept).await
     }

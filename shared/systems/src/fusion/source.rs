@@ -120,6 +120,13 @@ impl Source for FusionSource {
         self.extract.as_ref().map_err(|lacks| Error::invalid_config(lacks.clone()))?.ended_at(job).await
     }
 
+    async fn recurring_request(&self, job: &JobRequestId) -> Result<Option<JobRequestId>> {
+        match &self.extract {
+            Ok(extract) => extract.recurring_request(job).await,
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Only data extractions are jobs that others can have submitted.
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
         match (&self.extract, &self.rest) {

@@ -9,7 +9,7 @@ use super::batch::{self, Batch, Form};
 use super::boss::Boss;
 use super::export::FusionExtract;
 use super::files::Files;
-use super::status::without_details;
+use super::status::{JobRequest, without_details};
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::FusionConnection;
 use landfall::check::Finding;
@@ -73,6 +73,17 @@ impl FusionExtractSource {
             return Error::not_found(format!("connection {} knows no job {id}", self.name)).because(error);
         }
         error.into()
+    }
+
+    /// What was asked for with a job, where the pod shows it.
+    async fn request(&self, job: &JobRequestId) -> Result<Option<JobRequest>> {
+        let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
+        let request = details.and_then(|details| details.job_request);
+        match request.filter(|request| request.request_parameters.is_some()) {
+            Some(request) => Ok(Some(request)),
+            // Later answers about one job are shorter than the first; the list is not.
+            None => self.batch().listed(job).await,
+        }
     }
 
     fn redacted(&self, message: Option<String>) -> Option<String> {
@@ -146,13 +157,7 @@ impl Source for FusionExtractSource {
     }
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
-        let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
-        let request = details.and_then(|details| details.job_request);
-        let request = match request.filter(|request| request.request_parameters.is_some()) {
-            Some(request) => Some(request),
-            // Later answers about one job are shorter than the first; the list is not.
-            None => self.batch().listed(job).await?,
-        };
+        let request = self.request(job).await?;
         let cannot_tell = |reason: String| {
             Error::contract_broken(format!(
                 "job {job} on {} does not say what it exports: {reason}",
@@ -161,6 +166,11 @@ impl Source for FusionExtractSource {
         };
         let request = request.ok_or_else(|| cannot_tell("its request is not shown".to_owned()))?;
         batch::described(&request).map(|export| Export::of(&export)).map_err(cannot_tell)
+    }
+
+    async fn recurring_request(&self, job: &JobRequestId) -> Result<Option<JobRequestId>> {
+        let parent = self.request(job).await?.and_then(|request| request.parent());
+        Ok(parent.and_then(|parent| parent.parse().ok()))
     }
 
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
