@@ -139,24 +139,28 @@ impl<'a> Submitting<'a> {
     /// some looks have not found what it does.
     async fn ready(&self, upload: &Upload) -> Result<()> {
         let (mut created, mut uploaded, mut looks) = (0, 0, 0);
-        let mut wait = FIRST_WAIT;
+        let (mut wait, mut doubt) = (FIRST_WAIT, None);
         let may_call = |calls: u32, looks: u32| calls == 0 || (calls < TRIES && looks >= LOOKS_AFTER_CALL);
         loop {
             match self.next().await? {
                 Next::Start(_) => return Ok(()),
                 Next::Create if may_call(created, looks) => {
                     (created, looks) = (created + 1, 0);
-                    settled(self.api.create_definition(&self.definition, upload).await)?;
+                    doubt = in_doubt(self.api.create_definition(&self.definition, upload).await)?;
                     continue;
                 }
                 Next::Upload if may_call(uploaded, looks) => {
                     (uploaded, looks) = (uploaded + 1, 0);
-                    self.upload(upload).await?;
+                    doubt = self.upload(upload).await?;
                     continue;
                 }
                 Next::Create | Next::Upload | Next::Wait => looks += 1,
             }
-            self.pause(&mut wait, "FOLIO has not stored the list of ids yet", STORED_WITHIN).await?;
+            let paused = self.pause(&mut wait, "FOLIO has not stored the list of ids yet", STORED_WITHIN).await;
+            paused.map_err(|late| match doubt.take() {
+                Some(doubt) => late.because(doubt),
+                None => late,
+            })?;
         }
     }
 
@@ -166,12 +170,13 @@ impl<'a> Submitting<'a> {
         next(&self.definition, found, self.api.redactor())
     }
 
-    /// Uploads the ids. A refusal counts only where the definition is still empty: the upload may have met an earlier one.
-    async fn upload(&self, upload: &Upload) -> Result<()> {
-        let Err(error) = self.api.upload(&self.definition, upload).await else { return Ok(()) };
+    /// Uploads the ids; returns why it is not known whether they were, if it is not. A refusal counts only where the
+    /// definition is still empty: the upload may have met an earlier one.
+    async fn upload(&self, upload: &Upload) -> Result<Option<HttpError>> {
+        let Err(error) = self.api.upload(&self.definition, upload).await else { return Ok(None) };
         if error.outcome_is_unknown() {
             tracing::warn!(error = %error, "it is not known whether the list of ids was uploaded: looking");
-            return Ok(());
+            return Ok(Some(error));
         }
         if is_too_large(&error) {
             return Err(Error::limit_exceeded(format!(
@@ -183,7 +188,7 @@ impl<'a> Submitting<'a> {
         }
         match self.next().await? {
             Next::Create | Next::Upload => Err(error.into()),
-            Next::Wait | Next::Start(_) => Ok(()),
+            Next::Wait | Next::Start(_) => Ok(None),
         }
     }
 
@@ -301,11 +306,11 @@ fn is_unprocessable(error: &HttpError) -> bool {
     error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY)
 }
 
-/// What is not known to have failed is looked at, not made again.
-fn settled(called: Result<(), HttpError>) -> Result<()> {
+/// What is not known to have failed is looked at, not made again: why that is not known.
+fn in_doubt(called: Result<(), HttpError>) -> Result<Option<HttpError>> {
     match called {
         Err(error) if !error.outcome_is_unknown() => Err(error.into()),
-        _ => Ok(()),
+        called => Ok(called.err()),
     }
 }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::export::{EXTRACT_PARAMETER, FusionExtract, MODE_PARAMETER, Mode, Schedule};
 use super::lenient::{OneOrMany, Scalar, optional};
 use super::status::{JobAnswer, JobDetails, JobRequest};
+use crate::created;
 use crate::entries::entries;
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::ScheduleDates;
@@ -72,7 +73,7 @@ impl<'a> Batch<'a> {
             Ok(answer) => match (submitted_id(&answer), answer.json::<IgnoredAny>()) {
                 (Some(id), _) => Ok(Submission::Accepted(id)),
                 // A login page has submitted nothing.
-                (None, Err(error)) if error.is_web_page() => Err(error.into()),
+                (None, Err(error)) if answer.is_login_page() => Err(error.into()),
                 _ => Ok(Submission::Ambiguous(format!("{answer:?} names no job request"))),
             },
             // A conflict says that the job is there, under our own `clientRequestUuid`: an answer of it was lost.
@@ -398,27 +399,9 @@ fn run_at_times(schedule: &Schedule, dates: ScheduleDates) -> Value {
     Value::Object(times)
 }
 
-/// The id of a job request that has just been accepted: from `Location`, or from a body that has one.
+/// The id of a job request that has just been accepted: from a header that names it, or from a body that does.
 fn submitted_id(answer: &Answer) -> Option<JobRequestId> {
-    let location = answer.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
-    location.and_then(id_from_location).or_else(|| id_from_body(answer))
-}
-
-/// The last segment of a `Location`, in any of its forms: absolute, with a port, relative, only the id,
-/// with a slash behind it or a query. The host is not looked at: nothing is called there.
-fn id_from_location(location: &str) -> Option<JobRequestId> {
-    let path = location.split(['?', '#']).next().unwrap_or_default();
-    let path = match path.split_once("://") {
-        Some((_, authority)) => authority.split_once('/')?.1,
-        None => path,
-    };
-    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).rev();
-    let last = segments.next()?;
-    let is_in_collection = segments.next().is_none_or(|before| before.eq_ignore_ascii_case(JOB_REQUESTS));
-    let id = percent_encoding::percent_decode_str(last).decode_utf8().ok()?;
-    // A job request's id is a number: anything else is a `Location` of something else.
-    let is_id = is_in_collection && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-    is_id.then(|| id.parse().ok()).flatten()
+    created::job_id(&answer.headers, JOB_REQUESTS).or_else(|| id_from_body(answer))
 }
 
 fn id_from_body(answer: &Answer) -> Option<JobRequestId> {
@@ -542,36 +525,6 @@ mod tests {
         assert_eq!(uuid, client_request_uuid(&key("carriers-2026-11-21T06")));
         assert_eq!(Uuid::parse_str(&uuid).unwrap().get_version_num(), 5);
         assert_ne!(uuid, client_request_uuid(&key("carriers-2026-11-21t06")));
-    }
-
-    /// All forms in which a `Location` was seen, and those that name no job.
-    #[test]
-    fn a_location_is_read_in_all_its_forms() {
-        for location in [
-            "https://pod.example.com/api/saas-batch/jobscheduler/v1/jobRequests/44046",
-            "https://pod.example.com:443/api/saas-batch/jobscheduler/v1/jobRequests/44046",
-            "https://other.example/api/saas-batch/jobScheduler/v1/JOBREQUESTS/44046/",
-            "/api/saas-batch/jobscheduler/v1/jobRequests/44046",
-            "jobRequests/44046?expand=all",
-            "44046",
-            "https://pod.example.com/api/saas-batch/jobscheduler/v1/jobRequests/44046/?a=/b#c",
-        ] {
-            assert_eq!(id_from_location(location).unwrap().as_str(), "44046", "{location}");
-        }
-        for location in [
-            "",
-            "/",
-            "https://pod.example.com",
-            "https://pod.example.com/",
-            "https://pod.example.com/api/saas-batch/jobscheduler/v1/jobRequests/",
-            "/api/saas-batch/jobscheduler/v1/jobRequests",
-            "https://login.example/oauth2/authorize",
-            "/jobRequests/..",
-            "/jobRequests/a%2Fb",
-            "/jobRequests/pending",
-        ] {
-            assert_eq!(id_from_location(location), None, "{location}");
-        }
     }
 
     /// Promise 1: what only looks like our job must not be taken for it, nor ours be overlooked.
