@@ -114,7 +114,7 @@ impl Source for FolioSource {
     }
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
-        let found = self.submitting(order)?.started().await?;
+        let found = self.submitting(order)?.find().await?;
         Ok(found.map_or(Found::Nothing, Found::Job))
     }
 

@@ -1,8 +1,10 @@
 //! A submission, from wherever an earlier one has left it.
 //!
 //! FOLIO lets the client choose a file definition's id, and that is what a run is found again by: its id is made from
-//! the run key. Each step looks before it acts, since none may be repeated blindly: a second definition of one id makes
-//! a second job execution, a second upload spoils the definition, a second start runs the job again.
+//! the run key, and from the export, as a definition that was prepared for another list of ids, before the event was
+//! corrected, must not be started. Each step looks before it acts, since none may be repeated blindly: a second
+//! definition of one id makes a second job execution, a second upload spoils the definition, a second start runs the job
+//! again.
 //!
 //! Preparing takes as long as the upload does; what is left to submit is the start alone, whose time is short.
 //!
@@ -50,6 +52,8 @@ pub(super) struct Submitting<'a> {
     export: FolioExport,
     run_key: &'a RunKey,
     definition: String,
+    /// The id that releases before this one gave the run's definition, whatever it exported.
+    earlier_definition: String,
     since: Timestamp,
 }
 
@@ -86,8 +90,21 @@ impl<'a> Submitting<'a> {
         run_key: &'a RunKey,
     ) -> Self {
         let name = format!("{tenant}/{connection}/{run_key}");
-        let definition = Uuid::new_v5(&DEFINITIONS, name.as_bytes()).to_string();
-        Self { api, work, clock, connection, export, run_key, definition, since: clock.now() }
+        let id = |name: &str| Uuid::new_v5(&DEFINITIONS, name.as_bytes()).to_string();
+        // It is made of strings, numbers and flags: it serialises.
+        let exported = serde_json::to_string(&export).unwrap_or_default();
+        let definition = id(&format!("{name}/{exported}"));
+        Self {
+            api,
+            work,
+            clock,
+            connection,
+            export,
+            run_key,
+            definition,
+            earlier_definition: id(&name),
+            since: clock.now(),
+        }
     }
 
     /// Goes on with the submission until nothing but the start is left. Nothing is called for a list that cannot be.
@@ -127,7 +144,19 @@ impl<'a> Submitting<'a> {
         {
             return job_id(&remembered.job_execution_id).map(Some);
         }
-        let definition = self.api.definition(&self.definition).await?;
+        self.started_by(&self.definition).await
+    }
+
+    /// The same, of a run that may have been submitted by a release before this one.
+    pub(super) async fn find(&self) -> Result<Option<JobRequestId>> {
+        match self.started().await? {
+            None => self.started_by(&self.earlier_definition).await,
+            found => Ok(found),
+        }
+    }
+
+    async fn started_by(&self, definition: &str) -> Result<Option<JobRequestId>> {
+        let definition = self.api.definition(definition).await?;
         let Some(id) = definition.and_then(|definition| definition.job_execution_id) else { return Ok(None) };
         match self.api.execution(&id).await? {
             Some(execution) if execution.has_started() => job_id(&id).map(Some),
