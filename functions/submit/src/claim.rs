@@ -31,7 +31,7 @@ pub(crate) struct Run<'a> {
 /// What waiting for a turn ends with.
 pub(crate) enum ClaimOutcome {
     /// The run has its job.
-    Submitted { id: JobRequestId, record: Box<RunRecord> },
+    Submitted { id: JobRequestId, claim: Box<Claim> },
     /// It is ours to submit.
     Ours { claim: Box<Claim>, before: PriorClaim },
 }
@@ -65,18 +65,17 @@ impl Run<'_> {
     pub(crate) async fn claim(&self) -> Result<ClaimOutcome> {
         let mut wait = FIRST_WAIT;
         loop {
-            let (found, etag) = match self.work.run(&self.event.connection, &self.event.run_key).await? {
-                Some((found, etag)) => (Some(found), Some(etag)),
-                None => (None, None),
-            };
-            if let Some(found) = &found {
+            let found = self.work.run(&self.event.connection, &self.event.run_key).await?;
+            if let Some((found, etag)) = &found {
                 if !self.surely_has_no_job(found) {
                     self.must_be_the_same_run(found)?;
                 }
                 if let Some(id) = found.job_request_id.clone() {
-                    return Ok(ClaimOutcome::Submitted { id, record: Box::new(found.clone()) });
+                    let claim = Claim { record: found.clone(), etag: etag.clone() };
+                    return Ok(ClaimOutcome::Submitted { id, claim: Box::new(claim) });
                 }
             }
+            let (found, etag) = found.unzip();
             self.must_have_time()?;
             if found.as_ref().is_none_or(|found| self.is_free(found)) {
                 let record = self.new_claim(found.as_ref());
@@ -204,7 +203,8 @@ impl Run<'_> {
 
     fn new_claim(&self, found: Option<&RunRecord>) -> RunRecord {
         // A window is of the rows of one export.
-        let window = found.filter(|found| self.difference(found).is_none()).and_then(|found| found.window.clone());
+        let window =
+            found.filter(|found| self.difference(found).is_none()).and_then(|found| found.window.clone());
         RunRecord {
             export: self.event.export.clone(),
             destination: self.event.destination.clone(),
@@ -215,6 +215,7 @@ impl Run<'_> {
             unsettled: None,
             window,
             job_request_id: None,
+            named_by_operator: false,
             landing_prefix: None,
         }
     }

@@ -82,7 +82,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     };
 
     let (job, already_submitted) = match run.claim().await? {
-        ClaimOutcome::Submitted { id, record } => (run.job(context, &record, &id).await?, true),
+        ClaimOutcome::Submitted { id, claim } => (run.job(context, &claim.record, &id).await?, true),
         ClaimOutcome::Ours { mut claim, before } => {
             if let Err(error) = decide_window(context, &run, source.as_ref(), &mut claim).await {
                 if before.is_sure_of_no_job() {

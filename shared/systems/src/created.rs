@@ -78,7 +78,8 @@ mod tests {
             (None, None, None),
         ] {
             let mut headers = HeaderMap::new();
-            for (name, value) in [(header::LOCATION, location), (header::CONTENT_LOCATION, content_location)] {
+            for (name, value) in [(header::LOCATION, location), (header::CONTENT_LOCATION, content_location)]
+            {
                 headers.extend(value.map(|value| (name, value.parse().unwrap())));
             }
             let found = job_id(&headers, "jobs");

@@ -21,6 +21,7 @@ mod limits;
 mod local;
 mod many_members;
 mod oci;
+mod run_keys;
 mod schemas;
 mod stores;
 mod sweep;

@@ -125,7 +125,8 @@ async fn a_long_retry_after_is_given_back() {
 #[tokio::test]
 async fn a_call_that_is_made_once_is_never_repeated() {
     let accepted = Reply::status(202).header("Location", "/jobs/1");
-    let redirects = [301, 302, 303, 307, 308].map(|status| Reply::status(status).header("Location", "/login"));
+    let redirects =
+        [301, 302, 303, 307, 308].map(|status| Reply::status(status).header("Location", "/login"));
     let others = [300, 302, 304, 408, 500, 502, 503, 504].map(Reply::status);
     for lost in redirects.into_iter().chain(others).chain([Reply::nothing()]) {
         let (answer, calls) = post_as(vec![lost.clone(), accepted.clone()], Request::once).await;

@@ -31,6 +31,7 @@ use self::status::JobAnswer;
 use self::upload::Upload;
 use crate::created;
 use crate::epm::settings::EpmConnection;
+use crate::server::not_of_run;
 use landfall::check::{Finding, clock_skew};
 use landfall::clock::{Clock, elapsed};
 use landfall::contract::{
@@ -285,6 +286,20 @@ impl Source for EpmSource {
         )))
     }
 
+    async fn verify_job(&self, job: &JobRequestId, order: &SubmitRequest<'_>) -> Result<()> {
+        let export: EpmJob = order.export.read()?;
+        let (answer, _) = self.job(job).await?;
+        // Of an export of mappings it tells the application's name (Retrieve Job Status), and not the job's.
+        let is_told = !export.job_type.to_ascii_uppercase().contains("MAPPING");
+        match answer.job_name.filter(|name| is_told && !name.eq_ignore_ascii_case(&export.job_name)) {
+            None => Ok(()),
+            Some(other) => {
+                let other = self.environment.client.redactor().text(&other);
+                Err(not_of_run(job, &self.name, order, &format!("it runs {other:?}")))
+            }
+        }
+    }
+
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
         let (answer, _) = self.job(job).await?;
         let kind = answer.process_type;
@@ -383,7 +398,6 @@ mod tests {
     use landfall::clock::ManualClock;
     use landfall::job::RunKey;
     use landfall_http::scripted::{Reply, Scripted, Seen};
-    use landfall_store::{Store, StoreSettings};
 
     const LIST: &str = "/gateway/interop/rest/v2/files/list";
     /// Where the work bucket is: on the same server.
@@ -411,14 +425,7 @@ mod tests {
             });
             let connection: EpmConnection = read(settings, more).unwrap();
             let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-            let store = StoreSettings {
-                endpoint: Some(server.url("")),
-                region: Some("us-east-1".to_owned()),
-                access_key_id: Some("key".to_owned()),
-                secret_access_key: Some("word".into()),
-                ..StoreSettings::default()
-            };
-            let work = WorkState::new(Store::open("work", &store).await);
+            let work = testing::work_at(&server).await;
             let source = EpmSource::wrapped("demo".parse().unwrap(), &connection, work, clock, None).unwrap();
             Self { server, source }
         }

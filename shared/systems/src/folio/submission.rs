@@ -1,8 +1,8 @@
 //! A submission, from wherever an earlier one has left it.
 //!
 //! FOLIO lets the client choose a file definition's id, and that is what a run is found again by: its id is made from
-//! the run key, and from the export, as a definition that was prepared for another list of ids, before the event was
-//! corrected, must not be started. Each step looks before it acts, since none may be repeated blindly: a second
+//! the run, which is that of one installation and one connection, and from the export, as a definition that was prepared
+//! for another list of ids, before the event was corrected, must not be started. Each step looks before it acts, since none may be repeated blindly: a second
 //! definition of one id makes a second job execution, a second upload spoils the definition, a second start runs the job
 //! again.
 //!
@@ -80,7 +80,7 @@ enum Next {
 }
 
 impl<'a> Submitting<'a> {
-    pub(super) fn new(
+    pub(super) async fn new(
         api: &'a Api,
         work: &'a WorkState,
         clock: &'a dyn Clock,
@@ -88,23 +88,15 @@ impl<'a> Submitting<'a> {
         tenant: &str,
         export: FolioExport,
         run_key: &'a RunKey,
-    ) -> Self {
+    ) -> Result<Self> {
+        let installation = work.installation().await?;
         let name = format!("{tenant}/{connection}/{run_key}");
         let id = |name: &str| Uuid::new_v5(&DEFINITIONS, name.as_bytes()).to_string();
         // It is made of strings, numbers and flags: it serialises.
         let exported = serde_json::to_string(&export).unwrap_or_default();
-        let definition = id(&format!("{name}/{exported}"));
-        Self {
-            api,
-            work,
-            clock,
-            connection,
-            export,
-            run_key,
-            definition,
-            earlier_definition: id(&name),
-            since: clock.now(),
-        }
+        let definition = id(&format!("{installation}/{name}/{exported}"));
+        let (earlier_definition, since) = (id(&name), clock.now());
+        Ok(Self { api, work, clock, connection, export, run_key, definition, earlier_definition, since })
     }
 
     /// Goes on with the submission until nothing but the start is left. Nothing is called for a list that cannot be.
@@ -155,12 +147,18 @@ impl<'a> Submitting<'a> {
         }
     }
 
+    /// The job execution of a definition, if it has been started, by the profile that the run names.
     async fn started_by(&self, definition: &str) -> Result<Option<JobRequestId>> {
         let definition = self.api.definition(definition).await?;
         let Some(id) = definition.and_then(|definition| definition.job_execution_id) else { return Ok(None) };
-        match self.api.execution(&id).await? {
-            Some(execution) if execution.has_started() => job_id(&id).map(Some),
-            _ => Ok(None),
+        let Some(execution) = self.api.execution(&id).await? else { return Ok(None) };
+        match (execution.has_started(), self.export.difference(&execution)) {
+            (true, None) => job_id(&id).map(Some),
+            (true, Some(difference)) => {
+                tracing::warn!(id, difference, "a job execution has the run's mark, and is another run's");
+                Ok(None)
+            }
+            (false, _) => Ok(None),
         }
     }
 
@@ -185,7 +183,8 @@ impl<'a> Submitting<'a> {
                 }
                 Next::Create | Next::Upload | Next::Wait => looks += 1,
             }
-            let paused = self.pause(&mut wait, "FOLIO has not stored the list of ids yet", STORED_WITHIN).await;
+            let paused =
+                self.pause(&mut wait, "FOLIO has not stored the list of ids yet", STORED_WITHIN).await;
             paused.map_err(|late| match doubt.take() {
                 Some(doubt) => late.because(doubt),
                 None => late,
