@@ -12,6 +12,9 @@ pub(crate) const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><t
     <body><form method=\"post\" action=\"/oam/server/auth_cred_submit\"><input name=\"username\">\
     <input name=\"password\" type=\"password\"></form></body></html>\n";
 
+/// Where a browser would be sent to log in.
+const LOGIN: &str = "https://login.identity.example/ui/v1/signin";
+
 /// Left on an answer by the switch that made it; the journal names it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByFault(pub(crate) &'static str);
@@ -64,6 +67,13 @@ pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Response {
 
 pub(crate) fn login_page() -> Response {
     with_type(StatusCode::OK, "text/html;charset=UTF-8", LOGIN_PAGE.to_owned())
+}
+
+/// What a gateway answers in place of what a call came to: it leads to the page where a person logs in.
+pub(crate) fn to_login() -> Response {
+    let mut answer = gateway_error(StatusCode::FOUND);
+    answer.headers_mut().insert(header::LOCATION, HeaderValue::from_static(LOGIN));
+    answer
 }
 
 /// What a load balancer says when nobody is behind it.

@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import pathlib
+import re
 import time
 import zipfile
 import zlib
@@ -324,29 +325,33 @@ def swept_failure(run: Run) -> str:
 
 
 def scheduled(run: Run) -> str:
-    """A schedule's delivery starts its runs, and the same delivery again starts none."""
-    export = EXTRACT | {"mode": "full"}
-    runs = [
-        {"connection": run.connection, "export": export, "destination": "lake"},
-        {"connection": run.connection, "export": export, "destination": "lake", "run_key": "other"},
-    ]
-    delivery = {"at": "2026-11-22T06:00:00Z", "runs": runs}
-    keys = []
-    for _ in range(2):
-        found = run.ended(run.start(delivery, "ScheduledRunsArn"))
+    """A schedule's delivery starts its runs, each by a name of its own, and the same delivery again starts none."""
+    full, changed = (EXTRACT | {"mode": mode} for mode in ("full", "incremental"))
+    runs = [{"connection": run.connection, "export": export, "destination": "lake"} for export in (full, changed)]
+    runs.append({"connection": run.connection, "export": full, "destination": "lake", "run_key": "other"})
+
+    def delivered(runs: list[dict], at: str) -> list[str]:
+        found = run.ended(run.start({"at": at, "runs": runs}, "ScheduledRunsArn"))
         assert found["status"] == "SUCCEEDED", f"{found.get('error')}: {found.get('cause')}"
-        keys.append(sorted(started["run_key"] for started in json.loads(found["output"])))
-    assert keys == [["SimpleCarriers-2026-11-22T06:00:00Z", "other-2026-11-22T06:00:00Z"]] * 2, keys
+        return [started["run_key"] for started in json.loads(found["output"])]
+
+    at = "2026-11-22T06:00:00Z"
+    keys, again = delivered(runs, at), delivered(runs, at)
+    assert keys == again and len(set(keys)) == 3, (keys, again)
+    assert all(re.fullmatch(rf"SimpleCarriers-[0-9a-f]{{12}}-{at}", key) for key in keys[:2]), keys
+    assert keys[2] == f"other-{at}", keys
+    alone = delivered(runs[:1], "2026-11-22T07:00:00Z")
+    assert alone == ["SimpleCarriers-2026-11-22T07:00:00Z"], alone
     until = time.monotonic() + PATIENCE
-    while len(run.manifests()) < 2:
+    while len(run.manifests()) < 4:
         assert time.monotonic() < until, run.landed()
         time.sleep(0.2)
-    assert run.source.jobs() == 2, run.source.jobs()
+    assert run.source.jobs() == 4, run.source.jobs()
     timer = run.stack.client("scheduler").get_schedule(Name=run.stack.resources["RunTimer"].split("/")[-1])
     target = json.loads(timer["Target"]["Input"])
     assert target["at"] == "<aws.scheduler.scheduled-time>" and target["runs"] == [], target
     assert timer["Target"]["Arn"] == run.stack.outputs["ScheduledRunsArn"]
-    return "two runs by their scheduled time, delivered twice"
+    return "four runs by their scheduled times, three of them delivered twice"
 
 
 def dropped(run: Run) -> str:

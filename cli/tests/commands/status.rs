@@ -160,6 +160,7 @@ async fn runs_without_a_job_are_shown() {
             unsettled: (run_key == "d-unsettled").then(|| "the connection broke".to_owned()),
             window: None,
             job_request_id: job.map(|job| job.parse().unwrap()),
+            named_by_operator: false,
             landing_prefix: None,
         };
         let run_key: RunKey = run_key.parse().unwrap();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use landfall::clock::{Clock, Deadline, elapsed};
 use landfall::context::Context;
 use landfall::event::RunEvent;
@@ -30,7 +31,7 @@ pub(crate) struct Run<'a> {
 /// What waiting for a turn ends with.
 pub(crate) enum ClaimOutcome {
     /// The run has its job.
-    Submitted { id: JobRequestId, record: Box<RunRecord> },
+    Submitted { id: JobRequestId, claim: Box<Claim> },
     /// It is ours to submit.
     Ours { claim: Box<Claim>, before: PriorClaim },
 }
@@ -64,16 +65,17 @@ impl Run<'_> {
     pub(crate) async fn claim(&self) -> Result<ClaimOutcome> {
         let mut wait = FIRST_WAIT;
         loop {
-            let (found, etag) = match self.work.run(&self.event.connection, &self.event.run_key).await? {
-                Some((found, etag)) => (Some(found), Some(etag)),
-                None => (None, None),
-            };
-            if let Some(found) = &found {
-                self.must_be_the_same_run(found)?;
+            let found = self.work.run(&self.event.connection, &self.event.run_key).await?;
+            if let Some((found, etag)) = &found {
+                if !self.surely_has_no_job(found) {
+                    self.must_be_the_same_run(found)?;
+                }
                 if let Some(id) = found.job_request_id.clone() {
-                    return Ok(ClaimOutcome::Submitted { id, record: Box::new(found.clone()) });
+                    let claim = Claim { record: found.clone(), etag: etag.clone() };
+                    return Ok(ClaimOutcome::Submitted { id, claim: Box::new(claim) });
                 }
             }
+            let (found, etag) = found.unzip();
             self.must_have_time()?;
             if found.as_ref().is_none_or(|found| self.is_free(found)) {
                 let record = self.new_claim(found.as_ref());
@@ -149,6 +151,15 @@ impl Run<'_> {
         self.write(&record, Some(&claim.etag)).await.map(|_| ())
     }
 
+    /// Gives the claim up, not knowing whether the source has a job of the run: whoever comes next has to look for it, and
+    /// need not wait for that.
+    pub(crate) async fn leave(&self, claim: Box<Claim>) -> Result<()> {
+        let lease = SignedDuration::try_from(self.lease).unwrap_or(SignedDuration::MAX);
+        let claimed_at = claim.record.claimed_at.checked_sub(lease).unwrap_or(Timestamp::MIN);
+        let record = RunRecord { claimed_at, ..claim.record };
+        self.write(&record, Some(&claim.etag)).await.map(|_| ())
+    }
+
     /// Writes the id behind the claim. If somebody took the claim over meanwhile, theirs is what counts.
     pub(crate) async fn record_id(&self, claim: Box<Claim>, job: &JobRecord) -> Result<JobRequestId> {
         let id = job.job_request_id.clone();
@@ -191,6 +202,9 @@ impl Run<'_> {
     }
 
     fn new_claim(&self, found: Option<&RunRecord>) -> RunRecord {
+        // A window is of the rows of one export.
+        let window =
+            found.filter(|found| self.difference(found).is_none()).and_then(|found| found.window.clone());
         RunRecord {
             export: self.event.export.clone(),
             destination: self.event.destination.clone(),
@@ -199,8 +213,9 @@ impl Run<'_> {
             released: false,
             called: found.is_some_and(|found| found.called),
             unsettled: None,
-            window: found.and_then(|found| found.window.clone()),
+            window,
             job_request_id: None,
+            named_by_operator: false,
             landing_prefix: None,
         }
     }
@@ -211,12 +226,23 @@ impl Run<'_> {
             || elapsed(found.claimed_at, self.clock.now()) >= self.lease
     }
 
+    /// Whether the source surely has no job of the run, and nobody is about to submit one: an event that was corrected
+    /// then takes the run key over. By the write that takes the claim, whoever held it knows that it is lost.
+    fn surely_has_no_job(&self, found: &RunRecord) -> bool {
+        found.job_request_id.is_none() && self.is_free(found) && before(Some(found)).is_sure_of_no_job()
+    }
+
+    /// What of the run is another than what was claimed.
+    fn difference(&self, found: &RunRecord) -> Option<&'static str> {
+        match (found.export == self.event.export, found.destination == self.event.destination) {
+            (true, true) => None,
+            (false, _) => Some("export"),
+            (true, false) => Some("destination"),
+        }
+    }
+
     fn must_be_the_same_run(&self, found: &RunRecord) -> Result<()> {
-        let differs = match (found.export == self.event.export, found.destination == self.event.destination) {
-            (true, true) => return Ok(()),
-            (false, _) => "export",
-            (true, false) => "destination",
-        };
+        let Some(differs) = self.difference(found) else { return Ok(()) };
         Err(Error::conflict(format!(
             "run {} on {} was started before with another {differs}: another {differs} needs another run_key",
             self.event.run_key, self.event.connection

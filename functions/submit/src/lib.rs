@@ -82,7 +82,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     };
 
     let (job, already_submitted) = match run.claim().await? {
-        ClaimOutcome::Submitted { id, record } => (run.job(context, &record, &id).await?, true),
+        ClaimOutcome::Submitted { id, claim } => (run.job(context, &claim.record, &id).await?, true),
         ClaimOutcome::Ours { mut claim, before } => {
             if let Err(error) = decide_window(context, &run, source.as_ref(), &mut claim).await {
                 if before.is_sure_of_no_job() {
@@ -91,6 +91,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
                 return Err(error);
             }
             let settings = context.connection(&event.connection).await?;
+            let is_sure = before.is_sure_of_no_job();
             let calls =
                 Calls { run: &run, source: source.as_ref(), listing_lag: settings.job().listing_lag() };
             match calls.submit_once(&mut claim, before).await? {
@@ -100,8 +101,12 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
                     (job, false)
                 }
                 Called::Refused(error) => {
-                    give_back(context, &run, source.as_ref(), &claim).await?;
-                    run.release(claim).await?;
+                    if is_sure {
+                        give_back(context, &run, source.as_ref(), &claim).await?;
+                        run.release(claim).await?;
+                    } else {
+                        run.leave(claim).await?;
+                    }
                     return Err(error);
                 }
             }
@@ -163,7 +168,7 @@ struct Calls<'a> {
 
 enum Called {
     HasJob(JobRequestId),
-    /// The source surely has no job of ours: whoever calls next need not wait for anything.
+    /// The source has surely started no job by this: whoever calls next need not wait for anything.
     Refused(Error),
 }
 

@@ -33,7 +33,7 @@ async fn recorded_job(work: &WorkState, event: &RunEvent) -> Result<Option<JobRe
     let mut jobs = work.jobs(&event.connection);
     while let Some(objects) = jobs.try_next().await? {
         let Some(record) = work.job(&objects.job).await? else { continue };
-        if record.run_key.as_ref() != Some(&event.run_key) {
+        if record.run_key.as_ref() != Some(&event.run_key) || record.export != event.export {
             continue;
         }
         if found.replace(record.job_request_id).is_some() {

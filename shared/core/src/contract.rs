@@ -153,6 +153,12 @@ pub trait Source: Send + Sync {
         Ok(None)
     }
 
+    /// Refuses a job that cannot be this order's, as far as the source says what it is, whoever names it for its run:
+    /// `NotFound` where the source knows no such job, a `Conflict` that says what it is where it is another's.
+    async fn verify_job(&self, job: &JobRequestId, _order: &SubmitRequest<'_>) -> Result<()> {
+        self.describe(job).await.map(drop)
+    }
+
     /// What a job that somebody else submitted exports, as far as the source says.
     async fn describe(&self, job: &JobRequestId) -> Result<Export>;
 

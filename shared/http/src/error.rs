@@ -262,7 +262,7 @@ pub enum Failure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectRefused {
     /// Only reading calls follow.
-    #[error("a call that changes something is not redirected (to {0}: a login page?)")]
+    #[error("a call that changes something is not redirected ({0})")]
     NotReading(String),
     /// A redirect that says not where to.
     #[error("no usable Location")]
@@ -282,14 +282,16 @@ impl Failure {
     /// Whether the server may have done what it was asked to do, and the answer is lost.
     fn outcome_is_unknown(&self) -> bool {
         match self {
+            // A redirect too: whoever answered it may have handed the call on first, or send to what came of it (303).
             Self::Interrupted(_)
             | Self::TimedOut(_)
             | Self::Malformed { .. }
             | Self::NotJson(_)
-            | Self::TooLarge { .. } => true,
+            | Self::TooLarge { .. }
+            | Self::Redirect(RedirectRefused::NotReading(_)) => true,
             Self::Status { status, .. } => {
                 // A 503 too: a balancer says it of a server that went away while it was at work.
-                *status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
+                *status == StatusCode::REQUEST_TIMEOUT || !status.is_client_error()
             }
             _ => false,
         }

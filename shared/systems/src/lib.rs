@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod configuration_tests;
+mod created;
 mod entries;
 pub mod epm;
 mod fields;

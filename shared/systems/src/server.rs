@@ -5,9 +5,9 @@ use std::sync::Arc;
 use url::Url;
 
 use landfall::clock::Clock;
-use landfall::contract::Wrap;
+use landfall::contract::{SubmitRequest, Wrap};
 use landfall::error::{Error, Result};
-use landfall::job::ConnectionName;
+use landfall::job::{ConnectionName, JobRequestId};
 use landfall_http::HttpSettings;
 use landfall_http::{Client, HostPolicy, HostRefused};
 
@@ -66,6 +66,19 @@ pub(super) fn policy(
         let key = if matches!(refused, HostRefused::Entry(_)) { hosts_key } else { server_key };
         Error::invalid_config(format!("{key} cannot be used")).because(refused)
     })
+}
+
+/// A job that is not a run's, as it exports something else: `what` says what it is.
+pub(super) fn not_of_run(
+    job: &JobRequestId,
+    connection: &ConnectionName,
+    order: &SubmitRequest<'_>,
+    what: &str,
+) -> Error {
+    let run_key = order.run_key;
+    Error::conflict(format!(
+        "job {job} on {connection} is not that of run {run_key}, whose export is another: {what}"
+    ))
 }
 
 /// The URL of a resource below a base URL. Each segment is encoded as a whole: a slash in it is `%2F`.

@@ -6,6 +6,9 @@ use landfall::contract::Download;
 use landfall::error::{Error, Result};
 use landfall::export::{Export, ExportBody};
 use landfall::job::{JobRecord, OutputFile};
+use landfall::state::WorkState;
+use landfall_http::scripted::Scripted;
+use landfall_store::{Store, StoreSettings};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -55,6 +58,18 @@ pub(crate) fn output_file(name: &str, locator: String) -> OutputFile {
         locator: Some(locator),
         is_log: false,
     }
+}
+
+/// A work bucket on a scripted server, its objects below `/work/`.
+pub(crate) async fn work_at(server: &Scripted) -> WorkState {
+    let store = StoreSettings {
+        endpoint: Some(server.url("")),
+        region: Some("us-east-1".to_owned()),
+        access_key_id: Some("key".to_owned()),
+        secret_access_key: Some("word".into()),
+        ..StoreSettings::default()
+    };
+    WorkState::new(Store::open("work", &store).await)
 }
 
 /// The bytes of a download.

@@ -64,6 +64,10 @@ pub struct EpmSubmitFaults {
     pub accept_then_gateway_timeout: Times,
     /// The job is accepted, and the answer does not say under which id.
     pub no_job_id: Times,
+    /// The job is accepted, then a gateway answers 302 and leads to its login page.
+    pub accept_then_redirect: Times,
+    /// The job is accepted by 202 without a body, and named in `Content-Location` alone.
+    pub only_in_header: Times,
     /// 200 with a body that says that the submission has failed.
     pub failed_body: Option<FailedBody>,
     /// What happens before the endpoint looks at the request.

@@ -38,6 +38,8 @@ pub struct FolioFaults {
     pub export_then_drop: Times,
     /// The export is started, and the answer is 500.
     pub export_then_error: Times,
+    /// The export is started, and the answer is 302, to a login page.
+    pub export_then_redirect: Times,
     /// The request is not one that the module exports by, which it says in the log only, after 204.
     pub export_is_invalid: bool,
     /// `GET /data-export/job-executions`.
@@ -92,6 +94,7 @@ impl Default for FolioFaults {
             export: Outage::default(),
             export_then_drop: Times::default(),
             export_then_error: Times::default(),
+            export_then_redirect: Times::default(),
             export_is_invalid: false,
             executions: Outage::default(),
             unlisted: 0,

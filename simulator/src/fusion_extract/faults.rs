@@ -25,6 +25,8 @@ pub enum LocationForm {
     Missing,
     /// A `Location` whose last segment is no id.
     NotAnId,
+    /// Absolute, and in `Content-Location` alone.
+    ContentLocation,
 }
 
 /// Switches of export definitions and groups.
@@ -66,6 +68,8 @@ pub struct SubmitFaults {
     pub accept_then_gateway_timeout: Times,
     /// The job is accepted, then a load balancer answers 503, as it does for an instance that goes away.
     pub accept_then_unavailable: Times,
+    /// The job is accepted, then a gateway answers 302 and leads to its login page.
+    pub accept_then_redirect: Times,
     /// A `clientRequestUuid` that a job has is refused with 409. Otherwise it may be used again.
     pub unique_client_request_uuid: bool,
     /// How the `Location` of the job is written.

@@ -44,7 +44,7 @@ fn replace_text(request: &mut Map<String, Value>, field: &str, text: Option<Stri
 }
 
 /// The convention is `<name>::<extract>::<Full|Incremental>::<recurrence>`, so what tells runs apart is the
-/// longest part that is none of the last three.
+/// longest part that is none of the last three; whatever stands behind the recurrence stays.
 fn resembling_descriptions(description: &str, extract: &str) -> Vec<String> {
     const FIXED: [&str; 9] =
         ["Full", "Incremental", "Immediate", "Simple", "Hourly", "Daily", "Weekly", "Monthly", "Yearly"];
@@ -52,7 +52,7 @@ fn resembling_descriptions(description: &str, extract: &str) -> Vec<String> {
     let own = parts
         .iter()
         .enumerate()
-        .filter(|(_, part)| **part != extract && !FIXED.contains(part))
+        .filter(|(_, part)| **part != extract && !FIXED.contains(&part.split(' ').next().unwrap_or_default()))
         .max_by_key(|(_, part)| part.len());
     let Some((place, own)) = own else { return Vec::new() };
     let with = |other: String| {
@@ -98,6 +98,8 @@ mod tests {
         assert!(alike.contains(&"carriers-t06::SimpleCarriers::Full::Immediate".to_owned()));
         assert!(alike.iter().all(|one| one.ends_with("::SimpleCarriers::Full::Immediate")));
         assert!(!alike.contains(&"carriers-T06::SimpleCarriers::Full::Immediate".to_owned()));
+        let marked = "k::SimpleCarriers::Full::Immediate 6b1b-4f07";
+        assert!(resembling_descriptions(marked, "SimpleCarriers").contains(&marked.replace("k::", "re-k::")));
     }
 
     #[test]

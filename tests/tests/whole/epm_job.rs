@@ -208,6 +208,8 @@ async fn submissions() {
             Fails("Conflict", "Process Details"),
         ),
         ("no job id", submit(json!({ "no_job_id": 1 })), Fails("Conflict", "names no job")),
+        ("redirected", submit(json!({ "accept_then_redirect": 1 })), Fails("Conflict", "is not redirected")),
+        ("named in a header alone", submit(json!({ "only_in_header": 1 })), Lands),
         ("dropped", outage(json!({ "drop_connection": 1 })), Fails("Conflict", "Process Details")),
         // Trap: a balancer says 503 of a server that went away while it was at work.
         ("unavailable", outage(json!({ "unavailable": 1 })), Fails("Conflict", "Process Details")),

@@ -276,6 +276,7 @@ async fn submissions() {
         ("upload: unavailable", down("upload"), LANDS),
         ("start: answer lost", json!({ "export_then_drop": 1 }), LANDS),
         ("start: answered 500", json!({ "export_then_error": 1 }), LANDS),
+        ("start: redirected", json!({ "export_then_redirect": 1 }), LANDS),
         ("start: answer lost, execution not listed", json!({ "export_then_drop": 1, "unlisted": 2 }), LANDS),
         ("start: answer lost, version 3", json!({ "dialect": "v3", "export_then_drop": 1 }), LANDS),
         ("start: dropped", drop("export"), LANDS),

@@ -272,6 +272,8 @@ async fn submissions() {
         ("with a query", location("with_query"), Lands),
         ("missing", location("missing"), Lands),
         ("not an id", location("not_an_id"), Lands),
+        ("in the other header", location("content_location"), Lands),
+        ("accepted, redirected", json!({ "submit": { "accept_then_redirect": 1 } }), Lands),
         ("accepted, unavailable", json!({ "submit": { "accept_then_unavailable": 1 } }), Lands),
         (
             "accepted, unavailable, list lags",

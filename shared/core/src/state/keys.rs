@@ -22,6 +22,9 @@ pub const MAX_KEY: usize = 1024;
 /// The prefix of all runs, by connection.
 pub const RUNS: &str = "runs/";
 
+/// Where the id of the installation is kept. A connection is a folder: this is no run's.
+pub const INSTALLATION: &str = "runs/installation.json";
+
 /// The prefix of all jobs, by connection.
 pub const JOBS: &str = "jobs/";
 

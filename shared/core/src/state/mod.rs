@@ -3,15 +3,18 @@
 //! Most are written once, by whoever comes first; who comes second reads what is there and goes on with that.
 
 mod document;
+mod installation;
 mod inventory;
 pub mod keys;
 mod receipt;
 mod token;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -58,6 +61,10 @@ pub struct RunRecord {
     /// The job that it has become.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_request_id: Option<JobRequestId>,
+    /// Whether a person has named that job: what was named wrongly can be named anew, while a job that landfall has
+    /// submitted for the run stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named_by_operator: bool,
     /// Where that job lands: known here for good, while what is kept of a job expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub landing_prefix: Option<String>,
@@ -182,12 +189,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub struct WorkState {
     store: Store,
+    installation: Arc<OnceCell<String>>,
 }
 
 impl WorkState {
     /// The state in a bucket.
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, installation: Arc::default() }
     }
 
     /// The bucket itself.

@@ -46,9 +46,19 @@ impl Answer {
         }
     }
 
+    /// Whether it is what comes in place of any answer where somebody has to log in first: 200 with a web page. Whoever
+    /// sends it has not handed the call on.
+    pub fn is_login_page(&self) -> bool {
+        self.status == StatusCode::OK && !self.body.is_empty() && self.is_page()
+    }
+
+    fn is_page(&self) -> bool {
+        is_page_type(media_type(&self.headers).as_deref()) || redact::looks_like_a_page(&self.body)
+    }
+
     /// What is odd about an answer that should be JSON, so that asking once more may bring another.
     pub(super) fn oddness(&self) -> Option<Odd> {
-        if is_page_type(media_type(&self.headers).as_deref()) || redact::looks_like_a_page(&self.body) {
+        if self.is_page() {
             return Some(Odd::Page);
         }
         serde_json::from_slice::<IgnoredAny>(&self.body).is_err().then_some(Odd::NoJson)
@@ -56,7 +66,7 @@ impl Answer {
 
     fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let kind = media_type(&self.headers);
-        if is_page_type(kind.as_deref()) || redact::looks_like_a_page(&self.body) {
+        if self.is_page() {
             return Err(Failure::WebPage { wanted: "JSON" });
         }
         match kind {

@@ -57,11 +57,13 @@ impl Client {
         headers: &HeaderMap,
     ) -> Result<Url, RedirectRefused> {
         let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let next =
-            location.and_then(|location| from.join(location).ok()).ok_or(RedirectRefused::NoLocation)?;
+        let next = location.and_then(|location| from.join(location).ok());
         if !request.is_reading() {
-            return Err(RedirectRefused::NotReading(self.redactor.text(&redact::url(&next))));
+            let to = next.map(|next| format!("to {}: a login page?", redact::url(&next)));
+            let to = to.unwrap_or_else(|| "it does not say where to".to_owned());
+            return Err(RedirectRefused::NotReading(self.redactor.text(&to)));
         }
+        let next = next.ok_or(RedirectRefused::NoLocation)?;
         let next = self.policy.called_at(&next).into_owned();
         if from.scheme() == "https" && next.scheme() != "https" {
             return Err(RedirectRefused::Downgrade(self.redactor.text(&redact::url(&next))));

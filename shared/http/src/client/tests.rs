@@ -121,11 +121,14 @@ async fn a_long_retry_after_is_given_back() {
 }
 
 /// Promise 1: a call that is to be made once is made once. A 503 can come from a balancer whose server has
-/// accepted it: only 429, 4xx and 401 say that it was certainly not processed.
+/// accepted it, and so can a redirect: only 429, 4xx and 401 say that it was certainly not processed.
 #[tokio::test]
 async fn a_call_that_is_made_once_is_never_repeated() {
     let accepted = Reply::status(202).header("Location", "/jobs/1");
-    for lost in [500, 502, 503, 504, 408].map(Reply::status).into_iter().chain([Reply::nothing()]) {
+    let redirects =
+        [301, 302, 303, 307, 308].map(|status| Reply::status(status).header("Location", "/login"));
+    let others = [300, 302, 304, 408, 500, 502, 503, 504].map(Reply::status);
+    for lost in redirects.into_iter().chain(others).chain([Reply::nothing()]) {
         let (answer, calls) = post_as(vec![lost.clone(), accepted.clone()], Request::once).await;
         assert!(answer.unwrap_err().outcome_is_unknown(), "{lost:?}");
         assert_eq!(calls, 1, "{lost:?}");

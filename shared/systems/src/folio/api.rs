@@ -194,7 +194,7 @@ impl Api {
     /// Starts an export, of ids of this type where the version knows types. It is asked for once, within a minute: the
     /// same call again would run the job again.
     ///
-    /// What is neither 204 nor a web page leaves open whether FOLIO has seen the request.
+    /// What is neither 204 nor a login page leaves open whether FOLIO has seen the request.
     pub(super) async fn start(
         &self,
         definition: &str,
@@ -220,7 +220,9 @@ impl Api {
         if answer.status == StatusCode::NO_CONTENT {
             return Ok(());
         }
-        answer.json::<IgnoredAny>()?;
+        if answer.is_login_page() {
+            answer.json::<IgnoredAny>()?;
+        }
         Err(answer.malformed(".", &format!("a start is answered by 204, not by {}", answer.status)))
     }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::wire::Execution;
 use landfall::error::{Error, Result};
 use landfall::state::keys::INPUTS;
 
@@ -112,6 +113,19 @@ impl RecordType {
 }
 
 impl FolioExport {
+    /// What of a job execution is another than what a job of this export has; nothing if all agrees that it shows.
+    pub(super) fn difference(&self, execution: &Execution) -> Option<String> {
+        let Execution { job_profile_name: name, job_profile_id: id, .. } = execution;
+        let is_other = |asked: &Option<String>, shown: &Option<String>| match (asked, shown) {
+            (Some(asked), Some(shown)) => !asked.eq_ignore_ascii_case(shown),
+            _ => false,
+        };
+        (is_other(&self.profile, name) || is_other(&self.profile_id, id)).then(|| {
+            let [name, id] = [name, id].map(|shown| shown.as_deref().unwrap_or("not told"));
+            format!("its job profile is {name:?} ({id})")
+        })
+    }
+
     /// The export's name: its profile's.
     pub fn name(&self) -> &str {
         self.profile.as_deref().or(self.profile_id.as_deref()).unwrap_or("export")

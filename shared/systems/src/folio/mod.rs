@@ -23,6 +23,7 @@ use self::api::Api;
 pub use self::export::{FolioExport, IdType, RecordType, Records};
 use self::submission::Submitting;
 use crate::folio::settings::FolioConnection;
+use crate::server::not_of_run;
 use landfall::check::{Finding, clock_skew};
 use landfall::clock::{Clock, elapsed};
 use landfall::contract::{
@@ -72,17 +73,10 @@ impl FolioSource {
         Ok(Self { name, api: Arc::new(api), tenant: connection.tenant.clone(), clock, work, listing_lag })
     }
 
-    fn submitting<'a>(&'a self, order: &SubmitRequest<'a>) -> Result<Submitting<'a>> {
+    async fn submitting<'a>(&'a self, order: &SubmitRequest<'a>) -> Result<Submitting<'a>> {
         let export = order.export.read()?;
-        Ok(Submitting::new(
-            &self.api,
-            &self.work,
-            self.clock.as_ref(),
-            &self.name,
-            &self.tenant,
-            export,
-            order.run_key,
-        ))
+        let (api, work, clock) = (&*self.api, &self.work, self.clock.as_ref());
+        Submitting::new(api, work, clock, &self.name, &self.tenant, export, order.run_key).await
     }
 
     fn unknown(&self, job: &JobRequestId) -> Error {
@@ -105,17 +99,26 @@ impl Source for FolioSource {
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {
         self.accepts(order.export)?;
-        self.submitting(order)?.prepare().await
+        self.submitting(order).await?.prepare().await
     }
 
     async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
         self.accepts(order.export)?;
-        self.submitting(order)?.submit().await
+        self.submitting(order).await?.submit().await
     }
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
-        let found = self.submitting(order)?.started().await?;
+        let found = self.submitting(order).await?.find().await?;
         Ok(found.map_or(Found::Nothing, Found::Job))
+    }
+
+    async fn verify_job(&self, job: &JobRequestId, order: &SubmitRequest<'_>) -> Result<()> {
+        let execution = self.api.execution(job.as_str()).await?.ok_or_else(|| self.unknown(job))?;
+        let difference = order.export.read::<FolioExport>()?.difference(&execution);
+        difference.map_or(Ok(()), |difference| {
+            let difference = self.api.redactor().text(&difference);
+            Err(not_of_run(job, &self.name, order, &difference))
+        })
     }
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {

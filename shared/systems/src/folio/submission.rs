@@ -1,8 +1,10 @@
 //! A submission, from wherever an earlier one has left it.
 //!
 //! FOLIO lets the client choose a file definition's id, and that is what a run is found again by: its id is made from
-//! the run key. Each step looks before it acts, since none may be repeated blindly: a second definition of one id makes
-//! a second job execution, a second upload spoils the definition, a second start runs the job again.
+//! the run, which is that of one installation and one connection, and from the export, as a definition that was prepared
+//! for another list of ids, before the event was corrected, must not be started. Each step looks before it acts, since none may be repeated blindly: a second
+//! definition of one id makes a second job execution, a second upload spoils the definition, a second start runs the job
+//! again.
 //!
 //! Preparing takes as long as the upload does; what is left to submit is the start alone, whose time is short.
 //!
@@ -50,6 +52,8 @@ pub(super) struct Submitting<'a> {
     export: FolioExport,
     run_key: &'a RunKey,
     definition: String,
+    /// The id that releases before this one gave the run's definition, whatever it exported.
+    earlier_definition: String,
     since: Timestamp,
 }
 
@@ -76,7 +80,7 @@ enum Next {
 }
 
 impl<'a> Submitting<'a> {
-    pub(super) fn new(
+    pub(super) async fn new(
         api: &'a Api,
         work: &'a WorkState,
         clock: &'a dyn Clock,
@@ -84,10 +88,15 @@ impl<'a> Submitting<'a> {
         tenant: &str,
         export: FolioExport,
         run_key: &'a RunKey,
-    ) -> Self {
+    ) -> Result<Self> {
+        let installation = work.installation().await?;
         let name = format!("{tenant}/{connection}/{run_key}");
-        let definition = Uuid::new_v5(&DEFINITIONS, name.as_bytes()).to_string();
-        Self { api, work, clock, connection, export, run_key, definition, since: clock.now() }
+        let id = |name: &str| Uuid::new_v5(&DEFINITIONS, name.as_bytes()).to_string();
+        // It is made of strings, numbers and flags: it serialises.
+        let exported = serde_json::to_string(&export).unwrap_or_default();
+        let definition = id(&format!("{installation}/{name}/{exported}"));
+        let (earlier_definition, since) = (id(&name), clock.now());
+        Ok(Self { api, work, clock, connection, export, run_key, definition, earlier_definition, since })
     }
 
     /// Goes on with the submission until nothing but the start is left. Nothing is called for a list that cannot be.
@@ -127,11 +136,29 @@ impl<'a> Submitting<'a> {
         {
             return job_id(&remembered.job_execution_id).map(Some);
         }
-        let definition = self.api.definition(&self.definition).await?;
+        self.started_by(&self.definition).await
+    }
+
+    /// The same, of a run that may have been submitted by a release before this one.
+    pub(super) async fn find(&self) -> Result<Option<JobRequestId>> {
+        match self.started().await? {
+            None => self.started_by(&self.earlier_definition).await,
+            found => Ok(found),
+        }
+    }
+
+    /// The job execution of a definition, if it has been started, by the profile that the run names.
+    async fn started_by(&self, definition: &str) -> Result<Option<JobRequestId>> {
+        let definition = self.api.definition(definition).await?;
         let Some(id) = definition.and_then(|definition| definition.job_execution_id) else { return Ok(None) };
-        match self.api.execution(&id).await? {
-            Some(execution) if execution.has_started() => job_id(&id).map(Some),
-            _ => Ok(None),
+        let Some(execution) = self.api.execution(&id).await? else { return Ok(None) };
+        match (execution.has_started(), self.export.difference(&execution)) {
+            (true, None) => job_id(&id).map(Some),
+            (true, Some(difference)) => {
+                tracing::warn!(id, difference, "a job execution has the run's mark, and is another run's");
+                Ok(None)
+            }
+            (false, _) => Ok(None),
         }
     }
 
@@ -139,24 +166,29 @@ impl<'a> Submitting<'a> {
     /// some looks have not found what it does.
     async fn ready(&self, upload: &Upload) -> Result<()> {
         let (mut created, mut uploaded, mut looks) = (0, 0, 0);
-        let mut wait = FIRST_WAIT;
+        let (mut wait, mut doubt) = (FIRST_WAIT, None);
         let may_call = |calls: u32, looks: u32| calls == 0 || (calls < TRIES && looks >= LOOKS_AFTER_CALL);
         loop {
             match self.next().await? {
                 Next::Start(_) => return Ok(()),
                 Next::Create if may_call(created, looks) => {
                     (created, looks) = (created + 1, 0);
-                    settled(self.api.create_definition(&self.definition, upload).await)?;
+                    doubt = in_doubt(self.api.create_definition(&self.definition, upload).await)?;
                     continue;
                 }
                 Next::Upload if may_call(uploaded, looks) => {
                     (uploaded, looks) = (uploaded + 1, 0);
-                    self.upload(upload).await?;
+                    doubt = self.upload(upload).await?;
                     continue;
                 }
                 Next::Create | Next::Upload | Next::Wait => looks += 1,
             }
-            self.pause(&mut wait, "FOLIO has not stored the list of ids yet", STORED_WITHIN).await?;
+            let paused =
+                self.pause(&mut wait, "FOLIO has not stored the list of ids yet", STORED_WITHIN).await;
+            paused.map_err(|late| match doubt.take() {
+                Some(doubt) => late.because(doubt),
+                None => late,
+            })?;
         }
     }
 
@@ -166,12 +198,13 @@ impl<'a> Submitting<'a> {
         next(&self.definition, found, self.api.redactor())
     }
 
-    /// Uploads the ids. A refusal counts only where the definition is still empty: the upload may have met an earlier one.
-    async fn upload(&self, upload: &Upload) -> Result<()> {
-        let Err(error) = self.api.upload(&self.definition, upload).await else { return Ok(()) };
+    /// Uploads the ids; returns why it is not known whether they were, if it is not. A refusal counts only where the
+    /// definition is still empty: the upload may have met an earlier one.
+    async fn upload(&self, upload: &Upload) -> Result<Option<HttpError>> {
+        let Err(error) = self.api.upload(&self.definition, upload).await else { return Ok(None) };
         if error.outcome_is_unknown() {
             tracing::warn!(error = %error, "it is not known whether the list of ids was uploaded: looking");
-            return Ok(());
+            return Ok(Some(error));
         }
         if is_too_large(&error) {
             return Err(Error::limit_exceeded(format!(
@@ -183,7 +216,7 @@ impl<'a> Submitting<'a> {
         }
         match self.next().await? {
             Next::Create | Next::Upload => Err(error.into()),
-            Next::Wait | Next::Start(_) => Ok(()),
+            Next::Wait | Next::Start(_) => Ok(None),
         }
     }
 
@@ -301,11 +334,11 @@ fn is_unprocessable(error: &HttpError) -> bool {
     error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY)
 }
 
-/// What is not known to have failed is looked at, not made again.
-fn settled(called: Result<(), HttpError>) -> Result<()> {
+/// What is not known to have failed is looked at, not made again: why that is not known.
+fn in_doubt(called: Result<(), HttpError>) -> Result<Option<HttpError>> {
     match called {
         Err(error) if !error.outcome_is_unknown() => Err(error.into()),
-        _ => Ok(()),
+        called => Ok(called.err()),
     }
 }
 

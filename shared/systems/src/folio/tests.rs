@@ -288,6 +288,8 @@ async fn only_204_is_a_start() {
         (Reply::status(204), None),
         (Reply::page(), Some(false)),
         (Reply::status(200), Some(true)),
+        (Reply::status(202).header("Content-Type", "text/html").body("<html>Accepted</html>"), Some(true)),
+        (Reply::status(302).header("Location", "/login"), Some(true)),
         (Reply::json(json!({})), Some(true)),
         (Reply::status(200).header("Content-Type", "text/plain").body("ok"), Some(true)),
         (Reply::status(503), Some(true)),

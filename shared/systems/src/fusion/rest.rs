@@ -295,6 +295,13 @@ impl Source for FusionRestSource {
         self.checked(order).await.map(Found::Job)
     }
 
+    async fn verify_job(&self, job: &JobRequestId, order: &SubmitRequest<'_>) -> Result<()> {
+        match self.checked(order).await? == *job {
+            true => Ok(()),
+            false => self.describe(job).await.map(|_| ()),
+        }
+    }
+
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
         Err(Error::not_found(format!(
             "connection {} knows no job {job}: a read of a REST resource is not a job at the source, so it can only be \

@@ -36,7 +36,7 @@ impl FusionSource {
         let kept = Arc::new(RefreshTokenDocument::new(work.clone(), &name));
         let pod = Pod::new(&name, connection, Arc::clone(&clock), Some(kept), wrap)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
-        let extract = FusionExtractSource::at(name.clone(), connection, pod.clone());
+        let extract = FusionExtractSource::at(name.clone(), connection, pod.clone(), work.clone());
         let rest = FusionRestSource::at(name.clone(), connection, pod.clone(), clock, work);
         Ok(Self {
             extract: extract.map_err(|error| error.line()),
@@ -109,6 +109,10 @@ impl Source for FusionSource {
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
         self.running(order.export)?.find(order).await
+    }
+
+    async fn verify_job(&self, job: &JobRequestId, order: &SubmitRequest<'_>) -> Result<()> {
+        self.running(order.export)?.verify_job(job, order).await
     }
 
     /// Only data extractions are jobs at the source.

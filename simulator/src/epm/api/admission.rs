@@ -15,8 +15,6 @@ use crate::switches::Outage;
 
 /// The path that a gateway puts before everything.
 pub(in crate::epm) const GATEWAY: &str = "/gateway";
-/// Where a browser would be sent to sign in.
-const LOGIN: &str = "https://login.identity.example/ui/v1/signin";
 
 /// The path before everything, by which a request came.
 pub(super) fn prefix(uri: &Uri) -> &'static str {
@@ -45,11 +43,7 @@ pub(super) fn admit(
         (false, _) => identity::authorize(context, headers, EPM_SCOPE),
         (true, SignIn::Taken) if knows(headers) => Ok(()),
         (true, SignIn::Taken | SignIn::Unauthorized) => Err(unauthorized().by("epm.sign_in").into()),
-        (true, SignIn::Redirect) => {
-            let mut answer = response::gateway_error(StatusCode::FOUND);
-            answer.headers_mut().insert(header::LOCATION, HeaderValue::from_static(LOGIN));
-            Err(answer.by("epm.sign_in").into())
-        }
+        (true, SignIn::Redirect) => Err(response::to_login().by("epm.sign_in").into()),
         (true, SignIn::LoginPage) => Err(response::login_page().by("epm.sign_in").into()),
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -57,28 +57,51 @@ async fn submit(
     if let Some(failed) = &faults.failed_body {
         return fail(&context, request, failed);
     }
-    let (id, dropped, timed_out, nameless) = context.change(|state| {
+    let (id, fault) = context.change(|state| {
         let id = state.epm.accept(request, context.clock.now());
-        let mut occurs = |times, switch| state.occurs(times, switch, "");
-        let dropped = occurs(faults.accept_then_drop, "epm.submit.accept_then_drop");
-        let timed_out = occurs(faults.accept_then_gateway_timeout, "epm.submit.accept_then_gateway_timeout");
-        (id, dropped, timed_out, occurs(faults.no_job_id, "epm.submit.no_job_id"))
+        let faults = [
+            (faults.accept_then_drop, "epm.submit.accept_then_drop"),
+            (faults.accept_then_gateway_timeout, "epm.submit.accept_then_gateway_timeout"),
+            (faults.accept_then_redirect, "epm.submit.accept_then_redirect"),
+            (faults.no_job_id, "epm.submit.no_job_id"),
+            (faults.only_in_header, "epm.submit.only_in_header"),
+        ];
+        let fault = faults.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
+        (id, fault.map(|(_, switch)| switch))
     })?;
     tracing::info!(job_id = id, "EPM job accepted");
-    let answer = if dropped {
-        response::hang_up().by("epm.submit.accept_then_drop")
-    } else if timed_out {
-        response::gateway_error(StatusCode::GATEWAY_TIMEOUT).by("epm.submit.accept_then_gateway_timeout")
-    } else if nameless {
-        let body = json!({ "status": -1, "jobStatus": "RUNNING", "details": null });
-        response::json_body(StatusCode::OK, &body).by("epm.submit.no_job_id")
-    } else {
-        let links = links(&format!("{}{}/aif/rest/V1/jobs/{id}", context.base_url(), prefix(&uri)));
-        let body =
-            json!({ "jobId": id, "status": -1, "jobStatus": "RUNNING", "details": null, "links": links });
-        response::json_body(StatusCode::OK, &body)
+    let own = format!("{}{}/aif/rest/V1/jobs/{id}", context.base_url(), prefix(&uri));
+    let answer = match fault {
+        Some(switch) => accepted_by(switch, &own),
+        None => {
+            let links = links(&own);
+            let body =
+                json!({ "jobId": id, "status": -1, "jobStatus": "RUNNING", "details": null, "links": links });
+            response::json_body(StatusCode::OK, &body)
+        }
     };
     Ok(answer.accepting(id))
+}
+
+/// The answer to a submission that was accepted, as a switch has it; `own` is the job's address.
+fn accepted_by(switch: &'static str, own: &str) -> Response {
+    let answer = match switch {
+        "epm.submit.accept_then_drop" => response::hang_up(),
+        "epm.submit.accept_then_gateway_timeout" => response::gateway_error(StatusCode::GATEWAY_TIMEOUT),
+        "epm.submit.accept_then_redirect" => response::to_login(),
+        "epm.submit.no_job_id" => {
+            let body = json!({ "status": -1, "jobStatus": "RUNNING", "details": null });
+            response::json_body(StatusCode::OK, &body)
+        }
+        _ => {
+            let mut answer = Response::new(Body::empty());
+            *answer.status_mut() = StatusCode::ACCEPTED;
+            let own = HeaderValue::from_str(own).ok();
+            answer.headers_mut().extend(own.map(|own| (header::CONTENT_LOCATION, own)));
+            answer
+        }
+    };
+    answer.by(switch)
 }
 
 fn check(body: &[u8]) -> Result<Map<String, Value>, Rejection> {

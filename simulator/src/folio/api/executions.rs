@@ -66,6 +66,8 @@ async fn start(
             errors::spring(StatusCode::INTERNAL_SERVER_ERROR, "/data-export/export")
                 .by("export_then_error")
                 .accepting(hr_id)
+        } else if state.occurs(faults.export_then_redirect, "folio.export_then_redirect", "") {
+            response::to_login().by("export_then_redirect").accepting(hr_id)
         } else {
             answer
         }

@@ -1,6 +1,6 @@
 //! The paths of the pod, and how it writes the address of what it has created.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::context::Context;
 use crate::fusion_extract::credentials::POD;
@@ -15,11 +15,19 @@ pub(super) const FILE_MANAGER: &str = "/api/saas-batch/jobfilemanager/v1/jobRequ
 /// That path in both of its writings.
 pub(super) const FILE_MANAGERS: [&str; 2] = [FILE_MANAGER, "/api/saas-batch/jobFileManager/v1/jobRequests"];
 
-/// The `Location` of a resource that has just been created at `path`.
-pub(super) fn location(context: &Context, form: LocationForm, path: &str) -> Option<HeaderValue> {
+/// Puts the `Location` of a resource that has just been created at `path` into an answer's headers.
+pub(super) fn locate(context: &Context, form: LocationForm, path: &str, headers: &mut HeaderMap) {
+    let name = match form {
+        LocationForm::ContentLocation => header::CONTENT_LOCATION,
+        _ => header::LOCATION,
+    };
+    headers.extend(location(context, form, path).map(|location| (name, location)));
+}
+
+fn location(context: &Context, form: LocationForm, path: &str) -> Option<HeaderValue> {
     let base = context.base_url();
     let location = match form {
-        LocationForm::Absolute => format!("{base}{path}"),
+        LocationForm::Absolute | LocationForm::ContentLocation => format!("{base}{path}"),
         LocationForm::ExplicitPort => format!("https://{POD}:443{path}"),
         LocationForm::Relative => path.to_owned(),
         LocationForm::OtherCase => {

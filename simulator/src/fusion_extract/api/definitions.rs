@@ -7,10 +7,10 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query as QueryOf, State};
 use axum::response::Response;
 use axum::routing::get;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::addresses::location;
+use super::addresses::locate;
 use super::paging::{Query, number, page};
 use crate::context::Context;
 use crate::fusion_extract::credentials::BOSS_SCOPE;
@@ -85,9 +85,7 @@ async fn create(
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = StatusCode::CREATED;
     let path = format!("{BASE}/{}/{created}", collection.path());
-    if let Some(location) = location(&context, faults.location, &path) {
-        answer.headers_mut().insert(header::LOCATION, location);
-    }
+    locate(&context, faults.location, &path, answer.headers_mut());
     Ok(answer)
 }
 

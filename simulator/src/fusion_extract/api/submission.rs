@@ -7,11 +7,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::addresses::{SCHEDULER, SCHEDULERS, location};
+use super::addresses::{SCHEDULER, SCHEDULERS, locate};
 use crate::context::Context;
 use crate::fusion_extract::credentials::BATCH_SCOPE;
 use crate::fusion_extract::faults::SubmitFaults;
@@ -66,6 +66,7 @@ enum AfterAcceptance {
     Drop,
     GatewayTimeout,
     Unavailable,
+    Redirect,
 }
 
 fn fault_after_acceptance(state: &mut SimulatorState, faults: &SubmitFaults) -> AfterAcceptance {
@@ -75,6 +76,8 @@ fn fault_after_acceptance(state: &mut SimulatorState, faults: &SubmitFaults) -> 
         AfterAcceptance::GatewayTimeout
     } else if state.occurs(faults.accept_then_unavailable, "submit.accept_then_unavailable", "") {
         AfterAcceptance::Unavailable
+    } else if state.occurs(faults.accept_then_redirect, "submit.accept_then_redirect", "") {
+        AfterAcceptance::Redirect
     } else {
         AfterAcceptance::Answer
     }
@@ -89,12 +92,12 @@ fn answer_accepted(context: &Context, faults: &SubmitFaults, id: u64, fault: Aft
         AfterAcceptance::Unavailable => {
             response::gateway_error(StatusCode::SERVICE_UNAVAILABLE).by("submit.accept_then_unavailable")
         }
+        AfterAcceptance::Redirect => response::to_login().by("submit.accept_then_redirect"),
         AfterAcceptance::Answer => {
             let mut answer = Response::new(Body::empty());
             *answer.status_mut() = StatusCode::ACCEPTED;
-            if let Some(location) = location(context, faults.location, &format!("{SCHEDULER}/{id}")) {
-                answer.headers_mut().insert(header::LOCATION, location);
-            }
+            let path = format!("{SCHEDULER}/{id}");
+            locate(context, faults.location, &path, answer.headers_mut());
             answer
         }
     }

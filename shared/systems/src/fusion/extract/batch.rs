@@ -1,6 +1,6 @@
 //! Job requests of `saas-batch`: submitted, found again, looked at.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
@@ -14,13 +14,14 @@ use uuid::Uuid;
 use super::export::{EXTRACT_PARAMETER, FusionExtract, MODE_PARAMETER, Mode, Schedule};
 use super::lenient::{Scalar, optional};
 use super::status::{JobAnswer, JobDetails, JobRequest};
+use crate::created;
 use crate::entries::entries;
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::ScheduleDates;
 use landfall::contract::{EndedJob, Submission};
 use landfall::error::{Error, Result};
 use landfall::export::Export;
-use landfall::job::{JobRequestId, JobState, RunKey};
+use landfall::job::{ConnectionName, JobRequestId, JobState, RunKey};
 use landfall_http::auth::Authorizer;
 use landfall_http::{Answer, ErrorKind, HttpError, Request};
 
@@ -28,8 +29,8 @@ const SCHEDULER: [&str; 4] = ["api", "saas-batch", "jobscheduler", "v1"];
 const JOB_REQUESTS: &str = "jobRequests";
 const DATA_EXPORT: &str = "DataExport";
 /// What leads the run key in a description.
-const MARK: &str = "landfall-";
-/// Makes run keys into `clientRequestUuid`s: the same key gives the same id, from any machine.
+const PREFIX: &str = "landfall-";
+/// Makes runs into `clientRequestUuid`s: the same run gives the same id, from any machine.
 const RUN_KEYS: Uuid = Uuid::from_u128(0x6c61_6e64_6661_4c4c_8a5e_7275_6e6b_6579);
 /// How many job requests a list is walked through for: more is a server that never says that it is done.
 const MAX_LISTED: usize = 1_000_000;
@@ -64,17 +65,17 @@ impl<'a> Batch<'a> {
     pub(super) async fn submit(
         &self,
         export: &FusionExtract,
-        run_key: &RunKey,
+        mark: &Mark<'_>,
         form: Form,
     ) -> Result<Submission> {
-        let request = Request::post_json(self.collection(), &submission(export, run_key, form))?
+        let request = Request::post_json(self.collection(), &submission(export, mark, form))?
             .authorized_by(Arc::clone(&self.authorizer))
             .once();
         match self.pod.client.call(&request).await {
             Ok(answer) => match (submitted_id(&answer), answer.json::<IgnoredAny>()) {
                 (Some(id), _) => Ok(Submission::Accepted(id)),
                 // A login page has submitted nothing.
-                (None, Err(error)) if error.is_web_page() => Err(error.into()),
+                (None, Err(error)) if answer.is_login_page() => Err(error.into()),
                 _ => Ok(Submission::Ambiguous(format!("{answer:?} names no job request"))),
             },
             // A conflict says that the job is there, under our own `clientRequestUuid`: an answer of it was lost.
@@ -94,36 +95,35 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The job request that was submitted for this run key. Two are a `Conflict`, and so is one of another export.
-    pub(super) async fn find(
-        &self,
-        export: &FusionExtract,
-        run_key: &RunKey,
-    ) -> Result<Option<JobRequestId>> {
-        let mine = self.list(|job| is_of(job, run_key)).await?;
-        let id = |job: &JobDetails| {
-            let id = job.job_request_id.as_ref().map(Scalar::text).unwrap_or_default();
-            id.parse::<JobRequestId>().map_err(|error| {
-                Error::contract_broken("a listed job request has no usable id").because(error)
-            })
+    /// The job request that was submitted for this run. Two are a `Conflict`. One whose parameters are others is another
+    /// run's, whatever it is called.
+    pub(super) async fn find(&self, export: &FusionExtract, mark: &Mark<'_>) -> Result<Option<JobRequestId>> {
+        let marked = self.list(|job| mark.on(job, export).is_some()).await?;
+        let of_another = |job: &&JobDetails| {
+            let difference = difference(job.job_request.as_ref()?, export)?;
+            Some((job.job_request_id.as_ref().map(Scalar::text), difference))
         };
-        match mine.as_slice() {
-            [] => Ok(None),
-            [one] if exports(one, export) => id(one).map(Some),
-            [one] => Err(Error::conflict(format!(
-                "run key {run_key} was submitted before for another export, as job request {}: use another run key",
-                id(one)?
-            ))),
-            several => {
-                let ids: Vec<String> =
-                    several.iter().map(|job| id(job).map(String::from)).collect::<Result<_>>()?;
-                Err(Error::conflict(format!(
-                    "run key {run_key} has {} job requests, {}: decide which of them lands, and resume it by its id",
-                    ids.len(),
-                    ids.join(" and ")
-                )))
+        for (id, difference) in marked.iter().filter_map(|job| of_another(&job)) {
+            let difference = self.pod.client.redactor().text(&difference);
+            tracing::warn!(id, difference, "a job request has the run's mark, and is another run's");
+        }
+        let (mut ours, mut of_earlier_release) = (Vec::new(), Vec::new());
+        for job in marked.iter().filter(|job| of_another(job).is_none()) {
+            match mark.on(job, export) {
+                Some(Marked::AsThisRun) => ours.push(id(job)?),
+                _ => of_earlier_release.push(id(job)?),
             }
         }
+        let mut ours = if ours.is_empty() { of_earlier_release } else { ours };
+        if ours.len() < 2 {
+            return Ok(ours.pop());
+        }
+        Err(Error::conflict(format!(
+            "run key {} has {} job requests, {}: decide which of them lands, and resume it by its id",
+            mark.run_key,
+            ours.len(),
+            ours.iter().map(JobRequestId::as_str).collect::<Vec<_>>().join(" and ")
+        )))
     }
 
     /// One job request, and what it says, if it shows anything.
@@ -152,12 +152,13 @@ impl<'a> Batch<'a> {
         Ok(page.items.len())
     }
 
-    /// The data extractions that have ended; of recurring requests their occurrences.
+    /// The data extractions that have ended; of recurring requests their occurrences. `runs` tells which are of runs of
+    /// this installation's.
     ///
     /// What the list says of a job may not be enough to know whether it is one: that is logged, and not an error, as
     /// one job of another service would keep all others from landing.
-    pub(super) async fn ended(&self) -> Result<Vec<EndedJob>> {
-        let Sifted { ended, unreadable } = sifted(&self.list(|_| true).await?);
+    pub(super) async fn ended(&self, runs: &Runs<'_>) -> Result<Vec<EndedJob>> {
+        let Sifted { ended, unreadable } = sifted(&self.list(|_| true).await?, runs);
         if let Some(first) = unreadable.first() {
             let first = self.pod.client.redactor().text(first);
             tracing::warn!(jobs = unreadable.len(), first, "listed jobs cannot be read, and are not swept");
@@ -257,12 +258,12 @@ struct Sifted {
     unreadable: Vec<String>,
 }
 
-fn sifted(listed: &[JobDetails]) -> Sifted {
+fn sifted(listed: &[JobDetails], runs: &Runs<'_>) -> Sifted {
     let parents: HashSet<String> =
         listed.iter().filter_map(|job| job.job_request.as_ref()?.parent()).collect();
     let mut sifted = Sifted::default();
     for job in listed {
-        match ended(job, &parents) {
+        match ended(job, &parents, runs) {
             Ok(Some(ended)) => sifted.ended.push(ended),
             Ok(None) => {}
             Err(reason) => {
@@ -275,7 +276,7 @@ fn sifted(listed: &[JobDetails]) -> Sifted {
 }
 
 /// A listed job as one that has ended; nothing if it has not, or is no data extraction; an error where it does not say.
-fn ended(job: &JobDetails, parents: &HashSet<String>) -> Result<Option<EndedJob>, String> {
+fn ended(job: &JobDetails, parents: &HashSet<String>, runs: &Runs<'_>) -> Result<Option<EndedJob>, String> {
     let request = job.job_request.as_ref().ok_or("its request is not shown")?;
     if request.is_foreign() || request.is_recurring() {
         return Ok(None);
@@ -293,9 +294,7 @@ fn ended(job: &JobDetails, parents: &HashSet<String>) -> Result<Option<EndedJob>
         return Ok(None);
     }
     let export = Export::of(&described(request)?);
-    let of_run = request.description.as_deref().and_then(Described::parse);
-    let run_key =
-        of_run.and_then(|described| described.run_key()?.parse().ok()).filter(|_| !request.is_occurrence());
+    let run_key = request.described().filter(|_| !request.is_occurrence()).and_then(|job| runs.run_key(&job));
     Ok(Some(EndedJob { job_request_id: id, export, run_key, status, ended_at: job.ended_at() }))
 }
 
@@ -305,65 +304,143 @@ struct Described<'a> {
     schedule: &'a str,
     extract: &'a str,
     mode: Mode,
+    recurrence: &'a str,
 }
 
 impl<'a> Described<'a> {
     fn parse(description: &'a str) -> Option<Self> {
-        let (rest, _recurrence) = description.rsplit_once("::")?;
+        let (rest, recurrence) = description.rsplit_once("::")?;
         let (rest, mode) = rest.rsplit_once("::")?;
         let (schedule, extract) = rest.rsplit_once("::")?;
         let mode = Mode::from_argument(mode)?;
-        (!extract.trim().is_empty()).then_some(Self { schedule, extract, mode })
-    }
-
-    /// The run key, if landfall wrote this.
-    fn run_key(&self) -> Option<&'a str> {
-        self.schedule.strip_prefix(MARK)
+        (!extract.trim().is_empty()).then_some(Self { schedule, extract, mode, recurrence })
     }
 }
 
-/// The description of a submission, from which it is found again.
-fn description(export: &FusionExtract, run_key: &RunKey) -> String {
-    let (mode, recurrence) = (export.mode.word(), export.recurrence().word());
-    format!("{MARK}{run_key}::{}::{mode}::{recurrence}", export.extract)
+/// The runs of a connection, by what their jobs are known by at the source.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Runs<'a> {
+    /// The installation whose runs they are; none before its first one.
+    pub(super) installation: Option<&'a str>,
+    pub(super) connection: &'a ConnectionName,
+}
+
+impl Runs<'_> {
+    /// The run of ours that a job was submitted for: not one of the same key on another connection, or of another
+    /// installation. Of a job that a release before this one has marked, nobody can tell.
+    fn run_key(&self, job: &Described<'_>) -> Option<RunKey> {
+        let run_key: RunKey = job.schedule.strip_prefix(PREFIX)?.parse().ok()?;
+        match job.recurrence.split_once(' ') {
+            None => Some(run_key),
+            Some((_, uuid)) => {
+                let is_ours = Mark::new(self.installation?, self.connection, &run_key).uuid == uuid;
+                is_ours.then_some(run_key)
+            }
+        }
+    }
+}
+
+/// What a run's job is known by in the list of job requests: a `clientRequestUuid` that follows from the installation, the
+/// connection and the run key, which stands in the description, too, as not every pod takes or keeps the other.
+#[derive(Debug, Clone)]
+pub(super) struct Mark<'a> {
+    run_key: &'a RunKey,
+    uuid: String,
+}
+
+/// How a job bears a run's mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Marked {
+    /// As no other run's job does.
+    AsThisRun,
+    /// By its run key alone, as the releases before this one marked it.
+    ByRunKey,
+}
+
+impl<'a> Mark<'a> {
+    pub(super) fn new(installation: &str, connection: &ConnectionName, run_key: &'a RunKey) -> Self {
+        // A run key has no slash: no release has made this id of another run.
+        Self { run_key, uuid: request_uuid(&format!("{installation}/{connection}/{run_key}")) }
+    }
+
+    /// The description of a submission. Releases before this one look for its beginning, and find the job by it.
+    fn description(&self, export: &FusionExtract) -> String {
+        format!("{} {}", self.earlier_description(export), self.uuid)
+    }
+
+    fn earlier_description(&self, export: &FusionExtract) -> String {
+        let (mode, recurrence) = (export.mode.word(), export.recurrence().word());
+        format!("{PREFIX}{}::{}::{mode}::{recurrence}", self.run_key, export.extract)
+    }
+
+    /// How a job request bears the mark, exactly; an occurrence of a recurring one does not.
+    fn on(&self, job: &JobDetails, export: &FusionExtract) -> Option<Marked> {
+        let request = job.job_request.as_ref().filter(|request| !request.is_occurrence())?;
+        let is_described = |as_: String| request.description.as_deref() == Some(as_.as_str());
+        let has_uuid = |uuid: &str| request.client_request_uuid.as_deref() == Some(uuid);
+        if has_uuid(&self.uuid) || is_described(self.description(export)) {
+            Some(Marked::AsThisRun)
+        } else if has_uuid(&request_uuid(self.run_key.as_str()))
+            || is_described(self.earlier_description(export))
+        {
+            Some(Marked::ByRunKey)
+        } else {
+            None
+        }
+    }
 }
 
 /// The id that the client gives a submission: at most 64 characters (`SBS_JOB_REQUESTS.CLIENT_REQUEST_UUID`).
-fn client_request_uuid(run_key: &RunKey) -> String {
-    Uuid::new_v5(&RUN_KEYS, run_key.as_str().as_bytes()).to_string()
+fn request_uuid(run: &str) -> String {
+    Uuid::new_v5(&RUN_KEYS, run.as_bytes()).to_string()
 }
 
-/// Whether a job request is the one of this run key: exactly, and not an occurrence of a recurring one.
-fn is_of(job: &JobDetails, run_key: &RunKey) -> bool {
-    let Some(request) = &job.job_request else { return false };
-    let described = request.description.as_deref().and_then(Described::parse);
-    let is_described = described.and_then(|described| described.run_key()) == Some(run_key.as_str());
-    let has_uuid = request.client_request_uuid.as_deref() == Some(client_request_uuid(run_key).as_str());
-    (is_described || has_uuid) && !request.is_occurrence()
+fn id(job: &JobDetails) -> Result<JobRequestId> {
+    let id = job.job_request_id.as_ref().map(Scalar::text).unwrap_or_default();
+    id.parse().map_err(|error| Error::contract_broken("a listed job request has no usable id").because(error))
 }
 
-/// Whether a job request exports this, as far as it says.
-fn exports(job: &JobDetails, export: &FusionExtract) -> bool {
-    let described = job
-        .job_request
-        .as_ref()
-        .and_then(|request| request.description.as_deref())
-        .and_then(Described::parse);
-    described.is_none_or(|described| described.extract == export.extract && described.mode == export.mode)
+/// What of a job request is another than in a submission of this export; nothing if all agrees that it shows. What a pod
+/// adds to the parameters says nothing.
+pub(super) fn difference(request: &JobRequest, export: &FusionExtract) -> Option<String> {
+    if let Some(other) = request.job_definition_name.as_deref().filter(|_| request.is_foreign()) {
+        return Some(format!("it runs {other}, which is no data extraction"));
+    }
+    if request.is_recurring() && !export.recurs() {
+        return Some("it is a recurring request, whose occurrences are jobs of their own".to_owned());
+    }
+    let described = request.described();
+    if let Some(other) =
+        described.filter(|other| other.extract != export.extract || other.mode != export.mode)
+    {
+        return Some(format!("it exports {} ({})", other.extract, other.mode.word()));
+    }
+    parameters(export).into_iter().find_map(|(name, asked)| {
+        let shown = request.parameter_text(&name)?;
+        let agrees = match name.as_str() {
+            MODE_PARAMETER => Mode::from_argument(&shown) == Mode::from_argument(&asked),
+            _ => shown == asked.trim(),
+        };
+        (!agrees).then(|| format!("its {name} is {shown:?}, and not {asked:?}"))
+    })
 }
 
-fn submission(export: &FusionExtract, run_key: &RunKey, form: Form) -> Value {
-    let mut parameters: Map<String, Value> =
-        export.request_parameters.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    parameters.insert(EXTRACT_PARAMETER.to_owned(), json!(export.submitted_name()));
-    parameters.insert(MODE_PARAMETER.to_owned(), json!(export.mode.argument()));
+/// The parameters of a submission.
+fn parameters(export: &FusionExtract) -> BTreeMap<String, String> {
+    let mut parameters = export.request_parameters.clone();
+    parameters.insert(EXTRACT_PARAMETER.to_owned(), export.submitted_name().to_owned());
+    parameters.insert(MODE_PARAMETER.to_owned(), export.mode.argument().to_owned());
+    parameters
+}
+
+fn submission(export: &FusionExtract, mark: &Mark<'_>, form: Form) -> Value {
     let mut body = Map::new();
     body.insert("serviceName".to_owned(), json!("boss"));
     body.insert("jobDefinitionName".to_owned(), json!(DATA_EXPORT));
-    body.insert("description".to_owned(), json!(description(export, run_key)));
-    body.insert("requestParameters".to_owned(), Value::Object(parameters));
+    body.insert("description".to_owned(), json!(mark.description(export)));
+    body.insert("requestParameters".to_owned(), json!(parameters(export)));
     if form.client_request_uuid {
-        body.insert("clientRequestUuid".to_owned(), json!(client_request_uuid(run_key)));
+        body.insert("clientRequestUuid".to_owned(), json!(mark.uuid));
     }
     if let Some(schedule) = &export.schedule {
         body.insert("runAtTimes".to_owned(), run_at_times(schedule, form.schedule_dates));
@@ -391,27 +468,9 @@ fn run_at_times(schedule: &Schedule, dates: ScheduleDates) -> Value {
     Value::Object(times)
 }
 
-/// The id of a job request that has just been accepted: from `Location`, or from a body that has one.
+/// The id of a job request that has just been accepted: from a header that names it, or from a body that does.
 fn submitted_id(answer: &Answer) -> Option<JobRequestId> {
-    let location = answer.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
-    location.and_then(id_from_location).or_else(|| id_from_body(answer))
-}
-
-/// The last segment of a `Location`, in any of its forms: absolute, with a port, relative, only the id,
-/// with a slash behind it or a query. The host is not looked at: nothing is called there.
-fn id_from_location(location: &str) -> Option<JobRequestId> {
-    let path = location.split(['?', '#']).next().unwrap_or_default();
-    let path = match path.split_once("://") {
-        Some((_, authority)) => authority.split_once('/')?.1,
-        None => path,
-    };
-    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).rev();
-    let last = segments.next()?;
-    let is_in_collection = segments.next().is_none_or(|before| before.eq_ignore_ascii_case(JOB_REQUESTS));
-    let id = percent_encoding::percent_decode_str(last).decode_utf8().ok()?;
-    // A job request's id is a number: anything else is a `Location` of something else.
-    let is_id = is_in_collection && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-    is_id.then(|| id.parse().ok()).flatten()
+    created::job_id(&answer.headers, JOB_REQUESTS).or_else(|| id_from_body(answer))
 }
 
 fn id_from_body(answer: &Answer) -> Option<JobRequestId> {
@@ -431,7 +490,7 @@ pub(super) fn described(request: &JobRequest) -> Result<FusionExtract, String> {
     if let Some(other) = request.job_definition_name.as_deref().filter(|_| request.is_foreign()) {
         return Err(format!("it runs {other}, which is no data extraction"));
     }
-    let described = request.description.as_deref().and_then(Described::parse);
+    let described = request.described();
     let submitted = request.parameter(EXTRACT_PARAMETER);
     let extract = described.as_ref().map(|described| described.extract).or(submitted);
     let extract =
@@ -449,13 +508,18 @@ pub(super) fn described(request: &JobRequest) -> Result<FusionExtract, String> {
         submit_name: submitted.filter(|submitted| *submitted != extract).map(str::to_owned),
         definition: None,
         group: None,
-        request_parameters: std::collections::BTreeMap::new(),
+        request_parameters: BTreeMap::new(),
         schedule: None,
         allow_empty: false,
     })
 }
 
 impl JobRequest {
+    /// The names that its description holds, if it has the usual form.
+    fn described(&self) -> Option<Described<'_>> {
+        self.description.as_deref().and_then(Described::parse)
+    }
+
     /// Whether it says that it is a job of another kind: the scheduler runs more than data extractions.
     fn is_foreign(&self) -> bool {
         self.job_definition_name.as_deref().is_some_and(|name| name != DATA_EXPORT)
@@ -475,6 +539,15 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
+    fn mark(run_key: &RunKey) -> Mark<'_> {
+        Mark::new("i-1", &"pod".parse().unwrap(), run_key)
+    }
+
+    /// Whether a job is taken for the run's, of that extract and mode.
+    fn is_of(job: &JobDetails, run_key: &RunKey) -> bool {
+        mark(run_key).on(job, &FusionExtract { mode: Mode::Full, ..simple("SimpleCarriers") }).is_some()
+    }
+
     fn with_description(description: &str) -> JobDetails {
         job(json!({ "jobRequestId": 1, "jobRequest": { "description": description } }))
     }
@@ -486,25 +559,27 @@ mod tests {
     fn a_submission_carries_the_run_key_twice() {
         let mut export = simple("SimpleCarriers");
         export.request_parameters.insert("boss.outputFormat".to_owned(), "json".to_owned());
-        let body = submission(&export, &key("carriers-06"), FORM);
+        let run_key = key("carriers-06");
+        let mark = mark(&run_key);
+        let body = submission(&export, &mark, FORM);
         assert_eq!(
             body,
             json!({
                 "serviceName": "boss",
                 "jobDefinitionName": "DataExport",
-                "description": "landfall-carriers-06::SimpleCarriers::Incremental::Immediate",
+                "description": format!("landfall-carriers-06::SimpleCarriers::Incremental::Immediate {}", mark.uuid),
                 "requestParameters": {
                     "boss.outputFormat": "json",
                     "submit.argument1": "SimpleCarriers",
                     "submit.argument2": "Incremental Data Extract",
                 },
-                "clientRequestUuid": client_request_uuid(&key("carriers-06")),
+                "clientRequestUuid": mark.uuid,
             })
         );
         let off = Form { client_request_uuid: false, ..FORM };
-        assert_eq!(submission(&export, &key("x"), off).get("clientRequestUuid"), None);
+        assert_eq!(submission(&export, &mark, off).get("clientRequestUuid"), None);
         export.submit_name = Some("SimpleCarriersGroup".to_owned());
-        let body = submission(&export, &key("x"), FORM);
+        let body = submission(&export, &mark, FORM);
         assert_eq!(body["requestParameters"]["submit.argument1"], "SimpleCarriersGroup");
     }
 
@@ -525,45 +600,27 @@ mod tests {
         );
         assert_eq!(run_at_times(&schedule, ScheduleDates::Us)["endDate"], "12/16/2026");
         let export = FusionExtract { schedule: Some(schedule), ..simple("A") };
-        assert!(description(&export, &key("x")).ends_with("::Hourly"));
+        assert!(mark(&key("x")).description(&export).contains("::Hourly "));
     }
 
-    /// The id is stable: another machine, after a crash, looks for the very same.
+    /// The id is stable: another machine, after a crash, looks for the very same, and so does another release. It is no
+    /// other run's: neither that of the same key on another connection, nor another installation's.
     #[test]
-    fn a_run_keys_uuid_never_changes() {
-        let uuid = client_request_uuid(&key("carriers-2026-11-21T06"));
-        assert_eq!(uuid, client_request_uuid(&key("carriers-2026-11-21T06")));
-        assert_eq!(Uuid::parse_str(&uuid).unwrap().get_version_num(), 5);
-        assert_ne!(uuid, client_request_uuid(&key("carriers-2026-11-21t06")));
-    }
-
-    /// All forms in which a `Location` was seen, and those that name no job.
-    #[test]
-    fn a_location_is_read_in_all_its_forms() {
-        for location in [
-            "https://pod.example.com/api/saas-batch/jobscheduler/v1/jobRequests/44046",
-            "https://pod.example.com:443/api/saas-batch/jobscheduler/v1/jobRequests/44046",
-            "https://other.example/api/saas-batch/jobScheduler/v1/JOBREQUESTS/44046/",
-            "/api/saas-batch/jobscheduler/v1/jobRequests/44046",
-            "jobRequests/44046?expand=all",
-            "44046",
-            "https://pod.example.com/api/saas-batch/jobscheduler/v1/jobRequests/44046/?a=/b#c",
-        ] {
-            assert_eq!(id_from_location(location).unwrap().as_str(), "44046", "{location}");
-        }
-        for location in [
-            "",
-            "/",
-            "https://pod.example.com",
-            "https://pod.example.com/",
-            "https://pod.example.com/api/saas-batch/jobscheduler/v1/jobRequests/",
-            "/api/saas-batch/jobscheduler/v1/jobRequests",
-            "https://login.example/oauth2/authorize",
-            "/jobRequests/..",
-            "/jobRequests/a%2Fb",
-            "/jobRequests/pending",
-        ] {
-            assert_eq!(id_from_location(location), None, "{location}");
+    fn a_runs_uuid_never_changes() {
+        let (run_key, pod) = (key("carriers-06"), "pod".parse().unwrap());
+        let uuid = |installation: &str, connection: &ConnectionName, run_key: &RunKey| {
+            Mark::new(installation, connection, run_key).uuid
+        };
+        assert_eq!(uuid("i-1", &pod, &run_key), "74059cdd-10eb-559d-9465-bf664274c316");
+        assert_eq!(request_uuid(run_key.as_str()), "12689bea-bee8-5733-bfe4-1a6f6e5b38ce");
+        for (installation, connection, run_key) in
+            [("i-2", "pod", "carriers-06"), ("i-1", "pod-2", "carriers-06"), ("i-1", "pod", "Carriers-06")]
+        {
+            let other = uuid(installation, &connection.parse().unwrap(), &key(run_key));
+            assert_ne!(
+                other, "74059cdd-10eb-559d-9465-bf664274c316",
+                "{installation}/{connection}/{run_key}"
+            );
         }
     }
 
@@ -587,39 +644,80 @@ mod tests {
         ] {
             assert!(!is_of(&with_description(other), &mine), "{other:?}");
         }
+        let full = FusionExtract { mode: Mode::Full, ..simple("SimpleCarriers") };
+        let described = mark(&mine).description(&full);
+        assert!(is_of(&with_description(&described), &mine));
+        for other in [
+            described.to_uppercase(),
+            format!("{described}0"),
+            format!("{described} "),
+            described.replace("Immediate", "Hourly"),
+            described.replace("::Full", "::Incremental"),
+            Mark::new("i-2", &"pod".parse().unwrap(), &mine).description(&full),
+            Mark::new("i-1", &"pod-2".parse().unwrap(), &mine).description(&full),
+        ] {
+            assert!(!is_of(&with_description(&other), &mine), "{other:?}");
+        }
         // A run key may hold colons itself.
         let colons = key("a::b:");
-        let described = description(&simple("E"), &colons);
+        let described = mark(&colons).description(&full);
         assert!(is_of(&with_description(&described), &colons));
         assert!(!is_of(&with_description(&described), &key("a::b")));
         assert!(!is_of(&with_description(&described), &key("a")));
     }
 
-    /// The id that we gave finds the job too, and an occurrence of a recurring request is not the request.
+    /// The id that we gave finds the job too, and so does the one that a release before this one gave; an occurrence of
+    /// a recurring request is not the request.
     #[test]
     fn the_uuid_matches_and_occurrences_do_not() {
         let mine = key("carriers-06");
-        let uuid = client_request_uuid(&mine);
         let by = |uuid: &str, parameters: Value| {
             job(
                 json!({ "jobRequestId": 1, "jobRequest": { "clientRequestUuid": uuid, "requestParameters": parameters } }),
             )
         };
-        assert!(is_of(&by(&uuid, json!({})), &mine));
-        assert!(!is_of(&by(&format!("{uuid},1"), json!({})), &mine));
-        assert!(!is_of(&by(&uuid.to_uppercase(), json!({})), &key("other")));
-        let described = description(&simple("A"), &mine);
-        for parameters in [
-            json!({ "parentRequest": "7" }),
-            json!({ "parentRequest": 7 }),
-            json!({ "requestExecutionContext": "7,1" }),
-        ] {
-            assert!(!is_of(&by(&uuid, parameters.clone()), &mine), "{parameters}");
-            let child =
-                job(json!({ "jobRequest": { "description": described, "requestParameters": parameters } }));
-            assert!(!is_of(&child, &mine));
+        for uuid in [mark(&mine).uuid, request_uuid("carriers-06")] {
+            assert!(is_of(&by(&uuid, json!({})), &mine));
+            assert!(!is_of(&by(&format!("{uuid},1"), json!({})), &mine));
+            assert!(!is_of(&by(&uuid, json!({})), &key("other")));
+            for parameters in [
+                json!({ "parentRequest": "7" }),
+                json!({ "parentRequest": 7 }),
+                json!({ "requestExecutionContext": "7,1" }),
+            ] {
+                assert!(!is_of(&by(&uuid, parameters.clone()), &mine), "{parameters}");
+            }
         }
+        let full = FusionExtract { mode: Mode::Full, ..simple("SimpleCarriers") };
+        let child = json!({ "jobRequest": {
+            "description": mark(&mine).description(&full), "requestParameters": { "parentRequest": "7" }
+        } });
+        assert!(!is_of(&job(child), &mine));
         assert!(!is_of(&job(json!({ "jobRequestId": 1 })), &mine));
+    }
+
+    /// Promise 1: a sweep takes no job for a run's that another installation, or a run of another connection, has
+    /// submitted under the same key.
+    #[test]
+    fn a_listed_job_is_of_a_run_of_ours_by_its_mark() {
+        let (mine, export) = (key("carriers-06"), simple("SimpleCarriers"));
+        let of = |installation: &str, connection: &str| {
+            Mark::new(installation, &connection.parse().unwrap(), &mine).description(&export)
+        };
+        let run_key = |installation: Option<&str>, description: &str| {
+            let connection = "pod".parse().unwrap();
+            let runs = Runs { installation, connection: &connection };
+            Described::parse(description).and_then(|described| runs.run_key(&described))
+        };
+        assert_eq!(run_key(Some("i-1"), &of("i-1", "pod")).as_ref(), Some(&mine));
+        assert_eq!(run_key(Some("i-1"), &of("i-2", "pod")), None);
+        assert_eq!(run_key(Some("i-1"), &of("i-1", "pod-2")), None);
+        assert_eq!(run_key(None, &of("i-1", "pod")), None);
+        for installation in [Some("i-1"), None] {
+            let earlier = "landfall-carriers-06::SimpleCarriers::Incremental::Immediate";
+            assert_eq!(run_key(installation, earlier).as_ref(), Some(&mine));
+        }
+        assert_eq!(run_key(Some("i-1"), "Nightly::SimpleCarriers::Full::Daily"), None);
     }
 
     /// A job that somebody started in Oracle's own screen tells what it exports.
@@ -659,7 +757,9 @@ mod tests {
 
     fn ended_ids(listed: Value) -> (Vec<String>, Vec<String>) {
         let listed: Vec<JobDetails> = serde_json::from_value(listed).unwrap();
-        let Sifted { ended, unreadable } = sifted(&listed);
+        let connection = "pod".parse().unwrap();
+        let Sifted { ended, unreadable } =
+            sifted(&listed, &Runs { installation: None, connection: &connection });
         (ended.into_iter().map(|job| job.job_request_id.into()).collect(), unreadable)
     }
 

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::batch::{self, Batch, Form};
+use super::batch::{self, Batch, Form, Mark, Runs};
 use super::boss::Boss;
 use super::export::FusionExtract;
 use super::files::Files;
 use super::status::{JobRequest, without_details};
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::FusionConnection;
+use crate::server::not_of_run;
 use landfall::check::Finding;
 use landfall::clock::Clock;
 use landfall::contract::{Download, EndedJob, Found, JobStatus, ResumeAt, Source, Submission, SubmitRequest};
 use landfall::error::{Error, Result};
 use landfall::export::Export;
 use landfall::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
+use landfall::state::WorkState;
 use landfall_http::HttpError;
 use landfall_http::auth::Authorizer;
 
@@ -26,6 +28,7 @@ use landfall_http::auth::Authorizer;
 pub struct FusionExtractSource {
     name: ConnectionName,
     pod: Pod,
+    work: WorkState,
     batch: Arc<dyn Authorizer>,
     boss: Option<Arc<dyn Authorizer>>,
     form: Form,
@@ -34,10 +37,15 @@ pub struct FusionExtractSource {
 impl FusionExtractSource {
     /// The source behind a connection; `InvalidConfig` where its settings cannot be, or lack what it needs. Nothing
     /// is called.
-    pub fn new(name: ConnectionName, connection: &FusionConnection, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn new(
+        name: ConnectionName,
+        connection: &FusionConnection,
+        clock: Arc<dyn Clock>,
+        work: WorkState,
+    ) -> Result<Self> {
         let pod = Pod::new(&name, connection, clock, None, None)
             .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
-        Self::at(name, connection, pod)
+        Self::at(name, connection, pod, work)
     }
 
     /// The source at a pod; `InvalidConfig` names what the connection lacks.
@@ -45,6 +53,7 @@ impl FusionExtractSource {
         name: ConnectionName,
         connection: &FusionConnection,
         pod: Pod,
+        work: WorkState,
     ) -> Result<Self> {
         let lacks = |key: &str| {
             Error::invalid_config(format!("connection {name} has no {key}, which fusion_extract needs"))
@@ -56,11 +65,27 @@ impl FusionExtractSource {
             client_request_uuid: connection.client_request_uuid,
             schedule_dates: connection.schedule_dates,
         };
-        Ok(Self { name, pod, batch, boss, form })
+        Ok(Self { name, pod, work, batch, boss, form })
     }
 
     fn batch(&self) -> Batch<'_> {
         Batch::new(&self.pod, Arc::clone(&self.batch))
+    }
+
+    /// What the order's job is known by.
+    async fn mark<'a>(&self, order: &SubmitRequest<'a>) -> Result<Mark<'a>> {
+        Ok(Mark::new(&self.work.installation().await?, &self.name, order.run_key))
+    }
+
+    /// What was asked for by a job; nothing if that is not shown anywhere.
+    async fn request(&self, job: &JobRequestId) -> Result<Option<JobRequest>> {
+        let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
+        let request = details.and_then(|details| details.job_request);
+        match request.filter(|request| request.request_parameters.is_some()) {
+            Some(request) => Ok(Some(request)),
+            // Later answers about one job are shorter than the first; the list is not.
+            None => self.batch().listed(job).await,
+        }
     }
 
     fn files<'a>(&'a self, job: &'a JobRecord) -> Files<'a> {
@@ -73,17 +98,6 @@ impl FusionExtractSource {
             return Error::not_found(format!("connection {} knows no job {id}", self.name)).because(error);
         }
         error.into()
-    }
-
-    /// What was asked for with a job, where the pod shows it.
-    async fn request(&self, job: &JobRequestId) -> Result<Option<JobRequest>> {
-        let (details, _) = self.batch().get(job).await.map_err(|error| self.about_job(job, error))?;
-        let request = details.and_then(|details| details.job_request);
-        match request.filter(|request| request.request_parameters.is_some()) {
-            Some(request) => Ok(Some(request)),
-            // Later answers about one job are shorter than the first; the list is not.
-            None => self.batch().listed(job).await,
-        }
     }
 
     fn redacted(&self, message: Option<String>) -> Option<String> {
@@ -134,16 +148,18 @@ impl Source for FusionExtractSource {
     }
 
     async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
-        self.batch().submit(&order.export.read()?, order.run_key, self.form).await
+        self.batch().submit(&order.export.read()?, &self.mark(order).await?, self.form).await
     }
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
-        let found = self.batch().find(&order.export.read()?, order.run_key).await?;
+        let found = self.batch().find(&order.export.read()?, &self.mark(order).await?).await?;
         Ok(found.map_or(Found::Nothing, Found::Job))
     }
 
     async fn ended(&self) -> Result<Vec<EndedJob>> {
-        let mut ended = self.batch().ended().await?;
+        let installation = self.work.known_installation().await?;
+        let runs = Runs { installation: installation.as_deref(), connection: &self.name };
+        let mut ended = self.batch().ended(&runs).await?;
         for job in &mut ended {
             job.status.native_status = self.pod.client.redactor().text(&job.status.native_status);
             job.status.message = self.redacted(job.status.message.take());
@@ -156,14 +172,21 @@ impl Source for FusionExtractSource {
         Ok(details.and_then(|details| details.ended_at()))
     }
 
+    async fn verify_job(&self, job: &JobRequestId, order: &SubmitRequest<'_>) -> Result<()> {
+        let (request, export) = (self.request(job).await?, order.export.read()?);
+        let difference = request.and_then(|request| batch::difference(&request, &export));
+        let difference = self.redacted(difference);
+        difference.map_or(Ok(()), |difference| Err(not_of_run(job, &self.name, order, &difference)))
+    }
+
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
-        let request = self.request(job).await?;
         let cannot_tell = |reason: String| {
             Error::contract_broken(format!(
                 "job {job} on {} does not say what it exports: {reason}",
                 self.name
             ))
         };
+        let request = self.request(job).await?;
         let request = request.ok_or_else(|| cannot_tell("its request is not shown".to_owned()))?;
         batch::described(&request).map(|export| Export::of(&export)).map_err(cannot_tell)
     }

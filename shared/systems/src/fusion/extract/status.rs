@@ -122,7 +122,7 @@ impl JobRequest {
     }
 
     /// A parameter's value as text, if it says something.
-    fn parameter_text(&self, name: &str) -> Option<String> {
+    pub(super) fn parameter_text(&self, name: &str) -> Option<String> {
         let text = match self.request_parameters.as_ref()?.get(name)? {
             serde_json::Value::Null => return None,
             serde_json::Value::String(text) => text.trim().to_owned(),
