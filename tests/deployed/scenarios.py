@@ -452,7 +452,7 @@ SCENARIOS = (
     Scenario("happy: EPM job", happy(EPM, 1), system="epm"),
     Scenario("happy: FOLIO data export", happy(FOLIO, 1), system="folio"),
     Scenario("started again", again),
-    Scenario("retries", retried({"Throttled", "SourceUnavailable"}), faults=OUTAGES, settings=ONCE),
+    Scenario("retries", retried({"Throttled"}), faults=OUTAGES, settings=ONCE),
     Scenario(
         "a submission answered by 503, and taken", submitted_once,
         faults={"submit": {"accept_then_unavailable": 1}}, settings=ONCE,

@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use landfall::ErrorType;
 use landfall::clock::Deadline;
 use landfall::event::parse;
+use landfall::state::keys;
 use serde_json::{Value, json};
 use simulator::Scenario;
 use submit::OperatorAnswer;
 
 use crate::cut::{Cut, Ended, Line, Made, Moment, Tapped};
-use crate::systems::System;
+use crate::systems::{FOLIO_EXPORT, System};
 use crate::watch::{Landed, Watched, Watcher, landed};
 use crate::{Setup, World, land_noting, resume_noting, submit_event};
 
@@ -78,6 +79,13 @@ pub fn beginning() -> Timestamp {
     "2026-11-21T06:00:00Z".parse().expect("a moment")
 }
 
+/// Has a world begun by the same installation as every other: the ids of FOLIO's jobs follow from its id.
+fn be_installed(world: &World) {
+    let kept = world.work_folder().join(keys::INSTALLATION);
+    fs::create_dir_all(kept.parent().expect("a folder")).expect("a folder");
+    fs::write(kept, r#"{"id":"6f7f3cd7-9f24-42eb-ae91-91af1cd54d0a"}"#).expect("a file");
+}
+
 impl Theatre {
     /// A world of this data in which nothing but the expected may land.
     pub async fn new(
@@ -97,6 +105,9 @@ impl Theatre {
         };
         let intercept = Some(Arc::clone(&watched) as Arc<dyn Intercept>);
         let world = World::with_store(setup, Options { fsync: false, intercept }).await;
+        if system.kind == FOLIO_EXPORT.kind {
+            be_installed(&world);
+        }
         let watcher = Arc::new(Watcher::new(world.landing_folder(), expected));
         watched.by(Arc::clone(&watcher));
         Self { system, world, line, watcher }

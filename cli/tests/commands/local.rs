@@ -193,7 +193,9 @@ async fn an_object_of_the_inbox_lands_by_its_event() {
         let words = [&["run", event, "--json"], simulate_or_config].concat();
         let done = machine.landfall(&words).await;
         assert_eq!(done.code, 0, "{}", done.out);
-        assert_eq!(done.line()["manifest"]["export"], json!({ "kind": "file", "name": "orders" }));
+        let object = json!({ "bucket": "work", "key": "inbox/orders.zip" });
+        let export = json!({ "kind": "file", "name": "orders", "object": object });
+        assert_eq!(done.line()["manifest"]["export"], export);
         assert_eq!(done.line()["already_landed"], simulate_or_config != ["--simulate"]);
     }
 }

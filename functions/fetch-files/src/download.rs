@@ -1,6 +1,5 @@
 //! One file, from the source to its staged object.
 
-use std::error::Error as StdError;
 use std::pin::pin;
 
 use futures::TryStreamExt as _;
@@ -15,7 +14,6 @@ use landfall_http::HttpError;
 use landfall_store::{MAX_BYTES_UNANNOUNCED, ObjectInfo, ObjectWriter, PART_BYTES, Part, Written};
 use serde::{Deserialize, Serialize};
 
-use crate::hashing::hash;
 use crate::invocation::{FileTime, Invocation};
 use crate::{listing, settle};
 
@@ -138,7 +136,7 @@ impl Fetch<'_> {
         let tally = Tally::new(self.context.observer());
         tally.fetched_before(download.offset);
         let unverified = download.unverified.filter(|_| !is_described(file));
-        let fetched = match self.stream(file, download, asked_offset, &mut writer, &tally).await {
+        let fetched = match Box::pin(self.stream(file, download, asked_offset, &mut writer, &tally)).await {
             Ok(Streamed::Stored(checksums)) => Fetched::Staged(staged(file, &checksums, unverified)?),
             Ok(Streamed::StoredUnseen) => self.check_stored_at(file, &key, unverified, &time).await?,
             Ok(Streamed::DeadlineCame { is_kept: true, .. }) => {
@@ -258,7 +256,8 @@ impl Fetch<'_> {
             if is_interrupted || self.invocation.is_ending() {
                 let came = hasher.size();
                 let received = download.offset.saturating_add(came);
-                let is_kept = self.put_away(file, writer, download.validator.as_deref(), received).await?;
+                let putting_away = self.put_away(file, writer, download.validator.as_deref(), received);
+                let is_kept = Box::pin(putting_away).await?;
                 // A source that has started again has brought nothing new so far.
                 return Ok(Streamed::DeadlineCame { came, is_kept: is_kept && received > asked_offset });
             }
@@ -285,6 +284,13 @@ impl Fetch<'_> {
             return Err(Error::limit_exceeded(format!(
                 "{} has {bytes} bytes or more, and the connection's http.max_file_bytes is {}",
                 file.name, self.max_bytes
+            )));
+        }
+        // No more of it is of any use, and how it is uploaded was planned for so many bytes.
+        if let Some(listed) = file.size.filter(|listed| bytes > *listed) {
+            return Err(Error::integrity(format!(
+                "the source lists {} with {listed} bytes, but sent more",
+                file.name
             )));
         }
         if file.size.is_none() && bytes > MAX_BYTES_UNANNOUNCED {
@@ -334,7 +340,7 @@ impl Fetch<'_> {
         unverified: Option<&str>,
         time: &FileTime<'_>,
     ) -> Result<Fetched> {
-        let Some(checksums) = hash(self, file, object).await? else {
+        let Some(checksums) = self.hash(file, object).await? else {
             return Ok(Fetched::DeadlineCame { stuck: time.unread(file) });
         };
         let checked = check_size(file, checksums.size).and_then(|()| check_sha256(file, &checksums));

@@ -21,43 +21,41 @@ struct Hashing {
 
 impl Document for Hashing {}
 
-/// The checksums of a stored object; `None` if the time was up first: the next call goes on.
-pub(crate) async fn hash(
-    fetch: &Fetch<'_>,
-    file: &OutputFile,
-    object: &ObjectInfo,
-) -> Result<Option<Checksums>> {
-    let key = keys::fetch_hashing(&fetch.job.job(), file.ordinal);
-    let before = fetch.work.checkpoint::<Hashing>(&key).await?;
-    let before = before.filter(|hashing| hashing.etag == object.etag);
-    let before = before.and_then(|hashing| Hasher::resumed(&hashing.hashed));
-    let mut hasher =
-        before.filter(|hasher| hasher.size() <= object.size).unwrap_or_else(|| Hasher::new(true));
-    let began_at = hasher.size();
-    let read = async {
-        let range = began_at..object.size;
-        let mut body = fetch.work.store().read_range(&object.key, &object.etag, range).await?;
-        while let Some(bytes) = body.try_next().await? {
-            hasher.update(&bytes);
-            fetch.context.observer().hashed(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-            if fetch.invocation.is_ending() {
-                return Ok::<_, landfall::Error>(false);
+impl Fetch<'_> {
+    /// The checksums of a stored object; `None` if the time was up first: the next call goes on.
+    pub(crate) async fn hash(&self, file: &OutputFile, object: &ObjectInfo) -> Result<Option<Checksums>> {
+        let key = keys::fetch_hashing(&self.job.job(), file.ordinal);
+        let before = self.work.checkpoint::<Hashing>(&key).await?;
+        let before = before.filter(|hashing| hashing.etag == object.etag);
+        let before = before.and_then(|hashing| Hasher::resumed(&hashing.hashed));
+        let mut hasher =
+            before.filter(|hasher| hasher.size() <= object.size).unwrap_or_else(|| Hasher::new(true));
+        let began_at = hasher.size();
+        let read = async {
+            let range = began_at..object.size;
+            let mut body = self.work.store().read_range(&object.key, &object.etag, range).await?;
+            while let Some(bytes) = body.try_next().await? {
+                hasher.update(&bytes);
+                self.context.observer().hashed(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                if self.invocation.is_ending() {
+                    return Ok::<_, landfall::Error>(false);
+                }
             }
+            Ok(true)
+        };
+        let is_whole = tokio::select! {
+            biased;
+            read = read => read?,
+            () = self.invocation.ending() => false,
+        };
+        if is_whole || hasher.size() == object.size {
+            return Ok(Some(hasher.finish()));
         }
-        Ok(true)
-    };
-    let is_whole = tokio::select! {
-        biased;
-        read = read => read?,
-        () = fetch.invocation.ending() => false,
-    };
-    if is_whole || hasher.size() == object.size {
-        return Ok(Some(hasher.finish()));
+        if hasher.size() > began_at {
+            let hashing = Hashing { etag: object.etag.clone(), hashed: hasher.state() };
+            self.work.save_checkpoint(&key, &hashing).await?;
+            self.invocation.advance();
+        }
+        Ok(None)
     }
-    if hasher.size() > began_at {
-        let hashing = Hashing { etag: object.etag.clone(), hashed: hasher.state() };
-        fetch.work.save_checkpoint(&key, &hashing).await?;
-        fetch.invocation.advance();
-    }
-    Ok(None)
 }

@@ -190,7 +190,7 @@ impl ManifestWriter {
         if records > 0 {
             warnings.push(format!(
                 "records that break the rules of their format have landed: {records} of them, in {objects} of the objects, \
-                 whose broken_records tell which; most readers of MARC stop or skip there"
+                 whose broken_records tell which"
             ));
         }
         match outcome.expected_rows.zip(self.data_rows) {

@@ -22,7 +22,7 @@ pub enum OperatorAnswer {
 
 /// Settles a run of which it is not known whether it has a job. A job that a person names is looked at first: one that the
 /// source does not know is `NotFound`, one of another export, or of another run, a `Conflict`. A run that has a job keeps
-/// it, unless a person had named it, or it cannot be the run's: then another takes its place. That there is none is
+/// it, unless a person had named it, or it cannot be the run's and has not landed: then another takes its place. That there is none is
 /// believed only where the source lists none, and our own records neither.
 pub async fn settle(
     context: &Context,
@@ -51,13 +51,19 @@ pub async fn settle(
     match (run.claim().await?, seen) {
         (ClaimOutcome::Submitted { id, .. }, OperatorAnswer::Job(seen)) if id == seen => Ok(()),
         (ClaimOutcome::Submitted { id, claim }, OperatorAnswer::Job(seen)) => {
-            if !claim.record.named_by_operator && can_be_its_job(source.as_ref(), &id, &order).await? {
+            let is_its_own = !claim.record.named_by_operator
+                && (has_landed(context, &claim).await?
+                    || can_be_its_job(source.as_ref(), &id, &order).await?);
+            if is_its_own {
                 return Err(has_job(event, &id));
             }
             correct(context, &run, claim, &id, &seen).await
         }
         (ClaimOutcome::Submitted { id, .. }, OperatorAnswer::NoJob) => Err(has_job(event, &id)),
-        (ClaimOutcome::Ours { claim, .. }, OperatorAnswer::Job(id)) => bind(context, &run, claim, &id).await,
+        (ClaimOutcome::Ours { mut claim, .. }, OperatorAnswer::Job(id)) => {
+            claim.record.named_by_operator = true;
+            bind(context, &run, claim, &id).await
+        }
         (ClaimOutcome::Ours { claim, .. }, OperatorAnswer::NoJob) => {
             match recorded::find(source.as_ref(), &order, &run.work, event).await? {
                 Found::Job(id) => bind(context, &run, claim, &id).await,
@@ -83,10 +89,17 @@ async fn can_be_its_job(source: &dyn Source, id: &JobRequestId, order: &SubmitRe
     }
 }
 
-/// Makes a job that a person has found the run's.
-async fn bind(context: &Context, run: &Run<'_>, mut claim: Box<Claim>, id: &JobRequestId) -> Result<()> {
+/// Whether the run's job has landed.
+async fn has_landed(context: &Context, claim: &Claim) -> Result<bool> {
+    match &claim.record.landing_prefix {
+        Some(landing_prefix) => context.has_landed(&claim.record.destination, landing_prefix).await,
+        None => Ok(false),
+    }
+}
+
+/// Makes a job that was found the run's.
+async fn bind(context: &Context, run: &Run<'_>, claim: Box<Claim>, id: &JobRequestId) -> Result<()> {
     let job = run.record_job(context, &claim.record, id).await?;
-    claim.record.named_by_operator = true;
     run.record_id(claim, &job).await.map(|_| ())
 }
 

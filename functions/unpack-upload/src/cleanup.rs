@@ -30,7 +30,7 @@ pub(crate) async fn abort_leftovers(
 /// those beside the one that failed, and what invocations before this one have left. Of a refused archive nobody goes on
 /// with any, and what has landed of it is withdrawn; otherwise those of other ranges are not touched. The failure is what
 /// is reported; should the store fail to abort too, a lifecycle rule ends what is left.
-pub(crate) async fn give_up(task: &Task<'_>, own: HashSet<String>, is_refused: bool) -> Result<()> {
+pub(crate) async fn give_up(task: &Task<'_>, own: &HashSet<String>, is_refused: bool) -> Result<()> {
     let is_abandoned = |key: &str| is_refused || own.contains(key);
     if let Err(error) = task.landing.store.abort_uploads(&task.folder(), is_abandoned).await {
         tracing::warn!(%error, "unfinished multipart uploads could not be aborted");

@@ -162,7 +162,7 @@ struct FileDigest {
 /// Has the store copy the file; it is uploaded where the store does not.
 async fn copy(task: &Task<'_>, key: &str) -> Result<Option<FileDigest>> {
     let (landing, staged) = (&task.landing.store, &task.staged);
-    let reading = in_time(task, read_through(task, async |_| Ok(())));
+    let reading = in_time(task, Box::pin(read_through(task, async |_| Ok(()))));
     let Some(read) = reading.await?.flatten() else { return Ok(None) };
     if landing.head(key).await?.is_none() {
         match landing.copy(staged.store(), staged.info(), key).await {
@@ -181,7 +181,7 @@ async fn copy(task: &Task<'_>, key: &str) -> Result<Option<FileDigest>> {
 async fn upload(task: &Task<'_>, key: &str) -> Result<Option<FileDigest>> {
     let mut writer = task.writer(key, task.staged.info().size);
     let reading = read_through(task, async |bytes| Ok(writer.write(bytes).await.map(|_| ())?));
-    match in_time(task, reading).await.map(Option::flatten) {
+    match in_time(task, Box::pin(reading)).await.map(Option::flatten) {
         Ok(Some(read)) => {
             let etag = writer.seal(|_| Ok::<_, Error>(())).await?.etag;
             Ok(Some(FileDigest { etag, ..read }))

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use jiff::Timestamp;
 use landfall_http::HttpError;
 
@@ -26,8 +27,8 @@ const MAX_PAGES: Duration = Duration::from_secs(7200);
 /// How long a source is asked again whose answers are none that can be used.
 const MAX_MISFITS: Duration = Duration::from_secs(600);
 
-/// How long one is asked again that refuses a user whom it let in when the job was submitted: once, as each try of a password
-/// counts.
+/// How long one is asked again that does not let a user read whom it let in when the job was submitted: once. What refuses
+/// the credentials themselves is not, as each try of a password counts.
 const ONCE_MORE: Duration = Duration::from_secs(1);
 
 /// For how long a source that fails in this way is asked again; none where asking again would not help.
@@ -37,7 +38,9 @@ fn patience(error: &Error) -> Option<Duration> {
         ErrorType::SourceUnavailable | ErrorType::Throttled => failed_call.map(|_| Duration::MAX),
         ErrorType::ContractBroken if failed_call.is_some_and(HttpError::is_web_page) => Some(MAX_PAGES),
         ErrorType::ContractBroken => Some(MAX_MISFITS),
-        ErrorType::AuthRejected => Some(ONCE_MORE),
+        ErrorType::AuthRejected => {
+            failed_call.filter(|error| error.status() == Some(StatusCode::FORBIDDEN)).map(|_| ONCE_MORE)
+        }
         _ => None,
     }
 }

@@ -98,19 +98,17 @@ impl Step {
     /// tries it again would only fail again. What a configuration lacks is not among these: once it is right, all jobs
     /// go on.
     pub fn fails_for_good(self, error: ErrorType) -> bool {
-        match (self, error) {
-            (Self::FetchFiles, ErrorType::NotFound) => true,
-            (
-                Self::FetchFiles | Self::UnpackUpload | Self::Publish,
-                ErrorType::Rejected
+        let is_of_the_files = matches!(self, Self::FetchFiles | Self::UnpackUpload | Self::Publish);
+        let is_for_good = matches!(
+            error,
+            ErrorType::Rejected
                 | ErrorType::ContractBroken
                 | ErrorType::IntegrityError
                 | ErrorType::UnsafeArchive
                 | ErrorType::Unsupported
-                | ErrorType::LimitExceeded,
-            ) => true,
-            _ => false,
-        }
+                | ErrorType::LimitExceeded
+        );
+        (is_of_the_files && is_for_good) || (self == Self::FetchFiles && error == ErrorType::NotFound)
     }
 }
 

@@ -121,7 +121,10 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let asked = match value.parse::<f64>() {
         Ok(number) if number >= 0.0 => match Duration::try_from_secs_f64(number).ok()? {
             seconds if seconds <= MAX_PLAUSIBLE => seconds,
-            stamp => until(time_stamp(stamp)?),
+            stamp => {
+                let is_near = |at: &Timestamp| at.duration_since(told_at).unsigned_abs() <= MAX_PLAUSIBLE;
+                until(time_stamp(stamp).filter(is_near)?)
+            }
         },
         Ok(_) => return None,
         Err(_) => until(moment(value)?),

@@ -84,9 +84,12 @@ fn without_types(line: &str) -> String {
 
 /// What is expected, in plain words, and what follows it, where it is a type.
 fn expected(text: &str) -> Option<(&'static str, &str)> {
-    let named = EXPECTED
-        .iter()
-        .find_map(|(kind, said)| Some((*said, without_path(text.strip_prefix(kind)?.strip_prefix(' ')?)?)));
+    let named = EXPECTED.iter().find_map(|(kind, said)| {
+        let rest = text.strip_prefix(kind)?;
+        let behind = rest.strip_prefix(' ').and_then(without_path);
+        // One word alone may be a word of the text; of two, the name is left out at times.
+        behind.or_else(|| kind.contains(' ').then_some(rest)).map(|behind| (*said, behind))
+    });
     named.or_else(|| {
         let text = text.strip_prefix("a nonzero ").unwrap_or(text);
         let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());

@@ -269,6 +269,8 @@ pub enum FileSizeForm {
     Right,
     /// One byte more.
     Wrong,
+    /// None, as of a file that is still being written.
+    Zero,
     /// No such field.
     Absent,
     /// Right, as a string.

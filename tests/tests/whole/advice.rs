@@ -1,10 +1,14 @@
 //! What an error proposes helps for that error: the error table, walked with real runs.
 
 use landfall::ErrorType;
+use landfall::clock::Deadline;
 use landfall::context::Context;
+use landfall::event::parse;
 use landfall_tests::{Setup, World, assert_failed, land, resume, run_event};
 use serde_json::{Value, json};
 use simulator::{Faults, credentials};
+
+use crate::gone::come_to;
 
 /// A world in which each call is made once: what passes is left to whoever continues.
 async fn world(faults: Value) -> World {
@@ -25,7 +29,7 @@ fn job(world: &World) -> Option<u64> {
 }
 
 async fn fails(world: &World, context: &Context, event: Value, error: ErrorType) {
-    let came = land(context, event).await;
+    let came = Box::pin(land(context, event)).await;
     assert_failed(came, (error.name(), ""), &[], error.name());
     assert!(world.manifests().await.is_empty(), "{}", error.name());
 }
@@ -34,9 +38,10 @@ async fn fails(world: &World, context: &Context, event: Value, error: ErrorType)
 async fn continues(world: &World, context: &Context, error: ErrorType) {
     let landed = match job(world) {
         Some(id) => {
-            resume(context, json!({ "connection": "fusion-demo", "job_request_id": id.to_string() })).await
+            let event = json!({ "connection": "fusion-demo", "job_request_id": id.to_string() });
+            Box::pin(resume(context, event)).await
         }
-        None => land(context, run_event()).await,
+        None => Box::pin(land(context, run_event())).await,
     };
     landed.unwrap_or_else(|failed| panic!("{}: {}", error.name(), failed.line()));
     assert_eq!(job(world).map(|_| 1), Some(1), "{}: one job", error.name());
@@ -47,7 +52,7 @@ async fn runs_again(world: &World, mode: &str, error: ErrorType) {
     let mut event = run_event();
     event["run_key"] = json!("again");
     event["export"]["mode"] = json!(mode);
-    let landed = land(&world.anew(), event).await;
+    let landed = Box::pin(land(&world.anew(), event)).await;
     landed.unwrap_or_else(|failed| panic!("{}: {}", error.name(), failed.line()));
 }
 
@@ -77,7 +82,8 @@ async fn is_run_again(error: ErrorType, faults: Value) {
     let world = world(faults).await;
     fails(&world, &world.context, run_event(), error).await;
     let id = job(&world).unwrap().to_string();
-    let continued = resume(&world.anew(), json!({ "connection": "fusion-demo", "job_request_id": id })).await;
+    let continued =
+        Box::pin(resume(&world.anew(), json!({ "connection": "fusion-demo", "job_request_id": id }))).await;
     assert_failed(continued, (error.name(), ""), &[], "continued");
     mend(&world);
     runs_again(&world, "full", error).await;
@@ -85,11 +91,19 @@ async fn is_run_again(error: ErrorType, faults: Value) {
 }
 
 /// Each name of the table, by a run that ends so; what its line proposes is done, and lands the data.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_error_proposes_helps_for_that_error() {
-    for &error in ErrorType::ALL {
-        Box::pin(walk(error)).await;
-    }
+#[test]
+fn what_an_error_proposes_helps_for_that_error() {
+    // Unoptimised, a frame that holds all of these runs is larger than a test's usual stack.
+    let walk = std::thread::Builder::new().stack_size(64 << 20).spawn(|| {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            for &error in ErrorType::ALL {
+                walk(error).await;
+            }
+        });
+    });
+    walk.unwrap().join().unwrap();
 }
 
 async fn walk(error: ErrorType) {
@@ -115,7 +129,7 @@ async fn walk(error: ErrorType) {
             event["export"]["mode"] = json!("increments");
             fails(&world, &world.context, event, error).await;
             assert_eq!(job(&world), None, "nothing was submitted");
-            land(&world.anew(), run_event()).await.unwrap();
+            Box::pin(land(&world.anew(), run_event())).await.unwrap();
             world.end().await;
         }
         ErrorType::InvalidConfig => {
@@ -128,9 +142,14 @@ async fn walk(error: ErrorType) {
             let gone = json!({ "content": { "gone": { "times": "always", "expired": true } } });
             is_run_again(error, gone).await;
             let world = world(Value::Null).await;
-            land(&world.context, run_event()).await.unwrap();
+            Box::pin(land(&world.context, run_event())).await.unwrap();
             let wrong = json!({ "connection": "fusion-demo", "job_request_id": "7", "destination": "lake" });
-            assert_failed(resume(&world.anew(), wrong).await, (error.name(), "7"), &[], "a wrong id");
+            assert_failed(
+                Box::pin(resume(&world.anew(), wrong)).await,
+                (error.name(), "7"),
+                &[],
+                "a wrong id",
+            );
             continues(&world, &world.anew(), error).await;
             world.end().await;
         }
@@ -148,7 +167,7 @@ async fn walk(error: ErrorType) {
             runs_again(&world, "incremental", error).await;
             let windows: Vec<_> =
                 world.manifests().await.into_values().map(|manifest| manifest.totals.rows).collect();
-            assert!(windows.iter().all(|rows| *rows > 0), "{windows:?}");
+            assert!(windows.iter().all(|rows| rows.is_some_and(|rows| rows > 0)), "{windows:?}");
             world.end().await;
         }
         ErrorType::JobTimedOut => {
@@ -170,6 +189,23 @@ async fn walk(error: ErrorType) {
         ErrorType::IntegrityError => {
             stumbles_and_continues(error, json!({ "content": { "wrong_bytes": "always" } })).await;
         }
+        // Who lands a job goes back by itself; a step that is called alone says so.
+        ErrorType::Damaged => {
+            let faults = json!({ "output_files": { "checksum": "absent" }, "content": { "wrong_bytes": 2 } });
+            let (world, event) = come_to(faults, "unpack-upload").await;
+            let mut damaged = 0;
+            let deadline = Deadline::none(world.clock.clone());
+            for ordinal in 0..4 {
+                let id = &event.job_request_id;
+                let file = json!({ "connection": "fusion-demo", "job_request_id": id, "ordinal": ordinal });
+                let file = parse(file).unwrap();
+                let unpacked = Box::pin(unpack_upload::unpack_file(&world.context, file, &deadline)).await;
+                damaged += u32::from(unpacked.is_err_and(|failed| failed.error_type() == error));
+            }
+            assert_ne!(damaged, 0);
+            continues(&world, &world.anew(), error).await;
+            world.end().await;
+        }
         ErrorType::UnsafeArchive => is_run_again(error, json!({ "archive": { "kind": "zip_slip" } })).await,
         ErrorType::Unsupported => is_run_again(error, json!({ "archive": { "kind": "encrypted" } })).await,
         ErrorType::LimitExceeded => {
@@ -185,10 +221,15 @@ async fn walk(error: ErrorType) {
             let world = world(json!({ "submit": { "reject": "no" } })).await;
             fails(&world, &world.context, run_event(), ErrorType::Rejected).await;
             mend(&world);
-            land(&world.anew(), run_event()).await.unwrap();
+            Box::pin(land(&world.anew(), run_event())).await.unwrap();
             let mut other = run_event();
             other["export"]["mode"] = json!("full");
-            assert_failed(land(&world.anew(), other).await, (error.name(), "run_key"), &[], "another export");
+            assert_failed(
+                Box::pin(land(&world.anew(), other)).await,
+                (error.name(), "run_key"),
+                &[],
+                "another export",
+            );
             runs_again(&world, "full", error).await;
             world.end().await;
         }

@@ -136,7 +136,9 @@ fn the_retries_are_those_of_the_definitions() {
             .to_owned();
     for (retry, steps) in policies() {
         let [attempts, first, rate, longest] = retry.figures;
-        let waits = (0..attempts).map(|retry| longest.min(first * rate.pow(u32::try_from(retry).unwrap())));
+        let waits = (0..attempts).map(|retry| {
+            longest.min(first.saturating_mul(rate.saturating_pow(u32::try_from(retry).unwrap())))
+        });
         let errors: Vec<String> = retry.errors.iter().map(|error| format!("`{error}`")).collect();
         let (errors, steps) = (errors.join(", "), steps.into_iter().collect::<Vec<_>>().join(", "));
         let (longest, all) = (waits.clone().max().unwrap(), waits.sum::<u64>());

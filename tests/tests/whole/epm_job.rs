@@ -419,7 +419,7 @@ async fn statuses() {
         (
             "a login page",
             status(json!({ "outage": { "login_page": "always" } })),
-            Fails("ContractBroken", "web page"),
+            Fails("JobTimedOut", "web page"),
         ),
     ])
     .await;

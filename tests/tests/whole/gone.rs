@@ -10,7 +10,7 @@ use landfall_tests::{Setup, World, assert_failed, assert_landed, fetch, resume, 
 use serde_json::{Value, json};
 
 /// A world whose job has come as far as a step.
-async fn come_to(faults: Value, step: &str) -> (World, JobEvent) {
+pub(super) async fn come_to(faults: Value, step: &str) -> (World, JobEvent) {
     let world = World::new(Setup { faults, ..Setup::default() }).await;
     let context = &world.context;
     let id = submit_event(context, run_event()).await.unwrap().job_request_id;
@@ -151,16 +151,18 @@ async fn what_was_written_again_with_the_same_bytes_is_the_same() {
     world.end().await;
 }
 
-/// The definition goes back as the local loop does: from the same errors, and as often.
+/// The definition goes back as the local loop does: from the same errors, and as often. Not from a map of very many files,
+/// whose errors have no names there: whoever continues the job fetches what is gone.
 #[test]
 fn the_state_machine_goes_back_as_often() {
     let definition = concat!(env!("CARGO_MANIFEST_DIR"), "/../statemachine/export-job.asl.json");
     let definition: Value = serde_json::from_str(&std::fs::read_to_string(definition).unwrap()).unwrap();
     let states = &definition["States"];
-    for state in ["UnpackFiles", "UnpackManyFiles", "Publish"] {
-        let catch = &states[state]["Catch"][0];
-        let errors = catch["ErrorEquals"].as_array().unwrap();
-        assert!(errors.contains(&json!("NotFound")), "{state}");
+    for state in ["UnpackFiles", "Publish"] {
+        let catches = states[state]["Catch"].as_array().unwrap();
+        let goes_back =
+            |catch: &&Value| catch["ErrorEquals"].as_array().unwrap().contains(&json!("NotFound"));
+        let catch = catches.iter().find(goes_back).unwrap_or_else(|| panic!("{state}"));
         assert_eq!(catch["Next"], "MayReturn", "{state}");
     }
     let choice = &states["MayReturn"]["Choices"][0];

@@ -215,6 +215,8 @@ async fn a_job_that_an_earlier_release_has_marked_is_found() {
         extract: "SimpleCarriers".to_owned(),
         client_request_uuid: None,
         job_definition_name: None,
+        status: None,
+        message: None,
     };
     let scenario = simulator::Scenario { planted_jobs: vec![planted], ..landfall_tests::small_scenario() };
     let faults = json!({ "submit": { "outage": { "drop_connection": 1 } } });

@@ -304,7 +304,48 @@ async fn with_tokens(asked: &Arc<Asked>) {
 }
 
 /// What is granted, and asked for only where something goes wrong or is of another size.
-const RARE: &[(&str, &str, &str)] = &[];
+const RARE: &[(&str, &str, &str)] = &[
+    // Uploads of invocations that have died, staged objects of other bytes, large files.
+    ("FetchFilesRole", "s3:AbortMultipartUpload", "work/jobs/*/staged/*"),
+    ("FetchFilesRole", "s3:DeleteObject", "work/jobs/*/staged/*"),
+    ("FetchFilesRole", "s3:DeleteObject", "work/jobs/*/checkpoints/fetch/*"),
+    // What is gone in the middle of a job, and jobs that were named wrongly.
+    ("FetchFilesRole", "s3:GetObject", "work/jobs/*/receipts/*"),
+    ("FetchFilesRole", "s3:GetObject", "landing/*/_manifest.json"),
+    ("UnpackUploadRole", "s3:DeleteObject", "work/jobs/*/receipts/*"),
+    ("SubmitRole", "s3:DeleteObject", "work/jobs/*/job.json"),
+    ("FetchFilesRole", "s3:ListMultipartUploadParts", "work/jobs/*/staged/*"),
+    ("FetchFilesRole", "s3:PutObject", "work/jobs/*/checkpoints/fetch/*"),
+    // Files that were damaged on their way.
+    ("FetchFilesRole", "s3:GetObject", "work/jobs/*/checkpoints/damaged/*"),
+    ("FetchFilesRole", "s3:PutObject", "work/jobs/*/checkpoints/damaged/*"),
+    ("UnpackUploadRole", "s3:PutObject", "work/jobs/*/checkpoints/damaged/*"),
+    // A process keeps a token, and what it has taken of a budget: here all steps are one, and the first of them asks.
+    ("FetchFilesRole", "s3:GetObject", "work/budgets/*"),
+    ("FetchFilesRole", "s3:PutObject", "work/budgets/*"),
+    ("FetchFilesRole", "s3:GetObject", "work/tokens/*"),
+    ("FetchFilesRole", "s3:PutObject", "work/tokens/*"),
+    ("PollStatusRole", "s3:GetObject", "work/budgets/*"),
+    ("PollStatusRole", "s3:PutObject", "work/budgets/*"),
+    ("PollStatusRole", "s3:GetObject", "work/tokens/*"),
+    ("PollStatusRole", "s3:PutObject", "work/tokens/*"),
+    // A job that somebody else submitted is recorded by the step that sees it first.
+    ("FetchFilesRole", "s3:PutObject", "work/jobs/*/job.json"),
+    ("FetchFilesRole", "s3:PutObject", "work/jobs/*/outcome.json"),
+    ("PollStatusRole", "s3:PutObject", "work/jobs/*/job.json"),
+    // All steps may list both buckets.
+    ("FetchFilesRole", "s3:ListBucket", "landing"),
+    ("PollStatusRole", "s3:ListBucket", "landing"),
+    // Lists of records, and files to upload.
+    ("SubmitRole", "s3:GetObject", "work/inputs/*"),
+    // Archives of wrong bytes, large ones, and those of very many members.
+    ("PublishRole", "s3:AbortMultipartUpload", "landing/*/_manifest.json"),
+    ("UnpackUploadRole", "s3:AbortMultipartUpload", "landing/*"),
+    ("UnpackUploadRole", "s3:AbortMultipartUpload", "work/jobs/*/receipts/*"),
+    ("UnpackUploadRole", "s3:DeleteObject", "landing/*"),
+    ("UnpackUploadRole", "s3:ListBucketMultipartUploads", "landing"),
+    ("UnpackUploadRole", "s3:PutObject", "work/jobs/*/checkpoints/unpack/*"),
+];
 
 /// Each step may do what it does, whatever the system and the options; and of what it may do, nothing is left that it
 /// does not do.

@@ -119,7 +119,7 @@ async fn an_answer_fits_and_what_is_lost_on_its_way_is_told_again() {
     let world = World::new(Setup { scenario, ..without_look_alikes() }).await;
 
     let first = sweep_once(&world, &sweep_event()).await;
-    assert!(!first.complete && first.failed.len() > 50, "{} of 520", first.failed.len());
+    assert!(!first.complete && (50..500).contains(&first.failed.len()), "{} of 520", first.failed.len());
     assert_eq!(sweep_once(&world, &sweep_event()).await, first, "its answer was lost");
 
     let (mut told, mut answer) = (BTreeSet::new(), first);
@@ -214,6 +214,15 @@ async fn a_job_that_cannot_land_is_not_tried_again_by_itself() {
     assert_eq!(sweep_for(&world, sweep_event()).await.jobs, found, "that passes");
 
     world.context.note_failure(Step::FetchFiles, &job, &error).await;
+    let key = format!("swept/fusion-demo/{}.json", job.job_request_id);
+    let kept = world.work().await.read(&key, 1000).await.unwrap().unwrap();
+    let kept: Value = serde_json::from_slice(&kept.bytes).unwrap();
+    let reported = json!({ "native_status": "ContractBroken", "asked_by": "landfall:cannot-land" });
+    assert_eq!(
+        kept,
+        json!({ "told": reported }),
+        "a release that knows no such jobs reads it as one that was told"
+    );
     assert_eq!(sweep_for(&world, sweep_event()).await.jobs, []);
     for option in ["again", "allow_empty"] {
         let mut event = sweep_event();

@@ -100,7 +100,7 @@ async fn put(
     stop: &StopSignal<'_>,
 ) -> Result<Option<LandedObject>> {
     let Some(Encoded { object, bytes }) = encoded? else {
-        return member::land(task, &plan.as_it_is(task), stop).await;
+        return Box::pin(member::land(task, &plan.as_it_is(task), stop)).await;
     };
     let mut writer = task.writer(&plan.key, plan.max_bytes);
     if let Some(bytes) = bytes {

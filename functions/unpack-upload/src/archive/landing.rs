@@ -46,7 +46,7 @@ pub(crate) async fn land(task: &Task<'_>, archive: OpenArchive) -> Result<Archiv
             if is_refused {
                 progress.checkpoint.attempt().refuse(&error, task.context.clock().as_ref()).await?;
             }
-            cleanup::give_up(task, own_keys(task, &taken, &members), is_refused).await?;
+            cleanup::give_up(task, &own_keys(task, &taken, &members), is_refused).await?;
             Err(error)
         }
     }

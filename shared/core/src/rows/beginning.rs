@@ -58,7 +58,7 @@ fn unmarked(beginning: &[u8]) -> Option<Encoding> {
         high > 0
             && zero_bytes.saturating_sub(high).saturating_mul(8) <= high
             && (zero_bytes.saturating_mul(4) >= bytes
-                || (break_units > 0 && break_units.saturating_mul(2) >= breaks))
+                || (break_units > 0 && break_units.saturating_mul(4) >= breaks))
     };
     match (is_utf16(false), is_utf16(true)) {
         (true, _) => Some(Encoding::Utf16 { big_endian: false }),

@@ -312,7 +312,7 @@ mod tests {
             damaged(|bad| bad[12..17].copy_from_slice(b"00038")),
             damaged(|bad| bad[36] = b'x'),
             damaged(|bad| bad.insert(40, b'x')),
-            damaged(|bad| drop(bad.remove(40))),
+            damaged(|bad| _ = bad.remove(40)),
             b"junk\x1d".to_vec(),
             b"junk of more than a leader's bytes\x1d".to_vec(),
             vec![RECORD_TERMINATOR],

@@ -15,7 +15,8 @@ use super::fields::FieldScanner;
 type Quoting = (Option<u8>, bool);
 
 /// The quotings that are recognised, the most common first.
-const QUOTINGS: [Quoting; 4] = [(Some(b'"'), false), (Some(b'"'), true), (Some(b'\''), false), (None, false)];
+const QUOTINGS: [Quoting; 5] =
+    [(Some(b'"'), false), (Some(b'"'), true), (Some(b'\''), false), (Some(b'\''), true), (None, false)];
 
 /// The dialect of text that begins so; where the beginning does not tell, that of RFC 4180 with the usual delimiter.
 /// `is_whole` says whether the beginning is all there is.
@@ -40,7 +41,8 @@ pub(super) fn recognise(beginning: &[u8], is_whole: bool, usual: u8, settings: C
                 best = Some((candidate, reading));
             }
         }
-        if best.as_ref().is_some_and(|(_, best)| best.is_perfect()) {
+        // Text of one column is perfect in any delimiter that it lacks: another quote may show that it has more.
+        if best.as_ref().is_some_and(|(_, best)| best.is_perfect() && best.fields > 1) {
             break;
         }
     }
@@ -134,10 +136,10 @@ impl Reading {
         self.records > 0 && self.consistent == self.records && !self.has_stray_quotes
     }
 
-    /// The better, the higher.
-    fn rank(&self) -> (bool, usize, u32) {
+    /// The better, the higher. Of two that are alike otherwise, the one that finds line breaks in fields is better.
+    fn rank(&self) -> (bool, usize, u32, Reverse<usize>) {
         let share = self.consistent.saturating_mul(1000).checked_div(self.records).unwrap_or(0);
-        (self.fields > 1 && share >= 500, share, self.fields)
+        (self.fields > 1 && share >= 500, share, self.fields, Reverse(self.records))
     }
 }
 
@@ -165,7 +167,14 @@ mod tests {
             ("id,t\n1,'tis\n2,'twas\n3,ok\n", plain(b',')),
             ("id;text\n1;'a\nb'\n2;'c'\n", Dialect { quote: Some(b'\''), ..plain(b';') }),
             ("id,text\n1,\"a\\\"b\nc\"\n2,\"d\"\n", Dialect { has_backslashes: true, ..plain(b',') }),
+            (
+                "id;text\n1;'it\\'s\na b'\n2;'c'\n",
+                Dialect { quote: Some(b'\''), has_backslashes: true, ..plain(b';') },
+            ),
             ("id,t\n1,\"abc\n2,d\n", Dialect { quote: None, ..plain(b',') }),
+            ("a;b;c\n1;'2\n2';\"q\"\n", Dialect { quote: Some(b'\''), ..plain(b';') }),
+            ("text\n'a\nb'\nc\n", Dialect { quote: Some(b'\''), has_one_column: true, ..plain(b',') }),
+            ("text\n'tis a\nb\nc'\nd\n'e\n", Dialect { has_one_column: true, ..plain(b',') }),
             ("text\n\"a\nb\"\nc\n", Dialect { has_one_column: true, ..plain(b',') }),
             ("id\n1\n\n2\n", Dialect { has_one_column: true, ..plain(b',') }),
         ] {

@@ -88,6 +88,11 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
         true
     }
 
+    /// Whether a call that was refused asks for credentials once more: for others, or for why there are none.
+    fn is_asked_again(&self) -> bool {
+        self.renews()
+    }
+
     /// Takes note that a server refused these, so that the next ones are others, or none.
     async fn refused(&self, credential: &Credential);
 }

@@ -295,7 +295,7 @@ impl OAuthTokens {
             matches!(settings.grant, Grant::JwtBearer | Grant::Saml2Bearer | Grant::RefreshToken)
                 || settings.client_auth == ClientAuth::PrivateKeyJwt;
         let request = Request::post_form(settings.token_url.clone(), &fields);
-        let request = if is_good_once { request } else { request.idempotent() };
+        let request = if is_good_once { request } else { request.idempotent().reading_json() };
         if settings.client_auth == ClientAuth::Basic && !is_public(settings) {
             return Ok(request.secret_header(header::AUTHORIZATION, self.basic()?));
         }
@@ -731,24 +731,43 @@ mod tests {
             (Reply::json(json!({ "access_token": "a\r\nX: y" })), "at access_token"),
             (Reply::json(json!({ "access_token": "t", "token_type": "mac" })), "at token_type"),
         ] {
-            let server = Scripted::replies(vec![reply]).await;
+            let server = Scripted::replies(vec![reply.clone(), reply]).await;
             let error = tokens_of(&server, json!({})).0.token("s").await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ContractBroken);
             assert!(error.line().contains(said), "{}", error.line());
         }
     }
 
-    /// An API's 401 renews the token once; a 403 does not, nor does a second 401.
+    /// A page of maintenance in the place of a token passes: the token is asked for once more, where that is safe.
     #[tokio::test]
-    async fn a_401_renews_once_and_a_403_never() {
-        for (statuses, calls, issued) in
-            [(vec![401, 200], 2, 2), (vec![401, 401, 200], 2, 2), (vec![403, 200], 1, 1)]
-        {
+    async fn a_page_in_the_place_of_a_token_is_asked_again() {
+        let token = Reply::json(json!({ "access_token": "t", "expires_in": 60 }));
+        let server = Scripted::replies(vec![Reply::page(), token]).await;
+        let (tokens, _) = tokens_of(&server, json!({}));
+        assert_eq!(bearer(&tokens, &server, "s").await, "Bearer t");
+        assert_eq!(server.count(), 2);
+    }
+
+    /// An API's 401 renews the token once, as does a 403 to what is read: gateways answer it to a token that has expired. A
+    /// second refusal does not.
+    #[tokio::test]
+    async fn a_refusal_renews_the_token_once() {
+        for (statuses, is_reading, calls, issued) in [
+            (vec![401, 200], true, 2, 2),
+            (vec![401, 200], false, 2, 2),
+            (vec![401, 401, 200], true, 2, 2),
+            (vec![403, 200], true, 2, 2),
+            (vec![403, 403, 200], true, 2, 2),
+            (vec![403, 200], false, 1, 1),
+        ] {
             let identity = issuing(json!(3600)).await;
             let (tokens, _) = tokens_of(&identity, json!({}));
             let api = Scripted::replies(statuses.iter().map(|status| Reply::status(*status)).collect()).await;
-            let request =
-                Request::get(api.url("/x")).authorized_by(tokens.scope("scope", "s", &api.url("/")));
+            let request = match is_reading {
+                true => Request::get(api.url("/x")),
+                false => Request::post_json(api.url("/x"), &json!({})).unwrap(),
+            };
+            let request = request.authorized_by(tokens.scope("scope", "s", &api.url("/")));
             let answer = api.client().0.call(&request).await;
             assert_eq!((api.count(), identity.count()), (calls, issued), "{statuses:?}");
             match statuses.get(calls - 1) {

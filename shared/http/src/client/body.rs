@@ -203,7 +203,8 @@ mod tests {
             assert!(decoded(Bytes::from_static(TEXT), &headers, 1000).is_err(), "{unknown}");
         }
         assert!(decoded(Bytes::new(), &headers(header::CONTENT_ENCODING, "gzip"), 10).unwrap().is_empty());
-        let unsaid = |kind: &str| decoded(coded("gzip").into(), &headers(header::CONTENT_TYPE, kind), 1000).unwrap();
+        let unsaid =
+            |kind: &str| decoded(coded("gzip").into(), &headers(header::CONTENT_TYPE, kind), 1000).unwrap();
         assert_eq!(unsaid("application/json"), TEXT);
         assert_eq!(unsaid("application/octet-stream"), coded("gzip"));
     }

@@ -29,7 +29,7 @@ impl Login {
         }
         self.is_renewed = true;
         authorizer.refused(&used).await;
-        authorizer.renews()
+        authorizer.is_asked_again()
     }
 
     /// Has the credentials renewed, if there can be others, of a call that was answered by a page: behind a session that is

@@ -176,6 +176,13 @@ impl Request {
         self
     }
 
+    /// The same call, whose answer is JSON: one that is none is asked for again, as that of [`get_json`](Self::get_json).
+    #[must_use]
+    pub fn reading_json(mut self) -> Self {
+        self.reads_json = true;
+        self
+    }
+
     /// The same call, made once: whatever becomes of it is told to the caller. Only a 401 has it sent again, with a
     /// token that is renewed: a call that was not let in has done nothing.
     #[must_use]

@@ -102,7 +102,8 @@ impl Linked {
     fn named(&self, host: &str, error: HttpError) -> Error {
         if error.is_host_refused() {
             return Error::contract_broken(format!(
-                "the link of {} leads to {host}, which is not called (without https it takes allow_http = true)",
+                "the link of {} leads to {host}, which is not called: FOLIO's own storage belongs into storage_hosts, and takes \
+                 allow_http = true if it has no https",
                 self.name
             ))
             .because(error);

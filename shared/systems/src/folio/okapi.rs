@@ -176,6 +176,10 @@ impl Authorizer for OkapiTokens {
         !matches!(self.way, Way::Given(_))
     }
 
+    fn is_asked_again(&self) -> bool {
+        true
+    }
+
     async fn credential(&self) -> Result<Credential, HttpError> {
         self.cache.credential(SCOPE, self.token()).await
     }

@@ -97,11 +97,15 @@ fn list_item(job: &Job, faults: &Faults) -> Value {
         Some(end) => end.status.clone(),
         None => current_status(job, &faults.status),
     };
-    let item = json!({
+    let mut item = json!({
         "jobRequestId": job.id,
         "jobRequest": job_request(job, 0, &faults.listing),
         "jobStatus": status,
     });
+    if let Some(message) = job.end.as_ref().and_then(|end| end.message.as_ref()) {
+        let progress = json!({ "status": status, "completed": true, "message": message });
+        item.as_object_mut().map(|item| item.insert("jobProgress".to_owned(), progress));
+    }
     if faults.listing.wrapped { json!({ "jobDetails": item }) } else { item }
 }
 

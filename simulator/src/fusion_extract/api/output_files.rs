@@ -139,6 +139,7 @@ fn item(
     let size = match faults.file_size {
         FileSizeForm::Right => Some(json!(file.size)),
         FileSizeForm::Wrong => Some(json!(file.size + 1)),
+        FileSizeForm::Zero => Some(json!(0)),
         FileSizeForm::Text => Some(json!(file.size.to_string())),
         FileSizeForm::Absent => None,
     };

@@ -383,11 +383,15 @@ fn names_metadata(tail: &[u8]) -> bool {
 fn sha256(checksum: &str) -> Result<Option<Sha256>, &'static str> {
     let (algorithm, value) = checksum.split_once('=').unwrap_or((checksum, ""));
     if !algorithm.eq_ignore_ascii_case("sha-256") && !algorithm.eq_ignore_ascii_case("sha256") {
-        tracing::warn!(checksum.algorithm = algorithm, "the source's checksums are no SHA-256, and not looked at");
+        tracing::warn!(
+            checksum.algorithm = algorithm,
+            "the source's checksums are no SHA-256, and not looked at"
+        );
         return Ok(None);
     }
     let value = value.trim();
-    let in_base64 = || BASE64_STANDARD.decode(value).ok()?.try_into().ok().map(|bytes: [u8; 32]| bytes.into());
+    let in_base64 =
+        || BASE64_STANDARD.decode(value).ok()?.try_into().ok().map(|bytes: [u8; 32]| bytes.into());
     value.parse().ok().or_else(in_base64).map(Some).ok_or("it is not `sha-256=` and 64 hex digits")
 }
 

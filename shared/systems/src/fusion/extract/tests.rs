@@ -248,6 +248,7 @@ async fn a_job_with_other_parameters_is_another_runs() {
     };
     let same = |mode: &str| parameters(mode, json!({}));
     let mut of_another_installation = with(&ours, "clientRequestUuid", json!("6b1b"));
+    of_another_installation["jobRequestId"] = json!(6);
     let description = ours["jobRequest"]["description"].as_str().unwrap();
     of_another_installation["jobRequest"]["description"] = json!(format!("{description}0"));
     for (case, items, found) in [
@@ -351,31 +352,42 @@ async fn a_paged_list_is_walked_to_its_end() {
 /// run is found behind more than may be kept.
 #[tokio::test]
 async fn a_list_is_kept_up_to_a_bound() {
-    const PAGE: usize = 27 << 20;
-    let pod = TestPod::start(|_, call| {
+    const ITEMS: usize = 27;
+    let text = || "x".repeat(1_000_000);
+    let pod = TestPod::start(move |_, call| {
         let mut job = listed(call as u64, "carriers-06", "SimpleCarriers");
-        if call < 5 {
-            job["jobRequest"]["description"] = json!("x".repeat(PAGE));
-        }
-        let items = if call > 5 { json!([]) } else { json!([job]) };
+        let items = match call {
+            ..5 => {
+                job["jobRequest"]["description"] = json!(text());
+                let of = |item| {
+                    let mut job = job.clone();
+                    job["jobRequestId"] = json!(1000 * (call + 1) + item);
+                    job
+                };
+                (0..ITEMS).map(of).collect()
+            }
+            5 => vec![job],
+            _ => Vec::new(),
+        };
         Reply::json(json!({ "items": items, "hasMore": call < 5 }))
     })
     .await;
     assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "5");
 
-    let pod = TestPod::start(|_, call| {
-        let description = format!("landfall-{call}::{}::Full::Immediate", "x".repeat(PAGE));
+    let pod = TestPod::start(move |_, call| {
+        let description = format!("landfall-{call}::{}::Full::Immediate", text());
         let request = json!({ "jobDefinitionName": "DataExport", "description": description });
-        Reply::json(json!({ "items": [{ "jobRequestId": call, "jobRequest": request }], "hasMore": true }))
+        let of = |item| json!({ "jobRequestId": 1000 * call + item, "jobRequest": request });
+        Reply::json(json!({ "items": (0..ITEMS).map(of).collect::<Vec<_>>(), "hasMore": true }))
     })
     .await;
     let said = line(pod.source.ended().await.unwrap_err(), "LimitExceeded");
-    assert!(said.contains("does not end: 5 so far"), "{said}");
+    assert!(said.contains("does not end: 135 so far"), "{said}");
     assert_eq!(pod.asked().len(), 5);
 
-    let pod = TestPod::start(|_, call| {
-        let name = format!("{call}{}", "x".repeat(PAGE));
-        Reply::json(json!({ "items": [{ "fileName": name }], "hasMore": true }))
+    let pod = TestPod::start(move |_, call| {
+        let of = |item| json!({ "fileName": format!("{call}-{item}-{}", text()) });
+        Reply::json(json!({ "items": (0..ITEMS).map(of).collect::<Vec<_>>(), "hasMore": true }))
     })
     .await;
     let said = line(pod.source.output_files(&record()).await.unwrap_err(), "LimitExceeded");

@@ -201,14 +201,17 @@ async fn rows_that_cannot_be_trusted_end_the_file() {
 /// Promise 5: a flag that is missing, no flag, or always the same is no reason to stop, and none to fail.
 #[tokio::test]
 async fn a_flag_that_says_nothing_neither_ends_a_walk_nor_breaks_it() {
-    for flag in ["", r#","hasMore":null"#, r#","hasMore":"true""#, r#","hasMore":true"#, r#","hasMore":"some""#] {
+    for flag in
+        ["", r#","hasMore":null"#, r#","hasMore":"true""#, r#","hasMore":true"#, r#","hasMore":"some""#]
+    {
         let pod = TestPod::start(move |seen| {
             // Fewer rows than were asked for, as of a server that has a limit of its own.
             let query = seen.query();
             let after: u64 = query.get("q").map_or(0, |q| q.rsplit(' ').next().unwrap().parse().unwrap());
             let from = after + query["offset"].parse::<u64>().unwrap();
-            let rows: Vec<_> = (from + 1..=70).take(25).map(|key| format!("{{"InvoiceId":{key}}}")).collect();
-            let body = format!("{{"items":[{}],"count":7{flag}}}", rows.join(","));
+            let rows: Vec<_> =
+                (from + 1..=70).take(25).map(|key| format!("{{\"InvoiceId\":{key}}}")).collect();
+            let body = format!("{{\"items\":[{}],\"count\":7{flag}}}", rows.join(","));
             Reply::status(200).header("Content-Type", "application/json").body(body)
         })
         .await;

@@ -297,7 +297,12 @@ impl Walk {
 
 /// Refuses a page without rows that says that more follow, unless what is behind it is empty as well: there are servers
 /// that say so of each page.
-pub(super) async fn check_end(api: &Api, collection: &Collection, range: &KeyRange, behind: usize) -> Result<()> {
+pub(super) async fn check_end(
+    api: &Api,
+    collection: &Collection,
+    range: &KeyRange,
+    behind: usize,
+) -> Result<()> {
     let page = api.page(collection.keys(range, behind, 1), collection.framework).await?;
     match page.items.is_empty() {
         true => Ok(()),
