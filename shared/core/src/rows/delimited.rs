@@ -3,31 +3,7 @@
 use memchr::{memchr, memchr2, memchr3};
 
 use super::dialect::Dialect;
-
-/// Where in a record the last byte left the reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Before the first byte of a record.
-    RecordStart,
-    /// The same, behind a carriage return: a line feed belongs to it.
-    BehindReturn,
-    /// Behind a delimiter, and perhaps spaces: a quote opens a quoted field here.
-    FieldStart,
-    /// Within a field: a quote means nothing.
-    Field,
-    /// Between quotes: a line break means nothing.
-    Quoted,
-    /// Between quotes, behind a backslash: a quote means nothing.
-    Escaped,
-    /// Behind a quote between quotes: it closed the field unless another one follows.
-    QuoteInQuoted,
-}
-
-impl Place {
-    fn is_before_record(self) -> bool {
-        matches!(self, Self::RecordStart | Self::BehindReturn)
-    }
-}
+use super::fields::Place;
 
 /// Counts records in constant memory; the text may be cut anywhere.
 #[derive(Debug, Clone)]

@@ -5,15 +5,27 @@ use super::dialect::Dialect;
 
 /// Where in a record the last byte left the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
+    /// Before the first byte of a record.
     RecordStart,
-    /// Behind a carriage return that ended a record: a line feed belongs to it.
+    /// The same, behind a carriage return: a line feed belongs to it.
     BehindReturn,
+    /// Behind a delimiter, and perhaps spaces: a quote opens a quoted field here.
     FieldStart,
+    /// Within a field: a quote means nothing.
     Field,
+    /// Between quotes: a line break means nothing.
     Quoted,
+    /// Between quotes, behind a backslash: a quote means nothing.
     Escaped,
+    /// Behind a quote between quotes: it closed the field unless another one follows.
     QuoteInQuoted,
+}
+
+impl Place {
+    pub(super) fn is_before_record(self) -> bool {
+        matches!(self, Self::RecordStart | Self::BehindReturn)
+    }
 }
 
 /// Reads delimited text, and counts the fields of its records.
@@ -52,7 +64,7 @@ impl FieldScanner {
     /// Takes a byte that is no part of what is between quotes.
     fn push_plain(&mut self, place: Place, byte: u8) -> Option<u32> {
         if matches!(byte, b'\n' | b'\r') {
-            let is_empty_line = matches!(place, Place::RecordStart | Place::BehindReturn);
+            let is_empty_line = place.is_before_record();
             self.place = if byte == b'\r' { Place::BehindReturn } else { Place::RecordStart };
             let fields = std::mem::take(&mut self.fields);
             return (!is_empty_line).then_some(fields);
