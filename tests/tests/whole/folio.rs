@@ -558,9 +558,9 @@ async fn statuses() {
             Fails("ContractBroken", "web page", 0),
         ),
         (
-            "a login page for a poll",
+            "a login page for what has been defined",
             json!({ "executions": { "login_page": "always" } }),
-            Fails("JobTimedOut", "web page", 0),
+            Fails("ContractBroken", "web page", 0),
         ),
     ])
     .await;
