@@ -9,7 +9,6 @@ mod request;
 mod send;
 mod transport;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +33,7 @@ use crate::policy::{GuardedResolver, HostPolicy};
 use crate::redact::Redactor;
 use crate::retry::RetrySettings;
 use crate::settings::{HttpSettings, Proxy};
+use crate::tls;
 
 /// The longest that a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl Client {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, InvalidSetting> {
         let timeout = Duration::from_secs(settings.timeout_seconds.max(1));
-        let mut builder = reqwest::Client::builder()
+        let mut builder = tls::client_builder()
             .user_agent(concat!("landfall/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -75,7 +75,7 @@ impl Client {
             builder = builder.no_proxy();
         }
         if let Some(file) = &settings.ca_file {
-            builder = builder.tls_certs_merge(authorities(file)?);
+            builder = builder.tls_backend_preconfigured(tls::trusting_also(file)?);
         }
         let transport = builder.build().map_err(|error| {
             InvalidSetting::new(format!("the HTTP client cannot be set up: {}", crate::chain(&error)))
@@ -201,17 +201,6 @@ impl Client {
         };
         let patience = request.patience.unwrap_or(self.timeout);
         tokio::time::timeout(patience, whole).await.unwrap_or(Err(Failure::TimedOut(patience)))
-    }
-}
-
-/// The certificates of a file.
-fn authorities(file: &Path) -> Result<Vec<reqwest::Certificate>, InvalidSetting> {
-    let invalid = |reason: &str| InvalidSetting::new(format!("http.ca_file {} {reason}", file.display()));
-    let pem = std::fs::read(file).map_err(|error| invalid(&format!("cannot be read: {error}")))?;
-    let authorities = reqwest::Certificate::from_pem_bundle(&pem);
-    match authorities.map_err(|error| invalid(&format!("is no PEM: {}", crate::chain(&error))))? {
-        none if none.is_empty() => Err(invalid("holds no certificate in PEM")),
-        authorities => Ok(authorities),
     }
 }
 

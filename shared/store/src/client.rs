@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::Region;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::abilities::Abilities;
-use super::{ChecksumSetting, Dialect, Store};
+use super::{ChecksumSetting, Dialect, Store, aws};
 
 /// Where a bucket is and with which credentials. What is left out comes from the AWS SDK's own sources: its
 /// environment variables (`AWS_ENDPOINT_URL_S3`, `AWS_REGION`, …), profile, or the function's role.
@@ -42,11 +42,7 @@ pub struct StoreSettings {
 impl Store {
     /// Opens a bucket. Nothing is called yet.
     pub async fn open(bucket: &str, settings: &StoreSettings) -> Store {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(region) = &settings.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let environment = Box::pin(loader.load()).await;
+        let environment = aws::environment(settings.region.as_deref()).await;
         let mut config = aws_sdk_s3::config::Builder::from(&environment)
             // Every write carries the CRC-64/NVME that landfall computes anyway; the SDK's own would come on top.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

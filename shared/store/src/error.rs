@@ -259,7 +259,16 @@ fn describe<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>, s
         SdkError::ResponseError(_) => {
             format!("HTTP {status}, and the answer cannot be read{}", beginning(error))
         }
-        _ => landfall_http::chain(error),
+        _ => unsent(error),
+    }
+}
+
+/// Why a call did not get there. Who trusts no authority would be told only that the store's is unknown.
+fn unsent(error: &(dyn StdError + 'static)) -> String {
+    let said = landfall_http::chain(error);
+    match landfall_http::check_authorities() {
+        Err(lack) if said.contains("UnknownIssuer") => lack.to_string(),
+        _ => said,
     }
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod abilities;
+pub mod aws;
 mod budget;
 pub mod checksum;
 mod client;

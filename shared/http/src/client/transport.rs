@@ -5,9 +5,11 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use rustls::CertificateError;
 
 use crate::error::Failure;
 use crate::policy::HostRefused;
+use crate::tls;
 
 /// How large the headers of an answer may be.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -58,9 +60,11 @@ pub(crate) fn transport_failure(error: reqwest::Error) -> Failure {
         return Failure::Refused(refused.clone());
     }
     match cause_of::<rustls::Error>(&error) {
-        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
-            Failure::Certificate(error)
-        }
+        Some(rustls::Error::InvalidCertificate(why)) => match tls::check_authorities() {
+            Err(lack) if *why == CertificateError::UnknownIssuer => Failure::NoAuthorities(lack),
+            _ => Failure::Certificate(error),
+        },
+        Some(rustls::Error::NoCertificatesPresented) => Failure::Certificate(error),
         _ if error.is_connect() => Failure::Unreachable(error),
         _ if error.is_builder() => Failure::Unsendable(error.to_string()),
         _ => Failure::Interrupted(error),
