@@ -31,10 +31,10 @@ impl Signer {
         issuer: &str,
         audience: &str,
     ) -> Result<Self, RsaKeyError> {
-        let mut header = json!({ "typ": "JWT", "alg": "RS256" });
-        if let Some(id) = key_id {
-            header["kid"] = id.into();
-        }
+        let header = match key_id {
+            Some(id) => json!({ "typ": "JWT", "alg": "RS256", "kid": id }),
+            None => json!({ "typ": "JWT", "alg": "RS256" }),
+        };
         Ok(Self {
             key: RsaKey::from_pem(pem)?,
             header: BASE64_URL.encode(header.to_string()),
