@@ -32,7 +32,7 @@ pub enum RsaKeyError {
     /// A passphrase is needed to read it.
     #[error("it is encrypted: take its passphrase off (openssl pkey -in key.pem -out plain.pem)")]
     Encrypted,
-    /// An elliptic key, or one in OpenSSH's own form.
+    /// An elliptic key, or one in the form that `ssh-keygen` writes.
     #[error("it is no RSA key in the form PKCS #8 or PKCS #1 (openssl genpkey -algorithm RSA makes one)")]
     OtherKind,
     /// What is between the lines of dashes is no base64.
