@@ -221,6 +221,11 @@ async fn what_does_not_fit_is_named() {
         .body("{\"id\":1}");
     let server = Scripted::replies(vec![vendor]).await;
     assert_eq!(server.client().0.json::<Thing>(&Request::get(server.url("/"))).await.unwrap().id, 1);
+    let text = Reply::status(200).header("Content-Type", "text/plain").body(" {\"a\": 1, \"a\": 2}");
+    let server = Scripted::replies(vec![text]).await;
+    let read: std::collections::BTreeMap<String, u8> =
+        server.client().0.json(&Request::get_json(server.url("/"))).await.unwrap();
+    assert_eq!(read["a"], 2, "what is JSON is read, whatever it is called");
 }
 
 /// Promise 6: neither headers nor answers are read without end, declared or not.

@@ -218,7 +218,19 @@ impl<'a> Files<'a> {
     async fn locate(&self) -> Result<Vec<Located>> {
         let (items, answer) = self.items().await?;
         let numbered = items.into_iter().zip(0_u32..);
-        numbered.map(|(item, ordinal)| self.located(item, ordinal, &answer)).collect()
+        let located: Vec<_> =
+            numbered.map(|(item, ordinal)| self.located(item, ordinal, &answer)).collect::<Result<_>>()?;
+        // One place is one file, in whatever form its link comes.
+        let mut known = HashSet::new();
+        let mut files: Vec<Located> = Vec::with_capacity(located.len());
+        for Located { file, url } in located {
+            let place = self.pod.client.policy().called_at(&url).to_string();
+            if known.insert((place, file.name.clone(), file.size, file.sha256)) {
+                let ordinal = u32::try_from(files.len()).unwrap_or(u32::MAX);
+                files.push(Located { file: OutputFile { ordinal, ..file }, url });
+            }
+        }
+        Ok(files)
     }
 
     /// Every item of the list. Oracle documents a total, and no way to page: both spellings of its other
@@ -256,11 +268,15 @@ impl<'a> Files<'a> {
             }
             page => page?,
         };
-        let Some(first) = part.items.first() else { return Ok(false) };
         // A server that does not know these parameters begins again.
-        let begins_again = list.items.first().is_some_and(|known| known.is_alike(first));
+        let begins_again = match (list.items.first(), part.items.first()) {
+            (Some(known), Some(first)) => known.is_alike(first),
+            _ => false,
+        };
         let is_known = |item: &Listed| list.items.iter().any(|known| known.is_alike(item));
-        if begins_again || (!list.is_promised_more() && part.items.iter().all(is_known)) {
+        if begins_again || part.items.iter().all(is_known) {
+            // Some servers say of every page that more follows: what brings nothing new where the list goes on is its end.
+            list.has_more &= begins_again && list.total != u64::try_from(list.items.len()).ok();
             return Ok(false);
         }
         if let Some(again) = part.items.iter().map(Listed::identity).find(|item| list.known.contains(item)) {
@@ -304,17 +320,17 @@ impl<'a> Files<'a> {
             let reason = "it is empty, longer than 1,024 bytes, or has control characters";
             return Err(broken("fileName", reason).into());
         }
-        let size = match &item.file_size {
-            Some(size) => Some(size.whole().ok_or_else(|| broken("fileSize", "it is not a size in bytes"))?),
-            None => None,
-        };
         let sha256 = match item.checksum.as_deref().map(str::trim).filter(|checksum| !checksum.is_empty()) {
             Some(checksum) => sha256(checksum).map_err(|reason| broken("checksum", reason))?,
             None => None,
         };
+        let size = match item.file_size.as_ref().filter(|size| !size.is_unknown()) {
+            Some(size) => Some(size.whole().ok_or_else(|| broken("fileSize", "it is not a size in bytes"))?),
+            None => None,
+        };
         let href = item.context.and_then(|context| context.links).and_then(|links| links.enclosure);
         let url = self.url(&name, href.and_then(|link| link.href), answer)?;
-        let locator = (url.query().is_none() && url.fragment().is_none()).then(|| url.to_string());
+        let locator = url.query().is_none().then(|| url.to_string());
         Ok(Located { file: OutputFile { ordinal, name, size, sha256, locator, is_log: false }, url })
     }
 
@@ -329,7 +345,8 @@ impl<'a> Files<'a> {
             return Ok(url);
         };
         let broken = |reason: &str| answer.malformed(&format!("the link of {name:?}"), reason);
-        let url = collection.join(href.trim()).map_err(|error| broken(&error.to_string()))?;
+        let mut url = collection.join(href.trim()).map_err(|error| broken(&error.to_string()))?;
+        url.set_fragment(None);
         self.pod.client.policy().check(&url).map_err(|refused| Error::from(broken(&refused.to_string())))?;
         Ok(url)
     }
