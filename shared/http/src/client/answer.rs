@@ -119,13 +119,15 @@ pub(crate) enum Odd {
     Page,
     /// Nothing, a part of it, or something else.
     Unfit,
+    /// JSON of another form.
+    Misfit,
 }
 
 impl Odd {
     /// How often such an answer is asked for again. A page may be the answer to a password, and each try of one counts.
     pub(crate) fn repeats(self) -> u32 {
         match self {
-            Self::Page => 1,
+            Self::Page | Self::Misfit => 1,
             Self::Unfit => 2,
         }
     }
