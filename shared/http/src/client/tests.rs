@@ -208,7 +208,7 @@ async fn a_login_page_is_named() {
 /// Another type is not parsed; an answer that does not fit names the field.
 #[tokio::test]
 async fn what_does_not_fit_is_named() {
-    let xml = Reply::status(200).header("Content-Type", "application/xml").body("{\"id\":1}");
+    let xml = Reply::status(200).header("Content-Type", "application/xml").body("<id>1</id>");
     assert!(refusal(xml).await.0.line().contains("answered \"application/xml\" instead of JSON"));
     let (error, _) = refusal(Reply::json(json!({ "id": "seven" }))).await;
     assert!(error.line().contains("does not fit at id: invalid type"), "{}", error.line());
@@ -398,7 +398,8 @@ async fn an_odd_answer_to_a_read_is_asked_for_again() {
         (Reply::status(200).header("Content-Type", "application/json").body("\n"), 3),
         (Reply::status(200).header("Content-Type", "application/json").body("{\"id\": "), 3),
         (Reply::status(200).header("Content-Type", "text/plain").body("busy"), 3),
-        (Reply::status(200).header("Content-Encoding", "gzip").body("no gzip"), 6),
+        (Reply::status(200).header("Content-Encoding", "gzip").body("no gzip"), 3),
+        (Reply::status(200).header("Content-Encoding", "gzip").body(b"\x1f\x8b\x08\x00 cut"), 6),
         (Reply::page(), 2),
     ] {
         let server = Scripted::replies(vec![odd.clone(), good()]).await;
