@@ -753,11 +753,7 @@ mod tests {
         let tokens = tokens_of(&server, json!({})).0;
         let error = tokens.token("s").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AuthRejected);
-        assert!(
-            error.line().contains("invalid_client: unknown client; check auth.client_id"),
-            "{}",
-            error.line()
-        );
+        assert!(error.line().contains("invalid_client: unknown client"), "{}", error.line());
         let passing = Reply::json(json!({ "error": "server_error" }));
         let server = Scripted::replies(vec![passing]).await;
         let error = tokens_of(&server, json!({})).0.token("s").await.unwrap_err();

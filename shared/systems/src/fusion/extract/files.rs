@@ -285,9 +285,12 @@ impl<'a> Files<'a> {
             _ => false,
         };
         let is_known = |item: &Listed| list.items.iter().any(|known| known.is_alike(item));
-        if begins_again || part.items.iter().all(is_known) {
+        let items = u64::try_from(list.items.len()).unwrap_or(u64::MAX);
+        let is_counted_short = list.total.is_some_and(|total| total > items);
+        let brings_nothing = part.items.is_empty() || (!is_counted_short && part.items.iter().all(is_known));
+        if begins_again || brings_nothing {
             // Some servers say of every page that more follows: what brings nothing new where the list goes on is its end.
-            list.has_more &= begins_again && list.total != u64::try_from(list.items.len()).ok();
+            list.has_more &= begins_again && list.total != Some(items);
             return Ok(false);
         }
         let known: HashSet<Identity<'_>> = list.items.iter().map(Listed::identity).collect();
