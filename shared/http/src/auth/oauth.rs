@@ -745,7 +745,7 @@ mod tests {
         assert_eq!(server.count(), 4);
     }
 
-    /// A refusal under 200 is one: it names what to set right, and is not sent again.
+    /// A refusal under 200 is one, and no answer that does not fit.
     #[tokio::test]
     async fn a_refusal_is_one_whatever_its_status() {
         let refusal = json!({ "error": "invalid_client", "error_description": "unknown client" });
