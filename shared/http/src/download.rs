@@ -11,7 +11,7 @@ use futures::stream::{self, BoxStream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
-use self::coded::without_gzip;
+use self::coded::{Chunks, without_gzip};
 use self::range::{Asked, Placed, place};
 use super::auth::Authorizer;
 use super::client::{Client, Login, Odd, Request, codings, is_page_type, media_type, transport_failure};
@@ -69,9 +69,6 @@ impl Download {
         }
     }
 }
-
-/// The body of one answer, or what broke it.
-type Chunks = BoxStream<'static, Result<Bytes, Failure>>;
 
 impl Client {
     /// Opens a file, from its beginning or where a download stopped.

@@ -4,15 +4,18 @@ use std::io::{self, Write as _};
 
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
-use futures::{StreamExt, stream};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 
-use super::Chunks;
 use crate::error::Failure;
 
 /// How many bytes are decoded at once: they become a thousand times as many at most.
 const AT_ONCE: usize = 8 * 1024;
 /// The first bytes of gzip (RFC 1952, 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The body of one answer, or what broke it.
+pub(super) type Chunks = BoxStream<'static, Result<Bytes, Failure>>;
 
 /// The body without gzip. Its own length and checksum are held against what came; one that is not gzip at all, as where a
 /// proxy has taken it off and left its name, stays as it is.
