@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 pub use self::answer::Answer;
-pub(crate) use self::answer::{is_page_type, media_type};
+pub(crate) use self::answer::{Odd, is_page_type, media_type};
+pub(crate) use self::body::codings;
 use self::body::{Text, decoded, in_utf8};
 pub(crate) use self::login::Login;
 pub use self::rate_limiter::RateLimiter;
@@ -147,6 +148,23 @@ impl Client {
     /// How far that goes is said by the request; where it is not known whether a call was processed,
     /// [`HttpError::outcome_is_unknown`] says so.
     pub async fn call(&self, request: &Request) -> Result<Answer, HttpError> {
+        let (answer, ()) = self.read(request, |_| Ok(())).await?;
+        Ok(answer)
+    }
+
+    /// Makes a call and reads its answer as JSON. One to a [`get_json`](Request::get_json) that is JSON of another form is
+    /// asked for once more.
+    pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, HttpError> {
+        let (_, read) = self.read(request, Answer::json).await?;
+        Ok(read)
+    }
+
+    /// Makes a call and reads its answer; an odd one is asked for again, where the request reads JSON.
+    async fn read<T>(
+        &self,
+        request: &Request,
+        read: impl Fn(&Answer) -> Result<T, HttpError>,
+    ) -> Result<(Answer, T), HttpError> {
         let mut budget = self.budget();
         let mut login = Login::default();
         let mut odd_answers = 0;
@@ -163,28 +181,16 @@ impl Client {
                     let Text { bytes: body, is_guessed } = in_utf8(body, &headers);
                     let redactor = self.redactor.clone();
                     let answer = Answer { exchange, status, headers, body, is_guessed, redactor };
+                    let read = read(&answer);
+                    let odd = answer.oddness().or_else(|| read.is_err().then_some(Odd::Misfit));
                     odd_answers += 1;
-                    match answer.oddness().filter(|odd| request.reads_json && odd_answers <= odd.repeats()) {
+                    match odd.filter(|odd| request.reads_json && odd_answers <= odd.repeats()) {
                         Some(odd) if self.asks_again(request, odd, &mut budget, &mut login).await => {}
-                        _ => return Ok(answer),
+                        _ => return Ok((answer, read?)),
                     }
                 }
                 Err(failure) => self.recover(request, failure, &mut budget, &mut login).await?,
             }
-        }
-    }
-
-    /// Makes a call and reads its answer as JSON. One to a [`get_json`](Request::get_json) that is JSON of another form is
-    /// asked for once more.
-    pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, HttpError> {
-        let answer = self.call(request).await?;
-        match answer.json() {
-            Err(error) if request.reads_json && answer.oddness().is_none() => {
-                tracing::debug!(call = ?request, %error, "asking once more for an answer that does not fit");
-                self.pause(&mut self.budget(), None).await;
-                self.call(request).await?.json()
-            }
-            read => read,
         }
     }
 

@@ -6,7 +6,9 @@ use landfall::state::keys;
 use landfall::step::MAX_RETURNS;
 use landfall_store::Condition;
 use landfall_tests::staged::{publish_for, stage, unpack};
-use landfall_tests::{Setup, World, assert_failed, assert_landed, fetch, resume, run_event, submit_event};
+use landfall_tests::{
+    Setup, World, assert_failed, assert_landed, fetch, land, resume, run_event, submit_event,
+};
 use serde_json::{Value, json};
 
 /// A world whose job has come as far as a step.
@@ -55,6 +57,21 @@ async fn a_staged_file_that_is_gone_is_fetched_again() {
         assert_resumes(&world, &event, case).await;
         world.end().await;
     }
+}
+
+/// Promise 5: a file that was listed and is no more is missed, once: whoever goes on with the job has read it.
+#[tokio::test]
+async fn a_list_that_has_lost_a_file_is_an_error_once() {
+    let faults = json!({ "output_files": { "lost_after": 1 } });
+    let world = World::new(Setup { faults, ..Setup::default() }).await;
+    let lost = land(&world.context, run_event()).await;
+    assert_failed(lost, ("ContractBroken", "landfall resume"), &[], "lost");
+    assert!(world.manifests().await.is_empty());
+    let id = submit_event(&world.context, run_event()).await.unwrap().job_request_id;
+    let event = json!({ "connection": "fusion-demo", "job_request_id": id });
+    resume(&world.anew(), event).await.unwrap();
+    assert_eq!(world.manifests().await.len(), 1);
+    world.end().await;
 }
 
 /// One that the source has no more ends the run by its name, and not by an endless round.

@@ -230,7 +230,14 @@ impl OAuthTokens {
         refresh_token: Option<&SecretString>,
     ) -> Result<(Issued, Answered), HttpError> {
         let answer = self.client.call(&self.request(scope, refresh_token)?).await?;
-        let answered: Answered = answer.json()?;
+        let answered: Answered = answer.json().map_err(|error| match answer.json::<Refused>() {
+            Ok(refused) if REFUSALS.contains(&refused.error.as_str()) => {
+                let said = refused.error_description.map(|why| format!(": {why}")).unwrap_or_default();
+                let said = self.client.redactor().text(&format!("{}{said}", refused.error));
+                HttpError::new(self.exchange(), Failure::LoginRefused(said))
+            }
+            _ => error,
+        })?;
         let kind = answered.token_type.as_deref().unwrap_or("Bearer");
         // Fusion's relay says JWT and means a bearer token.
         if !kind.eq_ignore_ascii_case("bearer") && !kind.eq_ignore_ascii_case("jwt") {
@@ -355,6 +362,23 @@ struct Answered {
     expires_in: Option<Lifetime>,
     refresh_token: Option<SecretString>,
 }
+
+/// A refusal, as some servers send it under 200.
+#[derive(Deserialize)]
+struct Refused {
+    error: String,
+    error_description: Option<String>,
+}
+
+/// The words of RFC 6749, 5.2.
+const REFUSALS: [&str; 6] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+];
 
 /// Servers write `expires_in` as a number and as a text.
 #[derive(Deserialize)]
@@ -712,6 +736,21 @@ mod tests {
         let (tokens, _) = tokens_of(&server, json!({}));
         assert_eq!(bearer(&tokens, &server, "s").await, "Bearer t");
         assert_eq!(server.count(), 4);
+    }
+
+    /// A refusal under 200 is one, and no answer that does not fit.
+    #[tokio::test]
+    async fn a_refusal_is_one_whatever_its_status() {
+        let refusal = json!({ "error": "invalid_client", "error_description": "unknown client" });
+        let server = Scripted::replies(vec![Reply::json(refusal)]).await;
+        let tokens = tokens_of(&server, json!({})).0;
+        let error = tokens.token("s").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AuthRejected);
+        assert!(error.line().contains("invalid_client: unknown client"), "{}", error.line());
+        let passing = Reply::json(json!({ "error": "server_error" }));
+        let server = Scripted::replies(vec![passing]).await;
+        let error = tokens_of(&server, json!({})).0.token("s").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ContractBroken);
     }
 
     /// Promise 5: what is no token is not used as one, and what it was does not leak.

@@ -208,7 +208,7 @@ async fn a_login_page_is_named() {
 /// Another type is not parsed; an answer that does not fit names the field.
 #[tokio::test]
 async fn what_does_not_fit_is_named() {
-    let xml = Reply::status(200).header("Content-Type", "application/xml").body("{\"id\":1}");
+    let xml = Reply::status(200).header("Content-Type", "application/xml").body("<id>1</id>");
     assert!(refusal(xml).await.0.line().contains("answered \"application/xml\" instead of JSON"));
     let (error, _) = refusal(Reply::json(json!({ "id": "seven" }))).await;
     assert!(error.line().contains("does not fit at id: invalid type"), "{}", error.line());
@@ -221,6 +221,11 @@ async fn what_does_not_fit_is_named() {
         .body("{\"id\":1}");
     let server = Scripted::replies(vec![vendor]).await;
     assert_eq!(server.client().0.json::<Thing>(&Request::get(server.url("/"))).await.unwrap().id, 1);
+    let text = Reply::status(200).header("Content-Type", "text/plain").body(" {\"a\": 1, \"a\": 2}");
+    let server = Scripted::replies(vec![text]).await;
+    let read: std::collections::BTreeMap<String, u8> =
+        server.client().0.json(&Request::get_json(server.url("/"))).await.unwrap();
+    assert_eq!(read["a"], 2, "what is JSON is read, whatever it is called");
 }
 
 /// Promise 6: neither headers nor answers are read without end, declared or not.
@@ -393,7 +398,8 @@ async fn an_odd_answer_to_a_read_is_asked_for_again() {
         (Reply::status(200).header("Content-Type", "application/json").body("\n"), 3),
         (Reply::status(200).header("Content-Type", "application/json").body("{\"id\": "), 3),
         (Reply::status(200).header("Content-Type", "text/plain").body("busy"), 3),
-        (Reply::status(200).header("Content-Encoding", "gzip").body("no gzip"), 6),
+        (Reply::status(200).header("Content-Encoding", "gzip").body("no gzip"), 3),
+        (Reply::status(200).header("Content-Encoding", "gzip").body(b"\x1f\x8b\x08\x00 cut"), 6),
         (Reply::page(), 2),
     ] {
         let server = Scripted::replies(vec![odd.clone(), good()]).await;

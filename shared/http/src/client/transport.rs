@@ -42,7 +42,9 @@ pub(super) async fn read_whole(mut response: reqwest::Response, limit: u64) -> R
     if response.content_length().is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let mut body = BytesMut::new();
+    // As a body grows, it would be there twice.
+    let declared = response.content_length().and_then(|length| usize::try_from(length).ok());
+    let mut body = BytesMut::with_capacity(declared.unwrap_or_default());
     while let Some(chunk) = response.chunk().await.map_err(transport_failure)? {
         let length = body.len().saturating_add(chunk.len());
         if u64::try_from(length).unwrap_or(u64::MAX) > limit {
