@@ -266,8 +266,12 @@ fn is_unsupported(code: &str) -> bool {
 /// else would say so.
 fn its_region<E>(error: &SdkError<E>) -> String {
     let region = error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region"));
-    let is_elsewhere = error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 300..=400));
-    region.filter(|_| is_elsewhere).map(|region| format!("; the bucket is in the region {region}")).unwrap_or_default()
+    let is_elsewhere =
+        error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 300..=400));
+    region
+        .filter(|_| is_elsewhere)
+        .map(|region| format!("; the bucket is in the region {region}"))
+        .unwrap_or_default()
 }
 
 fn describe<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>, status: u16) -> String {

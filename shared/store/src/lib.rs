@@ -232,7 +232,9 @@ impl Store {
             Err(error) => error,
         };
         match (condition, error) {
-            (Condition::Absent | Condition::Unchanged(_), StoreError::Changed { .. }) => Ok(Written::NotWritten),
+            (Condition::Absent | Condition::Unchanged(_), StoreError::Changed { .. }) => {
+                Ok(Written::NotWritten)
+            }
             (Condition::Unchanged(_), StoreError::NotImplemented { operation, object, source }) => {
                 Err(StoreError::NoConditionalChange { operation, object, source })
             }
