@@ -30,6 +30,17 @@ pub enum StoreError {
         #[source]
         source: Described,
     },
+    /// Another call was changing the same object.
+    #[error("{operation} {object}: somebody else is changing it at the same time")]
+    Contended {
+        /// What was called.
+        operation: &'static str,
+        /// The object or bucket.
+        object: String,
+        /// What the store said.
+        #[source]
+        source: Described,
+    },
     /// The credentials do not allow the call.
     #[error("{operation} {object}: the store refused the credentials or their permissions")]
     Denied {
@@ -193,21 +204,31 @@ impl StoreError {
         matches!(self, Self::NotImplemented { .. } | Self::Refused { .. })
     }
 
+    /// Whether somebody else may have been first: some stores say so of an object that is there.
+    pub(super) fn is_of_a_conflict(&self) -> bool {
+        matches!(self, Self::Contended { .. })
+    }
+
     pub(super) fn of<E>(operation: &'static str, object: String, error: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
         let status = error.raw_response().map_or(0, |response| response.status().as_u16());
         let code = error.code().unwrap_or_default().to_owned();
-        let source = Described(describe(error, status));
+        let source = Described(describe(error, status) + &its_region(error));
         match (code.as_str(), status) {
             ("NoSuchUpload", _) => Self::NoSuchUpload { operation, object },
             ("NoSuchBucket", _) => Self::NoSuchBucket { operation, object },
             ("NoSuchKey" | "NotFound", _) => Self::NoSuchObject { operation, object },
             ("PreconditionFailed", _) | (_, 412) => Self::Changed { operation, object },
-            ("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" | "UnmatchedContentMD5", _) => {
-                Self::BadDigest { operation, object, source }
-            }
+            (
+                "BadDigest"
+                | "InvalidDigest"
+                | "UnmatchedContentMD5"
+                | "XAmzContentSHA256Mismatch"
+                | "XAmzContentChecksumMismatch",
+                _,
+            ) => Self::BadDigest { operation, object, source },
             ("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall", _) => {
                 Self::InvalidParts { operation, object, source }
             }
@@ -222,7 +243,8 @@ impl StoreError {
             }
             (_, 404) => Self::NoSuchObject { operation, object },
             // An error inside a 200 is one of the store's own (Amazon S3 API reference, `CopyObject`).
-            (_, 0 | 200 | 409 | 500..) => Self::Unavailable { operation, object, source },
+            (_, 409) => Self::Contended { operation, object, source },
+            (_, 0 | 200 | 500..) => Self::Unavailable { operation, object, source },
             _ => Self::Refused { operation, object, source },
         }
     }
@@ -238,6 +260,18 @@ fn is_unsupported(code: &str) -> bool {
     const WORDS: [&str; 4] = ["notimplemented", "notsupported", "unsupported", "methodnotallowed"];
     let code = code.to_ascii_lowercase();
     WORDS.iter().any(|word| code.contains(word))
+}
+
+/// Where the bucket is, as a store says that was asked for it in another region: of a HEAD, which has no body, nothing
+/// else would say so.
+fn its_region<E>(error: &SdkError<E>) -> String {
+    let region = error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region"));
+    let is_elsewhere =
+        error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 300..=400));
+    region
+        .filter(|_| is_elsewhere)
+        .map(|region| format!("; the bucket is in the region {region}"))
+        .unwrap_or_default()
 }
 
 fn describe<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>, status: u16) -> String {
