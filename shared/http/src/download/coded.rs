@@ -35,7 +35,7 @@ struct Coded {
 enum State {
     /// Nothing has come yet that tells whether it is gzip.
     Beginning,
-    Gzip(MultiGzDecoder<Vec<u8>>),
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Plain,
     Over,
 }
@@ -69,7 +69,7 @@ impl Coded {
                 return Ok(Bytes::new());
             }
             self.state = match self.waiting.starts_with(&GZIP) {
-                true => State::Gzip(MultiGzDecoder::new(Vec::new())),
+                true => State::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
                 false => State::Plain,
             };
         }
