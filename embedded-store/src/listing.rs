@@ -494,7 +494,7 @@ mod tests {
         // Another prefix, or another place, is another walk.
         settle(&dir.path().join("a"));
         turn(&first);
-        assert!(!turn(&Query { prefix: "a".to_owned(), ..second.clone() }).0);
+        assert!(!turn(&Query { prefix: "a".to_owned(), ..second }).0);
         assert!(!turn(&third).0);
     }
 
