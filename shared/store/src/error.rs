@@ -315,3 +315,7 @@ fn beginning<E>(error: &SdkError<E>) -> String {
         text => format!(": {text:?}"),
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the list is not complete, but the store does not say where it continues")]
+pub(crate) struct NoNextPage;

@@ -26,8 +26,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::abilities::{Abilities, Ability};
 use crate::checksum::{Crc64Nvme, Md5, crc32c_base64};
-use error::Described;
-use list::NoNextPage;
+use error::{Described, NoNextPage};
 use parts::{MAX_COPY, copied_parts};
 
 pub use abilities::{ChecksumKind, ChecksumSetting};

@@ -6,6 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use percent_encoding::percent_decode_str;
 
 use super::abilities::Ability;
+use super::error::NoNextPage;
 use super::{ObjectInfo, Result, Store, StoreError, UnfinishedUpload, size};
 
 impl Store {
@@ -173,7 +174,3 @@ impl Names {
         listed.into_iter().map(object).collect()
     }
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the list is not complete, but the store does not say where it continues")]
-pub(super) struct NoNextPage;
