@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::answer::Answer;
 pub(crate) use self::answer::{Odd, is_page_type, media_type};
-pub(crate) use self::body::codings;
+pub(crate) use self::body::{GZIP, codings, unreadable};
 use self::body::{Text, decoded, in_utf8};
 pub(crate) use self::login::Login;
 pub use self::rate_limiter::RateLimiter;

@@ -21,7 +21,7 @@ const MAX_ZSTD_WINDOW: u32 = 23;
 const BROTLI_BUFFER: usize = 4096;
 
 /// The first bytes of gzip (RFC 1952, 2.3.1): those of no JSON.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The codings that HTTP knows besides none at all. `Content-Encoding: UTF-8`, as some send it, names none of them, and
 /// changes no byte.
@@ -112,7 +112,7 @@ fn read(decoder: impl Read, limit: u64) -> Result<Vec<u8>, Failure> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what map_err gives")]
-fn unreadable(error: io::Error) -> Failure {
+pub(crate) fn unreadable(error: io::Error) -> Failure {
     undecodable(&error.to_string())
 }
 

@@ -7,12 +7,11 @@ use flate2::write::MultiGzDecoder;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
+use crate::client::{GZIP, unreadable};
 use crate::error::Failure;
 
 /// How many bytes are decoded at once: they become a thousand times as many at most.
 const AT_ONCE: usize = 8 * 1024;
-/// The first bytes of gzip (RFC 1952, 2.3.1).
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The body of one answer, or what broke it.
 pub(super) type Chunks = BoxStream<'static, Result<Bytes, Failure>>;
@@ -53,7 +52,7 @@ impl Coded {
             match self.decode() {
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(bytes) => return Some(Ok(bytes)),
-                Err(error) => return Some(Err(undecodable(&error))),
+                Err(error) => return Some(Err(unreadable(error))),
             }
         }
     }
@@ -88,17 +87,13 @@ impl Coded {
         let left = match std::mem::replace(&mut self.state, State::Over) {
             State::Gzip(mut decoder) => match decoder.try_finish() {
                 Ok(()) => std::mem::take(decoder.get_mut()).into(),
-                Err(error) => return Some(Err(undecodable(&error))),
+                Err(error) => return Some(Err(unreadable(error))),
             },
             State::Beginning | State::Plain => std::mem::take(&mut self.waiting),
             State::Over => return None,
         };
         (!left.is_empty()).then_some(Ok(left))
     }
-}
-
-fn undecodable(error: &io::Error) -> Failure {
-    Failure::Malformed { field: "Content-Encoding".to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]
