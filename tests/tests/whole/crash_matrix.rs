@@ -1,7 +1,9 @@
 //! The crash matrix: a run is cut at every call that leaves its process, before it, after it and in the middle of it,
 //! then started again; the outcome must be that of an undisturbed run (promises 1 to 4).
 //!
-//! `LANDFALL_CUT_PAIRS` and `LANDFALL_CUT_SEED` say how many pairs of cuts are tried, and which.
+//! `LANDFALL_CUT_PAIRS` and `LANDFALL_CUT_SEED` say how many pairs of cuts are tried, and which. Each single cut is
+//! gone on from in one of two ways by turns, from the event or from the id alone, and in both with
+//! `LANDFALL_CUT_STARTS=2`.
 
 use std::sync::Arc;
 
@@ -67,8 +69,17 @@ async fn try_all(undisturbed: Undisturbed, cases: Vec<Case>) -> Tally {
     tally
 }
 
-fn starts() -> [Start; 2] {
-    [Start::Event, Start::Id]
+const STARTS: [Start; 2] = [Start::Event, Start::Id];
+
+/// Each of these cuts, with one of the ways to start again, by turns, or with each.
+fn each_started_again<'a>(cuts: impl Iterator<Item = (&'a Made, Cut)>) -> Vec<Case> {
+    let ways = from_environment("LANDFALL_CUT_STARTS", 1);
+    let rotations = (0..ways).map(|way| STARTS.into_iter().cycle().skip(usize::from(way > 0)));
+    let cuts: Vec<_> = cuts.collect();
+    rotations
+        .flat_map(|starts| cuts.iter().cloned().zip(starts))
+        .map(|(cut, start)| Case::single(cut, start))
+        .collect()
 }
 
 /// The tests of each system, one by one: they run side by side.
@@ -77,7 +88,7 @@ macro_rules! try_each {
         $(mod $name {
             use super::*;
 
-            /// Every call of a run, every moment of it, started again from the event and from the id alone.
+            /// Every call of a run, every moment of it, started again from the event or from the id alone.
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn cut_anywhere_and_started_again_a_run_lands_as_if_nothing_had_been() {
                 cut_anywhere($system).await;
@@ -107,8 +118,7 @@ fn every_system_is_in_the_matrix() {
 async fn cut_anywhere(system: System) {
     let undisturbed = Undisturbed::run(system, (system.small)()).await;
     let calls = undisturbed.made.len();
-    let cases: Vec<Case> =
-        undisturbed.cuts().flat_map(|cut| starts().map(|start| Case::single(cut.clone(), start))).collect();
+    let cases = each_started_again(undisturbed.cuts());
     let tried = cases.len();
     let tally = try_all(undisturbed, cases).await;
     let kind = system.kind;
@@ -140,11 +150,7 @@ async fn cut_inside(system: System, scenario: Scenario, marks: &[&str]) -> Vec<M
     let undisturbed = Undisturbed::run(system, scenario).await;
     let made = undisturbed.made.clone();
     let is_about_parts = |made: &Made| marks.iter().any(|mark| made.name.contains(mark));
-    let cases: Vec<Case> = undisturbed
-        .cuts()
-        .filter(|(made, _)| is_about_parts(made))
-        .flat_map(|cut| starts().map(|start| Case::single(cut.clone(), start)))
-        .collect();
+    let cases = each_started_again(undisturbed.cuts().filter(|(made, _)| is_about_parts(made)));
     let tried = cases.len();
     let tally = try_all(undisturbed, cases).await;
     landfall_tests::say(&format!("{}, large transfers; the cuts made:\n{tally}", system.kind));
@@ -189,7 +195,7 @@ async fn cut_twice(system: System) {
             let moments = [Moment::Before, Moment::AnswerLost, Moment::InAnswer];
             let number = random.usize(1..=undisturbed.made.len());
             let second = Cut { at: At::Number(number), moment: moments[random.usize(..moments.len())] };
-            let start = starts()[random.usize(..2)];
+            let start = STARTS[random.usize(..STARTS.len())];
             Case { step: made.step, cuts: vec![first, second], start, must_come: false }
         })
         .collect();

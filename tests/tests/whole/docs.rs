@@ -30,7 +30,7 @@ fn read(path: &str) -> String {
 }
 
 /// The files below a folder whose names end so, by their paths from the root; no builds, and nothing hidden.
-fn files(folder: &str, ending: &str) -> Vec<String> {
+pub(crate) fn files(folder: &str, ending: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -122,6 +122,27 @@ fn lambda_is_known_at_the_edge_alone() {
     assert_eq!(knows.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["landfall-edge"]);
 }
 
+/// Whoever writes a test where none is looked for hears of it.
+#[test]
+fn no_test_stands_where_none_is_run() {
+    let mut silent = 0;
+    for member in members().values() {
+        let manifest = manifest(&member.folder);
+        let library = manifest.get("lib").and_then(toml::Value::as_table);
+        let untested =
+            |library: &&toml::Table| library.get("test").and_then(toml::Value::as_bool) == Some(false);
+        let Some(library) = library.filter(untested) else { continue };
+        let path = library.get("path").and_then(toml::Value::as_str).unwrap_or("src/lib.rs");
+        let folder = member.folder.join(path);
+        let folder = folder.parent().and_then(|folder| folder.strip_prefix(root()).ok()).unwrap();
+        let mut found = super::docs::files(folder.to_str().unwrap(), ".rs");
+        found.retain(|file| std::fs::read_to_string(root().join(file)).unwrap().contains("#[cfg(test)]"));
+        assert!(found.is_empty(), "tests that are never run, for lack of `test = true`: {found:?}");
+        silent += 1;
+    }
+    assert!(silent > 0, "nothing was looked at");
+}
+
 /// The arrows between the files of a crate, from each of its roots.
 fn arrows(folder: &Path) -> Vec<Arrows> {
     let read = |file: &str| std::fs::read_to_string(folder.join("src").join(file)).ok();
