@@ -3,6 +3,7 @@
 // These comments are what `--help` prints, where backticks would only be in the way.
 #![expect(clippy::doc_markdown)]
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -26,6 +27,13 @@ pub struct Arguments {
     pub(crate) log: bool,
 }
 
+impl Arguments {
+    /// Whether there are logs in the place of progress: a server makes none.
+    pub(crate) fn logs(&self) -> bool {
+        self.log || matches!(self.command, Command::Serve(_))
+    }
+}
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 landed; 1 the job or the run failed; 2 wrong usage, event or configuration;
 3 refused (UnsafeArchive, Unsupported, LimitExceeded, IntegrityError); 130 stopped by Ctrl-C, 143 by SIGTERM.";
@@ -39,6 +47,8 @@ pub(crate) enum Command {
     Resume(Resume),
     /// Call one function once, as Lambda would, and print its result as JSON
     Invoke(Invoke),
+    /// Serve the functions by HTTP (POST /submit with its event, and so on) until stopped, or one of them to OCI Functions
+    Serve(Serve),
     /// Land jobs that have ended at the source and have not landed, whoever submitted them
     Sweep(Sweep),
     /// Land local files: unpacked, verified, one job and one manifest per file
@@ -95,6 +105,23 @@ pub(crate) struct Invoke {
     pub(crate) function: Step,
     /// Its event: a JSON file, or - for stdin
     pub(crate) event: PathBuf,
+    /// Where it runs.
+    #[command(flatten)]
+    pub(crate) systems: Systems,
+}
+
+/// `landfall serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; from other than this machine, callers send LANDFALL_SERVE_SECRET as Authorization: Bearer
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// How long a call may last whose caller sends no Fn-Deadline: what is not done by then says complete: false
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub(crate) seconds: u64,
+    /// The function that is served to OCI Functions, where FN_LISTENER is set; LANDFALL_FUNCTION where it is not named
+    #[arg(long, value_name = "NAME", value_parser = functions())]
+    pub(crate) function: Option<Step>,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -335,6 +362,8 @@ mod tests {
             "landfall resume fusion-demo 44055",
             "landfall resume fusion-demo 44055 --destination lake --config c.toml",
             "landfall invoke poll-status e.json --simulate",
+            "landfall serve --config c.toml",
+            "landfall serve --listen 0.0.0.0:80 --seconds 240 --function submit --simulate",
             "landfall unpack a.zip b.whl --destination lake --data D --json",
             "landfall unpack a.zip --form gzip",
             "landfall status",

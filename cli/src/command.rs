@@ -12,7 +12,9 @@ use landfall::event::{JobEvent, RunEvent, parse};
 use landfall_systems::SYSTEMS;
 use serde_json::Value;
 
-use crate::arguments::{Arguments, Check, Command, Invoke, Resume, Run, Status, Sweep, Systems, Unpack};
+use crate::arguments::{
+    Arguments, Check, Command, Invoke, Resume, Run, Serve, Status, Sweep, Systems, Unpack,
+};
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
 use crate::invoke;
@@ -24,7 +26,7 @@ use crate::simulate::Subject;
 use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
-use crate::{check, event, inputs, run, simulate, sources, status, sweep, unpack};
+use crate::{check, event, inputs, run, serve, simulate, sources, status, sweep, unpack};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
@@ -32,6 +34,7 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Run(arguments) => run_command(arguments, out, &progress).await,
         Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
         Command::Invoke(arguments) => invoke_command(arguments, out, &progress).await,
+        Command::Serve(arguments) => serve_command(arguments, out, &progress).await,
         Command::Sweep(arguments) => sweep_command(arguments, out, &progress).await,
         Command::Unpack(arguments) => unpack_command(arguments, out, &progress).await,
         Command::Status(arguments) => status_command(arguments, out, &progress).await,
@@ -131,13 +134,27 @@ async fn invoke_command(arguments: &Invoke, out: &mut (dyn Write + Send), progre
         let _ = about.set(about_event(&event));
         let machine = LocalRuntime::for_run(&arguments.systems, &Subject::of_event(&event), progress).await?;
         on(machine, async |machine| {
-            let result = invoke::invoke(machine, arguments.function, event).await?;
+            let result = invoke::invoke(machine, arguments.function, event, machine.deadline()).await?;
             report.result(&result)
         })
         .await
     }
     .await;
     ended(outcome, &mut report, || about.into_inner().unwrap_or_default())
+}
+
+/// Stopped is how it ends.
+async fn serve_command(arguments: &Serve, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let outcome = async {
+        let machine = LocalRuntime::for_run(&arguments.systems, &Subject::Connection, progress).await?;
+        match on(machine, async |machine| match serve::serve(machine, arguments, out).await? {}).await {
+            Err(Failure::Stopped(_)) => Ok(()),
+            outcome => outcome,
+        }
+    }
+    .await;
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    ended(outcome, &mut report, FailureContext::default)
 }
 
 async fn check_command(arguments: &Check, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {

@@ -7,7 +7,6 @@ use landfall::event::parse;
 use landfall::job::JobRef;
 use landfall::step::Step;
 use landfall::{Error, Result};
-use landfall_edge::lambda;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
@@ -16,9 +15,14 @@ use tracing::Instrument as _;
 use crate::machine::LocalRuntime;
 
 /// Calls a function with an event; what it returns, as JSON.
-pub(crate) async fn invoke(machine: &LocalRuntime, function: Step, event: Value) -> Result<Value> {
+pub(crate) async fn invoke(
+    machine: &LocalRuntime,
+    function: Step,
+    event: Value,
+    deadline: &Deadline,
+) -> Result<Value> {
     machine.progress().stage(function.name());
-    let span = lambda::span(function.name(), &event);
+    let span = landfall_edge::span(function.name(), &event);
     let called = async {
         // An event that names no job, or none that can be, is for the function to judge.
         let _at_work = match JobRef::deserialize(&event) {
@@ -29,13 +33,13 @@ pub(crate) async fn invoke(machine: &LocalRuntime, function: Step, event: Value)
             Step::Submit => {
                 let event = parse(event)?;
                 let _lock = machine.lock_run(&event).await?;
-                json(submit::submit(machine.context(), event, machine.deadline()).boxed_local().await?)
+                json(submit::submit(machine.context(), event, deadline).boxed_local().await?)
             }
-            Step::PollStatus => call(machine, event, poll_status::poll_status).await,
-            Step::FetchFiles => call(machine, event, fetch_files::fetch_files).await,
-            Step::UnpackUpload => call(machine, event, unpack_upload::unpack_upload).await,
-            Step::Publish => call(machine, event, publish::publish).await,
-            Step::Sweep => call(machine, event, sweep::sweep).await,
+            Step::PollStatus => call(machine, event, deadline, poll_status::poll_status).await,
+            Step::FetchFiles => call(machine, event, deadline, fetch_files::fetch_files).await,
+            Step::UnpackUpload => call(machine, event, deadline, unpack_upload::unpack_upload).await,
+            Step::Publish => call(machine, event, deadline, publish::publish).await,
+            Step::Sweep => call(machine, event, deadline, sweep::sweep).await,
         }
     };
     called.instrument(span).await
@@ -44,9 +48,10 @@ pub(crate) async fn invoke(machine: &LocalRuntime, function: Step, event: Value)
 async fn call<Event: DeserializeOwned, Output: Serialize>(
     machine: &LocalRuntime,
     event: Value,
+    deadline: &Deadline,
     function: impl AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
 ) -> Result<Value> {
-    json(function(machine.context(), parse(event)?, machine.deadline()).boxed_local().await?)
+    json(function(machine.context(), parse(event)?, deadline).boxed_local().await?)
 }
 
 fn json(output: impl Serialize) -> Result<Value> {

@@ -23,6 +23,7 @@ mod progress;
 mod report;
 mod retry;
 mod run;
+mod serve;
 mod simulate;
 mod sources;
 mod status;
@@ -52,7 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
         }
     };
-    let progress = Arc::new(progress::for_process(arguments.log));
+    let progress = Arc::new(progress::for_process(arguments.logs()));
     progress::show_warnings(&progress);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -1,0 +1,188 @@
+//! The functions as servers: what an orchestrator posts is what Lambda would be invoked with.
+
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use landfall::step::Step;
+use serde_json::{Value, json};
+
+use crate::machine::{Machine, pod, run_event, text};
+
+/// A program that serves, until it is dropped.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Value,
+}
+
+/// Posts over a connection and reads the answer.
+fn post(mut stream: impl Read + Write, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let length = body.len();
+    write!(stream, "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n")
+        .unwrap();
+    stream.write_all(body).unwrap();
+    answer(stream)
+}
+
+fn answer(stream: impl Read) -> Answer {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0, "the answer is cut: {head}");
+    }
+    let head = head.to_ascii_lowercase();
+    let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head, body: serde_json::from_slice(&body).unwrap() }
+}
+
+/// Runs a job by calling one function after the other.
+fn orchestrate(call: &dyn Fn(Step, &Value) -> Value) -> Value {
+    let submitted = call(Step::Submit, &serde_json::from_slice(&run_event("pod")).unwrap());
+    let job = json!({ "connection": "pod", "job_request_id": submitted["job_request_id"] });
+    while call(Step::PollStatus, &job)["state"] == "running" {}
+    let mut fetched = call(Step::FetchFiles, &job);
+    while fetched["complete"] == false {
+        fetched = call(Step::FetchFiles, &job);
+    }
+    for file in fetched["files"].as_array().unwrap() {
+        let event = json!({ "connection": "pod", "job_request_id": job["job_request_id"], "ordinal": file["ordinal"] });
+        while call(Step::UnpackUpload, &event)["complete"] == false {}
+    }
+    call(Step::Publish, &job)
+}
+
+fn server(machine: &Machine, config: &Path, words: &[&str]) -> Command {
+    let data = machine.path("data");
+    let mut command =
+        machine.program(&[&["serve", "--config", text(config), "--data", text(&data)], words].concat());
+    command.env_remove("FN_LISTENER").env_remove("LANDFALL_SERVE_SECRET").env_remove("LANDFALL_FUNCTION");
+    command.stdout(Stdio::piped());
+    command
+}
+
+/// An orchestrator that can post lands a job, and only who knows the secret can. What it does wrong is named by status and
+/// by error type.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_lands_by_posts_alone() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 600).await;
+    let mut served = server(&machine, &config, &["--listen", "127.0.0.1:0"]);
+    let mut served = Served(served.env("LANDFALL_SERVE_SECRET", "open sesame").spawn().unwrap());
+    let mut said = String::new();
+    BufReader::new(served.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let address = said.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let connect = || TcpStream::connect(&address).unwrap();
+    let secret = "Authorization: Bearer open sesame";
+
+    let stranger = post(connect(), "/submit", &["Authorization: Bearer open"], &run_event("pod"));
+    assert_eq!((stranger.status, &stranger.body["errorType"]), (401, &json!("Unauthorized")));
+    assert!(stranger.head.contains("www-authenticate: bearer"), "{}", stranger.head);
+    for (path, headers, body, status, name) in [
+        ("/submit", &[secret][..], &b"{"[..], 400, "InvalidEvent"),
+        ("/submit", &[secret], b"{}", 400, "InvalidEvent"),
+        ("/submit", &[secret, "Fn-Deadline: soon"], b"{}", 400, "InvalidEvent"),
+        ("/land", &[secret], b"{}", 404, "NoSuchFunction"),
+        ("/publish", &[secret], br#"{"connection":"pod","job_request_id":"1"}"#, 422, "NotFound"),
+    ] {
+        let refused = post(connect(), path, headers, body);
+        assert_eq!((refused.status, &refused.body["errorType"]), (status, &json!(name)), "{}", refused.body);
+        assert_eq!(refused.body["retryable"], false);
+    }
+    let mut asked = connect();
+    write!(asked, "GET /submit HTTP/1.1\r\nHost: localhost\r\n{secret}\r\n\r\n").unwrap();
+    assert_eq!(answer(asked).status, 405);
+    assert!(simulator.jobs().is_empty());
+
+    let published = orchestrate(&|step, event| {
+        let answer =
+            post(connect(), &format!("/{step}", step = step.name()), &[secret], event.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{}: {}", step.name(), answer.body);
+        answer.body
+    });
+    assert_eq!(published["already_published"], false);
+    assert_eq!(simulator.jobs().len(), 1);
+    assert!(machine.landed().len() > 1);
+    simulator.shutdown().await;
+}
+
+/// OCI Functions calls each function over a Unix socket, by Fn's contract: one program is any of them. A failure is 502 to
+/// an invocation, and what fits it to a gateway.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_lands_by_the_contract_of_fn() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 600).await;
+    let sockets = tempfile::tempdir().unwrap();
+    let socket = |step: Step| sockets.path().join(step.name());
+    let serve = |step: Step| {
+        let mut command = server(&machine, &config, &[]);
+        let listener = format!("unix:{}", text(&socket(step)));
+        let command = command.env("LANDFALL_FUNCTION", step.name()).env("FN_LISTENER", listener);
+        Served(command.spawn().unwrap())
+    };
+    let _served: Vec<Served> = Step::ALL.into_iter().map(serve).collect();
+    // It is there only once somebody listens.
+    let connect = |step: Step| loop {
+        if socket(step).exists() {
+            break UnixStream::connect(socket(step)).unwrap();
+        }
+        std::thread::yield_now();
+    };
+
+    let event = run_event("pod");
+    let of_gateway = ["Fn-Intent: httprequest"];
+    let refused = post(connect(Step::Submit), "/call", &[], b"{}");
+    assert_eq!((refused.status, &refused.body["errorType"]), (502, &json!("InvalidEvent")));
+    let refused = post(connect(Step::Submit), "/call", &of_gateway, b"{}");
+    assert_eq!(refused.status, 200);
+    assert!(refused.head.contains("fn-http-status: 400"), "{}", refused.head);
+    let late = post(connect(Step::Submit), "/submit", &[], &event);
+    assert_eq!((late.status, &late.body["errorType"]), (502, &json!("NoSuchFunction")));
+    assert!(simulator.jobs().is_empty());
+
+    let published = orchestrate(&|step, event| {
+        let headers = ["Fn-Call-Id: 01", "Fn-Deadline: 2999-01-01T00:00:00Z"];
+        let answer = post(connect(step), "/call", &headers, event.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{}: {}", step.name(), answer.body);
+        answer.body
+    });
+    assert_eq!(published["already_published"], false);
+    assert_eq!(simulator.jobs().len(), 1);
+    simulator.shutdown().await;
+}
+
+/// What would leave the functions to anybody, or to nobody, is an error before anything is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_served_is_named() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 600).await;
+    for (words, variables, named) in [
+        (&["--listen", "0.0.0.0:0"][..], &[][..], "LANDFALL_SERVE_SECRET"),
+        (&["--listen", "192.0.2.1:80"], &[("LANDFALL_SERVE_SECRET", "s")], "choose another --listen"),
+        (&[], &[("FN_LISTENER", "unix:/tmp/f")], "LANDFALL_FUNCTION is not set"),
+        (&[], &[("FN_LISTENER", "unix:/tmp/f"), ("LANDFALL_FUNCTION", "land")], "there is no such function"),
+        (&["--function", "submit"], &[("FN_LISTENER", "tcp:80")], "FN_LISTENER is \"tcp:80\""),
+    ] {
+        let done = server(&machine, &config, words).envs(variables.iter().copied()).output().unwrap();
+        let said =
+            String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
+        assert_eq!(done.status.code(), Some(2), "{said}");
+        assert!(said.contains(named), "{said}");
+    }
+    simulator.shutdown().await;
+}

@@ -1,0 +1,106 @@
+//! The edge to OCI Functions, which speaks the contract of the Fn project: a server on the Unix socket that
+//! `FN_LISTENER` names, `POST /call` with the event, one call at a time.
+
+use std::convert::Infallible;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::{Request, Response, StatusCode};
+use jiff::Timestamp;
+use landfall::Result;
+use serde_json::Value;
+use tokio::net::UnixListener;
+use tokio::sync::Mutex;
+
+use crate::http::{accept_all, answered};
+
+/// The variable that names the socket.
+const LISTENER: &str = "FN_LISTENER";
+/// What the calls of a gateway say of themselves, and where they look for the status.
+const INTENT: &str = "fn-intent";
+const GATEWAY: &str = "httprequest";
+const STATUS: &str = "fn-http-status";
+
+/// Why a socket cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// What the variable says is no Unix socket.
+    #[error("FN_LISTENER is {0:?}, and unix:/path/of/the/socket is what is supported")]
+    NotUnix(String),
+    /// Nobody can listen there.
+    #[error("nothing can listen at {path}, where FN_LISTENER has it")]
+    Listen {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// What `FN_LISTENER` says, where this process is a function of Fn.
+pub fn named() -> Option<String> {
+    std::env::var(LISTENER).ok().filter(|listener| !listener.is_empty())
+}
+
+/// Serves one function at the socket that a listener names (`unix:/path`).
+///
+/// What fails is answered by 502, as Fn's own kits answer, with the failure as the body; a gateway is answered with the
+/// status that fits.
+///
+/// # Errors
+/// The listener is no socket, or nothing can listen there.
+pub async fn serve(
+    listener: &str,
+    call: impl AsyncFn(Value, Option<Timestamp>) -> Result<Value>,
+) -> std::result::Result<Infallible, SocketError> {
+    let path = listener.strip_prefix("unix:").map(Path::new).filter(|path| path.is_absolute());
+    let path = path.ok_or_else(|| SocketError::NotUnix(listener.to_owned()))?;
+    let listener = listen(path).map_err(|source| SocketError::Listen { path: path.to_owned(), source })?;
+    let call = async |name: &str, event, ends_at| match name {
+        "call" => Some(call(event, ends_at).await),
+        _ => None,
+    };
+    let turn = Mutex::new(());
+    let accept = async || listener.accept().await.map(|(stream, _)| stream);
+    let answer = async |request: Request<Incoming>| {
+        let is_gateway = request.headers().get(INTENT).is_some_and(|intent| intent == GATEWAY);
+        let _turn = turn.lock().await;
+        let answered = answered(request, &call).await;
+        in_fns_terms(answered.response(), is_gateway)
+    };
+    Ok(accept_all(accept, answer).await)
+}
+
+/// Listens at a path, which is there only once somebody does: Fn calls as soon as it sees it, as whoever Fn is.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let mut hidden = path.as_os_str().to_owned();
+    hidden.push(".landfall");
+    let hidden = PathBuf::from(hidden);
+    for left in [path, &hidden] {
+        match std::fs::remove_file(left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    let listener = UnixListener::bind(&hidden)?;
+    std::fs::set_permissions(&hidden, Permissions::from_mode(0o666))?;
+    symlink(&hidden, path)?;
+    Ok(listener)
+}
+
+fn in_fns_terms(mut response: Response<Full<Bytes>>, is_gateway: bool) -> Response<Full<Bytes>> {
+    let status = response.status();
+    if is_gateway {
+        response.headers_mut().insert(STATUS, HeaderValue::from(status.as_u16()));
+        *response.status_mut() = StatusCode::OK;
+    } else if !status.is_success() {
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+    }
+    response
+}

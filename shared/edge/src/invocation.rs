@@ -1,0 +1,110 @@
+//! One invocation of a step, whoever calls: what of it is the same for all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use tracing::Instrument as _;
+
+use landfall::clock::{Clock, Deadline, SystemClock};
+use landfall::context::Context;
+use landfall::job::JobRef;
+use landfall::metrics::Measured;
+use landfall::{Error, Result, Step, Systems, event};
+
+use crate::metrics::Metrics;
+
+/// The longest that an invocation lasts whose caller says nothing of it; Lambda's longest.
+pub(crate) const MAX_INVOCATION: Duration = Duration::from_secs(900);
+
+/// A step that is called in this process, again and again. Clients and tokens live as long as it does.
+pub(crate) struct Function<Run> {
+    step: &'static str,
+    systems: &'static Systems,
+    run: Run,
+    metrics: Metrics,
+    context: OnceCell<Context>,
+}
+
+impl<Run> Function<Run> {
+    pub(crate) fn new(step: &'static str, systems: &'static Systems, run: Run) -> Self {
+        Self { step, systems, run, metrics: Metrics::from_environment(step), context: OnceCell::new() }
+    }
+
+    /// Calls it. A failure is logged here, and kept where it is for good.
+    pub(crate) async fn call<Event, Output>(
+        &self,
+        event: Value,
+        ends_at: impl FnOnce(Timestamp) -> Timestamp,
+    ) -> Result<Output>
+    where
+        Run: AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
+        Event: DeserializeOwned,
+        Output: Serialize + Measured,
+    {
+        let clock = Arc::new(SystemClock);
+        let deadline = Deadline::at(ends_at(clock.now()), Arc::clone(&clock) as Arc<dyn Clock>);
+        let span = span(self.step, &event);
+        let outcome = async {
+            let context = self.context.get_or_try_init(|| Context::from_environment(self.systems)).await?;
+            let job = JobRef::deserialize(&event);
+            // On the heap: a step's future is large, and each layer above would hold it by value.
+            let outcome = Box::pin((self.run)(context, event::parse(event)?, &deadline)).await;
+            if let (Err(error), Some(step), Ok(job)) = (&outcome, Step::named(self.step), job) {
+                Box::pin(context.note_failure(step, &job, error)).await;
+            }
+            outcome
+        };
+        let outcome = outcome.instrument(span.clone()).await;
+        span.in_scope(|| match &outcome {
+            Ok(answer) => self.metrics.tell_answer(answer, clock.now()),
+            Err(error) => {
+                log_failure(error);
+                self.metrics.tell_failure(error, clock.now());
+            }
+        });
+        outcome
+    }
+}
+
+/// A failure as whoever called sees it: in one line, with what to do about failures of this name.
+pub(crate) fn message(error: &Error) -> String {
+    format!("{}; what to do: {}", error.line(), error.error_type().remedy())
+}
+
+/// The same as JSON, for those who are answered in it.
+pub(crate) fn failure(error: &Error) -> Value {
+    json!({
+        "errorType": error.error_type().name(),
+        "errorMessage": message(error),
+        "retryable": error.retryable(),
+        "wait_seconds": error.wait_seconds(),
+    })
+}
+
+/// The span of one invocation: what its log lines have in common. What its event does not say is filled in once
+/// it is known, see [`landfall::observer::name_job`].
+pub fn span(step: &'static str, event: &Value) -> tracing::Span {
+    let field = |name: &str| event.get(name).and_then(Value::as_str);
+    tracing::info_span!(
+        "step",
+        step,
+        connection = field("connection"),
+        job_request_id = field("job_request_id"),
+        run_key = field("run_key"),
+    )
+}
+
+/// Logs a failure, once, at the edge.
+pub fn log_failure(error: &Error) {
+    tracing::error!(
+        error.r#type = error.error_type().name(),
+        error.retryable = error.retryable(),
+        error.message = error.line(),
+        "the step failed"
+    );
+}
