@@ -179,8 +179,8 @@ pub trait Source: Send + Sync {
         false
     }
 
-    /// Whether one of these files, of a list that may still grow, is known to be the last that the job puts out. What
-    /// cannot be found out is not known.
+    /// Whether one of these files, of a list that may still grow, is known to be the last that the job puts out, and none
+    /// is known to be missing before it. What cannot be found out is not known.
     async fn has_last_file(&self, _job: &JobRecord, _files: &[OutputFile]) -> bool {
         false
     }

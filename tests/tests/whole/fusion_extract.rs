@@ -600,6 +600,18 @@ async fn lists_of_files() {
         ),
         ("a file appears late, and the total with it", files(json!({ "growing_calls": 1 })), Lands),
         ("the list stalls, and grows", files(json!({ "growing_calls": 5 })), Lands),
+        // Of two views with two archives each, the last of which is there from the beginning. A look is 30 s after the other.
+        ("an archive before the last one appears late", files(json!({ "listed_after": { "1": 4 } })), Lands),
+        (
+            "archives before the last one appear one after the other",
+            files(json!({ "listed_after": { "1": 1, "3": 6 } })),
+            Lands,
+        ),
+        (
+            "the end of the first view appears long after its beginning, and after the job's end",
+            files(json!({ "listed_after": { "1": 1, "2": 11 } })),
+            Lands,
+        ),
         ("a file is listed no more", files(json!({ "lost_after": 1 })), Fails("ContractBroken", "no more")),
         ("order changes from page to page", files(json!({ "page_size": 2, "unstable_pages": 1 })), Lands),
         (

@@ -396,9 +396,23 @@ fn same_file(file: &OutputFile, located: Vec<Located>) -> Option<Url> {
 }
 
 /// The number that a name ends in before its suffix: of the archive among those of its view. A hint, and no more.
-fn chunk_number(name: &str) -> u64 {
+fn chunk_number(name: &str) -> Option<u64> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    stem.rsplit_once('_').and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
+    stem.rsplit_once('_')?.1.parse().ok()
+}
+
+/// The parts of a name that are no numbers: the extract, the view. What else is in it may differ from archive to archive.
+fn view(name: &str) -> Vec<&str> {
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    name.split(['_', '.']).filter(|part| !is_number(part)).collect()
+}
+
+/// Whether an archive is missing before another one of its view, by their numbers. They are a hint: it is reason to wait,
+/// and to refuse nothing.
+pub(super) fn has_gap(files: &[OutputFile]) -> bool {
+    let numbered = || files.iter().filter_map(|file| Some((view(&file.name), chunk_number(&file.name)?)));
+    let there: HashSet<_> = numbered().collect();
+    numbered().any(|(view, number)| number > 1 && !there.contains(&(view, number.saturating_sub(1))))
 }
 
 /// Whether the directory at an archive's end names a metadata file. What it is called exactly is not published.

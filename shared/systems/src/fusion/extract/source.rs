@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::batch::{self, Batch, Form, Mark, Runs};
 use super::boss::Boss;
 use super::export::FusionExtract;
-use super::files::Files;
+use super::files::{self, Files};
 use super::status::{JobRequest, without_details};
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::FusionConnection;
@@ -219,7 +219,7 @@ impl Source for FusionExtractSource {
     }
 
     async fn has_last_file(&self, job: &JobRecord, files: &[OutputFile]) -> bool {
-        self.files(job).have_metadata(files).await
+        !files::has_gap(files) && self.files(job).have_metadata(files).await
     }
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {

@@ -684,6 +684,39 @@ async fn the_last_archive_is_known_by_its_metadata_file() {
     }
 }
 
+/// Promise 5: where a number is missing before an archive's own in its view, the last archive says nothing of all. Nobody
+/// is asked then.
+#[tokio::test]
+async fn an_archive_that_is_missing_before_the_last_is_told_by_the_numbers() {
+    let of = |view: &str, number: u32| {
+        format!(
+            "44055_S_Carriers2_{view}_176{number}985379675_2025121{number}_074210.84{number}_{number}.zip"
+        )
+    };
+    for (names, has_gap) in [
+        (vec![of("a", 1), of("a", 2), of("b1", 1), of("b2", 1)], false),
+        (vec![of("a", 2), of("a", 1), of("a", 3)], false),
+        (vec![of("a", 1), of("a", 3)], true),
+        (vec![of("a", 1), of("a", 2), of("b", 2)], true),
+        (vec![of("a", 2)], true),
+        (vec![of("a", 0), of("a", 1)], false),
+        (vec!["carriers.zip".to_owned(), "_.zip".to_owned(), "x_99999999999999999999.zip".to_owned()], false),
+    ] {
+        let listed: Vec<_> = names.iter().map(|name| item("", name)).collect();
+        let pod = TestPod::start(move |seen, _| match seen.path() == FILES && seen.query().is_empty() {
+            true => Reply::json(json!({ "items": listed })),
+            false => Reply::json(json!({ "items": [] })),
+        })
+        .await;
+        let files = pod.source.output_files(&record()).await.unwrap();
+        assert_eq!(files.len(), names.len());
+        assert_eq!(files::has_gap(&files), has_gap, "{names:?}");
+        let before = pod.asked().len();
+        pod.source.has_last_file(&record(), &files).await;
+        assert_eq!(pod.asked().len() > before, !has_gap, "{names:?}");
+    }
+}
+
 /// What a list must not hold is refused when it is listed, with the item and the field.
 #[tokio::test]
 async fn malformed_files_are_refused_by_name() {
