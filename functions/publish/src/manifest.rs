@@ -183,9 +183,8 @@ impl ManifestWriter {
         self.item(object).await
     }
 
-    /// Ends with how the job ended, and makes the manifest visible.
-    pub(crate) async fn finish(mut self, outcome: &Outcome) -> Result<()> {
-        let mut warnings = Vec::new();
+    /// Ends with how the job ended and what was odd about it before, and makes the manifest visible.
+    pub(crate) async fn finish(mut self, outcome: &Outcome, mut warnings: Vec<String>) -> Result<()> {
         let Broken { records, objects } = self.broken;
         if records > 0 {
             warnings.push(format!(

@@ -13,7 +13,7 @@ use crate::checksum::Sha256;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::export::Export;
-use crate::job::{ExpectedRows, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::job::{ExpectedRows, FileList, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
 use crate::state::WorkState;
 
 pub use landfall_http::ResumeAt;
@@ -187,6 +187,11 @@ pub trait Source: Send + Sync {
 
     /// The files that an ended job put out, all of them; a list that the source itself says is short is an error.
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>>;
+
+    /// The same, with what is odd about it and is no error.
+    async fn file_list(&self, job: &JobRecord) -> Result<FileList> {
+        self.output_files(job).await.map(FileList::from)
+    }
 
     /// Opens a file, from its beginning or where a download stopped.
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download>;
