@@ -97,6 +97,9 @@ pub enum Submission {
     /// Whether the source accepted it is not known: the answer was lost, or cannot be read.
     /// Ask [`Source::find`] before submitting again. The text says what happened.
     Ambiguous(String),
+    /// The source refused it because it has the run's job already. Ask [`Source::find`] which it is; submitting again would
+    /// be refused again. The text is what it said.
+    Exists(String),
 }
 
 /// A file being downloaded.

@@ -2,8 +2,8 @@
 //! the promises ask for.
 
 use landfall::clock::Clock as _;
-use landfall::job::{JobRef, JobState, Outage};
-use landfall::state::WorkState;
+use landfall::job::{JobRef, JobState, Outage, RunKey};
+use landfall::state::{WorkState, keys};
 use landfall_tests::{
     Setup, World, assert_failed, assert_landed, land, land_as_retried, run_event, small_scenario, toml_text,
 };
@@ -322,6 +322,30 @@ async fn a_conflict_tells_of_the_job_that_is_there() {
     let submissions = submissions.iter().filter(|entry| entry.operation == Operation::SubmitJob);
     let answers: Vec<_> = submissions.map(|entry| entry.status).collect();
     assert_eq!(answers, [None, Some(409)]);
+    world.end().await;
+}
+
+/// Promise 1: a submission that is refused because the job is there is not repeated, also where the job is not listed: then
+/// it is looked for, and a person does. Once it is listed, it is found.
+#[tokio::test]
+async fn a_job_that_is_there_and_not_listed_is_not_submitted_again() {
+    let faults = |lag_calls: u32| json!({ "submit": { "unique_client_request_uuid": true }, "listing": { "lag_calls": lag_calls } });
+    let world = World::new(Setup { faults: faults(u32::MAX), ..Setup::default() }).await;
+    land(&world.context, run_event()).await.unwrap();
+    // What is known of the run is lost, and its job is there.
+    let run: RunKey = run_event()["run_key"].as_str().unwrap().parse().unwrap();
+    world.work().await.delete(&keys::run(&"fusion-demo".parse().unwrap(), &run)).await.unwrap();
+    let answers = |world: &World| {
+        let submissions = world.simulator.journal().requests();
+        let submissions = submissions.iter().filter(|entry| entry.operation == Operation::SubmitJob);
+        submissions.map(|entry| entry.status).collect::<Vec<_>>()
+    };
+    let refused = land(&world.anew(), run_event()).await;
+    assert_failed(refused, ("Conflict", "has a job of run"), &[], "not listed");
+    assert_eq!(answers(&world), [Some(202), Some(409)]);
+    world.simulator.set_faults(serde_json::from_value(faults(0)).unwrap()).unwrap();
+    land(&world.anew(), run_event()).await.unwrap();
+    assert_eq!((answers(&world).len(), world.simulator.jobs().len()), (2, 1));
     world.end().await;
 }
 

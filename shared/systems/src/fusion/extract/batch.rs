@@ -78,9 +78,10 @@ impl<'a> Batch<'a> {
                 (None, Err(error)) if answer.is_login_page() => Err(error.into()),
                 _ => Ok(Submission::Ambiguous(format!("{answer:?} names no job request"))),
             },
+            Err(error) if error.outcome_is_unknown() => Ok(Submission::Ambiguous(Error::from(error).line())),
             // A conflict says that the job is there, under our own `clientRequestUuid`: an answer of it was lost.
-            Err(error) if error.outcome_is_unknown() || error.status() == Some(StatusCode::CONFLICT) => {
-                Ok(Submission::Ambiguous(Error::from(error).line()))
+            Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
+                Ok(Submission::Exists(Error::from(error).line()))
             }
             Err(error) if error.is_gone() => Err(Error::not_found(
                 "the pod knows no job requests: it may lack the service that runs data extractions, or base_url \

@@ -117,7 +117,6 @@ async fn a_lost_answer_is_ambiguous() {
         Reply::status(500),
         Reply::status(503),
         Reply::status(504),
-        Reply::status(409),
         Reply::status(202),
         Reply::status(202).header("Location", "/elsewhere/x"),
         Reply::status(202).header("Content-Type", "text/html").body("<html>Accepted</html>"),
@@ -131,6 +130,10 @@ async fn a_lost_answer_is_ambiguous() {
         assert!(matches!(submitted, Submission::Ambiguous(_)), "{reply:?}");
         assert_eq!(pod.asked().len(), 1, "{reply:?}");
     }
+    // A conflict is the word of a job that is there.
+    let pod = TestPod::answering(Reply::status(409)).await;
+    let submitted = pod.source.submit(&order(&export(), &key())).await.unwrap();
+    assert!(matches!(submitted, Submission::Exists(_)) && pod.asked().len() == 1);
     // A body that names the id, or the other header, is as good as a Location.
     for named in [
         Reply::json(json!({ "jobRequestId": 44046 })),
