@@ -164,6 +164,40 @@ async fn files_are_those_of_a_job_that_has_ended_well() {
     }
 }
 
+/// Promise 5: one id is one file, however often it is listed and whatever it is called; one of another id is another one.
+#[tokio::test]
+async fn a_file_that_is_listed_twice_is_one() {
+    let file = |id: &str, name: &str| json!({ "fileId": id, "fileName": name });
+    let execution = json!({
+        "id": JOB, "status": "COMPLETED", "progress": { "exported": 2, "readIds": 2.0 },
+        "exportedFiles": [file("a", "1.mrc"), file("a", "1.mrc"), file("b", "1.mrc"), 0, file("a", "2.mrc")],
+    });
+    let tenant = Tenant::answering(Reply::status(500)).await;
+    let execution = serde_json::from_value(execution).unwrap();
+    let files = files::list(&tenant.api, &JOB.parse().unwrap(), &execution).await.unwrap().files;
+    let shown: Vec<_> = files.iter().map(|file| (file.ordinal, file.locator.as_deref().unwrap())).collect();
+    assert_eq!(shown, [(0, "a"), (1, "b")]);
+}
+
+/// A link without a host is FOLIO's own, below no path of ours, and is followed as others are: without any header of ours.
+#[tokio::test]
+async fn a_relative_link_leads_to_folio_itself() {
+    for link in
+        ["/storage/ids-112.mrc?X-Amz-Signature=1", " //{host}/storage/ids-112.mrc?X-Amz-Signature=1\n"]
+    {
+        let answer = move |seen: &Seen, _| match seen.path() {
+            "/storage/ids-112.mrc" => Reply::status(200).body("bytes"),
+            _ => Reply::json(json!({ "fileId": "x", "link": link.replace("{host}", seen.header("host")) })),
+        };
+        let tenant = Tenant::start(json!({}), answer, |_, _| Reply::status(500)).await;
+        let download = files::open(&tenant.api, &JOB.parse().unwrap(), &file(), None).await.unwrap();
+        assert_eq!(content(download).await.unwrap(), b"bytes");
+        let asked = tenant.server.seen();
+        assert_eq!((asked.len(), asked[1].query()["X-Amz-Signature"].as_str()), (2, "1"));
+        assert!(asked[1].header("x-okapi-token").is_empty() && tenant.storage.count() == 0);
+    }
+}
+
 /// A log that may not be read keeps nothing back but itself, and what is missing is said; where it is all that a job has
 /// put out, and where nothing says that it may not be read, the job has not landed.
 #[tokio::test]
