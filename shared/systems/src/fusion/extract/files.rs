@@ -29,7 +29,7 @@ const PAGE: &str = "500";
 /// A list of so many files is larger than most answers.
 const MAX_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// How large its pages may be together, which are kept.
-const MAX_PAGES_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_PAGES_BYTES: usize = 64 * 1024 * 1024;
 const MAX_NAME: usize = 1024;
 /// How many archives are looked into for the metadata file.
 const MAX_LOOKED_INTO: usize = 3;
@@ -42,6 +42,7 @@ pub(super) struct Files<'a> {
     pod: &'a Pod,
     authorizer: Arc<dyn Authorizer>,
     job: &'a JobRequestId,
+    max_pages_bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -119,11 +120,12 @@ struct List {
     total: Option<u64>,
     has_more: bool,
     read_bytes: usize,
+    max_bytes: usize,
 }
 
 impl List {
-    fn of(part: Part) -> Result<Self> {
-        let mut list = Self { items: Vec::new(), total: None, has_more: false, read_bytes: 0 };
+    fn of(part: Part, max_bytes: usize) -> Result<Self> {
+        let mut list = Self { items: Vec::new(), total: None, has_more: false, read_bytes: 0, max_bytes };
         list.append(part)?;
         Ok(list)
     }
@@ -137,7 +139,21 @@ impl List {
         // A later page may leave the total out.
         (self.total, self.has_more) = (part.total.or(self.total), part.has_more);
         self.read_bytes = self.read_bytes.saturating_add(part.read_bytes);
-        check_length(self.items.len(), self.read_bytes)
+        self.check_length()
+    }
+
+    fn check_length(&self) -> Result<()> {
+        let Self { read_bytes, max_bytes, .. } = self;
+        let files = self.items.len();
+        if files > MAX_FILES {
+            return Err(Error::limit_exceeded(format!("the job lists more than {MAX_FILES} files")));
+        }
+        if read_bytes > max_bytes {
+            return Err(Error::limit_exceeded(format!(
+                "the list of the job's {files} files has {read_bytes} bytes, and {max_bytes} are read"
+            )));
+        }
+        Ok(())
     }
 
     fn is_promised_more(&self) -> bool {
@@ -168,8 +184,14 @@ struct Located {
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(pod: &'a Pod, authorizer: Arc<dyn Authorizer>, job: &'a JobRequestId) -> Self {
-        Self { pod, authorizer, job }
+    /// Of a list whose pages have more bytes together, none is kept.
+    pub(super) fn new(
+        pod: &'a Pod,
+        authorizer: Arc<dyn Authorizer>,
+        job: &'a JobRequestId,
+        max_pages_bytes: usize,
+    ) -> Self {
+        Self { pod, authorizer, job, max_pages_bytes }
     }
 
     /// All files of the job, in the order of the source's list.
@@ -250,7 +272,7 @@ impl<'a> Files<'a> {
     /// A list that promises no more is asked for what follows it all the same, once: its count may be that of a page.
     async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
         let (part, answer) = self.page(&[]).await?;
-        let mut list = List::of(part)?;
+        let mut list = List::of(part, self.max_pages_bytes)?;
         for spelling in [["offset", "limit"], ["$offset", "$limit"]] {
             while list.is_promised_more() && self.next(&mut list, &[spelling]).await? {}
         }
@@ -445,16 +467,4 @@ fn sha256(checksum: &str) -> Result<Option<Sha256>, &'static str> {
     let in_base64 =
         || BASE64_STANDARD.decode(value).ok()?.try_into().ok().map(|bytes: [u8; 32]| bytes.into());
     value.parse().ok().or_else(in_base64).map(Some).ok_or("it is not `sha-256=` and 64 hex digits")
-}
-
-fn check_length(files: usize, bytes: usize) -> Result<()> {
-    if files > MAX_FILES {
-        return Err(Error::limit_exceeded(format!("the job lists more than {MAX_FILES} files")));
-    }
-    if bytes > MAX_PAGES_BYTES {
-        return Err(Error::limit_exceeded(format!(
-            "the list of the job's {files} files has {bytes} bytes, and {MAX_PAGES_BYTES} are read"
-        )));
-    }
-    Ok(())
 }

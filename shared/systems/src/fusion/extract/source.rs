@@ -32,6 +32,10 @@ pub struct FusionExtractSource {
     batch: Arc<dyn Authorizer>,
     boss: Option<Arc<dyn Authorizer>>,
     form: Form,
+    /// How many bytes of the list of jobs are kept.
+    pub(super) max_jobs_bytes: usize,
+    /// How many of a job's list of files.
+    pub(super) max_files_bytes: usize,
 }
 
 impl FusionExtractSource {
@@ -65,11 +69,12 @@ impl FusionExtractSource {
             client_request_uuid: connection.client_request_uuid,
             schedule_dates: connection.schedule_dates,
         };
-        Ok(Self { name, pod, work, batch, boss, form })
+        let (max_jobs_bytes, max_files_bytes) = (batch::MAX_KEPT_BYTES, files::MAX_PAGES_BYTES);
+        Ok(Self { name, pod, work, batch, boss, form, max_jobs_bytes, max_files_bytes })
     }
 
     fn batch(&self) -> Batch<'_> {
-        Batch::new(&self.pod, Arc::clone(&self.batch))
+        Batch::new(&self.pod, Arc::clone(&self.batch), self.max_jobs_bytes)
     }
 
     /// What the order's job is known by.
@@ -89,7 +94,7 @@ impl FusionExtractSource {
     }
 
     fn files<'a>(&'a self, job: &'a JobRecord) -> Files<'a> {
-        Files::new(&self.pod, Arc::clone(&self.batch), &job.job_request_id)
+        Files::new(&self.pod, Arc::clone(&self.batch), &job.job_request_id, self.max_files_bytes)
     }
 
     /// A 404 about a job says which job is unknown, and where.

@@ -356,7 +356,14 @@ async fn a_paged_list_is_walked_to_its_end() {
 #[tokio::test]
 async fn a_list_is_kept_up_to_a_bound() {
     const ITEMS: usize = 27;
-    let text = || "x".repeat(1_000_000);
+    // A thousandth of the bounds, and of the pages.
+    let text = || "x".repeat(1_000);
+    let bounded = |mut pod: TestPod| {
+        let source = &mut pod.source;
+        assert_eq!((source.max_jobs_bytes, source.max_files_bytes), (128 << 20, 64 << 20));
+        (source.max_jobs_bytes, source.max_files_bytes) = (128 << 10, 64 << 10);
+        pod
+    };
     let pod = TestPod::start(move |_, call| {
         let mut job = listed(call as u64, "carriers-06", "SimpleCarriers");
         let items = match call {
@@ -375,6 +382,7 @@ async fn a_list_is_kept_up_to_a_bound() {
         Reply::json(json!({ "items": items, "hasMore": call < 5 }))
     })
     .await;
+    let pod = bounded(pod);
     assert_eq!(found(&pod).await.unwrap().unwrap().as_str(), "5");
 
     let pod = TestPod::start(move |_, call| {
@@ -384,6 +392,7 @@ async fn a_list_is_kept_up_to_a_bound() {
         Reply::json(json!({ "items": (0..ITEMS).map(of).collect::<Vec<_>>(), "hasMore": true }))
     })
     .await;
+    let pod = bounded(pod);
     let said = line(pod.source.ended().await.unwrap_err(), "LimitExceeded");
     assert!(said.contains("does not end: 135 so far"), "{said}");
     assert_eq!(pod.asked().len(), 5);
@@ -393,8 +402,9 @@ async fn a_list_is_kept_up_to_a_bound() {
         Reply::json(json!({ "items": (0..ITEMS).map(of).collect::<Vec<_>>(), "hasMore": true }))
     })
     .await;
+    let pod = bounded(pod);
     let said = line(pod.source.output_files(&record()).await.unwrap_err(), "LimitExceeded");
-    assert!(said.contains("67108864 are read"), "{said}");
+    assert!(said.contains("65536 are read"), "{said}");
     assert_eq!(pod.asked().len(), 3);
 }
 
