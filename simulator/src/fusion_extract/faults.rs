@@ -466,6 +466,8 @@ pub enum ArchiveKind {
     ZipNamedJson,
     /// An archive without entries.
     EmptyArchive,
+    /// An archive of folders, and nothing in them.
+    FoldersAlone,
     /// A file of no bytes.
     EmptyFile,
     /// A member whose CRC-32 is not that of its bytes.

@@ -2,10 +2,12 @@
 //! the promises ask for.
 
 use landfall::clock::Clock as _;
+use landfall::event::parse;
 use landfall::job::{JobRef, JobState, Outage, RunKey};
 use landfall::state::{WorkState, keys};
 use landfall_tests::{
-    Setup, World, assert_failed, assert_landed, land, land_as_retried, run_event, small_scenario, toml_text,
+    Setup, World, assert_failed, assert_landed, land, land_as_retried, resume, run_event, small_scenario,
+    toml_text,
 };
 use serde_json::{Value, json};
 use simulator::{Format, Operation, Producer, Scenario, credentials};
@@ -880,12 +882,43 @@ async fn archives() {
         ("gzip", Lands),
         ("zip_named_json", Lands),
         ("empty_archive", Fails("IntegrityError", "nothing")),
+        ("folders_alone", Fails("IntegrityError", "nothing but folders")),
         ("empty_file", Fails("IntegrityError", "")),
         ("bad_crc", Fails("IntegrityError", "crc-32")),
         ("overlapping", Fails("UnsafeArchive", "ends at")),
         ("html_page", Fails("ContractBroken", "web page")),
     ] {
         with_archive(kind, outcome).await;
+    }
+}
+
+/// Promise 5: an archive without a file lands as nothing where a job without output is normal: where the event says so, and
+/// where the job is continued as its error proposes.
+#[tokio::test]
+async fn an_archive_without_files_lands_where_that_is_normal() {
+    for kind in ["empty_archive", "folders_alone"] {
+        for is_said_at_once in [true, false] {
+            let faults = json!({ "archive": { "kind": kind } });
+            let world = World::new(Setup { faults, ..Setup::default() }).await;
+            let mut event = run_event();
+            event["export"]["allow_empty"] = json!(is_said_at_once);
+            let landed = land(&world.context, event).await;
+            if is_said_at_once {
+                landed.unwrap();
+            } else {
+                let id = world.simulator.jobs()[0].id.to_string();
+                let proposal = format!("`landfall resume fusion-demo {id} --allow-empty`");
+                assert_failed(landed, ("IntegrityError", &proposal), &[], kind);
+                let job = json!({ "connection": "fusion-demo", "job_request_id": id });
+                world.context.allow_empty(&parse(job.clone()).unwrap()).await.unwrap();
+                resume(&world.anew(), job).await.unwrap();
+            }
+            let manifest = world.manifests().await.pop_first().unwrap().1;
+            let of = |file: &str| manifest.objects.iter().filter(|object| object.file == file).count();
+            let objects: Vec<_> = manifest.files.iter().map(|file| of(&file.name)).collect();
+            assert!(objects[0] == 0 && objects[1..].iter().all(|count| *count > 0), "{kind}: {objects:?}");
+            world.end().await;
+        }
     }
 }
 
