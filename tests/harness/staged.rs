@@ -8,7 +8,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent};
 use landfall::export::Export;
-use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile, StagedFile};
+use landfall::job::{JobRecord, JobState, Outcome, OutputFile, StagedFile};
 use landfall_store::Condition;
 use landfall_systems::local::LocalFile;
 
@@ -76,7 +76,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
     };
     work.record_outcome(&event.job(), outcome).await.expect("a store that works");
     let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
-    work.freeze_files(&event.job(), FileList { files: files(&names) }).await.expect("a store that works");
+    work.freeze_files(&event.job(), files(&names).into()).await.expect("a store that works");
     for ((name, bytes), ordinal) in named.iter().zip(0..) {
         let mut hasher = Hasher::new(true);
         hasher.update(bytes);

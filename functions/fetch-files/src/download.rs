@@ -174,7 +174,7 @@ impl Fetch<'_> {
             return Err(error);
         }
         let Some(outcome) = self.work.outcome(&self.job.job()).await? else { return Err(error) };
-        match settle::wait_seconds(self.context, self.job, &outcome).await? {
+        match settle::wait_seconds(self.context, self.job, &outcome, None).await? {
             Some(wait_seconds) => {
                 tracing::info!(file.name, error = error.line(), "the source does not provide the file yet");
                 Ok(Fetched::NotYet { wait_seconds })

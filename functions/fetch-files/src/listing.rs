@@ -34,14 +34,14 @@ pub(crate) async fn frozen(
     }
     let outcome = outcome(context, source, work, job).await?;
     if outcome.state == JobState::Empty {
-        return freeze(work, job, Vec::new()).await;
+        return freeze(work, job, Vec::new().into()).await;
     }
-    match source.output_files(job).await {
-        Ok(files) if files.is_empty() => not_yet(context, source, work, job, &outcome, None).await,
-        Ok(files) if source.lists_may_grow(&job.export) => {
-            seen(context, source, work, job, &outcome, files).await
+    match source.file_list(job).await {
+        Ok(list) if list.files.is_empty() => not_yet(context, source, work, job, &outcome, None).await,
+        Ok(list) if source.lists_may_grow(&job.export) => {
+            seen(context, source, work, job, &outcome, list).await
         }
-        Ok(files) => freeze(work, job, files).await,
+        Ok(list) => freeze(work, job, list).await,
         // A list that is short may be one that is still growing, and one that is not there yet may come.
         Err(error) if matches!(error.error_type(), ErrorType::ContractBroken | ErrorType::NotFound) => {
             not_yet(context, source, work, job, &outcome, Some(error)).await
@@ -50,11 +50,14 @@ pub(crate) async fn frozen(
     }
 }
 
-/// A list that looked whole.
+/// A list that looked whole, and when it did first.
 #[derive(Debug, Serialize, Deserialize)]
 struct Look {
     at: Timestamp,
     files: Vec<OutputFile>,
+    /// Whether it was another one before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_changed: bool,
     /// The names of files that were listed before, and are no more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     gone: Vec<String>,
@@ -67,7 +70,8 @@ impl Document for Look {}
 /// A total that agrees with the list says nothing here: both are of the moment, and grow together. Nor does a list that
 /// stays as it is for a while: it may have stalled. So a list counts that has the job's last file, as far as the source
 /// can tell that, and was the same in two looks, one poll apart; or else after the time that the connection gives its
-/// source to settle. A list frozen too soon costs files that nobody misses.
+/// source to settle. Where the list was seen to change, its last file says nothing of the others any more: that time
+/// begins anew with each change. A list frozen too soon costs files that nobody misses.
 ///
 /// A list that has lost a file has all of that time to get it back. Then the loss is an error, once: whoever goes on with
 /// the job has read it, and takes what is listed.
@@ -77,30 +81,33 @@ async fn seen(
     work: &WorkState,
     job: &JobRecord,
     outcome: &Outcome,
-    files: Vec<OutputFile>,
+    FileList { files, warnings }: FileList,
 ) -> Result<Listed> {
     let now = context.clock().now();
     let key = keys::listing_checkpoint(&job.job());
     let before = work.checkpoint::<Look>(&key).await?;
-    let gone = before.as_ref().map(|look| gone(look, &files)).unwrap_or_default();
-    let Some(wait_seconds) = settle::wait_seconds(context, job, outcome).await? else {
-        if gone.is_empty() {
-            return freeze(work, job, files).await;
+    let is_new = before.as_ref().is_none_or(|look| !are_the_same(&look.files, &files));
+    let look = match before {
+        Some(look) if !is_new => Look { files, ..look },
+        Some(before) => Look { at: now, gone: gone(&before, &files), files, has_changed: true },
+        None => Look { at: now, files, has_changed: false, gone: Vec::new() },
+    };
+    let changed_at = look.has_changed.then_some(look.at);
+    let Some(wait_seconds) = settle::wait_seconds(context, job, outcome, changed_at).await? else {
+        if look.gone.is_empty() {
+            return freeze(work, job, FileList { files: look.files, warnings }).await;
         }
-        let error = lost(job, &files, &gone);
-        work.save_checkpoint(&key, &Look { at: now, files, gone: Vec::new() }).await?;
+        let error = lost(job, &look.files, &look.gone);
+        work.save_checkpoint(&key, &Look { at: now, has_changed: false, gone: Vec::new(), ..look }).await?;
         return Err(error);
     };
-    match before.filter(|look| are_the_same(&look.files, &files)) {
-        Some(look)
-            if look.gone.is_empty()
-                && elapsed(look.at, now) >= Duration::from_secs(wait_seconds)
-                && source.has_last_file(job, &files).await =>
-        {
-            return freeze(work, job, files).await;
-        }
-        Some(_) => {}
-        None => work.save_checkpoint(&key, &Look { at: now, files, gone }).await?,
+    if is_new {
+        work.save_checkpoint(&key, &look).await?;
+    } else if !look.has_changed
+        && elapsed(look.at, now) >= Duration::from_secs(wait_seconds)
+        && source.has_last_file(job, &look.files).await
+    {
+        return freeze(work, job, FileList { files: look.files, warnings }).await;
     }
     tracing::info!(wait_seconds, "the list of output files looks complete: it counts if it stays the same");
     Ok(Listed::NotYet { wait_seconds })
@@ -171,8 +178,8 @@ pub(crate) async fn listed_otherwise(
     Ok(Some(now))
 }
 
-async fn freeze(work: &WorkState, job: &JobRecord, files: Vec<OutputFile>) -> Result<Listed> {
-    let files = work.freeze_files(&job.job(), FileList { files }).await?;
+async fn freeze(work: &WorkState, job: &JobRecord, list: FileList) -> Result<Listed> {
+    let files = work.freeze_files(&job.job(), list).await?;
     tracing::info!(files = files.files.len(), "the list of output files is complete");
     Ok(Listed::Files(files))
 }
@@ -214,7 +221,7 @@ async fn not_yet(
     outcome: &Outcome,
     short: Option<Error>,
 ) -> Result<Listed> {
-    if let Some(wait_seconds) = settle::wait_seconds(context, job, outcome).await? {
+    if let Some(wait_seconds) = settle::wait_seconds(context, job, outcome, None).await? {
         tracing::info!(wait_seconds, "the source does not list all of the job's files yet");
         return Ok(Listed::NotYet { wait_seconds });
     }
@@ -223,7 +230,7 @@ async fn not_yet(
     match short {
         Some(error) => Err(error),
         None if export.allows_empty() || request_allows_empty(context, source, job).await? => {
-            freeze(work, job, Vec::new()).await
+            freeze(work, job, Vec::new().into()).await
         }
         None => Err(Error::contract_broken(format!(
             "{} ended as {} and lists no output file after {} s: if it is normal that {} has no output, continue the \

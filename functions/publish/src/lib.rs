@@ -179,5 +179,5 @@ async fn write_manifest(
             writer.object(&object, !file.is_log).await?;
         }
     }
-    writer.finish(outcome).await
+    writer.finish(outcome, files.warnings.clone()).await
 }

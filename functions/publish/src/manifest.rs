@@ -183,9 +183,8 @@ impl ManifestWriter {
         self.item(object).await
     }
 
-    /// Ends with how the job ended, and makes the manifest visible.
-    pub(crate) async fn finish(mut self, outcome: &Outcome) -> Result<()> {
-        let mut warnings = Vec::new();
+    /// Ends with how the job ended and what was odd about it before, and makes the manifest visible.
+    pub(crate) async fn finish(mut self, outcome: &Outcome, mut warnings: Vec<String>) -> Result<()> {
         let Broken { records, objects } = self.broken;
         if records > 0 {
             warnings.push(format!(
@@ -193,15 +192,19 @@ impl ManifestWriter {
                  whose broken_records tell which"
             ));
         }
-        match outcome.expected_rows.zip(self.data_rows) {
-            Some((ExpectedRows::Exactly(expected), landed)) if expected != landed => {
+        match (outcome.expected_rows, self.data_rows) {
+            (Some(ExpectedRows::Exactly(expected)), Some(landed)) if expected != landed => {
                 self.writer.abandon().await;
                 return Err(Error::integrity(format!(
                     "the source counts {expected} rows or records, but {landed} have landed: look at the job there, and run \
                      the export again under another run_key"
                 )));
             }
-            Some((ExpectedRows::Claimed(claimed), landed)) if claimed != landed => warnings.push(format!(
+            (Some(ExpectedRows::Exactly(expected)), None) => warnings.push(format!(
+                "the source counts {expected} rows or records, and what has landed is not counted: nothing shows that it is \
+                 all of them"
+            )),
+            (Some(ExpectedRows::Claimed(claimed)), Some(landed)) if claimed != landed => warnings.push(format!(
                 "the source counts {claimed} rows or records, but {landed} have landed: what it counts is not \
                  established, so look at the job there"
             )),

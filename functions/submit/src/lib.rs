@@ -124,7 +124,9 @@ async fn submit_again(context: &Context, source: &dyn Source, event: RunEvent) -
     let order = SubmitRequest { export: &event.export, run_key: &event.run_key, window: None };
     let job_request_id = match source.submit(&order).await? {
         Submission::Accepted(id) => id,
-        Submission::Ambiguous(what) => return Err(Error::source_unavailable(format!("{what}: call again"))),
+        Submission::Ambiguous(what) | Submission::Exists(what) => {
+            return Err(Error::source_unavailable(format!("{what}: call again")));
+        }
     };
     let (connection, destination) = (event.connection, Some(event.destination));
     let event = JobEvent { connection, job_request_id, destination };
@@ -200,6 +202,14 @@ impl Calls<'_> {
                     }
                     what_happened.push(what);
                 }
+                Ok(Submission::Exists(what)) => {
+                    tracing::warn!(
+                        what,
+                        "the source says that it has the job already: asking it which it is"
+                    );
+                    let found = self.find_or_leave(claim, &order, what.clone()).await?;
+                    return found.map(Called::HasJob).ok_or_else(|| self.not_listed(&what));
+                }
                 Err(error) if what_happened.is_empty() => return Ok(Called::Refused(error)),
                 Err(error) => return Err(error),
             }
@@ -253,6 +263,15 @@ impl Calls<'_> {
             self.run.clock.sleep(wait.min(self.listing_lag)).await;
             wait = MAX_WAIT.min(wait * 2);
         }
+    }
+
+    fn not_listed(&self, said: &str) -> Error {
+        Error::conflict(format!(
+            "the source says that it has a job of run {} already, and lists none ({said}): look for it there, then start the \
+             run with its id (`landfall run EVENT --job ID`, where EVENT names the run_key), or, once it is listed, the run \
+             alone",
+            self.run.event.run_key
+        ))
     }
 
     fn cannot_tell(&self, why: &str, where_to_look: &str) -> Error {

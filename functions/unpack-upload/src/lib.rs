@@ -4,8 +4,8 @@
 //! land again. Otherwise the staged file's first bytes say what it is. An
 //! archive is checked as a whole before any of its bytes land; then its members are streamed, several at once, each
 //! visible only once its size and CRC-32 hold, in the form that the job was begun with. What is not an archive is
-//! copied inside the store, or lands in that form too; what is compressed already lands as it is, and so does a
-//! document that is an archive only inside. Unfinished uploads that dead invocations have left of it are aborted. The
+//! copied inside the store, or lands in that form too; what is compressed already lands as it is, and so do a
+//! document that is an archive only inside and a member that is an archive. Unfinished uploads that dead invocations have left of it are aborted. The
 //! receipt, written last, names what has landed.
 //!
 //! When the invocation's deadline comes near, the answer is `complete: false`: what has landed is recorded in a

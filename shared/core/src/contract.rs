@@ -13,7 +13,7 @@ use crate::checksum::Sha256;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::export::Export;
-use crate::job::{ExpectedRows, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::job::{ExpectedRows, FileList, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
 use crate::state::WorkState;
 
 pub use landfall_http::ResumeAt;
@@ -97,6 +97,9 @@ pub enum Submission {
     /// Whether the source accepted it is not known: the answer was lost, or cannot be read.
     /// Ask [`Source::find`] before submitting again. The text says what happened.
     Ambiguous(String),
+    /// The source refused it because it has the run's job already. Ask [`Source::find`] which it is; submitting again would
+    /// be refused again. The text is what it said.
+    Exists(String),
 }
 
 /// A file being downloaded.
@@ -179,14 +182,19 @@ pub trait Source: Send + Sync {
         false
     }
 
-    /// Whether one of these files, of a list that may still grow, is known to be the last that the job puts out. What
-    /// cannot be found out is not known.
+    /// Whether one of these files, of a list that may still grow, is known to be the last that the job puts out, and none
+    /// is known to be missing before it. What cannot be found out is not known.
     async fn has_last_file(&self, _job: &JobRecord, _files: &[OutputFile]) -> bool {
         false
     }
 
     /// The files that an ended job put out, all of them; a list that the source itself says is short is an error.
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>>;
+
+    /// The same, with what is odd about it and is no error.
+    async fn file_list(&self, job: &JobRecord) -> Result<FileList> {
+        self.output_files(job).await.map(FileList::from)
+    }
 
     /// Opens a file, from its beginning or where a download stopped.
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download>;

@@ -262,6 +262,15 @@ pub struct OutputFile {
 pub struct FileList {
     /// The files, by ordinal.
     pub files: Vec<OutputFile>,
+    /// What is odd about the list, and is no error: the manifest tells it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl From<Vec<OutputFile>> for FileList {
+    fn from(files: Vec<OutputFile>) -> Self {
+        Self { files, warnings: Vec::new() }
+    }
 }
 
 /// A staged file's size and checksums, written after it: now it counts.

@@ -32,7 +32,7 @@ pub enum RowFormat {
         /// How it is read.
         settings: RowSettings,
     },
-    /// One JSON value a line. A blank line is no row.
+    /// One JSON value a line. A blank line is no row, and what has values of several lines is not counted.
     Ndjson,
     /// Records of MARC 21 in their exchange form (ISO 2709), each checked: its length, its directory, its terminators.
     Marc {
@@ -127,7 +127,7 @@ impl RowCounter {
         match self.state {
             // Cut in the middle of a character.
             State::Counting { narrowing: Some(narrowing), .. } if !narrowing.is_whole() => Ok(None),
-            State::Counting { counter, .. } => counter.finish().map(Some),
+            State::Counting { counter, .. } => counter.finish(),
             State::Beginning(_) | State::NotCounted => Ok(None),
         }
     }
@@ -202,38 +202,70 @@ impl Counter {
         Ok(())
     }
 
-    fn finish(self) -> Result<RowCount, RowError> {
+    fn finish(self) -> Result<Option<RowCount>, RowError> {
         match self {
-            Self::Csv(records) => Ok(records.finish().into()),
-            Self::Ndjson(lines) => Ok(lines.finish().into()),
-            Self::Marc(records) => records.finish(),
+            Self::Csv(records) => Ok(Some(records.finish().into())),
+            Self::Ndjson(lines) => Ok(lines.finish().map(RowCount::from)),
+            Self::Marc(records) => records.finish().map(Some),
         }
     }
 }
 
+/// Lines that are JSON values, each whole.
+///
+/// That one is not whole shows in the end: what begins as an object or a list, and is none at the end of its line or goes
+/// on behind it, has a line that begins or ends otherwise, since behind its last bracket a comma or another bracket comes.
 #[derive(Debug, Clone, Default)]
 struct Lines {
     rows: u64,
-    has_content: bool,
+    /// The first and the last byte of the current line that are not blank.
+    ends: Option<[u8; 2]>,
+    has_others: bool,
 }
 
 impl Lines {
     fn push(&mut self, mut bytes: &[u8]) {
         while let Some(at) = memchr(b'\n', bytes) {
             self.see(bytes.get(..at).unwrap_or_default());
-            self.rows = self.rows.saturating_add(u64::from(self.has_content));
-            self.has_content = false;
+            match self.ends.take() {
+                Some(ends) if is_whole(ends) == Some(true) => self.rows = self.rows.saturating_add(1),
+                Some(_) => self.has_others = true,
+                None => {}
+            }
             bytes = bytes.get(at.saturating_add(1)..).unwrap_or_default();
         }
         self.see(bytes);
     }
 
     fn see(&mut self, part: &[u8]) {
-        self.has_content = self.has_content || part.iter().any(|byte| !byte.is_ascii_whitespace());
+        let mut content = part.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
+        let Some(first) = content.next() else { return };
+        let last = content.next_back().unwrap_or(first);
+        self.ends = Some([self.ends.map_or(first, |[first, _]| first), last]);
     }
 
-    fn finish(self) -> u64 {
-        self.rows.saturating_add(u64::from(self.has_content))
+    /// The rows; `None` where a line is none. Of a file that ends within its last line, the lines before it.
+    fn finish(self) -> Option<u64> {
+        let rows = match self.ends.map(is_whole) {
+            None => Some(self.rows),
+            Some(Some(true)) => Some(self.rows.saturating_add(1)),
+            Some(Some(false)) => Some(self.rows).filter(|rows| *rows > 0),
+            Some(None) => None,
+        };
+        rows.filter(|_| !self.has_others)
+    }
+}
+
+/// Whether a JSON value that begins with the first of these bytes may end with the last; `None` where none begins so.
+fn is_whole([first, last]: [u8; 2]) -> Option<bool> {
+    match first {
+        b'{' => Some(last == b'}'),
+        b'[' => Some(last == b']'),
+        b'"' => Some(last == b'"'),
+        b't' | b'f' => Some(last == b'e'),
+        b'n' => Some(last == b'l'),
+        b'-' | b'0'..=b'9' => Some(last.is_ascii_digit()),
+        _ => None,
     }
 }
 
@@ -369,9 +401,40 @@ mod tests {
     #[test]
     fn ndjson_rows_are_lines_with_content() {
         let format = RowFormat::Ndjson;
-        assert_eq!(count(format, &[b"{}\n", b"\n  \r\n{\"a\":", b"1}\r\n[", b"]"]), Some(3));
+        assert_eq!(count(format, &[b"{}\n", b"\n  \r\n{\"a\":", b" \t", b"1}\r\n[", b"]"]), Some(3));
         assert_eq!(count(format, &[]), Some(0));
         assert_eq!(count(format, &["\u{feff}\n{}".as_bytes()]), Some(1));
+    }
+
+    /// Promise 5: JSON of several lines a value has no rows, not as many as it has lines: pretty-printed, as one list, or
+    /// with its commas first; nor have other texts.
+    #[test]
+    fn what_is_not_a_json_value_a_line_is_not_counted() {
+        let values = ["{}", "[]", "\"a\"", "-1.5", "1e9", "true", "false", "null", "0", " {\"a\": [1]}\t\r"];
+        let whole = values.join("\n");
+        assert_eq!(count(RowFormat::Ndjson, &[whole.as_bytes()]), Some(10));
+        let value = serde_json::json!({ "a": { "b": [1, {}] }, "c": [], "d": "x", "e": null });
+        let pretty = serde_json::to_string_pretty(&value).unwrap();
+        for text in [
+            pretty.clone(),
+            format!("{pretty}\n").repeat(3),
+            format!("{{}}\n{pretty}\n{{}}\n"),
+            "[\n{}\n,\n{}\n]\n".to_owned(),
+            "[{},\n{}]\n".to_owned(),
+            "{ \"a\": {}\n, \"b\": {} }\n".to_owned(),
+            "[[]\n,[]]".to_owned(),
+            "{\"a\":1,".to_owned(),
+            "Job 1881 has ended\n".to_owned(),
+            "a,b\n1,2\n".to_owned(),
+            "{}\n{\"a\":\n{}\n".to_owned(),
+        ] {
+            for piece in [1, 7, text.len()] {
+                let pieces: Vec<&[u8]> = text.as_bytes().chunks(piece).collect();
+                assert_eq!(count(RowFormat::Ndjson, &pieces), None, "{text:?}");
+            }
+        }
+        // A file that ends within a line has the rows before it: what its source counts is held against them.
+        assert_eq!(count(RowFormat::Ndjson, &[b"{}\n{}\n{\"a\":"]), Some(2));
     }
 
     #[test]
@@ -385,6 +448,54 @@ mod tests {
         assert_eq!(of("b.json"), None);
         assert_eq!(of("dir.csv/readme"), None);
         assert_eq!(of("csv"), None);
+    }
+
+    /// A JSON value of some depth.
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::json!(null)),
+            any::<bool>().prop_map(serde_json::Value::from),
+            any::<i32>().prop_map(serde_json::Value::from),
+            "[a-z{}\\[\\],\" ]{0,5}".prop_map(serde_json::Value::from),
+        ];
+        leaf.prop_recursive(4, 20, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+                prop::collection::btree_map("[a-z]", inner, 0..4)
+                    .prop_map(|fields| fields.into_iter().collect::<serde_json::Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Promise 5: values that are broken anywhere are counted only where each is on a line of its own.
+        #[test]
+        fn json_is_counted_a_line_a_value_or_not_at_all(
+            values in prop::collection::vec(json(), 1..4),
+            breaks in prop::collection::vec(any::<bool>(), 400),
+        ) {
+            let mut breaks = breaks.into_iter().cycle();
+            let mut text = String::new();
+            let mut is_broken = false;
+            for value in &values {
+                let mut is_text = false;
+                let compact = value.to_string();
+                for (at, character) in compact.char_indices() {
+                    let is_between = at > 0 && !is_text && "{}[],:\"".contains(character);
+                    let is_escaped = compact[..at].chars().rev().take_while(|before| *before == '\\').count() % 2 == 1;
+                    is_text ^= character == '"' && !is_escaped;
+                    if is_between && breaks.next() == Some(true) {
+                        text.push('\n');
+                        is_broken = true;
+                    }
+                    text.push(character);
+                }
+                text.push('\n');
+            }
+            let rows = count(RowFormat::Ndjson, &[text.as_bytes()]);
+            let expected = (!is_broken).then_some(values.len() as u64);
+            prop_assert_eq!(rows, expected, "{}", text);
+        }
     }
 
     proptest! {

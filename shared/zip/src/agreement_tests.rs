@@ -798,6 +798,26 @@ fn what_is_not_a_file_or_folder_is_refused() {
     for special in [0o120_777, 0o020_600, 0o060_600, 0o140_600, 0o040_755] {
         refused!(mode(special), ArchiveError::SpecialFile { .. });
     }
+    // What the Unix fields of PKWARE and of ASI say, in either header.
+    let head = [0; 12];
+    let asi = |mode: u16| [&[0; 4][..], &mode.to_le_bytes(), &[0; 8], b"../target"].concat();
+    for (id, says_link, says_file) in [
+        (0x000d, [&head[..], b"/etc/passwd"].concat(), head.to_vec()),
+        (0x756e, asi(0o120_777), asi(0o100_644)),
+    ] {
+        for header in [Header::Central, Header::Local] {
+            let with = |data: &[u8]| {
+                let mut entry = file();
+                match header {
+                    Header::Central => entry.central.extra = block(id, data),
+                    Header::Local => entry.local.extra = block(id, data),
+                }
+                Archive::of([entry])
+            };
+            refused!(with(&says_link), ArchiveError::Link { .. } | ArchiveError::SpecialFile { .. });
+            lands(&with(&says_file), &["a.csv"]);
+        }
+    }
     // Info-ZIP's mark of data from a pipe.
     lands(&mode(0o010_600), &["a.csv"]);
     // An upper half that is no mode on OS/2.

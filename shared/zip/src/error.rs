@@ -119,6 +119,11 @@ pub enum ArchiveError {
     /// A link, device or socket, or a folder without a folder's name.
     #[error("{member:?} is no regular file: its unix mode is {mode:o}")]
     SpecialFile { member: String, mode: u32 },
+    /// A link or a device, by what its extra field holds.
+    #[error(
+        "{member:?} is no regular file: the extra field {id:#06x} of its {header} header names what it links to"
+    )]
+    Link { member: String, header: Header, id: u16 },
     /// A folder by its DOS attributes, and a file by its name.
     #[error("{member:?} is marked as a folder, and its name does not end with a slash")]
     DirectoryWithoutSlash { member: String },

@@ -1,4 +1,5 @@
-//! The extra field: only ZIP64 and the Unicode path decide anything, but all of it must be well-formed.
+//! The extra field: ZIP64 and the Unicode path decide what is read, and two others may say that a member is no file; all
+//! of it must be well-formed.
 
 use super::error::{ArchiveError, Header, shown};
 use super::wire::{Fields, SENTINEL_16, SENTINEL_32};
@@ -9,6 +10,12 @@ const ZIP64: u16 = 0x0001;
 const UNICODE_PATH: u16 = 0x7075;
 /// Bytes of a Unicode path's version and CRC-32.
 const UNICODE_PATH_HEAD: usize = 5;
+/// PKWARE's Unix field (APPNOTE 4.5.7).
+const UNIX: u16 = 0x000d;
+/// Bytes of its times and ids. A link's target follows them, or a device's numbers.
+const UNIX_HEAD: usize = 12;
+/// The Unix field of ASI (Info-ZIP's `extrafld.txt`).
+const ASI_UNIX: u16 = 0x756e;
 
 /// The blocks of an extra field that decide what is read.
 pub(super) struct Extra<'a> {
@@ -52,6 +59,13 @@ impl<'a> Extra<'a> {
                 ZIP64 => &mut found.zip64,
                 UNICODE_PATH if block.len() < UNICODE_PATH_HEAD => return Err(broken()),
                 UNICODE_PATH => &mut found.unicode_path,
+                UNIX if block.len() > UNIX_HEAD => {
+                    return Err(ArchiveError::Link { member: member(), header, id });
+                }
+                ASI_UNIX => match asi_mode(block).filter(|mode| is_special(*mode)) {
+                    Some(mode) => return Err(ArchiveError::SpecialFile { member: member(), mode }),
+                    None => continue,
+                },
                 _ => continue,
             };
             if slot.replace(block).is_some() {
@@ -144,6 +158,22 @@ impl<'a> Extra<'a> {
         let is_current = fields.u32()? == crc32fast::hash(raw);
         Some(fields.rest()).filter(|path| is_known && is_current && !path.is_empty())
     }
+}
+
+/// The mode in the Unix field of ASI, behind its CRC-32.
+fn asi_mode(block: &[u8]) -> Option<u32> {
+    let mut fields = Fields::new(block);
+    let _crc32 = fields.u32()?;
+    fields.u16().map(u32::from)
+}
+
+/// Whether a mode is that of a link, a device or a socket.
+fn is_special(mode: u32) -> bool {
+    const KIND: u32 = 0o170_000;
+    const FIFO: u32 = 0o010_000;
+    const DIRECTORY: u32 = 0o040_000;
+    const REGULAR: u32 = 0o100_000;
+    !matches!(mode & KIND, 0 | FIFO | DIRECTORY | REGULAR)
 }
 
 /// One value that a header and its ZIP64 field share.

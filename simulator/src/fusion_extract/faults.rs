@@ -1,5 +1,7 @@
 //! What goes wrong with data extraction, endpoint by endpoint.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::switches::{Outage, Times};
@@ -210,6 +212,8 @@ pub struct OutputFileFaults {
     pub late_calls: u32,
     /// The same, and `totalItems` knows nothing of it: the list looks whole, and grows.
     pub growing_calls: u32,
+    /// By a file's ordinal, from 1: it is missing from so many calls, and `totalItems` knows nothing of it.
+    pub listed_after: BTreeMap<u32, u32>,
     /// The last file is listed in so many calls, and then no more.
     pub lost_after: Option<u32>,
     /// The server pages by itself: so many items an answer, `offset` (or `$offset`) honoured.
@@ -462,6 +466,8 @@ pub enum ArchiveKind {
     ZipNamedJson,
     /// An archive without entries.
     EmptyArchive,
+    /// An archive of folders, and nothing in them.
+    FoldersAlone,
     /// A file of no bytes.
     EmptyFile,
     /// A member whose CRC-32 is not that of its bytes.

@@ -590,6 +590,23 @@ async fn errors_land_beside_the_data() {
     expect("no record at all", setup, event(), failed).await.end().await;
 }
 
+/// Promise 5: a log that the user may not read is missing, and the manifest says so, and by which permission; the data lands.
+#[tokio::test]
+async fn a_log_that_may_not_be_read_is_a_warning() {
+    let folio = FolioScenario { unknown_ids: vec![id(3)], ..FolioScenario::default() };
+    for platform in ["okapi", "eureka"] {
+        let faults = json!({ "platform": platform, "logs": { "forbidden": "always" } });
+        let world = World::new(Setup { scenario: scenario(folio.clone()), ..setup(faults) }).await;
+        land(&world.context, event()).await.unwrap();
+        let manifest = world.manifests().await.pop_first().unwrap().1;
+        assert_eq!((manifest.state, manifest.objects.len()), (JobState::Partial, 1), "{platform}");
+        assert_eq!(manifest.totals.rows, Some(24), "{platform}");
+        let [warning] = manifest.warnings.as_slice() else { panic!("{:?}", manifest.warnings) };
+        assert!(warning.contains("data-export.logs.collection.get"), "{warning}");
+        world.end().await;
+    }
+}
+
 /// An id that comes twice is exported once, and FOLIO says so in the log of a job that it ends with errors.
 #[tokio::test]
 async fn an_id_twice_lands_once_and_in_the_log() {

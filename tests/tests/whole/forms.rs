@@ -162,8 +162,17 @@ async fn members_are_compressed_once() {
     // Large as it is, and small as the archive keeps it.
     let sparse = [&small[..], &vec![0; 3 * MIB]].concat();
     assert!(large.len() > 5 * MIB);
+    let inner =
+        self::archive(&[("[Content_Types].xml", CompressionMethod::Deflated, rows(60_000, true))]).bytes;
+    let empty = self::archive(&[]).bytes;
     let archive = archive(&[
         ("plain.csv", CompressionMethod::Deflated, rows(60_000, true)),
+        ("book.xlsx", CompressionMethod::Deflated, inner.clone()),
+        ("inner.zip", CompressionMethod::Stored, inner.clone()),
+        ("segment.zip", CompressionMethod::Deflated, [b"PK00", &inner[..]].concat()),
+        ("empty.zip", CompressionMethod::Stored, empty),
+        ("postcodes.csv", CompressionMethod::Deflated, b"PK00 1AB\nPK\n".to_vec()),
+        ("named-otherwise.tsv", CompressionMethod::Deflated, inner),
         ("small.csv.gz", CompressionMethod::Deflated, small.clone()),
         ("stored.csv.gz", CompressionMethod::Stored, small.clone()),
         ("named-otherwise.csv", CompressionMethod::Deflated, small.clone()),
@@ -182,7 +191,8 @@ async fn members_are_compressed_once() {
         let (manifest, landed) = land_staged(&world, 1).await;
         assert_eq!(landed.len(), archive.members.len());
         for (object, (name, content)) in std::iter::zip(&manifest.objects, &archive.members) {
-            let is_compressed = content.starts_with(&[0x1f, 0x8b]) || content.starts_with(&[0x28, 0xb5]);
+            let marks = [&b"\x1f\x8b"[..], b"\x28\xb5", b"PK\x03\x04", b"PK00PK", b"PK\x05\x06"];
+            let is_compressed = marks.iter().any(|mark| content.starts_with(mark));
             let meets = form == LandedForm::Gzip && name == "met.csv.gz";
             let lands_in = if is_compressed && !meets { LandedForm::Raw } else { form };
             assert_eq!(object.key, format!("forms/1/a/{name}{}", lands_in.suffix()), "{form:?}");

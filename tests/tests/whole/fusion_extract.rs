@@ -2,10 +2,12 @@
 //! the promises ask for.
 
 use landfall::clock::Clock as _;
-use landfall::job::{JobRef, JobState, Outage};
-use landfall::state::WorkState;
+use landfall::event::parse;
+use landfall::job::{JobRef, JobState, Outage, RunKey};
+use landfall::state::{WorkState, keys};
 use landfall_tests::{
-    Setup, World, assert_failed, assert_landed, land, land_as_retried, run_event, small_scenario, toml_text,
+    Setup, World, assert_failed, assert_landed, land, land_as_retried, resume, run_event, small_scenario,
+    toml_text,
 };
 use serde_json::{Value, json};
 use simulator::{Format, Operation, Producer, Scenario, credentials};
@@ -325,6 +327,30 @@ async fn a_conflict_tells_of_the_job_that_is_there() {
     world.end().await;
 }
 
+/// Promise 1: a submission that is refused because the job is there is not repeated, also where the job is not listed: then
+/// it is looked for, and a person does. Once it is listed, it is found.
+#[tokio::test]
+async fn a_job_that_is_there_and_not_listed_is_not_submitted_again() {
+    let faults = |lag_calls: u32| json!({ "submit": { "unique_client_request_uuid": true }, "listing": { "lag_calls": lag_calls } });
+    let world = World::new(Setup { faults: faults(u32::MAX), ..Setup::default() }).await;
+    land(&world.context, run_event()).await.unwrap();
+    // What is known of the run is lost, and its job is there.
+    let run: RunKey = run_event()["run_key"].as_str().unwrap().parse().unwrap();
+    world.work().await.delete(&keys::run(&"fusion-demo".parse().unwrap(), &run)).await.unwrap();
+    let answers = |world: &World| {
+        let submissions = world.simulator.journal().requests();
+        let submissions = submissions.iter().filter(|entry| entry.operation == Operation::SubmitJob);
+        submissions.map(|entry| entry.status).collect::<Vec<_>>()
+    };
+    let refused = land(&world.anew(), run_event()).await;
+    assert_failed(refused, ("Conflict", "has a job of run"), &[], "not listed");
+    assert_eq!(answers(&world), [Some(202), Some(409)]);
+    world.simulator.set_faults(serde_json::from_value(faults(0)).unwrap()).unwrap();
+    land(&world.anew(), run_event()).await.unwrap();
+    assert_eq!((answers(&world).len(), world.simulator.jobs().len()), (2, 1));
+    world.end().await;
+}
+
 /// Statuses: what ends well lands, what does not fails by name, what nobody knows is never success (promise 5).
 #[tokio::test]
 async fn statuses() {
@@ -600,6 +626,18 @@ async fn lists_of_files() {
         ),
         ("a file appears late, and the total with it", files(json!({ "growing_calls": 1 })), Lands),
         ("the list stalls, and grows", files(json!({ "growing_calls": 5 })), Lands),
+        // Of two views with two archives each, the last of which is there from the beginning. A look is 30 s after the other.
+        ("an archive before the last one appears late", files(json!({ "listed_after": { "1": 4 } })), Lands),
+        (
+            "archives before the last one appear one after the other",
+            files(json!({ "listed_after": { "1": 1, "3": 6 } })),
+            Lands,
+        ),
+        (
+            "the end of the first view appears long after its beginning, and after the job's end",
+            files(json!({ "listed_after": { "1": 1, "2": 11 } })),
+            Lands,
+        ),
         ("a file is listed no more", files(json!({ "lost_after": 1 })), Fails("ContractBroken", "no more")),
         ("order changes from page to page", files(json!({ "page_size": 2, "unstable_pages": 1 })), Lands),
         (
@@ -844,12 +882,43 @@ async fn archives() {
         ("gzip", Lands),
         ("zip_named_json", Lands),
         ("empty_archive", Fails("IntegrityError", "nothing")),
+        ("folders_alone", Fails("IntegrityError", "nothing but folders")),
         ("empty_file", Fails("IntegrityError", "")),
         ("bad_crc", Fails("IntegrityError", "crc-32")),
         ("overlapping", Fails("UnsafeArchive", "ends at")),
         ("html_page", Fails("ContractBroken", "web page")),
     ] {
         with_archive(kind, outcome).await;
+    }
+}
+
+/// Promise 5: an archive without a file lands as nothing where a job without output is normal: where the event says so, and
+/// where the job is continued as its error proposes.
+#[tokio::test]
+async fn an_archive_without_files_lands_where_that_is_normal() {
+    for kind in ["empty_archive", "folders_alone"] {
+        for is_said_at_once in [true, false] {
+            let faults = json!({ "archive": { "kind": kind } });
+            let world = World::new(Setup { faults, ..Setup::default() }).await;
+            let mut event = run_event();
+            event["export"]["allow_empty"] = json!(is_said_at_once);
+            let landed = land(&world.context, event).await;
+            if is_said_at_once {
+                landed.unwrap();
+            } else {
+                let id = world.simulator.jobs()[0].id.to_string();
+                let proposal = format!("`landfall resume fusion-demo {id} --allow-empty`");
+                assert_failed(landed, ("IntegrityError", &proposal), &[], kind);
+                let job = json!({ "connection": "fusion-demo", "job_request_id": id });
+                world.context.allow_empty(&parse(job.clone()).unwrap()).await.unwrap();
+                resume(&world.anew(), job).await.unwrap();
+            }
+            let manifest = world.manifests().await.pop_first().unwrap().1;
+            let of = |file: &str| manifest.objects.iter().filter(|object| object.file == file).count();
+            let objects: Vec<_> = manifest.files.iter().map(|file| of(&file.name)).collect();
+            assert!(objects[0] == 0 && objects[1..].iter().all(|count| *count > 0), "{kind}: {objects:?}");
+            world.end().await;
+        }
     }
 }
 

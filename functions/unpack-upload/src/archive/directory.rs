@@ -1,6 +1,8 @@
 //! An archive's directory, read and checked before any member lands.
 
 use landfall::config::Destination;
+use landfall::export::Export;
+use landfall::job::JobRecord;
 use landfall::state::keys::MAX_KEY;
 use landfall::{Error, Result};
 use landfall_store::StoreError;
@@ -53,9 +55,7 @@ async fn checked(task: &Task<'_>) -> Result<Directory> {
     let Destination { limits, archive, .. } = &*task.landing.destination;
     let reading = read_directory(&task.staged, limits, archive.name_encoding);
     let directory = reading.await.map_err(unreadable)?;
-    if directory.members().is_empty() {
-        return Err(Error::integrity("the archive holds nothing, not even an empty member"));
-    }
+    ensure_holds_a_file(task, &directory)?;
     let suffix = task.job.form.name().suffix();
     let named = |member: &Member| member.name().len().saturating_add(suffix.len());
     if let Some(member) = directory.files().find(|member| named(member) > limits.name_bytes) {
@@ -74,6 +74,28 @@ async fn checked(task: &Task<'_>) -> Result<Directory> {
         )));
     }
     Ok(directory)
+}
+
+/// That there is something to land, unless a job without output is normal: this is more likely damage.
+fn ensure_holds_a_file(task: &Task<'_>, directory: &Directory) -> Result<()> {
+    let JobRecord { connection, job_request_id, export, .. } = &task.job;
+    let allows_empty = |export: &Export| task.context.spec(export).is_ok_and(|export| export.allows_empty());
+    if directory.files().next().is_some() || allows_empty(export) {
+        return Ok(());
+    }
+    let what = match directory.members().len() {
+        0 => ", not even an empty member".to_owned(),
+        folders => format!(" but folders, {folders} of them"),
+    };
+    // Not every kind of export may have no output.
+    let way_out = match allows_empty(&export.allowing_empty()) {
+        true => format!(
+            ": if it is normal that there is no output, continue the job with `landfall resume {connection} \
+             {job_request_id} --allow-empty`, and set `allow_empty` in the export of runs to come"
+        ),
+        false => String::new(),
+    };
+    Err(Error::integrity(format!("the archive holds nothing{what}{way_out}")))
 }
 
 /// One that takes all of an invocation would take all of the next one too: that is an error.

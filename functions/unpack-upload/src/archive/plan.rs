@@ -32,8 +32,8 @@ pub(crate) struct MemberPlan<'a> {
 /// So many bytes of a member's data show what its content begins with, in all but odd cases.
 const FIRST_BYTES: usize = 512;
 
-/// The longest mark that compressed content begins with.
-const MARK_BYTES: usize = 4;
+/// The longest mark that compressed content begins with: that of an archive's segment, and a header's behind it.
+const MARK_BYTES: usize = 8;
 
 impl<'a> MemberPlan<'a> {
     /// Plans how a member lands in the job's form.
@@ -149,9 +149,14 @@ fn is_compressed(
             let Ok(step) = decoder.decode(part, &mut room) else { return false };
             beginning.extend_from_slice(room.get(..step.produced).unwrap_or_default());
             if beginning.len() >= MARK_BYTES {
-                return matches!(sniff(&beginning), Kind::Gzip | Kind::Zstd);
+                return is_marked(&beginning);
             }
         }
     }
-    false
+    is_marked(&beginning)
+}
+
+/// Whether content that begins so is compressed: as a whole, or inside, as an archive is and a document of that form.
+fn is_marked(beginning: &[u8]) -> bool {
+    matches!(sniff(beginning), Kind::Gzip | Kind::Zstd | Kind::Zip | Kind::EmptyZip)
 }

@@ -87,8 +87,9 @@ pub struct JobSettings {
     /// be asked is waited for.
     pub timeout_seconds: u64,
     /// Seconds after its end that a job's files may take to be listed, and each of them to be given out, before that
-    /// is an error. Until then a list counts once it was the same in two looks, `poll_seconds` apart, where the source
-    /// may still add to it.
+    /// is an error; where the list was seen to change, after its last change. Until then a list counts, where the source may
+    /// still add to it, if it never changed, was the same in two looks, `poll_seconds` apart, and is known to have the last
+    /// file.
     pub settle_seconds: u64,
     /// Seconds after a submission that the source may not know the job yet, in its list or by its id.
     pub listing_lag_seconds: u64,

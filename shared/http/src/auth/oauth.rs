@@ -695,16 +695,18 @@ mod tests {
     /// A scope that is refused does not keep the other scope's callers out.
     #[tokio::test]
     async fn a_refused_scope_is_refused_alone() {
-        let server = Scripted::start(|seen, _| match seen.form()["scope"].as_str() {
-            "bad" => Reply::status(400).body(json!({ "error": "invalid_scope" }).to_string()),
-            _ => Reply::json(json!({ "access_token": "t", "expires_in": "60" })),
-        })
-        .await;
-        let (tokens, _) = tokens_of(&server, json!({}));
-        tokens.token("bad").await.unwrap_err();
-        tokens.token("good").await.unwrap();
-        tokens.token("bad").await.unwrap_err();
-        assert_eq!(server.count(), 2);
+        for status in [400, 200] {
+            let server = Scripted::start(move |seen, _| match seen.form()["scope"].as_str() {
+                "bad" => Reply::status(status).body(json!({ "error": "invalid_scope" }).to_string()),
+                _ => Reply::json(json!({ "access_token": "t", "expires_in": "60" })),
+            })
+            .await;
+            let (tokens, _) = tokens_of(&server, json!({}));
+            tokens.token("bad").await.unwrap_err();
+            tokens.token("good").await.unwrap();
+            tokens.token("bad").await.unwrap_err();
+            assert_eq!(server.count(), 2, "{status}");
+        }
     }
 
     /// Who is refused is told which setting may be why, also by a refusal that is remembered.
@@ -716,14 +718,16 @@ mod tests {
             ("invalid_scope", json!({}), "check scopes.batch, which asks for \"urn:b\""),
         ] {
             let body = json!({ "error": refusal, "error_description": "s3cr3t:+/ it is not" });
-            let server = Scripted::replies(vec![Reply::status(401).body(body.to_string())]).await;
-            let (tokens, _) = tokens_of(&server, more);
-            let scope = tokens.scope("scopes.batch", "urn:b", &server.url("/"));
-            for _ in 0..2 {
-                let line = scope.credential().await.unwrap_err().line();
-                assert!(line.contains(named) && !line.contains("s3cr3t"), "{line}");
+            for status in [401, 400, 200] {
+                let server = Scripted::replies(vec![Reply::status(status).body(body.to_string())]).await;
+                let (tokens, _) = tokens_of(&server, more.clone());
+                let scope = tokens.scope("scopes.batch", "urn:b", &server.url("/"));
+                for _ in 0..2 {
+                    let line = scope.credential().await.unwrap_err().line();
+                    assert!(line.contains(named) && !line.contains("s3cr3t"), "{status}: {line}");
+                }
+                assert_eq!(server.count(), 1, "{status}");
             }
-            assert_eq!(server.count(), 1);
         }
     }
 

@@ -141,7 +141,7 @@ impl TokenCache {
     fn note_refusal(&self, scope: &str, error: HttpError) -> HttpError {
         let Some(said) = error.refusal() else { return error };
         // RFC 6749, 5.2: other scopes may be given.
-        let is_scope = error.status().is_some() && said.contains("invalid_scope");
+        let is_scope = said.contains("invalid_scope");
         self.remember(is_scope.then(|| scope.to_owned()), said.clone());
         self.refused(said)
     }

@@ -19,11 +19,12 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 /// A number as a text; one that is whole has no fraction, though it may have come with one.
 fn number_text(number: &Number) -> String {
-    let text = number.to_string();
-    match text.strip_suffix(".0") {
-        Some(whole) => whole.to_owned(),
-        None => text,
-    }
+    without_fraction(&number.to_string()).to_owned()
+}
+
+/// The text of a number without a fraction of nothing.
+pub(super) fn without_fraction(text: &str) -> &str {
+    text.strip_suffix(".0").unwrap_or(text)
 }
 
 /// What EPM says, as a text: what it says in several fields (granular job details, since 26.04) as compact JSON.
@@ -38,7 +39,7 @@ pub(super) fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 /// A whole number that came as a number or as a text.
 pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(text(deserializer)?.and_then(|text| text.parse().ok()))
+    Ok(text(deserializer)?.and_then(|text| without_fraction(&text).parse().ok()))
 }
 
 /// The links of an answer; what is none (`"links": [0]` in Oracle's example) is left out.
@@ -102,7 +103,7 @@ pub(super) enum Progress {
 
 impl Outcome {
     pub(super) fn progress(&self) -> Progress {
-        match self.status.as_deref().map(str::parse::<i64>) {
+        match self.status.as_deref().map(|status| without_fraction(status).parse::<i64>()) {
             Some(Ok(0)) => Progress::Done,
             Some(Ok(-1)) => Progress::UnderWay,
             Some(Ok(status)) if status > 0 => Progress::Failed(status),
@@ -137,6 +138,8 @@ mod tests {
             (json!({ "status": "0", "details": "null", "links": [0] }), Progress::Done),
             (json!({ "status": -1, "links": 0 }), Progress::UnderWay),
             (json!({ "status": "8", "details": "gone" }), Progress::Failed(8)),
+            (json!({ "status": 0.0, "details": null }), Progress::Done),
+            (json!({ "status": "-1.0", "details": null }), Progress::UnderWay),
         ] {
             let outcome = outcome(&value).unwrap();
             assert_eq!(outcome.progress(), progress, "{value}");

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::answer::{Link, links, own_job_number, said, text};
+use super::answer::{Link, links, own_job_number, said, text, without_fraction};
 use landfall::contract::JobStatus;
 use landfall::job::{JobRequestId, JobState};
 
@@ -135,17 +135,17 @@ impl JobAnswer {
     }
 
     fn code(&self) -> Option<i64> {
-        self.status.as_deref()?.parse().ok()
+        without_fraction(self.status.as_deref()?).parse().ok()
     }
 
     fn word(&self) -> Option<&str> {
-        let wordy_status = self.status.as_deref().filter(|status| status.parse::<i64>().is_err());
+        let wordy_status = self.status.as_deref().filter(|_| self.code().is_none());
         self.job_status.as_deref().or(wordy_status)
     }
 }
 
 fn id(number: &str) -> Option<JobRequestId> {
-    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    let number: u64 = without_fraction(number).parse().ok().filter(|number| *number > 0)?;
     number.to_string().parse().ok()
 }
 
@@ -177,11 +177,11 @@ mod tests {
         (state, is_known)
     }
 
-    /// Every documented number, as a number and as a text.
+    /// Every documented number, as a number and as a text, with a fraction of nothing and without.
     #[test]
     fn the_documented_numbers_mean_what_the_document_says() {
         for (code, state) in [
-            (-1, JobState::Running),
+            (-1_i32, JobState::Running),
             (0, JobState::Succeeded),
             (1, JobState::Failed),
             (2, JobState::Running),
@@ -190,6 +190,8 @@ mod tests {
         ] {
             assert_eq!(meaning(json!({ "status": code })), (state, true), "{code}");
             assert_eq!(meaning(json!({ "status": code.to_string() })), (state, true), "{code}");
+            assert_eq!(meaning(json!({ "status": f64::from(code) })), (state, true), "{code}.0");
+            assert_eq!(meaning(json!({ "status": format!("{code}.0") })), (state, true), "{code}.0");
         }
     }
 
@@ -247,10 +249,23 @@ mod tests {
     /// What is no id is not taken for one.
     #[test]
     fn an_id_is_a_number_above_zero() {
-        for value in [json!("null"), json!(null), json!(0), json!(-1), json!(""), json!("a1"), json!({})] {
+        for value in [
+            json!("null"),
+            json!(null),
+            json!(0),
+            json!(0.0),
+            json!(-1),
+            json!(1881.5),
+            json!(""),
+            json!(".0"),
+            json!("a1"),
+            json!({}),
+        ] {
             assert_eq!(read(json!({ "jobId": value.clone() })).id(), None, "{value}");
         }
-        assert_eq!(read(json!({ "jobId": 1234 })).id().unwrap().as_str(), "1234");
+        for value in [json!(1881), json!(1881.0), json!("1881"), json!(" 1881.0 ")] {
+            assert_eq!(read(json!({ "jobId": value.clone() })).id().unwrap().as_str(), "1881", "{value}");
+        }
     }
 
     /// A refused parameter is said to be one.

@@ -12,17 +12,21 @@ use super::wire::{Execution, ExportedFile};
 use super::{logs, status};
 use landfall::contract::{Download, ResumeAt};
 use landfall::error::{Error, Result};
-use landfall::job::{JobRequestId, OutputFile};
+use landfall::job::{FileList, JobRequestId, OutputFile};
 use landfall_http::HttpError;
 
 /// The name of the file that a job's log lands as.
 const LOG_NAME: &str = "errors.ndjson";
+/// What reading it takes.
+const LOG_PERMISSION: &str = "data-export.logs.collection.get";
 const MAX_NAME: usize = 1024;
 /// How many links in a row may be refused: the clocks of FOLIO and its storage may differ a little.
 const LINKS: u32 = 2;
 
 /// The files of a job that has ended. The list is right only then: before, it names a file that will not be.
-pub(super) async fn list(api: &Api, job: &JobRequestId, execution: &Execution) -> Result<Vec<OutputFile>> {
+///
+/// A log that may not be read is missed, and keeps back nothing but itself.
+pub(super) async fn list(api: &Api, job: &JobRequestId, execution: &Execution) -> Result<FileList> {
     if !status::meaning(execution.word()).is_some_and(|state| state.lands()) {
         return Err(Error::contract_broken(format!(
             "job execution {job} had succeeded, but is {} now",
@@ -33,14 +37,33 @@ pub(super) async fn list(api: &Api, job: &JobRequestId, execution: &Execution) -
     let mut known = HashSet::new();
     let is_new = |file: &&ExportedFile| file.file_id.is_none() || known.insert(file.file_id.clone());
     let files = execution.exported_files.iter().filter(is_new).zip(0..);
-    let mut files: Vec<OutputFile> =
+    let files: Vec<OutputFile> =
         files.map(|(file, ordinal)| exported(file, ordinal)).collect::<Result<_>>()?;
-    if !execution.is_flawless() && logs::has_any(api, job).await? {
-        let ordinal = u32::try_from(files.len()).unwrap_or(u32::MAX);
-        let name = LOG_NAME.to_owned();
-        files.push(OutputFile { ordinal, name, size: None, sha256: None, locator: None, is_log: true });
+    let mut list = FileList::from(files);
+    if execution.is_flawless() {
+        return Ok(list);
     }
-    Ok(files)
+    match logs::has_any(api, job).await {
+        Ok(true) => list.files.push(log(&list.files)),
+        Ok(false) => {}
+        Err(error) if is_forbidden(&error) && !list.files.is_empty() => list.warnings.push(format!(
+            "the job's log has not landed: the user may not read it, and lacks the permission {LOG_PERMISSION}"
+        )),
+        Err(error) if is_forbidden(&error) => {
+            return Err(error.while_doing(format!(
+                "reading the job's log, the only thing that it put out, which takes the permission {LOG_PERMISSION}"
+            )));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(list)
+}
+
+/// The job's log, behind its other files.
+fn log(others: &[OutputFile]) -> OutputFile {
+    let ordinal = u32::try_from(others.len()).unwrap_or(u32::MAX);
+    let name = LOG_NAME.to_owned();
+    OutputFile { ordinal, name, size: None, sha256: None, locator: None, is_log: true }
 }
 
 fn exported(file: &ExportedFile, ordinal: u32) -> Result<OutputFile> {
@@ -195,6 +218,11 @@ impl Renewing {
             self.body = download.body;
         }
     }
+}
+
+/// Whether FOLIO does not let the user do that.
+fn is_forbidden(error: &Error) -> bool {
+    error.cause::<HttpError>().is_some_and(|error| error.status() == Some(StatusCode::FORBIDDEN))
 }
 
 /// Whether the storage refuses the link: it has expired, or is not good yet.

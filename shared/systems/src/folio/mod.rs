@@ -31,7 +31,7 @@ use landfall::contract::{
 };
 use landfall::error::{Error, Result};
 use landfall::export::{Export, ExportKind, Kind};
-use landfall::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile};
+use landfall::job::{ConnectionName, FileList, JobRecord, JobRequestId, JobState, OutputFile};
 use landfall::state::WorkState;
 use landfall::systems::ConnectionType;
 
@@ -153,6 +153,10 @@ impl Source for FolioSource {
     }
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
+        Ok(self.file_list(job).await?.files)
+    }
+
+    async fn file_list(&self, job: &JobRecord) -> Result<FileList> {
         let id = &job.job_request_id;
         let execution = self.api.execution(id.as_str()).await?.ok_or_else(|| self.unknown(id))?;
         files::list(&self.api, id, &execution).await

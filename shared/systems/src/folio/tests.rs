@@ -147,9 +147,9 @@ async fn files_are_those_of_a_job_that_has_ended_well() {
     let good = || json!({ "fileId": "b975b199", "fileName": "ids-112.mrc" });
     let tenant = Tenant::answering(Reply::json(json!({ "errorLogs": [{}], "totalRecords": 1 }))).await;
     let job = JOB.parse().unwrap();
-    let files = files::list(&tenant.api, &job, &listed("COMPLETED", good())).await.unwrap();
+    let files = files::list(&tenant.api, &job, &listed("COMPLETED", good())).await.unwrap().files;
     assert_eq!((files.len(), files[0].locator.as_deref(), tenant.server.count()), (1, Some("b975b199"), 0));
-    let files = files::list(&tenant.api, &job, &listed("COMPLETED_WITH_ERRORS", good())).await.unwrap();
+    let files = files::list(&tenant.api, &job, &listed("COMPLETED_WITH_ERRORS", good())).await.unwrap().files;
     let shown: Vec<_> = files.iter().map(|file| (file.ordinal, file.name.as_str(), file.is_log)).collect();
     assert_eq!(shown, [(0, "ids-112.mrc", false), (1, "errors.ndjson", true)]);
     for (status, file, said) in [
@@ -161,6 +161,66 @@ async fn files_are_those_of_a_job_that_has_ended_well() {
     ] {
         let error = files::list(&tenant.api, &job, &listed(status, file)).await.unwrap_err();
         assert!(line(error, "ContractBroken").contains(said), "{said}");
+    }
+}
+
+/// Promise 5: one id is one file, however often it is listed and whatever it is called; one of another id is another one.
+#[tokio::test]
+async fn a_file_that_is_listed_twice_is_one() {
+    let file = |id: &str, name: &str| json!({ "fileId": id, "fileName": name });
+    let execution = json!({
+        "id": JOB, "status": "COMPLETED", "progress": { "exported": 2, "readIds": 2.0 },
+        "exportedFiles": [file("a", "1.mrc"), file("a", "1.mrc"), file("b", "1.mrc"), 0, file("a", "2.mrc")],
+    });
+    let tenant = Tenant::answering(Reply::status(500)).await;
+    let execution = serde_json::from_value(execution).unwrap();
+    let files = files::list(&tenant.api, &JOB.parse().unwrap(), &execution).await.unwrap().files;
+    let shown: Vec<_> = files.iter().map(|file| (file.ordinal, file.locator.as_deref().unwrap())).collect();
+    assert_eq!(shown, [(0, "a"), (1, "b")]);
+}
+
+/// A link without a host is FOLIO's own, below no path of ours, and is followed as others are: without any header of ours.
+#[tokio::test]
+async fn a_relative_link_leads_to_folio_itself() {
+    for link in
+        ["/storage/ids-112.mrc?X-Amz-Signature=1", " //{host}/storage/ids-112.mrc?X-Amz-Signature=1\n"]
+    {
+        let answer = move |seen: &Seen, _| match seen.path() {
+            "/storage/ids-112.mrc" => Reply::status(200).body("bytes"),
+            _ => Reply::json(json!({ "fileId": "x", "link": link.replace("{host}", seen.header("host")) })),
+        };
+        let tenant = Tenant::start(json!({}), answer, |_, _| Reply::status(500)).await;
+        let download = files::open(&tenant.api, &JOB.parse().unwrap(), &file(), None).await.unwrap();
+        assert_eq!(content(download).await.unwrap(), b"bytes");
+        let asked = tenant.server.seen();
+        assert_eq!((asked.len(), asked[1].query()["X-Amz-Signature"].as_str()), (2, "1"));
+        assert!(asked[1].header("x-okapi-token").is_empty() && tenant.storage.count() == 0);
+    }
+}
+
+/// A log that may not be read keeps nothing back but itself, and what is missing is said; where it is all that a job has
+/// put out, and where nothing says that it may not be read, the job has not landed.
+#[tokio::test]
+async fn a_log_that_may_not_be_read_is_missed() {
+    let listed = |status: &str, files: Value| {
+        serde_json::from_value(json!({ "id": JOB, "status": status, "exportedFiles": files })).unwrap()
+    };
+    let file = || json!([{ "fileId": "b975b199", "fileName": "ids-112.mrc" }]);
+    let job = JOB.parse().unwrap();
+    let tenant = Tenant::answering(Reply::status(403).body("Access Denied")).await;
+    // A version before 5 may have entries in its log whatever its word.
+    for status in ["COMPLETED_WITH_ERRORS", "COMPLETED"] {
+        let list = files::list(&tenant.api, &job, &listed(status, file())).await.unwrap();
+        assert_eq!((list.files.len(), list.files[0].is_log), (1, false));
+        let [warning] = list.warnings.as_slice() else { panic!("{:?}", list.warnings) };
+        assert!(warning.contains("data-export.logs.collection.get"), "{warning}");
+    }
+    let error =
+        files::list(&tenant.api, &job, &listed("COMPLETED_WITH_ERRORS", json!([]))).await.unwrap_err();
+    assert!(line(error, "AuthRejected").contains("data-export.logs.collection.get"));
+    for (reply, name) in [(Reply::status(404), "NotFound"), (Reply::status(401), "AuthRejected")] {
+        let tenant = Tenant::answering(reply).await;
+        line(files::list(&tenant.api, &job, &listed("COMPLETED", file())).await.unwrap_err(), name);
     }
 }
 

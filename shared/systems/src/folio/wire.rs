@@ -94,11 +94,16 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
 /// A count in any of its forms; an object's counts are summed. What is none is as good as missing.
 fn counted(value: &Value) -> Option<u64> {
     match value {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::Number(number) => whole(&number.to_string()),
+        Value::String(text) => whole(text.trim()),
         Value::Object(parts) => parts.values().map(counted).sum(),
         _ => None,
     }
+}
+
+/// A whole number, with a fraction of nothing or without one.
+fn whole(text: &str) -> Option<u64> {
+    text.strip_suffix(".0").unwrap_or(text).parse().ok()
 }
 
 /// A moment as FOLIO writes it: `+00:00` since version 5, `+0000` before.
@@ -123,6 +128,11 @@ mod tests {
         assert_eq!((between.failed, between.duplicated), (Some(5), None));
         let new = read(json!({ "exported": 1, "failed": 1, "duplicatedSrs": 0, "total": 2, "readIds": 2 }));
         assert_eq!((new.exported, new.failed, new.read_ids), (Some(1), Some(1), Some(2)));
-        assert_eq!(read(json!({ "total": "many", "failed": null })).total, None);
+        for count in [json!(25), json!(25.0), json!("25"), json!(" 25.0 "), json!({ "a": 20, "b": "5.0" })] {
+            assert_eq!(read(json!({ "exported": count.clone() })).exported, Some(25), "{count}");
+        }
+        for none in [json!("many"), json!(null), json!(2.5), json!(-1), json!("-1"), json!(""), json!(".0")] {
+            assert_eq!(read(json!({ "exported": none.clone() })).exported, None, "{none}");
+        }
     }
 }

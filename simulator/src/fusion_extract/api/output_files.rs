@@ -51,7 +51,7 @@ async fn list(
     let faults = context.faults().output_files;
     identity::admit(&context, &headers, BATCH_SCOPE, &faults.outage, "output_files", &id)?;
     let job = find_job(&context, &id).ok_or_else(|| no_such_job(&id))?;
-    let files = output_of(&context, &job).await?;
+    let all = output_of(&context, &job).await?;
     let asked_from = number(&query, "offset").unwrap_or(0);
     let offset = if faults.page_size.is_some() { asked_from } else { 0 };
     let earlier = if job.has_output() && asked_from == 0 {
@@ -59,6 +59,9 @@ async fn list(
     } else {
         job.file_lists.saturating_sub(1)
     };
+    let is_listed =
+        |file: &&ExpectedFile| faults.listed_after.get(&file.ordinal).is_none_or(|calls| earlier >= *calls);
+    let files: Vec<ExpectedFile> = all.iter().filter(is_listed).cloned().collect();
     let total = if earlier < faults.empty_calls { 0 } else { files.len() };
     let grows = earlier.saturating_sub(faults.empty_calls) < faults.growing_calls;
     let is_lost = faults.lost_after.is_some_and(|calls| earlier >= calls);

@@ -49,6 +49,10 @@ pub(super) fn write(
             ZipWriter::new(BufWriter::new(file)).finish()?;
             Ok(Landing::Refused)
         }
+        ArchiveKind::FoldersAlone => {
+            write_with_directories(file, Vec::new())?;
+            Ok(Landing::Refused)
+        }
         ArchiveKind::TruncatedCentralDirectory => {
             let whole = file.try_clone()?;
             write_sound(file, producer_with_own_writer(producer), members)?;

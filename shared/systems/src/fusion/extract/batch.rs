@@ -41,12 +41,13 @@ const MAX_JOB_BYTES: u64 = 2 * 1024 * 1024;
 /// How many of them are kept to be looked at together, and from pages of how many bytes: the function that keeps all has
 /// 512 MB.
 const MAX_KEPT: usize = 200_000;
-const MAX_KEPT_BYTES: usize = 128 * 1024 * 1024;
+pub(super) const MAX_KEPT_BYTES: usize = 128 * 1024 * 1024;
 
 /// The collection of job requests.
 pub(super) struct Batch<'a> {
     pod: &'a Pod,
     authorizer: Arc<dyn Authorizer>,
+    max_kept_bytes: usize,
 }
 
 /// How a submission is put, besides what it exports.
@@ -57,8 +58,9 @@ pub(super) struct Form {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(pod: &'a Pod, authorizer: Arc<dyn Authorizer>) -> Self {
-        Self { pod, authorizer }
+    /// Of a list that is longer, no more pages are kept than have so many bytes.
+    pub(super) fn new(pod: &'a Pod, authorizer: Arc<dyn Authorizer>, max_kept_bytes: usize) -> Self {
+        Self { pod, authorizer, max_kept_bytes }
     }
 
     /// Submits once: neither here nor below is that repeated. What cannot be known is said, not guessed.
@@ -78,9 +80,10 @@ impl<'a> Batch<'a> {
                 (None, Err(error)) if answer.is_login_page() => Err(error.into()),
                 _ => Ok(Submission::Ambiguous(format!("{answer:?} names no job request"))),
             },
+            Err(error) if error.outcome_is_unknown() => Ok(Submission::Ambiguous(Error::from(error).line())),
             // A conflict says that the job is there, under our own `clientRequestUuid`: an answer of it was lost.
-            Err(error) if error.outcome_is_unknown() || error.status() == Some(StatusCode::CONFLICT) => {
-                Ok(Submission::Ambiguous(Error::from(error).line()))
+            Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
+                Ok(Submission::Exists(Error::from(error).line()))
             }
             Err(error) if error.is_gone() => Err(Error::not_found(
                 "the pod knows no job requests: it may lack the service that runs data extractions, or base_url \
@@ -197,7 +200,7 @@ impl<'a> Batch<'a> {
             if jobs.len() > kept_before {
                 kept_bytes = kept_bytes.saturating_add(answer.body.len());
             }
-            if listed > MAX_LISTED || jobs.len() > MAX_KEPT || kept_bytes > MAX_KEPT_BYTES {
+            if listed > MAX_LISTED || jobs.len() > MAX_KEPT || kept_bytes > self.max_kept_bytes {
                 return Err(Error::limit_exceeded(format!(
                     "the list of job requests does not end: {listed} so far, {kept_bytes} bytes of what is wanted of them"
                 )));

@@ -29,7 +29,7 @@ const PAGE: &str = "500";
 /// A list of so many files is larger than most answers.
 const MAX_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// How large its pages may be together, which are kept.
-const MAX_PAGES_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_PAGES_BYTES: usize = 64 * 1024 * 1024;
 const MAX_NAME: usize = 1024;
 /// How many archives are looked into for the metadata file.
 const MAX_LOOKED_INTO: usize = 3;
@@ -42,6 +42,7 @@ pub(super) struct Files<'a> {
     pod: &'a Pod,
     authorizer: Arc<dyn Authorizer>,
     job: &'a JobRequestId,
+    max_pages_bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -119,11 +120,12 @@ struct List {
     total: Option<u64>,
     has_more: bool,
     read_bytes: usize,
+    max_bytes: usize,
 }
 
 impl List {
-    fn of(part: Part) -> Result<Self> {
-        let mut list = Self { items: Vec::new(), total: None, has_more: false, read_bytes: 0 };
+    fn of(part: Part, max_bytes: usize) -> Result<Self> {
+        let mut list = Self { items: Vec::new(), total: None, has_more: false, read_bytes: 0, max_bytes };
         list.append(part)?;
         Ok(list)
     }
@@ -137,7 +139,21 @@ impl List {
         // A later page may leave the total out.
         (self.total, self.has_more) = (part.total.or(self.total), part.has_more);
         self.read_bytes = self.read_bytes.saturating_add(part.read_bytes);
-        check_length(self.items.len(), self.read_bytes)
+        self.check_length()
+    }
+
+    fn check_length(&self) -> Result<()> {
+        let Self { read_bytes, max_bytes, .. } = self;
+        let files = self.items.len();
+        if files > MAX_FILES {
+            return Err(Error::limit_exceeded(format!("the job lists more than {MAX_FILES} files")));
+        }
+        if read_bytes > max_bytes {
+            return Err(Error::limit_exceeded(format!(
+                "the list of the job's {files} files has {read_bytes} bytes, and {max_bytes} are read"
+            )));
+        }
+        Ok(())
     }
 
     fn is_promised_more(&self) -> bool {
@@ -168,8 +184,14 @@ struct Located {
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(pod: &'a Pod, authorizer: Arc<dyn Authorizer>, job: &'a JobRequestId) -> Self {
-        Self { pod, authorizer, job }
+    /// Of a list whose pages have more bytes together, none is kept.
+    pub(super) fn new(
+        pod: &'a Pod,
+        authorizer: Arc<dyn Authorizer>,
+        job: &'a JobRequestId,
+        max_pages_bytes: usize,
+    ) -> Self {
+        Self { pod, authorizer, job, max_pages_bytes }
     }
 
     /// All files of the job, in the order of the source's list.
@@ -250,7 +272,7 @@ impl<'a> Files<'a> {
     /// A list that promises no more is asked for what follows it all the same, once: its count may be that of a page.
     async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
         let (part, answer) = self.page(&[]).await?;
-        let mut list = List::of(part)?;
+        let mut list = List::of(part, self.max_pages_bytes)?;
         for spelling in [["offset", "limit"], ["$offset", "$limit"]] {
             while list.is_promised_more() && self.next(&mut list, &[spelling]).await? {}
         }
@@ -396,9 +418,23 @@ fn same_file(file: &OutputFile, located: Vec<Located>) -> Option<Url> {
 }
 
 /// The number that a name ends in before its suffix: of the archive among those of its view. A hint, and no more.
-fn chunk_number(name: &str) -> u64 {
+fn chunk_number(name: &str) -> Option<u64> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    stem.rsplit_once('_').and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
+    stem.rsplit_once('_')?.1.parse().ok()
+}
+
+/// The parts of a name that are no numbers: the extract, the view. What else is in it may differ from archive to archive.
+fn view(name: &str) -> Vec<&str> {
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    name.split(['_', '.']).filter(|part| !is_number(part)).collect()
+}
+
+/// Whether an archive is missing before another one of its view, by their numbers. They are a hint: it is reason to wait,
+/// and to refuse nothing.
+pub(super) fn has_gap(files: &[OutputFile]) -> bool {
+    let numbered = || files.iter().filter_map(|file| Some((view(&file.name), chunk_number(&file.name)?)));
+    let there: HashSet<_> = numbered().collect();
+    numbered().any(|(view, number)| number > 1 && !there.contains(&(view, number.saturating_sub(1))))
 }
 
 /// Whether the directory at an archive's end names a metadata file. What it is called exactly is not published.
@@ -431,16 +467,4 @@ fn sha256(checksum: &str) -> Result<Option<Sha256>, &'static str> {
     let in_base64 =
         || BASE64_STANDARD.decode(value).ok()?.try_into().ok().map(|bytes: [u8; 32]| bytes.into());
     value.parse().ok().or_else(in_base64).map(Some).ok_or("it is not `sha-256=` and 64 hex digits")
-}
-
-fn check_length(files: usize, bytes: usize) -> Result<()> {
-    if files > MAX_FILES {
-        return Err(Error::limit_exceeded(format!("the job lists more than {MAX_FILES} files")));
-    }
-    if bytes > MAX_PAGES_BYTES {
-        return Err(Error::limit_exceeded(format!(
-            "the list of the job's {files} files has {bytes} bytes, and {MAX_PAGES_BYTES} are read"
-        )));
-    }
-    Ok(())
 }

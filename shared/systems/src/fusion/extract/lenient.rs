@@ -36,7 +36,7 @@ impl Scalar {
             Self::Whole(whole) => Some(*whole),
             Self::Number(number) if number.fract() == 0.0 => number.to_string().parse().ok(),
             Self::Number(_) => None,
-            Self::Text(text) => text.trim().parse().ok(),
+            Self::Text(text) => text.trim().strip_suffix(".0").unwrap_or(text.trim()).parse().ok(),
         }
     }
 
@@ -120,6 +120,8 @@ mod tests {
         assert_eq!(read(json!(50.5)).number(), Some(50.5));
         assert_eq!(read(json!(" 2876 ")).whole(), Some(2876));
         assert_eq!(read(json!(2876.0)).whole(), Some(2876));
+        assert_eq!(read(json!("2876.0")).whole(), Some(2876));
+        assert_eq!(read(json!(44046.0)).text(), "44046");
         assert_eq!(read(json!(2876.5)).whole(), None);
         assert_eq!(read(json!(-1)).whole(), None);
         let unknown = [json!(-1), json!("-1"), json!(" ")].map(read);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::batch::{self, Batch, Form, Mark, Runs};
 use super::boss::Boss;
 use super::export::FusionExtract;
-use super::files::Files;
+use super::files::{self, Files};
 use super::status::{JobRequest, without_details};
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::FusionConnection;
@@ -32,6 +32,10 @@ pub struct FusionExtractSource {
     batch: Arc<dyn Authorizer>,
     boss: Option<Arc<dyn Authorizer>>,
     form: Form,
+    /// How many bytes of the list of jobs are kept.
+    pub(super) max_jobs_bytes: usize,
+    /// How many of a job's list of files.
+    pub(super) max_files_bytes: usize,
 }
 
 impl FusionExtractSource {
@@ -65,11 +69,12 @@ impl FusionExtractSource {
             client_request_uuid: connection.client_request_uuid,
             schedule_dates: connection.schedule_dates,
         };
-        Ok(Self { name, pod, work, batch, boss, form })
+        let (max_jobs_bytes, max_files_bytes) = (batch::MAX_KEPT_BYTES, files::MAX_PAGES_BYTES);
+        Ok(Self { name, pod, work, batch, boss, form, max_jobs_bytes, max_files_bytes })
     }
 
     fn batch(&self) -> Batch<'_> {
-        Batch::new(&self.pod, Arc::clone(&self.batch))
+        Batch::new(&self.pod, Arc::clone(&self.batch), self.max_jobs_bytes)
     }
 
     /// What the order's job is known by.
@@ -89,7 +94,7 @@ impl FusionExtractSource {
     }
 
     fn files<'a>(&'a self, job: &'a JobRecord) -> Files<'a> {
-        Files::new(&self.pod, Arc::clone(&self.batch), &job.job_request_id)
+        Files::new(&self.pod, Arc::clone(&self.batch), &job.job_request_id, self.max_files_bytes)
     }
 
     /// A 404 about a job says which job is unknown, and where.
@@ -219,7 +224,7 @@ impl Source for FusionExtractSource {
     }
 
     async fn has_last_file(&self, job: &JobRecord, files: &[OutputFile]) -> bool {
-        self.files(job).have_metadata(files).await
+        !files::has_gap(files) && self.files(job).have_metadata(files).await
     }
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
