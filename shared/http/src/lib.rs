@@ -14,7 +14,7 @@ mod settings;
 mod text;
 
 pub use auth::InvalidSetting;
-pub use client::{Answer, Client, RateLimiter, Request, Transport};
+pub use client::{Answer, Client, Opened, RateLimiter, Request, Streamed, Transport};
 pub use download::{Download, ResumeAt};
 pub use error::{BoxError, ErrorKind, Exchange, Failure, HttpError};
 pub use policy::{HostPolicy, HostRefused};
