@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall_http::scripted::{Reply, Scripted, Seen};
 
-use super::{ChecksumSetting, Condition, ObjectInfo, Part, Store, StoreError, StoreSettings, Written};
+use crate::{ChecksumSetting, Condition, ObjectInfo, Part, Store, StoreError, StoreSettings, Written};
 
 /// A store that answers like this.
 async fn store(server: &Scripted) -> Store {
@@ -144,7 +144,7 @@ async fn a_checksum_that_is_set_is_kept_to() {
         }
     }
     // The check value of CRC-32C (RFC 3720, B.4, of "123456789").
-    assert_eq!(super::checksum::crc32c_base64(b"123456789"), "4waSgw==");
+    assert_eq!(crate::checksum::crc32c_base64(b"123456789"), "4waSgw==");
 }
 
 /// Trap: a store may copy objects, and not know a checksum of the copy; or not copy at all.
