@@ -136,6 +136,7 @@ impl World {
             access_key_id: key.access_key_id.clone(),
             secret_access_key: key.secret_access_key.expose_secret().to_owned(),
             oci_region: None,
+            profile: None,
         };
         let own = || Buckets { work: own("work"), landing: own("landing") };
         let buckets = setup.buckets.clone().unwrap_or_else(own);
@@ -309,7 +310,7 @@ fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
         {auth}
         {connection}
         "#,
-        work = buckets.work.toml(),
+        work = buckets.work.work_toml(),
         kind = buckets.landing.kind(),
         landing = buckets.landing.toml(),
         destination = setup.destination,

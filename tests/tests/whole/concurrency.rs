@@ -10,6 +10,7 @@ use landfall::clock::{Clock, Deadline};
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, parse};
 use landfall_tests::clock::FastClock;
+use landfall_tests::elsewhere::OciTenancy;
 use landfall_tests::matrix::{Theatre, Undisturbed};
 use landfall_tests::systems::FUSION_EXTRACT;
 use landfall_tests::{Setup, World, on_a_thread, run_event, submit_event};
@@ -38,7 +39,21 @@ fn faults(round: usize) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixteen_submissions_of_one_run_key_make_one_job() {
     let rounds = std::env::var("LANDFALL_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
-    let world = Arc::new(World::new(Setup::default()).await);
+    race(rounds, World::new(Setup::default()).await).await;
+}
+
+/// The same where the state is kept in OCI Object Storage, by conditions of its own API.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_submissions_make_one_job_with_their_state_in_oci() {
+    let rounds = std::env::var("LANDFALL_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
+    let tenancy = OciTenancy::new(None).await;
+    let setup = Setup { buckets: Some(tenancy.buckets.clone()), ..Setup::default() };
+    race(rounds, World::new(setup).await).await;
+    tenancy.end().await;
+}
+
+async fn race(rounds: usize, world: World) {
+    let world = Arc::new(world);
     for round in 0..rounds {
         let faults: Faults = serde_json::from_value(faults(round)).unwrap();
         world.simulator.set_faults(faults.clone()).unwrap();
