@@ -253,7 +253,7 @@ async fn commit(
     served: &Served,
     object: &str,
     id: &str,
-    parts: &[(i32, &str)],
+    parts: &[(i32, &String)],
     headers: &[(&str, &str)],
 ) -> super::support::Told {
     let parts: Vec<Value> =
@@ -280,7 +280,7 @@ async fn an_upload_takes_conditions_and_pages_its_parts() {
     assert_eq!(rest.json()[0]["etag"].as_str(), Some(etags[2].as_str()));
     let small = commit(&served, "a", &id, &[(1, &etags[0]), (2, &etags[1])], &[]).await;
     assert_eq!(small.refusal(), (400, "InvalidUploadPart".to_owned()));
-    let wrong = commit(&served, "a", &id, &[(1, "another")], &[]).await;
+    let wrong = commit(&served, "a", &id, &[(1, &"another".to_owned())], &[]).await;
     assert_eq!(wrong.refusal(), (400, "InvalidUploadPart".to_owned()));
 
     served.put("a", "there", &[]).await;

@@ -344,6 +344,25 @@ mod tests {
         clock_skew(Some(theirs), theirs + jiff::SignedDuration::from_secs(seconds)).found
     }
 
+    /// What a bucket of OCI does by itself and would break what landfall promises is told, and stops where it must.
+    #[test]
+    fn a_buckets_own_rules_are_judged() {
+        let rules = |tier: &str, auto_tiering, retention: &[&str]| {
+            Ok(BucketRules {
+                storage_tier: Some(tier.to_owned()),
+                auto_tiering,
+                retention_rules: retention.iter().map(|rule| (*rule).to_owned()).collect(),
+            })
+        };
+        let retained = || rules("Standard", false, &["seven years"]);
+        let broken = judged(retained(), BucketUse::Work);
+        assert!(matches!(broken, Found::Broken(error) if error.line().contains("seven years")));
+        assert!(matches!(judged(retained(), BucketUse::Destination), Found::Doubtful(_)));
+        assert!(matches!(judged(rules("Archive", false, &[]), BucketUse::Destination), Found::Broken(_)));
+        assert!(matches!(judged(rules("Standard", true, &[]), BucketUse::Work), Found::Doubtful(_)));
+        assert!(matches!(judged(rules("Standard", false, &[]), BucketUse::Work), Found::Well(_)));
+    }
+
     /// Oracle's identity domains and AWS refuse what is signed five minutes off.
     #[test]
     fn a_clock_that_is_off_is_told() {

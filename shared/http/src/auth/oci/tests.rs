@@ -500,6 +500,6 @@ async fn a_failure_names_its_request() {
     let folder = tempfile::tempdir().unwrap();
     let principal = Principal::open(&api_key(folder.path()), clock()).await.unwrap();
     let error = seen_by(&server, &principal, Request::get(server.url("/n/"))).await.unwrap_err();
-    assert!(error.line().contains("no (request id phx-1:abc)"), "{}", error.line());
+    assert!(error.line().contains("no: NotAuthenticated (request id phx-1:abc)"), "{}", error.line());
     assert_eq!((error.kind(), server.count()), (ErrorKind::AuthRejected, 1), "an API key is not renewed");
 }
