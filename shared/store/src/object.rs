@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::checksum::Crc64Nvme;
+use crate::error::{Result, StoreError};
 
 /// When a write may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,17 @@ pub enum Written {
     Done(String),
     /// The condition did not hold: somebody else was first.
     NotWritten,
+}
+
+impl Written {
+    /// What came of a write: that its condition did not hold is an answer.
+    pub(crate) fn of(came: Result<String>, condition: Condition<'_>) -> Result<Self> {
+        match came {
+            Ok(etag) => Ok(Self::Done(etag)),
+            Err(StoreError::Changed { .. }) if condition != Condition::Always => Ok(Self::NotWritten),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A small object, read whole.

@@ -191,7 +191,7 @@ impl OciBucket {
         let request = self.about(session, named, Method::PUT, key)?;
         let request = request.with(header::CONTENT_TYPE, HeaderValue::from_static(content_type(key)));
         let request = conditional(named, carrying(named, request, bytes)?, condition)?;
-        written(session.call(named, request).await.map(|answer| etag(&answer.headers)), condition)
+        Written::of(session.call(named, request).await.map(|answer| etag(&answer.headers)), condition)
     }
 
     /// Deletes an object; one that is not there is no error.
@@ -268,7 +268,7 @@ impl OciBucket {
         let request = conditional(named, posting(named, request, &committed)?, condition)?;
         // A large object is put together in the call.
         let answer = session.call(named, request.within(CALL_TIME.saturating_mul(5))).await;
-        written(answer.map(|answer| etag(&answer.headers)), condition)
+        Written::of(answer.map(|answer| etag(&answer.headers)), condition)
     }
 
     /// Gives an upload up; one that is gone already is no error.
@@ -306,14 +306,6 @@ fn conditional(named: Named<'_>, request: Request, condition: Condition<'_>) -> 
         Condition::Unchanged(etag) => request.with(header::IF_MATCH, value(named, etag)?),
         Condition::Always => request,
     })
-}
-
-fn written(came: Result<String>, condition: Condition<'_>) -> Result<Written> {
-    match came {
-        Ok(etag) => Ok(Written::Done(etag)),
-        Err(StoreError::Changed { .. }) if condition != Condition::Always => Ok(Written::NotWritten),
-        Err(error) => Err(error),
-    }
 }
 
 fn info(key: &str, headers: &HeaderMap) -> ObjectInfo {

@@ -103,7 +103,7 @@ impl S3Bucket {
                 {
                     return Err(StoreError::NoConditionalChange { operation, object, source });
                 }
-                Err(error) => return not_written(error, possible),
+                Err(error) => return Written::of(Err(error), possible),
                 Ok(etag) => return Ok(Written::Done(etag)),
             }
         }
@@ -484,7 +484,7 @@ impl S3Bucket {
                 Err(StoreError::NotImplemented { .. }) if condition == Condition::Absent => {
                     self.abilities.lose(Ability::ConditionalWrites);
                 }
-                Err(error) => return not_written(error, condition),
+                Err(error) => return Written::of(Err(error), condition),
             }
         }
     }
@@ -594,13 +594,6 @@ impl PayloadChecksum {
             Self::Crc64Nvme(crc) => *crc,
             Self::Crc32c(_) | Self::Md5(_) => Crc64Nvme::of(bytes),
         }
-    }
-}
-
-fn not_written(error: StoreError, condition: Condition<'_>) -> Result<Written> {
-    match error {
-        StoreError::Changed { .. } if condition != Condition::Always => Ok(Written::NotWritten),
-        error => Err(error),
     }
 }
 

@@ -267,11 +267,11 @@ async fn a_sessions_token_is_read_anew() {
     seen_by(&server, &principal, get()).await.unwrap();
     let ids: Vec<_> = server.seen().iter().map(|seen| parameters(seen)["keyId"].clone()).collect();
     let id = |index: usize| format!("ST${}", tokens[index]);
-    assert_eq!(ids, [id(0), id(0), id(1), id(1), id(2)]);
+    assert_eq!(ids, [id(0), id(0), id(1), id(1), id(1), id(2)]);
     clock.advance(Duration::from_secs(7200));
     let error = seen_by(&server, &principal, get()).await.unwrap_err();
     assert!(error.line().contains("oci session refresh"), "{}", error.line());
-    assert_eq!((error.kind(), server.count()), (ErrorKind::AuthRejected, 5), "it is not sent unsigned");
+    assert_eq!((error.kind(), server.count()), (ErrorKind::AuthRejected, 6), "it is not sent unsigned");
 }
 
 /// The resource principal is what the environment holds: values, or files that are rewritten.
