@@ -1,17 +1,29 @@
 //! Listing keys in S3's order (that of their UTF-8 bytes), a page at a time.
 //!
 //! Nothing is indexed: the folders are walked in the order of their keys from where the page begins, and of one folder
-//! a level no more keys are in memory at a time than a page has.
+//! a level no more keys are in memory at a time than a portion has. What a page leaves of a walk is kept for the next one,
+//! as long as no folder changes: a folder of very many files is read a few times, and not once a page.
 
 use std::collections::{BinaryHeap, VecDeque};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use crate::keys::{ESCAPED_FOLDER, is_plain_component, key_of_escaped};
 
+/// How many of a folder's entries are read at once, once it has shown that it does not fit a page: some MB of names.
+const PORTION: usize = 50_000;
+
+/// How many walks are kept for their next page.
+const KEPT_WALKS: usize = 4;
+
+/// A folder that has changed so recently may change once more without its time telling.
+const CLOCK_TICK: Duration = Duration::from_millis(50);
+
 /// What a page is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Query {
     pub(crate) prefix: String,
     pub(crate) delimiter: Option<String>,
@@ -58,6 +70,11 @@ pub(crate) trait Keys {
     fn pass(&mut self, prefix: &str) {
         let _ = prefix;
     }
+
+    /// Takes back a key, which begins the next page.
+    fn put_back(&mut self, key: String) {
+        let _ = key;
+    }
 }
 
 impl<T> Keys for VecDeque<(String, T)> {
@@ -92,6 +109,7 @@ pub(crate) fn page<K: Keys, T, E: From<io::Error>>(
             continue;
         }
         if items.len() == query.max {
+            keys.put_back(key);
             return Ok(Page { items, truncated: true });
         }
         if let Some(common) = common {
@@ -118,9 +136,43 @@ fn common_prefix<'key>(key: &'key str, query: &Query) -> Option<&'key str> {
     key.get(..end)
 }
 
+/// Walks that pages have left off.
+#[derive(Debug, Default)]
+pub(crate) struct Walks(Mutex<VecDeque<Walk>>);
+
+impl Walks {
+    /// A walk for a page: one that was left off where the page begins, or else a new one.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub(crate) fn begin(&self, bucket: &Path, query: &Query) -> io::Result<Walk> {
+        let kept = {
+            let mut walks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = walks.iter().position(|walk| walk.bucket == bucket && walk.query == *query);
+            at.and_then(|at| walks.remove(at))
+        };
+        match kept.filter(Walk::is_current) {
+            Some(walk) => Ok(Walk { escaped: escaped_keys(bucket)?, ..walk }),
+            None => Walk::new(bucket, query),
+        }
+    }
+
+    /// Keeps a walk whose page has ended with this item, for the page behind it.
+    pub(crate) fn keep<T>(&self, mut walk: Walk, last: &Item<T>) {
+        walk.query.after = Some(last.name().to_owned());
+        walk.query.after_is_prefix = matches!(last, Item::CommonPrefix(_));
+        let mut walks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if walks.len() >= KEPT_WALKS {
+            walks.pop_front();
+        }
+        walks.push_back(walk);
+    }
+}
+
 /// The keys of a bucket.
 #[derive(Debug)]
 pub(crate) struct Walk {
+    bucket: PathBuf,
     query: Query,
     /// From the outermost folder inwards.
     plain: Vec<Folder>,
@@ -142,9 +194,15 @@ struct Folder {
     entries: VecDeque<String>,
     /// The last of them, where there are more.
     last: Option<String>,
+    /// When it had last changed as they were read, where a later change would show.
+    changed: Option<SystemTime>,
 }
 
 impl Folder {
+    fn is_current(&self) -> bool {
+        self.changed.is_some() && self.changed == changed(&self.path)
+    }
+
     /// The path of an entry that is a folder.
     fn path_of(&self, entry: &str) -> PathBuf {
         let name = entry.strip_prefix(&self.prefix).unwrap_or(entry);
@@ -160,6 +218,7 @@ impl Walk {
         let start = query.prefix.rfind('/').and_then(|end| query.prefix.get(..=end)).unwrap_or_default();
         let below = start.split_terminator('/').all(is_plain_component);
         let mut walk = Self {
+            bucket: bucket.to_owned(),
             query: query.clone(),
             plain: Vec::new(),
             passed: None,
@@ -170,6 +229,11 @@ impl Walk {
             walk.enter(start, &bucket.join(start))?;
         }
         Ok(walk)
+    }
+
+    /// Whether what has been read and not been given out is still what there is.
+    fn is_current(&self) -> bool {
+        self.plain.iter().all(Folder::is_current)
     }
 
     fn next_plain(&mut self) -> io::Result<Option<String>> {
@@ -196,7 +260,7 @@ impl Walk {
 
     fn enter(&mut self, prefix: &str, path: &Path) -> io::Result<()> {
         let (prefix, path) = (prefix.to_owned(), path.to_owned());
-        let mut folder = Folder { prefix, path, entries: VecDeque::new(), last: None };
+        let mut folder = Folder { prefix, path, entries: VecDeque::new(), last: None, changed: None };
         self.read(&mut folder)?;
         self.plain.push(folder);
         Ok(())
@@ -204,8 +268,10 @@ impl Walk {
 
     /// Reads a folder's next entries: those that come first, as many as a page may need.
     fn read(&self, folder: &mut Folder) -> io::Result<()> {
-        let at_once = self.query.max.saturating_add(1);
         let after = folder.last.take();
+        let of_a_page = self.query.max.saturating_add(1);
+        let at_once = if after.is_some() { of_a_page.max(PORTION) } else { of_a_page };
+        folder.changed = changed(&folder.path);
         let mut first: BinaryHeap<String> = BinaryHeap::new();
         let read = read_folder(&folder.prefix, &folder.path, |entry| {
             let is_later = after.as_ref().is_none_or(|after| entry > after.as_str());
@@ -280,6 +346,18 @@ impl Keys for Walk {
             self.escaped.pop_front();
         }
     }
+
+    fn put_back(&mut self, key: String) {
+        // With a plain one ahead it was an escaped one: those are read anew for each page.
+        self.ahead.get_or_insert(key);
+    }
+}
+
+/// When a folder has changed, if it is so long ago that another change would show.
+fn changed(path: &Path) -> Option<SystemTime> {
+    let changed = fs::metadata(path).ok()?.modified().ok()?;
+    let age = SystemTime::now().duration_since(changed).ok()?;
+    (age > CLOCK_TICK).then_some(changed)
 }
 
 /// Takes the files and folders that have keys; links and devices have none.
@@ -348,6 +426,12 @@ mod tests {
         page(&mut walk, query, |_, ()| Ok::<_, io::Error>(Some(()))).unwrap()
     }
 
+    /// Makes a folder one that has not changed for long.
+    fn settle(folder: &Path) {
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        fs::File::open(folder).unwrap().set_modified(long_ago).unwrap();
+    }
+
     fn names(page: &Page<()>) -> Vec<&str> {
         page.items.iter().map(Item::name).collect()
     }
@@ -390,23 +474,60 @@ mod tests {
         assert_eq!(walk.next().unwrap().map(|(key, ())| key).as_deref(), Some("a/10"));
     }
 
+    /// Promise 6: a page goes on with what the one before it has read, and sees what has come and gone since.
+    #[test]
+    fn a_walk_that_was_left_off_is_gone_on_with_unless_a_folder_has_changed() {
+        let keys: Vec<String> = (0..40).map(|n| format!("a/{n:02}")).collect();
+        let dir = bucket(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+        let walks = Walks::default();
+        let turn = |query: &Query| {
+            let mut walk = walks.begin(dir.path(), query).unwrap();
+            let was_kept = !walk.plain.is_empty() && walk.ahead.is_some();
+            let page = page(&mut walk, query, |_, ()| Ok::<_, io::Error>(Some(()))).unwrap();
+            let next = Query { after: page.items.last().map(|item| item.name().to_owned()), ..query.clone() };
+            walks.keep(walk, page.items.last().unwrap());
+            (was_kept, names(&page).iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), next)
+        };
+        settle(&dir.path().join("a"));
+        let first = Query { prefix: "a/".to_owned(), max: 10, ..Query::default() };
+        let (was_kept, found, second) = turn(&first);
+        assert_eq!((was_kept, found.as_slice()), (false, &keys[..10]));
+        let (was_kept, found, third) = turn(&second);
+        assert_eq!((was_kept, found.as_slice()), (true, &keys[10..20]));
+        // One that comes beyond is seen.
+        fs::write(dir.path().join("a/20-new"), b"").unwrap();
+        let (was_kept, found, _) = turn(&third);
+        assert_eq!((was_kept, &found[..2]), (false, &["a/20".to_owned(), "a/20-new".to_owned()][..]));
+        // Another prefix, or another place, is another walk.
+        settle(&dir.path().join("a"));
+        turn(&first);
+        assert!(!turn(&Query { prefix: "a".to_owned(), ..second }).0);
+        assert!(!turn(&third).0);
+    }
+
     /// Promise 5: pages of any size, put together, are the whole list, with and without a delimiter.
     #[test]
     fn pages_add_up_to_the_list() {
         let keys = ["a", "b/1", "b/2", "b/c/3", "b/c/4", "b//5", "c", "d/6", "d/7", "e/"];
         let dir = bucket(&keys);
+        ["", "b", "b/c", "d"].iter().for_each(|folder| settle(&dir.path().join(folder)));
         for (prefix, delimiter) in
             [("", None), ("", Some("/")), ("b/", Some("/")), ("b", None), ("", Some("/c"))]
         {
             let query = Query { prefix: prefix.to_owned(), delimiter: delimiter.map(str::to_owned), ..all() };
             let whole = list(dir.path(), &query);
+            let walks = Walks::default();
             for max in 1..=keys.len() {
                 let mut query = Query { max, ..query.clone() };
                 let mut found = Vec::new();
                 loop {
-                    let page = list(dir.path(), &query);
+                    let mut walk = walks.begin(dir.path(), &query).unwrap();
+                    let page = page(&mut walk, &query, |_, ()| Ok::<_, io::Error>(Some(()))).unwrap();
                     assert!(page.items.len() <= max);
                     let last = page.items.last();
+                    if let Some(last) = last {
+                        walks.keep(walk, last);
+                    }
                     query.after_is_prefix = matches!(last, Some(Item::CommonPrefix(_)));
                     query.after = last.map(|item| item.name().to_owned());
                     found.extend(page.items);

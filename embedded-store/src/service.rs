@@ -15,7 +15,7 @@ use crate::answer::{
     head_object, modified, set_checksums, signed,
 };
 use crate::checksum::{Algorithm, Checksums, Digests, Kind};
-use crate::listing::{Item, Page, Query, Walk, page};
+use crate::listing::{Item, Page, Query, page};
 use crate::objects::{Condition, Found};
 use crate::receive::{Described, blocking, kept, receive, said};
 use crate::record::{Facts, Headers, Record};
@@ -399,9 +399,13 @@ fn list_buckets(store: &Store) -> S3Result<Vec<Bucket>> {
 
 pub(crate) fn list_objects(store: &Store, bucket: &str, query: &Query) -> S3Result<Page<Record>> {
     let folder = store.bucket(bucket)?;
-    let mut walk = Walk::new(&folder, query).map_err(failed("list a bucket"))?;
+    let mut walk = store.walks.begin(&folder, query).map_err(failed("list a bucket"))?;
     let page = page(&mut walk, query, |key, ()| store.describe(bucket, key).map_err(Failure::S3));
-    page.map_err(Failure::into_s3)
+    let page = page.map_err(Failure::into_s3)?;
+    if let Some(last) = page.items.last().filter(|_| page.truncated) {
+        store.walks.keep(walk, last);
+    }
+    Ok(page)
 }
 
 /// What can go wrong while a page is read.

@@ -23,6 +23,7 @@ use s3s::path::check_bucket_name;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use crate::Error;
+use crate::listing::Walks;
 use crate::record::{Facts, Generation, Record, RecordFile};
 use crate::session::{Session, TempFile, open_lock_file};
 
@@ -33,6 +34,7 @@ pub(crate) struct Store {
     root: PathBuf,
     fsync: bool,
     pub(crate) session: Session,
+    pub(crate) walks: Walks,
 }
 
 impl Store {
@@ -48,7 +50,7 @@ impl Store {
         }
         let sessions = state.join("sessions");
         let session = Session::start(&sessions).map_err(folder_error(&sessions))?;
-        Ok(Self { root, fsync, session })
+        Ok(Self { root, fsync, session, walks: Walks::default() })
     }
 
     pub(crate) fn root(&self) -> &Path {

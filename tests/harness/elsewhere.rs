@@ -1,15 +1,13 @@
 //! Buckets outside a world's own store: of stores that others wrote, or of another store of ours.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use embedded_store::{Credentials, EmbeddedStore, Handle, Intercept, OciUser, Options};
+use embedded_store::OciUser;
 use landfall_http::auth::oci::PrincipalSettings;
 use landfall_store::{Dialect, OciSettings, StoreSettings};
 use serde::Deserialize;
 use tempfile::TempDir;
-
-use crate::Buckets;
 
 /// Names the stores that others wrote, as `.ci/stores.py` does: a JSON list of [`Foreign`].
 const VARIABLE: &str = "LANDFALL_CONFORMANCE_STORES";
@@ -113,50 +111,13 @@ impl At {
     }
 }
 
-/// A store that is called by OCI's own API, with a bucket for state and one to land in.
-pub struct OciTenancy {
-    _folder: TempDir,
-    handle: Handle,
-    /// Its buckets.
-    pub buckets: Buckets,
-}
-
-impl OciTenancy {
-    /// Makes one, whose calls somebody may look at.
-    pub async fn new(intercept: Option<Arc<dyn Intercept>>) -> Self {
+/// Who calls OCI's own API: one for all tests, since making a key takes longer than all else.
+pub fn oci_user() -> &'static OciUser {
+    static USER: OnceLock<(TempDir, OciUser)> = OnceLock::new();
+    let (_, user) = USER.get_or_init(|| {
         let folder = TempDir::new().expect("a folder");
-        let options = Options { fsync: false, intercept };
-        let store = EmbeddedStore::open(folder.path(), options).expect("a store");
-        let store = store.with_oci(Self::user().access.clone());
-        let handle = store.serve(0, &Credentials::random()).await.expect("a store that serves");
-        let at = |bucket: &str| {
-            store.ensure_bucket(bucket).expect("a bucket");
-            At {
-                bucket: bucket.to_owned(),
-                endpoint: handle.endpoint(),
-                access_key_id: String::new(),
-                secret_access_key: String::new(),
-                oci_region: None,
-                profile: Some(Self::user().config_file.clone()),
-            }
-        };
-        let buckets = Buckets { work: at("state"), landing: at("lake") };
-        Self { _folder: folder, handle, buckets }
-    }
-
-    /// Who calls: one for all tests, since making a key takes longer than all else.
-    pub fn user() -> &'static OciUser {
-        static USER: OnceLock<(TempDir, OciUser)> = OnceLock::new();
-        let (_, user) = USER.get_or_init(|| {
-            let folder = TempDir::new().expect("a folder");
-            let user = OciUser::in_folder(folder.path()).expect("a user");
-            (folder, user)
-        });
-        user
-    }
-
-    /// Stops it.
-    pub async fn end(self) {
-        self.handle.shutdown().await;
-    }
+        let user = OciUser::in_folder(folder.path()).expect("a user");
+        (folder, user)
+    });
+    user
 }

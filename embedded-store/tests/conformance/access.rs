@@ -14,7 +14,8 @@ use crate::support::{BUCKET, Served, code, config, data};
 async fn unsigned_and_wrongly_signed_requests_are_refused() {
     let served = Served::start().await;
     served.put("k", "x").await;
-    let unsigned = reqwest::get(format!("{}/{BUCKET}/k", served.handle.endpoint())).await.unwrap();
+    let http = landfall_http::client_builder().build().unwrap();
+    let unsigned = http.get(format!("{}/{BUCKET}/k", served.handle.endpoint())).send().await.unwrap();
     assert_eq!(unsigned.status().as_u16(), 403);
     let stranger = Client::from_conf(config(&served.handle, &Credentials::random()).build());
     assert!(stranger.get_object().bucket(BUCKET).key("k").send().await.is_err());
@@ -30,7 +31,7 @@ async fn unsigned_and_wrongly_signed_requests_are_refused() {
 async fn presigned_urls_work_and_expire_with_their_signature() {
     let served = Served::start().await;
     let expires = || PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
-    let http = reqwest::Client::new();
+    let http = landfall_http::client_builder().build().unwrap();
     let put = served.client.put_object().bucket(BUCKET).key("a b/ü+").presigned(expires()).await.unwrap();
     let answer = http.put(put.uri()).body("by url").send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 200, "{}", answer.text().await.unwrap());

@@ -113,6 +113,7 @@ pub(crate) fn config(handle: &Handle, credentials: &Credentials) -> Builder {
         .endpoint_url(handle.endpoint())
         .force_path_style(true)
         .credentials_provider(ClientCredentials::new(&credentials.access_key_id, secret, None, None, "test"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .retry_config(RetryConfig::disabled())
 }
 

@@ -1,5 +1,6 @@
 //! The job's list of output files, frozen at the first complete one.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -54,6 +55,9 @@ pub(crate) async fn frozen(
 struct Look {
     at: Timestamp,
     files: Vec<OutputFile>,
+    /// The names of files that were listed before, and are no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<String>,
 }
 
 impl Document for Look {}
@@ -64,6 +68,9 @@ impl Document for Look {}
 /// stays as it is for a while: it may have stalled. So a list counts that has the job's last file, as far as the source
 /// can tell that, and was the same in two looks, one poll apart; or else after the time that the connection gives its
 /// source to settle. A list frozen too soon costs files that nobody misses.
+///
+/// A list that has lost a file has all of that time to get it back. Then the loss is an error, once: whoever goes on with
+/// the job has read it, and takes what is listed.
 async fn seen(
     context: &Context,
     source: &dyn Source,
@@ -72,23 +79,54 @@ async fn seen(
     outcome: &Outcome,
     files: Vec<OutputFile>,
 ) -> Result<Listed> {
-    let Some(wait_seconds) = settle::wait_seconds(context, job, outcome).await? else {
-        return freeze(work, job, files).await;
-    };
     let now = context.clock().now();
     let key = keys::listing_checkpoint(&job.job());
-    match work.checkpoint::<Look>(&key).await?.filter(|look| are_the_same(&look.files, &files)) {
+    let before = work.checkpoint::<Look>(&key).await?;
+    let gone = before.as_ref().map(|look| gone(look, &files)).unwrap_or_default();
+    let Some(wait_seconds) = settle::wait_seconds(context, job, outcome).await? else {
+        if gone.is_empty() {
+            return freeze(work, job, files).await;
+        }
+        let error = lost(job, &files, &gone);
+        work.save_checkpoint(&key, &Look { at: now, files, gone: Vec::new() }).await?;
+        return Err(error);
+    };
+    match before.filter(|look| are_the_same(&look.files, &files)) {
         Some(look)
-            if elapsed(look.at, now) >= Duration::from_secs(wait_seconds)
+            if look.gone.is_empty()
+                && elapsed(look.at, now) >= Duration::from_secs(wait_seconds)
                 && source.has_last_file(job, &files).await =>
         {
             return freeze(work, job, files).await;
         }
         Some(_) => {}
-        None => work.save_checkpoint(&key, &Look { at: now, files }).await?,
+        None => work.save_checkpoint(&key, &Look { at: now, files, gone }).await?,
     }
     tracing::info!(wait_seconds, "the list of output files looks complete: it counts if it stays the same");
     Ok(Listed::NotYet { wait_seconds })
+}
+
+/// What earlier looks have seen, and this list lacks.
+fn gone(look: &Look, files: &[OutputFile]) -> Vec<String> {
+    let seen = look.files.iter().map(|file| &file.name).chain(&look.gone);
+    let gone: BTreeSet<&String> = seen.filter(|name| files.iter().all(|file| file.name != **name)).collect();
+    gone.into_iter().cloned().collect()
+}
+
+fn lost(job: &JobRecord, files: &[OutputFile], gone: &[String]) -> Error {
+    Error::contract_broken(format!(
+        "{} lists {} files, and no more {:?}{}, as it did before: they may have expired. If the job is whole without, land \
+         what is listed with `landfall resume {} {}`",
+        job.job(),
+        files.len(),
+        gone.first().map(String::as_str).unwrap_or_default(),
+        match gone.len() {
+            0 | 1 => String::new(),
+            several => format!(" and {} others", several - 1),
+        },
+        job.connection,
+        job.job_request_id
+    ))
 }
 
 /// Whether two lists are of the same files, in whatever order.

@@ -12,9 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::download::Fetch;
 
-/// The most bytes that are read back: more than a part has.
-const MAX_TAIL: u64 = 5 << 30;
-
 /// The bytes of a file behind its full parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tail {
@@ -80,10 +77,13 @@ impl Fetch<'_> {
             Some(stored) => tail.offset == stored.offset && tail.validator == stored.validator,
             None => tail.offset == 0,
         };
-        if !follows {
+        let store = self.work.store();
+        // It was put away for being less than a part.
+        let max = u64::try_from(store.part_bytes(file.size)).unwrap_or(u64::MAX);
+        if !follows || tail.size > max {
             return Ok(None);
         }
-        let bytes = self.work.store().read(&keys::fetch_tail(&job, file.ordinal), MAX_TAIL).await?;
+        let bytes = store.read(&keys::fetch_tail(&job, file.ordinal), max).await?;
         // Another invocation may have written over one of the two.
         let bytes = bytes.map(|object| object.bytes).filter(|bytes| Crc64Nvme::of(bytes) == tail.crc64nvme);
         Ok(bytes.map(|bytes| (tail, bytes)))

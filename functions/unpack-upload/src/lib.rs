@@ -34,7 +34,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::FileEvent;
 use landfall::form::JobForm;
-use landfall::job::{JobRecord, LandedObject, Totals};
+use landfall::job::{LandedObject, Totals};
 use landfall::landed;
 use landfall::metrics::Measured;
 use landfall::{Error, Result};
@@ -98,7 +98,7 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
     let job = Box::pin(context.job(&event.job_event())).await?;
     let work = context.work().await?;
     let gone = match landed::of_file(context, &work, &job, event.ordinal).await? {
-        Some(landed) if landed.gone.is_empty() || has_manifest(context, &job).await? => {
+        Some(landed) if landed.gone.is_empty() => {
             return Ok(Unpacked::of(true, landed.totals));
         }
         landed => landed.map(|landed| landed.gone),
@@ -126,11 +126,6 @@ async fn unpack_one(context: &Context, invocation: Invocation<'_>, event: Unpack
         task.tally.keep();
     }
     Ok(unpacked)
-}
-
-/// Whether the job has its manifest: then what becomes of its objects is their readers' business.
-async fn has_manifest(context: &Context, job: &JobRecord) -> Result<bool> {
-    context.has_landed(&job.destination, &job.landing_prefix).await
 }
 
 /// How far a staged file came.

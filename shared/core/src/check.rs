@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorType, Result};
-use landfall_store::{BucketRules, ChecksumSetting, Condition, Store, StoreError, Written};
+use landfall_store::{BucketRules, ChecksumKind, Condition, Store, StoreError, Written};
 
 /// Clocks that differ by more seconds than this make signatures and tokens fail here and there.
 const DOUBTFUL_SKEW: i64 = 30;
@@ -102,8 +102,26 @@ pub async fn bucket(name: &str, store: &Store, prefix: &str, bucket_use: BucketU
     }
     findings.push(look(Look::Read, read(store, &key).await));
     findings.push(look(Look::List, list(store, &key).await));
-    findings.push(look(Look::Multipart, multipart(store, &key).await));
-    findings.push(look(Look::Uploads, uploads(store, &key).await));
+    let parts = multipart(store, &key).await;
+    let doubtful = |what: Look, said: &str| Finding {
+        what: format!("{name}: {}", what.name()),
+        found: Found::Doubtful(said.to_owned()),
+    };
+    findings.push(match parts {
+        Ok(PartsListed::No) if bucket_use == BucketUse::Work => doubtful(
+            Look::Multipart,
+            "the parts of an upload are not listed: an interrupted transfer begins anew",
+        ),
+        parts => look(Look::Multipart, parts.map(|_| "begun, completed and aborted".to_owned())),
+    });
+    let uploads = uploads(store, &key).await;
+    findings.push(match store.lists_uploads() {
+        true => look(Look::Uploads, uploads),
+        false => doubtful(
+            Look::Uploads,
+            "they are not listed: let a lifecycle rule of the bucket abort what interrupted runs leave",
+        ),
+    });
     findings.push(look(Look::Delete, delete(store, &key).await));
     findings
 }
@@ -210,9 +228,9 @@ const PROBE: &[u8] = b"landfall was here\n";
 async fn write(store: &Store, key: &str) -> Result<String> {
     store.put(key, Bytes::from_static(PROBE), Condition::Absent).await?;
     let verified = match store.checksum() {
-        ChecksumSetting::Md5 => ", verified by MD5",
-        ChecksumSetting::Crc32c => ", verified by CRC-32C",
-        ChecksumSetting::Crc64nvme | ChecksumSetting::Auto => "",
+        ChecksumKind::Md5 => ", verified by MD5",
+        ChecksumKind::Crc32c => ", verified by CRC-32C",
+        ChecksumKind::Crc64Nvme => "",
     };
     Ok(format!("{}{verified}", store.object(key)))
 }
@@ -290,36 +308,44 @@ async fn list(store: &Store, key: &str) -> Result<String> {
     }
 }
 
+/// Whether the store lists the parts of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PartsListed {
+    Yes,
+    No,
+}
+
 /// One upload is completed, another aborted.
-async fn multipart(store: &Store, key: &str) -> Result<String> {
+async fn multipart(store: &Store, key: &str) -> Result<PartsListed> {
     let key = format!("{key}-in-parts");
     let upload = store.create_upload(&key).await?;
     let uploaded = match in_one_part(store, &key, &upload).await {
-        Ok(()) => Ok(()),
+        Ok(listed) => Ok(listed),
         Err(error) => {
             store.abort_upload(&key, &upload).await?;
             Err(error)
         }
     };
     let deleted = store.delete(&key).await;
-    uploaded?;
+    let listed = uploaded?;
     deleted?;
     let upload = store.create_upload(&key).await?;
     store.abort_upload(&key, &upload).await?;
-    Ok("begun, listed, completed and aborted".to_owned())
+    Ok(listed)
 }
 
-async fn in_one_part(store: &Store, key: &str, upload: &str) -> Result<()> {
+async fn in_one_part(store: &Store, key: &str, upload: &str) -> Result<PartsListed> {
     let part = store.upload_part(key, upload, 1, Bytes::from_static(PROBE)).await?;
-    match store.list_parts(key, upload).await? {
-        Some(parts) if parts.len() == 1 => {}
-        _ => {
+    let listed = match store.list_parts(key, upload).await? {
+        None => PartsListed::No,
+        Some(parts) if parts.len() == 1 => PartsListed::Yes,
+        Some(_) => {
             let said = "an uploaded part is not listed: interrupted transfers cannot be continued";
             return Err(Error::store_unavailable(said));
         }
-    }
+    };
     store.complete(key, upload, &[part], Condition::Always).await?;
-    read(store, key).await.map(|_| ())
+    read(store, key).await.map(|_| listed)
 }
 
 async fn uploads(store: &Store, key: &str) -> Result<String> {

@@ -287,7 +287,7 @@ impl From<InvalidSetting> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         let constructor = match &error {
-            StoreError::Unavailable { .. } => Error::store_unavailable,
+            StoreError::Unavailable { .. } | StoreError::Contended { .. } => Error::store_unavailable,
             StoreError::Throttled { .. } => Error::throttled,
             StoreError::Denied { .. } => Error::auth_rejected,
             StoreError::NoSuchBucket { .. }

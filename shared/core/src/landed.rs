@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use landfall_store::{ObjectDigest, ObjectInfo, Store, StoreError};
@@ -25,7 +26,8 @@ pub struct LandedFile {
     pub gone: HashSet<String>,
 }
 
-/// What has landed of a file of a job; `None` for a file that has not been unpacked.
+/// What has landed of a file of a job; `None` for a file that has not been unpacked. Of a job that has its manifest, what
+/// becomes of the objects is their readers' business: they are not looked at.
 ///
 /// # Errors
 /// `IntegrityError` where an object holds other bytes than those that landed.
@@ -35,8 +37,13 @@ pub async fn of_file(
     job: &JobRecord,
     ordinal: u32,
 ) -> Result<Option<LandedFile>> {
-    if work.receipt(&job.job(), ordinal).await?.is_none() {
-        return Ok(None);
+    let Some(receipt) = work.receipt(&job.job(), ordinal).await? else { return Ok(None) };
+    if context.has_landed(&job.destination, &job.landing_prefix).await? {
+        let totals = receipt.try_fold(Totals::default(), async |mut totals, object| {
+            totals.add(&object);
+            Ok(totals)
+        });
+        return Ok(Some(LandedFile { totals: totals.await?, gone: HashSet::new() }));
     }
     let files = work.files(&job.job()).await?.map(|list| list.files).unwrap_or_default();
     let places = keys::landing_places(&files, job.form.name());
@@ -44,7 +51,7 @@ pub async fn of_file(
         return Ok(None);
     };
     let landing = context.landing(&job.destination).await?;
-    at_place(work, &landing.store, job, ordinal, &place).await
+    looked_at(work, &landing.store, job, ordinal, &place, receipt).await.map(Some)
 }
 
 /// The same, of a file that lands at a place that is known.
@@ -55,7 +62,19 @@ pub async fn at_place(
     ordinal: u32,
     place: &LandingPlace,
 ) -> Result<Option<LandedFile>> {
-    let Some(mut receipt) = work.receipt(&job.job(), ordinal).await? else { return Ok(None) };
+    let Some(receipt) = work.receipt(&job.job(), ordinal).await? else { return Ok(None) };
+    looked_at(work, landing, job, ordinal, place, receipt).await.map(Some)
+}
+
+/// Holds what a receipt says against what is there.
+async fn looked_at(
+    work: &WorkState,
+    landing: &Store,
+    job: &JobRecord,
+    ordinal: u32,
+    place: &LandingPlace,
+    mut receipt: BoxStream<'static, Result<LandedObject, StoreError>>,
+) -> Result<LandedFile> {
     let mut file = LandedFile::default();
     let mut expected = HashMap::new();
     while let Some(object) = receipt.try_next().await? {
@@ -80,13 +99,14 @@ pub async fn at_place(
     if !expected.is_empty()
         && let Some(mut receipt) = work.receipt(&job.job(), ordinal).await?
     {
+        // What was kept of the keys tells them apart, and does not name them.
         while let Some(object) = receipt.try_next().await? {
             if expected.contains_key(&KeyDigest::of(&object.key)) {
                 file.gone.insert(object.key);
             }
         }
     }
-    Ok(Some(file))
+    Ok(file)
 }
 
 /// Holds one object against what landed; its key if it is gone by now.

@@ -10,7 +10,6 @@ mod send;
 mod stream;
 mod transport;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +19,8 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 pub use self::answer::Answer;
-pub(crate) use self::answer::{is_page_type, media_type};
+pub(crate) use self::answer::{Odd, is_page_type, media_type};
+pub(crate) use self::body::{GZIP, codings, unreadable};
 use self::body::{Text, decoded, in_utf8};
 pub(crate) use self::login::Login;
 pub use self::rate_limiter::RateLimiter;
@@ -36,6 +36,7 @@ use crate::policy::{GuardedResolver, HostPolicy};
 use crate::redact::Redactor;
 use crate::retry::RetrySettings;
 use crate::settings::{HttpSettings, Proxy};
+use crate::tls;
 
 /// The longest that a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,7 +65,7 @@ impl Client {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, InvalidSetting> {
         let timeout = Duration::from_secs(settings.timeout_seconds.max(1));
-        let mut builder = reqwest::Client::builder()
+        let mut builder = tls::client_builder()
             .user_agent(concat!("landfall/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -77,7 +78,7 @@ impl Client {
             builder = builder.no_proxy();
         }
         if let Some(file) = &settings.ca_file {
-            builder = builder.tls_certs_merge(authorities(file)?);
+            builder = builder.tls_backend_preconfigured(tls::trusting_also(file)?);
         }
         let transport = builder.build().map_err(|error| {
             InvalidSetting::new(format!("the HTTP client cannot be set up: {}", crate::chain(&error)))
@@ -156,6 +157,23 @@ impl Client {
     /// How far that goes is said by the request; where it is not known whether a call was processed,
     /// [`HttpError::outcome_is_unknown`] says so.
     pub async fn call(&self, request: &Request) -> Result<Answer, HttpError> {
+        let (answer, ()) = self.read(request, |_| Ok(())).await?;
+        Ok(answer)
+    }
+
+    /// Makes a call and reads its answer as JSON. One to a [`get_json`](Request::get_json) that is JSON of another form is
+    /// asked for once more.
+    pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, HttpError> {
+        let (_, read) = self.read(request, Answer::json).await?;
+        Ok(read)
+    }
+
+    /// Makes a call and reads its answer; an odd one is asked for again, where the request reads JSON.
+    async fn read<T>(
+        &self,
+        request: &Request,
+        read: impl Fn(&Answer) -> Result<T, HttpError>,
+    ) -> Result<(Answer, T), HttpError> {
         let mut budget = self.budget();
         let mut login = Login::default();
         let mut odd_answers = 0;
@@ -175,28 +193,16 @@ impl Client {
                     if self.is_refused_for_now(request, &answer, &mut budget).await {
                         continue;
                     }
+                    let read = read(&answer);
+                    let odd = answer.oddness().or_else(|| read.is_err().then_some(Odd::Misfit));
                     odd_answers += 1;
-                    match answer.oddness().filter(|odd| request.reads_json && odd_answers <= odd.repeats()) {
+                    match odd.filter(|odd| request.reads_json && odd_answers <= odd.repeats()) {
                         Some(odd) if self.asks_again(request, odd, &mut budget, &mut login).await => {}
-                        _ => return Ok(answer),
+                        _ => return Ok((answer, read?)),
                     }
                 }
                 Err(failure) => self.recover(request, failure, &mut budget, &mut login).await?,
             }
-        }
-    }
-
-    /// Makes a call and reads its answer as JSON. One to a [`get_json`](Request::get_json) that is JSON of another form is
-    /// asked for once more.
-    pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, HttpError> {
-        let answer = self.call(request).await?;
-        match answer.json() {
-            Err(error) if request.reads_json && answer.oddness().is_none() => {
-                tracing::debug!(call = ?request, %error, "asking once more for an answer that does not fit");
-                self.pause(&mut self.budget(), None).await;
-                self.call(request).await?.json()
-            }
-            read => read,
         }
     }
 
@@ -213,17 +219,6 @@ impl Client {
         };
         let patience = request.patience.unwrap_or(self.timeout);
         tokio::time::timeout(patience, whole).await.unwrap_or(Err(Failure::TimedOut(patience)))
-    }
-}
-
-/// The certificates of a file.
-fn authorities(file: &Path) -> Result<Vec<reqwest::Certificate>, InvalidSetting> {
-    let invalid = |reason: &str| InvalidSetting::new(format!("http.ca_file {} {reason}", file.display()));
-    let pem = std::fs::read(file).map_err(|error| invalid(&format!("cannot be read: {error}")))?;
-    let authorities = reqwest::Certificate::from_pem_bundle(&pem);
-    match authorities.map_err(|error| invalid(&format!("is no PEM: {}", crate::chain(&error))))? {
-        none if none.is_empty() => Err(invalid("holds no certificate in PEM")),
-        authorities => Ok(authorities),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Downloads that go on where they stopped: across calls with [`ResumeAt`], and inside one body.
 
+mod coded;
 mod range;
 
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use futures::stream::{self, BoxStream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
+use self::coded::{Chunks, without_gzip};
 use self::range::{Asked, Placed, place};
 use super::auth::Authorizer;
-use super::client::{Client, Login, Request, is_page_type, media_type, transport_failure};
+use super::client::{Client, Login, Odd, Request, codings, is_page_type, media_type, transport_failure};
 use super::error::{Failure, HttpError};
 use super::redact::looks_like_a_page;
 use super::retry::Budget;
@@ -68,8 +70,6 @@ impl Download {
     }
 }
 
-type Chunks = BoxStream<'static, Result<Bytes, reqwest::Error>>;
-
 impl Client {
     /// Opens a file, from its beginning or where a download stopped.
     ///
@@ -104,9 +104,13 @@ impl Client {
             let answered = self.ask(&request, asked.as_ref(), &mut budget).await?;
             match answered.placed {
                 // What is there is another version of the file, or nothing is where we stopped.
-                Placed::Changed if asked.is_some() => asked = None,
+                Placed::Changed | Placed::Misplaced(_) if asked.is_some() => asked = None,
                 placed => {
-                    let download = self.begin(request, placed, answered.chunks, asked.as_ref())?;
+                    let mut download = self.begin(request, placed, answered.chunks, asked.as_ref())?;
+                    if answered.is_coded {
+                        // A coded body says itself where it ends.
+                        download.unverified = None;
+                    }
                     return Ok((download, answered.kind));
                 }
             }
@@ -131,7 +135,6 @@ impl Client {
             current: None,
             discard: 0,
             answer_end: None,
-            unchecked: None,
             budget,
             is_over: false,
         };
@@ -153,13 +156,10 @@ impl Client {
                 body.size = Some(asked_offset);
                 body.validator = asked.map(|asked| asked.validator.clone());
             }
-            Placed::Changed => {
+            Placed::Changed | Placed::Misplaced(_) => {
                 let failure = Failure::Range("a precondition failed that was not asked for".to_owned());
                 return Err(HttpError::new(self.exchange(&body.request, &body.budget), failure));
             }
-        }
-        if body.position == 0 {
-            body.unchecked = Some(BytesMut::new());
         }
         let (offset, size) = (body.position, body.size);
         let validator = body.validator.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -198,10 +198,21 @@ impl Client {
         budget: &mut Budget,
     ) -> Result<Answered, HttpError> {
         let mut login = Login::default();
+        let mut odd_answers = 0;
         loop {
-            match self.ask_once(request, asked, &mut login).await {
+            let failure = match self.ask_once(request, asked, &mut login).await {
                 Ok(answered) => return Ok(answered),
-                Err(failure) => self.recover(request, failure, budget, &mut login).await?,
+                Err(failure) => failure,
+            };
+            let odd = match failure {
+                Failure::WebPage { .. } => Some(Odd::Page),
+                Failure::Range(_) => Some(Odd::Unfit),
+                _ => None,
+            };
+            odd_answers += u32::from(odd.is_some());
+            match odd.filter(|odd| odd_answers <= odd.repeats()) {
+                Some(odd) if self.asks_again(request, odd, budget, &mut login).await => {}
+                _ => self.recover(request, failure, budget, &mut login).await?,
             }
         }
     }
@@ -222,10 +233,14 @@ impl Client {
             if !is_expected {
                 return Err(self.status_failure(request, login, response).await);
             }
-            check_type(response.status(), response.headers())?;
-            let placed = place(asked, response.status(), response.headers()).map_err(Failure::Range)?;
-            let kind = media_type(response.headers());
-            Ok(Answered { placed, kind, chunks: response.bytes_stream().boxed() })
+            let (status, headers) = (response.status(), response.headers().clone());
+            let kind = media_type(&headers);
+            if status.is_success() && is_page_type(kind.as_deref()) {
+                return Err(Failure::WebPage { wanted: "a file" });
+            }
+            let placed = place(asked, status, &headers).map_err(Failure::Range)?;
+            let chunks = response.bytes_stream().map(|chunk| chunk.map_err(transport_failure)).boxed();
+            Answered { placed, kind, chunks, is_coded: false }.decoded(&headers)?.checked().await
         };
         tokio::time::timeout(self.timeout, head).await.unwrap_or(Err(Failure::TimedOut(self.timeout)))
     }
@@ -235,22 +250,55 @@ struct Answered {
     placed: Placed,
     kind: Option<String>,
     chunks: Chunks,
+    /// Whether the body is what was left of a coded one.
+    is_coded: bool,
 }
 
-/// Refuses what cannot be the file's own bytes.
-fn check_type(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
-    if !status.is_success() {
-        return Ok(());
+impl Answered {
+    /// The same without gzip, which some servers apply though asked not to: its length is not that of the file then, and
+    /// what is missing of it cannot be asked for.
+    fn decoded(self, headers: &HeaderMap) -> Result<Self, Failure> {
+        let (is_part, placed) = match (codings(headers).as_slice(), self.placed) {
+            ([], placed) => return Ok(Self { placed, ..self }),
+            (_, Placed::Part { .. }) => {
+                (true, Placed::Misplaced("a part of it was encoded on the way".to_owned()))
+            }
+            ([coding], Placed::Whole { .. }) if matches!(coding.as_str(), "gzip" | "x-gzip") => {
+                (false, Placed::Whole { size: None, validator: None })
+            }
+            (_, Placed::Whole { .. }) => {
+                let why = "it was encoded on the way, although asked not to be, and not as gzip";
+                return Err(Failure::Range(why.to_owned()));
+            }
+            (_, placed) => return Ok(Self { placed, ..self }),
+        };
+        let chunks = if is_part { self.chunks } else { without_gzip(self.chunks) };
+        Ok(Self { placed, chunks, is_coded: true, ..self })
     }
-    let kind = media_type(headers);
-    if is_page_type(kind.as_deref()) {
-        return Err(Failure::WebPage { wanted: "a file" });
-    }
-    let encoding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
-    match encoding {
-        None | Some(b"") => Ok(()),
-        Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => Ok(()),
-        Some(_) => Err(Failure::Range("it was encoded on the way, although asked not to be".to_owned())),
+
+    /// The same, unless its first bytes are those of a web page, whatever its type says.
+    async fn checked(mut self) -> Result<Self, Failure> {
+        if !matches!(self.placed, Placed::Whole { .. }) {
+            return Ok(self);
+        }
+        let (mut head, mut broken) = (BytesMut::new(), None);
+        let mut chunks = self.chunks.fuse();
+        while head.len() < SNIFFED {
+            match chunks.next().await {
+                Some(Ok(chunk)) => head.extend_from_slice(&chunk),
+                Some(Err(failure)) => {
+                    broken = Some(Err(failure));
+                    break;
+                }
+                None => break,
+            }
+        }
+        if looks_like_a_page(&head) {
+            return Err(Failure::WebPage { wanted: "a file" });
+        }
+        let head = (!head.is_empty()).then(|| Ok(head.freeze()));
+        self.chunks = stream::iter(head.into_iter().chain(broken)).chain(chunks).boxed();
+        Ok(self)
     }
 }
 
@@ -267,8 +315,6 @@ struct Body {
     discard: u64,
     /// Where in the file the current answer says that it ends.
     answer_end: Option<u64>,
-    /// The file's first bytes, until there are enough to tell a web page.
-    unchecked: Option<BytesMut>,
     budget: Budget,
     is_over: bool,
 }
@@ -286,9 +332,9 @@ impl Body {
     /// The next bytes, or `None` at the file's end.
     async fn advance(&mut self) -> Result<Option<Bytes>, HttpError> {
         loop {
-            if self.size == Some(self.received()) {
+            if self.size == Some(self.position) {
                 self.current = None;
-                return self.last_bytes();
+                return Ok(None);
             }
             let Some(chunks) = &mut self.current else {
                 self.go_on().await?;
@@ -300,20 +346,14 @@ impl Body {
                         return Ok(Some(bytes));
                     }
                 }
-                Ok(Some(Err(error))) => self.interrupted(Some(transport_failure(error))).await?,
+                Ok(Some(Err(failure))) => self.interrupted(Some(failure)).await?,
                 Err(_) => self.interrupted(Some(Failure::TimedOut(self.client.timeout))).await?,
                 // Without a declared length, the end of the answer is the end of the file.
-                Ok(None) if self.answer_end.is_none() => self.size = Some(self.received()),
-                Ok(None) if self.answer_end == Some(self.received()) => self.current = None,
+                Ok(None) if self.answer_end.is_none() => self.size = Some(self.position),
+                Ok(None) if self.answer_end == Some(self.position) => self.current = None,
                 Ok(None) => self.interrupted(None).await?,
             }
         }
-    }
-
-    /// How many of the file's bytes have come, those included that wait to be checked.
-    fn received(&self) -> u64 {
-        let waiting = self.unchecked.as_ref().map_or(0, BytesMut::len);
-        self.position.saturating_add(length(waiting))
     }
 
     /// Takes a chunk of the current answer; `None` where nothing of it is to be handed out yet.
@@ -324,44 +364,15 @@ impl Body {
         if chunk.is_empty() {
             return Ok(None);
         }
-        let end = self.received().saturating_add(length(chunk.len()));
+        let end = self.position.saturating_add(length(chunk.len()));
         if let Some(declared) = self.answer_end.or(self.size).filter(|declared| end > *declared) {
             return Err(
                 self.failed(Failure::Range(format!("more bytes than the {declared} that it declares")))
             );
         }
         self.budget = self.client.budget();
-        match self.unchecked.take() {
-            None => Ok(Some(self.hand_out(chunk))),
-            Some(mut waiting) => {
-                waiting.extend_from_slice(&chunk);
-                if waiting.len() < SNIFFED {
-                    self.unchecked = Some(waiting);
-                    return Ok(None);
-                }
-                self.checked(waiting.freeze()).map(Some)
-            }
-        }
-    }
-
-    fn hand_out(&mut self, bytes: Bytes) -> Bytes {
-        self.position = self.position.saturating_add(length(bytes.len()));
-        bytes
-    }
-
-    fn checked(&mut self, head: Bytes) -> Result<Bytes, HttpError> {
-        if looks_like_a_page(&head) {
-            return Err(self.failed(Failure::WebPage { wanted: "a file" }));
-        }
-        Ok(self.hand_out(head))
-    }
-
-    /// What of a short file still waits to be checked; then its end.
-    fn last_bytes(&mut self) -> Result<Option<Bytes>, HttpError> {
-        match self.unchecked.take() {
-            Some(waiting) if !waiting.is_empty() => self.checked(waiting.freeze()).map(Some),
-            _ => Ok(None),
-        }
+        self.position = end;
+        Ok(Some(chunk))
     }
 
     /// The answer ended too early: waits before the rest is asked for, where it can be.
@@ -371,7 +382,7 @@ impl Body {
         let reason = if self.validator.is_none() {
             "the server does not name its version, so it cannot be continued"
         } else if self.client.pause(&mut self.budget, retry_after).await {
-            let position = self.received();
+            let position = self.position;
             tracing::debug!(file = ?self.request, position, failure = ?failure.map(|f| f.to_string()), "continuing a download");
             return Ok(());
         } else {
@@ -383,7 +394,7 @@ impl Body {
 
     /// Asks for the rest of the file.
     async fn go_on(&mut self) -> Result<(), HttpError> {
-        let position = self.received();
+        let position = self.position;
         let Some(asked) =
             self.validator.as_ref().map(|validator| Asked { offset: position, validator: validator.clone() })
         else {
@@ -416,6 +427,12 @@ impl Body {
             {
                 (self.discard, self.answer_end) = (position, size.or(self.size));
             }
+            Placed::Misplaced(why) => {
+                let why = self.failed(Failure::Range(why));
+                return Err(
+                    self.stopped("its rest came wrongly; it must be fetched from the start", Some(why))
+                );
+            }
             _ => {
                 return Err(self.stopped("it has changed meanwhile; it must be fetched from the start", None));
             }
@@ -429,7 +446,7 @@ impl Body {
     }
 
     fn stopped(&self, reason: &'static str, source: Option<HttpError>) -> HttpError {
-        let (position, size) = (self.received(), self.size);
+        let (position, size) = (self.position, self.size);
         self.failed(Failure::Stopped { position, size, reason, source: source.map(Box::new) })
     }
 }
@@ -632,18 +649,19 @@ mod tests {
             .header("Content-Range", "bytes 100-199/4000")
             .body(&file()[100..300])
             .chunked();
-        for (second, said) in [
-            (nameless, "without Content-Range"),
-            (gap, "byte 100 was asked for"),
-            (long, "more bytes than the 200 that it declares"),
+        for (second, kind, said) in [
+            // From its beginning it may come well.
+            (nameless, ErrorKind::Unavailable, "without Content-Range"),
+            (gap, ErrorKind::Unavailable, "byte 100 was asked for"),
+            (long, ErrorKind::ContractBroken, "more bytes than the 200 that it declares"),
         ] {
             let (name, line) = failure(vec![cut.clone(), second]).await;
-            assert_eq!(name, ErrorKind::ContractBroken);
+            assert_eq!(name, kind);
             assert!(line.contains(said), "{line}");
         }
-        let (name, line) = failure(vec![part(0, 4000)]).await;
+        let (name, line) = failure(vec![part(0, 3000)]).await;
         assert!(name == ErrorKind::ContractBroken && line.contains("was not asked for"), "{line}");
-        let (name, line) = failure(vec![whole().header("Content-Encoding", "gzip").body("x")]).await;
+        let (name, line) = failure(vec![whole().header("Content-Encoding", "br").body("x")]).await;
         assert!(name == ErrorKind::ContractBroken && line.contains("encoded on the way"), "{line}");
     }
 
@@ -675,6 +693,7 @@ mod tests {
             (vec![Reply::status(416).header("Content-Range", "bytes */10"), v2()], 2),
             (vec![Reply::status(416), v2()], 2),
             (vec![other_part, v2()], 2),
+            (vec![Reply::status(206).body(&file()[3000..]), v2()], 2),
             (vec![Reply::status(400), v2()], 2),
         ] {
             let server = Scripted::replies(replies).await;
@@ -710,6 +729,48 @@ mod tests {
         }
         let data = format!("a,b\n<html>,{}", "x".repeat(500));
         assert_eq!(fetch(vec![lying(&data)]).await.0.unwrap(), data.as_bytes());
+    }
+
+    /// Promise 5: what comes once in place of a file, a page of maintenance or the word that it is not ready, is asked for
+    /// again; what comes for ever is an error after few calls.
+    #[tokio::test]
+    async fn what_comes_in_passing_is_no_file() {
+        let lying = whole().body("<!doctype html><title>Back soon</title>");
+        for odd in [Reply::page(), lying.clone(), Reply::status(202), Reply::status(204)] {
+            let (bytes, seen) = fetch(vec![odd, whole().body(file())]).await;
+            assert_eq!((bytes.unwrap(), seen.len()), (file(), 2));
+        }
+        for (odd, calls) in [(lying, 2), (Reply::status(202), 3)] {
+            let (error, seen) = fetch(vec![odd]).await;
+            assert_eq!((error.unwrap_err().kind(), seen.len()), (ErrorKind::ContractBroken, calls));
+        }
+    }
+
+    /// RFC 9110, 12.5.3: a server may code what was asked for plainly. It lands as the file that it is, and one that is cut
+    /// does not pass for whole, with a length or without.
+    #[tokio::test]
+    async fn a_file_that_comes_in_gzip_is_the_file() {
+        let gzip = coded::tests::gzip(&file());
+        let coded = |body: &[u8]| whole().header("Content-Encoding", "gzip").body(body);
+        for reply in [coded(&gzip), coded(&gzip).chunked(), coded(&gzip).without_length()] {
+            let server = Scripted::replies(vec![reply]).await;
+            let download = open(&server, None).await.unwrap();
+            assert_eq!((download.size, &download.validator, download.unverified), (None, &None, None));
+            assert_eq!(read(download).await.unwrap(), file());
+        }
+        let cut = coded(&gzip[..gzip.len() - 20]);
+        for reply in [cut.clone(), cut.clone().chunked(), cut.without_length()] {
+            let (name, line) = failure(vec![reply]).await;
+            assert_eq!(name, ErrorKind::Unavailable, "{line}");
+        }
+        let (bytes, _) = fetch(vec![coded(&file())]).await;
+        assert_eq!(bytes.unwrap(), file(), "it was taken off on the way");
+        let (bytes, _) = fetch(vec![whole().header("Content-Encoding", "UTF-8").body(file())]).await;
+        assert_eq!(bytes.unwrap(), file(), "that is no coding");
+        let rest = part(100, 4000).header("Content-Encoding", "gzip");
+        let server = Scripted::replies(vec![rest, coded(&gzip)]).await;
+        let download = open(&server, Some((100, "\"v1\""))).await.unwrap();
+        assert_eq!((download.offset, read(download).await.unwrap()), (0, file()));
     }
 
     /// A link that expires in the middle: the next open lists the files anew.

@@ -164,6 +164,14 @@ impl StdError for HttpError {
     }
 }
 
+/// A machine that trusts no authority, and why: whoever answers over TLS cannot prove who it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no server's certificate can be checked, as this machine trusts no authority ({0}): install the package \
+     ca-certificates, or name a file of certificates in SSL_CERT_FILE"
+)]
+pub struct NoAuthorities(pub(crate) String);
+
 /// Why a call did not get the answer that it was made for.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -181,6 +189,9 @@ pub enum Failure {
         "the server's certificate is not trusted (if a private authority has issued it, name its root in http.ca_file)"
     )]
     Certificate(#[source] reqwest::Error),
+    /// No server could prove who it is.
+    #[error(transparent)]
+    NoAuthorities(NoAuthorities),
     /// The connection broke after the request began to travel.
     #[error("the connection broke before the answer was complete")]
     Interrupted(#[source] reqwest::Error),
@@ -385,7 +396,7 @@ impl HttpError {
             | Failure::TimedOut(_)
             | Failure::Stopped { .. } => ErrorKind::Unavailable,
             Failure::LoginRefused(_) | Failure::NoCredentials { .. } => ErrorKind::AuthRejected,
-            Failure::Unsendable(_) => ErrorKind::InvalidSettings,
+            Failure::Unsendable(_) | Failure::NoAuthorities(_) => ErrorKind::InvalidSettings,
             Failure::TokenKept(kept) if kept.is_retryable() => ErrorKind::TokenStoreUnavailable,
             Failure::TokenKept(_) => ErrorKind::AuthRejected,
             Failure::Unsigned(error) if error.is_retryable() => ErrorKind::Unavailable,

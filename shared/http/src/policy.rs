@@ -306,7 +306,7 @@ impl HostPolicy {
     }
 
     /// The URL under which a URL is called: another one where it carries another name of the connection's own server.
-    pub(crate) fn called_at<'a>(&self, url: &'a Url) -> Cow<'a, Url> {
+    pub fn called_at<'a>(&self, url: &'a Url) -> Cow<'a, Url> {
         match &self.own {
             Some(own) if own.names.iter().any(|name| name.matches(url)) => Cow::Owned(own.at_base(url)),
             _ => Cow::Borrowed(url),

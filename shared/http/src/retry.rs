@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
 
 use crate::settings::HttpSettings;
 
@@ -134,14 +136,21 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 /// When an answer was made, by the server's clock (RFC 9110, 6.6.1).
 pub(crate) fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = headers.get(header::DATE)?.to_str().ok()?;
-    jiff::fmt::rfc2822::parse(date).ok().map(|time| time.timestamp())
+    moment(headers.get(header::DATE)?.to_str().ok()?.trim())
 }
+
+/// The older forms of HTTP's dates, which are in GMT like the others (RFC 9110, 5.6.7): those of RFC 850 and of C's
+/// `asctime`.
+const OLDER_DATES: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
 
 /// A moment as HTTP writes it, or as APIs do.
 fn moment(value: &str) -> Option<Timestamp> {
     let http = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok();
-    http.or_else(|| value.parse().ok())
+    let older = |form: &&str| {
+        let time = strtime::parse(form, value).ok()?.to_datetime().ok()?;
+        Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    };
+    http.or_else(|| value.parse().ok()).or_else(|| OLDER_DATES.iter().find_map(older))
 }
 
 /// A moment in the place of a duration, by its distance from 1970: in seconds, or else in milliseconds.
@@ -180,7 +189,7 @@ mod tests {
         retry_after(&headers, Timestamp::from_second(NOW).unwrap())
     }
 
-    /// RFC 9110, 10.2.3: both forms, whatever their length.
+    /// RFC 9110, 10.2.3: both forms, whatever their length, and dates in each of the three forms of 5.6.7.
     #[test]
     fn retry_after_is_seconds_or_a_moment() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
@@ -190,6 +199,8 @@ mod tests {
         assert_eq!(asked("86400"), seconds(86_400));
         assert_eq!(asked("Sun, 06 Nov 1994 08:50:37 GMT"), seconds(60));
         assert_eq!(asked("Sun, 06 Nov 1994 10:49:37 GMT"), seconds(7200));
+        assert_eq!(asked("Sunday, 06-Nov-94 08:50:37 GMT"), seconds(60));
+        assert_eq!(asked("Sun Nov  6 08:50:37 1994"), seconds(60));
         assert_eq!(asked("1994-11-06T08:50:37Z"), seconds(60));
         assert_eq!(asked("Sun, 06 Nov 1994 08:49:00 GMT"), Some(Duration::ZERO));
         assert_eq!(retry_after(&HeaderMap::new(), Timestamp::UNIX_EPOCH), None);

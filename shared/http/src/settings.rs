@@ -48,7 +48,7 @@ pub struct OAuth {
     pub assertion: Option<SecretString>,
     /// The first refresh token, for the grant `refresh_token`; those that follow it are kept in the work bucket.
     pub refresh_token: Option<SecretString>,
-    /// An RSA private key (PEM), for `jwt_bearer` and `private_key_jwt`.
+    /// An RSA private key of 2048, 3072 or 4096 bits (PEM, PKCS #8 or PKCS #1), for `jwt_bearer` and `private_key_jwt`.
     pub private_key: Option<SecretString>,
     /// The key's id (`kid`) as the identity domain knows it.
     pub key_id: Option<String>,

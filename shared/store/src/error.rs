@@ -32,6 +32,17 @@ pub enum StoreError {
         #[source]
         source: Described,
     },
+    /// Another call was changing the same object.
+    #[error("{operation} {object}: somebody else is changing it at the same time")]
+    Contended {
+        /// What was called.
+        operation: &'static str,
+        /// The object or bucket.
+        object: String,
+        /// What the store said.
+        #[source]
+        source: Described,
+    },
     /// The credentials do not allow the call.
     #[error("{operation} {object}: the store refused the credentials or their permissions")]
     Denied {
@@ -224,8 +235,17 @@ impl StoreError {
         matches!(self, Self::NotImplemented { .. } | Self::Refused { .. })
     }
 
+    /// Whether somebody else may have been first: some stores say so of an object that is there.
+    pub(crate) fn is_of_a_conflict(&self) -> bool {
+        matches!(self, Self::Contended { .. })
+    }
+
     pub(crate) fn body(operation: &'static str, object: String, error: impl StdError) -> Self {
         let source = Described(DisplayErrorContext(error).to_string());
         Self::Unavailable { operation, object, source }
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the list is not complete, but the store does not say where it continues")]
+pub(crate) struct NoNextPage;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod aws;
 mod budget;
 pub mod checksum;
 mod error;
@@ -31,7 +32,7 @@ pub use error::StoreError;
 pub use object::{Condition, Object, ObjectInfo, Part, UnfinishedUpload, Written};
 pub use oci::{BucketRules, OciSettings, Tenancy};
 pub use parts::{MAX_BYTES_UNANNOUNCED, MIN_PART_BYTES, OCI_PART_BYTES, PART_BYTES, may_be_of_parts};
-pub use s3::{ChecksumSetting, Dialect};
+pub use s3::{ChecksumKind, ChecksumSetting, Dialect};
 pub use settings::StoreSettings;
 pub use upload::{ObjectWriter, Sealed};
 
@@ -146,10 +147,10 @@ impl Store {
     }
 
     /// What the store holds bytes against before it takes them, as far as is known.
-    pub fn checksum(&self) -> ChecksumSetting {
+    pub fn checksum(&self) -> ChecksumKind {
         match &self.service {
             Service::S3(bucket) => bucket.checksum(),
-            Service::Oci(_) => ChecksumSetting::Crc32c,
+            Service::Oci(_) => ChecksumKind::Crc32c,
         }
     }
 
@@ -252,12 +253,22 @@ impl Store {
         either!(self, bucket => bucket.abort_upload(key, upload_id).await)
     }
 
-    /// The parts that the store has of an upload: number, `ETag` and size of each; `None` where the upload is gone.
+    /// The parts that the store has of an upload: number, `ETag` and size of each; `None` where the upload is gone, or where
+    /// the store does not tell: it is begun anew either way.
     pub async fn list_parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<(i32, String, u64)>>> {
         either!(self, bucket => bucket.list_parts(key, upload_id).await)
     }
 
-    /// The unfinished uploads below a prefix.
+    /// Whether the store lists unfinished uploads, as far as is known: it does until it has refused to.
+    pub fn lists_uploads(&self) -> bool {
+        match &self.service {
+            Service::S3(bucket) => bucket.lists_uploads(),
+            Service::Oci(_) => true,
+        }
+    }
+
+    /// The unfinished uploads below a prefix; none from a store that does not list them, where what is left of them is for
+    /// a lifecycle rule.
     pub async fn list_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
         either!(self, bucket => bucket.list_uploads(prefix).await)
     }

@@ -32,7 +32,7 @@ pub(crate) fn objects<'de, D: Deserializer<'de>, T: DeserializeOwned>(
 /// Reads one entry.
 fn read<T: DeserializeOwned>(entry: &str) -> serde_json::Result<T> {
     match entry.len() {
-        ..=MAX_ENTRY_BYTES => serde_json::from_str(entry),
+        ..=MAX_ENTRY_BYTES => landfall_http::last_of_each(entry.as_bytes()),
         bytes => Err(serde_json::Error::custom(format_args!(
             "an entry of {bytes} bytes, where {MAX_ENTRY_BYTES} are many"
         ))),

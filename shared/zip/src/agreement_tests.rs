@@ -931,6 +931,18 @@ fn deflate64_and_bzip2_members_land() {
     assert_eq!(landed.len(), expected.len());
 }
 
+/// A file of no bytes may have no stream either: nothing can be missing of it, if its checksum says the same.
+#[test]
+fn a_file_of_no_bytes_needs_no_stream() {
+    for method in [8, 9, 12] {
+        let nothing = Entry::new(b"empty.csv", method, b"", Vec::new());
+        let landed = land(&Archive::of([nothing.clone()]).build()).unwrap();
+        assert_eq!(landed, [("empty.csv".to_owned(), Vec::new())]);
+        let wrong = nothing.both(|header| header.crc32 = 7);
+        refused!(Archive::of([wrong]), ArchiveError::Crc { .. });
+    }
+}
+
 /// A writer that stores what it calls Deflate64: the CRC-32 of the data as it is says so.
 #[test]
 fn what_is_called_deflate64_and_is_stored_lands() {

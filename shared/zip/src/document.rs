@@ -9,8 +9,15 @@ use super::member::{Directory, Method};
 use super::read::{ReadAt, ReadDirectoryError, in_windows, read_end};
 
 /// Parts that make an archive a document, at its top: of Office Open XML and everything else in open packaging (`.xlsx`,
-/// `.docx`, `.pptx`, `.nupkg`), and of Java (`.jar`, `.war`, signed `.apk`). Readers of both do not look at the case.
-const PARTS: [&[u8]; 2] = [b"[Content_Types].xml", b"META-INF/MANIFEST.MF"];
+/// `.docx`, `.pptx`, `.nupkg`), of Java (`.jar`, `.war`), of EPUB and of Open Document, which many tools write without the
+/// `mimetype` where it should be, and of Android (`.apk`, signed or not). Some of their readers do not look at the case.
+const PARTS: [&[u8]; 5] = [
+    b"[Content_Types].xml",
+    b"META-INF/MANIFEST.MF",
+    b"META-INF/container.xml",
+    b"META-INF/manifest.xml",
+    b"AndroidManifest.xml",
+];
 
 /// The first member, stored, of Open Document (`.odt`, `.ods`), EPUB and others that follow them.
 const MIMETYPE: &[u8] = b"mimetype";
@@ -111,6 +118,10 @@ mod tests {
             &["xl/workbook.xml", "xl/vbaProject.bin", "[Content_Types].xml"],
             &["META-INF/", "META-INF/MANIFEST.MF", "A.class"],
             &["A.class", "meta-inf/manifest.mf"],
+            // By tools that compress the `mimetype`, or put it elsewhere.
+            &["mimetype", "META-INF/container.xml", "OEBPS/a.xhtml"],
+            &["content.xml", "mimetype", "META-INF/manifest.xml"],
+            &["AndroidManifest.xml", "classes.dex"],
         ] {
             assert!(found(&of(names)), "{names:?}");
         }

@@ -283,6 +283,11 @@ async fn check_local_header<R: ReadAt>(
     header.check(&window.bytes(archive, variable..data).await?, entry)?;
     entry.member.data_offset = data;
     let member = &entry.member;
+    if member.size == 0 && member.compressed_size == 0 {
+        // Some writers do not even end the stream of a file without a byte.
+        entry.member.method = Method::Stored;
+        return Ok(());
+    }
     let may_be_stored = member.method == Method::Deflate64 && member.compressed_size == member.size;
     if may_be_stored && Box::pin(is_content(archive, member)).await? {
         entry.member.method = Method::Stored;

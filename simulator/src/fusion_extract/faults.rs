@@ -210,6 +210,8 @@ pub struct OutputFileFaults {
     pub late_calls: u32,
     /// The same, and `totalItems` knows nothing of it: the list looks whole, and grows.
     pub growing_calls: u32,
+    /// The last file is listed in so many calls, and then no more.
+    pub lost_after: Option<u32>,
     /// The server pages by itself: so many items an answer, `offset` (or `$offset`) honoured.
     pub page_size: Option<usize>,
     /// `totalItems` is the number of a page's items, and `hasMore` is false, whatever follows.
@@ -353,6 +355,8 @@ pub struct ContentFaults {
     pub content_type: Option<String>,
     /// The body is chunked, without `Content-Length`.
     pub no_content_length: bool,
+    /// The body is coded gzip, whatever the request accepts, and `Range` is ignored.
+    pub gzip: bool,
     /// The connection is closed in the middle of the body.
     pub cut: Cut,
     /// Half of what was asked for, declared as such and complete: a body that a proxy has shortened.

@@ -12,8 +12,8 @@ pub const PASSWORD: &str = "simulated-password-&+%=: é";
 pub const KEY_ID: &str = "simulated-key";
 /// The application's private key (RSA, PKCS #8, PEM), with which it signs assertions.
 pub const PRIVATE_KEY_PEM: &str = include_str!("keys/client.pem");
-/// The public half of [`PRIVATE_KEY_PEM`] (SPKI, PEM), which the identity domain checks them with.
-pub const PUBLIC_KEY_PEM: &str = include_str!("keys/client.pub.pem");
+/// The public half of [`PRIVATE_KEY_PEM`] (PKCS #1, DER), which the identity domain checks them with.
+pub const PUBLIC_KEY_DER: &[u8] = include_bytes!("keys/client.pub.der");
 /// What an assertion's `aud` names.
 pub const AUDIENCE: &str = "https://identity.oraclecloud.com/";
 /// The SAML assertion that the identity domain accepts for the user.

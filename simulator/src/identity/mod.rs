@@ -4,6 +4,7 @@ mod admission;
 pub mod credentials;
 pub mod faults;
 mod inspect;
+mod jws;
 pub(crate) mod state;
 mod token_endpoint;
 mod tokens;

@@ -11,13 +11,13 @@ use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, StatusCode};
-use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::admission::basic_credentials;
 use super::credentials;
 use super::faults::Grant;
+use super::jws::Jws;
 use super::tokens::{self, REFRESH_SECONDS, TokenKind};
 use crate::context::Context;
 use crate::response::{self, Marked, Rejection};
@@ -209,17 +209,14 @@ impl Audience {
 }
 
 fn check_assertion(context: &Context, assertion: &str, subject: &str) -> Result<(), &'static str> {
-    let header = jsonwebtoken::decode_header(assertion).map_err(|_| "The assertion is not a JWT.")?;
-    let names_key = header.kid.as_deref() == Some(credentials::KEY_ID) || header.x5t.is_some();
+    let jws = Jws::parse(assertion).ok_or("The assertion is not a JWT.")?;
+    let names_key = jws.header.kid.as_deref() == Some(credentials::KEY_ID) || jws.header.x5t.is_some();
     if !names_key {
         return Err("The assertion's header names no known key (kid or x5t).");
     }
-    let key = DecodingKey::from_rsa_pem(credentials::PUBLIC_KEY_PEM.as_bytes())
-        .map_err(|_| "The simulator's public key is unreadable.")?;
-    let decoded =
-        jsonwebtoken::decode::<Assertion>(assertion, &key, &tokens::unchecked_times(Algorithm::RS256))
-            .map_err(|_| "The assertion's signature or claims are invalid.")?;
-    let claims = decoded.claims;
+    let claims: Assertion = jws
+        .signed_by_key(credentials::PUBLIC_KEY_DER)
+        .ok_or("The assertion's signature or claims are invalid.")?;
     let now = context.clock.now().as_second();
     if claims.sub != subject || claims.iss != credentials::CLIENT_ID {
         Err("The assertion's sub or iss is not allowed.")

@@ -42,7 +42,8 @@ impl Client {
     pub(crate) async fn of(builder: Builder) -> Self {
         let clock = clock();
         let simulator = builder.clock(clock.clone()).start(0).await.unwrap();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http =
+            landfall_http::client_builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let mut client =
             Self { http, simulator, clock, batch_token: String::new(), boss_token: String::new() };
         client.batch_token = client.token(credentials::BATCH_SCOPE).await;

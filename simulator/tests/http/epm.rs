@@ -28,7 +28,8 @@ impl Client {
             .start(0)
             .await
             .unwrap();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http =
+            landfall_http::client_builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { http, simulator }
     }
 

@@ -56,7 +56,8 @@ impl Folio {
         let scenario = Scenario { folio, ..Scenario::default() };
         let builder = Simulator::builder().scenario(scenario).faults(faults(json!({ "folio": switches })));
         let simulator = builder.clock(clock.clone()).start(0).await.unwrap();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http =
+            landfall_http::client_builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let mut folio = Self { http, simulator, clock, token: String::new() };
         folio.token = folio.log_in().await;
         folio

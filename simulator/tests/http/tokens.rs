@@ -1,7 +1,9 @@
 //! The token endpoint, and what tokens are good for.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use landfall_http::RsaKey;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use simulator::credentials::{
@@ -21,10 +23,13 @@ fn assertion(changes: &Value) -> String {
     for (name, value) in changes.as_object().unwrap() {
         claims[name] = value.clone();
     }
-    let mut header = Header::new(Algorithm::RS256);
-    header.kid = Some(KEY_ID.to_owned());
-    let key = EncodingKey::from_rsa_pem(PRIVATE_KEY_PEM.as_bytes()).unwrap();
-    jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    signed(&json!({ "alg": "RS256", "kid": KEY_ID }), &claims)
+}
+
+fn signed(header: &Value, claims: &Value) -> String {
+    let parts = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+    let signature = RsaKey::from_pem(&PRIVATE_KEY_PEM.into()).unwrap().sign_sha256(parts.as_bytes()).unwrap();
+    format!("{parts}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 async fn refusal(client: &Client, form: &[(&str, &str)]) -> (StatusCode, String) {
@@ -128,18 +133,27 @@ async fn a_user_assertion_is_checked_claim_by_claim() {
         let form = [("grant_type", JWT_BEARER), ("assertion", assertion.as_str()), ("scope", BATCH_SCOPE)];
         assert_eq!(refusal(&client, &form).await.1, "invalid_grant", "{changes}");
     }
-    let mut forged = assertion(&json!({}));
-    forged.pop();
-    let form = [("grant_type", JWT_BEARER), ("assertion", forged.as_str()), ("scope", BATCH_SCOPE)];
-    assert_eq!(refusal(&client, &form).await.1, "invalid_grant");
+    let good = assertion(&json!({}));
+    let (header, rest) = good.split_once('.').unwrap();
+    let (claims, signature) = rest.split_once('.').unwrap();
+    let unsigned = URL_SAFE_NO_PAD.encode(json!({ "alg": "none", "kid": KEY_ID }).to_string());
+    let others = URL_SAFE_NO_PAD.encode(json!({ "sub": USERNAME }).to_string());
+    for forged in [
+        format!("{header}.{claims}.{}", &signature[..signature.len() - 4]),
+        format!("{header}.{others}.{signature}"),
+        format!("{unsigned}.{claims}."),
+        format!("{header}.{claims}"),
+    ] {
+        let form = [("grant_type", JWT_BEARER), ("assertion", forged.as_str()), ("scope", BATCH_SCOPE)];
+        assert_eq!(refusal(&client, &form).await.1, "invalid_grant", "{forged}");
+    }
 }
 
 #[tokio::test]
 async fn an_assertion_that_names_no_key_is_refused() {
     let client = Client::with_faults(json!({})).await;
     let claims = json!({ "sub": USERNAME, "iss": CLIENT_ID, "aud": AUDIENCE, "iat": NOW, "exp": NOW + 300 });
-    let key = EncodingKey::from_rsa_pem(PRIVATE_KEY_PEM.as_bytes()).unwrap();
-    let assertion = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key).unwrap();
+    let assertion = signed(&json!({ "alg": "RS256" }), &claims);
     let form = [("grant_type", JWT_BEARER), ("assertion", assertion.as_str()), ("scope", BATCH_SCOPE)];
     assert_eq!(refusal(&client, &form).await.1, "invalid_grant");
 }

@@ -10,7 +10,6 @@ use landfall::clock::{Clock, Deadline};
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, parse};
 use landfall_tests::clock::FastClock;
-use landfall_tests::elsewhere::OciTenancy;
 use landfall_tests::matrix::{Theatre, Undisturbed};
 use landfall_tests::systems::FUSION_EXTRACT;
 use landfall_tests::{Setup, World, on_a_thread, run_event, submit_event};
@@ -46,10 +45,7 @@ async fn sixteen_submissions_of_one_run_key_make_one_job() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixteen_submissions_make_one_job_with_their_state_in_oci() {
     let rounds = std::env::var("LANDFALL_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
-    let tenancy = OciTenancy::new(None).await;
-    let setup = Setup { buckets: Some(tenancy.buckets.clone()), ..Setup::default() };
-    race(rounds, World::new(setup).await).await;
-    tenancy.end().await;
+    race(rounds, World::new(Setup { in_oci: true, ..Setup::default() }).await).await;
 }
 
 async fn race(rounds: usize, world: World) {

@@ -1,12 +1,17 @@
 //! What is gone in the middle of a job, a staged file or an object that has landed, is made again by the step that is
 //! asked for it, or named where nothing can make it again (promises 2, 4 and 5).
 
+use std::sync::{Arc, Mutex};
+
+use embedded_store::{Before, Call, Intercept, Options};
 use landfall::event::{JobEvent, parse};
 use landfall::state::keys;
 use landfall::step::MAX_RETURNS;
 use landfall_store::Condition;
 use landfall_tests::staged::{publish_for, stage, unpack};
-use landfall_tests::{Setup, World, assert_failed, assert_landed, fetch, resume, run_event, submit_event};
+use landfall_tests::{
+    Setup, World, assert_failed, assert_landed, fetch, land, resume, run_event, submit_event,
+};
 use serde_json::{Value, json};
 
 /// A world whose job has come as far as a step.
@@ -55,6 +60,21 @@ async fn a_staged_file_that_is_gone_is_fetched_again() {
         assert_resumes(&world, &event, case).await;
         world.end().await;
     }
+}
+
+/// Promise 5: a file that was listed and is no more is missed, once: whoever goes on with the job has read it.
+#[tokio::test]
+async fn a_list_that_has_lost_a_file_is_an_error_once() {
+    let faults = json!({ "output_files": { "lost_after": 1 } });
+    let world = World::new(Setup { faults, ..Setup::default() }).await;
+    let lost = land(&world.context, run_event()).await;
+    assert_failed(lost, ("ContractBroken", "landfall resume"), &[], "lost");
+    assert!(world.manifests().await.is_empty());
+    let id = submit_event(&world.context, run_event()).await.unwrap().job_request_id;
+    let event = json!({ "connection": "fusion-demo", "job_request_id": id });
+    resume(&world.anew(), event).await.unwrap();
+    assert_eq!(world.manifests().await.len(), 1);
+    world.end().await;
 }
 
 /// One that the source has no more ends the run by its name, and not by an endless round.
@@ -168,4 +188,43 @@ fn the_state_machine_goes_back_as_often() {
     let choice = &states["MayReturn"]["Choices"][0];
     assert_eq!(choice["Condition"], format!("{{% $returns <= {MAX_RETURNS} %}}"));
     assert_eq!(choice["Next"], "FetchFiles");
+}
+
+/// The calls that read a receipt, or list what has landed.
+#[derive(Default)]
+struct Looks(Mutex<Vec<String>>);
+
+impl Intercept for Looks {
+    fn before(&self, call: &Call) -> Before {
+        let is_receipt = call.key.as_deref().is_some_and(|key| key.contains("/receipts/"));
+        let is_list = call.operation == "ListObjectsV2" && call.bucket.as_deref() == Some("landing");
+        if is_list || is_receipt && call.operation == "GetObject" {
+            self.0.lock().unwrap().push(call.operation.to_owned());
+        }
+        Before::Proceed
+    }
+}
+
+/// A file that is called for again has its receipt read once; and once the job has its manifest, what has landed is its
+/// readers' business, and is not looked for.
+#[tokio::test]
+async fn a_file_that_landed_long_ago_is_not_looked_for() {
+    let looks = Arc::new(Looks::default());
+    let intercept = Some(Arc::clone(&looks) as Arc<dyn Intercept>);
+    let world = World::with_store(Setup::default(), Options { fsync: false, intercept }).await;
+    stage(&world.context, &[("a.csv", b"id\n1\n")]).await;
+    let first = unpack(&world.context, 0).await.unwrap();
+    for (is_published, expected) in [(false, 1), (true, 0)] {
+        if is_published {
+            publish_for(&world.context, "1").await.unwrap();
+        }
+        looks.0.lock().unwrap().clear();
+        let again = unpack(&world.context, 0).await.unwrap();
+        assert_eq!((again.complete, &again.totals), (true, &first.totals));
+        let seen = std::mem::take(&mut *looks.0.lock().unwrap());
+        assert_eq!(seen.iter().filter(|call| *call == "GetObject").count(), 1, "{seen:?}");
+        // The folder and the file of its name are two prefixes.
+        assert_eq!(seen.len() - 1, 2 * expected, "{seen:?}");
+    }
+    world.end().await;
 }

@@ -39,8 +39,11 @@ fn root() -> PathBuf {
 }
 
 fn manifest(folder: &Path) -> toml::Table {
-    let path = folder.join("Cargo.toml");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    table(&folder.join("Cargo.toml"))
+}
+
+fn table(path: &Path) -> toml::Table {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -91,6 +94,22 @@ fn arrows_between_crates_point_down() {
         for kept_out in NEVER_DEPLOYED {
             assert!(members.contains_key(kept_out), "{kept_out} is no member any more");
             assert!(!members[name].dependencies.contains(kept_out), "{name} is deployed with {kept_out}");
+        }
+    }
+}
+
+/// One TLS stack on one cryptography: a feature that is switched on anywhere would bring another one unseen.
+#[test]
+fn there_is_one_tls_stack() {
+    for lock in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        let packages = table(&root().join(lock));
+        let packages = packages["package"].as_array().unwrap();
+        let count = |name| packages.iter().filter(|package| package["name"].as_str() == Some(name)).count();
+        for only in ["hyper", "ring", "rustls"] {
+            assert_eq!(count(only), 1, "{only} in {lock}");
+        }
+        for other in ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys"] {
+            assert_eq!(count(other), 0, "{other} in {lock}");
         }
     }
 }

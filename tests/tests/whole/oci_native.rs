@@ -4,12 +4,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use embedded_store::{Before, Call, Intercept, OciUser};
+use embedded_store::{Before, Call, Intercept, OciUser, Options};
 use landfall::ErrorType;
 use landfall::check::{BucketUse, Found, bucket};
 use landfall::form::LandedForm;
 use landfall_store::{OCI_PART_BYTES, Store};
-use landfall_tests::elsewhere::OciTenancy;
 use landfall_tests::matrix::beginning;
 use landfall_tests::staged::{publish_for, stage, unpack};
 use landfall_tests::{Setup, World, assert_landed, land, run_event};
@@ -28,43 +27,32 @@ impl Intercept for Asked {
     }
 }
 
-/// A tenancy, what is asked of it, and a world whose state and landing are there.
-struct Tenancy {
-    oci: OciTenancy,
-    asked: Arc<Asked>,
-}
-
-impl Tenancy {
-    async fn new() -> Self {
-        let asked = Arc::new(Asked::default());
-        let oci = OciTenancy::new(Some(Arc::clone(&asked) as Arc<dyn Intercept>)).await;
-        Self { oci, asked }
-    }
-
-    fn setup(&self, form: LandedForm) -> Setup {
-        let form = serde_json::to_value(form).unwrap();
-        Setup {
-            buckets: Some(self.oci.buckets.clone()),
-            destination: format!("form = {form}"),
-            at: Some(beginning()),
-            ..Setup::default()
-        }
-    }
-
+impl Asked {
     fn parts_of(&self, key: &str) -> Vec<u64> {
-        let asked = self.asked.0.lock().unwrap();
+        let asked = self.0.lock().unwrap();
         let parts =
             asked.iter().filter(|call| call.operation == "UploadPart" && call.key.as_deref() == Some(key));
         parts.map(|call| call.body_bytes).collect()
     }
 }
 
+/// A world whose state and landing are there.
+async fn world(form: LandedForm, intercept: Option<Arc<dyn Intercept>>) -> World {
+    let form = serde_json::to_value(form).unwrap();
+    let setup = Setup {
+        in_oci: true,
+        destination: format!("form = {form}"),
+        at: Some(beginning()),
+        ..Setup::default()
+    };
+    World::with_store(setup, Options { fsync: false, intercept }).await
+}
+
 /// The main job, from submission to manifest, with state and landing there; and once more, which finds it.
 #[tokio::test]
 async fn the_main_job_lands_with_its_state_there() {
     for form in FORMS {
-        let tenancy = Tenancy::new().await;
-        let world = World::new(tenancy.setup(form)).await;
+        let world = world(form, None).await;
         let published = land(&world.context, run_event()).await.unwrap();
         let job = published.manifest_key.rsplit('/').nth(1).unwrap().parse().unwrap();
         assert_landed(&world, job, &format!("{form:?}")).await;
@@ -72,7 +60,6 @@ async fn the_main_job_lands_with_its_state_there() {
         assert!(land(&world.anew(), run_event()).await.unwrap().already_published);
         assert_eq!(world.simulator.journal().jobs_submitted(), 1, "{form:?}");
         world.end().await;
-        tenancy.oci.end().await;
     }
 }
 
@@ -80,28 +67,27 @@ async fn the_main_job_lands_with_its_state_there() {
 #[tokio::test]
 async fn large_files_land_in_parts_that_oci_takes() {
     let content: Vec<u8> = (0..36_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let tenancy = Tenancy::new().await;
-    let world = World::new(tenancy.setup(LandedForm::Raw)).await;
+    let asked = Arc::new(Asked::default());
+    let world = world(LandedForm::Raw, Some(Arc::clone(&asked) as Arc<dyn Intercept>)).await;
     stage(&world.context, &[("large.bin", &content)]).await;
     assert!(unpack(&world.context, 0).await.unwrap().complete);
     publish_for(&world.context, "1").await.unwrap();
     let landed = world.landed().await;
     assert!(landed["forms/1/large.bin"] == content);
-    let mut parts = tenancy.parts_of("forms/1/large.bin");
+    let mut parts = asked.parts_of("forms/1/large.bin");
     parts.sort_unstable();
     assert_eq!(parts, [4 << 20, OCI_PART_BYTES as u64, OCI_PART_BYTES as u64]);
     assert_eq!(world.unfinished_uploads().await, 0);
     world.end().await;
-    tenancy.oci.end().await;
 }
 
 /// The pre-flight says who calls and that all is well, for the work bucket too; or what is missing, by its name in Oracle's
 /// policies; and leaves nothing behind.
 #[tokio::test]
 async fn the_pre_flight_says_who_calls_and_what_is_missing() {
-    let tenancy = Tenancy::new().await;
-    let settings = tenancy.oci.buckets.work.settings();
-    let state = Store::open("state", &settings).await;
+    let world = world(LandedForm::Raw, None).await;
+    let settings = world.work_settings();
+    let state = world.work().await;
     let findings = bucket("work", &state, "", BucketUse::Work).await;
     for finding in &findings {
         assert!(matches!(finding.found, Found::Well(_)), "{}: {:?}", finding.what, finding.found);
@@ -124,12 +110,12 @@ async fn the_pre_flight_says_who_calls_and_what_is_missing() {
         oci.principal.config_file = Some(OciUser::in_folder(folder.path()).unwrap().config_file);
         oci.namespace = Some("embedded".to_owned());
     }
-    let stranger = Store::open("state", &strangers).await;
+    let stranger = Store::open("work", &strangers).await;
     let mut nobodys = settings.clone();
     if let Some(oci) = &mut nobodys.oci {
         oci.principal.config_file = Some(folder.path().join("gone"));
     }
-    let nobody = Store::open("state", &nobodys).await;
+    let nobody = Store::open("work", &nobodys).await;
     for (store, error_type, said) in [
         (pond, ErrorType::NotFound, "or whoever calls may not see it"),
         (stranger, ErrorType::AuthRejected, "the key is not known"),
@@ -144,5 +130,5 @@ async fn the_pre_flight_says_who_calls_and_what_is_missing() {
         assert_eq!(error.error_type(), error_type, "{}", error.line());
         assert!(error.line().contains(said), "{said}: {}", error.line());
     }
-    tenancy.oci.end().await;
+    world.end().await;
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use aws_config::BehaviorVersion;
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use serde_json::{Map, Value};
 
@@ -190,7 +189,7 @@ impl ConfigProvider {
 }
 
 async fn reader(name: &str, service: Service) -> Result<DocumentReader> {
-    let environment = Box::pin(aws_config::load_defaults(BehaviorVersion::latest())).await;
+    let environment = Box::pin(landfall_store::aws::environment(None)).await;
     DocumentReader::new(service, &environment, Arc::new(SystemClock)).map_err(|error| {
         Error::invalid_config(format!("LANDFALL_CONFIG is {name:?}, which cannot be read")).because(error)
     })

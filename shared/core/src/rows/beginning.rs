@@ -2,9 +2,22 @@
 
 use landfall_zip::{Kind, sniff};
 
-/// The marks of compressed content, besides those that are told from an archive: bzip2, xz, 7z, LZ4, compress.
-const COMPRESSED: [&[u8]; 5] =
-    [b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"\x04\x22\x4d\x18", b"\x1f\x9d"];
+/// The marks of content that is no text, besides those that are told from an archive: bzip2, xz, 7z, LZ4, compress, RAR,
+/// Avro, PDF, encrypted by PGP.
+const OTHERS: [&[u8]; 9] = [
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"7z\xbc\xaf\x27\x1c",
+    b"\x04\x22\x4d\x18",
+    b"\x1f\x9d",
+    b"Rar!\x1a\x07",
+    b"Obj\x01",
+    b"%PDF-",
+    b"-----BEGIN PGP MESSAGE-----",
+];
+
+/// As many different control characters hold no text. One that separates fields or records by such has few.
+const BINARY_CONTROLS: usize = 6;
 
 /// How text is encoded, as far as its rows depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +33,12 @@ pub(super) enum Encoding {
 
 /// Whether content is something else under the name of text or records: compressed, an archive, a web page.
 pub(super) fn is_something_else(beginning: &[u8]) -> bool {
-    let is_compressed = COMPRESSED.iter().any(|mark| match *mark {
+    let is_marked = OTHERS.iter().any(|mark| match *mark {
         // Letters: a header may begin with them.
         mark @ b"BZh" => beginning.starts_with(mark) && beginning.get(4..10) == Some(b"1AY&SY"),
         mark => beginning.starts_with(mark),
     });
-    is_compressed || sniff(beginning) != Kind::Other
+    is_marked || sniff(beginning) != Kind::Other
 }
 
 /// The encoding of text that begins so, and the length of its byte order mark; `None` where it is none whose rows can be
@@ -64,8 +77,24 @@ fn unmarked(beginning: &[u8]) -> Option<Encoding> {
         (true, _) => Some(Encoding::Utf16 { big_endian: false }),
         (_, true) => Some(Encoding::Utf16 { big_endian: true }),
         // A field may hold a zero byte; text that is full of them is none.
-        _ => (zero_bytes.saturating_mul(8) <= bytes).then_some(Encoding::Ascii),
+        _ => (zero_bytes.saturating_mul(8) <= bytes && !is_binary(beginning)).then_some(Encoding::Ascii),
     }
+}
+
+/// Whether this is what only looks like text in an encoding that contains ASCII: compressed or encrypted without a mark,
+/// tables in a binary format.
+fn is_binary(beginning: &[u8]) -> bool {
+    const TAB: u8 = b'\t';
+    const SUBSTITUTE: u8 = 0x1a;
+    const ESCAPE: u8 = 0x1b;
+    let is_texts = |byte: u8| matches!(byte, 0 | TAB..=b'\r' | SUBSTITUTE | ESCAPE) || byte >= b' ';
+    let mut seen = [false; 32];
+    for byte in beginning.iter().copied().filter(|byte| !is_texts(*byte)) {
+        if let Some(seen) = seen.get_mut(usize::from(byte)) {
+            *seen = true;
+        }
+    }
+    seen.iter().filter(|seen| **seen).count() >= BINARY_CONTROLS
 }
 
 fn is_break(byte: u8) -> bool {
@@ -134,7 +163,10 @@ mod tests {
         // A zero byte in a field makes no other encoding of it.
         assert_eq!(encoding(b"id,name\n1,a\0b\n2,c\n"), Some((Encoding::Ascii, 0)));
         let utf32: Vec<u8> = "id,name\n1,2\n".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
-        for none in [&utf32[..], &[&b"\xff\xfe\0\0"[..], &utf32].concat(), &[0; 64]] {
+        // What separates fields and records by control characters is text; what has all kinds of them is not.
+        assert_eq!(encoding(b"id\x01name\x02\x1e1\x01Ann\x1f\x1e"), Some((Encoding::Ascii, 0)));
+        let noise: Vec<u8> = (1..=200).collect();
+        for none in [&utf32[..], &[&b"\xff\xfe\0\0"[..], &utf32].concat(), &[0; 64], &noise] {
             assert_eq!(encoding(none), None, "{none:?}");
         }
     }
@@ -149,6 +181,9 @@ mod tests {
             b"BZh91AY&SY",
             b"\xfd7zXZ\0",
             b"<html>",
+            b"Rar!\x1a\x07\x01\0",
+            b"%PDF-1.7\n",
+            b"-----BEGIN PGP MESSAGE-----\n\nhQEM\n",
         ] {
             assert!(is_something_else(other), "{other:?}");
         }

@@ -2,32 +2,25 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64_URL;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use secrecy::SecretString;
+use serde_json::json;
 use uuid::Uuid;
+
+use crate::rsa::{RsaKey, RsaKeyError};
 
 /// How long an assertion is good for: it is used at once.
 const LIFETIME: Duration = Duration::from_secs(300);
 
 /// The key that a client signs its assertions with.
 pub(super) struct Signer {
-    key: EncodingKey,
-    header: Header,
+    key: RsaKey,
+    /// In base64url, as it begins each assertion.
+    header: String,
     issuer: String,
     audience: String,
-}
-
-#[derive(Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'a str,
-    iat: i64,
-    exp: i64,
-    /// Identity domains refuse an assertion that they have seen before.
-    jti: String,
 }
 
 impl Signer {
@@ -37,33 +30,34 @@ impl Signer {
         key_id: Option<&str>,
         issuer: &str,
         audience: &str,
-    ) -> Result<Self, jsonwebtoken::errors::Error> {
-        let mut header = Header::new(Algorithm::RS256);
-        header.kid = key_id.map(str::to_owned);
+    ) -> Result<Self, RsaKeyError> {
+        let header = match key_id {
+            Some(id) => json!({ "typ": "JWT", "alg": "RS256", "kid": id }),
+            None => json!({ "typ": "JWT", "alg": "RS256" }),
+        };
         Ok(Self {
-            key: EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes())?,
-            header,
+            key: RsaKey::from_pem(pem)?,
+            header: BASE64_URL.encode(header.to_string()),
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
         })
     }
 
     /// A statement about a subject: the client itself, or the user that it acts for.
-    pub(super) fn sign(
-        &self,
-        subject: &str,
-        now: Timestamp,
-    ) -> Result<SecretString, jsonwebtoken::errors::Error> {
+    pub(super) fn sign(&self, subject: &str, now: Timestamp) -> Result<SecretString, RsaKeyError> {
         let issued = now.as_second();
         let lifetime = i64::try_from(LIFETIME.as_secs()).unwrap_or(i64::MAX);
-        let claims = Claims {
-            iss: &self.issuer,
-            sub: subject,
-            aud: &self.audience,
-            iat: issued,
-            exp: issued.saturating_add(lifetime),
-            jti: Uuid::new_v4().to_string(),
-        };
-        jsonwebtoken::encode(&self.header, &claims, &self.key).map(SecretString::from)
+        let claims = json!({
+            "iss": self.issuer,
+            "sub": subject,
+            "aud": self.audience,
+            "iat": issued,
+            "exp": issued.saturating_add(lifetime),
+            // Identity domains refuse an assertion that they have seen before.
+            "jti": Uuid::new_v4().to_string(),
+        });
+        let signed = format!("{}.{}", self.header, BASE64_URL.encode(claims.to_string()));
+        let signature = self.key.sign_sha256(signed.as_bytes())?;
+        Ok(format!("{signed}.{}", BASE64_URL.encode(signature)).into())
     }
 }

@@ -230,7 +230,14 @@ impl OAuthTokens {
         refresh_token: Option<&SecretString>,
     ) -> Result<(Issued, Answered), HttpError> {
         let answer = self.client.call(&self.request(scope, refresh_token)?).await?;
-        let answered: Answered = answer.json()?;
+        let answered: Answered = answer.json().map_err(|error| match answer.json::<Refused>() {
+            Ok(refused) if REFUSALS.contains(&refused.error.as_str()) => {
+                let said = refused.error_description.map(|why| format!(": {why}")).unwrap_or_default();
+                let said = self.client.redactor().text(&format!("{}{said}", refused.error));
+                HttpError::new(self.exchange(), Failure::LoginRefused(said))
+            }
+            _ => error,
+        })?;
         let kind = answered.token_type.as_deref().unwrap_or("Bearer");
         // Fusion's relay says JWT and means a bearer token.
         if !kind.eq_ignore_ascii_case("bearer") && !kind.eq_ignore_ascii_case("jwt") {
@@ -344,7 +351,7 @@ fn encoded(assertion: &SecretString) -> SecretString {
 
 fn signer(settings: &OAuth, pem: &SecretString) -> Result<Signer, InvalidSetting> {
     Signer::new(pem, settings.key_id.as_deref(), &settings.client_id, &settings.assertion_audience)
-        .map_err(|error| InvalidSetting::new(format!("auth.private_key is not an RSA key in PEM: {error}")))
+        .map_err(|error| InvalidSetting::new(format!("auth.private_key cannot be used: {error}")))
 }
 
 /// The token endpoint's answer (RFC 6749, 5.1).
@@ -355,6 +362,23 @@ struct Answered {
     expires_in: Option<Lifetime>,
     refresh_token: Option<SecretString>,
 }
+
+/// A refusal, as some servers send it under 200.
+#[derive(Deserialize)]
+struct Refused {
+    error: String,
+    error_description: Option<String>,
+}
+
+/// The words of RFC 6749, 5.2.
+const REFUSALS: [&str; 6] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+];
 
 /// Servers write `expires_in` as a number and as a text.
 #[derive(Deserialize)]
@@ -419,25 +443,14 @@ fn basic_pair(settings: &OAuth) -> SecretString {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-    use aws_lc_rs::rsa::KeySize;
-    use aws_lc_rs::signature::RsaKeyPair;
-    use jsonwebtoken::dangerous::insecure_decode;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::ErrorKind;
     use crate::clock::ManualClock;
+    use crate::rsa::RsaKey;
+    use crate::rsa::tests::TEST_KEY;
     use crate::scripted::{Reply, Scripted, Seen};
-
-    /// A key as an administrator has it: PKCS #8 in PEM.
-    fn private_key() -> String {
-        let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
-        let base64 = BASE64.encode(der.as_ref());
-        let lines: Vec<_> = base64.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
-        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
-    }
 
     #[expect(clippy::needless_pass_by_value, reason = "a value made on the spot reads best")]
     fn settings(server: &Scripted, more: Value) -> OAuth {
@@ -583,27 +596,31 @@ mod tests {
     async fn assertions_are_signed_and_single() {
         let more = json!({
             "grant": "jwt_bearer", "username": "ann", "client_auth": "private_key_jwt", "client_secret": null,
-            "private_key": private_key(), "key_id": "key-1",
+            "private_key": TEST_KEY, "key_id": "key-1",
         });
         let form = asked(more.clone()).await.form();
         assert_eq!(form["grant_type"], JWT_BEARER);
         assert_eq!(form["client_assertion_type"], CLIENT_ASSERTION);
         assert!(!form.contains_key("client_secret"));
-        let claims = |token: &str| insecure_decode::<Value>(token).unwrap();
+        let key = RsaKey::from_pem(&TEST_KEY.into()).unwrap();
+        let claims = |assertion: &str| {
+            let (signed, signature) = assertion.rsplit_once('.').unwrap();
+            assert_eq!(signature, BASE64_URL.encode(key.sign_sha256(signed.as_bytes()).unwrap()));
+            let (header, claims) = signed.split_once('.').unwrap();
+            let read = |part| serde_json::from_slice::<Value>(&BASE64_URL.decode(part).unwrap()).unwrap();
+            assert_eq!(read(header), json!({ "typ": "JWT", "alg": "RS256", "kid": "key-1" }));
+            read(claims)
+        };
         let user = claims(&form["assertion"]);
         let client = claims(&form["client_assertion"]);
-        assert_eq!(
-            (user.claims["sub"].as_str(), client.claims["sub"].as_str()),
-            (Some("ann"), Some("landfall client"))
-        );
-        for token in [&user, &client] {
-            assert_eq!(token.header.kid.as_deref(), Some("key-1"));
-            assert_eq!(token.header.alg, jsonwebtoken::Algorithm::RS256);
-            assert_eq!(token.claims["iss"], "landfall client");
-            assert_eq!(token.claims["aud"], "https://identity.oraclecloud.com/");
-            assert_eq!((token.claims["iat"].as_i64(), token.claims["exp"].as_i64()), (Some(0), Some(300)));
+        for (claims, subject) in [(&user, "ann"), (&client, "landfall client")] {
+            let expected = json!({
+                "iss": "landfall client", "sub": subject, "aud": "https://identity.oraclecloud.com/", "iat": 0, "exp": 300,
+                "jti": claims["jti"],
+            });
+            assert_eq!(claims, &expected);
         }
-        assert_ne!(user.claims["jti"], client.claims["jti"]);
+        assert!(user["jti"].is_string() && user["jti"] != client["jti"]);
         // A lost answer is not asked for with the same assertion.
         let server = Scripted::replies(vec![Reply::nothing()]).await;
         let (tokens, _) = tokens_of(&server, more);
@@ -719,6 +736,21 @@ mod tests {
         let (tokens, _) = tokens_of(&server, json!({}));
         assert_eq!(bearer(&tokens, &server, "s").await, "Bearer t");
         assert_eq!(server.count(), 4);
+    }
+
+    /// A refusal under 200 is one, and no answer that does not fit.
+    #[tokio::test]
+    async fn a_refusal_is_one_whatever_its_status() {
+        let refusal = json!({ "error": "invalid_client", "error_description": "unknown client" });
+        let server = Scripted::replies(vec![Reply::json(refusal)]).await;
+        let tokens = tokens_of(&server, json!({})).0;
+        let error = tokens.token("s").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AuthRejected);
+        assert!(error.line().contains("invalid_client: unknown client"), "{}", error.line());
+        let passing = Reply::json(json!({ "error": "server_error" }));
+        let server = Scripted::replies(vec![passing]).await;
+        let error = tokens_of(&server, json!({})).0.token("s").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ContractBroken);
     }
 
     /// Promise 5: what is no token is not used as one, and what it was does not leak.

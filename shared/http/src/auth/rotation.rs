@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Salt};
+use ring::rand::{self, SystemRandom};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -296,31 +297,26 @@ impl Rotation {
         hex::encode(Sha256::digest(self.first.expose_secret()))
     }
 
-    fn cipher(&self) -> Result<RandomizedNonceKey> {
-        struct Length(usize);
-        impl KeyType for Length {
-            fn len(&self) -> usize {
-                self.0
-            }
-        }
-        let failed = |_| TokenStoreError::NoKey;
-        let mut key = [0; 32];
+    fn cipher(&self) -> Result<LessSafeKey> {
         Salt::new(HKDF_SHA256, b"landfall refresh token")
             .extract(self.first.expose_secret().as_bytes())
-            .expand(&[self.store.name().as_bytes()], Length(key.len()))
-            .and_then(|expanded| expanded.fill(&mut key))
-            .map_err(failed)?;
-        RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(failed)
+            .expand(&[self.store.name().as_bytes()], &AES_256_GCM)
+            .map(|key| LessSafeKey::new(UnboundKey::from(key)))
+            .map_err(|_| TokenStoreError::NoKey)
     }
 
     fn seal(&self, kept: &StoredTokens) -> Result<String> {
         let failed = || TokenStoreError::NotEncrypted(self.store.name());
         let mut bytes = serde_json::to_vec(kept).map_err(|_| failed())?;
-        let nonce = self
-            .cipher()?
-            .seal_in_place_append_tag(Aad::from(self.store.name().as_bytes()), &mut bytes)
+        let nonce: [u8; NONCE_LEN] = rand::generate(&SystemRandom::new()).map_err(|_| failed())?.expose();
+        self.cipher()?
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(self.store.name().as_bytes()),
+                &mut bytes,
+            )
             .map_err(|_| failed())?;
-        Ok(BASE64.encode([nonce.as_ref().as_slice(), &bytes].concat()))
+        Ok(BASE64.encode([nonce.as_slice(), &bytes].concat()))
     }
 
     fn open(&self, sealed: &str) -> Result<StoredTokens> {
@@ -334,5 +330,58 @@ impl Rotation {
             .open_in_place(nonce, Aad::from(self.store.name().as_bytes()), &mut text)
             .map_err(|_| unreadable())?;
         serde_json::from_slice(text).map_err(|_| unreadable())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    /// A document of this name, which is never read or written.
+    #[derive(Debug)]
+    struct Named(&'static str);
+
+    #[async_trait]
+    impl SharedDocument for Named {
+        fn name(&self) -> String {
+            self.0.to_owned()
+        }
+
+        async fn read(&self) -> std::result::Result<Option<(Vec<u8>, String)>, DocumentError> {
+            Ok(None)
+        }
+
+        async fn write(&self, _: Vec<u8>, _: Option<&str>) -> std::result::Result<bool, DocumentError> {
+            Ok(false)
+        }
+    }
+
+    fn rotation(name: &'static str, first: &str) -> Rotation {
+        Rotation::new(Arc::new(Named(name)), Arc::new(SystemClock), first.into())
+    }
+
+    /// What a release that encrypted by another library (aws-lc) has kept is read; and nothing but under its own name and
+    /// its own first token. A nonce is used once.
+    #[test]
+    fn what_was_kept_before_is_read() {
+        const KEPT: &str = "9WXN/XWc/sAB4XoPVIsWoaJejKqTtzdR/tCpfEnmtiBAgN2JBvnEd5TAxThRVTwrXO8DGsPspBBdeTOtmCYUMlXkPzozEdku\
+                            kCSk3cCBYSx/5nxps9HSOKfkXpBIoH2IB/QScvuWuqnod9FfZmafDkg5/KHGOHnWSZDUBWs9ejWIuUOTLDtKUMYUhf87wSaE\
+                            fyxZFA==";
+        let own = rotation("tokens/oracle.json", "first-refresh-token");
+        let kept = own.open(KEPT).unwrap();
+        assert_eq!(
+            (kept.refresh_token.as_str(), kept.access_token.as_str(), kept.scope.as_str()),
+            ("next-refresh-token", "access-token", "urn:b")
+        );
+        assert_eq!(kept.expires_at.as_second(), 1_800_000_000);
+        for other in
+            [rotation("tokens/other.json", "first-refresh-token"), rotation("tokens/oracle.json", "another")]
+        {
+            assert!(matches!(other.open(KEPT), Err(TokenStoreError::Damaged(_))));
+        }
+        let (once, again) = (own.seal(&kept).unwrap(), own.seal(&kept).unwrap());
+        assert_eq!(own.open(&once).unwrap().refresh_token, "next-refresh-token");
+        assert_ne!(once[..16], again[..16]);
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Exchange, Failure, HttpError};
+use crate::json::without_repetitions;
 use crate::redact::{self, Redactor};
 use crate::retry;
 
@@ -61,23 +62,36 @@ impl Answer {
         if self.is_page() {
             return Some(Odd::Page);
         }
-        serde_json::from_slice::<IgnoredAny>(&self.body).is_err().then_some(Odd::NoJson)
+        serde_json::from_slice::<IgnoredAny>(&self.body).is_err().then_some(Odd::Unfit)
     }
 
+    /// JSON is read as such whatever its type says: gateways, and servers that answer texts, call it text.
     fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        let kind = media_type(&self.headers);
         if self.is_page() {
             return Err(Failure::WebPage { wanted: "JSON" });
         }
-        match kind {
-            // A type that is missing is not one that is wrong.
-            None => {}
-            Some(kind) if kind == "application/json" || kind == "text/json" || kind.ends_with("+json") => {}
-            Some(kind) => return Err(Failure::NotJson(self.redactor.text(&kind))),
+        let names_json =
+            |kind: &str| kind == "application/json" || kind == "text/json" || kind.ends_with("+json");
+        // A type that is missing is not one that is wrong.
+        match media_type(&self.headers).filter(|kind| !names_json(kind)) {
+            Some(kind) if !matches!(self.body.trim_ascii_start().first(), Some(b'{' | b'[')) => {
+                Err(Failure::NotJson(self.redactor.text(&kind)))
+            }
+            _ => self.read(),
         }
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
-        let value = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| self.misfit(&error.path().to_string(), &error.into_inner().to_string()))?;
+        let value = match serde_path_to_error::deserialize(&mut deserializer) {
+            Ok(value) => value,
+            Err(error) => {
+                let path = error.path().to_string();
+                let error = error.into_inner();
+                let read = without_repetitions(&self.body, &error).unwrap_or(Err(error));
+                return read.map_err(|error| self.misfit(&path, &error.to_string()));
+            }
+        };
         deserializer.end().map_err(|error| self.misfit(".", &error.to_string()))?;
         Ok(value)
     }
@@ -98,21 +112,23 @@ impl Answer {
     }
 }
 
-/// What may come in place of JSON, in passing.
+/// What may come in place of JSON or of a file, in passing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Odd {
+pub(crate) enum Odd {
     /// A web page: of a login, or of maintenance.
     Page,
     /// Nothing, a part of it, or something else.
-    NoJson,
+    Unfit,
+    /// JSON of another form.
+    Misfit,
 }
 
 impl Odd {
     /// How often such an answer is asked for again. A page may be the answer to a password, and each try of one counts.
-    pub(super) fn repeats(self) -> u32 {
+    pub(crate) fn repeats(self) -> u32 {
         match self {
-            Self::Page => 1,
-            Self::NoJson => 2,
+            Self::Page | Self::Misfit => 1,
+            Self::Unfit => 2,
         }
     }
 }

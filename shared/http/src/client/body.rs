@@ -6,8 +6,9 @@ use std::io::{self, Read};
 
 use brotli_decompressor::Decompressor;
 use bytes::Bytes;
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use flate2::bufread::GzDecoder;
+use flate2::read::{DeflateDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
 use super::answer::media_type;
@@ -20,53 +21,85 @@ const MAX_ZSTD_WINDOW: u32 = 23;
 const BROTLI_BUFFER: usize = 4096;
 
 /// The first bytes of gzip (RFC 1952, 2.3.1): those of no JSON.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The codings that HTTP knows besides none at all. `Content-Encoding: UTF-8`, as some send it, names none of them, and
+/// changes no byte.
+const CODINGS: [&str; 11] = [
+    "gzip",
+    "x-gzip",
+    "deflate",
+    "br",
+    "zstd",
+    "compress",
+    "x-compress",
+    "exi",
+    "pack200-gzip",
+    "dcb",
+    "dcz",
+];
 
 /// A body without the codings that its headers name, of at most so many bytes. JSON that is gzip all the same, as what a
 /// proxy has taken the header off, is read as such.
 pub(super) fn decoded(body: Bytes, headers: &HeaderMap, limit: u64) -> Result<Bytes, Failure> {
-    let mut codings: Vec<String> = codings(headers).filter(|coding| coding != "identity").collect();
-    let is_json = || media_type(headers).is_some_and(|kind| kind.ends_with("json"));
-    if codings.is_empty() && body.starts_with(&GZIP) && is_json() {
-        codings.push("gzip".to_owned());
-    }
-    if body.is_empty() || codings.is_empty() {
-        return Ok(body);
-    }
+    let codings = codings(headers);
     if codings.len() > MAX_CODINGS {
         return Err(undecodable("it names too many codings"));
     }
+    let is_json = media_type(headers).is_some_and(|kind| kind.ends_with("json"));
+    let unsaid = |body: &[u8]| is_json && body.starts_with(&GZIP);
     // They were applied in the order in which they are named.
-    codings.iter().rev().try_fold(body, |body, coding| decode(&body, coding, limit))
+    let decoded = codings.iter().rev().try_fold(body, |body, coding| decode(body, coding, limit))?;
+    match unsaid(&decoded) {
+        true => decode(decoded, "gzip", limit),
+        false => Ok(decoded),
+    }
 }
 
-fn codings(headers: &HeaderMap) -> impl Iterator<Item = String> {
+/// What the headers say that was done to a body, in the order in which it was.
+pub(crate) fn codings(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(header::CONTENT_ENCODING).iter();
     let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
-    let codings: Vec<String> = texts
-        .flat_map(|text| text.split(',').map(|coding| coding.trim().to_owned()).collect::<Vec<_>>())
-        .filter(|coding| !coding.is_empty())
-        .collect();
-    codings.into_iter()
+    let named =
+        texts.flat_map(|text| text.split(',').map(|coding| coding.trim().to_owned()).collect::<Vec<_>>());
+    named.filter(|coding| CODINGS.contains(&coding.as_str())).collect()
 }
 
-fn decode(body: &[u8], coding: &str, limit: u64) -> Result<Bytes, Failure> {
+fn decode(body: Bytes, coding: &str, limit: u64) -> Result<Bytes, Failure> {
+    if body.is_empty() {
+        return Ok(body);
+    }
     let decoded = match coding {
-        "gzip" | "x-gzip" => read(MultiGzDecoder::new(body), limit),
+        // It was taken off on the way, and its name was left.
+        "gzip" | "x-gzip" if !body.starts_with(&GZIP) => return Ok(body),
+        "gzip" | "x-gzip" => gunzip(&body, limit),
         // Some send bare deflate under that name, which stands for zlib's frame.
-        "deflate" => match read(ZlibDecoder::new(body), limit) {
-            Err(Failure::Malformed { .. }) => read(DeflateDecoder::new(body), limit),
+        "deflate" => match read(ZlibDecoder::new(&*body), limit) {
+            Err(Failure::Malformed { .. }) => read(DeflateDecoder::new(&*body), limit),
             decoded => decoded,
         },
-        "br" => read(Decompressor::new(body, BROTLI_BUFFER), limit),
+        "br" => read(Decompressor::new(&*body, BROTLI_BUFFER), limit),
         "zstd" => {
-            let mut decoder = zstd::Decoder::with_buffer(body).map_err(unreadable)?;
+            let mut decoder = zstd::Decoder::with_buffer(&*body).map_err(unreadable)?;
             decoder.window_log_max(MAX_ZSTD_WINDOW).map_err(unreadable)?;
             read(decoder, limit)
         }
         _ => Err(undecodable("it is none of gzip, deflate, br and zstd")),
     };
     decoded.map(Bytes::from)
+}
+
+/// The members of a gzip file. What follows them and is none is padding.
+fn gunzip(body: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
+    let mut decoded = Vec::new();
+    let mut rest = body;
+    while rest.starts_with(&GZIP) {
+        let mut member = GzDecoder::new(rest);
+        let left = limit.saturating_sub(u64::try_from(decoded.len()).unwrap_or(u64::MAX));
+        decoded.append(&mut read(&mut member, left)?);
+        rest = member.into_inner();
+    }
+    Ok(decoded)
 }
 
 fn read(decoder: impl Read, limit: u64) -> Result<Vec<u8>, Failure> {
@@ -79,7 +112,7 @@ fn read(decoder: impl Read, limit: u64) -> Result<Vec<u8>, Failure> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what map_err gives")]
-fn unreadable(error: io::Error) -> Failure {
+pub(crate) fn unreadable(error: io::Error) -> Failure {
     undecodable(&error.to_string())
 }
 
@@ -105,7 +138,7 @@ pub(super) fn in_utf8(body: Bytes, headers: &HeaderMap) -> Text {
     if !kind.as_deref().is_none_or(is_text) {
         return Text { bytes: body, is_guessed: false };
     }
-    let (bytes, is_guessed) = match Encoding::for_bom(&body) {
+    let (bytes, is_guessed) = match Encoding::for_bom(&body).or_else(|| Some((utf16_of_json(&body)?, 0))) {
         Some((encoding, mark)) if encoding == UTF_8 => {
             return Text { bytes: body.slice(mark..), is_guessed: false };
         }
@@ -121,6 +154,20 @@ pub(super) fn in_utf8(body: Bytes, headers: &HeaderMap) -> Text {
         Cow::Owned(text) => text.into(),
     };
     Text { bytes, is_guessed }
+}
+
+/// The order of the bytes of JSON in UTF-16 without a mark: it begins with a character of ASCII, and holds no NUL
+/// otherwise (RFC 4627, 3).
+fn utf16_of_json(body: &[u8]) -> Option<&'static Encoding> {
+    match body {
+        [first @ 1..=127, 0, ..] if !first.is_ascii_control() || first.is_ascii_whitespace() => {
+            Some(UTF_16LE)
+        }
+        [0, first @ 1..=127, ..] if !first.is_ascii_control() || first.is_ascii_whitespace() => {
+            Some(UTF_16BE)
+        }
+        _ => None,
+    }
 }
 
 /// The charset that a type names, if it is one.
@@ -198,11 +245,18 @@ mod tests {
         let twice = zstd::encode_all(coded("gzip").as_slice(), 1).unwrap();
         let both = headers(header::CONTENT_ENCODING, "gzip, zstd");
         assert_eq!(decoded(twice.into(), &both, 1000).unwrap(), TEXT);
+        let padded = [coded("gzip"), coded("gzip"), vec![0; 3]].concat();
+        let gzip = headers(header::CONTENT_ENCODING, "gzip");
+        assert_eq!(decoded(padded.into(), &gzip, 1000).unwrap(), [TEXT, TEXT].concat());
         for unknown in ["compress", "gzip, gzip, gzip, gzip"] {
             let headers = headers(header::CONTENT_ENCODING, unknown);
             assert!(decoded(Bytes::from_static(TEXT), &headers, 1000).is_err(), "{unknown}");
         }
-        assert!(decoded(Bytes::new(), &headers(header::CONTENT_ENCODING, "gzip"), 10).unwrap().is_empty());
+        for nothing in ["gzip", "UTF-8", "none", "aws-chunked", "binary, identity", ""] {
+            let headers = headers(header::CONTENT_ENCODING, nothing);
+            assert_eq!(decoded(Bytes::from_static(TEXT), &headers, 1000).unwrap(), TEXT, "{nothing}");
+        }
+        assert!(decoded(Bytes::new(), &gzip, 10).unwrap().is_empty());
         let unsaid =
             |kind: &str| decoded(coded("gzip").into(), &headers(header::CONTENT_TYPE, kind), 1000).unwrap();
         assert_eq!(unsaid("application/json"), TEXT);
@@ -222,6 +276,8 @@ mod tests {
             ("application/json; Charset=\"windows-1252\"", b"termin\xe9".to_vec(), false),
             ("application/json;charset=utf-16le", utf16("terminé", b""), false),
             ("application/json", utf16("terminé", b"\xff\xfe"), false),
+            ("application/json", utf16("terminé", b""), false),
+            ("application/json;charset=utf-8", utf16("terminé", b""), false),
             ("application/json", b"termin\xe9".to_vec(), true),
             ("application/json;charset=utf-8", b"termin\xe9".to_vec(), true),
             ("application/json;charset=none", "terminé".as_bytes().to_vec(), false),

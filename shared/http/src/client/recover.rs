@@ -102,7 +102,7 @@ impl Client {
     }
 
     /// Whether an answer that is odd is asked for again, after a moment, and with other credentials where those may be why.
-    pub(super) async fn asks_again(
+    pub(crate) async fn asks_again(
         &self,
         request: &Request,
         odd: Odd,

@@ -208,7 +208,7 @@ async fn a_login_page_is_named() {
 /// Another type is not parsed; an answer that does not fit names the field.
 #[tokio::test]
 async fn what_does_not_fit_is_named() {
-    let xml = Reply::status(200).header("Content-Type", "application/xml").body("{\"id\":1}");
+    let xml = Reply::status(200).header("Content-Type", "application/xml").body("<id>1</id>");
     assert!(refusal(xml).await.0.line().contains("answered \"application/xml\" instead of JSON"));
     let (error, _) = refusal(Reply::json(json!({ "id": "seven" }))).await;
     assert!(error.line().contains("does not fit at id: invalid type"), "{}", error.line());
@@ -221,6 +221,11 @@ async fn what_does_not_fit_is_named() {
         .body("{\"id\":1}");
     let server = Scripted::replies(vec![vendor]).await;
     assert_eq!(server.client().0.json::<Thing>(&Request::get(server.url("/"))).await.unwrap().id, 1);
+    let text = Reply::status(200).header("Content-Type", "text/plain").body(" {\"a\": 1, \"a\": 2}");
+    let server = Scripted::replies(vec![text]).await;
+    let read: std::collections::BTreeMap<String, u8> =
+        server.client().0.json(&Request::get_json(server.url("/"))).await.unwrap();
+    assert_eq!(read["a"], 2, "what is JSON is read, whatever it is called");
 }
 
 /// Promise 6: neither headers nor answers are read without end, declared or not.
@@ -393,7 +398,8 @@ async fn an_odd_answer_to_a_read_is_asked_for_again() {
         (Reply::status(200).header("Content-Type", "application/json").body("\n"), 3),
         (Reply::status(200).header("Content-Type", "application/json").body("{\"id\": "), 3),
         (Reply::status(200).header("Content-Type", "text/plain").body("busy"), 3),
-        (Reply::status(200).header("Content-Encoding", "gzip").body("no gzip"), 6),
+        (Reply::status(200).header("Content-Encoding", "gzip").body("no gzip"), 3),
+        (Reply::status(200).header("Content-Encoding", "gzip").body(b"\x1f\x8b\x08\x00 cut"), 6),
         (Reply::page(), 2),
     ] {
         let server = Scripted::replies(vec![odd.clone(), good()]).await;
@@ -563,4 +569,63 @@ fn a_file_without_authorities_is_named() {
         client(manifest)
     );
     assert!(client("/nowhere/ca.pem").contains("http.ca_file /nowhere/ca.pem cannot be read"));
+}
+
+/// A server on this machine whose certificate no machine's authority has issued. It notes which protocol each connection
+/// has agreed on by ALPN, where one comes about.
+async fn privately_certified() -> (Url, Arc<Mutex<Vec<Option<Vec<u8>>>>>) {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("test_tls/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("test_tls/server.key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let mut config = config.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let connections: Arc<Mutex<Vec<_>>> = Arc::default();
+    let noted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let accepted = acceptor.accept(stream).await;
+            let agreed = accepted.as_ref().ok().and_then(|stream| stream.get_ref().1.alpn_protocol());
+            noted.lock().unwrap().push(agreed.map(<[u8]>::to_vec));
+            let Ok(mut stream) = accepted else { continue };
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{\"id\": 7}";
+            stream.write_all(answer).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    (base, connections)
+}
+
+/// Promise 7: a server is called where an authority vouches for it that the machine trusts, or the connection; another one
+/// sees no request, is not tried again, and whoever runs it is told what to do.
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_it_is_named() {
+    let (base, connections) = privately_certified().await;
+    let client = |file: Option<&str>| {
+        let settings = HttpSettings { ca_file: file.map(Into::into), ..HttpSettings::default() };
+        let clock = Arc::new(crate::clock::ManualClock::new(Timestamp::UNIX_EPOCH));
+        Client::new(HostPolicy::new(&base, &[]).unwrap(), &settings, clock).unwrap()
+    };
+    let said = client(None).call(&Request::get(base.clone())).await.unwrap_err().to_string();
+    let advice = match crate::check_authorities() {
+        Ok(()) => "is not trusted (if a private authority has issued it, name its root in http.ca_file)",
+        Err(_) => "name a file of certificates in SSL_CERT_FILE",
+    };
+    assert!(said.contains(advice), "{said}");
+
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/src/client/test_tls/authority.pem");
+    let thing: Thing = client(Some(authority)).json(&Request::get(base.clone())).await.unwrap();
+    assert_eq!(thing.id, 7);
+    assert_eq!(*connections.lock().unwrap(), [None, Some(b"http/1.1".to_vec())]);
 }

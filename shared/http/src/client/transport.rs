@@ -5,9 +5,11 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use rustls::CertificateError;
 
 use crate::error::Failure;
 use crate::policy::HostRefused;
+use crate::tls;
 
 /// How large the headers of an answer may be.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -40,7 +42,9 @@ pub(super) async fn read_whole(mut response: reqwest::Response, limit: u64) -> R
     if response.content_length().is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let mut body = BytesMut::new();
+    // As a body grows, it would be there twice.
+    let declared = response.content_length().and_then(|length| usize::try_from(length).ok());
+    let mut body = BytesMut::with_capacity(declared.unwrap_or_default());
     while let Some(chunk) = response.chunk().await.map_err(transport_failure)? {
         let length = body.len().saturating_add(chunk.len());
         if u64::try_from(length).unwrap_or(u64::MAX) > limit {
@@ -58,9 +62,11 @@ pub(crate) fn transport_failure(error: reqwest::Error) -> Failure {
         return Failure::Refused(refused.clone());
     }
     match cause_of::<rustls::Error>(&error) {
-        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
-            Failure::Certificate(error)
-        }
+        Some(rustls::Error::InvalidCertificate(why)) => match tls::check_authorities() {
+            Err(lack) if *why == CertificateError::UnknownIssuer => Failure::NoAuthorities(lack),
+            _ => Failure::Certificate(error),
+        },
+        Some(rustls::Error::NoCertificatesPresented) => Failure::Certificate(error),
         _ if error.is_connect() => Failure::Unreachable(error),
         _ if error.is_builder() => Failure::Unsendable(error.to_string()),
         _ => Failure::Interrupted(error),

@@ -54,11 +54,13 @@ pub(super) enum Placed {
     AtEnd,
     /// The file is not the one that was asked for any more.
     Changed,
+    /// Bytes of which nobody can tell that they belong where ours end, and why: the file must be asked for whole.
+    Misplaced(String),
 }
 
 /// Where the answer to a request for the whole file, or for the rest of it, belongs.
 ///
-/// An answer that breaks HTTP's rules is an error that says which.
+/// An answer to a request for the whole file that breaks HTTP's rules is an error that says which.
 pub(super) fn place(
     asked: Option<&Asked>,
     status: StatusCode,
@@ -66,8 +68,10 @@ pub(super) fn place(
 ) -> Result<Placed, String> {
     let validator = headers.get(header::ETAG).filter(|etag| is_strong(etag)).cloned();
     match (status, asked) {
-        (StatusCode::PARTIAL_CONTENT, Some(asked)) => part(asked, validator.as_ref(), headers),
-        (StatusCode::PARTIAL_CONTENT, None) => Err("a part of it came that was not asked for".to_owned()),
+        (StatusCode::PARTIAL_CONTENT, Some(asked)) => {
+            Ok(part(asked, validator.as_ref(), headers).unwrap_or_else(Placed::Misplaced))
+        }
+        (StatusCode::PARTIAL_CONTENT, None) => all_of_it(validator, headers),
         (StatusCode::RANGE_NOT_SATISFIABLE, Some(asked)) => {
             Ok(unsatisfiable(asked, validator.as_ref(), headers))
         }
@@ -99,6 +103,17 @@ fn part(asked: &Asked, etag: Option<&HeaderValue>, headers: &HeaderMap) -> Resul
         return Err(format!("the part's Content-Length is not that of {value:?}"));
     }
     Ok(Placed::Part { skip: asked.offset - first, end, size, validator: Some(asked.validator.clone()) })
+}
+
+/// The whole file, from a server that calls it a part though none was asked for.
+fn all_of_it(validator: Option<HeaderValue>, headers: &HeaderMap) -> Result<Placed, String> {
+    let range = header_text(headers, &header::CONTENT_RANGE).and_then(|value| parse_content_range(&value));
+    match range {
+        Some((0, last, Some(size))) if last.checked_add(1) == Some(size) => {
+            Ok(Placed::Whole { size: Some(size), validator })
+        }
+        _ => Err("a part of it came that was not asked for".to_owned()),
+    }
 }
 
 fn unsatisfiable(asked: &Asked, etag: Option<&HeaderValue>, headers: &HeaderMap) -> Placed {
@@ -153,6 +168,13 @@ mod tests {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         place(Some(&asked()), StatusCode::from_u16(status).unwrap(), &headers)
+    }
+
+    fn misplaced(headers: &[(&'static str, &str)]) -> Option<String> {
+        match placed(206, headers) {
+            Ok(Placed::Misplaced(why)) => Some(why),
+            _ => None,
+        }
     }
 
     fn part_of(skip: u64, end: u64, size: Option<u64>) -> Result<Placed, String> {
@@ -219,24 +241,21 @@ mod tests {
             "bytes 0-99/200",
             "bytes 100-18446744073709551615/*",
         ] {
-            assert!(placed(206, &[("content-range", range)]).is_err(), "{range:?}");
+            assert!(misplaced(&[("content-range", range)]).is_some(), "{range:?}");
         }
-        assert!(placed(206, &[]).unwrap_err().contains("without Content-Range"));
-        assert!(placed(206, &[("content-range", "bytes 100-199/200"), ("content-length", "99")]).is_err());
-        assert!(
-            placed(
-                206,
-                &[
-                    ("content-range", "bytes 100-199/200"),
-                    ("content-type", "multipart/byteranges; boundary=x")
-                ]
-            )
-            .is_err()
-        );
+        assert!(misplaced(&[]).unwrap().contains("without Content-Range"));
+        assert!(misplaced(&[("content-range", "bytes 100-199/200"), ("content-length", "99")]).is_some());
+        let multipart = ("content-type", "multipart/byteranges; boundary=x");
+        assert!(misplaced(&[("content-range", "bytes 100-199/200"), multipart]).is_some());
         assert!(placed(204, &[]).is_err());
-        let headers =
-            [("content-range".parse().unwrap(), "bytes 0-1/2".parse().unwrap())].into_iter().collect();
-        assert!(place(None, StatusCode::PARTIAL_CONTENT, &headers).unwrap_err().contains("not asked for"));
+        let unasked = |range: &str| {
+            let headers = [("content-range".parse().unwrap(), range.parse().unwrap())].into_iter().collect();
+            place(None, StatusCode::PARTIAL_CONTENT, &headers)
+        };
+        for range in ["bytes 0-1/3", "bytes 1-2/3", "bytes 0-2/*", "bytes 0-18446744073709551615/0"] {
+            assert!(unasked(range).unwrap_err().contains("not asked for"), "{range}");
+        }
+        assert_eq!(unasked("bytes 0-1/2"), Ok(Placed::Whole { size: Some(2), validator: None }));
     }
 
     /// Only a strong validator promises the same bytes.

@@ -45,7 +45,8 @@ pub(super) fn refused(operation: &'static str, object: String, answer: &Answer) 
         (code, 400) if code.contains("UploadPart") => StoreError::InvalidParts { operation, object, source },
         (_, 405 | 501) => StoreError::NotImplemented { operation, object, source },
         (_, 429) => StoreError::Throttled { operation, object, source },
-        (_, 409 | 500..) => StoreError::Unavailable { operation, object, source },
+        (_, 409) => StoreError::Contended { operation, object, source },
+        (_, 500..) => StoreError::Unavailable { operation, object, source },
         _ => StoreError::Refused { operation, object, source },
     }
 }

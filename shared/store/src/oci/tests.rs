@@ -14,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::OciSettings;
-use crate::{ChecksumSetting, Condition, OCI_PART_BYTES, Part, Store, StoreError, StoreSettings, Written};
+use crate::{ChecksumKind, Condition, OCI_PART_BYTES, Part, Store, StoreError, StoreSettings, Written};
 
 /// A bucket whose service answers by a script; its waits take no time.
 struct Bucket {
@@ -81,7 +81,7 @@ async fn a_write_carries_a_checksum_and_its_condition() {
         assert_eq!((seen.header("content-type"), seen.header("transfer-encoding")), ("text/csv", ""));
         assert!(seen.header("authorization").starts_with("Signature version=\"1\",keyId="));
     }
-    assert_eq!(bucket.store.checksum(), ChecksumSetting::Crc32c);
+    assert_eq!(bucket.store.checksum(), ChecksumKind::Crc32c);
     assert!(bucket.store.holds_conditions() && bucket.store.is_oci());
 }
 

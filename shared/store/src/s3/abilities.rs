@@ -2,7 +2,7 @@
 //! the store remembers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde::Deserialize;
 
@@ -25,9 +25,13 @@ pub(crate) enum Ability {
     WholeChecksums = 1 << 5,
     /// CRC-64/NVME.
     Crc64Nvme = 1 << 6,
+    /// The checksum of an object, where it is asked what it knows of one.
+    ChecksumMode = 1 << 7,
+    /// A list of unfinished uploads.
+    UploadLists = 1 << 8,
 }
 
-/// What a store holds bytes against before it takes them.
+/// What a store is to hold bytes against before it takes them, as a person sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChecksumSetting {
@@ -42,10 +46,21 @@ pub enum ChecksumSetting {
     Md5,
 }
 
+/// What a store holds bytes against before it takes them, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChecksumKind {
+    /// CRC-64/NVME.
+    Crc64Nvme,
+    /// CRC-32C.
+    Crc32c,
+    /// `Content-MD5`.
+    Md5,
+}
+
 /// What a store is known to do, shared by all that hold it.
 #[derive(Debug, Clone)]
 pub(crate) struct Abilities {
-    lost: Arc<AtomicU8>,
+    lost: Arc<AtomicU16>,
     checksum: ChecksumSetting,
 }
 
@@ -72,26 +87,27 @@ impl Abilities {
 
     /// Whether the store does this, as far as is known: it does until it has refused to.
     pub(crate) fn has(&self, ability: Ability) -> bool {
-        self.lost.load(Ordering::Relaxed) & ability as u8 == 0
+        self.lost.load(Ordering::Relaxed) & ability as u16 == 0
     }
 
     /// Remembers that it does not.
     pub(crate) fn lose(&self, ability: Ability) {
-        self.lost.fetch_or(ability as u8, Ordering::Relaxed);
+        self.lost.fetch_or(ability as u16, Ordering::Relaxed);
     }
 
-    /// What the store holds bytes against; never `Auto`.
-    pub(crate) fn checksum(&self) -> ChecksumSetting {
+    /// What the store holds bytes against.
+    pub(crate) fn checksum(&self) -> ChecksumKind {
         match self.checksum {
-            ChecksumSetting::Auto if self.has(Ability::Crc64Nvme) => ChecksumSetting::Crc64nvme,
-            ChecksumSetting::Auto => ChecksumSetting::Md5,
-            checksum => checksum,
+            ChecksumSetting::Auto if !self.has(Ability::Crc64Nvme) => ChecksumKind::Md5,
+            ChecksumSetting::Auto | ChecksumSetting::Crc64nvme => ChecksumKind::Crc64Nvme,
+            ChecksumSetting::Crc32c => ChecksumKind::Crc32c,
+            ChecksumSetting::Md5 => ChecksumKind::Md5,
         }
     }
 
-    /// Whether MD5 may be tried where CRC-64/NVME was refused.
-    pub(crate) fn may_use_md5(&self) -> bool {
-        self.checksum == ChecksumSetting::Auto && self.has(Ability::Crc64Nvme)
+    /// Whether the store's answers decide it.
+    pub(crate) fn finds_checksum_out(&self) -> bool {
+        self.checksum == ChecksumSetting::Auto
     }
 }
 
@@ -104,21 +120,21 @@ mod tests {
     fn what_a_store_has_refused_is_remembered_by_all_that_hold_it() {
         let abilities = Abilities::of(Dialect::S3, ChecksumSetting::Auto, false);
         let other = abilities.clone();
-        assert!(other.has(Ability::RangeCopies) && other.may_use_md5());
+        assert!(other.has(Ability::RangeCopies) && other.finds_checksum_out());
         abilities.lose(Ability::RangeCopies);
         abilities.lose(Ability::Crc64Nvme);
         assert!(!other.has(Ability::RangeCopies) && other.has(Ability::Copies));
-        assert_eq!((other.checksum(), other.may_use_md5()), (ChecksumSetting::Md5, false));
+        assert_eq!(other.checksum(), ChecksumKind::Md5);
     }
 
     /// What is set is kept to, and what a dialect lacks is not tried.
     #[test]
     fn what_is_set_is_not_found_out() {
         let set = Abilities::of(Dialect::S3, ChecksumSetting::Crc32c, true);
-        assert_eq!((set.checksum(), set.may_use_md5()), (ChecksumSetting::Crc32c, false));
+        assert_eq!((set.checksum(), set.finds_checksum_out()), (ChecksumKind::Crc32c, false));
         assert!(!set.has(Ability::UnequalParts));
         let oci = Abilities::of(Dialect::Oci, ChecksumSetting::Auto, false);
-        assert_eq!((oci.checksum(), oci.may_use_md5()), (ChecksumSetting::Md5, false));
+        assert_eq!(oci.checksum(), ChecksumKind::Md5);
         assert!(!oci.has(Ability::ConditionalWrites) && !oci.has(Ability::RangeCopies));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::Region;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
@@ -13,16 +13,13 @@ use url::Url;
 
 use super::S3Bucket;
 use super::abilities::Abilities;
+use crate::aws;
 use crate::settings::StoreSettings;
 
 impl S3Bucket {
     /// Opens a bucket. Nothing is called yet.
     pub(crate) async fn open(bucket: &str, settings: &StoreSettings) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(region) = &settings.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let environment = Box::pin(loader.load()).await;
+        let environment = aws::environment(settings.region.as_deref()).await;
         let mut config = aws_sdk_s3::config::Builder::from(&environment)
             // Every write carries the CRC-64/NVME that landfall computes anyway; the SDK's own would come on top.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall_http::scripted::{Reply, Scripted, Seen};
 
-use crate::{ChecksumSetting, Condition, ObjectInfo, Part, Store, StoreError, StoreSettings, Written};
+use crate::{
+    ChecksumKind, ChecksumSetting, Condition, ObjectInfo, Part, Store, StoreError, StoreSettings, Written,
+};
 
 /// A store that answers like this.
 async fn store(server: &Scripted) -> Store {
@@ -99,7 +101,7 @@ async fn a_store_that_refuses_crc64nvme_holds_bytes_against_md5() {
             } else {
                 store.put("a.csv", small(), Condition::Absent).await.unwrap();
             }
-            assert_eq!(store.checksum(), ChecksumSetting::Md5, "{code}");
+            assert_eq!(store.checksum(), ChecksumKind::Md5, "{code}");
             let calls = server.count();
             store.put("a.csv", small(), Condition::Absent).await.unwrap();
             store.upload_part("b.csv", "u", 1, small()).await.unwrap();
@@ -122,7 +124,7 @@ async fn a_write_that_is_refused_whatever_its_checksum_says_why() {
     let store = store(&server).await;
     let error = store.put("a.csv", small(), Condition::Always).await.unwrap_err();
     assert!(landfall_http::chain(&error).contains("the first"), "{error:?}");
-    assert_eq!((server.count(), store.checksum()), (2, ChecksumSetting::Crc64nvme));
+    assert_eq!((server.count(), store.checksum()), (2, ChecksumKind::Crc64Nvme));
 }
 
 /// What is set is sent, and nothing else is tried.
@@ -228,4 +230,175 @@ async fn names_are_read_as_a_listing_writes_them() {
         assert_eq!(listed[0].key, name);
         assert_eq!(server.seen()[0].query()["encoding-type"], "url");
     }
+}
+
+/// Trap: many objects are written at once before the first refusal of CRC-64/NVME is known. Each of them goes on with MD5.
+#[tokio::test]
+async fn writes_that_are_under_way_when_a_checksum_is_refused_go_on_with_the_other() {
+    let server = Scripted::start(|seen, _| match has(seen, "x-amz-checksum-crc64nvme") {
+        true => error(501, "NotImplemented", "x-amz-checksum-crc64nvme"),
+        false => taken(),
+    })
+    .await;
+    let store = store(&server).await;
+    let keys: Vec<_> = (0..16).map(|n| format!("{n}.csv")).collect();
+    let writes = keys.iter().map(|key| store.put(key, small(), Condition::Always));
+    let written: Vec<_> = futures::future::join_all(writes).await;
+    assert!(written.iter().all(|written| matches!(written, Ok(Written::Done(_)))), "{written:?}");
+    let parts = (1..=16).map(|number| store.upload_part("b.csv", "u", number, small()));
+    assert!(futures::future::join_all(parts).await.iter().all(Result::is_ok));
+    assert_eq!(store.checksum(), ChecksumKind::Md5);
+}
+
+/// Trap: a store may refuse the condition of a write by 400, or say 409 of an object that is there.
+#[tokio::test]
+async fn a_condition_that_is_refused_otherwise_is_looked_after() {
+    for is_there in [false, true] {
+        for (status, code) in [(400, "InvalidArgument"), (501, "NotImplemented"), (409, "FileAlreadyExists")]
+        {
+            let server = Scripted::start(move |seen, _| match seen.method.as_str() {
+                "HEAD" if is_there => taken(),
+                "HEAD" => Reply::status(404),
+                _ if has(seen, "if-none-match") => error(status, code, "no"),
+                _ => taken(),
+            })
+            .await;
+            let store = store(&server).await;
+            let written = store.put("a.json", small(), Condition::Absent).await;
+            match (is_there, status) {
+                (true, _) => assert!(matches!(written, Ok(Written::NotWritten)), "{code}: {written:?}"),
+                // Somebody is about to write it: trying again finds either.
+                (false, 409) => assert!(matches!(written, Err(StoreError::Contended { .. })), "{written:?}"),
+                (false, _) => assert!(matches!(written, Ok(Written::Done(_))), "{code}: {written:?}"),
+            }
+        }
+    }
+}
+
+/// Trap: a store may verify the checksums of parts, and refuse them where the upload is completed. The condition stays.
+#[tokio::test]
+async fn an_upload_is_completed_without_checksums_where_they_are_refused_then() {
+    let server = Scripted::start(|seen, _| {
+        let tells = has(seen, "x-amz-checksum-type") || seen.body.contains("ChecksumCRC64NVME");
+        match tells {
+            true => error(400, "InvalidRequest", "checksum type"),
+            false => Reply::status(200)
+                .body("<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"),
+        }
+    })
+    .await;
+    let store = store(&server).await;
+    let crc64nvme = Some(crate::checksum::Crc64Nvme::of(b"1,2\n"));
+    let parts = [Part { number: 1, etag: "e".to_owned(), size: 4, crc64nvme }];
+    let written = store.complete("a", "u", &parts, Condition::Absent).await;
+    assert!(matches!(written, Ok(Written::Done(_))), "{written:?}");
+    let seen = server.seen();
+    assert!(seen.len() == 2 && has(&seen[1], "if-none-match"));
+    assert!(store.holds_conditions());
+}
+
+/// Trap: a store may say 404 of an object that is to be deleted and is not there.
+#[tokio::test]
+async fn what_is_not_there_is_deleted_already() {
+    let server = Scripted::replies(vec![error(404, "NoSuchKey", "no")]).await;
+    store(&server).await.delete("a").await.unwrap();
+}
+
+/// Trap: a store that has S3's first listing alone takes the second for it, and gives no token; the list is read to its
+/// end all the same, and one that leads nowhere is an error.
+#[tokio::test]
+async fn a_list_without_a_token_is_read_on() {
+    let page = |keys: &[&str], goes_on: bool| {
+        let contents: String =
+            keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).collect();
+        Reply::status(200).body(format!(
+            "<ListBucketResult><IsTruncated>{goes_on}</IsTruncated>{contents}</ListBucketResult>"
+        ))
+    };
+    let server = Scripted::start(move |seen, _| match seen.query().get("marker").map(String::as_str) {
+        None => page(&["a/1", "a/2"], true),
+        Some("a/2") => page(&["a/3"], true),
+        Some(_) => page(&["a/4"], false),
+    })
+    .await;
+    let listed: Vec<_> = store(&server).await.list("a/").try_collect().await.unwrap();
+    let keys: Vec<_> = listed.iter().map(|object| object.key.as_str()).collect();
+    assert_eq!(keys, ["a/1", "a/2", "a/3", "a/4"]);
+
+    let server = Scripted::start(move |_, _| page(&[], true)).await;
+    let error = store(&server).await.list("a/").try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(landfall_http::chain(&error).contains("where it continues"), "{error:?}");
+}
+
+/// Trap: a proxy may drop the length or the `ETag` of an answer without a body, and a store may not know the header that
+/// asks for a checksum. The list says the same.
+#[tokio::test]
+async fn an_object_is_measured_by_a_list_where_its_answer_does_not() {
+    let listed = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key><Size>7</Size>\
+                  <ETag>\"e\"</ETag></Contents></ListBucketResult>";
+    for head in [Reply::status(200).cut_of(7), taken().without_length()] {
+        let server = Scripted::start(move |seen, _| match seen.method.as_str() {
+            "HEAD" if has(seen, "x-amz-checksum-mode") => Reply::status(400),
+            "HEAD" => head.clone(),
+            _ => Reply::status(200).body(listed),
+        })
+        .await;
+        let store = store(&server).await;
+        let info = store.head("a").await.unwrap().unwrap();
+        assert_eq!((info.size, info.etag.as_str()), (7, "\"e\""));
+        let calls = server.count();
+        store.head("a").await.unwrap();
+        assert_eq!(server.count() - calls, 2, "what it does not know is not asked for again");
+    }
+}
+
+/// An answer that names no upload is no upload.
+#[tokio::test]
+async fn an_upload_without_an_id_has_not_begun() {
+    let nothing = Reply::status(200).body("<InitiateMultipartUploadResult/>");
+    let server = Scripted::replies(vec![nothing]).await;
+    let error = store(&server).await.create_upload("a").await.unwrap_err();
+    assert!(landfall_http::chain(&error).contains("names no upload"), "{error:?}");
+}
+
+/// What is needed for no promise is done without: uploads that interrupted runs have left stay, and a transfer begins
+/// anew.
+#[tokio::test]
+async fn a_store_that_lists_no_uploads_is_worked_with() {
+    for body in ["", "<Error><Code>NotImplemented</Code></Error>"] {
+        let server = Scripted::start(move |_, _| Reply::status(501).body(body)).await;
+        let store = store(&server).await;
+        assert!(store.list_uploads("jobs/").await.unwrap().is_empty());
+        assert!(!store.lists_uploads());
+        assert_eq!(store.list_parts("a", "u").await.unwrap(), None);
+    }
+}
+
+/// Promise 6: an answer is read up to the bound whether or not it says its length.
+#[tokio::test]
+async fn a_small_object_is_read_up_to_its_bound() {
+    for reply in [taken().body("12345"), taken().body("12345").without_length()] {
+        let server = Scripted::replies(vec![reply]).await;
+        let error = store(&server).await.read("a", 4).await.unwrap_err();
+        assert!(matches!(error, StoreError::TooLarge { max: 4, .. }), "{error:?}");
+    }
+}
+
+/// Bytes that were damaged on their way say nothing of what a store takes, whatever it calls that.
+#[tokio::test]
+async fn a_checksum_that_does_not_hold_is_no_refusal_of_checksums() {
+    let server = Scripted::replies(vec![error(400, "XAmzContentChecksumMismatch", "no match")]).await;
+    let store = store(&server).await;
+    let error = store.put("a", small(), Condition::Always).await.unwrap_err();
+    assert!(matches!(error, StoreError::BadDigest { .. }), "{error:?}");
+    assert_eq!(store.checksum(), ChecksumKind::Crc64Nvme);
+}
+
+/// A bucket in another region says where it is, also to a call whose answer has no body.
+#[tokio::test]
+async fn a_bucket_elsewhere_says_where() {
+    let elsewhere = Reply::status(301).header("x-amz-bucket-region", "eu-west-3");
+    let server = Scripted::replies(vec![elsewhere]).await;
+    let error = store(&server).await.head("a").await.unwrap_err();
+    assert!(landfall_http::chain(&error).contains("eu-west-3"), "{error:?}");
 }

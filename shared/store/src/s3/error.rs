@@ -18,15 +18,20 @@ impl StoreError {
     {
         let status = error.raw_response().map_or(0, |response| response.status().as_u16());
         let code = error.code().unwrap_or_default().to_owned();
-        let source = Described::from(describe(error, status));
+        let source = Described::from(describe(error, status) + &its_region(error));
         match (code.as_str(), status) {
             ("NoSuchUpload", _) => Self::NoSuchUpload { operation, object },
             ("NoSuchBucket", _) => Self::NoSuchBucket { operation, object },
             ("NoSuchKey" | "NotFound", _) => Self::NoSuchObject { operation, object },
             ("PreconditionFailed", _) | (_, 412) => Self::Changed { operation, object },
-            ("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" | "UnmatchedContentMD5", _) => {
-                Self::BadDigest { operation, object, source }
-            }
+            (
+                "BadDigest"
+                | "InvalidDigest"
+                | "UnmatchedContentMD5"
+                | "XAmzContentSHA256Mismatch"
+                | "XAmzContentChecksumMismatch",
+                _,
+            ) => Self::BadDigest { operation, object, source },
             ("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall", _) => {
                 Self::InvalidParts { operation, object, source }
             }
@@ -41,7 +46,8 @@ impl StoreError {
             }
             (_, 404) => Self::NoSuchObject { operation, object },
             // An error inside a 200 is one of the store's own (Amazon S3 API reference, `CopyObject`).
-            (_, 0 | 200 | 409 | 500..) => Self::Unavailable { operation, object, source },
+            (_, 409) => Self::Contended { operation, object, source },
+            (_, 0 | 200 | 500..) => Self::Unavailable { operation, object, source },
             _ => Self::Refused { operation, object, source },
         }
     }
@@ -52,6 +58,18 @@ fn is_unsupported(code: &str) -> bool {
     const WORDS: [&str; 4] = ["notimplemented", "notsupported", "unsupported", "methodnotallowed"];
     let code = code.to_ascii_lowercase();
     WORDS.iter().any(|word| code.contains(word))
+}
+
+/// Where the bucket is, as a store says that was asked for it in another region: of a HEAD, which has no body, nothing
+/// else would say so.
+fn its_region<E>(error: &SdkError<E>) -> String {
+    let region = error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region"));
+    let is_elsewhere =
+        error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 300..=400));
+    region
+        .filter(|_| is_elsewhere)
+        .map(|region| format!("; the bucket is in the region {region}"))
+        .unwrap_or_default()
 }
 
 fn describe<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>, status: u16) -> String {
@@ -73,7 +91,16 @@ fn describe<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>, s
         SdkError::ResponseError(_) => {
             format!("HTTP {status}, and the answer cannot be read{}", beginning(error))
         }
-        _ => landfall_http::chain(error),
+        _ => unsent(error),
+    }
+}
+
+/// Why a call did not get there. Who trusts no authority would be told only that the store's is unknown.
+fn unsent(error: &(dyn StdError + 'static)) -> String {
+    let said = landfall_http::chain(error);
+    match landfall_http::check_authorities() {
+        Err(lack) if said.contains("UnknownIssuer") => lack.to_string(),
+        _ => said,
     }
 }
 

@@ -5,17 +5,27 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use percent_encoding::percent_decode_str;
 
+use super::abilities::Ability;
 use super::{S3Bucket, size};
-use crate::error::{Result, StoreError};
+use crate::error::{NoNextPage, Result, StoreError};
 use crate::object::{ObjectInfo, UnfinishedUpload};
 
 impl S3Bucket {
     /// The objects below a prefix, in the order of their keys.
     pub(crate) fn pages(&self, prefix: &str) -> BoxStream<'_, Result<Vec<ObjectInfo>>> {
-        match self.dialect.has_second_listing() {
-            true => self.pages_by_token(prefix),
-            false => self.pages_by_marker(prefix),
-        }
+        let start = if self.dialect.has_second_listing() { Next::Token(None) } else { Next::Marker(None) };
+        let prefix = prefix.to_owned();
+        let pages = stream::try_unfold(Some(start), move |next| {
+            let prefix = prefix.clone();
+            async move {
+                match next {
+                    None => Ok(None),
+                    Some(Next::Token(token)) => self.page(&prefix, token).await.map(Some),
+                    Some(Next::Marker(marker)) => self.page_by_marker(&prefix, marker).await.map(Some),
+                }
+            }
+        });
+        pages.boxed()
     }
 
     /// The folders right below a prefix, whole and with a slash behind each.
@@ -23,8 +33,16 @@ impl S3Bucket {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).delimiter("/");
         let pages = request.encoding_type(EncodingType::Url).into_paginator().send();
         let object = self.object(prefix);
+        let truncated = object.clone();
         stream::unfold(pages, |mut pages| async { pages.next().await.map(|page| (page, pages)) })
             .map_err(move |error| StoreError::of("ListObjectsV2", object.clone(), &error))
+            .and_then(move |page| {
+                let has_next = page.next_continuation_token().is_some_and(|token| !token.is_empty());
+                std::future::ready(match page.is_truncated() == Some(true) && !has_next {
+                    true => Err(StoreError::body("ListObjectsV2", truncated.clone(), NoNextPage)),
+                    false => Ok(page),
+                })
+            })
             .map_ok(|page| {
                 let names = Names::of(page.encoding_type());
                 let folders = page.common_prefixes.unwrap_or_default();
@@ -33,49 +51,53 @@ impl S3Bucket {
             .boxed()
     }
 
-    fn pages_by_token(&self, prefix: &str) -> BoxStream<'_, Result<Vec<ObjectInfo>>> {
+    /// A page of S3's second listing, and where it goes on. A store that knows the first one alone takes it for that, and
+    /// says that there is more without a token: it is gone on with as it would be there.
+    async fn page(&self, prefix: &str, token: Option<String>) -> Result<(Vec<ObjectInfo>, Option<Next>)> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
-        let pages = request.encoding_type(EncodingType::Url).into_paginator().send();
-        let object = self.object(prefix);
-        stream::unfold(pages, |mut pages| async { pages.next().await.map(|page| (page, pages)) })
-            .map_err(move |error| StoreError::of("ListObjectsV2", object.clone(), &error))
-            .map_ok(|page| {
-                let names = Names::of(page.encoding_type());
-                names.objects(page.contents.unwrap_or_default())
-            })
-            .boxed()
+        let request = request.encoding_type(EncodingType::Url).set_continuation_token(token.clone());
+        let page = request.send().await;
+        let page = page.map_err(|error| StoreError::of("ListObjectsV2", self.object(prefix), &error))?;
+        let names = Names::of(page.encoding_type());
+        let goes_on = page.is_truncated() == Some(true);
+        let next = page.next_continuation_token().filter(|next| !next.is_empty()).map(str::to_owned);
+        let objects = names.objects(page.contents.unwrap_or_default());
+        let next = match (next, objects.last()) {
+            _ if !goes_on => None,
+            (Some(next), _) if token.as_ref() != Some(&next) => Some(Next::Token(Some(next))),
+            (None, Some(last)) if token.is_none() => Some(Next::Marker(Some(last.key.clone()))),
+            _ => return Err(StoreError::body("ListObjectsV2", self.object(prefix), NoNextPage)),
+        };
+        Ok((objects, next))
     }
 
-    /// The first listing of S3, which goes on behind the last key that it has shown.
-    fn pages_by_marker(&self, prefix: &str) -> BoxStream<'_, Result<Vec<ObjectInfo>>> {
-        let prefix = prefix.to_owned();
-        stream::try_unfold(Some(None), move |next: Option<Option<String>>| {
-            let prefix = prefix.clone();
-            async move {
-                let Some(marker) = next else { return Ok(None) };
-                let request = self.client.list_objects().bucket(&self.bucket).prefix(&prefix);
-                let page = request.set_marker(marker).send().await;
-                let page =
-                    page.map_err(|error| StoreError::of("ListObjects", self.object(&prefix), &error))?;
-                let names = Names::of(page.encoding_type());
-                let goes_on = page.is_truncated() == Some(true);
-                let next_marker = page.next_marker().map(|marker| names.name(marker));
-                let objects = names.objects(page.contents.unwrap_or_default());
-                let next = match objects.last().map(|last| last.key.clone()).or(next_marker) {
-                    Some(marker) if goes_on => Some(Some(marker)),
-                    None if goes_on => {
-                        return Err(StoreError::body("ListObjects", self.object(&prefix), NoNextPage));
-                    }
-                    _ => None,
-                };
-                Ok(Some((objects, next)))
-            }
-        })
-        .boxed()
+    /// A page of S3's first listing, which goes on behind the last key that it has shown.
+    async fn page_by_marker(
+        &self,
+        prefix: &str,
+        marker: Option<String>,
+    ) -> Result<(Vec<ObjectInfo>, Option<Next>)> {
+        let request = self.client.list_objects().bucket(&self.bucket).prefix(prefix);
+        let page = request.set_marker(marker.clone()).send().await;
+        let page = page.map_err(|error| StoreError::of("ListObjects", self.object(prefix), &error))?;
+        let names = Names::of(page.encoding_type());
+        let goes_on = page.is_truncated() == Some(true);
+        let next_marker = page.next_marker().map(|marker| names.name(marker));
+        let objects = names.objects(page.contents.unwrap_or_default());
+        match objects.last().map(|last| last.key.clone()).or(next_marker) {
+            _ if !goes_on => Ok((objects, None)),
+            Some(next) if marker.as_ref() != Some(&next) => Ok((objects, Some(Next::Marker(Some(next))))),
+            _ => Err(StoreError::body("ListObjects", self.object(prefix), NoNextPage)),
+        }
     }
 
-    /// The unfinished uploads below a prefix. Encoded names are not asked for: SeaweedFS says here that they are, and
-    /// writes them as they are.
+    /// Whether the store lists unfinished uploads, as far as is known: it does until it has refused to.
+    pub(crate) fn lists_uploads(&self) -> bool {
+        self.abilities.has(Ability::UploadLists)
+    }
+
+    /// The unfinished uploads below a prefix; none from a store that does not list them, where what is left of them is for
+    /// a lifecycle rule. Encoded names are not asked for: SeaweedFS says here that they are, and writes them as they are.
     pub(crate) async fn list_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
         let mut found = Vec::new();
         let (mut key_marker, mut id_marker) = (None, None);
@@ -89,7 +111,15 @@ impl S3Bucket {
                 .set_upload_id_marker(id_marker)
                 .send()
                 .await
-                .map_err(|error| StoreError::of("ListMultipartUploads", self.object(prefix), &error))?;
+                .map_err(|error| StoreError::of("ListMultipartUploads", self.object(prefix), &error));
+            let page = match page {
+                Err(error @ StoreError::NotImplemented { .. }) => {
+                    tracing::info!(store.bucket = self.bucket, %error, "unfinished uploads are not listed");
+                    self.abilities.lose(Ability::UploadLists);
+                    return Ok(found);
+                }
+                page => page?,
+            };
             let uploads = page.uploads().iter().map(|upload| UnfinishedUpload {
                 key: upload.key().unwrap_or_default().to_owned(),
                 upload_id: upload.upload_id().unwrap_or_default().to_owned(),
@@ -103,6 +133,12 @@ impl S3Bucket {
             id_marker = page.next_upload_id_marker().map(str::to_owned);
         }
     }
+}
+
+/// Where a listing goes on: in S3's second one by the token that a page gave, in the first behind a key.
+enum Next {
+    Token(Option<String>),
+    Marker(Option<String>),
 }
 
 /// How a page writes names: as they are, or encoded like a form, as it was asked for. XML cannot carry every name.
@@ -134,7 +170,3 @@ impl Names {
         listed.into_iter().map(object).collect()
     }
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the list is not complete, but the store does not say where it continues")]
-struct NoNextPage;

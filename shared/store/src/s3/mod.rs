@@ -22,11 +22,11 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use self::abilities::{Abilities, Ability};
 use crate::checksum::{Crc64Nvme, Md5, crc32c_base64};
-use crate::error::{Described, Result, StoreError};
+use crate::error::{Described, NoNextPage, Result, StoreError};
 use crate::object::{Condition, Object, ObjectInfo, Part, Written, content_type};
 use crate::parts::{MAX_COPY, copied_parts};
 
-pub use abilities::ChecksumSetting;
+pub use abilities::{ChecksumKind, ChecksumSetting};
 pub use dialect::Dialect;
 
 /// Fewer bytes than these are hashed where they are.
@@ -60,17 +60,44 @@ impl S3Bucket {
 
     /// What is there under a key.
     pub(crate) async fn head(&self, key: &str) -> Result<Option<ObjectInfo>> {
-        let mode = self.has_crc64nvme().then_some(ChecksumMode::Enabled);
-        let request = self.client.head_object().bucket(&self.bucket).key(key).set_checksum_mode(mode);
-        match request.send().await {
-            Ok(head) => Ok(Some(ObjectInfo {
-                key: key.to_owned(),
-                size: size(head.content_length()),
-                etag: head.e_tag().unwrap_or_default().to_owned(),
-                crc64nvme: head.checksum_crc64_nvme().and_then(crc64_from_base64),
-            })),
-            Err(error) => absent(StoreError::of("HeadObject", self.object(key), &error)),
+        let asks_checksum = self.has_crc64nvme() && self.abilities.has(Ability::ChecksumMode);
+        match self.head_with(key, asks_checksum).await {
+            Err(error) if asks_checksum && error.may_be_about_an_option() => {
+                let Ok(head) = self.head_with(key, false).await else { return Err(error) };
+                self.abilities.lose(Ability::ChecksumMode);
+                Ok(head)
+            }
+            head => head,
         }
+    }
+
+    async fn head_with(&self, key: &str, asks_checksum: bool) -> Result<Option<ObjectInfo>> {
+        let mode = asks_checksum.then_some(ChecksumMode::Enabled);
+        let request = self.client.head_object().bucket(&self.bucket).key(key).set_checksum_mode(mode);
+        let head = match request.send().await {
+            Ok(head) => head,
+            Err(error) => return absent(StoreError::of("HeadObject", self.object(key), &error)),
+        };
+        let crc64nvme = head.checksum_crc64_nvme().and_then(crc64_from_base64);
+        let key = key.to_owned();
+        match (head.content_length(), head.e_tag()) {
+            (Some(length), Some(etag)) => {
+                Ok(Some(ObjectInfo { key, size: size(Some(length)), etag: etag.to_owned(), crc64nvme }))
+            }
+            // A proxy on the way has left it out; lists are bodies, which nobody shortens.
+            _ => match self.listed(&key).await? {
+                Some(listed) => Ok(Some(ObjectInfo { crc64nvme, ..listed })),
+                None => Err(StoreError::body("HeadObject", self.object(&key), Unmeasured)),
+            },
+        }
+    }
+
+    /// What a list says of an object.
+    async fn listed(&self, key: &str) -> Result<Option<ObjectInfo>> {
+        // Every other key that begins so comes behind it.
+        let mut pages = self.pages(key).try_filter(|page| std::future::ready(!page.is_empty()));
+        let first = pages.try_next().await?.and_then(|page| page.into_iter().next());
+        Ok(first.filter(|first| first.key == key))
     }
 
     /// Reads a small object whole; one larger than `max` bytes is refused.
@@ -83,29 +110,58 @@ impl S3Bucket {
             return Err(StoreError::TooLarge { object: self.object(key), max });
         }
         let etag = answer.e_tag().unwrap_or_default().to_owned();
-        let body = answer.body.collect().await;
-        let body = body.map_err(|error| StoreError::body("GetObject", self.object(key), error))?;
-        Ok(Some(Object { bytes: body.into_bytes(), etag }))
+        let mut body = answer.body;
+        let mut bytes = Vec::new();
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| StoreError::body("GetObject", self.object(key), error))?;
+            bytes.extend_from_slice(&piece);
+            if u64::try_from(bytes.len()).is_ok_and(|read| read > max) {
+                return Err(StoreError::TooLarge { object: self.object(key), max });
+            }
+        }
+        Ok(Some(Object { bytes: bytes.into(), etag }))
     }
 
     /// Writes a small object in one call.
     pub(crate) async fn put(&self, key: &str, bytes: Bytes, condition: Condition<'_>) -> Result<Written> {
-        loop {
-            let Some(possible) = self.possible("PutObject", key, condition).await? else {
-                return Ok(Written::NotWritten);
-            };
-            match self.put_if(key, &bytes, possible).await {
-                Err(StoreError::NotImplemented { .. }) if possible == Condition::Absent => {
-                    self.abilities.lose(Ability::ConditionalWrites);
-                }
-                Err(StoreError::NotImplemented { operation, object, source })
-                    if matches!(possible, Condition::Unchanged(_)) =>
-                {
-                    return Err(StoreError::NoConditionalChange { operation, object, source });
-                }
-                Err(error) => return Written::of(Err(error), possible),
-                Ok(etag) => return Ok(Written::Done(etag)),
+        let Some(possible) = self.possible("PutObject", key, condition).await? else {
+            return Ok(Written::NotWritten);
+        };
+        let sent = self.put_if(key, &bytes, possible).await;
+        self.settled(key, possible, sent, async || self.put_if(key, &bytes, Condition::Always).await).await
+    }
+
+    /// What came of a write on a condition. Where a store may have refused the condition itself, it is looked whether it
+    /// holds, and written without it.
+    async fn settled(
+        &self,
+        key: &str,
+        condition: Condition<'_>,
+        sent: Result<String>,
+        without: impl AsyncFnOnce() -> Result<String>,
+    ) -> Result<Written> {
+        let error = match sent {
+            Ok(etag) => return Ok(Written::Done(etag)),
+            Err(error) => error,
+        };
+        match (condition, error) {
+            (Condition::Absent | Condition::Unchanged(_), StoreError::Changed { .. }) => {
+                Ok(Written::NotWritten)
             }
+            (Condition::Unchanged(_), StoreError::NotImplemented { operation, object, source }) => {
+                Err(StoreError::NoConditionalChange { operation, object, source })
+            }
+            (Condition::Absent, error) if error.may_be_about_an_option() || error.is_of_a_conflict() => {
+                match self.head(key).await {
+                    Ok(Some(_)) => return Ok(Written::NotWritten),
+                    Ok(None) if error.may_be_about_an_option() => {}
+                    Ok(None) | Err(_) => return Err(error),
+                }
+                let Ok(etag) = without().await else { return Err(error) };
+                self.abilities.lose(Ability::ConditionalWrites);
+                Ok(Written::Done(etag))
+            }
+            (_, error) => Err(error),
         }
     }
 
@@ -132,7 +188,7 @@ impl S3Bucket {
                 request.send().await
             };
             let sent = sent.map_err(|error| StoreError::of("PutObject", self.object(key), &error));
-            match self.or_with_md5(sent, &mut refused)? {
+            match self.or_with_md5(sent, &mut refused, checksum.kind())? {
                 Some(answer) => return Ok(answer.e_tag().unwrap_or_default().to_owned()),
                 None => checksum = self.md5_of("PutObject", key, bytes).await?,
             }
@@ -141,7 +197,12 @@ impl S3Bucket {
 
     /// What came of a call that carried a checksum; `None` if it is to be made again with MD5, as the store may have
     /// refused it for its CRC-64/NVME. If it refuses that, too, what it said first counts.
-    fn or_with_md5<T>(&self, sent: Result<T>, refused: &mut Option<StoreError>) -> Result<Option<T>> {
+    fn or_with_md5<T>(
+        &self,
+        sent: Result<T>,
+        refused: &mut Option<StoreError>,
+        carried: ChecksumKind,
+    ) -> Result<Option<T>> {
         match (sent, refused.take()) {
             (Ok(answer), Some(_)) => {
                 tracing::info!(store.bucket = self.bucket, "the store takes MD5 and no CRC-64/NVME");
@@ -150,7 +211,12 @@ impl S3Bucket {
             }
             (Ok(answer), None) => Ok(Some(answer)),
             (Err(_), Some(first)) => Err(first),
-            (Err(error), None) if error.may_be_about_an_option() && self.abilities.may_use_md5() => {
+            // Others may have found it out since this one was sent: what it carried counts.
+            (Err(error), None)
+                if error.may_be_about_an_option()
+                    && carried == ChecksumKind::Crc64Nvme
+                    && self.abilities.finds_checksum_out() =>
+            {
                 *refused = Some(error);
                 Ok(None)
             }
@@ -166,11 +232,9 @@ impl S3Bucket {
         bytes: &Bytes,
     ) -> Result<PayloadChecksum> {
         match self.abilities.checksum() {
-            ChecksumSetting::Md5 => self.md5_of(operation, key, bytes).await,
-            ChecksumSetting::Crc32c => Ok(PayloadChecksum::Crc32c(crc32c_base64(bytes))),
-            ChecksumSetting::Crc64nvme | ChecksumSetting::Auto => {
-                Ok(PayloadChecksum::Crc64Nvme(Crc64Nvme::of(bytes)))
-            }
+            ChecksumKind::Md5 => self.md5_of(operation, key, bytes).await,
+            ChecksumKind::Crc32c => Ok(PayloadChecksum::Crc32c(crc32c_base64(bytes))),
+            ChecksumKind::Crc64Nvme => Ok(PayloadChecksum::Crc64Nvme(Crc64Nvme::of(bytes))),
         }
     }
 
@@ -186,11 +250,11 @@ impl S3Bucket {
 
     /// Whether the store verifies and keeps CRC-64/NVME, as far as is known.
     fn has_crc64nvme(&self) -> bool {
-        self.abilities.checksum() == ChecksumSetting::Crc64nvme
+        self.abilities.checksum() == ChecksumKind::Crc64Nvme
     }
 
     /// What the store holds bytes against before it takes them, as far as is known.
-    pub(crate) fn checksum(&self) -> ChecksumSetting {
+    pub(crate) fn checksum(&self) -> ChecksumKind {
         self.abilities.checksum()
     }
 
@@ -262,7 +326,7 @@ impl S3Bucket {
         let request = self.client.copy_object().bucket(&self.bucket).key(key);
         let request = request
             .copy_source(from.as_copy_source(&source.key))
-            .copy_source_if_match(&source.etag)
+            .set_copy_source_if_match(some(&source.etag))
             .metadata_directive(MetadataDirective::Replace)
             .content_type(content_type(key))
             .set_checksum_algorithm(with_checksum.then_some(ChecksumAlgorithm::Crc64Nvme));
@@ -309,7 +373,7 @@ impl S3Bucket {
         let request = request
             .part_number(number)
             .copy_source(from.as_copy_source(&source.key))
-            .copy_source_if_match(&source.etag)
+            .set_copy_source_if_match(some(&source.etag))
             .copy_source_range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
         let sent = request.send().await;
         let answer = match sent.map_err(|error| StoreError::of("UploadPartCopy", self.object(key), &error)) {
@@ -346,19 +410,22 @@ impl S3Bucket {
     /// Deletes an object; one that is not there is no error.
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         let sent = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
-        sent.map(|_| ()).map_err(|error| StoreError::of("DeleteObject", self.object(key), &error))
+        match sent.map_err(|error| StoreError::of("DeleteObject", self.object(key), &error)) {
+            // S3 does not say so, others do.
+            Ok(_) | Err(StoreError::NoSuchObject { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Begins a multipart upload.
     pub(crate) async fn create_upload(&self, key: &str) -> Result<String> {
         let mut refused = None;
         loop {
-            let algorithm = match (self.abilities.checksum(), &refused) {
-                (_, Some(_)) | (ChecksumSetting::Md5, None) => None,
-                (ChecksumSetting::Crc32c, None) => Some(ChecksumAlgorithm::Crc32C),
-                (ChecksumSetting::Crc64nvme | ChecksumSetting::Auto, None) => {
-                    Some(ChecksumAlgorithm::Crc64Nvme)
-                }
+            let carried = if refused.is_some() { ChecksumKind::Md5 } else { self.abilities.checksum() };
+            let algorithm = match carried {
+                ChecksumKind::Md5 => None,
+                ChecksumKind::Crc32c => Some(ChecksumAlgorithm::Crc32C),
+                ChecksumKind::Crc64Nvme => Some(ChecksumAlgorithm::Crc64Nvme),
             };
             let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
             let request = request
@@ -368,13 +435,16 @@ impl S3Bucket {
             let sent = request.send().await;
             let sent =
                 sent.map_err(|error| StoreError::of("CreateMultipartUpload", self.object(key), &error));
-            let Some(answer) = self.or_with_md5(sent, &mut refused)? else { continue };
+            let Some(answer) = self.or_with_md5(sent, &mut refused, carried)? else { continue };
             // It was asked for the checksum of the whole object: a store that means to make one of the parts'
             // checksums instead would refuse the other at completion. The parts' own it verifies all the same.
             if answer.checksum_type() == Some(&ChecksumType::Composite) {
                 self.abilities.lose(Ability::WholeChecksums);
             }
-            return Ok(answer.upload_id().unwrap_or_default().to_owned());
+            return match answer.upload_id() {
+                Some(id) if !id.is_empty() => Ok(id.to_owned()),
+                _ => Err(StoreError::body("CreateMultipartUpload", self.object(key), NoUploadId)),
+            };
         }
     }
 
@@ -403,7 +473,7 @@ impl S3Bucket {
                 request.send().await
             };
             let sent = sent.map_err(|error| StoreError::of("UploadPart", self.object(key), &error));
-            let Some(answer) = self.or_with_md5(sent, &mut refused)? else {
+            let Some(answer) = self.or_with_md5(sent, &mut refused, checksum.kind())? else {
                 checksum = self.md5_of("UploadPart", key, &bytes).await?;
                 continue;
             };
@@ -425,21 +495,13 @@ impl S3Bucket {
         parts: &[Part],
         condition: Condition<'_>,
     ) -> Result<Written> {
-        let told = |part: &Part| part.crc64nvme.filter(|_| self.has_crc64nvme());
-        let crcs = parts.iter().map(|part| Some((told(part)?, part.size))).collect::<Option<Vec<_>>>();
-        let whole = crcs.unwrap_or_default().into_iter().reduce(|(crc, size), (next, length)| {
-            (crc.followed_by(next, length), size.saturating_add(length))
-        });
-        let completed = parts.iter().map(|part| {
-            CompletedPart::builder()
-                .part_number(part.number)
-                .e_tag(&part.etag)
-                .set_checksum_crc64_nvme(told(part).map(|crc| crc.base64()))
-                .build()
-        });
-        let whole = whole.map(|(crc, _)| crc);
-        let written = self.complete_upload(key, upload_id, completed.collect(), whole, condition).await;
-        match written {
+        let Some(possible) = self.possible("CompleteMultipartUpload", key, condition).await? else {
+            return Ok(Written::NotWritten);
+        };
+        let upload = (key, upload_id);
+        let sent = self.complete_if(upload, parts, possible).await;
+        let without = async || self.complete_if(upload, parts, Condition::Always).await;
+        match self.settled(key, possible, sent, without).await {
             Err(StoreError::InvalidParts { operation, object, source }) if !are_equal(parts) => {
                 self.abilities.lose(Ability::UnequalParts);
                 Err(StoreError::NotImplemented { operation, object, source })
@@ -448,45 +510,66 @@ impl S3Bucket {
         }
     }
 
-    async fn complete_upload(
+    /// Completes an upload on a condition that the store holds, with the checksums that it takes; the `ETag`.
+    async fn complete_if(
         &self,
-        key: &str,
-        upload_id: &str,
-        parts: Vec<CompletedPart>,
-        whole: Option<Crc64Nvme>,
+        upload: (&str, &str),
+        parts: &[Part],
         condition: Condition<'_>,
-    ) -> Result<Written> {
-        let has_type = self.has_crc64nvme() && self.abilities.has(Ability::WholeChecksums);
-        let kind = has_type.then_some(ChecksumType::FullObject);
-        let whole = whole.filter(|_| has_type);
-        loop {
-            let Some(condition) = self.possible("CompleteMultipartUpload", key, condition).await? else {
-                return Ok(Written::NotWritten);
-            };
-            let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build();
-            let mut request = self
-                .client
-                .complete_multipart_upload()
-                .bucket(&self.bucket)
-                .key(key)
-                .upload_id(upload_id)
-                .set_checksum_type(kind.clone())
-                .set_checksum_crc64_nvme(whole.map(|crc| crc.base64()))
-                .multipart_upload(parts);
-            request = match condition {
-                Condition::Absent => request.if_none_match("*"),
-                Condition::Unchanged(etag) => request.if_match(etag),
-                Condition::Always => request,
-            };
-            let sent = request.send().await;
-            match sent.map_err(|error| StoreError::of("CompleteMultipartUpload", self.object(key), &error)) {
-                Ok(answer) => return Ok(Written::Done(answer.e_tag().unwrap_or_default().to_owned())),
-                Err(StoreError::NotImplemented { .. }) if condition == Condition::Absent => {
-                    self.abilities.lose(Ability::ConditionalWrites);
+    ) -> Result<String> {
+        let has_checksums = self.has_crc64nvme();
+        match self.complete_with(upload, parts, condition, has_checksums).await {
+            Err(error) if has_checksums && error.may_be_about_an_option() => {
+                // Every part has been held against its checksum when it came.
+                match self.complete_with(upload, parts, condition, false).await {
+                    Ok(etag) => {
+                        self.abilities.lose(Ability::WholeChecksums);
+                        Ok(etag)
+                    }
+                    Err(changed @ StoreError::Changed { .. }) => Err(changed),
+                    Err(_) => Err(error),
                 }
-                Err(error) => return Written::of(Err(error), condition),
             }
+            completed => completed,
         }
+    }
+
+    async fn complete_with(
+        &self,
+        (key, upload_id): (&str, &str),
+        parts: &[Part],
+        condition: Condition<'_>,
+        has_checksums: bool,
+    ) -> Result<String> {
+        let told = |part: &Part| part.crc64nvme.filter(|_| has_checksums);
+        let has_whole = has_checksums && self.abilities.has(Ability::WholeChecksums);
+        let crcs = parts.iter().map(|part| Some((told(part)?, part.size))).collect::<Option<Vec<_>>>();
+        let whole = crcs.unwrap_or_default().into_iter().reduce(|(crc, size), (next, length)| {
+            (crc.followed_by(next, length), size.saturating_add(length))
+        });
+        let whole = whole.filter(|_| has_whole).map(|(crc, _)| crc.base64());
+        let completed = parts.iter().map(|part| {
+            CompletedPart::builder()
+                .part_number(part.number)
+                .e_tag(&part.etag)
+                .set_checksum_crc64_nvme(told(part).map(|crc| crc.base64()))
+                .build()
+        });
+        let completed = CompletedMultipartUpload::builder().set_parts(Some(completed.collect())).build();
+        let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(key);
+        let request = request
+            .upload_id(upload_id)
+            .set_checksum_type(has_whole.then_some(ChecksumType::FullObject))
+            .set_checksum_crc64_nvme(whole)
+            .multipart_upload(completed);
+        let request = match condition {
+            Condition::Absent => request.if_none_match("*"),
+            Condition::Unchanged(etag) => request.if_match(etag),
+            Condition::Always => request,
+        };
+        let sent = request.send().await;
+        sent.map(|answer| answer.e_tag().unwrap_or_default().to_owned())
+            .map_err(|error| StoreError::of("CompleteMultipartUpload", self.object(key), &error))
     }
 
     /// Gives an upload up; one that is gone already is no error.
@@ -502,35 +585,44 @@ impl S3Bucket {
         }
     }
 
-    /// The parts that the store has of an upload: number, `ETag` and size of each; `None` where the upload is gone.
+    /// The parts that the store has of an upload: number, `ETag` and size of each; `None` where the upload is gone, or where
+    /// the store does not tell: it is begun anew either way.
     pub(crate) async fn list_parts(
         &self,
         key: &str,
         upload_id: &str,
     ) -> Result<Option<Vec<(i32, String, u64)>>> {
-        let mut pages = self
-            .client
-            .list_parts()
-            .bucket(&self.bucket)
-            .key(key)
-            .upload_id(upload_id)
-            .into_paginator()
-            .send();
-        let mut parts = Vec::new();
-        while let Some(page) = pages.next().await {
-            match page.map_err(|error| StoreError::of("ListParts", self.object(key), &error)) {
-                Ok(page) => parts.extend(page.parts().iter().map(|part| {
-                    (
-                        part.part_number().unwrap_or(0),
-                        part.e_tag().unwrap_or_default().to_owned(),
-                        size(part.size()),
-                    )
-                })),
-                Err(StoreError::NoSuchUpload { .. } | StoreError::NoSuchObject { .. }) => return Ok(None),
+        let mut parts: Vec<(i32, String, u64)> = Vec::new();
+        let mut marker = None;
+        loop {
+            let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id);
+            let page = request.set_part_number_marker(marker).send().await;
+            let page = match page.map_err(|error| StoreError::of("ListParts", self.object(key), &error)) {
+                Ok(page) => page,
+                Err(
+                    StoreError::NoSuchUpload { .. }
+                    | StoreError::NoSuchObject { .. }
+                    | StoreError::NotImplemented { .. },
+                ) => return Ok(None),
                 Err(error) => return Err(error),
+            };
+            let before = parts.last().map(|(number, ..)| *number);
+            parts.extend(page.parts().iter().map(|part| {
+                (
+                    part.part_number().unwrap_or(0),
+                    part.e_tag().unwrap_or_default().to_owned(),
+                    size(part.size()),
+                )
+            }));
+            let last = parts.last().map(|(number, ..)| *number);
+            if page.is_truncated() != Some(true) {
+                return Ok(Some(parts));
             }
+            if last == before {
+                return Err(StoreError::body("ListParts", self.object(key), NoNextPage));
+            }
+            marker = last.map(|number| number.to_string());
         }
-        Ok(Some(parts))
     }
 
     /// The bytes of a range of an object that must still have this `ETag`, as they come.
@@ -567,6 +659,14 @@ enum PayloadChecksum {
 }
 
 impl PayloadChecksum {
+    fn kind(&self) -> ChecksumKind {
+        match self {
+            Self::Crc64Nvme(_) => ChecksumKind::Crc64Nvme,
+            Self::Crc32c(_) => ChecksumKind::Crc32c,
+            Self::Md5(_) => ChecksumKind::Md5,
+        }
+    }
+
     fn crc64nvme(&self) -> Option<String> {
         match self {
             Self::Crc64Nvme(crc) => Some(crc.base64()),
@@ -612,6 +712,11 @@ fn are_equal(parts: &[Part]) -> bool {
     last <= first && sizes.all(|size| size == first)
 }
 
+/// An `ETag` that is known.
+fn some(etag: &str) -> Option<String> {
+    (!etag.is_empty()).then(|| etag.to_owned())
+}
+
 fn size(length: Option<i64>) -> u64 {
     length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0)
 }
@@ -628,3 +733,11 @@ fn percent_encode(key: &str) -> String {
         &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     percent_encoding::utf8_percent_encode(key, KEPT).to_string()
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the object is there, but neither this answer nor a list tells its size")]
+struct Unmeasured;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the answer names no upload")]
+struct NoUploadId;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// A value as a text, whether it came as a text or as a number; nothing where it says nothing.
 ///
@@ -11,10 +11,19 @@ use serde_json::Value;
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = match Value::deserialize(deserializer)? {
         Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => number_text(&number),
         _ => String::new(),
     };
     Ok(Some(text).filter(|text| !text.is_empty() && !text.eq_ignore_ascii_case("null")))
+}
+
+/// A number as a text; one that is whole has no fraction, though it may have come with one.
+fn number_text(number: &Number) -> String {
+    let text = number.to_string();
+    match text.strip_suffix(".0") {
+        Some(whole) => whole.to_owned(),
+        None => text,
+    }
 }
 
 /// What EPM says, as a text: what it says in several fields (granular job details, since 26.04) as compact JSON.

@@ -250,9 +250,12 @@ impl Api {
         Ok(listed.into_iter().find(is_it))
     }
 
-    /// A link to a file, good for some minutes.
+    /// A link to a file, good for some minutes. One without a host is FOLIO's own.
     pub(super) async fn link(&self, execution: &str, file_id: &str) -> Result<Url> {
-        Ok(self.read::<Link>(&["job-executions", execution, "download", file_id], &[]).await?.link)
+        let link = self.read::<Link>(&["job-executions", execution, "download", file_id], &[]).await?.link;
+        // A link grants access: nothing of it goes into an error.
+        let link = self.base_url.join(link.trim()).ok().filter(|_| !link.trim().is_empty());
+        link.ok_or_else(|| Error::contract_broken(format!("FOLIO's link to file {file_id} is none")))
     }
 
     /// A page of a job's log, in the order of its entries' ids. An order by their dates has ties, so that pages would

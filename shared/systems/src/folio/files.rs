@@ -1,5 +1,6 @@
 //! What a job has put out: its file behind links of ten minutes, and its log.
 
+use std::collections::HashSet;
 use std::error::Error as _;
 use std::sync::Arc;
 
@@ -28,7 +29,10 @@ pub(super) async fn list(api: &Api, job: &JobRequestId, execution: &Execution) -
             api.redactor().text(execution.word())
         )));
     }
-    let files = execution.exported_files.iter().zip(0..);
+    // One id is one file, however often it is listed.
+    let mut known = HashSet::new();
+    let is_new = |file: &&ExportedFile| file.file_id.is_none() || known.insert(file.file_id.clone());
+    let files = execution.exported_files.iter().filter(is_new).zip(0..);
     let mut files: Vec<OutputFile> =
         files.map(|(file, ordinal)| exported(file, ordinal)).collect::<Result<_>>()?;
     if !execution.is_flawless() && logs::has_any(api, job).await? {

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use url::Url;
 
 use crate::entries::{entries, objects};
 
@@ -75,7 +74,7 @@ pub(super) struct Progress {
 /// Where a file can be had for ten minutes.
 #[derive(Deserialize)]
 pub(super) struct Link {
-    pub(super) link: Url,
+    pub(super) link: String,
 }
 
 /// A page of a job's log; its entries are handed on as they are.

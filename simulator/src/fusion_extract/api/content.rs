@@ -1,6 +1,6 @@
 //! The file manager: an output file's bytes, whole or a range of them.
 
-use std::io::{self, SeekFrom};
+use std::io::{self, SeekFrom, Write as _};
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,6 +8,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query as QueryOf, State};
 use axum::response::Response;
 use axum::routing::get;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures::stream::{self, Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::fs::File;
@@ -66,9 +68,13 @@ async fn content(
         Wanted::Whole => Plan { start: 0, length: file.size, ranged: false },
         Wanted::Part { start, length } => Plan { start, length, ranged: true },
     };
+    let path = output::file_path(&context, id.parse().unwrap_or_default(), file.ordinal);
+    if faults.gzip {
+        let answer = coded(&path).await.map_err(|error| response::internal(&error))?;
+        return Ok(answer.by("content.gzip"));
+    }
     let spoiling =
         context.change(|state| spoil(state, &mut plan, &file, &faults, context.scenario.seed, &subject))?;
-    let path = output::file_path(&context, id.parse().unwrap_or_default(), file.ordinal);
     let body = match body(&path, plan, &spoiling).await {
         Ok(body) => body,
         Err(error) => return Err(response::internal(&error).into()),
@@ -267,6 +273,16 @@ fn file_answer(
         Some(fault) => answer.by(fault),
         None => answer,
     }
+}
+
+/// The whole file, coded on its way though nobody asked for that (RFC 9110, 12.5.3).
+async fn coded(path: &std::path::Path) -> io::Result<Response> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&tokio::fs::read(path).await?)?;
+    let mut answer = Response::new(Body::from(encoder.finish()?));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Ok(answer)
 }
 
 async fn body(path: &std::path::Path, plan: Plan, spoiling: &Spoiling) -> io::Result<Body> {

@@ -61,7 +61,8 @@ async fn list(
     };
     let total = if earlier < faults.empty_calls { 0 } else { files.len() };
     let grows = earlier.saturating_sub(faults.empty_calls) < faults.growing_calls;
-    let files = files.get(..files.len().saturating_sub(usize::from(grows))).unwrap_or_default();
+    let is_lost = faults.lost_after.is_some_and(|calls| earlier >= calls);
+    let files = files.get(..files.len().saturating_sub(usize::from(grows || is_lost))).unwrap_or_default();
     let total = total.min(files.len());
     let mut items = listed(&context, &job, files, &faults, earlier);
     if faults.unstable_order && earlier % 2 == 1 {

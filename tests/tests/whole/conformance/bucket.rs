@@ -72,6 +72,7 @@ impl TestBucket {
             .region(Region::new("us-east-1"))
             .endpoint_url(&self.at.endpoint)
             .force_path_style(true)
+            .http_client(landfall_store::aws::http_client())
             .credentials_provider(Credentials::new(&self.at.access_key_id, secret, None, None, "test"))
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)

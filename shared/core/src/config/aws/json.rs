@@ -155,7 +155,7 @@ impl JsonClient {
         credentials: Option<SharedCredentialsProvider>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, reqwest::Error> {
-        let mut http = reqwest::Client::builder()
+        let mut http = landfall_http::client_builder()
             .user_agent(concat!("landfall/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

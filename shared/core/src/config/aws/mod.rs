@@ -10,6 +10,7 @@ mod json;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use landfall_http::NoAuthorities;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,9 @@ pub enum SetupError {
     /// No HTTP client can be made.
     #[error("the HTTP client cannot be set up")]
     HttpClient(#[from] reqwest::Error),
+    /// The service could not prove that it is AWS.
+    #[error(transparent)]
+    NoAuthorities(#[from] NoAuthorities),
 }
 
 #[derive(Serialize)]
@@ -73,6 +77,9 @@ impl DocumentReader {
     /// A reader with the credentials, the region and the endpoint of an environment. Nothing is called yet.
     pub fn new(service: Service, environment: &SdkConfig, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let target = endpoint::target(service, environment)?;
+        if target.endpoint.scheme() == "https" {
+            landfall_http::check_authorities()?;
+        }
         let client = JsonClient::new(target, environment.credentials_provider(), clock)?;
         Ok(Self { service, client })
     }
@@ -107,8 +114,8 @@ mod tests {
     use aws_config::Region;
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::SharedCredentialsProvider;
-    use aws_lc_rs::{digest, hmac};
     use jiff::Timestamp;
+    use ring::{digest, hmac};
     use serde_json::json;
 
     use secrecy::ExposeSecret as _;

@@ -60,12 +60,12 @@ pub enum PrincipalError {
         reason: String,
     },
     /// A private key that cannot be used.
-    #[error("the private key of {of} {reason}")]
+    #[error("the private key of {of} cannot be used: {reason}")]
     Key {
         /// Whose key it is.
         of: String,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: String,
     },
     /// The private key is another one than the fingerprint says.
     #[error(

@@ -1,5 +1,7 @@
 //! Who signs, until when; and the tokens that say so.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
@@ -7,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::error::PrincipalError;
-use super::key::PrivateKey;
+use crate::rsa::RsaKey;
 
 /// How long before its end a token is renewed, at most; a fifth of its life for short-lived ones.
 const RENEWED_BEFORE: SignedDuration = SignedDuration::from_secs(120);
@@ -18,7 +20,7 @@ pub(super) struct Identity {
     /// The `keyId` of signatures.
     pub(super) key_id: SecretString,
     /// The key that signs.
-    pub(super) key: PrivateKey,
+    pub(super) key: Arc<RsaKey>,
     /// How long it is good for; an API key is until somebody deletes it.
     pub(super) life: Option<Life>,
 }
@@ -51,7 +53,7 @@ impl Identity {
     /// The token is none, or is over.
     pub(super) fn of_token(
         token: &SecretString,
-        key: PrivateKey,
+        key: RsaKey,
         (of, advice): (&str, &'static str),
         now: Timestamp,
     ) -> Result<Self, PrincipalError> {
@@ -61,7 +63,7 @@ impl Identity {
         if life.is_over(now) {
             return Err(PrincipalError::Expired { of: of.to_owned(), at: life.ends, advice });
         }
-        Ok(Self { key_id: format!("ST${token}").into(), key, life: Some(life) })
+        Ok(Self { key_id: format!("ST${token}").into(), key: Arc::new(key), life: Some(life) })
     }
 }
 

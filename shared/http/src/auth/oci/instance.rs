@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::environment::Environment;
 use super::error::PrincipalError;
 use super::identity::Identity;
-use super::key::{PrivateKey, der_of, with_colons};
+use super::key::{self, der_of, with_colons};
 use super::region::Region;
 use super::service::{Asking, IS_ANYBODY_THERE, odd, url};
 use super::signature::Covers;
@@ -59,8 +59,7 @@ impl Instance {
         let certificate = self.text(&client, "identity/cert.pem").await?;
         let intermediate = self.text(&client, "identity/intermediate.pem").await?;
         let key = self.text(&client, "identity/key.pem").await?;
-        let unusable = |reason| PrincipalError::Key { of: SHOWN.to_owned(), reason };
-        let key = PrivateKey::from_pem(&key, None).map_err(unusable)?;
+        let key = Arc::new(key::read(&key, None, SHOWN)?);
         let leaf = der_of(certificate.expose_secret(), CERTIFICATE);
         let leaf =
             leaf.ok_or_else(|| odd(METADATA, "identity/cert.pem is no certificate in PEM".to_owned()))?;
@@ -70,8 +69,7 @@ impl Instance {
         let machine =
             Identity { key_id: format!("{tenancy}/fed-x509/{fingerprint}").into(), key, life: None };
 
-        let session = tokio::task::spawn_blocking(PrivateKey::generate).await;
-        let session = session.unwrap_or(Err("could not be made in time")).map_err(unusable)?;
+        let session = key::generate(SHOWN).await?;
         let body = json!({
             "certificate": BASE64.encode(&leaf),
             "publicKey": BASE64.encode(session.public_der()),

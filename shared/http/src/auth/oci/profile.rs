@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -9,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::environment::Environment;
 use super::error::PrincipalError;
 use super::identity::Identity;
-use super::key::PrivateKey;
+use super::key::{self, fingerprint};
 use super::region::Region;
 
 /// The profile whose keys all others inherit.
@@ -56,8 +57,7 @@ impl Profile {
         let key_file = self.environment.path(self.need(&keys, "key_file")?);
         let pem = secret_file("key_file", &key_file)?;
         let of = self.shown();
-        let unusable = |reason| PrincipalError::Key { of: of.clone(), reason };
-        let key = PrivateKey::from_pem(&pem, keys.get("pass_phrase")).map_err(unusable)?;
+        let key = key::read(&pem, keys.get("pass_phrase"), &of)?;
         if let Some(token_file) = keys.get("security_token_file") {
             let token =
                 secret_file("security_token_file", &self.environment.path(token_file.expose_secret()))?;
@@ -65,12 +65,13 @@ impl Profile {
             return Ok((Identity::of_token(&token, key, (&of, advice), now)?, region));
         }
         let told = self.need(&keys, "fingerprint")?;
-        let found = key.fingerprint();
+        let found = fingerprint(&key);
         if !told.eq_ignore_ascii_case(&found) {
             return Err(PrincipalError::Fingerprint { of, found, told: told.to_owned() });
         }
         let (tenancy, user) = (self.need(&keys, "tenancy")?, self.need(&keys, "user")?);
-        Ok((Identity { key_id: format!("{tenancy}/{user}/{found}").into(), key, life: None }, region))
+        let key_id = format!("{tenancy}/{user}/{found}").into();
+        Ok((Identity { key_id, key: Arc::new(key), life: None }, region))
     }
 
     fn need<'a>(&self, keys: &'a Keys, key: &'static str) -> Result<&'a str> {

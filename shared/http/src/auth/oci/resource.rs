@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::environment::Environment;
 use super::error::PrincipalError;
 use super::identity::Identity;
-use super::key::PrivateKey;
+use super::key;
 use super::profile::secret_file;
 use super::region::Region;
 
@@ -47,8 +47,7 @@ pub(super) fn load(
     // A file ends with a line's end, which a passphrase does not.
     let passphrase =
         passphrase.map(|text| SecretString::from(text.expose_secret().trim_end_matches(['\r', '\n'])));
-    let unusable = |reason| PrincipalError::Key { of: SHOWN.to_owned(), reason };
-    let key = PrivateKey::from_pem(&pem, passphrase.as_ref()).map_err(unusable)?;
+    let key = key::read(&pem, passphrase.as_ref(), SHOWN)?;
     let advice = "what runs this program has not renewed it; start it anew";
     let region = environment.get(REGION).map(|written| Region::parse(&written)).transpose()?;
     Ok((Identity::of_token(&token, key, (SHOWN, advice), now)?, region))

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::error::PrincipalError;
 use super::identity::Identity;
+use crate::rsa::RsaKeyError;
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("x-content-sha256");
 
@@ -32,26 +33,28 @@ pub(super) async fn sign(
     covers: Covers,
     now: Timestamp,
 ) -> Result<(), PrincipalError> {
-    let unusable = |reason| PrincipalError::Key { of: "the caller".to_owned(), reason };
+    let unusable =
+        |reason: &str| PrincipalError::Key { of: "the caller".to_owned(), reason: reason.to_owned() };
     let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
-    let date = date.map_err(|_| unusable("cannot sign at a time before the year 1 or behind 9999"))?;
+    let date = date.map_err(|_| unusable("the time is before the year 1 or behind 9999"))?;
     if request.method() == Method::POST {
         describe_body(request);
     }
     let (names, text) = signed_text(request, &date, covers);
     let key = identity.key.clone();
     // A signature takes milliseconds, for which others would wait.
-    let signature = tokio::task::spawn_blocking(move || key.sign(&text)).await;
-    let signature = signature.unwrap_or(Err("could not sign in time")).map_err(unusable)?;
+    let signature = tokio::task::spawn_blocking(move || key.sign_sha256(text.as_bytes())).await;
+    let signature = signature.unwrap_or(Err(RsaKeyError::NotSigned));
+    let signature = signature.map_err(|error| unusable(&error.to_string()))?;
     let value = format!(
         "Signature version=\"1\",keyId=\"{}\",algorithm=\"rsa-sha256\",headers=\"{names}\",signature=\"{}\"",
         identity.key_id.expose_secret(),
         BASE64.encode(signature)
     );
     let mut value =
-        HeaderValue::try_from(value).map_err(|_| unusable("has an id that no header can carry"))?;
+        HeaderValue::try_from(value).map_err(|_| unusable("it has an id that no header can carry"))?;
     value.set_sensitive(true);
-    let date = HeaderValue::try_from(date).map_err(|_| unusable("cannot sign at this time"))?;
+    let date = HeaderValue::try_from(date).map_err(|_| unusable("it cannot sign at this time"))?;
     request.headers_mut().insert(header::DATE, date);
     request.headers_mut().insert(header::AUTHORIZATION, value);
     Ok(())

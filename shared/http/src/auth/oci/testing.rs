@@ -4,11 +4,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::OnceLock;
 
-use rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{Environment, PrincipalSettings};
+use crate::rsa::RsaKey;
 
 /// The tenancy, the user and the region of a test's profile.
 pub const TENANCY: &str = "ocid1.tenancy.oc1..test";
@@ -17,31 +18,32 @@ pub const USER: &str = "ocid1.user.oc1..test";
 /// The region of a test's profile.
 pub const REGION: &str = "us-phoenix-1";
 
-/// A key that is made once a process: making one takes the longest of all.
-pub fn key() -> &'static rsa::PrivateKey {
-    static KEY: OnceLock<rsa::PrivateKey> = OnceLock::new();
-    KEY.get_or_init(|| rsa::PrivateKey::new(&mut getrandom::SysRng, 2048).unwrap())
+/// A key of nobody's in PEM (PKCS #8): making one takes the longest of all.
+pub const PEM: &str = include_str!("../../test_key.pem");
+
+fn key() -> RsaKey {
+    RsaKey::from_pem(&PEM.into()).unwrap()
 }
 
-/// The key in PEM (PKCS#8).
-pub fn pem() -> String {
-    key().to_pkcs8_pem(LineEnding::LF).unwrap().to_string()
+/// The public key as DER, which whoever verifies is given.
+pub fn public_der() -> Vec<u8> {
+    key().public_der()
 }
 
 /// The public key in PEM, which whoever verifies is given.
 pub fn public_pem() -> String {
-    key().to_public_key().to_public_key_pem(LineEnding::LF).unwrap()
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(public_der()))
 }
 
 /// The key's fingerprint.
 pub fn fingerprint() -> String {
-    super::key::PrivateKey::from_pem(&pem().into(), None).unwrap().fingerprint()
+    super::key::fingerprint(&key())
 }
 
 /// A file of profiles and its key in a folder, as `oci setup config` writes them; the file's path.
 pub fn config_file(folder: &Path) -> String {
     let (config, key_file) = (folder.join("config"), folder.join("key.pem"));
-    fs::write(&key_file, pem()).unwrap();
+    fs::write(&key_file, PEM).unwrap();
     let text = format!(
         "[DEFAULT]\nuser={USER}\ntenancy={TENANCY}\nregion={REGION}\nfingerprint={}\nkey_file={}\n",
         fingerprint(),

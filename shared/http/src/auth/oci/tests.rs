@@ -8,27 +8,26 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
-use rsa::pkcs1::EncodeRsaPrivateKey as _;
-use rsa::pkcs8::{DecodePublicKey as _, EncodePrivateKey, LineEnding};
+use rsa::pkcs8::DecodePublicKey as _;
 use rsa::sha2::Sha256;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use std::time::Duration;
 
 use super::identity::tests::token;
-use super::key::PrivateKey;
-use super::testing::{api_key, key, pem};
+use super::testing::{PEM, api_key};
 use super::*;
 use crate::client::{Client, Request};
 use crate::clock::ManualClock;
 use crate::policy::HostPolicy;
+use crate::rsa::RsaKey;
 use crate::scripted::{Reply, Scripted, Seen};
 use crate::settings::HttpSettings;
 use crate::{Answer, ErrorKind};
 
-fn own_key() -> PrivateKey {
-    PrivateKey::from_pem(&pem().into(), None).unwrap()
+fn own_public_key() -> rsa::PublicKey {
+    rsa::PublicKey::from_public_key_der(&testing::public_der()).unwrap()
 }
 
 const NOON: &str = "2026-11-21T12:00:00Z";
@@ -112,10 +111,10 @@ async fn calls_are_signed_as_oracles_own_clients_sign_them() {
     }
     let seen = server.seen();
     for seen in &seen {
-        assert_signed(seen, &key().to_public_key());
+        assert_signed(seen, &own_public_key());
         assert_eq!(seen.header("date"), "Sat, 21 Nov 2026 12:00:00 GMT");
         let parameters = parameters(seen);
-        let expected = format!("{}/{}/{}", testing::TENANCY, testing::USER, own_key().fingerprint());
+        let expected = format!("{}/{}/{}", testing::TENANCY, testing::USER, testing::fingerprint());
         assert_eq!((parameters["keyId"].as_str(), parameters["version"].as_str()), (expected.as_str(), "1"));
     }
     let signed: Vec<_> = seen.iter().map(|seen| parameters(seen)["headers"].clone()).collect();
@@ -132,78 +131,16 @@ async fn the_text_that_is_signed_is_the_documented_one() {
     let url =
         "https://objectstorage.us-phoenix-1.oraclecloud.com/n/ns/b/lake/o/a%2Fb?fields=name".parse().unwrap();
     let mut request = reqwest::Request::new(Method::GET, url);
-    let identity = identity::Identity { key_id: "t/u/f".into(), key: own_key(), life: None };
+    let key = Arc::new(RsaKey::from_pem(&PEM.into()).unwrap());
+    let identity = identity::Identity { key_id: "t/u/f".into(), key, life: None };
     signature::sign(&mut request, &identity, Covers::Host, noon()).await.unwrap();
     let text = "date: Sat, 21 Nov 2026 12:00:00 GMT\n(request-target): get /n/ns/b/lake/o/a%2Fb?fields=name\n\
                 host: objectstorage.us-phoenix-1.oraclecloud.com";
     let value = request.headers()["authorization"].to_str().unwrap();
     let signature = value.split("signature=\"").nth(1).unwrap().trim_end_matches('"');
     let signature = BASE64.decode(signature).unwrap();
-    key().to_public_key().pkcs1v15_verify::<Sha256>(text.as_bytes(), &signature).unwrap();
+    own_public_key().pkcs1v15_verify::<Sha256>(text.as_bytes(), &signature).unwrap();
     assert!(request.headers()["authorization"].is_sensitive());
-}
-
-/// The key as OpenSSL encrypted keys before PKCS#8.
-fn traditional(word: &str) -> String {
-    use aes::cipher::block_padding::Pkcs7;
-    use aes::cipher::{BlockModeEncrypt as _, KeyIvInit as _};
-    let iv = [0x26; 16];
-    let key_bytes = super::key::key_of(&word.into(), &iv, 32);
-    let cipher = cbc::Encryptor::<aes::Aes256>::new_from_slices(&key_bytes, &iv).unwrap();
-    let der = cipher.encrypt_padded_vec::<Pkcs7>(key().to_pkcs1_der().unwrap().as_bytes());
-    let body = BASE64.encode(der);
-    let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!(
-        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,{}\n\n{}\n-----END RSA PRIVATE KEY-----\n",
-        hex::encode_upper(iv),
-        lines.join("\n")
-    )
-}
-
-/// The key as OpenSSL encrypts keys by now: PBKDF2 with HMAC-SHA-256, and AES-256 in CBC mode.
-fn pkcs8(word: &str) -> String {
-    use rsa::pkcs8::EncryptedPrivateKeyInfoRef;
-    use rsa::pkcs8::pkcs5::pbes2::Parameters;
-    let parameters = Parameters::generate_pbkdf2_sha256_aes256cbc(2048, &[7; 16], [9; 16]).unwrap();
-    let der = EncodePrivateKey::to_pkcs8_der(key()).unwrap();
-    let encrypted =
-        EncryptedPrivateKeyInfoRef::encrypt_with_params(parameters, word, der.as_bytes()).unwrap();
-    encrypted.to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF).unwrap().to_string()
-}
-
-/// A passphrase gives the key that OpenSSL derives from it: `openssl enc -aes-256-cbc -md md5 -P -S 0011223344556677`.
-#[test]
-fn a_passphrase_gives_openssls_key() {
-    let mut salt = [0; 16];
-    salt[..8].copy_from_slice(&[0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
-    let key = super::key::key_of(&"correct horse".into(), &salt, 32);
-    assert_eq!(hex::encode(&*key), "13f757c8d3e8d3f88716b4a4e35a2e671708580c6252587bc7bc0a45e92f453f");
-}
-
-/// A key is read in every form in which OpenSSL and Oracle's tools write one, and one that cannot be read says why.
-#[test]
-fn keys_are_read_in_every_form() {
-    let read = |pem: &str, word: Option<&str>| {
-        PrivateKey::from_pem(&pem.into(), word.map(SecretString::from).as_ref())
-    };
-    let print = own_key().fingerprint();
-    let plain =
-        [pem(), key().to_pkcs1_pem(LineEnding::CRLF).unwrap().to_string(), format!("{}OCI_API_KEY\n", pem())];
-    for pem in &plain {
-        assert_eq!(read(pem, None).unwrap().fingerprint(), print);
-        assert_eq!(read(pem, Some("of another profile")).unwrap().fingerprint(), print);
-    }
-    let encrypted = pkcs8("correct horse");
-    for (pem, name) in [(traditional("correct horse"), "traditional"), (encrypted, "PKCS#8")] {
-        assert_eq!(read(&pem, Some("correct horse")).unwrap().fingerprint(), print, "{name}");
-        assert!(read(&pem, None).unwrap_err().contains("passphrase is missing"), "{name}");
-        assert!(read(&pem, Some("wrong")).unwrap_err().contains("passphrase is wrong"), "{name}");
-    }
-    assert!(read("hunter2", None).unwrap_err().contains("no RSA private key"));
-    let public = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----";
-    assert!(read(public, None).unwrap_err().contains("public key"));
-    let des = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-EDE3-CBC,0011223344556677\n\nAAAA\n-----END RSA PRIVATE KEY-----";
-    assert!(read(des, Some("x")).unwrap_err().contains("openssl pkcs8 -topk8"));
 }
 
 /// What cannot be a profile is named, with what to do, before anything is called; and no secret with it.
@@ -211,8 +148,9 @@ fn keys_are_read_in_every_form() {
 async fn profiles_that_cannot_sign_say_why() {
     let folder = tempfile::tempdir().unwrap();
     let there = folder.path();
-    let file = write(there, "key.pem", &pem());
+    let file = write(there, "key.pem", PEM);
     let keys = format!("user=u\ntenancy=t\nregion=us-phoenix-1\nkey_file={file}\n");
+    let encrypted = write(there, "encrypted.pem", &PEM.replace("PRIVATE", "ENCRYPTED PRIVATE"));
     let of_kind = Some(PrincipalKind::Profile);
     let nowhere = PrincipalSettings {
         kind: of_kind,
@@ -227,6 +165,7 @@ async fn profiles_that_cannot_sign_say_why() {
         ("[DEFAULT]\nregion=us-phoenix-1\nuser=u\n".to_owned(), "has no `key_file`"),
         (format!("[DEFAULT]\n{}", keys.replace("us-phoenix-1", "mars")), "region \"mars\""),
         (format!("[DEFAULT]\nregion=phx\nkey_file={file}.gone\n"), "key_file"),
+        (format!("[DEFAULT]\nregion=phx\nkey_file={encrypted}\n"), "`pass_phrase` of the profile"),
     ] {
         let line = refused(&PrincipalSettings { kind: of_kind, ..profiles(there, &text) }).await;
         assert!(line.contains(said), "{said}: {line}");
@@ -238,7 +177,7 @@ async fn profiles_that_cannot_sign_say_why() {
 #[tokio::test]
 async fn a_sessions_token_is_read_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let file = write(folder.path(), "key.pem", &pem());
+    let file = write(folder.path(), "key.pem", PEM);
     let token_file = write(folder.path(), "token", &token(in_seconds(-1), "old"));
     let text = format!("[DEFAULT]\nregion=phx\n[work]\nkey_file={file}\nsecurity_token_file={token_file}\n");
     let settings = PrincipalSettings { profile: Some("work".to_owned()), ..profiles(folder.path(), &text) };
@@ -282,7 +221,7 @@ async fn a_resource_principal_is_values_or_files() {
     let values = [
         ("OCI_RESOURCE_PRINCIPAL_VERSION", "2.2"),
         ("OCI_RESOURCE_PRINCIPAL_RPST", &first),
-        ("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", &pem()),
+        ("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", PEM),
         ("OCI_RESOURCE_PRINCIPAL_REGION", "us-ashburn-1"),
         ("HOME", "/nowhere"),
     ];
@@ -294,7 +233,7 @@ async fn a_resource_principal_is_values_or_files() {
         (resource::SHOWN, "us-ashburn-1")
     );
 
-    let (token_file, key_file) = (write(folder.path(), "rpst", &first), write(folder.path(), "key", &pem()));
+    let (token_file, key_file) = (write(folder.path(), "rpst", &first), write(folder.path(), "key", PEM));
     let files = values.map(|(name, value)| match name {
         "OCI_RESOURCE_PRINCIPAL_RPST" => (name, token_file.as_str()),
         "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM" => (name, key_file.as_str()),
@@ -331,7 +270,7 @@ async fn cloud(clock: Arc<ManualClock>, has_region_info: bool) -> Scripted {
             json!({"regionIdentifier": "us-phoenix-1", "realmDomainComponent": "oraclecloud.com", "regionKey": "PHX"}),
         ),
         "/opc/v2/identity/cert.pem" | "/opc/v2/identity/intermediate.pem" => Reply::status(200).body(certificate()),
-        "/opc/v2/identity/key.pem" => Reply::status(200).body(pem()),
+        "/opc/v2/identity/key.pem" => Reply::status(200).body(PEM),
         "/v1/x509" => {
             let ends = clock.now() + jiff::SignedDuration::from_secs(1200);
             Reply::json(json!({"token": token(ends, &number.to_string())}))
@@ -372,7 +311,7 @@ async fn an_instance_gets_a_token_for_its_certificate_and_renews_it() {
             assert_signed(call, &rsa::PublicKey::from_public_key_der(&der).unwrap());
         }
         for ask in asked {
-            assert_signed(ask, &key().to_public_key());
+            assert_signed(ask, &own_public_key());
             let parameters = parameters(ask);
             assert_eq!(
                 parameters["headers"],

@@ -86,16 +86,16 @@ struct Page {
 struct BarePage(#[serde(deserialize_with = "objects")] Vec<Listed>);
 
 /// What tells an item from all others: name, size, checksum and link. One that is listed again is the same file.
-type Identity = (Option<String>, Option<String>, Option<String>, Option<String>);
+type Identity<'a> = (Option<&'a str>, Option<String>, Option<&'a str>, Option<&'a str>);
 
 /// That of an item that says nothing of any file.
-const NOTHING: Identity = (None, None, None, None);
+const NOTHING: Identity<'static> = (None, None, None, None);
 
 impl Listed {
-    fn identity(&self) -> Identity {
-        let href = || self.context.as_ref()?.links.as_ref()?.enclosure.as_ref()?.href.clone();
+    fn identity(&self) -> Identity<'_> {
+        let href = || self.context.as_ref()?.links.as_ref()?.enclosure.as_ref()?.href.as_deref();
         let size = self.file_size.as_ref().map(Scalar::text);
-        (self.file_name.clone(), size, self.checksum.clone(), href())
+        (self.file_name.as_deref(), size, self.checksum.as_deref(), href())
     }
 
     /// Whether another answer may mean the same file: its link may be of one answer alone.
@@ -110,32 +110,33 @@ struct Part {
     items: Vec<Listed>,
     total: Option<u64>,
     has_more: bool,
+    read_bytes: usize,
 }
 
 /// The list as far as it has come.
 struct List {
     items: Vec<Listed>,
-    known: HashSet<Identity>,
     total: Option<u64>,
     has_more: bool,
     read_bytes: usize,
 }
 
 impl List {
-    fn of(part: Part, bytes: usize) -> Result<Self> {
-        let mut list =
-            Self { items: Vec::new(), known: HashSet::new(), total: None, has_more: false, read_bytes: 0 };
-        list.append(part, bytes)?;
+    fn of(part: Part) -> Result<Self> {
+        let mut list = Self { items: Vec::new(), total: None, has_more: false, read_bytes: 0 };
+        list.append(part)?;
         Ok(list)
     }
 
-    fn append(&mut self, part: Part, bytes: usize) -> Result<()> {
-        let items = part.items.into_iter().filter(|item| item.identity() != NOTHING);
-        self.items.extend(items);
-        self.known.extend(self.items.iter().map(Listed::identity));
+    fn append(&mut self, mut part: Part) -> Result<()> {
+        part.items.retain(|item| item.identity() != NOTHING);
+        match self.items.is_empty() {
+            true => self.items = part.items,
+            false => self.items.append(&mut part.items),
+        }
         // A later page may leave the total out.
         (self.total, self.has_more) = (part.total.or(self.total), part.has_more);
-        self.read_bytes = self.read_bytes.saturating_add(bytes);
+        self.read_bytes = self.read_bytes.saturating_add(part.read_bytes);
         check_length(self.items.len(), self.read_bytes)
     }
 
@@ -146,9 +147,18 @@ impl List {
 
     /// The items, each once.
     fn without_repetitions(self) -> Vec<Listed> {
-        let mut known = HashSet::new();
-        self.items.into_iter().filter(|item| known.insert(item.identity())).collect()
+        let mut known = HashSet::with_capacity(self.items.len());
+        let is_first = self.items.iter().map(|item| known.insert(item.identity())).collect();
+        chosen(self.items, is_first)
     }
+}
+
+/// Those that are chosen, of as many as there are choices. What chooses may hold them only by reference: they may be very
+/// many, and are not kept twice.
+fn chosen<T>(mut all: Vec<T>, choices: Vec<bool>) -> Vec<T> {
+    let mut choices = choices.into_iter();
+    all.retain(|_| choices.next().unwrap_or(true));
+    all
 }
 
 /// A file as it is listed, and where it is now: a link with a query may grant access, and is not kept.
@@ -218,7 +228,20 @@ impl<'a> Files<'a> {
     async fn locate(&self) -> Result<Vec<Located>> {
         let (items, answer) = self.items().await?;
         let numbered = items.into_iter().zip(0_u32..);
-        numbered.map(|(item, ordinal)| self.located(item, ordinal, &answer)).collect()
+        let located: Vec<Located> =
+            numbered.map(|(item, ordinal)| self.located(item, ordinal, &answer)).collect::<Result<_>>()?;
+        // One place is one file, in whatever form its link comes.
+        let mut known = HashSet::with_capacity(located.len());
+        let policy = self.pod.client.policy();
+        let is_first = located.iter().map(|Located { file, url }| {
+            known.insert((policy.called_at(url), file.name.as_str(), file.size, file.sha256))
+        });
+        let is_first = is_first.collect();
+        let mut files = chosen(located, is_first);
+        for (ordinal, located) in (0..).zip(&mut files) {
+            located.file.ordinal = ordinal;
+        }
+        Ok(files)
     }
 
     /// Every item of the list. Oracle documents a total, and no way to page: both spellings of its other
@@ -227,7 +250,7 @@ impl<'a> Files<'a> {
     /// A list that promises no more is asked for what follows it all the same, once: its count may be that of a page.
     async fn items(&self) -> Result<(Vec<Listed>, Answer)> {
         let (part, answer) = self.page(&[]).await?;
-        let mut list = List::of(part, answer.body.len())?;
+        let mut list = List::of(part)?;
         for spelling in [["offset", "limit"], ["$offset", "$limit"]] {
             while list.is_promised_more() && self.next(&mut list, &[spelling]).await? {}
         }
@@ -249,30 +272,39 @@ impl<'a> Files<'a> {
         let offset = list.items.len().to_string();
         let parameters: Vec<(&str, &str)> =
             spelling.iter().flat_map(|[name, limit]| [(*name, offset.as_str()), (*limit, PAGE)]).collect();
-        let (part, answer) = match self.page(&parameters).await {
+        let (part, _) = match self.page(&parameters).await {
             // It does not page, and says so in its own way.
             Err(error) if error.kind() == ErrorKind::Rejected && !list.is_promised_more() => {
                 return Ok(false);
             }
             page => page?,
         };
-        let Some(first) = part.items.first() else { return Ok(false) };
         // A server that does not know these parameters begins again.
-        let begins_again = list.items.first().is_some_and(|known| known.is_alike(first));
+        let begins_again = match (list.items.first(), part.items.first()) {
+            (Some(known), Some(first)) => known.is_alike(first),
+            _ => false,
+        };
         let is_known = |item: &Listed| list.items.iter().any(|known| known.is_alike(item));
-        if begins_again || (!list.is_promised_more() && part.items.iter().all(is_known)) {
+        let items = u64::try_from(list.items.len()).unwrap_or(u64::MAX);
+        let is_counted_short = list.total.is_some_and(|total| total > items);
+        let brings_nothing = part.items.is_empty() || (!is_counted_short && part.items.iter().all(is_known));
+        if begins_again || brings_nothing {
+            // Some servers say of every page that more follows: what brings nothing new where the list goes on is its end.
+            list.has_more &= begins_again && list.total != Some(items);
             return Ok(false);
         }
-        if let Some(again) = part.items.iter().map(Listed::identity).find(|item| list.known.contains(item)) {
+        let known: HashSet<Identity<'_>> = list.items.iter().map(Listed::identity).collect();
+        if let Some(again) = part.items.iter().map(Listed::identity).find(|item| known.contains(item)) {
             return Err(self.listed_twice(&again));
         }
-        list.append(part, answer.body.len())?;
+        drop(known);
+        list.append(part)?;
         Ok(true)
     }
 
     /// A later page repeats an item: then another one is missing, as the order has changed from page to page.
-    fn listed_twice(&self, (name, ..): &Identity) -> Error {
-        let name = name.as_deref().unwrap_or_default();
+    fn listed_twice(&self, (name, ..): &Identity<'_>) -> Error {
+        let name = name.unwrap_or_default();
         Error::contract_broken(format!(
             "the pages of job {}'s list have {name:?} twice: their order changes, and others may be missing",
             self.job
@@ -286,14 +318,19 @@ impl<'a> Files<'a> {
         }
         let request =
             Request::get_json(url).at_most(MAX_LIST_BYTES).authorized_by(Arc::clone(&self.authorizer));
-        let answer = self.pod.client.call(&request).await?;
-        if answer.body.trim_ascii_start().first() == Some(&b'[') {
+        let mut answer = self.pod.client.call(&request).await?;
+        let read_bytes = answer.body.len();
+        let part = if answer.body.trim_ascii_start().first() == Some(&b'[') {
             let BarePage(items) = answer.json()?;
-            return Ok((Part { items, total: None, has_more: false }, answer));
-        }
-        let page: Page = answer.json()?;
-        let total = page.total_items.as_ref().and_then(Scalar::whole);
-        Ok((Part { items: page.items, total, has_more: page.has_more == Some(true) }, answer))
+            Part { items, total: None, has_more: false, read_bytes }
+        } else {
+            let page: Page = answer.json()?;
+            let total = page.total_items.as_ref().and_then(Scalar::whole);
+            Part { items: page.items, total, has_more: page.has_more == Some(true), read_bytes }
+        };
+        // It has been read, and may be large; what is wrong with its items is still told of it.
+        answer.body = Bytes::new();
+        Ok((part, answer))
     }
 
     fn located(&self, item: Listed, ordinal: u32, answer: &Answer) -> Result<Located> {
@@ -304,17 +341,17 @@ impl<'a> Files<'a> {
             let reason = "it is empty, longer than 1,024 bytes, or has control characters";
             return Err(broken("fileName", reason).into());
         }
-        let size = match &item.file_size {
-            Some(size) => Some(size.whole().ok_or_else(|| broken("fileSize", "it is not a size in bytes"))?),
-            None => None,
-        };
         let sha256 = match item.checksum.as_deref().map(str::trim).filter(|checksum| !checksum.is_empty()) {
             Some(checksum) => sha256(checksum).map_err(|reason| broken("checksum", reason))?,
             None => None,
         };
+        let size = match item.file_size.as_ref().filter(|size| !size.is_unknown()) {
+            Some(size) => Some(size.whole().ok_or_else(|| broken("fileSize", "it is not a size in bytes"))?),
+            None => None,
+        };
         let href = item.context.and_then(|context| context.links).and_then(|links| links.enclosure);
         let url = self.url(&name, href.and_then(|link| link.href), answer)?;
-        let locator = (url.query().is_none() && url.fragment().is_none()).then(|| url.to_string());
+        let locator = url.query().is_none().then(|| url.to_string());
         Ok(Located { file: OutputFile { ordinal, name, size, sha256, locator, is_log: false }, url })
     }
 
@@ -329,7 +366,8 @@ impl<'a> Files<'a> {
             return Ok(url);
         };
         let broken = |reason: &str| answer.malformed(&format!("the link of {name:?}"), reason);
-        let url = collection.join(href.trim()).map_err(|error| broken(&error.to_string()))?;
+        let mut url = collection.join(href.trim()).map_err(|error| broken(&error.to_string()))?;
+        url.set_fragment(None);
         self.pod.client.policy().check(&url).map_err(|refused| Error::from(broken(&refused.to_string())))?;
         Ok(url)
     }

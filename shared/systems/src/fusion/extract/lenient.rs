@@ -34,9 +34,15 @@ impl Scalar {
     pub(super) fn whole(&self) -> Option<u64> {
         match self {
             Self::Whole(whole) => Some(*whole),
+            Self::Number(number) if number.fract() == 0.0 => number.to_string().parse().ok(),
             Self::Number(_) => None,
             Self::Text(text) => text.trim().parse().ok(),
         }
+    }
+
+    /// Whether the value stands for one that is not known: an empty text, or a number below zero where none is.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.text().is_empty() || self.number().is_some_and(|number| number < 0.0)
     }
 
     /// The value as a number.
@@ -96,7 +102,7 @@ pub(super) fn optional<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     let text = Option::<Box<RawValue>>::deserialize(deserializer)?;
-    Ok(text.and_then(|text| serde_json::from_str(text.get()).ok()))
+    Ok(text.and_then(|text| landfall_http::last_of_each(text.get().as_bytes()).ok()))
 }
 
 #[cfg(test)]
@@ -113,7 +119,11 @@ mod tests {
         assert_eq!(read(json!("50")).number(), Some(50.0));
         assert_eq!(read(json!(50.5)).number(), Some(50.5));
         assert_eq!(read(json!(" 2876 ")).whole(), Some(2876));
+        assert_eq!(read(json!(2876.0)).whole(), Some(2876));
+        assert_eq!(read(json!(2876.5)).whole(), None);
         assert_eq!(read(json!(-1)).whole(), None);
+        let unknown = [json!(-1), json!("-1"), json!(" ")].map(read);
+        assert!(unknown.iter().all(Scalar::is_unknown) && !read(json!(0)).is_unknown());
         assert_eq!(read(json!("NaN")).number(), None);
         assert_eq!(read(json!("many")).number(), None);
     }

@@ -13,7 +13,7 @@ use crate::fusion::settings::FusionConnection;
 use crate::testing::{self, content, line, read};
 use landfall::clock::ManualClock;
 use landfall::contract::{Found, Source, Submission, SubmitRequest};
-use landfall::error::Result;
+use landfall::error::{ErrorType, Result};
 use landfall::export::Export;
 use landfall::job::{JobRecord, JobRequestId, JobState, OutputFile, RunKey};
 use landfall::state::WorkState;
@@ -590,6 +590,65 @@ async fn a_list_of_files_is_read_on_whatever_it_says() {
     }
 }
 
+/// Promise 5: a server that says of every page that more follows is read to where nothing new comes, unless it knows no
+/// pages: then nobody can tell what is missing.
+#[tokio::test]
+async fn what_brings_nothing_new_is_the_end_of_a_list() {
+    for (is_clamped, total, is_whole) in
+        [(Some(false), None, true), (Some(true), None, true), (None, None, false), (None, Some(5), true)]
+    {
+        let pod = TestPod::start(move |seen, _| {
+            let offset: usize = seen.query().get("offset").map_or(0, |offset| offset.parse().unwrap());
+            let (first, end) = match is_clamped {
+                Some(is_clamped) => (if is_clamped { offset.min(3) } else { offset }, 5.min(offset + 2)),
+                None => (0, 5),
+            };
+            let end = if is_clamped == Some(true) { 5.min(first + 2) } else { end };
+            let items: Vec<_> = (first..end).map(|number| item("", &format!("{number}.zip"))).collect();
+            Reply::json(json!({ "items": items, "hasMore": true, "totalItems": total }))
+        })
+        .await;
+        let listed = pod.source.output_files(&record()).await;
+        let listed = listed.map(|files| files.len()).map_err(|error| error.error_type());
+        match (is_clamped, is_whole) {
+            // The last page begins with what is known already: the order may have changed.
+            (Some(true), _) => assert_eq!(listed, Err(ErrorType::ContractBroken)),
+            (_, true) => assert_eq!(listed, Ok(5), "{is_clamped:?} {total:?}"),
+            (_, false) => assert_eq!(listed, Err(ErrorType::ContractBroken)),
+        }
+    }
+}
+
+/// Promise 4: one place is one file, in whatever form its link comes; and a size that says nothing is none.
+#[tokio::test]
+async fn a_file_with_two_forms_of_one_link_is_one() {
+    let pod = TestPod::start(move |seen, _| {
+        let listed = |link: String, size: serde_json::Value| {
+            let mut item = item("", "a.zip");
+            item["$context"]["links"]["enclosure"]["href"] = json!(link);
+            item["fileSize"] = size;
+            item
+        };
+        let place = format!("{FILES}/a.zip/content");
+        let host = seen.header("host").to_owned();
+        let items = match seen.query().is_empty() {
+            true => vec![
+                listed(place.clone(), json!(-1)),
+                listed(format!("HTTP://{host}{place}"), json!("")),
+                listed(format!("{place}#1"), json!(null)),
+                listed(format!("{place}?version=2"), json!(0)),
+                listed(format!("{place}?version=3"), json!(11.0)),
+            ],
+            false => vec![],
+        };
+        Reply::json(json!({ "items": items }))
+    })
+    .await;
+    let files = pod.source.output_files(&record()).await.unwrap();
+    let sizes: Vec<_> = files.iter().map(|file| (file.ordinal, file.size)).collect();
+    assert_eq!(sizes, [(0, None), (1, Some(0)), (2, Some(11))]);
+}
+
 /// Promise 5: the metadata file tells that the last archive is there; what cannot be looked into tells nothing.
 #[tokio::test]
 async fn the_last_archive_is_known_by_its_metadata_file() {
@@ -639,7 +698,7 @@ async fn malformed_files_are_refused_by_name() {
         (with("fileName", json!(" ")), "items[0].fileName"),
         (with("fileName", Value::Null), "items[0].fileName"),
         (with("checksum", json!("sha-256=00")), "items[0].checksum"),
-        (with("fileSize", json!(-1)), "items[0].fileSize"),
+        (with("fileSize", json!("many")), "items[0].fileSize"),
         (link("https://evil.example/a.zip"), "evil.example is not a host of this connection"),
         (link("http://evil.example/a.zip"), "over http"),
         (link("http://169.254.169.254/latest"), "over http"),
