@@ -249,3 +249,7 @@ impl StoreError {
 #[derive(Debug, thiserror::Error)]
 #[error("the list is not complete, but the store does not say where it continues")]
 pub(crate) struct NoNextPage;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the object is there, but neither this answer nor a list tells its size")]
+pub(crate) struct Unmeasured;

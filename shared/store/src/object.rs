@@ -1,6 +1,8 @@
 //! What is said of objects, whichever store they are in.
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
 
 use crate::checksum::Crc64Nvme;
 use crate::error::{Result, StoreError};
@@ -79,6 +81,17 @@ pub struct UnfinishedUpload {
     pub key: String,
     /// Its id.
     pub upload_id: String,
+}
+
+/// What a list of the keys that begin with a key says of the object that has it.
+pub(crate) async fn listed(
+    pages: BoxStream<'_, Result<Vec<ObjectInfo>>>,
+    key: &str,
+) -> Result<Option<ObjectInfo>> {
+    // Every other key that begins so comes behind it.
+    let mut pages = pages.try_filter(|page| std::future::ready(!page.is_empty()));
+    let first = pages.try_next().await?.and_then(|page| page.into_iter().next());
+    Ok(first.filter(|first| first.key == key))
 }
 
 /// The type that an object is stored with, by what its key ends in.

@@ -164,9 +164,10 @@ impl Request {
         self
     }
 
-    /// The same call, carrying these bytes.
+    /// The same call, carrying these bytes; that there are none is said, too, as servers want a length of every `PUT`.
     #[must_use]
     pub fn carrying(mut self, bytes: Bytes) -> Self {
+        self.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         self.body = Payload::Whole(bytes);
         self
     }

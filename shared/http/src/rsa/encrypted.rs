@@ -6,7 +6,7 @@ use md5::{Digest as _, Md5};
 use rsa::pkcs8::{EncryptedPrivateKeyInfoRef, pkcs5};
 use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
 
-use super::RsaKeyError;
+use super::error::RsaKeyError;
 
 type Plain = Zeroizing<Vec<u8>>;
 

@@ -26,8 +26,8 @@ use tokio::sync::OnceCell;
 use self::answers::{BucketState, PartToCommit, RetentionRules, Upload, UploadToBegin, UploadToCommit};
 use self::session::{Session, name_in_path, query};
 use crate::checksum::{Crc64Nvme, crc32c_base64};
-use crate::error::{Described, Result, StoreError};
-use crate::object::{Condition, Object, ObjectInfo, Part, Written, content_type};
+use crate::error::{Described, Result, StoreError, Unmeasured};
+use crate::object::{Condition, Object, ObjectInfo, Part, Written, content_type, listed};
 
 pub use settings::{BucketRules, OciSettings, Tenancy};
 
@@ -109,7 +109,7 @@ impl OciBucket {
         let named = ("HeadObject", object.as_str());
         let session = self.session(named).await?;
         match session.call(named, self.about(session, named, Method::HEAD, key)?).await {
-            Ok(answer) => Ok(Some(info(key, &answer.headers))),
+            Ok(answer) => self.measured(key, &answer.headers).await.map(Some),
             // The answer to a HEAD has no body, so it does not say what is missing: the bucket may be.
             Err(StoreError::NoSuchObject { .. }) => self.look_again(session, key).await,
             Err(error) => Err(error),
@@ -122,9 +122,22 @@ impl OciBucket {
         let named = ("GetObject", object.as_str());
         let request = self.about(session, named, Method::GET, key)?.with(header::ACCEPT, any());
         match session.open_object(named, request).await {
-            Ok(answer) => Ok(Some(info(key, &answer.headers))),
+            Ok(answer) => self.measured(key, &answer.headers).await.map(Some),
             Err(StoreError::NoSuchObject { .. }) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// What the headers of an answer say of an object; a list where something on the way has left it out.
+    async fn measured(&self, key: &str, headers: &HeaderMap) -> Result<ObjectInfo> {
+        match (number(headers, &header::CONTENT_LENGTH), text(headers, &header::ETAG)) {
+            (Some(size), Some(etag)) => {
+                Ok(ObjectInfo { key: key.to_owned(), size, etag: etag.to_owned(), crc64nvme: None })
+            }
+            _ => {
+                let listed = listed(self.pages(key), key).await?;
+                listed.ok_or_else(|| StoreError::body("HeadObject", self.object(key), Unmeasured))
+            }
         }
     }
 
@@ -306,15 +319,6 @@ fn conditional(named: Named<'_>, request: Request, condition: Condition<'_>) -> 
         Condition::Unchanged(etag) => request.with(header::IF_MATCH, value(named, etag)?),
         Condition::Always => request,
     })
-}
-
-fn info(key: &str, headers: &HeaderMap) -> ObjectInfo {
-    ObjectInfo {
-        key: key.to_owned(),
-        size: number(headers, &header::CONTENT_LENGTH).unwrap_or_default(),
-        etag: etag(headers),
-        crc64nvme: None,
-    }
 }
 
 fn bytes_of(answer: Streamed, object: String) -> BoxStream<'static, Result<Bytes>> {

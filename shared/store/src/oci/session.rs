@@ -88,7 +88,7 @@ impl Session {
     async fn namespace(&self, object: &str) -> Result<String> {
         const OPERATION: &str = "GetNamespace";
         let request = Request::get(self.url(OPERATION, object, "/n/")?);
-        let answer = self.call((OPERATION, object), request).await?;
+        let answer = self.answer((OPERATION, object), request).await?;
         let namespace: String = answer.json().map_err(|error| self.failed((OPERATION, object), &error))?;
         Ok(namespace)
     }
@@ -116,19 +116,22 @@ impl Session {
         })
     }
 
-    /// Makes a call that is safe to repeat, and reads its answer whole.
+    /// Makes a call about the bucket that is safe to repeat, and reads its answer whole.
     pub(super) async fn call(
         &self,
         (operation, object): (&'static str, &str),
         request: Request,
     ) -> Result<Answer> {
+        let answer = self.answer((operation, object), request).await?;
+        self.is_bucket_known.store(true, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    async fn answer(&self, (operation, object): (&'static str, &str), request: Request) -> Result<Answer> {
         let answer = self.client.call(&self.signed(request)).await;
         let answer = answer.map_err(|error| self.failed((operation, object), &error))?;
         match answer.status.is_success() {
-            true => {
-                self.is_bucket_known.store(true, Ordering::Relaxed);
-                Ok(answer)
-            }
+            true => Ok(answer),
             false => Err(refused(operation, object.to_owned(), &answer)),
         }
     }

@@ -128,7 +128,7 @@ async fn refusals_are_read_by_their_codes() {
         (403, "NotAllowed", "Denied"),
         (400, "UnmatchedContentMD5", "BadDigest"),
         (400, "InvalidParameter", "Refused"),
-        (409, "ObjectLocked", "Unavailable"),
+        (409, "ObjectLocked", "Contended"),
         (501, "NotImplemented", "NotImplemented"),
         (401, "NotAuthenticated", "Denied"),
     ] {
@@ -179,6 +179,14 @@ async fn a_bucket_that_was_there_is_asked_for_again() {
     let gone = bucket.store.put("a", small(), Condition::Always).await.unwrap_err();
     assert!(matches!(gone, StoreError::HiddenBucket { .. }), "{gone:?}");
     assert_eq!(bucket.server.count(), 10, "a few times");
+
+    let never = self::bucket(None, move |seen, _| match seen.path() {
+        "/n/" => Reply::json(json!("axexample")),
+        _ => lost(),
+    })
+    .await;
+    never.store.put("a", small(), Condition::Always).await.unwrap_err();
+    assert_eq!(never.server.count(), 2, "that the namespace is known says nothing of the bucket");
 }
 
 /// Promise 5: a HEAD that finds nothing does not say whether object or bucket is missing; it is found out.
@@ -199,6 +207,29 @@ async fn what_a_head_does_not_find_is_found_out() {
     let there = replies(vec![taken().header("Content-Length", "12").without_length()]).await;
     let info = there.store.head("a").await.unwrap().unwrap();
     assert_eq!((info.size, info.etag.len()), (12, 36));
+}
+
+/// Trap: a proxy may drop the length or the `ETag` of an answer without a body. The list says the same.
+#[tokio::test]
+async fn an_object_is_measured_by_a_list_where_its_answer_does_not() {
+    for head in [Reply::status(200).cut_of(7), taken().without_length()] {
+        let bucket = bucket(Some("ns"), move |seen, _| match seen.method.as_str() {
+            "HEAD" => head.clone(),
+            _ => Reply::json(json!({"objects": [{"name": "a", "size": 7, "etag": "e"}, {"name": "ab"}]})),
+        })
+        .await;
+        let info = bucket.store.head("a").await.unwrap().unwrap();
+        assert_eq!((info.size, info.etag.as_str()), (7, "e"));
+    }
+}
+
+/// Promise 5: an empty object has a length, too, which the service wants to be told.
+#[tokio::test]
+async fn an_empty_object_has_a_length() {
+    let bucket = replies(vec![taken()]).await;
+    bucket.store.put("a", Bytes::new(), Condition::Absent).await.unwrap();
+    let seen = bucket.server.seen().pop().unwrap();
+    assert_eq!((seen.header("content-length"), seen.header("transfer-encoding")), ("0", ""));
 }
 
 /// Promise 5: a range is what was asked for of the version that was; a body that breaks off is gone on with.

@@ -22,8 +22,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use self::abilities::{Abilities, Ability};
 use crate::checksum::{Crc64Nvme, Md5, crc32c_base64};
-use crate::error::{Described, NoNextPage, Result, StoreError};
-use crate::object::{Condition, Object, ObjectInfo, Part, Written, content_type};
+use crate::error::{Described, NoNextPage, Result, StoreError, Unmeasured};
+use crate::object::{Condition, Object, ObjectInfo, Part, Written, content_type, listed};
 use crate::parts::{MAX_COPY, copied_parts};
 
 pub use abilities::{ChecksumKind, ChecksumSetting};
@@ -85,19 +85,11 @@ impl S3Bucket {
                 Ok(Some(ObjectInfo { key, size: size(Some(length)), etag: etag.to_owned(), crc64nvme }))
             }
             // A proxy on the way has left it out; lists are bodies, which nobody shortens.
-            _ => match self.listed(&key).await? {
+            _ => match listed(self.pages(&key), &key).await? {
                 Some(listed) => Ok(Some(ObjectInfo { crc64nvme, ..listed })),
                 None => Err(StoreError::body("HeadObject", self.object(&key), Unmeasured)),
             },
         }
-    }
-
-    /// What a list says of an object.
-    async fn listed(&self, key: &str) -> Result<Option<ObjectInfo>> {
-        // Every other key that begins so comes behind it.
-        let mut pages = self.pages(key).try_filter(|page| std::future::ready(!page.is_empty()));
-        let first = pages.try_next().await?.and_then(|page| page.into_iter().next());
-        Ok(first.filter(|first| first.key == key))
     }
 
     /// Reads a small object whole; one larger than `max` bytes is refused.
@@ -733,10 +725,6 @@ fn percent_encode(key: &str) -> String {
         &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     percent_encoding::utf8_percent_encode(key, KEPT).to_string()
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the object is there, but neither this answer nor a list tells its size")]
-struct Unmeasured;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the answer names no upload")]

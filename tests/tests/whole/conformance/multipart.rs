@@ -72,7 +72,7 @@ async fn resumed(bucket: TestBucket) {
     let (budget, content) = (ByteBudget::new(64 << 20), data(7, 3 * PART + 100));
     let (upload, part_bytes) = {
         let mut writer = ObjectWriter::new(&open.store, "a.csv", &budget, None);
-        writer.write(&content[..2 * PART]).await.unwrap();
+        writer.write(&content[..writer.part_bytes() + 100]).await.unwrap();
         writer.settle().await.unwrap();
         (writer.upload_id().unwrap().to_owned(), writer.part_bytes())
     };

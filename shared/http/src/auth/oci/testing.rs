@@ -5,8 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use rsa::pkcs8::{DecodePublicKey as _, EncodePublicKey as _, LineEnding};
 
 use super::{Environment, PrincipalSettings};
 use crate::rsa::RsaKey;
@@ -32,7 +31,7 @@ pub fn public_der() -> Vec<u8> {
 
 /// The public key in PEM, which whoever verifies is given.
 pub fn public_pem() -> String {
-    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(public_der()))
+    rsa::PublicKey::from_public_key_der(&public_der()).unwrap().to_public_key_pem(LineEnding::LF).unwrap()
 }
 
 /// The key's fingerprint.

@@ -199,6 +199,7 @@ async fn a_sessions_token_is_read_anew() {
     // Nobody has renewed it yet, and it is still good.
     seen_by(&server, &principal, get()).await.unwrap();
     fs::write(&token_file, &tokens[1]).unwrap();
+    clock.advance(Duration::from_secs(90));
     let error = seen_by(&server, &principal, get()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AuthRejected);
     assert!(!error.line().contains(&tokens[1]), "{}", error.line());
