@@ -208,6 +208,9 @@ pub(crate) struct Simulate {
     /// The port on 127.0.0.1; 0 for any free port
     #[arg(long, default_value_t = 8765)]
     pub(crate) port: u16,
+    /// Serve the store by OCI's own API, too, to a user whose profile is written below the data folder
+    #[arg(long)]
+    pub(crate) oci: bool,
     /// How the simulator behaves.
     #[command(flatten)]
     pub(crate) simulated: Simulated,

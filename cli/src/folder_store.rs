@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
+use embedded_store::{Credentials, EmbeddedStore, Handle, OciUser, Options};
 use landfall::{Error, Result};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -18,12 +18,37 @@ pub(crate) enum Buckets {
     AsTheyAre,
 }
 
+/// A folder that is served as a store, and how it is reached.
+pub(crate) struct Served {
+    pub(crate) handle: Handle,
+    /// By S3's API: a table `store`.
+    pub(crate) s3: Value,
+    /// By OCI's own: the keys of a bucket with `type = "oci"`, where that is served.
+    pub(crate) oci: Option<Value>,
+}
+
 /// Serves the folder as a store, and says how it is reached.
 pub(crate) async fn serve(data: &Path, buckets: Buckets) -> Result<(Handle, Value)> {
-    let unusable = |error: embedded_store::Error| {
-        Error::invalid_config(format!("--data {} cannot be used as a store", data.display())).because(error)
-    };
-    let store = EmbeddedStore::open(data, Options::default()).map_err(unusable)?;
+    let Served { handle, s3, .. } = serve_to(data, buckets, None).await?;
+    Ok((handle, s3))
+}
+
+/// The same, also by OCI's own API to the user whose profile is in the data folder, made where it is not there yet.
+pub(crate) async fn serve_as_oci(data: &Path) -> Result<Served> {
+    let user = OciUser::in_folder(&data.join(".oci")).map_err(|error| unusable(data, error))?;
+    serve_to(data, Buckets::Made, Some(user)).await
+}
+
+fn unusable(data: &Path, error: embedded_store::Error) -> Error {
+    Error::invalid_config(format!("--data {} cannot be used as a store", data.display())).because(error)
+}
+
+async fn serve_to(data: &Path, buckets: Buckets, user: Option<OciUser>) -> Result<Served> {
+    let unusable = |error| unusable(data, error);
+    let mut store = EmbeddedStore::open(data, Options::default()).map_err(unusable)?;
+    if let Some(user) = &user {
+        store = store.with_oci(user.access.clone());
+    }
     if buckets == Buckets::Made {
         for bucket in [WORK, LANDING] {
             store.ensure_bucket(bucket).map_err(unusable)?;
@@ -31,12 +56,13 @@ pub(crate) async fn serve(data: &Path, buckets: Buckets) -> Result<(Handle, Valu
     }
     let credentials = Credentials::random();
     let handle = store.serve(0, &credentials).await.map_err(unusable)?;
-    let settings = json!({
+    let oci = user.map(|user| json!({ "endpoint": handle.endpoint(), "config_file": user.config_file }));
+    let s3 = json!({
         "endpoint": handle.endpoint(),
         "region": "us-east-1",
         "path_style": true,
         "access_key_id": credentials.access_key_id,
         "secret_access_key": credentials.secret_access_key.expose_secret(),
     });
-    Ok((handle, settings))
+    Ok(Served { handle, s3, oci })
 }

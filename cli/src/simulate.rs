@@ -14,7 +14,7 @@ use simulator::{Endpoints, SYSTEMS, Simulator, System};
 
 use crate::arguments::{Simulate, Simulated};
 use crate::failure::Failure;
-use crate::folder_store::{self, Buckets, LANDING, WORK};
+use crate::folder_store::{self, Buckets, LANDING, Served, WORK};
 use crate::lock::{self, Held};
 use crate::stop;
 
@@ -179,8 +179,17 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
     let stopped = stop::next_signal()
         .map_err(|error| Error::invalid_config("this process cannot listen for signals").because(error))?;
     let pod = Pod::start(arguments.port, &arguments.data, &arguments.simulated).await?;
-    let (store, settings) = folder_store::serve(&arguments.data, Buckets::Made).await?;
-    let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings))?;
+    let (store, configuration) = match arguments.oci {
+        true => {
+            let Served { handle, s3, oci } = folder_store::serve_as_oci(&arguments.data).await?;
+            (handle, oci.map_or_else(|| configuration(&pod, &s3), |oci| oci_configuration(&pod, &oci)))
+        }
+        false => {
+            let (handle, s3) = folder_store::serve(&arguments.data, Buckets::Made).await?;
+            (handle, configuration(&pod, &s3))
+        }
+    };
+    let text = paste(pod.simulator.base_url(), &configuration)?;
     write!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Output)?;
     stopped.await;
     pod.stop().await;
@@ -194,6 +203,23 @@ fn configuration(pod: &Pod, store: &Value) -> Value {
         "work": { "bucket": WORK, "store": store },
         "connections": pod.systems().connections(),
         "destinations": { "lake": { "type": "s3", "bucket": LANDING, "store": store } },
+    })
+}
+
+/// The same, where the store is called by OCI's own API.
+fn oci_configuration(pod: &Pod, oci: &Value) -> Value {
+    let bucket = |name: &str| {
+        let mut bucket = oci.clone();
+        if let Some(bucket) = bucket.as_object_mut() {
+            bucket.insert("type".to_owned(), "oci".into());
+            bucket.insert("bucket".to_owned(), name.into());
+        }
+        bucket
+    };
+    json!({
+        "work": bucket(WORK),
+        "connections": pod.systems().connections(),
+        "destinations": { "lake": bucket(LANDING) },
     })
 }
 
@@ -255,6 +281,27 @@ mod tests {
         );
         pod.stop().await;
         store.shutdown().await;
+    }
+
+    /// With `--oci` too, and the store is then called by OCI's own API, as a user whose profile is beside it.
+    #[tokio::test]
+    async fn what_is_printed_of_oci_is_a_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let pod = Pod::start(0, folder.path(), &Simulated::default()).await.unwrap();
+        let Served { handle, oci, .. } = folder_store::serve_as_oci(folder.path()).await.unwrap();
+        let text = paste(pod.simulator.base_url(), &oci_configuration(&pod, &oci.unwrap())).unwrap();
+        assert!(!text.contains("access_key"), "{text}");
+        let config = Config::new(ConfigProvider::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
+        let lake = config.destination(&"lake".parse().unwrap()).await.unwrap();
+        for (bucket, settings) in [(WORK, config.work().await.unwrap().store), (LANDING, lake.store)] {
+            let store = landfall_store::Store::open(bucket, &settings).await;
+            let condition = landfall_store::Condition::Absent;
+            let written = store.put("a", bytes::Bytes::from_static(b"1"), condition).await.unwrap();
+            assert!(matches!(written, landfall_store::Written::Done(_)));
+            assert_eq!(std::fs::read(folder.path().join(bucket).join("a")).unwrap(), b"1");
+        }
+        pod.stop().await;
+        handle.shutdown().await;
     }
 
     /// A connection may have any name: which system it is one to follows from what is exported there.

@@ -1,5 +1,6 @@
 //! What the store found, in the shapes that S3 answers.
 
+use std::fs::File;
 use std::io::SeekFrom;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -136,7 +137,7 @@ impl Selection {
     }
 
     /// The `Content-Range` header of a part of an object.
-    fn content_range(&self) -> Option<String> {
+    pub(crate) fn content_range(&self) -> Option<String> {
         let last = (self.start + self.length).saturating_sub(1);
         self.ranged.then(|| format!("bytes {}-{last}/{}", self.start, self.whole))
     }
@@ -233,11 +234,18 @@ pub(crate) async fn get_object(
 ) -> S3Result<GetObjectOutput> {
     let mut output = GetObjectOutput::default();
     set_description!(output, found.record, selection, checksums);
-    let mut file = tokio::fs::File::from_std(found.file);
-    file.seek(SeekFrom::Start(selection.start)).await.map_err(failed("read an object"))?;
-    let body = ReaderStream::with_capacity(file.take(selection.length), READ);
-    output.body = Some(StreamingBlob::wrap(body));
+    output.body = Some(bytes_of(found.file, selection).await?);
     Ok(output)
+}
+
+/// The bytes of an object that are asked for.
+///
+/// # Errors
+/// The file cannot be read from there.
+pub(crate) async fn bytes_of(file: File, selection: &Selection) -> S3Result<StreamingBlob> {
+    let mut file = tokio::fs::File::from_std(file);
+    file.seek(SeekFrom::Start(selection.start)).await.map_err(failed("read an object"))?;
+    Ok(StreamingBlob::wrap(ReaderStream::with_capacity(file.take(selection.length), READ)))
 }
 
 pub(crate) fn copy_object_result(record: &Record) -> CopyObjectResult {

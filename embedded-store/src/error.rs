@@ -27,6 +27,9 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// No key that signatures can be verified by.
+    #[error("the public key is no RSA key in PEM (SubjectPublicKeyInfo)")]
+    PublicKey,
     /// The address is taken, or not allowed.
     #[error("cannot listen on {address}: choose another port, or 0 for any free one")]
     Listen {

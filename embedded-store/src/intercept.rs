@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
+use crate::native::Target;
+
 /// One request, as an [`Intercept`] sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -17,7 +19,8 @@ pub struct Call {
     pub bucket: Option<String>,
     /// The key, unless the request is about none.
     pub key: Option<String>,
-    /// The operation's name in S3's API, such as `PutObject`; `Other` for one that the store does not have.
+    /// The operation's name in S3's API, such as `PutObject`, by whichever API it came; `Other` for one that S3 does not
+    /// have.
     pub operation: &'static str,
     /// The bytes of its body as they are on the wire, where its head says how many there are.
     pub body_bytes: u64,
@@ -69,6 +72,14 @@ pub trait Intercept: Send + Sync + 'static {
 
 impl Call {
     pub(crate) fn new(sequence: u64, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let length = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let body_bytes = length.and_then(|length| length.parse().ok()).unwrap_or_default();
+        if Target::is_native(uri) {
+            let target = Target::of(uri);
+            let operation = target.operation(method);
+            let Target { bucket, object: key, .. } = target;
+            return Self { sequence, method: method.clone(), bucket, key, operation, body_bytes };
+        }
         let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
         let path = uri.path().strip_prefix('/').unwrap_or_default();
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
@@ -85,8 +96,6 @@ impl Call {
             (false, false) if method == Method::GET => "ListBuckets",
             (false, false) => OTHER,
         };
-        let length = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        let body_bytes = length.and_then(|length| length.parse().ok()).unwrap_or_default();
         Self { sequence, method: method.clone(), bucket, key, operation, body_bytes }
     }
 }

@@ -14,6 +14,8 @@
 //!   a multipart upload's CRCs are combined from its parts'.
 //! * **Bounded.** Bodies stream to and from the disk; memory does not grow with them.
 //!
+//! Where a user of OCI is named, it speaks OCI's own API, too, over the same folders.
+//!
 //! What it is not: versioned, replicated, or access-controlled beyond one key pair. File systems that fold case
 //! are not supported, nor are network file systems without file locks. Symbolic links are not objects.
 
@@ -23,6 +25,7 @@ mod error;
 mod intercept;
 mod keys;
 mod listing;
+mod native;
 mod objects;
 mod oci;
 mod receive;
@@ -39,6 +42,7 @@ use std::sync::Arc;
 
 pub use error::Error;
 pub use intercept::{After, Before, Call, Intercept};
+pub use native::{OciAccess, OciUser};
 pub use server::{Credentials, Handle};
 
 use store::Store;
@@ -78,6 +82,7 @@ pub struct EmbeddedStore {
     store: Arc<Store>,
     intercept: Option<Arc<dyn Intercept>>,
     oci: Option<oci::Strict>,
+    native: Option<OciAccess>,
 }
 
 impl EmbeddedStore {
@@ -88,7 +93,7 @@ impl EmbeddedStore {
     /// [`Error::Folder`].
     pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self, Error> {
         let Options { fsync, intercept } = options;
-        Ok(Self { store: Arc::new(Store::open(dir.into(), fsync)?), intercept, oci: None })
+        Ok(Self { store: Arc::new(Store::open(dir.into(), fsync)?), intercept, oci: None, native: None })
     }
 
     /// The same store, refusing what OCI Object Storage refuses or does not document, in its words where those are
@@ -96,6 +101,13 @@ impl EmbeddedStore {
     #[must_use]
     pub fn strict_as_oci(mut self, region: &str) -> Self {
         self.oci = Some(oci::Strict { region: region.to_owned() });
+        self
+    }
+
+    /// The same store, serving OCI's own API beside S3's, to whoever signs as this user.
+    #[must_use]
+    pub fn with_oci(mut self, access: OciAccess) -> Self {
+        self.native = Some(access);
         self
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Query {
     pub(crate) delimiter: Option<String>,
     /// Only keys after this one.
     pub(crate) after: Option<String>,
+    /// Only this key and those after it.
+    pub(crate) from: Option<String>,
     /// Whether `after` is a common prefix that an earlier page has shown: nothing below it is shown again.
     pub(crate) after_is_prefix: bool,
     pub(crate) max: usize,
@@ -121,9 +123,10 @@ pub(crate) fn page<K: Keys, T, E: From<io::Error>>(
 }
 
 fn is_wanted(key: &str, query: &Query) -> bool {
-    let Some(after) = &query.after else { return key.starts_with(&query.prefix) };
+    let is_before = query.from.as_ref().is_some_and(|from| key < from.as_str());
+    let Some(after) = &query.after else { return key.starts_with(&query.prefix) && !is_before };
     let shown = query.after_is_prefix && key.starts_with(after);
-    key.starts_with(&query.prefix) && key > after.as_str() && !shown
+    key.starts_with(&query.prefix) && key > after.as_str() && !shown && !is_before
 }
 
 fn common_prefix<'key>(key: &'key str, query: &Query) -> Option<&'key str> {
@@ -292,8 +295,12 @@ impl Walk {
     }
 
     fn may_hold_wanted(&self, entry: &str) -> bool {
-        let Query { prefix, after, after_is_prefix, .. } = &self.query;
+        let Query { prefix, after, after_is_prefix, from, .. } = &self.query;
         let is_folder = entry.ends_with('/');
+        if from.as_ref().is_some_and(|from| entry < from.as_str() && !(is_folder && from.starts_with(entry)))
+        {
+            return false;
+        }
         let has_prefix = entry.starts_with(prefix) || is_folder && prefix.starts_with(entry);
         let is_passed = self.passed.as_ref().is_some_and(|passed| entry.starts_with(passed));
         let Some(after) = after else { return has_prefix && !is_passed };

@@ -36,6 +36,8 @@ pub(crate) enum Condition {
     Present,
     /// `If-Match: <ETag>`
     Is(ETag),
+    /// The same by what OCI's own API calls a version.
+    Version(String),
 }
 
 /// An object that was found: its bytes, which stay what they are whatever happens to the key, and their record.
@@ -126,7 +128,7 @@ impl Store {
             Condition::Absent => Ok(()),
             Condition::Present if present()? => Ok(()),
             Condition::Present => Err(no_such_key(key)),
-            Condition::Is(etag) => {
+            Condition::Is(_) | Condition::Version(_) => {
                 // Not `find`: that may take the lock which the caller has.
                 let located = locate(&folder, key).map_err(failed("look for an object"))?;
                 let located = located.ok_or_else(|| no_such_key(key))?;
@@ -137,7 +139,12 @@ impl Store {
                         read_facts(&located.path, located.generation).map_err(failed("read an object"))?
                     }
                 };
-                if etag.value() == record.facts.etag {
+                let is_it = match condition {
+                    Condition::Is(etag) => etag.value() == record.facts.etag,
+                    Condition::Version(version) => *version == record.version(),
+                    _ => true,
+                };
+                if is_it {
                     Ok(())
                 } else {
                     Err(s3_error!(PreconditionFailed, "{key:?} is not the version that If-Match names"))

@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use s3s::dto::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::checksum::{Checksums, Kind};
 
@@ -80,6 +81,15 @@ pub(crate) struct Record {
     pub(crate) generation: Generation,
     #[serde(flatten)]
     pub(crate) facts: Facts,
+}
+
+impl Record {
+    /// What OCI's own API calls this version: a UUID, and no function of the content.
+    pub(crate) fn version(&self) -> String {
+        let Generation { size, modified_ns } = self.generation;
+        let version = format!("{size} {modified_ns} {}", self.facts.etag);
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, version.as_bytes()).to_string()
+    }
 }
 
 /// The contents of a record file.

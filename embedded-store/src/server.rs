@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::intercept::{After, Before, Call, Counts, Intercept};
+use crate::native::{Native, Target};
 use crate::service::Service;
 use crate::uploads::MIN_PART_SIZE;
 use crate::{EmbeddedStore, Error, oci};
@@ -98,6 +99,10 @@ impl EmbeddedStore {
         let counts = Arc::new(Counts::default());
         let server = Arc::new(Server {
             s3: s3_service(self, credentials),
+            native: self.native.clone().map(|access| {
+                let (store, now) = (Arc::clone(&self.store), jiff::Timestamp::now);
+                Native { store, access, now }
+            }),
             intercept: self.intercept.clone(),
             oci: self.oci.clone(),
             counts: Arc::clone(&counts),
@@ -121,6 +126,7 @@ fn s3_service(served: &EmbeddedStore, credentials: &Credentials) -> S3Service {
 
 struct Server {
     s3: S3Service,
+    native: Option<Native>,
     intercept: Option<Arc<dyn Intercept>>,
     oci: Option<oci::Strict>,
     counts: Arc<Counts>,
@@ -184,11 +190,16 @@ async fn connection(stream: TcpStream, server: Arc<Server>, stop: CancellationTo
 impl Server {
     async fn handle(&self, request: Request<Incoming>) -> Result<Response<Body>, Lost> {
         let call = self.counts.add(request.method(), request.uri(), request.headers());
-        if let Some(refusal) = self.oci.as_ref().and_then(|oci| oci.refusal(&call, request.headers())) {
+        let is_native = Target::is_native(request.uri());
+        let strict = self.oci.as_ref().filter(|_| !is_native);
+        if let Some(refusal) = strict.and_then(|oci| oci.refusal(&call, request.headers())) {
             read_to_end(request.into_body()).await;
             return refusal.to_http_response().map_err(|error| Lost::Service(Box::new(error)));
         }
-        let Some(intercept) = &self.intercept else { return self.call(request.map(Body::from)).await };
+        let sequence = call.sequence;
+        let Some(intercept) = &self.intercept else {
+            return self.call(request.map(Body::from), sequence).await;
+        };
         let request = match intercept.before(&call) {
             Before::Proceed => request.map(Body::from),
             Before::Drop => return Err(Lost::Intercepted),
@@ -198,11 +209,11 @@ impl Server {
             }
             Before::CutRequest(bytes) => {
                 // Whatever comes of it, it is not answered: the connection is gone.
-                let _ = self.call(request.map(|body| cut(Body::from(body), bytes))).await;
+                let _ = self.call(request.map(|body| cut(Body::from(body), bytes)), sequence).await;
                 return Err(Lost::Intercepted);
             }
         };
-        let response = self.call(request).await?;
+        let response = self.call(request, sequence).await?;
         self.after(intercept.as_ref(), &call, response)
     }
 
@@ -220,7 +231,10 @@ impl Server {
         }
     }
 
-    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Lost> {
+    async fn call(&self, request: Request<Body>, sequence: u64) -> Result<Response<Body>, Lost> {
+        if let Some(native) = self.native.as_ref().filter(|_| Target::is_native(request.uri())) {
+            return Ok(native.handle(request, sequence).await);
+        }
         self.s3.call(request).await.map_err(|error| Lost::Service(error.into()))
     }
 }

@@ -175,6 +175,7 @@ impl S3 for Service {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone(),
             after,
+            from: None,
             after_is_prefix,
             max,
         };
@@ -214,6 +215,7 @@ impl S3 for Service {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone(),
             after: input.marker.clone(),
+            from: None,
             after_is_prefix: input.marker.as_ref().zip(input.delimiter.as_ref()).is_some_and(ends_with),
             max,
         };
@@ -395,7 +397,7 @@ fn list_buckets(store: &Store) -> S3Result<Vec<Bucket>> {
     read().map_err(failed("list the buckets"))
 }
 
-fn list_objects(store: &Store, bucket: &str, query: &Query) -> S3Result<Page<Record>> {
+pub(crate) fn list_objects(store: &Store, bucket: &str, query: &Query) -> S3Result<Page<Record>> {
     let folder = store.bucket(bucket)?;
     let mut walk = store.walks.begin(&folder, query).map_err(failed("list a bucket"))?;
     let page = page(&mut walk, query, |key, ()| store.describe(bucket, key).map_err(Failure::S3));

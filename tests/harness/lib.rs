@@ -36,7 +36,7 @@ use tokio::runtime;
 use tokio::sync::OnceCell;
 
 use self::clock::OneClock;
-use self::elsewhere::At;
+use self::elsewhere::{At, oci_user};
 
 /// How a world differs from one in which nothing goes wrong.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +63,8 @@ pub struct Setup {
     pub one_clock: bool,
     /// The work and the landing bucket, where they are not the world's own store's.
     pub buckets: Option<Buckets>,
+    /// Whether the world's own store is called by OCI's own API, and by nobody otherwise.
+    pub in_oci: bool,
     /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
     pub at: Option<Timestamp>,
 }
@@ -126,6 +128,8 @@ impl World {
         let simulator = simulator.start(0).await.expect("a simulator");
         let folder = TempDir::new().expect("a folder");
         let embedded = EmbeddedStore::open(folder.path(), options).expect("a store");
+        let user = setup.in_oci.then(oci_user);
+        let embedded = user.iter().fold(embedded, |store, user| store.with_oci(user.access.clone()));
         embedded.ensure_bucket("work").expect("a bucket");
         embedded.ensure_bucket("landing").expect("a bucket");
         let key = Credentials::random();
@@ -136,6 +140,7 @@ impl World {
             access_key_id: key.access_key_id.clone(),
             secret_access_key: key.secret_access_key.expose_secret().to_owned(),
             oci_region: None,
+            profile: user.map(|user| user.config_file.clone()),
         };
         let own = || Buckets { work: own("work"), landing: own("landing") };
         let buckets = setup.buckets.clone().unwrap_or_else(own);
@@ -235,6 +240,11 @@ impl World {
         self.folder.path().join("work")
     }
 
+    /// How the work bucket is reached.
+    pub fn work_settings(&self) -> StoreSettings {
+        self.buckets.work.settings()
+    }
+
     /// What signs the requests to the store.
     pub fn store_secret(&self) -> &str {
         self.settings.secret_access_key.as_ref().expect("a store with a key").expose_secret()
@@ -309,7 +319,7 @@ fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
         {auth}
         {connection}
         "#,
-        work = buckets.work.toml(),
+        work = buckets.work.work_toml(),
         kind = buckets.landing.kind(),
         landing = buckets.landing.toml(),
         destination = setup.destination,

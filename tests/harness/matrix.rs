@@ -100,6 +100,7 @@ impl Theatre {
             scenario: Some(scenario.clone()),
             at: Some(beginning()),
             destination: system.destination.to_owned(),
+            in_oci: system.in_oci,
             faults,
             ..Setup::default()
         };

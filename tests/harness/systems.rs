@@ -14,6 +14,8 @@ pub struct System {
     pub event: fn() -> Value,
     /// What the destination's table says besides where it is.
     pub destination: &'static str,
+    /// Whether state and landing are in OCI Object Storage, by its own API.
+    pub in_oci: bool,
     /// The data of the least run that makes every kind of call.
     pub small: fn() -> Scenario,
     /// How many jobs the system has been made to run.
@@ -52,6 +54,7 @@ pub const FUSION_EXTRACT: System = System {
     connection: "fusion-demo",
     event: crate::run_event,
     destination: "",
+    in_oci: false,
     small: small_extract,
     jobs: |simulator| simulator.journal().jobs_submitted(),
     seen_by_a_person: None,
@@ -61,12 +64,17 @@ pub const FUSION_EXTRACT: System = System {
 pub const FUSION_EXTRACT_AS_GZIP: System =
     System { kind: "fusion_extract as gzip", destination: "form = 'gzip'", ..FUSION_EXTRACT };
 
+/// The same, with state and landing in OCI Object Storage.
+pub const FUSION_EXTRACT_IN_OCI: System =
+    System { kind: "fusion_extract in OCI", in_oci: true, ..FUSION_EXTRACT };
+
 /// Fusion REST resources, an increment of one with children. Nothing runs at the source.
 pub const FUSION_REST: System = System {
     kind: "fusion_rest",
     connection: "fusion-demo",
     event: rest_event,
     destination: "",
+    in_oci: false,
     small: small_rest,
     jobs: |_| 1,
     seen_by_a_person: None,
@@ -95,6 +103,7 @@ pub const EPM_JOB: System = System {
     connection: "epm-demo",
     event: epm_event,
     destination: "",
+    in_oci: false,
     small: small_epm,
     jobs: |simulator| simulator.epm_jobs().len(),
     seen_by_a_person: Some(|simulator| simulator.epm_jobs().first().map(|job| job.id.to_string())),
@@ -123,6 +132,7 @@ pub const FOLIO_EXPORT: System = System {
     connection: "folio-demo",
     event: folio_event,
     destination: "",
+    in_oci: false,
     small: small_folio,
     jobs: |simulator| usize::try_from(simulator.folio_starts()).unwrap_or(usize::MAX),
     seen_by_a_person: None,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorType, Result};
-use landfall_store::{ChecksumKind, Condition, Dialect, Store, Written};
+use landfall_store::{BucketRules, ChecksumKind, Condition, Store, StoreError, Written};
 
 /// Clocks that differ by more seconds than this make signatures and tokens fail here and there.
 const DOUBTFUL_SKEW: i64 = 30;
@@ -80,22 +80,25 @@ pub enum BucketUse {
 pub async fn bucket(name: &str, store: &Store, prefix: &str, bucket_use: BucketUse) -> Vec<Finding> {
     let key = format!("{prefix}_landfall-check-{}", Uuid::new_v4());
     let look = |what: Look, came: Result<String>| {
-        let came = came.map_err(|error| what.with_what_is_missing(store.dialect(), error));
+        let came = came.map_err(|error| what.with_what_is_missing(store.is_oci(), error));
         Finding::of(format!("{name}: {}", what.name()), came)
     };
-    let mut findings = Vec::new();
+    let mut findings = own_rules(name, store, bucket_use).await;
+    if findings.iter().any(|finding| matches!(finding.found, Found::Broken(_))) {
+        return findings;
+    }
     let written = write(store, &key).await;
     let is_written = written.is_ok();
     findings.push(look(Look::Write, written));
     if !is_written {
         return findings;
     }
-    match store.dialect() {
-        Dialect::S3 => {
+    match store.holds_conditions() || !store.is_oci() {
+        true => {
             findings.push(conditional_write(name, store, &key).await);
             findings.push(conditional_change(name, store, &key, bucket_use).await);
         }
-        Dialect::Oci => findings.push(look(Look::Overwrite, overwrite(store, &key).await)),
+        false => findings.push(look(Look::Overwrite, overwrite(store, &key).await)),
     }
     findings.push(look(Look::Read, read(store, &key).await));
     findings.push(look(Look::List, list(store, &key).await));
@@ -121,6 +124,51 @@ pub async fn bucket(name: &str, store: &Store, prefix: &str, bucket_use: BucketU
     });
     findings.push(look(Look::Delete, delete(store, &key).await));
     findings
+}
+
+/// Of a bucket that is called by OCI's own API: who calls and where to, and what the bucket does with objects by itself
+/// that would break what landfall promises.
+async fn own_rules(name: &str, store: &Store, bucket_use: BucketUse) -> Vec<Finding> {
+    let Some(tenancy) = store.tenancy().await else { return Vec::new() };
+    let tenancy = tenancy.map_err(Error::from).map(|tenancy| {
+        format!("namespace {} at {}, signed by {}", tenancy.namespace, tenancy.endpoint, tenancy.principal)
+    });
+    let is_found = tenancy.is_ok();
+    let mut findings = vec![Finding::of(format!("{name}: principal"), tenancy)];
+    if let Some(rules) = store.bucket_rules().await.filter(|_| is_found) {
+        findings.push(Finding { what: format!("{name}: own rules"), found: judged(rules, bucket_use) });
+    }
+    findings
+}
+
+fn judged(rules: Result<BucketRules, StoreError>, bucket_use: BucketUse) -> Found {
+    let rules = match rules {
+        Ok(rules) => rules,
+        Err(error @ StoreError::Denied { .. }) => {
+            return Found::Doubtful(format!(
+                "who calls may not read what the bucket does by itself (BUCKET_READ): {}",
+                Error::from(error).line()
+            ));
+        }
+        Err(error) => return Found::Broken(error.into()),
+    };
+    let tier = rules.storage_tier.as_deref().unwrap_or("Standard");
+    let retention = rules.retention_rules.join(", ");
+    match (tier.eq_ignore_ascii_case("Archive"), rules.retention_rules.is_empty(), bucket_use) {
+        (true, ..) => Found::Broken(Error::invalid_config(
+            "its tier is Archive, from which nothing can be read at once: name a bucket of the tier Standard",
+        )),
+        (false, false, BucketUse::Work) => Found::Broken(Error::invalid_config(format!(
+            "its retention rules ({retention}) keep records from being changed, as claims must be: name another bucket"
+        ))),
+        (false, false, BucketUse::Destination) => Found::Doubtful(format!(
+            "its retention rules ({retention}) keep whatever lands, also what a run has to write again"
+        )),
+        (false, true, _) if rules.auto_tiering => Found::Doubtful(
+            "OCI moves objects to the tier InfrequentAccess by itself, where reading them costs".to_owned(),
+        ),
+        _ => Found::Well("no retention rules, and no tier but Standard".to_owned()),
+    }
 }
 
 /// What is tried with a bucket.
@@ -163,17 +211,15 @@ impl Look {
 
     /// The same error, saying what may be missing. OCI answers alike for a bucket that is not there and for one that
     /// the key may not see.
-    fn with_what_is_missing(self, dialect: Dialect, error: Error) -> Error {
+    fn with_what_is_missing(self, is_oci: bool, error: Error) -> Error {
         let is_about_access = matches!(error.error_type(), ErrorType::AuthRejected | ErrorType::NotFound);
-        match dialect {
-            Dialect::Oci if is_about_access => {
-                let permission = self.oci_permission();
-                error.while_doing(format_args!(
-                    "the key's user needs {permission} by a policy, and bucket, namespace and region must be right"
-                ))
-            }
-            _ => error,
+        if !is_oci || !is_about_access {
+            return error;
         }
+        let permission = self.oci_permission();
+        error.while_doing(format_args!(
+            "whoever calls needs {permission} by a policy, and bucket, namespace and region must be right"
+        ))
     }
 }
 
@@ -186,7 +232,7 @@ async fn write(store: &Store, key: &str) -> Result<String> {
         ChecksumKind::Crc32c => ", verified by CRC-32C",
         ChecksumKind::Crc64Nvme => "",
     };
-    Ok(format!("s3://{}/{key}{verified}", store.bucket()))
+    Ok(format!("{}{verified}", store.object(key)))
 }
 
 /// The same object is written again on the condition that it is not there.
@@ -322,6 +368,25 @@ mod tests {
     fn skew(seconds: i64) -> Found {
         let theirs: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
         clock_skew(Some(theirs), theirs + jiff::SignedDuration::from_secs(seconds)).found
+    }
+
+    /// What a bucket of OCI does by itself and would break what landfall promises is told, and stops where it must.
+    #[test]
+    fn a_buckets_own_rules_are_judged() {
+        let rules = |tier: &str, auto_tiering, retention: &[&str]| {
+            Ok(BucketRules {
+                storage_tier: Some(tier.to_owned()),
+                auto_tiering,
+                retention_rules: retention.iter().map(|rule| (*rule).to_owned()).collect(),
+            })
+        };
+        let retained = || rules("Standard", false, &["seven years"]);
+        let broken = judged(retained(), BucketUse::Work);
+        assert!(matches!(broken, Found::Broken(error) if error.line().contains("seven years")));
+        assert!(matches!(judged(retained(), BucketUse::Destination), Found::Doubtful(_)));
+        assert!(matches!(judged(rules("Archive", false, &[]), BucketUse::Destination), Found::Broken(_)));
+        assert!(matches!(judged(rules("Standard", true, &[]), BucketUse::Work), Found::Doubtful(_)));
+        assert!(matches!(judged(rules("Standard", false, &[]), BucketUse::Work), Found::Well(_)));
     }
 
     /// Oracle's identity domains and AWS refuse what is signed five minutes off.

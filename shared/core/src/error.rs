@@ -290,7 +290,11 @@ impl From<StoreError> for Error {
             StoreError::Unavailable { .. } | StoreError::Contended { .. } => Error::store_unavailable,
             StoreError::Throttled { .. } => Error::throttled,
             StoreError::Denied { .. } => Error::auth_rejected,
-            StoreError::NoSuchBucket { .. } | StoreError::NoSuchObject { .. } => Error::not_found,
+            StoreError::NoSuchBucket { .. }
+            | StoreError::HiddenBucket { .. }
+            | StoreError::NoSuchObject { .. } => Error::not_found,
+            StoreError::Unsigned { is_about_settings: true, .. } => Error::invalid_config,
+            StoreError::Unsigned { .. } => Error::auth_rejected,
             // Somebody else ended this upload: the next call finds what they left.
             StoreError::NoSuchUpload { .. } => Error::store_unavailable,
             StoreError::Changed { .. } | StoreError::Occupied { .. } | StoreError::NewerVersion { .. } => {

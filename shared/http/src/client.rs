@@ -7,6 +7,7 @@ mod rate_limiter;
 mod recover;
 mod request;
 mod send;
+mod stream;
 mod transport;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,7 @@ use self::body::{Text, decoded, in_utf8};
 pub(crate) use self::login::Login;
 pub use self::rate_limiter::RateLimiter;
 pub use self::request::Request;
+pub use self::stream::{Opened, Streamed};
 pub use self::transport::Transport;
 use self::transport::read_whole;
 pub(crate) use self::transport::transport_failure;
@@ -108,6 +110,13 @@ impl Client {
         self
     }
 
+    /// The same client, which keeps out of texts what somebody else has learnt, too.
+    #[must_use]
+    pub fn redacting_by(mut self, redactor: &Redactor) -> Self {
+        self.redactor = redactor.clone();
+        self
+    }
+
     /// The time by the server's clock in the last answer that had it, be it a refusal.
     pub fn told_time(&self) -> Option<Timestamp> {
         *self.server_time.lock().unwrap_or_else(PoisonError::into_inner)
@@ -181,6 +190,9 @@ impl Client {
                     let Text { bytes: body, is_guessed } = in_utf8(body, &headers);
                     let redactor = self.redactor.clone();
                     let answer = Answer { exchange, status, headers, body, is_guessed, redactor };
+                    if self.is_refused_for_now(request, &answer, &mut budget).await {
+                        continue;
+                    }
                     let read = read(&answer);
                     let odd = answer.oddness().or_else(|| read.is_err().then_some(Odd::Misfit));
                     odd_answers += 1;
@@ -197,7 +209,7 @@ impl Client {
     async fn attempt(&self, request: &Request, login: &mut Login) -> Result<(Head, Bytes), Failure> {
         let whole = async {
             let response = self.send(request, login).await?;
-            if !response.status().is_success() {
+            if !response.status().is_success() && !request.takes_refusal(response.status()) {
                 return Err(self.status_failure(request, login, response).await);
             }
             let head = Head { status: response.status(), headers: response.headers().clone() };

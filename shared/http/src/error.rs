@@ -10,6 +10,7 @@ use url::Url;
 use super::policy::HostRefused;
 use super::redact;
 use crate::auth::TokenStoreError;
+use crate::auth::oci::PrincipalError;
 pub use crate::text::BoxError;
 
 /// A call, as an error shows it: nothing of its query, its headers or its body.
@@ -56,6 +57,11 @@ impl HttpError {
     /// A call that was not made, since the login that it needs is refused; what is said holds no secret.
     pub fn login_refused(method: &Method, url: &Url, said: String) -> Self {
         Self::new(Exchange::new(method, url), Failure::LoginRefused(said))
+    }
+
+    /// A call that was not made, since nothing is there to sign it with.
+    pub(super) fn unsigned(method: &Method, url: &Url, error: PrincipalError) -> Self {
+        Self::new(Exchange::new(method, url), Failure::Unsigned(Box::new(error)))
     }
 
     /// The call.
@@ -248,6 +254,9 @@ pub enum Failure {
     /// No token: where the refresh token is kept cannot be used now, or holds what it should not.
     #[error("no refresh token: {0}")]
     TokenKept(#[source] Box<TokenStoreError>),
+    /// Not sent: nothing is there to sign it with.
+    #[error("not sent, since it cannot be signed")]
+    Unsigned(#[source] Box<PrincipalError>),
     /// The request's rate limiter did not let it go: nothing was sent.
     #[error("not sent: {0}")]
     RateLimited(#[source] BoxError),
@@ -390,6 +399,9 @@ impl HttpError {
             Failure::Unsendable(_) | Failure::NoAuthorities(_) => ErrorKind::InvalidSettings,
             Failure::TokenKept(kept) if kept.is_retryable() => ErrorKind::TokenStoreUnavailable,
             Failure::TokenKept(_) => ErrorKind::AuthRejected,
+            Failure::Unsigned(error) if error.is_retryable() => ErrorKind::Unavailable,
+            Failure::Unsigned(error) if error.is_about_settings() => ErrorKind::InvalidSettings,
+            Failure::Unsigned(_) => ErrorKind::AuthRejected,
             Failure::Refused(_)
             | Failure::Certificate(_)
             | Failure::WebPage { .. }

@@ -17,7 +17,7 @@ mod text;
 mod tls;
 
 pub use auth::InvalidSetting;
-pub use client::{Answer, Client, RateLimiter, Request, Transport};
+pub use client::{Answer, Client, Opened, RateLimiter, Request, Streamed, Transport};
 pub use download::{Download, ResumeAt};
 pub use error::{BoxError, ErrorKind, Exchange, Failure, HttpError, NoAuthorities};
 pub use json::last_of_each;

@@ -277,6 +277,13 @@ impl HostPolicy {
         Ok(policy)
     }
 
+    /// The policy of who calls a service of the machine's own cloud, which has no certificate, at an address that no
+    /// server's answer may lead to. Only for a URL that the program itself, or a person, has named.
+    pub(crate) fn of_own_service(base_url: &Url) -> Result<Self, HostRefused> {
+        let allowed = vec![AllowedHost::of_url(base_url)?];
+        Ok(Self { allowed: allowed.into(), allows_http: true, own: None, advice: None })
+    }
+
     /// The same policy, for a server that calls itself by other names too: what leads to one of them is called under the
     /// base URL. Fails where an entry is none of `host`, `host:port`, `*.host`.
     pub fn with_names_of_its_own(mut self, base_url: &Url, names: &[String]) -> Result<Self, HostRefused> {

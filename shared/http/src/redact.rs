@@ -274,8 +274,8 @@ pub(super) fn looks_like_a_page(body: &[u8]) -> bool {
 }
 
 fn problem_text(problem: &Value) -> Option<String> {
-    const FIELDS: [&str; 7] =
-        ["error", "error_description", "title", "detail", "message", "errorCode", "o:errorCode"];
+    const FIELDS: [&str; 8] =
+        ["error", "error_description", "title", "detail", "message", "code", "errorCode", "o:errorCode"];
     let mut said: Vec<String> = Vec::new();
     let mut say = |value: Option<&Value>| {
         let text = match value {
@@ -439,6 +439,10 @@ mod tests {
                 r#"{"title":"Bad Request","status":"400","o:errorDetails":[{"detail":"Attribute X is unknown","o:errorCode":"27520"}]}"#
             ),
             "Bad Request: Attribute X is unknown: 27520"
+        );
+        assert_eq!(
+            problem(r#"{"code":"NotAuthenticated","message":"The date is off"}"#),
+            "The date is off: NotAuthenticated"
         );
         assert_eq!(problem("<!DOCTYPE html><html>secret</html>"), "a web page");
         assert_eq!(problem("plain\n\ttext\u{7}\u{202e}"), "plain text");

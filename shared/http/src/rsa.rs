@@ -1,5 +1,8 @@
 //! RSA keys as administrators have them, and what is signed with them.
 
+mod encrypted;
+mod error;
+
 use std::fmt;
 
 use base64::Engine as _;
@@ -7,47 +10,23 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::error::KeyRejected;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use secrecy::{ExposeSecret as _, SecretString};
+use rsa::pkcs1::DecodeRsaPublicKey as _;
+use rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
+use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
+
+pub use error::RsaKeyError;
 
 /// PKCS #8 (RFC 5958), as `openssl genpkey` writes it.
 const PKCS8: &str = "PRIVATE KEY";
 /// PKCS #1 (RFC 8017), as older programs write it.
 const PKCS1: &str = "RSA PRIVATE KEY";
+/// PKCS #8 that a passphrase encrypts.
+const ENCRYPTED_PKCS8: &str = "ENCRYPTED PRIVATE KEY";
+/// The size of a key that is made here, in bits: what Oracle's own clients make for a session.
+const GENERATED_BITS: usize = 2048;
 
 /// A private RSA key.
 pub struct RsaKey(RsaKeyPair);
-
-/// Why a text is no key to sign with. What the text says is not repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RsaKeyError {
-    /// Nothing that is a key.
-    #[error(
-        "it holds no private key in PEM, which begins with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY----- \
-         and has its END line"
-    )]
-    NoKey,
-    /// The half that others have.
-    #[error("it holds a public key or a certificate: the private key is needed")]
-    Public,
-    /// A passphrase is needed to read it.
-    #[error("it is encrypted: take its passphrase off (openssl pkey -in key.pem -out plain.pem)")]
-    Encrypted,
-    /// An elliptic key, or one in the form that `ssh-keygen` writes.
-    #[error("it is no RSA key in the form PKCS #8 or PKCS #1 (openssl genpkey -algorithm RSA makes one)")]
-    OtherKind,
-    /// What is between the lines of dashes is no base64.
-    #[error("its base64 is damaged: copy it anew, with all its lines")]
-    NotBase64,
-    /// Too few or too many bits to sign with.
-    #[error("its size is not supported: it must have 2048, 3072 or 4096 bits")]
-    Size,
-    /// Its numbers do not make a key.
-    #[error("it is damaged ({0})")]
-    Damaged(&'static str),
-    /// It did not sign.
-    #[error("the RSA key does not sign")]
-    NotSigned,
-}
 
 impl fmt::Debug for RsaKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,21 +37,56 @@ impl fmt::Debug for RsaKey {
 impl RsaKey {
     /// The first private key of a text in PEM; line ends and what stands around it do not matter.
     pub fn from_pem(pem: &SecretString) -> Result<Self, RsaKeyError> {
+        Self::from_pem_with(pem, None)
+    }
+
+    /// The same of a key that may be encrypted; a passphrase that is not needed does no harm.
+    pub(crate) fn from_pem_with(
+        pem: &SecretString,
+        passphrase: Option<&SecretString>,
+    ) -> Result<Self, RsaKeyError> {
         let text = pem.expose_secret();
-        let (label, body) = blocks(text)
-            .find(|(label, _)| [PKCS8, PKCS1].contains(label))
+        let labelled = |known: &[&str]| blocks(text).find(|(label, _)| known.contains(label));
+        let (label, body) = labelled(&[PKCS8, PKCS1])
+            .or_else(|| labelled(&[ENCRYPTED_PKCS8]))
             .ok_or_else(|| what_instead(blocks(text).map(|(label, _)| label)))?;
-        if body.contains("ENCRYPTED") {
-            return Err(RsaKeyError::Encrypted);
+        let is_encrypted = label == ENCRYPTED_PKCS8 || body.contains("ENCRYPTED");
+        if !is_encrypted {
+            let key = match label {
+                PKCS8 => RsaKeyPair::from_pkcs8(&der(body)?),
+                _ => RsaKeyPair::from_der(&der(body)?),
+            };
+            return key.map(Self).map_err(|rejected| why(&rejected));
         }
-        let lines = body.lines().filter(|line| !line.contains(':'));
-        let base64: String = lines.flat_map(str::split_whitespace).collect();
-        let der = BASE64.decode(base64).map_err(|_| RsaKeyError::NotBase64)?;
+        let passphrase = passphrase.ok_or(RsaKeyError::Encrypted)?;
         let key = match label {
-            PKCS8 => RsaKeyPair::from_pkcs8(&der),
-            _ => RsaKeyPair::from_der(&der),
+            ENCRYPTED_PKCS8 => RsaKeyPair::from_pkcs8(&encrypted::decrypt_pkcs8(&der(body)?, passphrase)?),
+            _ => {
+                let (_, body) = body.split_once("DEK-Info:").ok_or(RsaKeyError::OtherCipher)?;
+                let (info, body) =
+                    body.trim_start().split_once(char::is_whitespace).ok_or(RsaKeyError::OtherCipher)?;
+                RsaKeyPair::from_der(&encrypted::decrypt_traditional(info, &der(body)?, passphrase)?)
+            }
         };
-        key.map(Self).map_err(|rejected| why(&rejected))
+        key.map(Self).map_err(|rejected| match why(&rejected) {
+            // A wrong passphrase may leave what ends as a plain text does.
+            RsaKeyError::Damaged(_) => RsaKeyError::WrongPassphrase,
+            other => other,
+        })
+    }
+
+    /// A new key of 2,048 bits: ring makes none.
+    pub(crate) fn generate() -> Option<Self> {
+        let key = rsa::PrivateKey::new(&mut getrandom::SysRng, GENERATED_BITS).ok()?;
+        let der = key.to_pkcs8_der().ok()?;
+        RsaKeyPair::from_pkcs8(der.as_bytes()).ok().map(Self)
+    }
+
+    /// The public key as DER (`SubjectPublicKeyInfo`).
+    pub(crate) fn public_der(&self) -> Vec<u8> {
+        let public = rsa::PublicKey::from_pkcs1_der(self.0.public().as_ref());
+        let der = public.ok().and_then(|public| public.to_public_key_der().ok());
+        der.map(|der| der.into_vec()).unwrap_or_default()
     }
 
     /// The signature of a message: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017), which JWS calls RS256.
@@ -85,10 +99,17 @@ impl RsaKey {
     }
 }
 
+/// What stands in a block in base64, its headers left out.
+fn der(body: &str) -> Result<Zeroizing<Vec<u8>>, RsaKeyError> {
+    let lines = body.lines().filter(|line| !line.contains(':'));
+    let base64: Zeroizing<String> = Zeroizing::new(lines.flat_map(str::split_whitespace).collect());
+    BASE64.decode(base64.as_bytes()).map(Zeroizing::new).map_err(|_| RsaKeyError::NotBase64)
+}
+
 /// The blocks of a text in PEM: what each is called, and what is in it.
 ///
 /// Keys arrive through variables and forms that leave of their line ends what they like, so they are not read by lines.
-fn blocks(text: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn blocks(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split("-----BEGIN ").skip(1).filter_map(|block| {
         let (label, rest) = block.split_once("-----")?;
         let (body, _) = rest.split_once("-----END ")?;
@@ -99,7 +120,6 @@ fn blocks(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// What a text without an RSA key holds instead.
 fn what_instead<'a>(labels: impl Iterator<Item = &'a str>) -> RsaKeyError {
     let known = labels.filter_map(|label| match label {
-        "ENCRYPTED PRIVATE KEY" => Some(RsaKeyError::Encrypted),
         "EC PRIVATE KEY" | "DSA PRIVATE KEY" | "OPENSSH PRIVATE KEY" => Some(RsaKeyError::OtherKind),
         "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => Some(RsaKeyError::Public),
         _ => None,

@@ -1,125 +1,80 @@
 #![doc = include_str!("../README.md")]
 
-mod abilities;
 pub mod aws;
 mod budget;
 pub mod checksum;
-mod client;
-#[cfg(test)]
-mod compatible_tests;
-mod dialect;
 mod error;
 mod list;
+mod object;
+mod oci;
 mod parts;
 mod range;
+mod s3;
+mod settings;
 mod upload;
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, MetadataDirective,
-};
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use landfall_http::clock::{Clock, SystemClock};
 
-use crate::abilities::{Abilities, Ability};
-use crate::checksum::{Crc64Nvme, Md5, crc32c_base64};
-use error::{Described, NoNextPage};
-use parts::{MAX_COPY, copied_parts};
+use crate::checksum::Crc64Nvme;
+use crate::error::Result;
+use crate::oci::OciBucket;
+use crate::s3::S3Bucket;
 
-pub use abilities::{ChecksumKind, ChecksumSetting};
 pub use budget::{ByteBudget, PartBuffer};
 pub use checksum::ObjectDigest;
-pub use client::StoreSettings;
-pub use dialect::Dialect;
 pub use error::StoreError;
+pub use object::{Condition, Object, ObjectInfo, Part, UnfinishedUpload, Written};
+pub use oci::{BucketRules, OciSettings, Tenancy};
 pub use parts::{MAX_BYTES_UNANNOUNCED, MIN_PART_BYTES, OCI_PART_BYTES, PART_BYTES, may_be_of_parts};
+pub use s3::{ChecksumKind, ChecksumSetting, Dialect};
+pub use settings::StoreSettings;
 pub use upload::{ObjectWriter, Sealed};
-
-/// Fewer bytes than these are hashed where they are.
-const MIN_HASHED_ASIDE: usize = 256 << 10;
-
-type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A bucket, and how to reach it.
 #[derive(Debug, Clone)]
 pub struct Store {
-    client: Client,
     bucket: String,
-    dialect: Dialect,
-    unsigned_payload: bool,
-    identity: String,
-    abilities: Abilities,
+    service: Service,
 }
 
-/// When a write may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition<'a> {
-    /// Only where no object has this key.
-    Absent,
-    /// Only over the object with this `ETag`.
-    Unchanged(&'a str),
-    /// Always.
-    Always,
-}
-
-/// What came of a write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Written {
-    /// The object is there, with this `ETag`.
-    Done(String),
-    /// The condition did not hold: somebody else was first.
-    NotWritten,
-}
-
-/// A small object, read whole.
+/// Whose bucket it is.
 #[derive(Debug, Clone)]
-pub struct Object {
-    /// Its bytes.
-    pub bytes: Bytes,
-    /// Its `ETag`.
-    pub etag: String,
+enum Service {
+    S3(S3Bucket),
+    Oci(OciBucket),
 }
 
-/// What the store says of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectInfo {
-    /// Its key.
-    pub key: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its `ETag`.
-    pub etag: String,
-    /// Its CRC-64/NVME, where the store keeps it.
-    pub crc64nvme: Option<Crc64Nvme>,
-}
-
-/// A part of a multipart upload that the store has.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Part {
-    /// Its number, from 1.
-    pub number: i32,
-    /// Its `ETag`.
-    pub etag: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its CRC-64/NVME: where we sent it, our own; where it was copied, what the store says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crc64nvme: Option<Crc64Nvme>,
-}
-
-/// An unfinished multipart upload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnfinishedUpload {
-    /// The key that it would write.
-    pub key: String,
-    /// Its id.
-    pub upload_id: String,
+/// What whichever bucket it is does.
+macro_rules! either {
+    ($store:expr, $bucket:ident => $does:expr) => {
+        match &$store.service {
+            Service::S3($bucket) => $does,
+            Service::Oci($bucket) => $does,
+        }
+    };
 }
 
 impl Store {
+    /// Opens a bucket. Nothing is called yet.
+    pub async fn open(bucket: &str, settings: &StoreSettings) -> Store {
+        Self::open_at(bucket, settings, Arc::new(SystemClock)).await
+    }
+
+    /// The same by another clock, which OCI's signatures and waits go by.
+    pub async fn open_at(bucket: &str, settings: &StoreSettings, clock: Arc<dyn Clock>) -> Store {
+        let service = match &settings.oci {
+            Some(oci) => Service::Oci(OciBucket::new(bucket, oci, clock)),
+            None => Service::S3(Box::pin(S3Bucket::open(bucket, settings)).await),
+        };
+        Self { bucket: bucket.to_owned(), service }
+    }
+
     /// The bucket's name.
     pub fn bucket(&self) -> &str {
         &self.bucket
@@ -127,250 +82,84 @@ impl Store {
 
     /// Whether both are reached by the same endpoint with the same credentials, so that one can copy from the other.
     pub fn is_one_store_with(&self, other: &Store) -> bool {
-        self.identity == other.identity
+        match (&self.service, &other.service) {
+            (Service::S3(this), Service::S3(other)) => this.identity() == other.identity(),
+            // It copies no range, and whole objects in its own time: nothing is gained by that.
+            _ => false,
+        }
     }
 
-    /// How the store reads the S3 protocol.
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
+    /// Whether it is OCI Object Storage, by whichever API it is called.
+    pub fn is_oci(&self) -> bool {
+        match &self.service {
+            Service::S3(bucket) => bucket.dialect() == Dialect::Oci,
+            Service::Oci(_) => true,
+        }
+    }
+
+    /// Who calls and where to, of a bucket that is called by OCI's own API: finds it out first.
+    pub async fn tenancy(&self) -> Option<Result<Tenancy>> {
+        match &self.service {
+            Service::S3(_) => None,
+            Service::Oci(bucket) => Some(bucket.tenancy().await),
+        }
+    }
+
+    /// What a bucket that is called by OCI's own API does with objects by itself.
+    pub async fn bucket_rules(&self) -> Option<Result<BucketRules>> {
+        match &self.service {
+            Service::S3(_) => None,
+            Service::Oci(bucket) => Some(bucket.rules().await),
+        }
     }
 
     /// The size of the parts of an object of a size, where that is known: what the object needs where that is less than
     /// a part, and more than usual where 10,000 of the usual parts would not hold it.
     pub fn part_bytes(&self, object_bytes: Option<u64>) -> usize {
-        parts::part_bytes(self.dialect.part_bytes(), object_bytes)
+        let usual = match &self.service {
+            Service::S3(bucket) => bucket.dialect().part_bytes(),
+            Service::Oci(_) => OCI_PART_BYTES,
+        };
+        parts::part_bytes(usual, object_bytes)
     }
 
     /// An object as messages name it: bucket and key.
     pub fn object(&self, key: &str) -> String {
-        format!("s3://{}/{key}", self.bucket)
+        match &self.service {
+            Service::S3(_) => format!("s3://{}/{key}", self.bucket),
+            Service::Oci(_) => format!("oci://{}/{key}", self.bucket),
+        }
     }
 
     /// What is there under a key.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectInfo>> {
-        let asks_checksum = self.has_crc64nvme() && self.abilities.has(Ability::ChecksumMode);
-        match self.head_with(key, asks_checksum).await {
-            Err(error) if asks_checksum && error.may_be_about_an_option() => {
-                let Ok(head) = self.head_with(key, false).await else { return Err(error) };
-                self.abilities.lose(Ability::ChecksumMode);
-                Ok(head)
-            }
-            head => head,
-        }
-    }
-
-    async fn head_with(&self, key: &str, asks_checksum: bool) -> Result<Option<ObjectInfo>> {
-        let mode = asks_checksum.then_some(ChecksumMode::Enabled);
-        let request = self.client.head_object().bucket(&self.bucket).key(key).set_checksum_mode(mode);
-        let head = match request.send().await {
-            Ok(head) => head,
-            Err(error) => return absent(StoreError::of("HeadObject", self.object(key), &error)),
-        };
-        let crc64nvme = head.checksum_crc64_nvme().and_then(crc64_from_base64);
-        let key = key.to_owned();
-        match (head.content_length(), head.e_tag()) {
-            (Some(length), Some(etag)) => {
-                Ok(Some(ObjectInfo { key, size: size(Some(length)), etag: etag.to_owned(), crc64nvme }))
-            }
-            // A proxy on the way has left it out; lists are bodies, which nobody shortens.
-            _ => match self.listed(&key).await? {
-                Some(listed) => Ok(Some(ObjectInfo { crc64nvme, ..listed })),
-                None => Err(StoreError::body("HeadObject", self.object(&key), Unmeasured)),
-            },
-        }
-    }
-
-    /// What a list says of an object.
-    async fn listed(&self, key: &str) -> Result<Option<ObjectInfo>> {
-        // Every other key that begins so comes behind it.
-        let first = self.list(key).try_next().await?;
-        Ok(first.filter(|first| first.key == key))
+        either!(self, bucket => bucket.head(key).await)
     }
 
     /// Reads a small object whole; one larger than `max` bytes is refused.
     pub async fn read(&self, key: &str, max: u64) -> Result<Option<Object>> {
-        let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
-            Ok(answer) => answer,
-            Err(error) => return absent(StoreError::of("GetObject", self.object(key), &error)),
-        };
-        if size(answer.content_length()) > max {
-            return Err(StoreError::TooLarge { object: self.object(key), max });
-        }
-        let etag = answer.e_tag().unwrap_or_default().to_owned();
-        let mut body = answer.body;
-        let mut bytes = Vec::new();
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| StoreError::body("GetObject", self.object(key), error))?;
-            bytes.extend_from_slice(&piece);
-            if u64::try_from(bytes.len()).is_ok_and(|read| read > max) {
-                return Err(StoreError::TooLarge { object: self.object(key), max });
-            }
-        }
-        Ok(Some(Object { bytes: bytes.into(), etag }))
+        either!(self, bucket => bucket.read(key, max).await)
     }
 
     /// Writes a small object in one call.
     pub async fn put(&self, key: &str, bytes: Bytes, condition: Condition<'_>) -> Result<Written> {
-        let Some(possible) = self.possible("PutObject", key, condition).await? else {
-            return Ok(Written::NotWritten);
-        };
-        let sent = self.put_if(key, &bytes, possible).await;
-        self.settled(key, possible, sent, async || self.put_if(key, &bytes, Condition::Always).await).await
-    }
-
-    /// What came of a write on a condition. Where a store may have refused the condition itself, it is looked whether it
-    /// holds, and written without it.
-    async fn settled(
-        &self,
-        key: &str,
-        condition: Condition<'_>,
-        sent: Result<String>,
-        without: impl AsyncFnOnce() -> Result<String>,
-    ) -> Result<Written> {
-        let error = match sent {
-            Ok(etag) => return Ok(Written::Done(etag)),
-            Err(error) => error,
-        };
-        match (condition, error) {
-            (Condition::Absent | Condition::Unchanged(_), StoreError::Changed { .. }) => {
-                Ok(Written::NotWritten)
-            }
-            (Condition::Unchanged(_), StoreError::NotImplemented { operation, object, source }) => {
-                Err(StoreError::NoConditionalChange { operation, object, source })
-            }
-            (Condition::Absent, error) if error.may_be_about_an_option() || error.is_of_a_conflict() => {
-                match self.head(key).await {
-                    Ok(Some(_)) => return Ok(Written::NotWritten),
-                    Ok(None) if error.may_be_about_an_option() => {}
-                    Ok(None) | Err(_) => return Err(error),
-                }
-                let Ok(etag) = without().await else { return Err(error) };
-                self.abilities.lose(Ability::ConditionalWrites);
-                Ok(Written::Done(etag))
-            }
-            (_, error) => Err(error),
-        }
-    }
-
-    /// Writes on a condition that the store holds, with a checksum that it takes; the `ETag`.
-    async fn put_if(&self, key: &str, bytes: &Bytes, condition: Condition<'_>) -> Result<String> {
-        let mut checksum = self.payload_checksum("PutObject", key, bytes).await?;
-        let mut refused = None;
-        loop {
-            let request = self.client.put_object().bucket(&self.bucket).key(key);
-            let mut request = request
-                .content_type(content_type(key))
-                .set_checksum_crc64_nvme(checksum.crc64nvme())
-                .set_checksum_crc32_c(checksum.crc32c())
-                .set_content_md5(checksum.md5())
-                .body(ByteStream::from(bytes.clone()));
-            request = match condition {
-                Condition::Absent => request.if_none_match("*"),
-                Condition::Unchanged(etag) => request.if_match(etag),
-                Condition::Always => request,
-            };
-            let sent = if self.unsigned_payload {
-                request.customize().disable_payload_signing().send().await
-            } else {
-                request.send().await
-            };
-            let sent = sent.map_err(|error| StoreError::of("PutObject", self.object(key), &error));
-            match self.or_with_md5(sent, &mut refused, checksum.kind())? {
-                Some(answer) => return Ok(answer.e_tag().unwrap_or_default().to_owned()),
-                None => checksum = self.md5_of("PutObject", key, bytes).await?,
-            }
-        }
-    }
-
-    /// What came of a call that carried a checksum; `None` if it is to be made again with MD5, as the store may have
-    /// refused it for its CRC-64/NVME. If it refuses that, too, what it said first counts.
-    fn or_with_md5<T>(
-        &self,
-        sent: Result<T>,
-        refused: &mut Option<StoreError>,
-        carried: ChecksumKind,
-    ) -> Result<Option<T>> {
-        match (sent, refused.take()) {
-            (Ok(answer), Some(_)) => {
-                tracing::info!(store.bucket = self.bucket, "the store takes MD5 and no CRC-64/NVME");
-                self.abilities.lose(Ability::Crc64Nvme);
-                Ok(Some(answer))
-            }
-            (Ok(answer), None) => Ok(Some(answer)),
-            (Err(_), Some(first)) => Err(first),
-            // Others may have found it out since this one was sent: what it carried counts.
-            (Err(error), None)
-                if error.may_be_about_an_option()
-                    && carried == ChecksumKind::Crc64Nvme
-                    && self.abilities.finds_checksum_out() =>
-            {
-                *refused = Some(error);
-                Ok(None)
-            }
-            (Err(error), None) => Err(error),
-        }
-    }
-
-    /// What the store is to hold bytes against before it takes them.
-    async fn payload_checksum(
-        &self,
-        operation: &'static str,
-        key: &str,
-        bytes: &Bytes,
-    ) -> Result<PayloadChecksum> {
-        match self.abilities.checksum() {
-            ChecksumKind::Md5 => self.md5_of(operation, key, bytes).await,
-            ChecksumKind::Crc32c => Ok(PayloadChecksum::Crc32c(crc32c_base64(bytes))),
-            ChecksumKind::Crc64Nvme => Ok(PayloadChecksum::Crc64Nvme(Crc64Nvme::of(bytes))),
-        }
-    }
-
-    async fn md5_of(&self, operation: &'static str, key: &str, bytes: &Bytes) -> Result<PayloadChecksum> {
-        if bytes.len() < MIN_HASHED_ASIDE {
-            return Ok(PayloadChecksum::Md5(Md5::of(bytes)));
-        }
-        // MD5 takes a part of 16 MiB some 30 milliseconds, for which others would wait.
-        let bytes = bytes.clone();
-        let md5 = tokio::task::spawn_blocking(move || Md5::of(&bytes)).await;
-        md5.map(PayloadChecksum::Md5).map_err(|error| StoreError::body(operation, self.object(key), error))
-    }
-
-    /// Whether the store verifies and keeps CRC-64/NVME, as far as is known.
-    fn has_crc64nvme(&self) -> bool {
-        self.abilities.checksum() == ChecksumKind::Crc64Nvme
+        either!(self, bucket => bucket.put(key, bytes, condition).await)
     }
 
     /// What the store holds bytes against before it takes them, as far as is known.
     pub fn checksum(&self) -> ChecksumKind {
-        self.abilities.checksum()
-    }
-
-    /// The condition of a write as the store itself can hold it; `None` if it is known not to hold. Where the store
-    /// cannot, this looks whether the object is there.
-    async fn possible<'a>(
-        &self,
-        operation: &'static str,
-        key: &str,
-        condition: Condition<'a>,
-    ) -> Result<Option<Condition<'a>>> {
-        match condition {
-            Condition::Absent if !self.holds_conditions() => {
-                Ok(self.head(key).await?.is_none().then_some(Condition::Always))
-            }
-            Condition::Unchanged(_) if !self.dialect.has_conditional_writes() => {
-                Err(StoreError::NoConditionalChange {
-                    operation,
-                    object: self.object(key),
-                    source: "its S3 endpoint documents no conditions".into(),
-                })
-            }
-            condition => Ok(Some(condition)),
+        match &self.service {
+            Service::S3(bucket) => bucket.checksum(),
+            Service::Oci(_) => ChecksumKind::Crc32c,
         }
     }
 
     /// Whether the store itself holds the conditions of writes, as far as is known: it does until it has refused to.
     pub fn holds_conditions(&self) -> bool {
-        self.abilities.has(Ability::ConditionalWrites)
+        match &self.service {
+            Service::S3(bucket) => bucket.holds_conditions(),
+            Service::Oci(_) => true,
+        }
     }
 
     /// Copies an object inside the store, if it still has this `ETag`. Objects of over 5 GiB are copied by parts.
@@ -378,193 +167,73 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotImplemented`] from a store that cannot.
     pub async fn copy(&self, from: &Store, source: &ObjectInfo, key: &str) -> Result<()> {
-        if source.size > MAX_COPY {
-            return self.copy_in_parts(from, source, key).await;
-        }
-        let has_checksums = self.abilities.has(Ability::CopyChecksums);
-        let copied = self.copy_whole(from, source, key, has_checksums).await;
-        let copied = match copied {
-            Err(error) if has_checksums && error.may_be_about_an_option() => {
-                let copied = self.copy_whole(from, source, key, false).await;
-                if copied.is_ok() {
-                    self.abilities.lose(Ability::CopyChecksums);
-                }
-                copied
-            }
-            copied => copied,
-        };
-        copied.map_err(|error| match error {
-            StoreError::NotImplemented { operation, object, source }
-            | StoreError::Refused { operation, object, source } => {
-                self.abilities.lose(Ability::Copies);
-                StoreError::NotImplemented { operation, object, source }
-            }
-            error => error,
-        })
-    }
-
-    async fn copy_whole(
-        &self,
-        from: &Store,
-        source: &ObjectInfo,
-        key: &str,
-        with_checksum: bool,
-    ) -> Result<()> {
-        let request = self.client.copy_object().bucket(&self.bucket).key(key);
-        let request = request
-            .copy_source(from.as_copy_source(&source.key))
-            .set_copy_source_if_match(some(&source.etag))
-            .metadata_directive(MetadataDirective::Replace)
-            .content_type(content_type(key))
-            .set_checksum_algorithm(with_checksum.then_some(ChecksumAlgorithm::Crc64Nvme));
-        let sent = request.send().await;
-        sent.map(|_| ()).map_err(|error| StoreError::of("CopyObject", self.object(key), &error))
-    }
-
-    async fn copy_in_parts(&self, from: &Store, source: &ObjectInfo, key: &str) -> Result<()> {
-        let upload_id = self.create_upload(key).await?;
-        let copied = self.copy_parts((key, &upload_id), (from, source)).await;
-        match copied {
-            Ok(parts) => self.complete(key, &upload_id, &parts, Condition::Always).await.map(|_| ()),
-            Err(error) => {
-                self.abort_upload(key, &upload_id).await?;
-                Err(error)
-            }
+        match (&self.service, &from.service) {
+            (Service::S3(bucket), Service::S3(from)) => bucket.copy(from, source, key).await,
+            _ => Err(self.without_copies("CopyObject", key)),
         }
     }
 
     /// Whether the store copies objects, as far as is known: it does until it has refused to.
     pub fn copies_objects(&self) -> bool {
-        self.abilities.has(Ability::Copies)
-    }
-
-    async fn copy_parts(&self, upload: (&str, &str), from: (&Store, &ObjectInfo)) -> Result<Vec<Part>> {
-        const COPIES_AT_ONCE: usize = 8;
-        stream::iter(copied_parts(0..from.1.size).zip(1i32..))
-            .map(|(range, number)| self.copy_part(upload, number, from, range))
-            .buffered(COPIES_AT_ONCE)
-            .try_collect()
-            .await
+        match &self.service {
+            Service::S3(bucket) => bucket.copies_objects(),
+            Service::Oci(_) => false,
+        }
     }
 
     /// Copies a range of an object inside the store into a part of an upload (key and id), if the object still has
     /// this `ETag`.
     async fn copy_part(
         &self,
-        (key, upload_id): (&str, &str),
+        upload: (&str, &str),
         number: i32,
         (from, source): (&Store, &ObjectInfo),
         range: Range<u64>,
     ) -> Result<Part> {
-        let request = self.client.upload_part_copy().bucket(&self.bucket).key(key).upload_id(upload_id);
-        let request = request
-            .part_number(number)
-            .copy_source(from.as_copy_source(&source.key))
-            .set_copy_source_if_match(some(&source.etag))
-            .copy_source_range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
-        let sent = request.send().await;
-        let answer = match sent.map_err(|error| StoreError::of("UploadPartCopy", self.object(key), &error)) {
-            Ok(answer) => answer,
-            Err(StoreError::NotImplemented { source, .. } | StoreError::Refused { source, .. }) => {
-                return Err(self.without_range_copies(key, source));
+        match (&self.service, &from.service) {
+            (Service::S3(bucket), Service::S3(from)) => {
+                bucket.copy_part(upload, number, (from, source), range).await
             }
-            Err(error) => return Err(error),
-        };
-        let copied = answer.copy_part_result();
-        Ok(Part {
-            number,
-            etag: copied.and_then(|part| part.e_tag()).unwrap_or_default().to_owned(),
-            size: range.end.saturating_sub(range.start),
-            crc64nvme: copied.and_then(|part| part.checksum_crc64_nvme()).and_then(crc64_from_base64),
-        })
+            _ => Err(self.without_copies("UploadPartCopy", upload.0)),
+        }
     }
 
     /// Whether the store makes objects of ranges of others, as far as is known: it does until it has refused to.
     pub fn copies_ranges(&self) -> bool {
-        self.abilities.has(Ability::RangeCopies) && self.abilities.has(Ability::UnequalParts)
+        match &self.service {
+            Service::S3(bucket) => bucket.copies_ranges(),
+            Service::Oci(_) => false,
+        }
     }
 
-    /// Remembers that the store does not copy ranges.
-    fn without_range_copies(&self, key: &str, source: Described) -> StoreError {
-        self.abilities.lose(Ability::RangeCopies);
-        StoreError::NotImplemented { operation: "UploadPartCopy", object: self.object(key), source }
+    /// Remembers that the store does not say what it has copied.
+    fn without_range_copies(&self, key: &str) -> StoreError {
+        match &self.service {
+            Service::S3(bucket) => {
+                bucket.without_range_copies(key, "it does not say what it has copied".into())
+            }
+            Service::Oci(_) => self.without_copies("UploadPartCopy", key),
+        }
     }
 
-    fn as_copy_source(&self, key: &str) -> String {
-        format!("{}/{}", self.bucket, percent_encode(key))
+    fn without_copies(&self, operation: &'static str, key: &str) -> StoreError {
+        let source = "nothing is copied between these stores".into();
+        StoreError::NotImplemented { operation, object: self.object(key), source }
     }
 
     /// Deletes an object; one that is not there is no error.
     pub async fn delete(&self, key: &str) -> Result<()> {
-        let sent = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
-        match sent.map_err(|error| StoreError::of("DeleteObject", self.object(key), &error)) {
-            // S3 does not say so, others do.
-            Ok(_) | Err(StoreError::NoSuchObject { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        either!(self, bucket => bucket.delete(key).await)
     }
 
     /// Begins a multipart upload.
     pub async fn create_upload(&self, key: &str) -> Result<String> {
-        let mut refused = None;
-        loop {
-            let carried = if refused.is_some() { ChecksumKind::Md5 } else { self.abilities.checksum() };
-            let algorithm = match carried {
-                ChecksumKind::Md5 => None,
-                ChecksumKind::Crc32c => Some(ChecksumAlgorithm::Crc32C),
-                ChecksumKind::Crc64Nvme => Some(ChecksumAlgorithm::Crc64Nvme),
-            };
-            let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
-            let request = request
-                .content_type(content_type(key))
-                .set_checksum_type(algorithm.is_some().then_some(ChecksumType::FullObject))
-                .set_checksum_algorithm(algorithm);
-            let sent = request.send().await;
-            let sent =
-                sent.map_err(|error| StoreError::of("CreateMultipartUpload", self.object(key), &error));
-            let Some(answer) = self.or_with_md5(sent, &mut refused, carried)? else { continue };
-            // It was asked for the checksum of the whole object: a store that means to make one of the parts'
-            // checksums instead would refuse the other at completion. The parts' own it verifies all the same.
-            if answer.checksum_type() == Some(&ChecksumType::Composite) {
-                self.abilities.lose(Ability::WholeChecksums);
-            }
-            return match answer.upload_id() {
-                Some(id) if !id.is_empty() => Ok(id.to_owned()),
-                _ => Err(StoreError::body("CreateMultipartUpload", self.object(key), NoUploadId)),
-            };
-        }
+        either!(self, bucket => bucket.create_upload(key).await)
     }
 
     /// Uploads one part. The store verifies its checksum.
     pub async fn upload_part(&self, key: &str, upload_id: &str, number: i32, bytes: Bytes) -> Result<Part> {
-        let mut checksum = self.payload_checksum("UploadPart", key, &bytes).await?;
-        let crc64nvme = checksum.crc64nvme_of(&bytes);
-        let mut refused = None;
-        loop {
-            let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
-            let request = request
-                .part_number(number)
-                .set_checksum_crc64_nvme(checksum.crc64nvme())
-                .set_checksum_crc32_c(checksum.crc32c())
-                .set_content_md5(checksum.md5())
-                .body(ByteStream::from(bytes.clone()));
-            let sent = if self.unsigned_payload {
-                request.customize().disable_payload_signing().send().await
-            } else {
-                request.send().await
-            };
-            let sent = sent.map_err(|error| StoreError::of("UploadPart", self.object(key), &error));
-            let Some(answer) = self.or_with_md5(sent, &mut refused, checksum.kind())? else {
-                checksum = self.md5_of("UploadPart", key, &bytes).await?;
-                continue;
-            };
-            return Ok(Part {
-                number,
-                etag: answer.e_tag().unwrap_or_default().to_owned(),
-                size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-                crc64nvme: Some(crc64nvme),
-            });
-        }
+        either!(self, bucket => bucket.upload_part(key, upload_id, number, bytes).await)
     }
 
     /// Makes the parts of an upload one object. Where the checksum of every part is known, the store verifies that
@@ -576,130 +245,52 @@ impl Store {
         parts: &[Part],
         condition: Condition<'_>,
     ) -> Result<Written> {
-        let Some(possible) = self.possible("CompleteMultipartUpload", key, condition).await? else {
-            return Ok(Written::NotWritten);
-        };
-        let upload = (key, upload_id);
-        let sent = self.complete_if(upload, parts, possible).await;
-        let without = async || self.complete_if(upload, parts, Condition::Always).await;
-        match self.settled(key, possible, sent, without).await {
-            Err(StoreError::InvalidParts { operation, object, source }) if !are_equal(parts) => {
-                self.abilities.lose(Ability::UnequalParts);
-                Err(StoreError::NotImplemented { operation, object, source })
-            }
-            written => written,
-        }
-    }
-
-    /// Completes an upload on a condition that the store holds, with the checksums that it takes; the `ETag`.
-    async fn complete_if(
-        &self,
-        upload: (&str, &str),
-        parts: &[Part],
-        condition: Condition<'_>,
-    ) -> Result<String> {
-        let has_checksums = self.has_crc64nvme();
-        match self.complete_with(upload, parts, condition, has_checksums).await {
-            Err(error) if has_checksums && error.may_be_about_an_option() => {
-                // Every part has been held against its checksum when it came.
-                match self.complete_with(upload, parts, condition, false).await {
-                    Ok(etag) => {
-                        self.abilities.lose(Ability::WholeChecksums);
-                        Ok(etag)
-                    }
-                    Err(changed @ StoreError::Changed { .. }) => Err(changed),
-                    Err(_) => Err(error),
-                }
-            }
-            completed => completed,
-        }
-    }
-
-    async fn complete_with(
-        &self,
-        (key, upload_id): (&str, &str),
-        parts: &[Part],
-        condition: Condition<'_>,
-        has_checksums: bool,
-    ) -> Result<String> {
-        let told = |part: &Part| part.crc64nvme.filter(|_| has_checksums);
-        let has_whole = has_checksums && self.abilities.has(Ability::WholeChecksums);
-        let crcs = parts.iter().map(|part| Some((told(part)?, part.size))).collect::<Option<Vec<_>>>();
-        let whole = crcs.unwrap_or_default().into_iter().reduce(|(crc, size), (next, length)| {
-            (crc.followed_by(next, length), size.saturating_add(length))
-        });
-        let whole = whole.filter(|_| has_whole).map(|(crc, _)| crc.base64());
-        let completed = parts.iter().map(|part| {
-            CompletedPart::builder()
-                .part_number(part.number)
-                .e_tag(&part.etag)
-                .set_checksum_crc64_nvme(told(part).map(|crc| crc.base64()))
-                .build()
-        });
-        let completed = CompletedMultipartUpload::builder().set_parts(Some(completed.collect())).build();
-        let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(key);
-        let request = request
-            .upload_id(upload_id)
-            .set_checksum_type(has_whole.then_some(ChecksumType::FullObject))
-            .set_checksum_crc64_nvme(whole)
-            .multipart_upload(completed);
-        let request = match condition {
-            Condition::Absent => request.if_none_match("*"),
-            Condition::Unchanged(etag) => request.if_match(etag),
-            Condition::Always => request,
-        };
-        let sent = request.send().await;
-        sent.map(|answer| answer.e_tag().unwrap_or_default().to_owned())
-            .map_err(|error| StoreError::of("CompleteMultipartUpload", self.object(key), &error))
+        either!(self, bucket => bucket.complete(key, upload_id, parts, condition).await)
     }
 
     /// Gives an upload up; one that is gone already is no error.
     pub async fn abort_upload(&self, key: &str, upload_id: &str) -> Result<()> {
-        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);
-        match request
-            .send()
-            .await
-            .map_err(|error| StoreError::of("AbortMultipartUpload", self.object(key), &error))
-        {
-            Ok(_) | Err(StoreError::NoSuchUpload { .. } | StoreError::NoSuchObject { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        either!(self, bucket => bucket.abort_upload(key, upload_id).await)
     }
 
     /// The parts that the store has of an upload: number, `ETag` and size of each; `None` where the upload is gone, or where
     /// the store does not tell: it is begun anew either way.
     pub async fn list_parts(&self, key: &str, upload_id: &str) -> Result<Option<Vec<(i32, String, u64)>>> {
-        let mut parts: Vec<(i32, String, u64)> = Vec::new();
-        let mut marker = None;
-        loop {
-            let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(upload_id);
-            let page = request.set_part_number_marker(marker).send().await;
-            let page = match page.map_err(|error| StoreError::of("ListParts", self.object(key), &error)) {
-                Ok(page) => page,
-                Err(
-                    StoreError::NoSuchUpload { .. }
-                    | StoreError::NoSuchObject { .. }
-                    | StoreError::NotImplemented { .. },
-                ) => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            let before = parts.last().map(|(number, ..)| *number);
-            parts.extend(page.parts().iter().map(|part| {
-                (
-                    part.part_number().unwrap_or(0),
-                    part.e_tag().unwrap_or_default().to_owned(),
-                    size(part.size()),
-                )
-            }));
-            let last = parts.last().map(|(number, ..)| *number);
-            if page.is_truncated() != Some(true) {
-                return Ok(Some(parts));
-            }
-            if last == before {
-                return Err(StoreError::body("ListParts", self.object(key), NoNextPage));
-            }
-            marker = last.map(|number| number.to_string());
+        either!(self, bucket => bucket.list_parts(key, upload_id).await)
+    }
+
+    /// Whether the store lists unfinished uploads, as far as is known: it does until it has refused to.
+    pub fn lists_uploads(&self) -> bool {
+        match &self.service {
+            Service::S3(bucket) => bucket.lists_uploads(),
+            Service::Oci(_) => true,
         }
+    }
+
+    /// The unfinished uploads below a prefix; none from a store that does not list them, where what is left of them is for
+    /// a lifecycle rule.
+    pub async fn list_uploads(&self, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
+        either!(self, bucket => bucket.list_uploads(prefix).await)
+    }
+
+    /// The objects below a prefix, in the order of their keys, by the page.
+    fn pages(&self, prefix: &str) -> BoxStream<'_, Result<Vec<ObjectInfo>>> {
+        either!(self, bucket => bucket.pages(prefix))
+    }
+
+    /// The folders right below a prefix, whole and with a slash behind each, by the page.
+    fn folder_pages(&self, prefix: &str) -> BoxStream<'_, Result<Vec<String>>> {
+        either!(self, bucket => bucket.folder_pages(prefix))
+    }
+
+    /// The bytes of a range of an object that must still have this `ETag`, as they come.
+    async fn range(
+        &self,
+        key: &str,
+        etag: &str,
+        range: &Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
+        either!(self, bucket => bucket.range(key, etag, range).await)
     }
 
     /// Gives up the unfinished uploads below a prefix whose keys `is_settled` says nobody writes any more: dead
@@ -745,111 +336,6 @@ impl Store {
     }
 }
 
-/// What the store holds bytes against before it takes them.
-#[derive(Debug, Clone)]
-enum PayloadChecksum {
-    Crc64Nvme(Crc64Nvme),
-    /// As a header has it.
-    Crc32c(String),
-    Md5(Md5),
-}
-
-impl PayloadChecksum {
-    fn kind(&self) -> ChecksumKind {
-        match self {
-            Self::Crc64Nvme(_) => ChecksumKind::Crc64Nvme,
-            Self::Crc32c(_) => ChecksumKind::Crc32c,
-            Self::Md5(_) => ChecksumKind::Md5,
-        }
-    }
-
-    fn crc64nvme(&self) -> Option<String> {
-        match self {
-            Self::Crc64Nvme(crc) => Some(crc.base64()),
-            Self::Crc32c(_) | Self::Md5(_) => None,
-        }
-    }
-
-    fn crc32c(&self) -> Option<String> {
-        match self {
-            Self::Crc32c(crc) => Some(crc.clone()),
-            Self::Crc64Nvme(_) | Self::Md5(_) => None,
-        }
-    }
-
-    fn md5(&self) -> Option<String> {
-        match self {
-            Self::Md5(md5) => Some(md5.base64()),
-            Self::Crc64Nvme(_) | Self::Crc32c(_) => None,
-        }
-    }
-
-    /// Our own checksum of the bytes that it proves.
-    fn crc64nvme_of(&self, bytes: &[u8]) -> Crc64Nvme {
-        match self {
-            Self::Crc64Nvme(crc) => *crc,
-            Self::Crc32c(_) | Self::Md5(_) => Crc64Nvme::of(bytes),
-        }
-    }
-}
-
-fn absent<T>(error: StoreError) -> Result<Option<T>> {
-    match error {
-        StoreError::NoSuchObject { .. } => Ok(None),
-        error => Err(error),
-    }
-}
-
-/// Whether all parts but the last, which may be smaller, have one size.
-fn are_equal(parts: &[Part]) -> bool {
-    let mut sizes = parts.iter().map(|part| part.size);
-    let last = sizes.next_back().unwrap_or_default();
-    let Some(first) = sizes.next() else { return true };
-    last <= first && sizes.all(|size| size == first)
-}
-
-/// An `ETag` that is known.
-fn some(etag: &str) -> Option<String> {
-    (!etag.is_empty()).then(|| etag.to_owned())
-}
-
-fn size(length: Option<i64>) -> u64 {
-    length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0)
-}
-
-fn crc64_from_base64(text: &str) -> Option<Crc64Nvme> {
-    use base64::Engine as _;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
-    Some(Crc64Nvme::from(<[u8; 8]>::try_from(bytes).ok()?))
-}
-
-fn percent_encode(key: &str) -> String {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
-    const KEPT: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-    percent_encoding::utf8_percent_encode(key, KEPT).to_string()
-}
-
-fn content_type(key: &str) -> &'static str {
-    match key.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
-        Some("csv") => "text/csv",
-        Some("json") => "application/json",
-        Some("ndjson" | "jsonl") => "application/x-ndjson",
-        Some("gz") => "application/gzip",
-        Some("zst") => "application/zstd",
-        Some("zip") => "application/zip",
-        _ => "application/octet-stream",
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 #[error("the object was written, but is not there")]
 struct Gone;
-
-#[derive(Debug, thiserror::Error)]
-#[error("the object is there, but neither this answer nor a list tells its size")]
-struct Unmeasured;
-
-#[derive(Debug, thiserror::Error)]
-#[error("the answer names no upload")]
-struct NoUploadId;

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::{Result, Store, StoreError};
+use crate::Store;
+use crate::error::{Result, StoreError};
 
 /// How often a body may break off without a byte having come since the last time.
 const TRIES: u32 = 4;
@@ -31,7 +31,7 @@ pub(super) struct RangeRead {
     key: String,
     etag: String,
     left: Range<u64>,
-    body: ByteStream,
+    body: BoxStream<'static, Result<Bytes>>,
     tries: u32,
 }
 
@@ -46,7 +46,7 @@ impl RangeRead {
         if range.is_empty() {
             return Ok(stream::empty().boxed());
         }
-        let body = ask(store, key, etag, &range).await?;
+        let body = store.range(key, etag, &range).await?;
         let (store, key, etag) = (store.clone(), key.to_owned(), etag.to_owned());
         let read = Self { store, key, etag, left: range, body, tries: 1 };
         let pieces = stream::try_unfold(read, async |mut read: Self| {
@@ -61,14 +61,14 @@ impl RangeRead {
                 Some(Ok(piece)) => return self.counted(piece).map(Some),
                 None if self.left.is_empty() => return Ok(None),
                 None => StoreError::body("GetObject", self.object(), WrongLength { off: "shorter" }),
-                Some(Err(error)) => StoreError::body("GetObject", self.object(), error),
+                Some(Err(error)) => error,
             };
             if self.tries >= TRIES {
                 return Err(why);
             }
             tracing::warn!(error = %why, left.size_bytes = self.left.end - self.left.start, "a read broke off: going on");
             self.tries += 1;
-            self.body = ask(&self.store, &self.key, &self.etag, &self.left).await?;
+            self.body = self.store.range(&self.key, &self.etag, &self.left).await?;
         }
     }
 
@@ -88,14 +88,6 @@ impl RangeRead {
     fn object(&self) -> String {
         self.store.object(&self.key)
     }
-}
-
-async fn ask(store: &Store, key: &str, etag: &str, range: &Range<u64>) -> Result<ByteStream> {
-    let last = range.end.saturating_sub(1);
-    let request = store.client.get_object().bucket(&store.bucket).key(key).if_match(etag);
-    let answer = request.range(format!("bytes={}-{last}", range.start)).send().await;
-    let answer = answer.map_err(|error| StoreError::of("GetObject", store.object(key), &error))?;
-    Ok(answer.body)
 }
 
 #[derive(Debug, thiserror::Error)]

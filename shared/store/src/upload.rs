@@ -5,10 +5,12 @@ use std::ops::Range;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::budget::{ByteBudget, PartBuffer};
-use super::parts::copied_parts;
-use super::{Condition, ObjectInfo, Part, Result, Store, StoreError, Written};
+use crate::Store;
+use crate::budget::{ByteBudget, PartBuffer};
 use crate::checksum::{Crc64Nvme, ObjectDigest};
+use crate::error::{Result, StoreError};
+use crate::object::{Condition, ObjectInfo, Part, Written};
+use crate::parts::copied_parts;
 
 /// The most requests that one object has on their way. Parts that are uploaded are bounded by the byte budget before
 /// that; those that the store copies take no memory.
@@ -123,9 +125,7 @@ impl ObjectWriter {
                 let part = store.copy_part((&key, &upload_id), number, (&from, &source), range).await?;
                 match part.crc64nvme {
                     Some(_) => Ok(part),
-                    None => {
-                        Err(store.without_range_copies(&key, "it does not say what it has copied".into()))
-                    }
+                    None => Err(store.without_range_copies(&key)),
                 }
             });
         }

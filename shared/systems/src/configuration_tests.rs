@@ -5,6 +5,7 @@ use std::sync::Arc;
 use landfall::Result;
 use landfall::clock::SystemClock;
 use landfall::config::{Config, ConfigProvider};
+use landfall_http::auth::oci::PrincipalKind;
 use landfall_store::Dialect;
 
 use crate::SYSTEMS;
@@ -105,12 +106,73 @@ async fn what_is_wrong_with_an_oci_bucket_is_named() {
     }
 }
 
+const NATIVE: &str = "type = 'oci'
+    auth = 'instance_principal'
+    region = 'us-phoenix-1'
+    form = 'zstd'";
+
+/// An OCI bucket without a customer secret key is called by OCI's own API, as whatever principal is here; nothing but its
+/// name is needed.
+#[tokio::test]
+async fn an_oci_bucket_is_called_by_its_own_api_unless_a_secret_key_is_given() {
+    let named = |table: &str| config(&with_oci(table)).unwrap();
+    let lake = "lake".parse().unwrap();
+    let store = named(NATIVE).destination(&lake).await.unwrap().store;
+    let oci = store.oci.unwrap();
+    assert_eq!(oci.principal.kind, Some(PrincipalKind::InstancePrincipal));
+    assert_eq!((oci.namespace, oci.region.as_deref()), (None, Some("us-phoenix-1")));
+    let bare = named("type = 'oci'").destination(&lake).await.unwrap().store.oci.unwrap();
+    assert_eq!((bare.principal.kind, bare.region, bare.endpoint), (None, None, None));
+    let profile = named("type = 'oci'\nprofile = 'WORK'\nconfig_file = '/etc/oci/config'\nnamespace = 'n'");
+    let profile = profile.destination(&lake).await.unwrap().store.oci.unwrap();
+    assert_eq!(
+        (profile.principal.profile.as_deref(), profile.namespace.as_deref()),
+        (Some("WORK"), Some("n"))
+    );
+
+    let with_key = named(OCI).destination(&lake).await.unwrap().store;
+    assert!(with_key.oci.is_none() && with_key.dialect == Dialect::Oci);
+    let explicit = OCI.replace("type = 'oci'", "type = 'oci'\napi = 's3'");
+    assert!(named(&explicit).destination(&lake).await.unwrap().store.oci.is_none());
+    for (table, said) in [
+        (NATIVE.replace("us-phoenix-1", "mars"), "region \"mars\""),
+        (NATIVE.replace("instance_principal", "somebody"), "destinations.lake.auth"),
+        (format!("{NATIVE}\nsecret_access_key = 'hush-hush'"), "`auth` is a key of the other API: api is s3"),
+        (format!("{OCI}\napi = 'native'"), "`access_key_id` is a key of the other API: api is native"),
+        ("type = 'oci'\napi = 's3'".to_owned(), "missing field `namespace`"),
+        ("type = 'oci'\nnamespace = 'a/b'".to_owned(), "namespace \"a/b\" takes letters"),
+    ] {
+        let error = refusal(with_oci(&table)).await;
+        assert!(error.contains("destinations.lake") && error.contains(said), "{said}: {error}");
+        assert!(!error.contains("hush-hush"), "{error}");
+    }
+}
+
+/// State may be kept in OCI by its own API, which has conditional writes.
+#[tokio::test]
+async fn the_work_bucket_may_be_ocis_by_its_own_api() {
+    let work = "type = \"oci\"\nbucket = \"state\"\nprofile = \"WORK\"";
+    let work = config(&FILE.replace("bucket = \"work\"", work)).unwrap().work().await.unwrap();
+    assert_eq!(
+        (work.bucket.as_str(), work.store.oci.unwrap().principal.profile.as_deref()),
+        ("state", Some("WORK"))
+    );
+    for (table, said) in
+        [("", "missing field `bucket`"), ("bucket = 'w'\nprefix = 'x'", "unknown field `prefix`")]
+    {
+        let table = format!("type = \"oci\"\n{table}");
+        let error = config(&FILE.replace("bucket = \"work\"", &table)).unwrap().work().await.unwrap_err();
+        assert!(error.line().contains(said), "{}", error.line());
+    }
+}
+
 /// Promise 1 rests on conditional writes: state is not kept where they are not known to be honoured.
 #[tokio::test]
-async fn the_work_bucket_is_not_ocis() {
+async fn the_work_bucket_is_not_ocis_by_its_s3_api() {
     let host = "https://n.compat.objectstorage.us-phoenix-1.oraclecloud.com";
     for work in [
-        "type = \"oci\"\nbucket = \"work\"\nnamespace = 'n'".to_owned(),
+        "type = \"oci\"\nbucket = \"work\"\nnamespace = 'n'\nregion = 'r'\naccess_key_id = 'i'\nsecret_access_key = 's'"
+            .to_owned(),
         format!("bucket = \"work\"\nstore = {{ endpoint = '{host}' }}"),
     ] {
         let config = config(&FILE.replace("bucket = \"work\"", &work)).unwrap();

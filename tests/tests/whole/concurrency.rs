@@ -18,6 +18,8 @@ use simulator::{Faults, MemberSize, Producer, Scenario};
 
 const AT_ONCE: usize = 16;
 const ROUNDS: usize = 30;
+/// The same with the state in OCI: what is tried besides is the store.
+const ROUNDS_IN_OCI: usize = 10;
 /// How often a call that says that it may be made again is made again.
 const TRIES: usize = 5;
 
@@ -38,7 +40,19 @@ fn faults(round: usize) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixteen_submissions_of_one_run_key_make_one_job() {
     let rounds = std::env::var("LANDFALL_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
-    let world = Arc::new(World::new(Setup::default()).await);
+    race(rounds, World::new(Setup::default()).await).await;
+}
+
+/// The same where the state is kept in OCI Object Storage, by conditions of its own API.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_submissions_make_one_job_with_their_state_in_oci() {
+    let rounds =
+        std::env::var("LANDFALL_ROUNDS").map_or(ROUNDS_IN_OCI, |rounds| rounds.parse().expect("a number"));
+    race(rounds, World::new(Setup { in_oci: true, ..Setup::default() }).await).await;
+}
+
+async fn race(rounds: usize, world: World) {
+    let world = Arc::new(world);
     for round in 0..rounds {
         let faults: Faults = serde_json::from_value(faults(round)).unwrap();
         world.simulator.set_faults(faults.clone()).unwrap();

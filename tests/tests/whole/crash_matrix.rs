@@ -1,9 +1,9 @@
 //! The crash matrix: a run is cut at every call that leaves its process, before it, after it and in the middle of it,
 //! then started again; the outcome must be that of an undisturbed run (promises 1 to 4).
 //!
-//! `LANDFALL_CUT_PAIRS` and `LANDFALL_CUT_SEED` say how many pairs of cuts are tried, and which. Each single cut is
-//! gone on from in one of two ways by turns, from the event or from the id alone, and in both with
-//! `LANDFALL_CUT_STARTS=2`.
+//! `LANDFALL_CUT_PAIRS` and `LANDFALL_CUT_SEED` say how many pairs of cuts are tried, and which; `LANDFALL_OCI_CUTS` how
+//! many single ones with the state in OCI. Each single cut is gone on from in one of two ways by turns, from the event or
+//! from the id alone, and in both with `LANDFALL_CUT_STARTS=2`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use futures::{StreamExt as _, stream};
 use landfall_systems::SYSTEMS;
 use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
-use landfall_tests::systems::{self, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, System};
+use landfall_tests::systems::{self, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_IN_OCI, System};
 use landfall_tests::watch::{Landed, landed};
 use landfall_tests::{for_each_system, on_a_thread};
 use serde_json::json;
@@ -21,6 +21,8 @@ use simulator::{MemberSize, Producer, Scenario};
 const AT_ONCE: usize = 6;
 const PAIRS: u64 = 60;
 const SEED: u64 = 20_261_121;
+/// So many cuts are tried of a run whose state is in OCI.
+const OCI_CUTS: u64 = 40;
 
 /// One archive whose member takes three parts. Stored, the archive takes as many, and the store copies the member in
 /// every form that keeps it; deflated, the member is uploaded.
@@ -116,9 +118,23 @@ fn every_system_is_in_the_matrix() {
 }
 
 async fn cut_anywhere(system: System) {
+    cut_at_some(system, usize::MAX).await;
+}
+
+/// With state and landing in OCI Object Storage: a sample.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_with_its_state_in_oci_a_run_lands_as_if_nothing_had_been() {
+    let max = usize::try_from(from_environment("LANDFALL_OCI_CUTS", OCI_CUTS)).unwrap();
+    cut_at_some(FUSION_EXTRACT_IN_OCI, max).await;
+}
+
+/// Cuts at so many places, drawn at random where there are more.
+async fn cut_at_some(system: System, max: usize) {
     let undisturbed = Undisturbed::run(system, (system.small)()).await;
     let calls = undisturbed.made.len();
-    let cases = each_started_again(undisturbed.cuts());
+    let all: Vec<(&Made, Cut)> = undisturbed.cuts().collect();
+    let mut random = fastrand::Rng::with_seed(from_environment("LANDFALL_CUT_SEED", SEED));
+    let cases = each_started_again(random.choose_multiple(all, max).into_iter());
     let tried = cases.len();
     let tally = try_all(undisturbed, cases).await;
     let kind = system.kind;

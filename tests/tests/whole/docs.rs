@@ -343,7 +343,7 @@ async fn keys(path: &str, document: Value, table: &[String]) -> BTreeSet<String>
 
 /// An OCI bucket's keys are taken out of its table before the rest is read as that of any destination.
 async fn oci_has_each_of(documented: &[String]) {
-    let mut needed = Map::from_iter([("type".to_owned(), json!("oci"))]);
+    let mut needed = Map::from_iter([("type".to_owned(), json!("oci")), ("api".to_owned(), json!("s3"))]);
     loop {
         let said = refusal("destinations/x", Value::Object(needed.clone())).await.unwrap();
         let Some((_, key)) = said.split_once("missing field `") else { panic!("{said}") };

@@ -24,6 +24,7 @@ mod limits;
 mod local;
 mod many_members;
 mod oci;
+mod oci_native;
 mod run_keys;
 mod schemas;
 mod stack;

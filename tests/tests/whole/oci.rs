@@ -63,6 +63,7 @@ async fn serve(store: EmbeddedStore, bucket: &str, oci_region: Option<&str>) -> 
         access_key_id: key.access_key_id.clone(),
         secret_access_key: key.secret_access_key.expose_secret().to_owned(),
         oci_region: oci_region.map(str::to_owned),
+        profile: None,
     };
     (handle, at)
 }

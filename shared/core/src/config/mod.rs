@@ -85,7 +85,7 @@ impl Config {
         let (kind, mut settings) = self.at(&path, (*document).clone()).split_type()?;
         let oci = match kind.as_str() {
             "s3" => None,
-            "oci" => Some(self.oci_store(&path, settings.value_mut())?),
+            "oci" => Some(self.oci_store(&path, settings.value_mut())?.1),
             other => return Err(self.invalid(&path, format!("type {other:?} is not one of: s3, oci"))),
         };
         let mut destination: Destination = settings.fit()?;
@@ -102,24 +102,35 @@ impl Config {
         Ok(destination)
     }
 
-    fn oci_store(&self, path: &str, settings: &mut Value) -> Result<StoreSettings> {
+    /// How an OCI bucket is reached, and whether by the API that has conditional writes.
+    fn oci_store(&self, path: &str, settings: &mut Value) -> Result<(bool, StoreSettings)> {
         if settings.get("store").is_some() {
             let said = "type \"oci\" takes no `store`: where the bucket is follows from namespace and region";
             return Err(self.invalid(path, said));
         }
         let store: OciStore = self.at(path, oci::split_off(settings)).fit()?;
-        store.settings().map_err(|wrong| self.invalid(path, wrong))
+        let holds_conditions = store.holds_conditions();
+        let settings = store.settings().map_err(|wrong| self.invalid(path, wrong))?;
+        Ok((holds_conditions, settings))
     }
 
     /// The work bucket. `LANDFALL_WORK_BUCKET` names it where nothing else does.
     pub async fn work(&self) -> Result<Work> {
         match self.document("work").await? {
+            Some(document) if document.get("type").and_then(Value::as_str) == Some("oci") => {
+                let (_, mut settings) = self.at("work", (*document).clone()).split_type()?;
+                let (holds_conditions, store) = self.oci_store("work", settings.value_mut())?;
+                match holds_conditions {
+                    true => Ok(Work { store, ..settings.fit()? }),
+                    false => Err(self.invalid("work", oci::NO_WORK_BUCKET)),
+                }
+            }
             Some(document) => {
-                let is_oci = document.get("type").and_then(Value::as_str) == Some("oci");
-                let work =
-                    if is_oci { None } else { Some(self.at("work", (*document).clone()).fit::<Work>()?) };
-                let work = work.filter(|work| !oci::is_endpoint(&work.store));
-                work.ok_or_else(|| self.invalid("work", oci::NO_WORK_BUCKET))
+                let work = self.at("work", (*document).clone()).fit::<Work>()?;
+                match oci::is_endpoint(&work.store) {
+                    true => Err(self.invalid("work", oci::NO_WORK_BUCKET)),
+                    false => Ok(work),
+                }
             }
             None => match std::env::var("LANDFALL_WORK_BUCKET") {
                 Ok(bucket) if !bucket.is_empty() => Ok(Work { bucket, store: Default::default() }),

@@ -3,6 +3,7 @@
 mod assertion;
 mod fixed;
 mod oauth;
+pub mod oci;
 mod rotation;
 mod token_cache;
 
@@ -82,6 +83,15 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
 
     /// Credentials that are good now.
     async fn credential(&self) -> Result<Credential, HttpError>;
+
+    /// Gives a request its credentials: headers that are the same for every one, unless each is signed.
+    async fn authorize(&self, request: &mut reqwest::Request) -> Result<Credential, HttpError> {
+        let credential = self.credential().await?;
+        for (name, value) in credential.headers() {
+            request.headers_mut().insert(name, value.clone());
+        }
+        Ok(credential)
+    }
 
     /// Whether other credentials can be had once a server has refused these: if not, asking again only locks an account.
     fn renews(&self) -> bool {

@@ -50,10 +50,7 @@ pub(super) async fn authorize(
     login: &mut Login,
 ) -> Result<(), Failure> {
     if let Some(authorizer) = request.authorizer.as_ref().filter(|authorizer| authorizer.covers(hop.url())) {
-        let credential = authorizer.credential().await.map_err(|error| Failure::Token(Box::new(error)))?;
-        for (name, value) in credential.headers() {
-            hop.headers_mut().insert(name, value.clone());
-        }
+        let credential = authorizer.authorize(hop).await.map_err(|error| Failure::Token(Box::new(error)))?;
         login.used = Some(credential);
     }
     Ok(())

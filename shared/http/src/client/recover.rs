@@ -3,10 +3,10 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::Client;
-use super::answer::Odd;
+use super::answer::{Answer, Odd};
 use super::body::{decoded, in_utf8};
 use super::login::Login;
 use super::request::{Request, RetryMode};
@@ -34,11 +34,36 @@ impl Client {
             // The status says enough.
             Err(_) => None,
         };
+        let problem = match (problem, self.request_id(&headers)) {
+            (Some(problem), Some(id)) => Some(format!("{problem} (request id {id})")),
+            (None, Some(id)) => Some(format!("request id {id}")),
+            (problem, None) => problem,
+        };
         let is_anonymous = status == StatusCode::UNAUTHORIZED && request.is_reading() && !login.is_shown;
         match is_anonymous {
             true => Failure::NoCredentials { problem, advice: self.policy.advice().map(str::to_owned) },
             false => Failure::Status { status, problem, retry_after },
         }
+    }
+
+    /// What Oracle's cloud calls the request, which its support asks for.
+    fn request_id(&self, headers: &HeaderMap) -> Option<String> {
+        const MAX_CHARS: usize = 120;
+        let id = headers.get("opc-request-id")?.to_str().ok()?;
+        Some(self.redactor.text(id).chars().take(MAX_CHARS).collect())
+    }
+
+    /// Whether an answer refuses a call for now, by the request's own judgement, and it is made again after a moment.
+    pub(super) async fn is_refused_for_now(
+        &self,
+        request: &Request,
+        answer: &Answer,
+        budget: &mut Budget,
+    ) -> bool {
+        let Some(is_passing) = &request.is_passing else { return false };
+        !answer.status.is_success()
+            && is_passing(answer)
+            && self.pause(budget, retry::retry_after(&answer.headers, self.clock.now())).await
     }
 
     pub(crate) fn budget(&self) -> Budget {

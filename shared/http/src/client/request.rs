@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use url::Url;
 
+use super::answer::Answer;
 use super::rate_limiter::RateLimiter;
 use crate::auth::Authorizer;
 use crate::error::{Exchange, Failure, HttpError};
 use crate::redact;
+use crate::retry::is_transient;
 
 /// How large an answer may be that is read whole, unless its request says otherwise.
 const MAX_ANSWER_BYTES: u64 = 8 * 1024 * 1024;
@@ -43,6 +45,8 @@ pub struct Request {
     pub(super) limit: u64,
     /// Whether an answer of success that is no JSON is worth asking again.
     pub(super) reads_json: bool,
+    /// Of a call whose refusals are answers like any other: whether one will have passed in a moment.
+    pub(super) is_passing: Option<Arc<dyn Fn(&Answer) -> bool + Send + Sync>>,
 }
 
 /// What a request carries; it can be sent again.
@@ -84,12 +88,18 @@ impl Request {
             rate_limiter: None,
             limit: MAX_ANSWER_BYTES,
             reads_json: false,
+            is_passing: None,
         }
     }
 
     /// A `GET`, which is safe to repeat.
     pub fn get(url: Url) -> Self {
         Self::new(Method::GET, url, RetryMode::Freely)
+    }
+
+    /// A call by any method, repeated only where it was turned away unless it is [`idempotent`](Self::idempotent).
+    pub fn of(method: Method, url: Url) -> Self {
+        Self::new(method, url, RetryMode::WhenTurnedAway)
     }
 
     /// A `GET` of JSON: an answer of success that is none, as in passing empty ones, cut ones and pages of maintenance or of
@@ -144,6 +154,29 @@ impl Request {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.insert(name, HeaderValue::from_static(value));
+        self
+    }
+
+    /// The same call, with a header whose value is made on the spot.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The same call, carrying these bytes; that there are none is said, too, as servers want a length of every `PUT`.
+    #[must_use]
+    pub fn carrying(mut self, bytes: Bytes) -> Self {
+        self.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        self.body = Payload::Whole(bytes);
+        self
+    }
+
+    /// The same call, whose refusals are answers for its caller to read like any other. One that will have passed in a
+    /// moment is asked for again. A 401, and what is transient by its status alone, stay failures.
+    #[must_use]
+    pub fn taking_refusals(mut self, is_passing: impl Fn(&Answer) -> bool + Send + Sync + 'static) -> Self {
+        self.is_passing = Some(Arc::new(is_passing));
         self
     }
 
@@ -203,6 +236,11 @@ impl Request {
     pub fn at_most(mut self, bytes: u64) -> Self {
         self.limit = bytes;
         self
+    }
+
+    /// Whether the caller reads an answer of this status that is no success.
+    pub(super) fn takes_refusal(&self, status: StatusCode) -> bool {
+        self.is_passing.is_some() && !is_transient(status) && status != StatusCode::UNAUTHORIZED
     }
 
     pub(super) fn is_reading(&self) -> bool {

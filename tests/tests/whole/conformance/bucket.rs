@@ -14,8 +14,10 @@ use futures::TryStreamExt as _;
 use landfall_store::{Part, Store};
 use landfall_tests::elsewhere::{At, Foreign};
 
-/// The least that S3 takes for a part that is not the last.
-pub(crate) const PART: usize = 5 << 20;
+/// What every store takes for a part that is not the last: OCI's own API wants the most.
+pub(crate) const PART: usize = 10 << 20;
+/// The least that S3 takes for one.
+pub(crate) const MIN_PART: usize = 5 << 20;
 
 /// Tells the buckets of one run of the tests apart.
 static BUCKETS: AtomicU64 = AtomicU64::new(0);
@@ -38,6 +40,7 @@ impl TestBucket {
             access_key_id: store.access_key_id.clone(),
             secret_access_key: store.secret_access_key.clone(),
             oci_region: None,
+            profile: store.profile.clone(),
         };
         Self { at }
     }

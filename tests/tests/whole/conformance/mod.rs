@@ -15,7 +15,7 @@ mod objects;
 mod runs;
 mod table;
 
-use embedded_store::{Credentials, EmbeddedStore, Options};
+use embedded_store::{Credentials, EmbeddedStore, OciUser, Options};
 use landfall_tests::elsewhere::{Foreign, foreign};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
@@ -24,6 +24,8 @@ use bucket::TestBucket;
 use table::{Check, Table};
 
 const EMBEDDED: &str = "embedded";
+/// The embedded store, called by OCI's own API.
+const OCI: &str = "OCI";
 
 /// Every check, in the order of the table.
 fn checks() -> Vec<Check> {
@@ -42,8 +44,10 @@ fn checks() -> Vec<Check> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_store_gives_what_landfall_needs() {
     let folder = TempDir::new().unwrap();
-    let embedded =
-        EmbeddedStore::open(folder.path(), Options { fsync: false, ..Options::default() }).unwrap();
+    let user = OciUser::in_folder(&folder.path().join("user")).unwrap();
+    let options = Options { fsync: false, ..Options::default() };
+    let embedded = EmbeddedStore::open(folder.path().join("data"), options).unwrap();
+    let embedded = embedded.with_oci(user.access.clone());
     let key = Credentials::random();
     let handle = embedded.serve(0, &key).await.unwrap();
     let own = Foreign {
@@ -51,8 +55,10 @@ async fn every_store_gives_what_landfall_needs() {
         endpoint: handle.endpoint(),
         access_key_id: key.access_key_id.clone(),
         secret_access_key: key.secret_access_key.expose_secret().to_owned(),
+        profile: None,
     };
-    let stores: Vec<Foreign> = std::iter::once(own).chain(foreign()).collect();
+    let oci = Foreign { name: OCI.to_owned(), profile: Some(user.config_file), ..own.clone() };
+    let stores: Vec<Foreign> = [own, oci].into_iter().chain(foreign()).collect();
     let mut table = Table::of(stores.iter().map(|store| store.name.clone()));
     for check in checks() {
         table.fill(&check, stores.iter().map(|store| TestBucket::of(store, check.name))).await;

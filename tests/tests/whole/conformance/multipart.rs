@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_store::{ByteBudget, Condition, ObjectWriter, Part, StoreError, Written};
 
-use super::bucket::{PART, TestBucket, code, data, named};
+use super::bucket::{MIN_PART, PART, TestBucket, code, data, named};
 use super::table::checks;
 
 checks! {
@@ -72,7 +72,7 @@ async fn resumed(bucket: TestBucket) {
     let (budget, content) = (ByteBudget::new(64 << 20), data(7, 3 * PART + 100));
     let (upload, part_bytes) = {
         let mut writer = ObjectWriter::new(&open.store, "a.csv", &budget, None);
-        writer.write(&content[..2 * PART]).await.unwrap();
+        writer.write(&content[..writer.part_bytes() + 100]).await.unwrap();
         writer.settle().await.unwrap();
         (writer.upload_id().unwrap().to_owned(), writer.part_bytes())
     };
@@ -142,7 +142,7 @@ async fn wrong_etag(bucket: TestBucket) {
 async fn too_small(bucket: TestBucket) {
     let open = bucket.open().await;
     let upload = open.store.create_upload("a.csv").await.unwrap();
-    let first = open.store.upload_part("a.csv", &upload, 1, data(1, PART - 1)).await.unwrap();
+    let first = open.store.upload_part("a.csv", &upload, 1, data(1, MIN_PART - 1)).await.unwrap();
     let last = open.store.upload_part("a.csv", &upload, 2, data(2, 10)).await.unwrap();
     let request = open.client.complete_multipart_upload().bucket(&open.bucket).key("a.csv");
     let sent = request.upload_id(&upload).multipart_upload(named([&first, &last])).send().await;

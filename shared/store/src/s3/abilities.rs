@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde::Deserialize;
 
-use super::Dialect;
+use super::dialect::Dialect;
 
 /// What S3 does, and a compatible store may not. None is needed for what landfall promises: each has another way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall_http::scripted::{Reply, Scripted, Seen};
 
-use super::{
+use crate::{
     ChecksumKind, ChecksumSetting, Condition, ObjectInfo, Part, Store, StoreError, StoreSettings, Written,
 };
 
@@ -146,7 +146,7 @@ async fn a_checksum_that_is_set_is_kept_to() {
         }
     }
     // The check value of CRC-32C (RFC 3720, B.4, of "123456789").
-    assert_eq!(super::checksum::crc32c_base64(b"123456789"), "4waSgw==");
+    assert_eq!(crate::checksum::crc32c_base64(b"123456789"), "4waSgw==");
 }
 
 /// Trap: a store may copy objects, and not know a checksum of the copy; or not copy at all.
@@ -288,7 +288,7 @@ async fn an_upload_is_completed_without_checksums_where_they_are_refused_then() 
     })
     .await;
     let store = store(&server).await;
-    let crc64nvme = Some(super::checksum::Crc64Nvme::of(b"1,2\n"));
+    let crc64nvme = Some(crate::checksum::Crc64Nvme::of(b"1,2\n"));
     let parts = [Part { number: 1, etag: "e".to_owned(), size: 4, crc64nvme }];
     let written = store.complete("a", "u", &parts, Condition::Absent).await;
     assert!(matches!(written, Ok(Written::Done(_))), "{written:?}");

@@ -8,40 +8,17 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Credentials, RequestChecksumCalculation, ResponseChecksumValidation, retry::RetryConfig,
 };
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use secrecy::ExposeSecret as _;
 use url::Url;
 
+use super::S3Bucket;
 use super::abilities::Abilities;
-use super::{ChecksumSetting, Dialect, Store, aws};
+use crate::aws;
+use crate::settings::StoreSettings;
 
-/// Where a bucket is and with which credentials. What is left out comes from the AWS SDK's own sources: its
-/// environment variables (`AWS_ENDPOINT_URL_S3`, `AWS_REGION`, …), profile, or the function's role.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreSettings {
-    /// The store's endpoint, for a store that is not AWS.
-    pub endpoint: Option<Url>,
-    /// The region, as signatures need it.
-    pub region: Option<String>,
-    /// Whether the bucket's name is in the path; the default where `endpoint` is given.
-    pub path_style: Option<bool>,
-    /// The access key's id.
-    pub access_key_id: Option<String>,
-    /// The access key's secret.
-    pub secret_access_key: Option<SecretString>,
-    /// What the store holds bytes against before it takes them; found out where it is not said.
-    pub checksum: ChecksumSetting,
-    /// Whether all parts of an upload but the last must have one size; found out where it is not said.
-    pub equal_parts: bool,
-    /// How the store reads the S3 protocol: a destination's `type` says so.
-    #[serde(skip)]
-    pub dialect: Dialect,
-}
-
-impl Store {
+impl S3Bucket {
     /// Opens a bucket. Nothing is called yet.
-    pub async fn open(bucket: &str, settings: &StoreSettings) -> Store {
+    pub(crate) async fn open(bucket: &str, settings: &StoreSettings) -> Self {
         let environment = aws::environment(settings.region.as_deref()).await;
         let mut config = aws_sdk_s3::config::Builder::from(&environment)
             // Every write carries the CRC-64/NVME that landfall computes anyway; the SDK's own would come on top.
@@ -76,7 +53,7 @@ impl Store {
                 Credentials::new(id, secret.expose_secret(), None, None, "landfall's configuration");
             config = config.credentials_provider(credentials);
         }
-        Store {
+        Self {
             client: Client::from_conf(config.build()),
             bucket: bucket.to_owned(),
             // Over TLS, or to this very machine, nobody can change a payload: its SHA-256 would be a third of all
@@ -114,7 +91,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::Condition;
+    use crate::Store;
+    use crate::object::Condition;
+    use crate::s3::Dialect;
     use landfall_http::scripted::{Reply, Scripted, Seen};
 
     /// What a store that takes everything sees of a small write and of a part, payload signed or not.
@@ -134,7 +113,7 @@ mod tests {
             dialect,
             ..StoreSettings::default()
         };
-        let store = Store { unsigned_payload, ..Store::open("bucket", &settings).await };
+        let store = S3Bucket { unsigned_payload, ..S3Bucket::open("bucket", &settings).await };
         store.put("a.csv", Bytes::from_static(b"a,b\n"), Condition::Absent).await.unwrap();
         store.upload_part("a.csv", "u", 1, Bytes::from_static(b"1,2,3\n")).await.unwrap();
         server.seen()

@@ -1,6 +1,6 @@
 //! What stores that are compatible with S3 take and do not take: each dialect's differences, in one place.
 
-use super::parts::{OCI_PART_BYTES, PART_BYTES};
+use crate::parts::{OCI_PART_BYTES, PART_BYTES};
 
 /// Whose reading of the S3 protocol a store has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,7 +38,7 @@ impl Dialect {
     }
 
     /// The size of a part that is uploaded, where nothing asks for larger ones.
-    pub(super) fn part_bytes(self) -> usize {
+    pub(crate) fn part_bytes(self) -> usize {
         match self {
             Self::S3 => PART_BYTES,
             Self::Oci => OCI_PART_BYTES,
