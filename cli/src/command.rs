@@ -228,7 +228,7 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
                 };
                 for path in &files {
                     at.replace(about_file(path));
-                    let unpacked = unpack_one(machine, path, arguments, &mut report).await;
+                    let unpacked = Box::pin(unpack_one(machine, path, arguments, &mut report)).await;
                     code = worst(code, ended(unpacked, &mut report, || about_file(path)));
                 }
             }

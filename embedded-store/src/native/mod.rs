@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use s3s::dto::{Range, StreamingBlob};
 use s3s::{Body, S3Error, S3Result};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::access::verify_body;
 use self::answer::{Refusal, describe, empty, http_date, json_answer, md5, moment, of_condition, set};
@@ -500,7 +500,7 @@ fn chosen(mut wanted: Vec<WantedPart>, parts: &BTreeMap<i32, Record>) -> S3Resul
 
 /// An object in a list, with the fields that are asked for; its name is always one.
 fn object_line(name: &str, record: &Record, fields: &str) -> Value {
-    let mut line = json!({ "name": name });
+    let mut line = Map::from_iter([("name".to_owned(), json!(name))]);
     let modified = moment(record.generation.modified());
     for field in fields.split(',').map(str::trim) {
         let value = match field {
@@ -511,9 +511,9 @@ fn object_line(name: &str, record: &Record, fields: &str) -> Value {
             "storageTier" => json!("Standard"),
             _ => continue,
         };
-        line[field] = value;
+        line.insert(field.to_owned(), value);
     }
-    line
+    Value::Object(line)
 }
 
 /// A page of lines, which says by a header how it goes on.

@@ -46,8 +46,10 @@ pub struct Request {
     /// Whether an answer of success that is no JSON is worth asking again.
     pub(super) reads_json: bool,
     /// Of a call whose refusals are answers like any other: whether one will have passed in a moment.
-    pub(super) is_passing: Option<Arc<dyn Fn(&Answer) -> bool + Send + Sync>>,
+    pub(super) is_passing: Option<Arc<IsPassing>>,
 }
+
+type IsPassing = dyn Fn(&Answer) -> bool + Send + Sync;
 
 /// What a request carries; it can be sent again.
 #[derive(Clone)]
