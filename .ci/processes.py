@@ -62,7 +62,8 @@ def configuration(printed: pathlib.Path) -> dict | None:
     """A configuration that has been printed to its end."""
     try:
         read = tomllib.loads(printed.read_text())
-        read["destinations"]["lake"]["store"]["secret_access_key"]
+        lake = read["destinations"]["lake"]
+        lake["bucket"] if lake["type"] == "oci" else lake["store"]["secret_access_key"]
     except (KeyError, tomllib.TOMLDecodeError):
         return None
     return read

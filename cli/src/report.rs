@@ -92,7 +92,12 @@ impl<'a> Report<'a> {
         let path = machine.file_of(&destination, &published.manifest_key).await?;
         let path = path.map(|path| path.display().to_string());
         if !self.json {
-            let text = landed_text(job, archive, published, path.as_deref(), took);
+            let key = &published.manifest_key;
+            let place = match path {
+                Some(path) => path,
+                None => machine.context().landing(&destination).await?.store.object(key),
+            };
+            let text = landed_text(job, archive, published, &place, took);
             return self.print(text.as_bytes());
         }
         let line = LandedLine {
@@ -225,7 +230,7 @@ impl<'a> Report<'a> {
         key: &str,
     ) -> Result<(), Failure> {
         let missing = || {
-            let object = format!("s3://{}/{key}", landing.store.bucket());
+            let object = landing.store.object(key);
             Error::from(StoreError::NoSuchObject { operation: "HeadObject", object })
         };
         let info = landing.store.head(key).await.map_err(Error::from)?.ok_or_else(missing)?;
@@ -279,7 +284,7 @@ fn landed_text(
     job: &JobEvent,
     archive: Option<&Path>,
     published: &Published,
-    path: Option<&str>,
+    place: &str,
     took: Duration,
 ) -> String {
     let what = match archive {
@@ -296,10 +301,6 @@ fn landed_text(
     let took = match published.already_published {
         true => String::new(),
         false => format!(" in {}", HumanDuration(took)),
-    };
-    let place = match path {
-        Some(path) => path.to_owned(),
-        None => format!("s3://{}/{}", published.bucket, published.manifest_key),
     };
     format!("{how}: {what}: {landed}{took}\nmanifest: {place}\n")
 }
@@ -339,28 +340,24 @@ mod tests {
     #[test]
     fn a_landing_is_reported_in_two_lines() {
         let seconds = Duration::from_secs(3);
-        let text = landed_text(
-            &job(),
-            None,
-            &published(false, JobState::Succeeded),
-            Some("d/_manifest.json"),
-            seconds,
-        );
+        let text =
+            landed_text(&job(), None, &published(false, JobState::Succeeded), "d/_manifest.json", seconds);
         assert_eq!(
             text,
             "landed: job 44055 on fusion-demo: 8 objects, 1.50 KiB, 12,000 rows in 3 seconds\n\
              manifest: d/_manifest.json\n"
         );
-        let text = landed_text(&job(), None, &published(true, JobState::Succeeded), None, seconds);
+        let text =
+            landed_text(&job(), None, &published(true, JobState::Succeeded), "oci://lake/m.json", seconds);
         assert!(
             text.starts_with("already landed: job 44055 on fusion-demo: 8 objects, 1.50 KiB, 12,000 rows\n")
         );
-        assert!(text.ends_with("manifest: s3://landing/fusion-demo/X/44055/_manifest.json\n"), "{text}");
+        assert!(text.ends_with("manifest: oci://lake/m.json\n"), "{text}");
         let text = landed_text(
             &job(),
             Some(Path::new("x/a.zip")),
             &published(false, JobState::Partial),
-            None,
+            "d/_manifest.json",
             seconds,
         );
         assert!(text.starts_with("landed with warnings: x/a.zip: "), "{text}");

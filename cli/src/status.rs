@@ -162,8 +162,9 @@ impl<'a> Survey<'a> {
     /// One job, with all that is known of it.
     async fn job(&self, job: &JobRef) -> Result<JobView> {
         let record = self.work.job(job).await?;
-        let record =
-            record.ok_or_else(|| unknown(job, &format!("in s3://{}", self.work.store().bucket())))?;
+        let record = record.ok_or_else(|| {
+            unknown(job, &format!("in {}", self.work.store().object("").trim_end_matches('/')))
+        })?;
         let objects = self.work.job_objects(job).await?;
         let (mut view, files) = self.view_of_job(&record, &objects).await?;
         let files = match files {
@@ -221,7 +222,8 @@ impl<'a> Survey<'a> {
         let is_there = landing.store.head(&key).await?.is_some();
         let path = self.machine.file_of(&record.destination, &key).await?;
         let path = path.map(|path| path.display().to_string());
-        Ok(Manifest { is_there, bucket: landing.store.bucket().to_owned(), key, path })
+        let (bucket, object) = (landing.store.bucket().to_owned(), landing.store.object(&key));
+        Ok(Manifest { is_there, bucket, object, key, path })
     }
 
     async fn details(

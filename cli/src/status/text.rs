@@ -177,7 +177,7 @@ fn facts_of(view: &JobView, details: &Details, now: Timestamp) -> Vec<(&'static 
 fn place(manifest: &Manifest) -> String {
     let place = match &manifest.path {
         Some(path) => path.clone(),
-        None => format!("s3://{}/{}", manifest.bucket, manifest.key),
+        None => manifest.object.clone(),
     };
     match manifest.is_there {
         true => place,
@@ -216,6 +216,7 @@ mod tests {
                 is_there: state == State::Landed,
                 bucket: "landing".to_owned(),
                 key: "fusion-demo/SimpleCarriers/44046/_manifest.json".to_owned(),
+                object: "s3://landing/fusion-demo/SimpleCarriers/44046/_manifest.json".to_owned(),
                 path: None,
             }),
             landing_unknown: None,

@@ -95,6 +95,9 @@ pub(crate) struct Manifest {
     pub(crate) bucket: String,
     /// Its key.
     pub(crate) key: String,
+    /// As a person is told: store, bucket and key.
+    #[serde(skip)]
+    pub(crate) object: String,
     /// The file that it is, where the bucket is on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,

@@ -82,8 +82,8 @@ impl LocalSource {
         let (bucket, key) = (named.bucket.as_deref().unwrap_or(store.bucket()), &named.key);
         if bucket != store.bucket() || !key.starts_with(INBOX) || key.ends_with('/') {
             return Err(Error::invalid_event(format!(
-                "s3://{bucket}/{key} is no object of the inbox, which is s3://{}/{INBOX}",
-                store.bucket()
+                "{key} of the bucket {bucket} is no object of the inbox, which is {}",
+                store.object(INBOX)
             )));
         }
         store.head(key).await?.ok_or_else(|| self.gone(key))
@@ -104,25 +104,22 @@ impl LocalSource {
 
     fn gone(&self, key: &str) -> Error {
         Error::not_found(format!(
-            "s3://{}/{key} is not there any more: put it there again",
-            self.work.store().bucket()
+            "{} is not there any more: put it there again",
+            self.work.store().object(key)
         ))
     }
 
     /// What reading an object of the inbox came to, where it is not what it was.
     fn unreadable(&self, key: &str) -> impl Fn(StoreError) -> Error + Send + 'static {
-        let (gone, bucket) = (self.gone(key).line(), self.work.store().bucket().to_owned());
-        let key = key.to_owned();
-        move |error| {
-            match error {
+        let (gone, object) = (self.gone(key).line(), self.work.store().object(key));
+        move |error| match error {
             StoreError::NoSuchObject { .. } => Error::not_found(gone.clone()).because(error),
             StoreError::Changed { .. } => Error::conflict(format!(
-                "s3://{bucket}/{key} was replaced before all of it was read: what is there now is a job of its own, and \
+                "{object} was replaced before all of it was read: what is there now is a job of its own, and \
                  lands as that"
             ))
             .because(error),
             error => error.into(),
-        }
         }
     }
 

@@ -1,6 +1,6 @@
 """A run whose state and landing are in OCI Object Storage, by its own API, judged by Oracle's own SDK and command line.
 
-    .ci/oci.py LANDFALL
+    .ci/oci_clients.py LANDFALL
 
 They sign for themselves, put, list, read and delete as landfall does, and read back every object that landed, and the
 manifest, to the byte. No variable of Amazon's is set."""
