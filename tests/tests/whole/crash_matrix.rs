@@ -134,7 +134,8 @@ async fn cut_at_some(system: System, max: usize) {
     let calls = undisturbed.made.len();
     let all: Vec<(&Made, Cut)> = undisturbed.cuts().collect();
     let mut random = fastrand::Rng::with_seed(from_environment("LANDFALL_CUT_SEED", SEED));
-    let cases = each_started_again(random.choose_multiple(all, max).into_iter());
+    let some = max.min(all.len());
+    let cases = each_started_again(random.choose_multiple(all, some).into_iter());
     let tried = cases.len();
     let tally = try_all(undisturbed, cases).await;
     let kind = system.kind;
