@@ -33,10 +33,11 @@ pub(crate) async fn serve(data: &Path, buckets: Buckets) -> Result<(Handle, Valu
     Ok((handle, s3))
 }
 
-/// The same, also by OCI's own API to the user whose profile is in the data folder, made where it is not there yet.
-pub(crate) async fn serve_as_oci(data: &Path) -> Result<Served> {
-    let user = OciUser::in_folder(&data.join(".oci")).map_err(|error| unusable(data, error))?;
-    serve_to(data, Buckets::Made, Some(user)).await
+/// The same for others than this process, if they want it by OCI's own API, too: to the user whose profile is in the data
+/// folder, made where it is not there yet.
+pub(crate) async fn serve_to_others(data: &Path, by_oci: bool) -> Result<Served> {
+    let user = by_oci.then(|| OciUser::in_folder(&data.join(".oci"))).transpose();
+    serve_to(data, Buckets::Made, user.map_err(|error| unusable(data, error))?).await
 }
 
 fn unusable(data: &Path, error: embedded_store::Error) -> Error {

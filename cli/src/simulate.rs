@@ -14,7 +14,7 @@ use simulator::{Endpoints, SYSTEMS, Simulator, System};
 
 use crate::arguments::{Simulate, Simulated};
 use crate::failure::Failure;
-use crate::folder_store::{self, Buckets, LANDING, Served, WORK};
+use crate::folder_store::{self, LANDING, Served, WORK};
 use crate::lock::{self, Held};
 use crate::stop;
 
@@ -179,15 +179,11 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
     let stopped = stop::next_signal()
         .map_err(|error| Error::invalid_config("this process cannot listen for signals").because(error))?;
     let pod = Pod::start(arguments.port, &arguments.data, &arguments.simulated).await?;
-    let (store, configuration) = match arguments.oci {
-        true => {
-            let Served { handle, s3, oci } = folder_store::serve_as_oci(&arguments.data).await?;
-            (handle, oci.map_or_else(|| configuration(&pod, &s3), |oci| oci_configuration(&pod, &oci)))
-        }
-        false => {
-            let (handle, s3) = folder_store::serve(&arguments.data, Buckets::Made).await?;
-            (handle, configuration(&pod, &s3))
-        }
+    let Served { handle: store, s3, oci } =
+        folder_store::serve_to_others(&arguments.data, arguments.oci).await?;
+    let configuration = match oci {
+        Some(oci) => oci_configuration(&pod, &oci),
+        None => configuration(&pod, &s3),
     };
     let text = paste(pod.simulator.base_url(), &configuration)?;
     write!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Output)?;
@@ -263,7 +259,8 @@ mod tests {
     async fn what_is_printed_is_a_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let pod = Pod::start(0, folder.path(), &Simulated::default()).await.unwrap();
-        let (store, settings) = folder_store::serve(folder.path(), Buckets::Made).await.unwrap();
+        let (store, settings) =
+            folder_store::serve(folder.path(), folder_store::Buckets::Made).await.unwrap();
         let text = paste(pod.simulator.base_url(), &configuration(&pod, &settings)).unwrap();
         let config = Config::new(ConfigProvider::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
         for (name, its_type) in [("fusion-demo", "fusion"), ("epm-demo", "epm"), ("folio-demo", "folio")] {
@@ -288,7 +285,7 @@ mod tests {
     async fn what_is_printed_of_oci_is_a_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let pod = Pod::start(0, folder.path(), &Simulated::default()).await.unwrap();
-        let Served { handle, oci, .. } = folder_store::serve_as_oci(folder.path()).await.unwrap();
+        let Served { handle, oci, .. } = folder_store::serve_to_others(folder.path(), true).await.unwrap();
         let text = paste(pod.simulator.base_url(), &oci_configuration(&pod, &oci.unwrap())).unwrap();
         assert!(!text.contains("access_key"), "{text}");
         let config = Config::new(ConfigProvider::from_toml(&text, "pasted").unwrap(), Arc::new(SystemClock));
