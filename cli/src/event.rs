@@ -4,11 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use landfall::event::MAX_EVENT;
 use landfall::{Error, Result};
 use serde_json::Value;
-
-/// The largest event that is read; Lambda takes as much.
-const MAX_EVENT: u64 = 6 << 20;
 
 /// Reads the JSON of an event; `-` is stdin.
 pub(crate) fn read(path: &Path) -> Result<Value> {
@@ -24,9 +22,9 @@ pub(crate) fn read(path: &Path) -> Result<Value> {
 
 fn from(reader: impl Read, label: &str) -> Result<Value> {
     let mut text = Vec::new();
-    let read = reader.take(MAX_EVENT + 1).read_to_end(&mut text);
+    let read = reader.take(MAX_EVENT as u64 + 1).read_to_end(&mut text);
     read.map_err(|error| Error::invalid_event(format!("cannot read {label}")).because(error))?;
-    if u64::try_from(text.len()).is_ok_and(|length| length > MAX_EVENT) {
+    if text.len() > MAX_EVENT {
         return Err(Error::invalid_event(format!("{label} is larger than {MAX_EVENT} bytes")));
     }
     serde_json::from_slice(&text)

@@ -22,7 +22,7 @@ pub(crate) async fn invoke(
     deadline: &Deadline,
 ) -> Result<Value> {
     machine.progress().stage(function.name());
-    let span = landfall_edge::span(function.name(), &event);
+    let span = landfall_edge::span(function, &event);
     let called = async {
         // An event that names no job, or none that can be, is for the function to judge.
         let _at_work = match JobRef::deserialize(&event) {

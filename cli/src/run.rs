@@ -230,7 +230,7 @@ pub(crate) async fn step<Event: Clone + Serialize, Output>(
 ) -> Result<Output> {
     let (context, deadline) = (machine.context(), machine.deadline());
     let fields = serde_json::to_value(event).unwrap_or_default();
-    let span = landfall_edge::span(step.name(), &fields);
+    let span = landfall_edge::span(step, &fields);
     // On the heap, and its type forgotten: a step's future is large, and of a type to match.
     let call = async || function(context, event.clone(), deadline).boxed_local().await;
     let outcome = retrying(context.clock().as_ref(), machine.progress(), step, call).instrument(span).await;

@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use serde::Deserialize as _;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tracing::Instrument as _;
 
 use crate::arguments::Serve;
 use crate::failure::Failure;
@@ -57,13 +58,10 @@ pub(crate) async fn serve(
 
 async fn called(machine: &LocalRuntime, step: Step, event: Value, ends_at: Timestamp) -> Result<Value> {
     let deadline = Deadline::at(ends_at, Arc::clone(machine.context().clock()));
-    let (job, span) = (JobRef::deserialize(&event), landfall_edge::span(step.name(), &event));
+    let (job, span) = (JobRef::deserialize(&event).ok(), landfall_edge::span(step, &event));
     let outcome = invoke(machine, step, event, &deadline).await;
     if let Err(error) = &outcome {
-        span.in_scope(|| landfall_edge::log_failure(error));
-        if let Ok(job) = job {
-            machine.context().note_failure(step, &job, error).await;
-        }
+        landfall_edge::failed(Some(machine.context()), step, job.as_ref(), error).instrument(span).await;
     }
     outcome
 }

@@ -171,12 +171,15 @@ async fn a_job_lands_by_the_contract_of_fn() {
 async fn what_cannot_be_served_is_named() {
     let machine = Machine::new();
     let (simulator, config) = pod(&machine, 600).await;
+    let file = machine.file("no-socket", "a user's own");
+    let at_a_file = format!("unix:{}", file.display());
     for (words, variables, named) in [
         (&["--listen", "0.0.0.0:0"][..], &[][..], "LANDFALL_SERVE_SECRET"),
         (&["--listen", "192.0.2.1:80"], &[("LANDFALL_SERVE_SECRET", "s")], "choose another --listen"),
         (&[], &[("FN_LISTENER", "unix:/tmp/f")], "LANDFALL_FUNCTION is not set"),
         (&[], &[("FN_LISTENER", "unix:/tmp/f"), ("LANDFALL_FUNCTION", "land")], "there is no such function"),
         (&["--function", "submit"], &[("FN_LISTENER", "tcp:80")], "FN_LISTENER is \"tcp:80\""),
+        (&["--function", "submit"], &[("FN_LISTENER", &at_a_file)], "what is there is no socket"),
     ] {
         let done = server(&machine, &config, words).envs(variables.iter().copied()).output().unwrap();
         let said =
@@ -184,5 +187,6 @@ async fn what_cannot_be_served_is_named() {
         assert_eq!(done.status.code(), Some(2), "{said}");
         assert!(said.contains(named), "{said}");
     }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a user's own");
     simulator.shutdown().await;
 }

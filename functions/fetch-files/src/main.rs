@@ -1,6 +1,8 @@
 //! The step `fetch-files` as a Lambda function.
 
+use landfall::Step;
+
 #[tokio::main]
 async fn main() -> Result<(), landfall_edge::RuntimeError> {
-    landfall_edge::serve("fetch-files", &landfall_systems::SYSTEMS, fetch_files::fetch_files).await
+    landfall_edge::serve(Step::FetchFiles, &landfall_systems::SYSTEMS, fetch_files::fetch_files).await
 }

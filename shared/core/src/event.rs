@@ -10,6 +10,9 @@ use crate::export::Export;
 use crate::job::{ConnectionName, DestinationName, JobRef, JobRequestId, RunKey};
 use crate::parse;
 
+/// The largest event that is read, in bytes; Lambda takes as much.
+pub const MAX_EVENT: usize = 6 << 20;
+
 /// Starts a run: the state machine's input, and `submit`'s event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -83,15 +83,25 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     hidden.push(".landfall");
     let hidden = PathBuf::from(hidden);
     for left in [path, &hidden] {
-        match std::fs::remove_file(left) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_socket(left)?;
     }
     let listener = UnixListener::bind(&hidden)?;
     std::fs::set_permissions(&hidden, Permissions::from_mode(0o666))?;
     symlink(&hidden, path)?;
     Ok(listener)
+}
+
+/// Removes what an earlier process has left of a socket, and nothing else.
+fn remove_socket(left: &Path) -> io::Result<()> {
+    let kind = match std::fs::symlink_metadata(left) {
+        Ok(there) => there.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !kind.is_socket() && !kind.is_symlink() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "what is there is no socket"));
+    }
+    std::fs::remove_file(left)
 }
 
 fn in_fns_terms(mut response: Response<Full<Bytes>>, is_gateway: bool) -> Response<Full<Bytes>> {

@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use landfall::event::MAX_EVENT;
 use landfall::{Error, ErrorType, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -25,8 +26,6 @@ use tokio::net::TcpListener;
 
 use crate::invocation::failure;
 
-/// The largest event that is read; Lambda takes as much.
-const MAX_EVENT: usize = 6 << 20;
 /// How long nobody is let in after somebody could not be, for lack of a file descriptor, say.
 const BREATH: Duration = Duration::from_millis(100);
 

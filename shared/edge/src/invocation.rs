@@ -23,7 +23,7 @@ pub(crate) const MAX_INVOCATION: Duration = Duration::from_secs(900);
 
 /// A step that is called in this process, again and again. Clients and tokens live as long as it does.
 pub(crate) struct Function<Run> {
-    step: &'static str,
+    step: Step,
     systems: &'static Systems,
     run: Run,
     metrics: Metrics,
@@ -31,8 +31,8 @@ pub(crate) struct Function<Run> {
 }
 
 impl<Run> Function<Run> {
-    pub(crate) fn new(step: &'static str, systems: &'static Systems, run: Run) -> Self {
-        Self { step, systems, run, metrics: Metrics::from_environment(step), context: OnceCell::new() }
+    pub(crate) fn new(step: Step, systems: &'static Systems, run: Run) -> Self {
+        Self { step, systems, run, metrics: Metrics::from_environment(step.name()), context: OnceCell::new() }
     }
 
     /// Calls it. A failure is logged here, and kept where it is for good.
@@ -48,24 +48,20 @@ impl<Run> Function<Run> {
     {
         let clock = Arc::new(SystemClock);
         let deadline = Deadline::at(ends_at(clock.now()), Arc::clone(&clock) as Arc<dyn Clock>);
-        let span = span(self.step, &event);
+        let (span, job) = (span(self.step, &event), JobRef::deserialize(&event).ok());
         let outcome = async {
             let context = self.context.get_or_try_init(|| Context::from_environment(self.systems)).await?;
-            let job = JobRef::deserialize(&event);
             // On the heap: a step's future is large, and each layer above would hold it by value.
-            let outcome = Box::pin((self.run)(context, event::parse(event)?, &deadline)).await;
-            if let (Err(error), Some(step), Ok(job)) = (&outcome, Step::named(self.step), job) {
-                Box::pin(context.note_failure(step, &job, error)).await;
-            }
-            outcome
+            Box::pin((self.run)(context, event::parse(event)?, &deadline)).await
         };
         let outcome = outcome.instrument(span.clone()).await;
+        if let Err(error) = &outcome {
+            Box::pin(failed(self.context.get(), self.step, job.as_ref(), error).instrument(span.clone()))
+                .await;
+        }
         span.in_scope(|| match &outcome {
             Ok(answer) => self.metrics.tell_answer(answer, clock.now()),
-            Err(error) => {
-                log_failure(error);
-                self.metrics.tell_failure(error, clock.now());
-            }
+            Err(error) => self.metrics.tell_failure(error, clock.now()),
         });
         outcome
     }
@@ -88,23 +84,26 @@ pub(crate) fn failure(error: &Error) -> Value {
 
 /// The span of one invocation: what its log lines have in common. What its event does not say is filled in once
 /// it is known, see [`landfall::observer::name_job`].
-pub fn span(step: &'static str, event: &Value) -> tracing::Span {
+pub fn span(step: Step, event: &Value) -> tracing::Span {
     let field = |name: &str| event.get(name).and_then(Value::as_str);
     tracing::info_span!(
         "step",
-        step,
+        step = step.name(),
         connection = field("connection"),
         job_request_id = field("job_request_id"),
         run_key = field("run_key"),
     )
 }
 
-/// Logs a failure, once, at the edge.
-pub fn log_failure(error: &Error) {
+/// Logs a failure, once, at the edge, and keeps with its job what is for good.
+pub async fn failed(context: Option<&Context>, step: Step, job: Option<&JobRef>, error: &Error) {
     tracing::error!(
         error.r#type = error.error_type().name(),
         error.retryable = error.retryable(),
         error.message = error.line(),
         "the step failed"
     );
+    if let (Some(context), Some(job)) = (context, job) {
+        context.note_failure(step, job, error).await;
+    }
 }

@@ -11,13 +11,13 @@ pub mod telemetry;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::metrics::Measured;
-use landfall::{Error, Result, Systems};
+use landfall::{Error, Result, Step, Systems};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use invocation::{Function, MAX_INVOCATION};
 
-pub use invocation::{log_failure, span};
+pub use invocation::{failed, span};
 pub use lambda_runtime::Error as RuntimeError;
 
 /// Serves a step until its process is ended: to OCI Functions where `FN_LISTENER` is set, else to Lambda.
@@ -25,7 +25,7 @@ pub use lambda_runtime::Error as RuntimeError;
 /// # Errors
 /// The runtime that calls cannot be reached or listened for.
 pub async fn serve<Event, Output>(
-    step: &'static str,
+    step: Step,
     systems: &'static Systems,
     run: impl AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
 ) -> std::result::Result<(), RuntimeError>
