@@ -164,6 +164,9 @@ pub(crate) struct Unpack {
     /// The form in which the files land, instead of the destination's
     #[arg(long)]
     pub(crate) form: Option<Form>,
+    /// Look at every value, and put the columns and their types into the manifest
+    #[arg(long)]
+    pub(crate) columns: bool,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) machine: LocalOptions,

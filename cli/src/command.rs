@@ -233,7 +233,10 @@ async fn unpack_command(arguments: &Unpack, out: &mut (dyn Write + Send), progre
     let at = RefCell::new(FailureContext::default());
     let outcome = async {
         let form = arguments.form.map(Into::into);
-        let machine = LocalRuntime::for_files(&arguments.machine, form, progress).await?;
+        let mut machine = LocalRuntime::for_files(&arguments.machine, form, progress).await?;
+        if arguments.columns {
+            machine = machine.observing_columns();
+        }
         on(machine, async |machine| {
             for named in &arguments.archives {
                 let files = match files_of(named) {

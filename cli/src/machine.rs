@@ -104,6 +104,11 @@ impl LocalRuntime {
         Ok(machine.reading_files())
     }
 
+    /// The same, which looks at every value that lands.
+    pub(crate) fn observing_columns(self) -> Self {
+        Self { context: self.context.observing_columns(), ..self }
+    }
+
     /// The same, in a command by which a person names files of this machine.
     pub(crate) fn reading_files(self) -> Self {
         let disk = Arc::new(ThisDisk { again: "unpack it" });

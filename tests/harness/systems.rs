@@ -60,9 +60,12 @@ pub const FUSION_EXTRACT: System = System {
     seen_by_a_person: None,
 };
 
-/// The same, landing as gzip.
-pub const FUSION_EXTRACT_AS_GZIP: System =
-    System { kind: "fusion_extract as gzip", destination: "form = 'gzip'", ..FUSION_EXTRACT };
+/// The same, landing as gzip, with every value looked at on its way.
+pub const FUSION_EXTRACT_AS_GZIP: System = System {
+    kind: "fusion_extract as gzip",
+    destination: "form = 'gzip'\nobserve_columns = true",
+    ..FUSION_EXTRACT
+};
 
 /// The same, with state and landing in OCI Object Storage.
 pub const FUSION_EXTRACT_IN_OCI: System =

@@ -5,8 +5,9 @@
 //! last, and only if no other is there. Its bytes depend on nothing but the job.
 
 mod manifest;
+mod tables;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
@@ -16,6 +17,7 @@ use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals};
 use landfall::landed;
 use landfall::metrics::{Measure, Measured};
+use landfall::rows::Tables;
 use landfall::state::{WorkState, keys};
 use landfall::{Error, Result};
 use landfall_store::StoreError;
@@ -24,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use manifest::{Head, ManifestWriter};
 pub use manifest::{MANIFEST_VERSION, Manifest, SourceFile};
+use tables::Location;
+pub use tables::{ManifestColumn, ManifestTable};
 
 /// Where the manifest is, and what it counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -147,6 +151,19 @@ fn not_unpacked(job: &JobRecord, ordinal: u32) -> Error {
     ))
 }
 
+/// The tables of all files, and the files whose values have all been looked at.
+async fn tables(work: &WorkState, job: &JobRecord, files: &FileList) -> Result<(Tables, HashSet<u32>)> {
+    let mut tables = Tables::default();
+    let mut observed = HashSet::new();
+    for file in &files.files {
+        if let Some(of_file) = work.tables(&job.job(), file.ordinal).await? {
+            tables.join(&of_file);
+            observed.insert(file.ordinal);
+        }
+    }
+    Ok((tables, observed))
+}
+
 async fn write_manifest(
     context: &Context,
     landing: &Landing,
@@ -169,12 +186,22 @@ async fn write_manifest(
         writer.file(&staged).await?;
         unverified.extend(staged.unverified.map(|reason| (file.ordinal, reason)));
     }
+    let (tables, observed) = tables(&work, job, files).await?;
+    if !tables.is_empty() {
+        let location = Location { bucket: landing.store.object(""), manifest: landing.store.object(key) };
+        writer.begin_tables().await?;
+        for (id, table) in tables.iter() {
+            writer.table(&ManifestTable::of(id, table, &location)).await?;
+        }
+    }
     writer.begin_objects().await?;
     for file in &files.files {
+        let is_observed = observed.contains(&file.ordinal);
         let mut receipt = receipt(&work, job, file.ordinal).await?;
         while let Some(mut object) = receipt.try_next().await? {
             // A member was held against what its archive says of it.
             object.etag_digest = None;
+            object.table = object.table.filter(|table| is_observed && tables.has(*table));
             object.unverified = unverified.get(&file.ordinal).filter(|_| object.member.is_none()).cloned();
             writer.object(&object, !file.is_log).await?;
         }

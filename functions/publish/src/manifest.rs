@@ -12,6 +12,8 @@ use landfall_store::{ByteBudget, ObjectWriter, Store, StoreError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::tables::ManifestTable;
+
 /// The version of the manifest's form.
 pub const MANIFEST_VERSION: u32 = 1;
 
@@ -39,6 +41,9 @@ pub struct Manifest {
     pub submitted_at: Timestamp,
     /// The source's files.
     pub files: Vec<SourceFile>,
+    /// The tables that the objects' rows are of, where columns are looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<ManifestTable>,
     /// Every object that has landed, in the order of the source's files and of their members.
     pub objects: Vec<LandedObject>,
     /// How the job ended: `succeeded`, `partial` or `empty`.
@@ -161,6 +166,17 @@ impl ManifestWriter {
     pub(crate) async fn file(&mut self, staged: &StagedFile) -> Result<()> {
         let file = SourceFile { name: staged.name.clone(), size: staged.size, sha256: staged.sha256 };
         self.item(&file).await
+    }
+
+    /// Goes on to the tables.
+    pub(crate) async fn begin_tables(&mut self) -> Result<()> {
+        self.is_first = true;
+        self.push("\n  ],\n  \"tables\": [").await
+    }
+
+    /// Describes one.
+    pub(crate) async fn table(&mut self, table: &ManifestTable) -> Result<()> {
+        self.item(table).await
     }
 
     /// Goes on to the objects.

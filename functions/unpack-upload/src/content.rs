@@ -42,7 +42,10 @@ impl Content {
         let on_broken_record = task.job.export.on_broken_record().unwrap_or(settings.on_broken_record);
         let settings = RowSettings { on_broken_record, ..settings };
         Self {
-            rows: task.export.row_format(name, settings).map(RowCounter::new),
+            rows: task.export.row_format(name, settings).map(|format| match task.tables.are_looked_at() {
+                true => RowCounter::new(format).observing_columns(),
+                false => RowCounter::new(format),
+            }),
             reported: Reported { tally: Arc::clone(&task.tally), bytes: 0 },
         }
     }

@@ -14,6 +14,7 @@ use crate::content::{Content, Reported};
 use crate::form::{self, ContentDigest, ContentEncoder};
 use crate::parts::Parts;
 use crate::pipeline::{self, EncodedObject, Pieces, Transfer};
+use crate::tables::CountedRows;
 use crate::task::Task;
 
 /// Lands the file in this form: the job's, or as it is. `None` if the time was up first.
@@ -132,7 +133,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObje
     };
     let Some(read) = read else { return Ok(None) };
     read.reported.keep();
-    let (rows, broken_records) = RowCount::parts(read.rows);
+    let CountedRows { rows, broken_records, table } = task.tables.counted(read.rows);
     Ok(Some(LandedObject {
         key,
         size: read.checksums.size,
@@ -142,6 +143,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObje
         crc64nvme: read.checksums.crc64nvme,
         sha256: read.checksums.sha256,
         rows,
+        table,
         broken_records,
         unverified: None,
         file: task.file.name.clone(),

@@ -27,6 +27,7 @@ mod parts;
 mod pipeline;
 mod refusal;
 mod staged;
+mod tables;
 mod task;
 mod trigger;
 
@@ -202,6 +203,11 @@ where
     let mut totals = Totals::default();
     let counted = objects().inspect(|object| totals.add(object));
     let ordinal = task.file.ordinal;
+    // Of an archive that lands anew in part, only that part has been looked at.
+    let tables = task.tables.of_whole(objects()).filter(|_| task.gone.is_none());
+    if let Some(tables) = tables {
+        task.work.record_tables(&task.job.job(), ordinal, tables).await?;
+    }
     if task.gone.is_some() {
         // The bytes that have landed anew may be others than those that are gone: of another release's compression, say.
         task.work.forget_receipt(&task.job.job(), ordinal).await?;

@@ -18,6 +18,7 @@ use crate::content::Reported;
 use crate::form::{self, ContentDigest};
 use crate::parts::{CopyRange, Outgoing, Parts, PartsDigest};
 use crate::staged::StagedObject;
+use crate::tables::CountedRows;
 use crate::task::Task;
 
 /// Pieces of the staged object that wait to be encoded. The HTTP client gives them in pieces of up to 400 KiB, where
@@ -114,7 +115,7 @@ impl EncodedObject {
         let sealed = writer.seal(|sealed| self.parts.verify(sealed)).await?;
         self.reported.keep();
         let (form, content_size) = form::recorded(self.form, self.content.size);
-        let (rows, broken_records) = RowCount::parts(self.rows);
+        let CountedRows { rows, broken_records, table } = task.tables.counted(self.rows);
         Ok(LandedObject {
             key,
             size: sealed.digest.size,
@@ -124,6 +125,7 @@ impl EncodedObject {
             crc64nvme: sealed.digest.crc64nvme,
             sha256: self.parts.sha256,
             rows,
+            table,
             broken_records,
             unverified: None,
             file: task.file.name.clone(),

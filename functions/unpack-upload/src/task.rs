@@ -17,6 +17,7 @@ use landfall_zip::Member;
 
 use crate::invocation::Invocation;
 use crate::staged::StagedObject;
+use crate::tables::SeenTables;
 use crate::trigger::{MemberRange, UnpackFile};
 
 /// One file to unpack.
@@ -41,6 +42,8 @@ pub(crate) struct Task<'a> {
     pub gone: Option<HashSet<String>>,
     /// What this call reports.
     pub tally: Arc<Tally>,
+    /// The tables that have been seen in what has landed of the file, where columns are looked at.
+    pub tables: SeenTables,
     /// What is recorded of the staged file.
     pub file: StagedFile,
     /// The staged file itself.
@@ -75,6 +78,7 @@ impl<'a> Task<'a> {
             context,
             invocation,
             work,
+            tables: SeenTables::new(landing.destination.observe_columns),
             landing,
             export: context.systems().kind(&job.export)?,
             job,

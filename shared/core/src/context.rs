@@ -45,6 +45,7 @@ pub struct Context {
     claim_lease: Option<Duration>,
     range_cost: Option<u64>,
     form: Option<LandedForm>,
+    observes_columns: bool,
     wrap: Option<WrapTransport>,
     disk: Option<Arc<dyn Disk>>,
     sources: Cache<ConnectionName, Arc<dyn Source>>,
@@ -100,6 +101,7 @@ impl Context {
             claim_lease: None,
             range_cost: None,
             form: None,
+            observes_columns: false,
             wrap: None,
             disk: None,
             sources: Cache::default(),
@@ -149,6 +151,13 @@ impl Context {
     #[must_use]
     pub fn landing_in(mut self, form: LandedForm) -> Self {
         self.form = Some(form);
+        self
+    }
+
+    /// The same context, which looks at every value that lands, whatever the destination says.
+    #[must_use]
+    pub fn observing_columns(mut self) -> Self {
+        self.observes_columns = true;
         self
     }
 
@@ -228,6 +237,7 @@ impl Context {
         let open = async {
             let mut destination = self.config.destination(name).await?;
             destination.form = self.form.unwrap_or(destination.form);
+            destination.observe_columns |= self.observes_columns;
             let store = Store::open(&destination.bucket, &destination.store).await;
             Ok(Landing { destination: Arc::new(destination), store })
         };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::{Crc32, Crc64Nvme, Sha256};
 use crate::export::Export;
 use crate::form::{JobForm, LandedForm};
-use crate::rows::BrokenRecords;
+use crate::rows::{BrokenRecords, TableId};
 
 /// A name that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -329,6 +329,9 @@ pub struct LandedObject {
     /// The rows of its content, where they are counted; a CSV's header line is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// The table that its rows are of, where columns are looked at: one of the manifest's `tables`, by its `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<TableId>,
     /// The records of its content that break the rules of their format, where it has such and landed nevertheless. They are
     /// not among its rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 
 mod beginning;
 mod broken;
+mod columns;
 mod delimited;
 mod dialect;
 mod error;
@@ -13,6 +14,10 @@ use memchr::memchr;
 
 use self::beginning::{Encoding, Narrowing};
 pub use self::broken::{BrokenRecord, BrokenRecords, OnBrokenRecord, RowCount};
+pub use self::columns::{
+    Case, Column, ColumnType, Digits, Pattern, Table, TableFormat, TableId, Tables, ValueKind,
+};
+use self::columns::{DelimitedColumns, JsonColumns};
 use self::delimited::CsvRecords;
 pub use self::dialect::{CsvSettings, DELIMITERS, Delimiter, Dialect, InvalidDialect, Quote};
 pub use self::error::RowError;
@@ -52,6 +57,13 @@ pub struct RowSettings {
     pub on_broken_record: OnBrokenRecord,
 }
 
+/// What the rows have for columns, where that is looked at.
+#[derive(Debug, Clone)]
+enum Columns {
+    Delimited(Box<DelimitedColumns>),
+    Json(Box<JsonColumns>),
+}
+
 impl RowFormat {
     /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.mrc`, in any case.
     ///
@@ -75,6 +87,7 @@ impl RowFormat {
 #[derive(Debug, Clone)]
 pub struct RowCounter {
     format: RowFormat,
+    observes_columns: bool,
     state: State,
 }
 
@@ -84,6 +97,7 @@ enum State {
     Beginning(Vec<u8>),
     Counting {
         counter: Counter,
+        columns: Option<Columns>,
         narrowing: Option<Narrowing>,
     },
     /// It is something else.
@@ -100,7 +114,12 @@ enum Counter {
 impl RowCounter {
     /// A counter at the start of a file.
     pub fn new(format: RowFormat) -> Self {
-        Self { format, state: State::Beginning(Vec::new()) }
+        Self { format, observes_columns: false, state: State::Beginning(Vec::new()) }
+    }
+
+    /// The same, which looks at every value, too, and tells the columns.
+    pub fn observing_columns(self) -> Self {
+        Self { observes_columns: true, ..self }
     }
 
     /// Takes the next bytes; an error where they break what the format promises.
@@ -127,7 +146,10 @@ impl RowCounter {
         match self.state {
             // Cut in the middle of a character.
             State::Counting { narrowing: Some(narrowing), .. } if !narrowing.is_whole() => Ok(None),
-            State::Counting { counter, .. } => counter.finish(),
+            State::Counting { counter, columns, .. } => {
+                let table = columns.and_then(Columns::finish).map(Box::new);
+                Ok(counter.finish()?.map(|count| RowCount { table, ..count }))
+            }
             State::Beginning(_) | State::NotCounted => Ok(None),
         }
     }
@@ -146,13 +168,17 @@ impl RowCounter {
         let text = beginning.get(mark..).unwrap_or_default();
         let mut state = match encoding {
             Encoding::Ascii => {
-                State::Counting { counter: Counter::of(self.format, text, is_whole), narrowing: None }
+                let counter = Counter::of(self.format, text, is_whole);
+                let columns = Some(self.format).filter(|_| self.observes_columns);
+                let columns = columns.and_then(|format| Columns::of(format, &counter));
+                State::Counting { counter, columns, narrowing: None }
             }
             Encoding::Utf16 { big_endian } => {
                 let mut narrow = Vec::with_capacity(text.len() / 2);
                 Narrowing::new(big_endian).push(text, |bytes| narrow.extend_from_slice(bytes));
                 State::Counting {
                     counter: Counter::of(self.format, &narrow, is_whole),
+                    columns: None,
                     narrowing: Some(Narrowing::new(big_endian)),
                 }
             }
@@ -165,8 +191,13 @@ impl RowCounter {
 impl State {
     fn push(&mut self, bytes: &[u8]) -> Result<(), RowError> {
         match self {
-            Self::Counting { counter, narrowing: None } => counter.push(bytes),
-            Self::Counting { counter, narrowing: Some(narrowing) } => {
+            Self::Counting { counter, columns, narrowing: None } => {
+                if let Some(columns) = columns {
+                    columns.push(bytes);
+                }
+                counter.push(bytes)
+            }
+            Self::Counting { counter, narrowing: Some(narrowing), .. } => {
                 let mut counted = Ok(());
                 narrowing.push(bytes, |narrow| {
                     if counted.is_ok() {
@@ -207,6 +238,33 @@ impl Counter {
             Self::Csv(records) => Ok(Some(records.finish().into())),
             Self::Ndjson(lines) => Ok(lines.finish().map(RowCount::from)),
             Self::Marc(records) => records.finish().map(Some),
+        }
+    }
+}
+
+impl Columns {
+    /// Those of text that a counter is to count; of delimited text, a header names them.
+    fn of(format: RowFormat, counter: &Counter) -> Option<Self> {
+        match (counter, format) {
+            (Counter::Csv(records), RowFormat::Csv { settings, .. }) if settings.has_header => {
+                Some(Self::Delimited(Box::new(DelimitedColumns::new(records.dialect()))))
+            }
+            (Counter::Ndjson(_), _) => Some(Self::Json(Box::default())),
+            _ => None,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Delimited(columns) => columns.push(bytes),
+            Self::Json(columns) => columns.push(bytes),
+        }
+    }
+
+    fn finish(self) -> Option<Table> {
+        match self {
+            Self::Delimited(columns) => columns.finish(),
+            Self::Json(columns) => columns.finish(),
         }
     }
 }

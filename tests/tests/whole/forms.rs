@@ -108,6 +108,80 @@ async fn every_member_of_a_mixed_archive_lands_in_every_form() {
     }
 }
 
+/// Promise 5: where columns are looked at, the manifest tells every table with the types that keep all of its values,
+/// whatever the form, and which object is of which table.
+#[tokio::test]
+async fn the_manifest_tells_the_columns_of_every_value() {
+    let member = |name, text: &str| (name, CompressionMethod::Deflated, text.as_bytes().to_vec());
+    let archive = archive(&[
+        member("a.csv", "ID,AMOUNT,DAY\n1,10.50,2026-01-31\n2,,2026-02-01\n"),
+        member("b.csv", "ID,AMOUNT,DAY\n3,-200.25,2026-02-02\n4,1.5,2026-02-03\n"),
+        member("codes.csv", "CODE;TEXT\n007;\"a;b\"\n8;\n"),
+        member("bytes.bin", "no rows"),
+    ]);
+    let lines = b"{\"Id\":300100001,\"At\":\"2026-01-31T10:00:00.000+00:00\"}\n{\"Id\":2,\"Lines\":[1]}\n";
+    for form in FORMS {
+        let mut setup = setup(form);
+        setup.destination.push_str("\nobserve_columns = true");
+        let world = World::new(setup).await;
+        stage(&world.context, &[("views.zip", &archive.bytes), ("page.ndjson", lines)]).await;
+        let (manifest, _) = land_staged(&world, 2).await;
+        let told: BTreeMap<String, String> = manifest.tables.iter().map(told).collect();
+        let of_objects: Vec<_> = manifest
+            .objects
+            .iter()
+            .map(|object| object.table.map(|id| told[&id.to_string()].as_str()))
+            .collect();
+        let amounts = "ID BIGINT, AMOUNT DECIMAL(5,2) from 1 missing, DAY DATE";
+        assert_eq!(
+            of_objects,
+            [
+                Some(amounts),
+                Some(amounts),
+                Some("CODE VARCHAR, TEXT VARCHAR missing"),
+                None,
+                Some("Id BIGINT, At TIMESTAMP WITH TIME ZONE missing, Lines JSON missing"),
+            ],
+            "{form:?}"
+        );
+        assert_eq!(manifest.tables.len(), 3);
+        world.end().await;
+    }
+    let world = World::new(Setup::default()).await;
+    stage(&world.context, &[("views.zip", &archive.bytes)]).await;
+    let (manifest, _) = land_staged(&world, 1).await;
+    assert!(manifest.tables.is_empty() && manifest.objects.iter().all(|object| object.table.is_none()));
+    world.end().await;
+}
+
+/// A table's id, and its columns in short.
+fn told(table: &publish::ManifestTable) -> (String, String) {
+    let column = |column: &publish::ManifestColumn| {
+        let min_scale = column.min_scale.map(|scale| format!(" from {scale}")).unwrap_or_default();
+        let missing = if column.may_be_missing { " missing" } else { "" };
+        format!("{} {}{min_scale}{missing}", column.name, column.r#type)
+    };
+    (table.id.to_string(), table.columns.iter().map(column).collect::<Vec<_>>().join(", "))
+}
+
+/// Promise 5: what was looked at only in part is not told: its types would be those of the part.
+#[tokio::test]
+async fn columns_are_told_only_of_what_was_looked_at_as_a_whole() {
+    let archive = archive(&[
+        ("a.csv", CompressionMethod::Deflated, b"ID\n1\n".to_vec()),
+        ("b.csv", CompressionMethod::Deflated, b"ID\n2.5\n".to_vec()),
+    ]);
+    let world =
+        World::new(Setup { destination: "observe_columns = true".to_owned(), ..Setup::default() }).await;
+    stage(&world.context, &[("views.zip", &archive.bytes)]).await;
+    assert!(unpack(&world.context, 0).await.unwrap().complete);
+    // Landed again, it is not looked at as a whole any more; what is recorded stays.
+    world.landing().await.delete("forms/1/views/b.csv").await.unwrap();
+    let (manifest, _) = land_staged(&world, 1).await;
+    assert_eq!(manifest.tables[0].columns[0].r#type, "DECIMAL(2,1)");
+    world.end().await;
+}
+
 /// Promise 5: rows are counted in the dialect and encoding that a file is in, whatever it becomes; what is something else
 /// under a text's name has no rows, which is not the same as none.
 #[tokio::test]

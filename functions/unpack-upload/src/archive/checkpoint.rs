@@ -12,7 +12,7 @@ use landfall::Result;
 use landfall::checksum::{Crc64Nvme, Sha256};
 use landfall::form::JobForm;
 use landfall::job::{LandedObject, Totals};
-use landfall::rows::BrokenRecords;
+use landfall::rows::{BrokenRecords, TableId, Tables};
 use landfall::state::Document;
 use landfall_store::StoreError;
 use landfall_zip::{Directory, Member};
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::{ArchiveState, Attempt, SegmentKeys};
 use crate::form;
+use crate::tables::SeenTables;
 use crate::task::Task;
 
 /// How much may have landed without being recorded: what a dead invocation's successor lands again.
@@ -40,6 +41,9 @@ struct Segment {
     /// them lands them again, in the form, which is what it would have done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     landed_as_they_are: Vec<LandedMember>,
+    /// The tables that have been seen so far, of these members at least.
+    #[serde(default, skip_serializing_if = "Tables::is_empty")]
+    tables: Tables,
 }
 
 /// A member that has landed: what its directory does not say.
@@ -57,6 +61,9 @@ struct LandedMember {
     /// The rows of its content, where that has rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
+    /// The table that these are of, where columns are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    table: Option<TableId>,
     /// A digest of the object's `ETag`, where the store said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     etag_digest: Option<Crc64Nvme>,
@@ -71,9 +78,9 @@ struct LandedMember {
 impl Document for Segment {}
 
 impl Segment {
-    fn of(name_encoding: Option<&str>, members: &[LandedMember]) -> Self {
+    fn of(name_encoding: Option<&str>, members: &[LandedMember], tables: Tables) -> Self {
         let (landed_as_they_are, landed) = members.iter().cloned().partition(|member| member.is_as_it_is);
-        Self { name_encoding: name_encoding.map(ToOwned::to_owned), landed, landed_as_they_are }
+        Self { name_encoding: name_encoding.map(ToOwned::to_owned), landed, landed_as_they_are, tables }
     }
 
     fn members(self) -> impl Iterator<Item = LandedMember> {
@@ -91,6 +98,7 @@ impl LandedMember {
             crc64nvme: object.crc64nvme,
             sha256: object.sha256.map(Box::new),
             rows: object.rows,
+            table: object.table,
             etag_digest: object.etag_digest,
             broken_records: object.broken_records.clone(),
             is_as_it_is: object.form.is_none() && !form.is_raw(),
@@ -113,6 +121,7 @@ impl LandedMember {
             crc64nvme: self.crc64nvme,
             sha256: self.sha256.as_deref().copied(),
             rows: self.rows,
+            table: self.table,
             broken_records: self.broken_records.clone(),
             unverified: None,
             file: task.file.name.clone(),
@@ -133,6 +142,7 @@ pub(crate) struct Checkpoint {
     first: u32,
     landed: Vec<Option<LandedMember>>,
     totals: Totals,
+    tables: SeenTables,
     unsaved: Vec<LandedMember>,
     unsaved_bytes: u64,
 }
@@ -149,6 +159,7 @@ impl Checkpoint {
         let mut segments = segments.buffer_unordered(READS_AT_ONCE);
         while let Some(segment) = segments.try_next().await? {
             let segment = segment.filter(|segment| segment.name_encoding.as_deref() == name_encoding);
+            segment.iter().for_each(|segment| task.tables.join(&segment.tables));
             segment.into_iter().flat_map(Segment::members).for_each(|landed| this.count(landed));
         }
         Ok(this)
@@ -190,6 +201,7 @@ impl Checkpoint {
             first: members.start,
             landed: vec![None; members.len()],
             totals: Totals::default(),
+            tables: task.tables.clone(),
             unsaved: Vec::new(),
             unsaved_bytes: 0,
         }
@@ -256,7 +268,7 @@ impl Checkpoint {
     /// The refusal of the archive, if somebody has refused it meanwhile.
     pub(crate) async fn save(&mut self) -> Result<()> {
         if !self.unsaved.is_empty() {
-            let segment = Segment::of(self.name_encoding, &self.unsaved);
+            let segment = Segment::of(self.name_encoding, &self.unsaved, self.tables.all());
             self.write(&segment).await?;
             self.unsaved.clear();
             self.unsaved_bytes = 0;

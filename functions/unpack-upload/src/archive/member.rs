@@ -14,7 +14,7 @@ use crate::task::Task;
 
 /// How an attempt at a member ended.
 enum Attempt {
-    Landed(LandedObject),
+    Landed(Box<LandedObject>),
     /// It was time to stop first.
     Stopped,
     /// It is compressed already, and is to land as it is.
@@ -36,7 +36,7 @@ pub(crate) async fn land(
         attempt => attempt,
     };
     match attempt? {
-        Attempt::Landed(object) => Ok(Some(object)),
+        Attempt::Landed(object) => Ok(Some(*object)),
         Attempt::Stopped => Ok(None),
         // That plan does not ask whether it is compressed.
         Attempt::IsCompressed => Box::pin(land(task, &plan.as_it_is(task), stop)).await,
@@ -65,7 +65,8 @@ async fn land_as_planned(task: &Task<'_>, plan: &MemberPlan<'_>, stop: &StopSign
     };
     match encoded {
         Ok(Some(encoded)) => {
-            encoded.commit(task, writer, key.clone(), Some(member.name())).await.map(Attempt::Landed)
+            let landed = encoded.commit(task, writer, key.clone(), Some(member.name())).await?;
+            Ok(Attempt::Landed(Box::new(landed)))
         }
         Ok(None) => {
             writer.abandon().await;

@@ -51,6 +51,9 @@ pub struct Destination {
     /// How delimited text is written, where that is not to be recognised.
     #[serde(default)]
     pub csv: CsvSettings,
+    /// Whether every value of what has rows is looked at, for the manifest to tell the columns and their types.
+    #[serde(default)]
+    pub observe_columns: bool,
     /// What becomes of a file with a record that breaks the rules of its format: MARC alone has such.
     #[serde(default)]
     pub on_broken_record: OnBrokenRecord,

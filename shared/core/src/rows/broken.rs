@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::columns::Table;
+
 /// So many are listed; further ones are counted.
 const MAX_LISTED: usize = 20;
 
@@ -56,6 +58,8 @@ pub struct RowCount {
     pub rows: u64,
     /// Its broken records, where it has any and lands nevertheless.
     pub broken_records: Option<Box<BrokenRecords>>,
+    /// Its columns, where they are looked at and it has such.
+    pub table: Option<Box<Table>>,
 }
 
 impl RowCount {
@@ -67,6 +71,6 @@ impl RowCount {
 
 impl From<u64> for RowCount {
     fn from(rows: u64) -> Self {
-        Self { rows, broken_records: None }
+        Self { rows, ..Self::default() }
     }
 }

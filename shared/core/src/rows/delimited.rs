@@ -19,6 +19,10 @@ impl CsvRecords {
         Self { dialect, has_header, place: Place::RecordStart, records: 0 }
     }
 
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = match self.place {

@@ -1,6 +1,8 @@
 //! Delimited text by its fields: record by record, a byte at a time. It is for looking closely at a little text;
 //! records alone are counted faster.
 
+use memchr::{memchr, memchr2, memchr3};
+
 use super::dialect::Dialect;
 
 /// Where in a record the last byte left the reader.
@@ -28,6 +30,23 @@ impl Place {
     }
 }
 
+/// What a byte is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scanned {
+    /// A part of how the text is written.
+    Nothing,
+    /// A part of a field. Spaces before a quote are none, as the quote shows.
+    Content,
+    /// The quote that begins a field.
+    Opened,
+    /// The end of a field, behind which another one comes.
+    FieldEnd,
+    /// The end of a record of so many fields.
+    RecordEnd(u32),
+    /// The end of a line without anything.
+    EmptyLine,
+}
+
 /// Reads delimited text, and counts the fields of its records.
 #[derive(Debug, Clone)]
 pub struct FieldScanner {
@@ -45,45 +64,73 @@ impl FieldScanner {
 
     /// Takes the next byte; returns the fields of the record that it ends, if it ends one.
     pub fn push(&mut self, byte: u8) -> Option<u32> {
+        match self.step(byte) {
+            Scanned::RecordEnd(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    /// Takes the next byte, and says what it is.
+    pub(super) fn step(&mut self, byte: u8) -> Scanned {
         let is_quote = self.dialect.quote == Some(byte);
-        match self.place {
-            Place::Escaped => self.place = Place::Quoted,
-            Place::Quoted if is_quote => self.place = Place::QuoteInQuoted,
-            Place::Quoted if byte == b'\\' && self.dialect.has_backslashes => self.place = Place::Escaped,
-            Place::Quoted => {}
-            Place::QuoteInQuoted if is_quote => self.place = Place::Quoted,
+        let (place, scanned) = match self.place {
+            Place::Quoted if is_quote => (Place::QuoteInQuoted, Scanned::Nothing),
+            Place::Quoted if byte == b'\\' && self.dialect.has_backslashes => {
+                (Place::Escaped, Scanned::Content)
+            }
+            Place::Quoted | Place::Escaped => (Place::Quoted, Scanned::Content),
+            Place::QuoteInQuoted if is_quote => (Place::Quoted, Scanned::Content),
             Place::RecordStart | Place::BehindReturn | Place::FieldStart if is_quote => {
                 self.begin_record();
-                self.place = Place::Quoted;
+                (Place::Quoted, Scanned::Opened)
             }
-            place => return self.push_plain(place, byte),
+            place if matches!(byte, b'\n' | b'\r') => self.end_line(place, byte),
+            place => self.step_plain(place, byte),
+        };
+        self.place = place;
+        scanned
+    }
+
+    fn end_line(&mut self, place: Place, byte: u8) -> (Place, Scanned) {
+        let next = if byte == b'\r' { Place::BehindReturn } else { Place::RecordStart };
+        let fields = std::mem::take(&mut self.fields);
+        match place {
+            Place::BehindReturn if byte == b'\n' => (next, Scanned::Nothing),
+            place if place.is_before_record() => (next, Scanned::EmptyLine),
+            _ => (next, Scanned::RecordEnd(fields)),
         }
-        None
     }
 
     /// Takes a byte that is no part of what is between quotes.
-    fn push_plain(&mut self, place: Place, byte: u8) -> Option<u32> {
-        if matches!(byte, b'\n' | b'\r') {
-            let is_empty_line = place.is_before_record();
-            self.place = if byte == b'\r' { Place::BehindReturn } else { Place::RecordStart };
-            let fields = std::mem::take(&mut self.fields);
-            return (!is_empty_line).then_some(fields);
-        }
+    fn step_plain(&mut self, place: Place, byte: u8) -> (Place, Scanned) {
         self.begin_record();
-        self.place = match (place, byte) {
+        match (place, byte) {
             (_, byte) if byte == self.dialect.delimiter => {
                 self.fields = self.fields.saturating_add(1);
-                Place::FieldStart
+                (Place::FieldStart, Scanned::FieldEnd)
             }
             // A space before a quote, or behind one, is not the field's.
-            (Place::RecordStart | Place::BehindReturn | Place::FieldStart, b' ') => Place::FieldStart,
-            (Place::QuoteInQuoted, byte) => {
-                self.has_stray_quotes |= byte != b' ';
-                Place::Field
+            (Place::RecordStart | Place::BehindReturn | Place::FieldStart, b' ') => {
+                (Place::FieldStart, Scanned::Content)
             }
-            _ => Place::Field,
+            (Place::QuoteInQuoted, b' ') => (Place::Field, Scanned::Nothing),
+            (Place::QuoteInQuoted, _) => {
+                self.has_stray_quotes = true;
+                (Place::Field, Scanned::Content)
+            }
+            _ => (Place::Field, Scanned::Content),
+        }
+    }
+
+    /// How many of the next bytes are surely content, and change nothing.
+    pub(super) fn content_run(&self, bytes: &[u8]) -> usize {
+        let end = match (self.place, self.dialect.quote) {
+            (Place::Field, _) => memchr3(self.dialect.delimiter, b'\n', b'\r', bytes),
+            (Place::Quoted, Some(quote)) if self.dialect.has_backslashes => memchr2(quote, b'\\', bytes),
+            (Place::Quoted, Some(quote)) => memchr(quote, bytes),
+            _ => Some(0),
         };
-        None
+        end.unwrap_or(bytes.len())
     }
 
     fn begin_record(&mut self) {

@@ -65,7 +65,7 @@ impl MarcRecords {
             self.note("the file ends in the middle of it".to_owned())?;
         }
         let broken_records = (self.broken.count > 0).then(|| Box::new(self.broken));
-        Ok(RowCount { rows: self.records, broken_records })
+        Ok(RowCount { rows: self.records, broken_records, table: None })
     }
 
     fn take_leader<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], RowError> {
@@ -237,7 +237,7 @@ mod tests {
     fn listed(pieces: &[&[u8]]) -> (u64, Vec<(u64, u64)>) {
         let mut records = MarcRecords::new(OnBrokenRecord::LandAndList);
         pieces.iter().for_each(|piece| records.push(piece).unwrap());
-        let RowCount { rows, broken_records } = records.finish().unwrap();
+        let RowCount { rows, broken_records, .. } = records.finish().unwrap();
         let broken = broken_records.unwrap_or_default();
         assert!(broken.count == broken.first.len() as u64 || broken.first.len() == 20);
         (rows, broken.first.into_iter().map(|broken| (broken.record, broken.begins_at)).collect())

@@ -135,6 +135,11 @@ pub fn receipt(of: &JobRef, ordinal: u32) -> String {
     format!("{}receipts/{ordinal}.json", job(of))
 }
 
+/// The tables that a file's objects are of, where columns are looked at.
+pub fn tables(of: &JobRef, ordinal: u32) -> String {
+    format!("{}tables/{ordinal}.json", job(of))
+}
+
 /// The prefix of what is noted of transfers under way.
 pub fn checkpoints_prefix(of: &JobRef) -> String {
     format!("{}checkpoints/", job(of))

@@ -23,6 +23,7 @@ use crate::job::{
     ConnectionName, DamagedFile, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey,
     StagedFile, Window,
 };
+use crate::rows::Tables;
 use document::{json, parse};
 use landfall_store::{Condition, Store, StoreError, Written};
 
@@ -92,6 +93,14 @@ pub struct Watermark {
 }
 
 impl Document for Watermark {}
+
+/// What is kept of a file's tables: `tables/<ordinal>.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct FileTables {
+    tables: Tables,
+}
+
+impl Document for FileTables {}
 
 /// A window, and the run that it was given to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -285,6 +294,16 @@ impl WorkState {
     /// Makes a staged file count; returns what is recorded.
     pub async fn record_staged(&self, job: &JobRef, staged: StagedFile) -> Result<StagedFile, StoreError> {
         self.write_once(&keys::staged_record(job, staged.ordinal), staged).await
+    }
+
+    /// The tables that a file's objects are of, where all of them have been looked at.
+    pub async fn tables(&self, job: &JobRef, ordinal: u32) -> Result<Option<Tables>, StoreError> {
+        Ok(self.read::<FileTables>(&keys::tables(job, ordinal)).await?.map(|(there, _)| there.tables))
+    }
+
+    /// Records the tables that a file's objects are of, unless that is recorded already.
+    pub async fn record_tables(&self, job: &JobRef, ordinal: u32, tables: Tables) -> Result<(), StoreError> {
+        self.create(&keys::tables(job, ordinal), &FileTables { tables }).await.map(|_| ())
     }
 
     /// How far something is, from its last checkpoint.

@@ -1,0 +1,141 @@
+"""Lands generated tables, reads them in DuckDB by the statements of their manifests, and holds every value against its
+text, to the digit.
+
+usage: tables.py LANDFALL
+"""
+
+import csv
+import datetime
+import decimal
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+import duckdb
+
+ROWS = 20_000
+SEED = 20261130
+
+
+def main(landfall: str) -> None:
+    decimal.getcontext().prec = 60
+    drawn = random.Random(SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for name, (dialect, header, rows) in tables(drawn).items():
+            source = folder / name
+            with source.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, **dialect)
+                writer.writerow(header)
+                writer.writerows(rows)
+            for form in ("raw", "gzip", "zstd"):
+                table, read = landed(landfall, source, folder / f"{name}-{form}", form)
+                compare(name, table, header, rows, read)
+            types = ", ".join(column["type"] for column in table["columns"])
+            print(f"{name}: {len(rows)} rows in three forms are what was sent: {types}")
+
+
+def tables(drawn: random.Random) -> dict:
+    """Each table: how it is written, its header, its rows as texts."""
+
+    def amount(digits: int, scale: int) -> str:
+        number = drawn.randrange(10**digits) * drawn.choice((1, 1, -1)) or 1
+        return str(decimal.Decimal(number).scaleb(-scale))
+
+    def day() -> datetime.datetime:
+        return datetime.datetime(2020, 1, 1) + datetime.timedelta(seconds=drawn.randrange(10**8))
+
+    ledger = [
+        [
+            str(number + 300_100_000_000),
+            amount(12, 2),
+            amount(30, 10),
+            f"{drawn.randrange(1000):03}",
+            day().strftime("%Y-%m-%d"),
+            day().strftime("%Y/%m/%d %H:%M:%S"),
+            day().strftime("%Y-%m-%dT%H:%M:%S.") + f"{drawn.randrange(1000):03}+00:00",
+            drawn.choice(("true", "false", "")),
+            drawn.choice(('say "hi"', "a, b", "two\nlines", "", "é", "x" * 50)),
+        ]
+        for number in range(ROWS)
+    ]
+    header = ["ID", "AMOUNT", "RATE", "CODE", "DAY", "SEEN", "UPDATED", "OPEN", "NOTE of it"]
+    mixed = [[amount(5, 2), drawn.choice(("1", "1.5", "2.25")), drawn.choice(("1", "x"))] for _ in range(100)]
+    return {
+        "ledger.csv": ({"lineterminator": "\n"}, header, ledger),
+        "ledger-quoted.csv": ({"quoting": csv.QUOTE_ALL, "delimiter": ";"}, header, ledger[:1000]),
+        "twice.csv": ({}, ["A", "a", 'B"'], mixed),
+    }
+
+
+def landed(landfall: str, source: pathlib.Path, data: pathlib.Path, form: str) -> tuple[dict, list[tuple]]:
+    command = [landfall, "unpack", str(source), "--data", str(data), "--form", form, "--columns", "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    (line,) = (json.loads(line) for line in done.stdout.splitlines())
+    (table,) = line["manifest"]["tables"]
+    landing = str(data / "landing") + "/"
+    statements = table["duckdb"].replace("s3://landing/", landing)
+    setting, reading = statements.split("; SELECT ", 1)
+    connection = duckdb.connect()
+    connection.execute(setting)
+    connection.execute(f"CREATE TABLE landed AS SELECT {reading}")
+    # Python gets such moments by a package of its own only.
+    zoned = [place for place, column in enumerate(table["columns"]) if column["type"].endswith("ZONE")]
+    names = [column[0] for column in connection.execute("DESCRIBE landed").fetchall()]
+    selected = [f'epoch_us("{name}")' if place in zoned else quoted(name) for place, name in enumerate(names)]
+    return table, connection.execute(f"SELECT {', '.join(selected)} FROM landed").fetchall()
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def compare(name: str, table: dict, header: list[str], rows: list[list[str]], read: list[tuple]) -> None:
+    assert [column["name"] for column in table["columns"]] == header, table
+    assert len(read) == len(rows), f"{name}: {len(read)} rows for {len(rows)}"
+    for number, (sent, values) in enumerate(zip(rows, read, strict=True)):
+        for column, text, value in zip(table["columns"], sent, values, strict=True):
+            assert written(column, value) == exact(column, text), f"{name}, row {number}, {column}: {value!r} for {text!r}"
+    for place, column in enumerate(table["columns"]):
+        if column["type"].startswith("DECIMAL"):
+            sent = sum(decimal.Decimal(row[place]) for row in rows if row[place])
+            assert sum(values[place] for values in read if values[place] is not None) == sent, column
+
+
+def exact(column: dict, text: str) -> str:
+    """What a text is to come back as: with the zeros that its column's scale gives it."""
+    if "min_scale" in column and text:
+        scale = int(column["type"].rstrip(")").split(",")[1])
+        return str(decimal.Decimal(text).quantize(decimal.Decimal(1).scaleb(-scale)))
+    return text
+
+
+def written(column: dict, value: object) -> str:
+    """A value as text, in the form that its column has."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if column["type"].endswith("ZONE"):
+        value = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=value)
+    if isinstance(value, datetime.datetime):
+        text = value.strftime(strftime(column["format"]))
+        # Python writes six digits of a second.
+        return text.replace("%3", f"{value.microsecond // 1000:03}")
+    if isinstance(value, datetime.date):
+        return value.strftime(strftime(column["format"]))
+    return format(value, "f") if isinstance(value, decimal.Decimal) else str(value)
+
+
+def strftime(pattern: str) -> str:
+    fields = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "hh": "%H", "mm": "%M", "ss": "%S", "SSS": "%%3"}
+    for field, specifier in fields.items():
+        pattern = pattern.replace(field, specifier)
+    return pattern
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,63 @@
+//! The tables that are seen in what lands, where columns are looked at: kept as it lands, for whoever goes on.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use landfall::job::LandedObject;
+use landfall::rows::{BrokenRecords, RowCount, Table, TableId, Tables};
+
+/// The tables that have been seen so far in one file: of what has landed, and perhaps of what lands anew, which makes no
+/// difference to them.
+#[derive(Debug, Clone)]
+pub(crate) struct SeenTables {
+    are_looked_at: bool,
+    tables: Arc<Mutex<Tables>>,
+}
+
+/// What was counted of an object's content.
+#[derive(Debug, Default)]
+pub(crate) struct CountedRows {
+    pub rows: Option<u64>,
+    pub broken_records: Option<Box<BrokenRecords>>,
+    pub table: Option<TableId>,
+}
+
+impl SeenTables {
+    /// None yet; `are_looked_at` says whether there will be any.
+    pub(crate) fn new(are_looked_at: bool) -> Self {
+        Self { are_looked_at, tables: Arc::default() }
+    }
+
+    /// Whether columns are looked at.
+    pub(crate) fn are_looked_at(&self) -> bool {
+        self.are_looked_at
+    }
+
+    /// Those that there are.
+    pub(crate) fn all(&self) -> Tables {
+        self.with(|tables| tables.clone())
+    }
+
+    /// Adds what somebody has seen before.
+    pub(crate) fn join(&self, others: &Tables) {
+        self.with(|tables| tables.join(others));
+    }
+
+    /// What was counted of content that has landed, whose table is added.
+    pub(crate) fn counted(&self, rows: Option<RowCount>) -> CountedRows {
+        let Some(RowCount { rows, broken_records, table }) = rows else { return CountedRows::default() };
+        table.iter().for_each(|table| self.with(|tables| tables.add(table)));
+        let table = table.as_deref().map_or_else(TableId::none, Table::id);
+        CountedRows { rows: Some(rows), broken_records, table: self.are_looked_at.then_some(table) }
+    }
+
+    /// The tables of a file that has landed as these objects, if all that has rows was looked at. It was not where that was
+    /// asked for only meanwhile: what is known of a part of the values would be taken for what all of them are.
+    pub(crate) fn of_whole(&self, mut objects: impl Iterator<Item = LandedObject>) -> Option<Tables> {
+        let is_whole = objects.all(|object| object.rows.is_none() || object.table.is_some());
+        Some(self.all()).filter(|tables| is_whole && !tables.is_empty())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Tables) -> T) -> T {
+        act(&mut self.tables.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,248 @@
+//! The columns of text, told from all of its values as they pass: which there are, and the type that keeps each value.
+
+mod delimited;
+mod json;
+mod value;
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::dialect::Dialect;
+use crate::checksum::{Crc64Nvme, Hasher};
+
+pub(super) use self::delimited::DelimitedColumns;
+pub(super) use self::json::JsonColumns;
+use self::value::MAX_TYPED_BYTES;
+pub use self::value::{Case, ColumnType, Digits, Pattern, ValueKind};
+
+/// Text with more columns is not looked at.
+const MAX_COLUMNS: usize = 1_000;
+
+/// A column's name of more bytes is none: the text has no header, or is no table.
+const MAX_NAME_BYTES: usize = 128;
+
+/// So many tables of a job are told, and no more: those of the lowest ids.
+const MAX_TABLES: usize = 32;
+
+/// How a table's text is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableFormat {
+    /// Delimited text with a header.
+    Csv {
+        /// The byte between two fields.
+        delimiter: u8,
+        /// The byte around a field, where there is one.
+        quote: Option<u8>,
+        /// Whether a quote behind a backslash is the field's.
+        has_backslashes: bool,
+    },
+    /// One object of JSON a line.
+    Ndjson,
+}
+
+/// A column, and what its values are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name in the text.
+    pub name: String,
+    /// The first place that it has in a row.
+    pub place: u32,
+    /// What its values are.
+    pub kind: ValueKind,
+    /// Whether a row lacks it: a field without anything, `null`, a key that is not there.
+    pub may_be_missing: bool,
+    /// Whether a value is the empty text: a field that is only its quotes.
+    pub may_be_empty: bool,
+}
+
+/// Rows of the same columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// How they are written.
+    pub format: TableFormat,
+    /// Their columns.
+    pub columns: Vec<Column>,
+    /// Whether a row has fewer fields than the header.
+    pub has_shorter_rows: bool,
+    /// Whether a row has more.
+    pub has_longer_rows: bool,
+}
+
+/// By what a table is known: its format, and of delimited text its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct TableId(Crc64Nvme);
+
+/// The tables of several texts, joined. Like the values' kinds, they may be joined in any order, and more than once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tables(BTreeMap<TableId, Table>);
+
+impl TableId {
+    /// The id of what was looked at and is no table.
+    pub fn none() -> Self {
+        Self(0.into())
+    }
+}
+
+impl Ord for TableId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.bytes().cmp(other.0.bytes())
+    }
+}
+
+impl PartialOrd for TableId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for TableId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl Column {
+    fn named(name: String, place: usize) -> Self {
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        Self { name, place, ..Self::default() }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.place = self.place.min(other.place);
+        self.kind.join(&other.kind);
+        self.may_be_missing |= other.may_be_missing;
+        self.may_be_empty |= other.may_be_empty;
+    }
+}
+
+impl TableFormat {
+    fn of(dialect: Dialect) -> Self {
+        let Dialect { delimiter, quote, has_backslashes, has_one_column: _ } = dialect;
+        Self::Csv { delimiter, quote, has_backslashes }
+    }
+}
+
+impl Table {
+    /// By what it is known.
+    pub fn id(&self) -> TableId {
+        let mut hasher = Hasher::new(false);
+        match self.format {
+            TableFormat::Csv { delimiter, quote, has_backslashes } => {
+                let quote = quote.unwrap_or(b'\n');
+                hasher.update(&[b'c', delimiter, quote, u8::from(has_backslashes)]);
+                for column in &self.columns {
+                    hasher.update(column.name.as_bytes());
+                    hasher.update(b"\n\0");
+                }
+            }
+            // A key that no row of one file has is still a column.
+            TableFormat::Ndjson => hasher.update(b"j"),
+        }
+        TableId(hasher.finish().crc64nvme)
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.has_shorter_rows |= other.has_shorter_rows;
+        self.has_longer_rows |= other.has_longer_rows;
+        match self.format {
+            TableFormat::Csv { .. } => {
+                self.columns.iter_mut().zip(&other.columns).for_each(|(column, other)| column.join(other));
+            }
+            TableFormat::Ndjson => self.join_by_name(&other.columns),
+        }
+    }
+
+    fn join_by_name(&mut self, others: &[Column]) {
+        let mut others: BTreeMap<&str, &Column> =
+            others.iter().map(|column| (column.name.as_str(), column)).collect();
+        for column in &mut self.columns {
+            match others.remove(column.name.as_str()) {
+                Some(other) => column.join(other),
+                None => column.may_be_missing = true,
+            }
+        }
+        self.columns
+            .extend(others.into_values().map(|column| Column { may_be_missing: true, ..column.clone() }));
+        self.columns.sort_by(|one, other| (one.place, &one.name).cmp(&(other.place, &other.name)));
+    }
+}
+
+impl Tables {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tables by their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (TableId, &Table)> {
+        self.0.iter().map(|(id, table)| (*id, table))
+    }
+
+    /// Whether there is a table of this id.
+    pub fn has(&self, id: TableId) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    /// Adds a table, or what more is known of it.
+    pub fn add(&mut self, table: &Table) {
+        self.add_by_id(table.id(), table);
+    }
+
+    /// Adds all of others.
+    pub fn join(&mut self, others: &Self) {
+        others.iter().for_each(|(id, table)| self.add_by_id(id, table));
+    }
+
+    fn add_by_id(&mut self, id: TableId, table: &Table) {
+        match self.0.get_mut(&id) {
+            Some(known) => known.join(table),
+            None => {
+                self.0.insert(id, table.clone());
+            }
+        }
+        while self.0.len() > MAX_TABLES {
+            self.0.pop_last();
+        }
+    }
+}
+
+/// The beginning of a value: all of it, if it may have a type.
+#[derive(Debug, Clone)]
+struct ValueText {
+    bytes: [u8; MAX_TYPED_BYTES],
+    length: usize,
+}
+
+impl Default for ValueText {
+    fn default() -> Self {
+        Self { bytes: [0; MAX_TYPED_BYTES], length: 0 }
+    }
+}
+
+impl ValueText {
+    fn push(&mut self, bytes: &[u8]) {
+        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        room.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        self.length = self.length.saturating_add(bytes.len());
+    }
+
+    fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    /// What it is; nothing, where it has no bytes.
+    fn kind(&self) -> ValueKind {
+        match self.bytes.get(..self.length) {
+            Some([]) => ValueKind::Nothing,
+            Some(text) => ValueKind::of_text(text),
+            None => ValueKind::Text,
+        }
+    }
+}
