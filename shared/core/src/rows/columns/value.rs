@@ -11,9 +11,6 @@ const MAX_PRECISION: u8 = 38;
 /// The most digits that a whole number has which is sure to fit into 64 bits.
 const MAX_INTEGER_DIGITS: u8 = 18;
 
-/// The most digits of a second's fraction that readers keep.
-const MAX_FRACTION: usize = 6;
-
 /// What the values of a column that have been seen are.
 ///
 /// Two of them are joined to what both are. That is commutative, associative and idempotent: in which order values come,
@@ -61,9 +58,17 @@ pub enum Case {
 
 /// How a day or a moment is written: `YYYY-MM-DDThh:mm:ss.SSS+02:00`, say. A fraction's length and an offset from UTC are
 /// parts of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Pattern(Box<str>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Pattern {
+    bytes: [u8; MAX_TYPED_BYTES],
+    length: u8,
+}
+
+/// Text that is longer than any pattern.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no pattern of a day or a moment")]
+pub struct InvalidPattern(String);
 
 /// The type of a column, as readers have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,14 +156,41 @@ impl Digits {
     }
 }
 
+impl TryFrom<String> for Pattern {
+    type Error = InvalidPattern;
+
+    fn try_from(text: String) -> Result<Self, InvalidPattern> {
+        Self::of(&[&text]).ok_or(InvalidPattern(text))
+    }
+}
+
+impl From<Pattern> for String {
+    fn from(pattern: Pattern) -> Self {
+        pattern.as_str().to_owned()
+    }
+}
+
 impl Pattern {
     /// The pattern as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        let text = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Parts, one behind the other: on the stack, since each value has one.
+    fn of(parts: &[&str]) -> Option<Self> {
+        let mut bytes = [0; MAX_TYPED_BYTES];
+        let mut length = 0_usize;
+        for part in parts {
+            let end = length.checked_add(part.len())?;
+            bytes.get_mut(length..end)?.copy_from_slice(part.as_bytes());
+            length = end;
+        }
+        Some(Self { bytes, length: u8::try_from(length).ok()? })
     }
 
     fn column_type(&self) -> ColumnType {
-        match self.0.get(DATE_BYTES..) {
+        match self.as_str().get(DATE_BYTES..) {
             None | Some("") => ColumnType::Date,
             Some(time) if time.ends_with('Z') || time.contains(['+', '-']) => ColumnType::TimestampWithZone,
             Some(_) => ColumnType::Timestamp,
@@ -210,8 +242,8 @@ fn moment(text: &[u8]) -> Option<ValueKind> {
         }
         _ => None,
     }?;
-    let time_pattern = if rest.is_empty() { String::new() } else { time(rest)? };
-    Some(ValueKind::Moment(Pattern(format!("{date_pattern}{time_pattern}").into())))
+    let [separator, time, fraction, zone] = if rest.is_empty() { [""; 4] } else { time(rest)? };
+    Pattern::of(&[date_pattern, separator, time, fraction, zone]).map(ValueKind::Moment)
 }
 
 fn is_day(year: [u8; 4], month: [u8; 2], day: [u8; 2]) -> bool {
@@ -225,8 +257,8 @@ fn is_day(year: [u8; 4], month: [u8; 2], day: [u8; 2]) -> bool {
     is_digits && date().is_some()
 }
 
-/// The pattern of what follows a day: a time, perhaps a fraction, perhaps an offset.
-fn time(text: &[u8]) -> Option<String> {
+/// The pattern of what follows a day: a separator, a time, perhaps a fraction, perhaps an offset.
+fn time(text: &[u8]) -> Option<[&str; 4]> {
     let (time, rest) = text.split_at_checked(TIME_BYTES)?;
     let [separator @ (b'T' | b' '), h0, h1, b':', m0, m1, b':', s0, s1] = time else { return None };
     let is_below = |limit: u8, tens: u8, ones: u8| {
@@ -238,14 +270,16 @@ fn time(text: &[u8]) -> Option<String> {
         return None;
     }
     let (fraction, offset) = fraction(rest)?;
-    Some(format!("{}hh:mm:ss{fraction}{}", char::from(*separator), zone(offset)?))
+    let separator = if *separator == b'T' { "T" } else { " " };
+    Some([separator, "hh:mm:ss", fraction, zone(offset)?])
 }
 
-fn fraction(text: &[u8]) -> Option<(String, &[u8])> {
-    let Some(digits) = text.strip_prefix(b".") else { return Some((String::new(), text)) };
+fn fraction(text: &[u8]) -> Option<(&str, &[u8])> {
+    const PATTERN: &str = ".SSSSSS";
+    let Some(digits) = text.strip_prefix(b".") else { return Some(("", text)) };
     let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let pattern = || format!(".{}", "S".repeat(length));
-    (1..=MAX_FRACTION).contains(&length).then(pattern).zip(digits.get(length..))
+    let pattern = PATTERN.get(..=length).filter(|_| length > 0);
+    pattern.zip(digits.get(length..))
 }
 
 fn zone(offset: &[u8]) -> Option<&str> {
@@ -311,6 +345,8 @@ mod tests {
             (&["2026-02-28T23:59:59+01:00", "2026-02-28T23:59:59+02:00"], ColumnType::Text),
             (&["2026-02-28T23:59:59.5", "2026-02-28T23:59:59.50"], ColumnType::Text),
             (&["2026-02-28T23:59:59.1234567"], ColumnType::Text),
+            (&["2026-02-28T23:59:59.123456-0330"], ColumnType::TimestampWithZone),
+            (&["2026-02-28T23:59:59."], ColumnType::Text),
             (&[], ColumnType::Text),
         ] {
             assert_eq!(of(texts), of_them, "{texts:?}");
