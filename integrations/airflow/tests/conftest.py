@@ -6,8 +6,9 @@ import os
 import pathlib
 import tempfile
 
-# Before Airflow is imported, which reads it then.
-os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-provider-landfall-")
+# Before Airflow is imported, which reads it then; deleted with this process.
+HOME = tempfile.TemporaryDirectory(prefix="airflow-provider-landfall-")
+os.environ["AIRFLOW_HOME"] = HOME.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 
