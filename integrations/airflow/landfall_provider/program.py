@@ -39,7 +39,7 @@ class LandfallProgram:
 
     def call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
         """Calls a function once; what it returns."""
-        return json.loads(self._run(["invoke", function, "-"], json.dumps(event).encode()))
+        return self._read(self._run(["invoke", function, "-"], json.dumps(event).encode()))
 
     async def call_async(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
         """The same, where nothing may block."""
@@ -55,7 +55,7 @@ class LandfallProgram:
             process.kill()
             raise
         ends = _tell(said.splitlines())
-        return json.loads(_result(out, process.returncode, ends))
+        return self._read(_result(out, process.returncode, ends))
 
     def land(self, job: dict[str, Any]) -> dict[str, Any]:
         """Lands a job that has ended, all at once."""
@@ -85,6 +85,17 @@ class LandfallProgram:
                 ends = _tell(process.stderr or ())
             stdout.seek(0)
             return _result(stdout.read(_MAX_RESULT), process.returncode, ends)
+
+    def _read(self, out: bytes) -> dict[str, Any]:
+        try:
+            result = json.loads(out)
+        except ValueError:
+            result = None
+        if not isinstance(result, dict):
+            raise LandfallError(
+                "InvalidConfig", f"{self._program} did not answer as landfall does: name another program"
+            )
+        return result
 
     def _missing(self, error: OSError) -> LandfallError:
         message = f"{self._program} cannot be started ({error.strerror}): install landfall where tasks and triggers run"

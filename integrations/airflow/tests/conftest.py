@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
-import tempfile
-
-# Before Airflow is imported, which reads it then; deleted with this process.
-HOME = tempfile.TemporaryDirectory(prefix="airflow-provider-landfall-")
-os.environ["AIRFLOW_HOME"] = HOME.name
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
-
-import json
 import stat
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
+# Read when Airflow is imported, which the tests do; deleted with this process.
+HOME = tempfile.TemporaryDirectory(prefix="airflow-provider-landfall-")
+os.environ["AIRFLOW_HOME"] = HOME.name
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 

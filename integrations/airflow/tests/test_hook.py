@@ -61,7 +61,7 @@ def test_a_secret_that_is_not_known_is_said_and_final(server) -> None:
 
 @pytest.mark.parametrize(("status", "is_final"), [(502, False), (504, False), (404, True), (200, True)])
 def test_what_is_no_answer_of_landfalls_is_said_to_be_none(server, status: int, is_final: bool) -> None:
-    server.answers = {"publish": [(status, b"<html>")]}
+    server.answers = {"publish": [(status, b"<html>\xff")]}
     error = failed(LandfallHook())
     assert error.is_final is is_final
     assert f"answered {status}" in error.message

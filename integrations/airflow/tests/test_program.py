@@ -95,6 +95,15 @@ def test_a_program_that_is_not_there_is_named() -> None:
         assert raised.value.is_final
 
 
+@pytest.mark.parametrize("lines", ["print('hello')", "print('[]')", "sys.stdout.buffer.write(bytes([255]))"])
+def test_a_program_that_is_another_is_named(program, lines: str) -> None:
+    landfall = LandfallProgram(program(lines))
+    for call in (landfall.call, lambda *of: asyncio.run(landfall.call_async(*of))):
+        with pytest.raises(LandfallError, match="did not answer as landfall does") as raised:
+            call("publish", JOB)
+        assert raised.value.is_final
+
+
 def test_it_can_be_stopped_in_the_middle(program) -> None:
     landfall = LandfallProgram(program("print('begun', file=sys.stderr, flush=True)\nos.read(os.pipe()[0], 1)"))
     begun = threading.Event()

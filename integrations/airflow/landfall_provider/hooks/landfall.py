@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import Any
 
@@ -97,7 +96,7 @@ class LandfallHook(BaseHook):
 def _answer(function: str, response: httpx.Response) -> dict[str, Any]:
     try:
         body = response.json()
-    except json.JSONDecodeError:
+    except ValueError:
         body = None
     if response.status_code == 200 and isinstance(body, dict):
         return body
