@@ -69,7 +69,7 @@ impl Context {
     pub async fn from_environment(systems: &'static Systems) -> Result<Self> {
         let named = std::env::var("LANDFALL_CONFIG").map_err(|_| {
             Error::invalid_config(
-                "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:… or ssm:…)",
+                "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:…, ssm:… or ocivault:…)",
             )
         })?;
         let context = Self::new(ConfigProvider::named(&named).await?, Arc::new(SystemClock), systems);

@@ -5,13 +5,15 @@
 //! * `file:<path>` — a TOML file; its text values may name environment variables as `${NAME}`;
 //! * `secretsmanager:<prefix>` — secrets `<prefix>/connections/<name>`, `<prefix>/destinations/<name>` and
 //!   `<prefix>/work` of AWS Secrets Manager, each a JSON object;
-//! * `ssm:<path>` — parameters (SecureString or String) of the same names below a path of the SSM parameter store.
+//! * `ssm:<path>` — parameters (SecureString or String) of the same names below a path of the SSM parameter store;
+//! * `ocivault:<vault>/<prefix>` — secrets of a vault of OCI Vault: `<prefix>.connections.<name>` and so on.
 
 mod aws;
 mod connection;
 mod destination;
 mod document;
 mod oci;
+mod oci_vault;
 mod provider;
 
 use std::collections::HashMap;
@@ -61,7 +63,7 @@ impl Config {
     /// What a connection's name stands for.
     pub async fn connection(&self, name: &ConnectionName) -> Result<Connection> {
         let missing = || {
-            self.invalid(
+            self.missing(
                 &connection_path(name),
                 "is missing: add it there, or correct the name of the connection",
             )
@@ -80,7 +82,7 @@ impl Config {
     pub async fn destination(&self, name: &DestinationName) -> Result<Destination> {
         let path = format!("destinations/{name}");
         let missing =
-            || self.invalid(&path, "is missing: add it there, or correct the name of the destination");
+            || self.missing(&path, "is missing: add it there, or correct the name of the destination");
         let document = self.document(&path).await?.ok_or_else(missing)?;
         let (kind, mut settings) = self.at(&path, (*document).clone()).split_type()?;
         let oci = match kind.as_str() {
@@ -134,7 +136,7 @@ impl Config {
             }
             None => match std::env::var("LANDFALL_WORK_BUCKET") {
                 Ok(bucket) if !bucket.is_empty() => Ok(Work { bucket, store: Default::default() }),
-                _ => Err(self.invalid("work", "is missing: name the bucket for the pipeline's own state")),
+                _ => Err(self.missing("work", "is missing: name the bucket for the pipeline's own state")),
             },
         }
     }
@@ -153,6 +155,11 @@ impl Config {
 
     fn at(&self, path: &str, document: Value) -> Document {
         Document::new(path, &self.provider.to_string(), document)
+    }
+
+    /// An `InvalidConfig` about a document that is not there, in these words or in its provider's own.
+    fn missing(&self, path: &str, usual: &str) -> Error {
+        self.invalid(path, self.provider.missing(path).as_deref().unwrap_or(usual))
     }
 
     fn invalid(&self, path: &str, reason: impl std::fmt::Display) -> Error {

@@ -33,6 +33,7 @@ use url::{Origin, Url};
 pub use environment::Environment;
 pub use error::PrincipalError;
 pub use region::Region;
+pub use signature::clock_skew;
 
 use self::identity::Identity;
 use self::instance::Instance;
