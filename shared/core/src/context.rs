@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_http::Transport;
+use landfall_http::auth::oci::PrincipalSettings;
 use landfall_store::{ByteBudget, Store};
 use tokio::sync::Mutex;
 
@@ -145,6 +146,13 @@ impl Context {
         self
     }
 
+    /// The same context, whose calls to Oracle's cloud are made in another environment than this process's: a test's.
+    #[must_use]
+    pub fn calling_oci_as(mut self, caller: PrincipalSettings) -> Self {
+        self.config = self.config.calling_as(caller);
+        self
+    }
+
     /// The same context, whose new jobs land in this form, whatever their destination says.
     #[must_use]
     pub fn landing_in(mut self, form: LandedForm) -> Self {
@@ -218,7 +226,8 @@ impl Context {
     pub async fn work(&self) -> Result<WorkState> {
         let open = async {
             let work = self.config.work().await?;
-            Ok(WorkState::new(Store::open(&work.bucket, &work.store).await))
+            let clock = Arc::clone(&self.clock);
+            Ok(WorkState::new(Store::open_at(&work.bucket, &work.store, clock).await))
         };
         self.works.get(&(), self.clock.now(), open).await
     }
@@ -228,7 +237,8 @@ impl Context {
         let open = async {
             let mut destination = self.config.destination(name).await?;
             destination.form = self.form.unwrap_or(destination.form);
-            let store = Store::open(&destination.bucket, &destination.store).await;
+            let clock = Arc::clone(&self.clock);
+            let store = Store::open_at(&destination.bucket, &destination.store, clock).await;
             Ok(Landing { destination: Arc::new(destination), store })
         };
         self.landings.get(name, self.clock.now(), open).await

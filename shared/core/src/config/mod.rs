@@ -31,6 +31,7 @@ use crate::clock::{Clock, elapsed};
 use crate::error::{Error, Result};
 use crate::job::{ConnectionName, DestinationName};
 use document::Document;
+use landfall_http::auth::oci::PrincipalSettings;
 use landfall_store::StoreSettings;
 use oci::OciStore;
 
@@ -44,6 +45,7 @@ type CachedDocument = (jiff::Timestamp, Option<Arc<Value>>);
 pub struct Config {
     provider: ConfigProvider,
     clock: Arc<dyn Clock>,
+    caller: PrincipalSettings,
     kept: Mutex<HashMap<String, CachedDocument>>,
 }
 
@@ -57,7 +59,14 @@ impl std::fmt::Debug for Config {
 impl Config {
     /// The configuration that a provider keeps.
     pub fn new(provider: ConfigProvider, clock: Arc<dyn Clock>) -> Self {
-        Self { provider, clock, kept: Mutex::default() }
+        Self { provider, clock, caller: PrincipalSettings::default(), kept: Mutex::default() }
+    }
+
+    /// The same configuration, for whom Oracle's cloud is not what this process's environment says.
+    #[must_use]
+    pub(crate) fn calling_as(mut self, caller: PrincipalSettings) -> Self {
+        self.caller = caller;
+        self
     }
 
     /// What a connection's name stands for.
@@ -112,7 +121,7 @@ impl Config {
         }
         let store: OciStore = self.at(path, oci::split_off(settings)).fit()?;
         let holds_conditions = store.holds_conditions();
-        let settings = store.settings().map_err(|wrong| self.invalid(path, wrong))?;
+        let settings = store.settings(&self.caller).map_err(|wrong| self.invalid(path, wrong))?;
         Ok((holds_conditions, settings))
     }
 
