@@ -7,6 +7,7 @@ pub mod echo;
 pub mod elsewhere;
 pub mod matrix;
 pub mod proxy;
+pub mod served;
 pub mod staged;
 pub mod systems;
 pub mod watch;
@@ -272,6 +273,11 @@ impl World {
     /// How many requests the store has served, by kind.
     pub fn store_requests(&self) -> BTreeMap<&'static str, u64> {
         self.store.requests()
+    }
+
+    /// The configuration, as a file has it; what it does not have follows from the simulator.
+    pub fn config(&self) -> &str {
+        &self.config
     }
 
     /// Ends the world's servers.

@@ -74,10 +74,9 @@ impl Context {
             )
         })?;
         let context = Self::new(ConfigProvider::named(&named).await?, Arc::new(SystemClock), systems);
-        // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables").
-        let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-            .ok()
-            .and_then(|mebibytes| mebibytes.parse().ok());
+        // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables"), and so does Fn.
+        let memory = ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "FN_MEMORY"];
+        let memory = memory.into_iter().find_map(|name| std::env::var(name).ok()?.parse().ok());
         let context = match memory.and_then(|mebibytes: usize| mebibytes.checked_mul(1 << 20)) {
             Some(bytes) => context.within_memory(bytes),
             None => context,
