@@ -42,9 +42,10 @@ use std::sync::Arc;
 
 pub use error::Error;
 pub use intercept::{After, Before, Call, Intercept};
-pub use native::{OciAccess, OciUser};
+pub use native::{OciAccess, OciUser, Sessions};
 pub use server::{Credentials, Handle};
 
+use jiff::Timestamp;
 use store::Store;
 
 /// How a store is to behave.
@@ -83,6 +84,7 @@ pub struct EmbeddedStore {
     intercept: Option<Arc<dyn Intercept>>,
     oci: Option<oci::Strict>,
     native: Option<OciAccess>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 impl EmbeddedStore {
@@ -93,7 +95,8 @@ impl EmbeddedStore {
     /// [`Error::Folder`].
     pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self, Error> {
         let Options { fsync, intercept } = options;
-        Ok(Self { store: Arc::new(Store::open(dir.into(), fsync)?), intercept, oci: None, native: None })
+        let store = Arc::new(Store::open(dir.into(), fsync)?);
+        Ok(Self { store, intercept, oci: None, native: None, now: Arc::new(Timestamp::now) })
     }
 
     /// The same store, refusing what OCI Object Storage refuses or does not document, in its words where those are
@@ -108,6 +111,13 @@ impl EmbeddedStore {
     #[must_use]
     pub fn with_oci(mut self, access: OciAccess) -> Self {
         self.native = Some(access);
+        self
+    }
+
+    /// The same store, which holds what signatures of OCI's own API say of the time against another clock: a test's.
+    #[must_use]
+    pub fn told_the_time_by(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.now = Arc::new(now);
         self
     }
 

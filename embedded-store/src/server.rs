@@ -100,7 +100,7 @@ impl EmbeddedStore {
         let server = Arc::new(Server {
             s3: s3_service(self, credentials),
             native: self.native.clone().map(|access| {
-                let (store, now) = (Arc::clone(&self.store), jiff::Timestamp::now);
+                let (store, now) = (Arc::clone(&self.store), Arc::clone(&self.now));
                 Native { store, access, now }
             }),
             intercept: self.intercept.clone(),

@@ -1,6 +1,6 @@
 //! Clocks for tests in which several processes run at once: ours, really, or ours and a pod.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -46,6 +46,68 @@ pub struct OneClock(pub Arc<ManualClock>);
 impl simulator::Clock for OneClock {
     fn now(&self) -> Timestamp {
         self.0.now()
+    }
+}
+
+/// Tells a server the time that whoever has come last goes by: one that holds its callers to the time has theirs.
+#[derive(Debug)]
+pub struct CallersTime(Mutex<Arc<dyn Clock>>);
+
+impl CallersTime {
+    /// The time by a clock, until somebody comes with another.
+    pub fn by(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(clock)))
+    }
+
+    /// Somebody comes who goes by this clock.
+    pub fn goes_by(&self, clock: Arc<dyn Clock>) {
+        *self.0.lock().expect("nobody panics in here") = clock;
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.lock().expect("nobody panics in here"))
+    }
+}
+
+#[async_trait]
+impl Clock for CallersTime {
+    fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.clock().sleep(duration).await;
+    }
+}
+
+/// A clock that tells somebody of every time that it comes to by a sleep: who does something as time goes by.
+pub struct ToldClock {
+    time: Arc<ManualClock>,
+    told: Box<dyn Fn(Timestamp) + Send + Sync>,
+}
+
+impl ToldClock {
+    /// A clock that shows, and moves on, the time of another.
+    pub fn of(time: &Arc<ManualClock>, told: impl Fn(Timestamp) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { time: Arc::clone(time), told: Box::new(told) })
+    }
+}
+
+impl std::fmt::Debug for ToldClock {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("ToldClock").field(&self.time).finish()
+    }
+}
+
+#[async_trait]
+impl Clock for ToldClock {
+    fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.time.sleep(duration).await;
+        (self.told)(self.time.now());
     }
 }
 

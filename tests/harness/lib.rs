@@ -7,6 +7,7 @@ pub mod echo;
 pub mod elsewhere;
 pub mod matrix;
 pub mod proxy;
+pub mod served;
 pub mod staged;
 pub mod systems;
 pub mod watch;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use embedded_store::{Credentials, EmbeddedStore, Handle, Options};
+use embedded_store::{Credentials, EmbeddedStore, Handle, Options, Sessions};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use landfall::checksum::{Checksums, Hasher};
@@ -35,7 +36,7 @@ use tempfile::TempDir;
 use tokio::runtime;
 use tokio::sync::OnceCell;
 
-use self::clock::OneClock;
+use self::clock::{CallersTime, OneClock};
 use self::elsewhere::{At, oci_user};
 
 /// How a world differs from one in which nothing goes wrong.
@@ -65,6 +66,8 @@ pub struct Setup {
     pub buckets: Option<Buckets>,
     /// Whether the world's own store is called by OCI's own API, and by nobody otherwise.
     pub in_oci: bool,
+    /// The sessions that may call it then, besides the user whose profile the configuration names.
+    pub sessions: Arc<Sessions>,
     /// When it is, for a world whose pod's clock stands still: two such worlds are alike to the byte. Otherwise now.
     pub at: Option<Timestamp>,
 }
@@ -89,6 +92,7 @@ pub struct World {
     /// Its clock.
     pub clock: Arc<ManualClock>,
     pods_clock: Option<Arc<simulator::ManualClock>>,
+    stores_time: Arc<CallersTime>,
     config: String,
     store: Handle,
     settings: StoreSettings,
@@ -129,7 +133,12 @@ impl World {
         let folder = TempDir::new().expect("a folder");
         let embedded = EmbeddedStore::open(folder.path(), options).expect("a store");
         let user = setup.in_oci.then(oci_user);
-        let embedded = user.iter().fold(embedded, |store, user| store.with_oci(user.access.clone()));
+        let stores_time = CallersTime::by(clock.clone());
+        let time = Arc::clone(&stores_time);
+        let embedded = embedded.told_the_time_by(move || time.now());
+        let embedded = user.iter().fold(embedded, |store, user| {
+            store.with_oci(user.access.clone().admitting(Arc::clone(&setup.sessions)))
+        });
         embedded.ensure_bucket("work").expect("a bucket");
         embedded.ensure_bucket("landing").expect("a bucket");
         let key = Credentials::random();
@@ -158,6 +167,7 @@ impl World {
             context,
             clock,
             pods_clock,
+            stores_time,
             config,
             store,
             settings,
@@ -182,12 +192,18 @@ impl World {
 
     /// The same, by another clock.
     pub fn anew_by(&self, clock: Arc<dyn Clock>) -> Context {
-        context(&self.config, &self.simulator, clock)
+        self.configured_by(clock, str::to_owned)
+    }
+
+    /// The same, as one sees it whose configuration was changed.
+    pub fn configured_by(&self, clock: Arc<dyn Clock>, change: impl FnOnce(&str) -> String) -> Context {
+        self.stores_time.goes_by(Arc::clone(&clock));
+        context(&change(&self.config), &self.simulator, clock)
     }
 
     /// The same world as one sees it whose configuration was changed.
     pub fn configured_anew(&self, change: impl FnOnce(&str) -> String) -> Context {
-        context(&change(&self.config), &self.simulator, self.clock.clone())
+        self.configured_by(self.clock.clone(), change)
     }
 
     /// The world seen by a new process after the destination's table has got more lines.
@@ -200,14 +216,18 @@ impl World {
     pub async fn landing(&self) -> Store {
         let At { bucket, .. } = &self.buckets.landing;
         let settings = self.buckets.landing.settings();
-        self.landing.get_or_init(|| Store::open(bucket, &settings)).await.clone()
+        self.landing.get_or_init(|| self.open(bucket, &settings)).await.clone()
     }
 
     /// The work bucket.
     pub async fn work(&self) -> Store {
         let At { bucket, .. } = &self.buckets.work;
         let settings = self.buckets.work.settings();
-        self.work.get_or_init(|| Store::open(bucket, &settings)).await.clone()
+        self.work.get_or_init(|| self.open(bucket, &settings)).await.clone()
+    }
+
+    async fn open(&self, bucket: &str, settings: &StoreSettings) -> Store {
+        Store::open_at(bucket, settings, Arc::clone(&self.stores_time) as Arc<dyn Clock>).await
     }
 
     /// Every object of the landing bucket.
@@ -253,6 +273,11 @@ impl World {
     /// How many requests the store has served, by kind.
     pub fn store_requests(&self) -> BTreeMap<&'static str, u64> {
         self.store.requests()
+    }
+
+    /// The configuration, as a file has it; what it does not have follows from the simulator.
+    pub fn config(&self) -> &str {
+        &self.config
     }
 
     /// Ends the world's servers.

@@ -1,70 +1,19 @@
 //! The functions as servers: what an orchestrator posts is what Lambda would be invoked with.
 
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use landfall::step::Step;
-use serde_json::{Value, json};
+use landfall_tests::served::{Served, answer, orchestrate, post};
+use serde_json::json;
 
 use crate::machine::{Machine, pod, run_event, text};
 
-/// A program that serves, until it is dropped.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: Value,
-}
-
-/// Posts over a connection and reads the answer.
-fn post(mut stream: impl Read + Write, path: &str, headers: &[&str], body: &[u8]) -> Answer {
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let length = body.len();
-    write!(stream, "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n")
-        .unwrap();
-    stream.write_all(body).unwrap();
-    answer(stream)
-}
-
-fn answer(stream: impl Read) -> Answer {
-    let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        assert!(reader.read_line(&mut head).unwrap() > 0, "the answer is cut: {head}");
-    }
-    let head = head.to_ascii_lowercase();
-    let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap();
-    let mut body = vec![0; length.parse().unwrap()];
-    reader.read_exact(&mut body).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head, body: serde_json::from_slice(&body).unwrap() }
-}
-
-/// Runs a job by calling one function after the other.
-fn orchestrate(call: &dyn Fn(Step, &Value) -> Value) -> Value {
-    let submitted = call(Step::Submit, &serde_json::from_slice(&run_event("pod")).unwrap());
-    let job = json!({ "connection": "pod", "job_request_id": submitted["job_request_id"] });
-    while call(Step::PollStatus, &job)["state"] == "running" {}
-    let mut fetched = call(Step::FetchFiles, &job);
-    while fetched["complete"] == false {
-        fetched = call(Step::FetchFiles, &job);
-    }
-    for file in fetched["files"].as_array().unwrap() {
-        let event = json!({ "connection": "pod", "job_request_id": job["job_request_id"], "ordinal": file["ordinal"] });
-        while call(Step::UnpackUpload, &event)["complete"] == false {}
-    }
-    call(Step::Publish, &job)
+fn event_of_pod() -> serde_json::Value {
+    serde_json::from_slice(&run_event("pod")).unwrap()
 }
 
 fn server(machine: &Machine, config: &Path, words: &[&str]) -> Command {
@@ -109,7 +58,7 @@ async fn a_job_lands_by_posts_alone() {
     assert_eq!(answer(asked).status, 405);
     assert!(simulator.jobs().is_empty());
 
-    let published = orchestrate(&|step, event| {
+    let published = orchestrate(&event_of_pod(), &|step, event| {
         let answer =
             post(connect(), &format!("/{step}", step = step.name()), &[secret], event.to_string().as_bytes());
         assert_eq!(answer.status, 200, "{}: {}", step.name(), answer.body);
@@ -155,7 +104,7 @@ async fn a_job_lands_by_the_contract_of_fn() {
     assert_eq!((late.status, &late.body["errorType"]), (502, &json!("NoSuchFunction")));
     assert!(simulator.jobs().is_empty());
 
-    let published = orchestrate(&|step, event| {
+    let published = orchestrate(&event_of_pod(), &|step, event| {
         let headers = ["Fn-Call-Id: 01", "Fn-Deadline: 2999-01-01T00:00:00Z"];
         let answer = post(connect(step), "/call", &headers, event.to_string().as_bytes());
         assert_eq!(answer.status, 200, "{}: {}", step.name(), answer.body);
@@ -175,7 +124,7 @@ async fn what_cannot_be_served_is_named() {
     let at_a_file = format!("unix:{}", file.display());
     for (words, variables, named) in [
         (&["--listen", "0.0.0.0:0"][..], &[][..], "LANDFALL_SERVE_SECRET"),
-        (&["--listen", "192.0.2.1:80"], &[("LANDFALL_SERVE_SECRET", "s")], "choose another --listen"),
+        (&["--listen", "192.0.2.1:80"], &[("LANDFALL_SERVE_SECRET", "s")], "choose another address"),
         (&[], &[("FN_LISTENER", "unix:/tmp/f")], "LANDFALL_FUNCTION is not set"),
         (&[], &[("FN_LISTENER", "unix:/tmp/f"), ("LANDFALL_FUNCTION", "land")], "there is no such function"),
         (&["--function", "submit"], &[("FN_LISTENER", "tcp:80")], "FN_LISTENER is \"tcp:80\""),

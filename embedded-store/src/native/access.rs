@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,6 +13,7 @@ use rsa::pkcs8::DecodePublicKey as _;
 use rsa::sha2::{Digest as _, Sha256};
 
 use super::answer::Refusal;
+use super::sessions::Sessions;
 use crate::Error;
 
 /// Clocks that differ by more seconds than this have signatures refused (Oracle: API request signatures).
@@ -29,6 +31,7 @@ pub struct OciAccess {
     /// The `keyId` of the user's signatures: tenancy, user and fingerprint, with slashes between.
     pub key_id: String,
     key: rsa::PublicKey,
+    sessions: Arc<Sessions>,
 }
 
 impl fmt::Debug for OciAccess {
@@ -48,7 +51,23 @@ impl OciAccess {
     /// [`Error::PublicKey`].
     pub fn new(namespace: &str, key_id: &str, public_key: &str) -> Result<Self, Error> {
         let key = rsa::PublicKey::from_public_key_pem(public_key).map_err(|_| Error::PublicKey)?;
-        Ok(Self { namespace: namespace.to_owned(), key_id: key_id.to_owned(), key })
+        let (namespace, key_id) = (namespace.to_owned(), key_id.to_owned());
+        Ok(Self { namespace, key_id, key, sessions: Arc::default() })
+    }
+
+    /// The same, and these sessions besides.
+    #[must_use]
+    pub fn admitting(mut self, sessions: Arc<Sessions>) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
+    /// The key of whoever a signature says to be of, if that is somebody who may call now.
+    fn key_of(&self, key_id: &str, now: Timestamp) -> Option<rsa::PublicKey> {
+        match key_id == self.key_id {
+            true => Some(self.key.clone()),
+            false => self.sessions.key(key_id, now),
+        }
     }
 
     /// Holds a request against its signature.
@@ -67,9 +86,7 @@ impl OciAccess {
         if of("version") != "1" || !of("algorithm").eq_ignore_ascii_case("rsa-sha256") {
             return Err(refused("the signature has another version or algorithm"));
         }
-        if of("keyId") != self.key_id {
-            return Err(refused("the key is not known"));
-        }
+        let key = self.key_of(of("keyId"), now).ok_or_else(|| refused("the key is not known"))?;
         let names: Vec<&str> = of("headers").split(' ').collect();
         let needed = ALWAYS.into_iter().chain(OF_A_BODY.into_iter().filter(|_| method == Method::POST));
         if let Some(missing) = needed.into_iter().find(|needed| !names.contains(needed)) {
@@ -80,8 +97,7 @@ impl OciAccess {
         let signed =
             lines.collect::<Option<Vec<_>>>().ok_or_else(|| refused("a signed header is missing"))?;
         let signature = BASE64.decode(of("signature")).unwrap_or_default();
-        self.key
-            .pkcs1v15_verify::<Sha256>(signed.join("\n").as_bytes(), &signature)
+        key.pkcs1v15_verify::<Sha256>(signed.join("\n").as_bytes(), &signature)
             .map_err(|_| refused("the signature does not fit the request"))
     }
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod answer;
+mod sessions;
 mod target;
 mod user;
 
@@ -36,6 +37,7 @@ use crate::store::{Store, failed};
 use crate::uploads::{Chosen, Completion, Description, MAX_PARTS, begun};
 
 pub use access::OciAccess;
+pub use sessions::Sessions;
 pub(crate) use target::Target;
 pub use user::OciUser;
 
@@ -51,12 +53,11 @@ const MAX_NAME: usize = 1024;
 type Result<T, E = Refusal> = std::result::Result<T, E>;
 
 /// OCI's own API of a store.
-#[derive(Debug)]
 pub(crate) struct Native {
     pub(crate) store: Arc<Store>,
     pub(crate) access: OciAccess,
     /// What the time is.
-    pub(crate) now: fn() -> Timestamp,
+    pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 /// A request whose signature holds.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_http::Transport;
+use landfall_http::auth::oci::PrincipalSettings;
 use landfall_store::{ByteBudget, Store};
 use tokio::sync::Mutex;
 
@@ -70,14 +71,13 @@ impl Context {
     pub async fn from_environment(systems: &'static Systems) -> Result<Self> {
         let named = std::env::var("LANDFALL_CONFIG").map_err(|_| {
             Error::invalid_config(
-                "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:… or ssm:…)",
+                "LANDFALL_CONFIG is not set: it names where the configuration is (file:…, secretsmanager:…, ssm:… or ocivault:…)",
             )
         })?;
         let context = Self::new(ConfigProvider::named(&named).await?, Arc::new(SystemClock), systems);
-        // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables").
-        let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-            .ok()
-            .and_then(|mebibytes| mebibytes.parse().ok());
+        // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables"), and so does Fn.
+        let memory = ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "FN_MEMORY"];
+        let memory = memory.into_iter().find_map(|name| std::env::var(name).ok()?.parse().ok());
         let context = match memory.and_then(|mebibytes: usize| mebibytes.checked_mul(1 << 20)) {
             Some(bytes) => context.within_memory(bytes),
             None => context,
@@ -144,6 +144,13 @@ impl Context {
     #[must_use]
     pub fn with_transport(mut self, wrap: WrapTransport) -> Self {
         self.wrap = Some(wrap);
+        self
+    }
+
+    /// The same context, whose calls to Oracle's cloud are made in another environment than this process's: a test's.
+    #[must_use]
+    pub fn calling_oci_as(mut self, caller: PrincipalSettings) -> Self {
+        self.config = self.config.calling_as(caller);
         self
     }
 
@@ -227,7 +234,8 @@ impl Context {
     pub async fn work(&self) -> Result<WorkState> {
         let open = async {
             let work = self.config.work().await?;
-            Ok(WorkState::new(Store::open(&work.bucket, &work.store).await))
+            let clock = Arc::clone(&self.clock);
+            Ok(WorkState::new(Store::open_at(&work.bucket, &work.store, clock).await))
         };
         self.works.get(&(), self.clock.now(), open).await
     }
@@ -238,7 +246,8 @@ impl Context {
             let mut destination = self.config.destination(name).await?;
             destination.form = self.form.unwrap_or(destination.form);
             destination.observe_columns |= self.observes_columns;
-            let store = Store::open(&destination.bucket, &destination.store).await;
+            let clock = Arc::clone(&self.clock);
+            let store = Store::open_at(&destination.bucket, &destination.store, clock).await;
             Ok(Landing { destination: Arc::new(destination), store })
         };
         self.landings.get(name, self.clock.now(), open).await

@@ -13,13 +13,15 @@ use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Request, Response, StatusCode};
 use jiff::Timestamp;
-use landfall::Result;
+use landfall::{Error, Result, Step};
 use serde_json::Value;
 use tokio::net::UnixListener;
 use tokio::sync::Mutex;
 
 use crate::http::{accept_all, answered};
 
+/// The variable that names the function that a process is which could be any.
+const FUNCTION: &str = "LANDFALL_FUNCTION";
 /// The variable that names the socket.
 const LISTENER: &str = "FN_LISTENER";
 /// What the calls of a gateway say of themselves, and where they look for the status.
@@ -46,6 +48,21 @@ pub enum SocketError {
 /// What `FN_LISTENER` says, where this process is a function of Fn.
 pub fn named() -> Option<String> {
     std::env::var(LISTENER).ok().filter(|listener| !listener.is_empty())
+}
+
+/// Which function this process is, of a program that could be any.
+///
+/// # Errors
+/// `InvalidConfig`: `LANDFALL_FUNCTION` does not say, or names none.
+pub fn function() -> Result<Step> {
+    let name = std::env::var(FUNCTION).map_err(|_| {
+        Error::invalid_config(format!(
+            "{FUNCTION} is not set: it says which function this one is, submit for example"
+        ))
+    })?;
+    Step::named(&name).ok_or_else(|| {
+        Error::invalid_config(format!("{FUNCTION} is {name:?}, and there is no such function"))
+    })
 }
 
 /// Serves one function at the socket that a listener names (`unix:/path`).
@@ -77,17 +94,18 @@ pub async fn serve(
     Ok(accept_all(accept, answer).await)
 }
 
-/// Listens at a path, which is there only once somebody does: Fn calls as soon as it sees it, as whoever Fn is.
+/// Listens at a path, which is there only once somebody does: Fn calls as soon as it sees it, as whoever Fn is. It sees the
+/// folder from outside of the container, at another path: what leads to the socket must not name where it is.
 fn listen(path: &Path) -> io::Result<UnixListener> {
-    let mut hidden = path.as_os_str().to_owned();
-    hidden.push(".landfall");
-    let hidden = PathBuf::from(hidden);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".landfall");
+    let hidden = path.with_file_name(&name);
     for left in [path, &hidden] {
         remove_socket(left)?;
     }
     let listener = UnixListener::bind(&hidden)?;
     std::fs::set_permissions(&hidden, Permissions::from_mode(0o666))?;
-    symlink(&hidden, path)?;
+    symlink(&name, path)?;
     Ok(listener)
 }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +32,29 @@ const BREATH: Duration = Duration::from_millis(100);
 
 /// When the invocation has to have ended: Fn's header, which anybody may send.
 const DEADLINE: &str = "fn-deadline";
+
+/// The variable that holds what callers from elsewhere have to know.
+const SECRET: &str = "LANDFALL_SERVE_SECRET";
+
+/// Listens at an address, for those who know the secret that the environment has: nobody else, unless only this machine
+/// can call.
+///
+/// # Errors
+/// `InvalidConfig`: others could call, and no secret is set; or nothing can listen there.
+pub async fn listen(address: SocketAddr) -> Result<(TcpListener, Option<SecretString>)> {
+    let secret = std::env::var(SECRET).ok().filter(|secret| !secret.is_empty());
+    if secret.is_none() && !address.ip().is_loopback() {
+        return Err(Error::invalid_config(format!(
+            "other machines can call {address}: set {SECRET}, which callers send as Authorization: Bearer, or listen on \
+             127.0.0.1"
+        )));
+    }
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Error::invalid_config(format!("nothing can listen on {address}: choose another address"))
+            .because(error)
+    })?;
+    Ok((listener, secret.map(SecretString::from)))
+}
 
 /// What is called when an event is posted: by the path's name, the event, and when it has to have ended. None where
 /// there is no such function.

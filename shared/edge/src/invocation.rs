@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 pub(crate) const MAX_INVOCATION: Duration = Duration::from_secs(900);
 
 /// A step that is called in this process, again and again. Clients and tokens live as long as it does.
-pub(crate) struct Function<Run> {
+pub struct Function<Run> {
     step: Step,
     systems: &'static Systems,
     run: Run,
@@ -31,8 +31,28 @@ pub(crate) struct Function<Run> {
 }
 
 impl<Run> Function<Run> {
-    pub(crate) fn new(step: Step, systems: &'static Systems, run: Run) -> Self {
+    /// A step, configured by the environment once it is called.
+    pub fn new(step: Step, systems: &'static Systems, run: Run) -> Self {
         Self { step, systems, run, metrics: Metrics::from_environment(step.name()), context: OnceCell::new() }
+    }
+
+    /// Calls it with JSON, until a moment at the latest, or for as long as an invocation lasts.
+    ///
+    /// # Errors
+    /// The step's own; and that its result cannot be written as JSON.
+    pub async fn call_with_json<Event, Output>(
+        &self,
+        event: Value,
+        ends_at: Option<Timestamp>,
+    ) -> Result<Value>
+    where
+        Run: AsyncFn(&Context, Event, &Deadline) -> Result<Output>,
+        Event: DeserializeOwned,
+        Output: Serialize + Measured,
+    {
+        let output = self.call(event, |now| ends_at.unwrap_or_else(|| now + MAX_INVOCATION)).await?;
+        serde_json::to_value(output)
+            .map_err(|error| Error::contract_broken("the result cannot be written as JSON").because(error))
     }
 
     /// Calls it. A failure is logged here, and kept where it is for good.

@@ -11,13 +11,11 @@ pub mod telemetry;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::metrics::Measured;
-use landfall::{Error, Result, Step, Systems};
+use landfall::{Result, Step, Systems};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use invocation::{Function, MAX_INVOCATION};
-
-pub use invocation::{failed, span};
+pub use invocation::{Function, failed, span};
 pub use lambda_runtime::Error as RuntimeError;
 
 /// Serves a step until its process is ended: to OCI Functions where `FN_LISTENER` is set, else to Lambda.
@@ -37,13 +35,7 @@ where
     let function = Function::new(step, systems, run);
     #[cfg(unix)]
     if let Some(listener) = fn_project::named() {
-        let call = async |event, ends_at: Option<jiff::Timestamp>| {
-            let ends_at = |now: jiff::Timestamp| ends_at.unwrap_or_else(|| now + MAX_INVOCATION);
-            let output = function.call(event, ends_at).await?;
-            serde_json::to_value(output).map_err(|error| {
-                Error::contract_broken("the result cannot be written as JSON").because(error)
-            })
-        };
+        let call = async |event, ends_at| function.call_with_json(event, ends_at).await;
         match fn_project::serve(&listener, call).await? {}
     }
     lambda::serve(&function).await

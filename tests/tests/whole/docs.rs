@@ -472,7 +472,9 @@ fn every_environment_variable_is_on_its_page() {
     let documented: BTreeSet<String> =
         unnamed_table(&read("docs/guide/configuration.md"), "environment").into_iter().collect();
     let mut there_are = BTreeSet::new();
-    for path in ["shared", "functions", "cli/src"].iter().flat_map(|folder| files(folder, ".rs")) {
+    for path in
+        ["shared", "functions", "container/src", "cli/src"].iter().flat_map(|folder| files(folder, ".rs"))
+    {
         let text = read(&path);
         let names = text.split('"').filter(|text| {
             text.strip_prefix("LANDFALL_").is_some_and(|name| {

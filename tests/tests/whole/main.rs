@@ -25,6 +25,7 @@ mod local;
 mod many_members;
 mod oci;
 mod oci_native;
+mod oci_principals;
 mod run_keys;
 mod schemas;
 mod stack;

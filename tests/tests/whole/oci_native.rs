@@ -7,6 +7,7 @@ use std::time::Duration;
 use embedded_store::{Before, Call, Intercept, OciUser, Options};
 use landfall::ErrorType;
 use landfall::check::{BucketUse, Found, bucket};
+use landfall::clock::Clock;
 use landfall::form::LandedForm;
 use landfall_store::{OCI_PART_BYTES, Store};
 use landfall_tests::matrix::beginning;
@@ -103,19 +104,22 @@ async fn the_pre_flight_says_who_calls_and_what_is_missing() {
     }
     assert!(futures::TryStreamExt::try_collect::<Vec<_>>(state.list("")).await.unwrap().is_empty());
 
-    let pond = Store::open("pond", &settings).await;
+    let open = async |bucket, settings| {
+        Store::open_at(bucket, settings, Arc::clone(&world.clock) as Arc<dyn Clock>).await
+    };
+    let pond = open("pond", &settings).await;
     let mut strangers = settings.clone();
     let folder = TempDir::new().unwrap();
     if let Some(oci) = &mut strangers.oci {
         oci.principal.config_file = Some(OciUser::in_folder(folder.path()).unwrap().config_file);
         oci.namespace = Some("embedded".to_owned());
     }
-    let stranger = Store::open("work", &strangers).await;
+    let stranger = open("work", &strangers).await;
     let mut nobodys = settings.clone();
     if let Some(oci) = &mut nobodys.oci {
         oci.principal.config_file = Some(folder.path().join("gone"));
     }
-    let nobody = Store::open("work", &nobodys).await;
+    let nobody = open("work", &nobodys).await;
     for (store, error_type, said) in [
         (pond, ErrorType::NotFound, "or whoever calls may not see it"),
         (stranger, ErrorType::AuthRejected, "the key is not known"),

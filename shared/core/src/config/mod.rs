@@ -5,13 +5,15 @@
 //! * `file:<path>` — a TOML file; its text values may name environment variables as `${NAME}`;
 //! * `secretsmanager:<prefix>` — secrets `<prefix>/connections/<name>`, `<prefix>/destinations/<name>` and
 //!   `<prefix>/work` of AWS Secrets Manager, each a JSON object;
-//! * `ssm:<path>` — parameters (SecureString or String) of the same names below a path of the SSM parameter store.
+//! * `ssm:<path>` — parameters (SecureString or String) of the same names below a path of the SSM parameter store;
+//! * `ocivault:<vault>/<prefix>` — secrets of a vault of OCI Vault: `<prefix>.connections.<name>` and so on.
 
 mod aws;
 mod connection;
 mod destination;
 mod document;
 mod oci;
+mod oci_vault;
 mod provider;
 
 use std::collections::HashMap;
@@ -29,6 +31,7 @@ use crate::clock::{Clock, elapsed};
 use crate::error::{Error, Result};
 use crate::job::{ConnectionName, DestinationName};
 use document::Document;
+use landfall_http::auth::oci::PrincipalSettings;
 use landfall_store::StoreSettings;
 use oci::OciStore;
 
@@ -42,6 +45,7 @@ type CachedDocument = (jiff::Timestamp, Option<Arc<Value>>);
 pub struct Config {
     provider: ConfigProvider,
     clock: Arc<dyn Clock>,
+    caller: PrincipalSettings,
     kept: Mutex<HashMap<String, CachedDocument>>,
 }
 
@@ -55,13 +59,20 @@ impl std::fmt::Debug for Config {
 impl Config {
     /// The configuration that a provider keeps.
     pub fn new(provider: ConfigProvider, clock: Arc<dyn Clock>) -> Self {
-        Self { provider, clock, kept: Mutex::default() }
+        Self { provider, clock, caller: PrincipalSettings::default(), kept: Mutex::default() }
+    }
+
+    /// The same configuration, for whom Oracle's cloud is not what this process's environment says.
+    #[must_use]
+    pub(crate) fn calling_as(mut self, caller: PrincipalSettings) -> Self {
+        self.caller = caller;
+        self
     }
 
     /// What a connection's name stands for.
     pub async fn connection(&self, name: &ConnectionName) -> Result<Connection> {
         let missing = || {
-            self.invalid(
+            self.missing(
                 &connection_path(name),
                 "is missing: add it there, or correct the name of the connection",
             )
@@ -80,7 +91,7 @@ impl Config {
     pub async fn destination(&self, name: &DestinationName) -> Result<Destination> {
         let path = format!("destinations/{name}");
         let missing =
-            || self.invalid(&path, "is missing: add it there, or correct the name of the destination");
+            || self.missing(&path, "is missing: add it there, or correct the name of the destination");
         let document = self.document(&path).await?.ok_or_else(missing)?;
         let (kind, mut settings) = self.at(&path, (*document).clone()).split_type()?;
         let oci = match kind.as_str() {
@@ -110,7 +121,7 @@ impl Config {
         }
         let store: OciStore = self.at(path, oci::split_off(settings)).fit()?;
         let holds_conditions = store.holds_conditions();
-        let settings = store.settings().map_err(|wrong| self.invalid(path, wrong))?;
+        let settings = store.settings(&self.caller).map_err(|wrong| self.invalid(path, wrong))?;
         Ok((holds_conditions, settings))
     }
 
@@ -134,7 +145,7 @@ impl Config {
             }
             None => match std::env::var("LANDFALL_WORK_BUCKET") {
                 Ok(bucket) if !bucket.is_empty() => Ok(Work { bucket, store: Default::default() }),
-                _ => Err(self.invalid("work", "is missing: name the bucket for the pipeline's own state")),
+                _ => Err(self.missing("work", "is missing: name the bucket for the pipeline's own state")),
             },
         }
     }
@@ -153,6 +164,11 @@ impl Config {
 
     fn at(&self, path: &str, document: Value) -> Document {
         Document::new(path, &self.provider.to_string(), document)
+    }
+
+    /// An `InvalidConfig` about a document that is not there, in these words or in its provider's own.
+    fn missing(&self, path: &str, usual: &str) -> Error {
+        self.invalid(path, self.provider.missing(path).as_deref().unwrap_or(usual))
     }
 
     fn invalid(&self, path: &str, reason: impl std::fmt::Display) -> Error {

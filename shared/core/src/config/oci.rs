@@ -95,10 +95,10 @@ pub(super) enum InvalidOci {
 }
 
 impl OciStore {
-    /// How the bucket is reached.
-    pub(super) fn settings(self) -> Result<StoreSettings, InvalidOci> {
+    /// How the bucket is reached; `caller` is who calls, as far as this says nothing of that.
+    pub(super) fn settings(self, caller: &PrincipalSettings) -> Result<StoreSettings, InvalidOci> {
         match self.api() {
-            Api::Native => self.native(),
+            Api::Native => self.native(caller),
             Api::S3 => self.s3(),
         }
     }
@@ -113,7 +113,7 @@ impl OciStore {
         self.api.unwrap_or(if has_key { Api::S3 } else { Api::Native })
     }
 
-    fn native(self) -> Result<StoreSettings, InvalidOci> {
+    fn native(self, caller: &PrincipalSettings) -> Result<StoreSettings, InvalidOci> {
         let keys = [
             ("access_key_id", self.access_key_id.is_some()),
             ("secret_access_key", self.secret_access_key.is_some()),
@@ -129,7 +129,7 @@ impl OciStore {
             kind: self.auth,
             config_file: self.config_file,
             profile: self.profile,
-            ..PrincipalSettings::default()
+            ..caller.clone()
         };
         let oci = OciSettings {
             namespace: self.namespace,

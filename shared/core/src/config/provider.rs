@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use serde_json::{Map, Value};
 
 use super::aws::{CallError, DocumentReader, Service};
+use super::oci_vault::VaultReader;
 use crate::clock::SystemClock;
 use crate::error::{Error, Result};
 
@@ -34,6 +35,8 @@ pub enum ConfigProvider {
         /// How it is reached.
         reader: DocumentReader,
     },
+    /// OCI Vault.
+    OciVault(Box<VaultReader>),
     /// The process itself, which brings its own systems and stores.
     Made {
         /// What it is called in messages.
@@ -68,6 +71,7 @@ impl fmt::Display for ConfigProvider {
             Self::File { label, .. } => formatter.write_str(label),
             Self::SecretsManager { prefix, .. } => write!(formatter, "Secrets Manager below {prefix}/"),
             Self::Ssm { path, .. } => write!(formatter, "the SSM parameter store below {path}/"),
+            Self::OciVault(reader) => formatter.write_str(&reader.shown()),
             Self::Made { label, .. } => formatter.write_str(label),
             Self::Layered { first, .. } => first.fmt(formatter),
         }
@@ -81,7 +85,7 @@ impl fmt::Debug for ConfigProvider {
 }
 
 impl ConfigProvider {
-    /// The provider that is named: `file:<path>`, `secretsmanager:<prefix>` or `ssm:<path>`.
+    /// The provider that is named: `file:<path>`, `secretsmanager:<prefix>`, `ssm:<path>` or `ocivault:<vault>/<prefix>`.
     pub async fn named(name: &str) -> Result<Self> {
         match name.split_once(':') {
             Some(("file", path)) => Self::from_file(Path::new(path)),
@@ -93,8 +97,16 @@ impl ConfigProvider {
                 let reader = reader(name, Service::Ssm).await?;
                 Ok(Self::Ssm { path: path.trim_end_matches('/').to_owned(), reader })
             }
+            Some(("ocivault", place)) => {
+                let reader = VaultReader::named(place, Arc::new(SystemClock));
+                let reader = reader.map_err(|wrong| {
+                    Error::invalid_config(format!("LANDFALL_CONFIG is {name:?}: {wrong}"))
+                })?;
+                Ok(Self::OciVault(Box::new(reader)))
+            }
             _ => Err(Error::invalid_config(format!(
-                "LANDFALL_CONFIG is {name:?}: it takes file:<path>, secretsmanager:<prefix> or ssm:/<path>"
+                "LANDFALL_CONFIG is {name:?}: it takes file:<path>, secretsmanager:<prefix>, ssm:/<path> or \
+                 ocivault:<vault>/<prefix>"
             ))),
         }
     }
@@ -167,11 +179,26 @@ impl ConfigProvider {
                 let text = reader.read(&name).await.map_err(|error| self.unreadable(&name, &error))?;
                 text.map(|text| self.parse(text.expose_secret(), &name)).transpose()
             }
+            Self::OciVault(reader) => {
+                let secret = reader.secret_name(path);
+                let text = reader.read(&secret).await;
+                let text = text.map_err(|error| error.named(&format!("cannot read {secret} in {self}")))?;
+                text.map(|text| self.parse(text.expose_secret(), &secret)).transpose()
+            }
             Self::Made { documents, .. } => Ok(documents(path)),
             Self::Layered { first, then } => match Box::pin(first.read(path)).await? {
                 Some(document) => Ok(Some(document)),
                 None => Box::pin(then.read(path)).await,
             },
+        }
+    }
+
+    /// What is said of a document that is not there, where that is not all that it can mean.
+    pub(super) fn missing(&self, path: &str) -> Option<String> {
+        match self {
+            Self::OciVault(reader) => Some(reader.missing(path)),
+            Self::Layered { first, .. } => first.missing(path),
+            _ => None,
         }
     }
 

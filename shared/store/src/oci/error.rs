@@ -1,13 +1,11 @@
 //! What Object Storage's refusals mean. A status alone is not enough: its `code` counts.
 
 use jiff::Timestamp;
+use landfall_http::auth::oci::clock_skew;
 use landfall_http::{Answer, ErrorKind, Failure, HttpError};
 
 use super::answers::Refusal;
 use crate::error::{Described, StoreError};
-
-/// Clocks that differ by more seconds than this have signatures refused (Oracle: API request signatures).
-const MAX_SKEW: i64 = 300;
 
 /// A refusal's own words.
 pub(super) fn refusal(answer: &Answer) -> Refusal {
@@ -76,7 +74,7 @@ pub(super) fn failed(
     (now, told_time): (Timestamp, Option<Timestamp>),
 ) -> StoreError {
     let line = landfall_http::chain(error);
-    let source = Described::from(match (error.kind(), told_time.and_then(|told| skew(now, told))) {
+    let source = Described::from(match (error.kind(), told_time.and_then(|told| clock_skew(now, told))) {
         (ErrorKind::AuthRejected, Some(skew)) => format!("{skew}; {line}"),
         _ if matches!(error.failure(), Failure::Unreachable(_)) => {
             format!("{line} (is this the region, and may it be called from here?)")
@@ -96,31 +94,9 @@ pub(super) fn failed(
     }
 }
 
-/// What is wrong with a clock that signatures are refused for.
-fn skew(now: Timestamp, told: Timestamp) -> Option<String> {
-    let seconds = now.as_second() - told.as_second();
-    let ahead = if seconds > 0 { "ahead of" } else { "behind" };
-    (seconds.abs() > MAX_SKEW).then(|| {
-        format!(
-            "this machine's clock is {} s {ahead} OCI's, which refuses what is signed more than {MAX_SKEW} s off: \
-             synchronise it by NTP",
-            seconds.abs()
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Signatures are refused for a clock that is off, and only then is it said to be why.
-    #[test]
-    fn a_clock_that_is_off_is_named() {
-        let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        assert_eq!(skew(at(1000), at(700)), None);
-        assert!(skew(at(1001), at(700)).unwrap().contains("301 s ahead of OCI's"));
-        assert!(skew(at(0), at(700)).unwrap().contains("700 s behind OCI's"));
-    }
 
     /// Whatever checksum does not fit, it is known as one.
     #[test]

@@ -1,7 +1,7 @@
 //! OCI Object Storage, called by its own API, which has conditional writes and knows the principals of Oracle's cloud.
 //!
 //! It verifies the CRC-32C of each object and each part before it takes them. It copies no range into a part, and whole
-//! objects in its own time: nothing is copied here.
+//! objects in its own time, without saying which checksums a copy has: nothing is copied here.
 
 mod answers;
 mod error;

@@ -34,15 +34,17 @@ type Result<T, E = PrincipalError> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub(super) struct Instance {
     metadata: String,
-    token_url: Option<Url>,
+    /// Who gives tokens, where that does not follow from the region.
+    federation: Option<String>,
     asking: Asking,
 }
 
 impl Instance {
-    pub(super) fn new(environment: &Environment, token_url: Option<Url>, asking: Asking) -> Self {
+    pub(super) fn new(environment: &Environment, asking: Asking) -> Self {
+        let federation = environment.get("OCI_SDK_AUTH_CLIENT_REGION_URL");
         let metadata = environment.get("OCI_METADATA_BASE_URL");
         let metadata = metadata.unwrap_or_else(|| "http://169.254.169.254/opc/v2".to_owned());
-        Self { metadata: metadata.trim_end_matches('/').to_owned(), token_url, asking }
+        Self { metadata: metadata.trim_end_matches('/').to_owned(), federation, asking }
     }
 
     /// Whether this machine is one of OCI's, as far as something answers where its metadata would be.
@@ -87,8 +89,9 @@ impl Instance {
         region: &Region,
         body: &serde_json::Value,
     ) -> Result<SecretString> {
-        let of_region = || url(FEDERATION, &format!("https://{}/v1/x509", region.host_of("auth")));
-        let url = self.token_url.clone().map_or_else(of_region, Ok)?;
+        let of_region = || format!("https://{}", region.host_of("auth"));
+        let base = self.federation.clone().unwrap_or_else(of_region);
+        let url = url(FEDERATION, &format!("{}/v1/x509", base.trim_end_matches('/')))?;
         let client = self.asking.of_service(FEDERATION, &url, None)?;
         let signer = FixedSigner {
             identity: machine,

@@ -33,6 +33,7 @@ use url::{Origin, Url};
 pub use environment::Environment;
 pub use error::PrincipalError;
 pub use region::Region;
+pub use signature::clock_skew;
 
 use self::identity::Identity;
 use self::instance::Instance;
@@ -69,7 +70,7 @@ pub struct PrincipalSettings {
     pub config_file: Option<PathBuf>,
     /// The profile; `OCI_CONFIG_PROFILE` or `DEFAULT` where none is named.
     pub profile: Option<String>,
-    /// Where an instance or a workload gets its token, where that does not follow from region or cluster.
+    /// Where a workload gets its token, where that does not follow from the cluster.
     pub token_url: Option<Url>,
     /// The environment.
     pub environment: Environment,
@@ -178,7 +179,7 @@ impl Source {
     async fn find(settings: &PrincipalSettings, asking: &Asking) -> Result<Self> {
         let PrincipalSettings { config_file, profile, token_url, environment, .. } = settings;
         let profile = Profile::named(config_file.as_deref(), profile.as_deref(), environment);
-        let instance = Instance::new(environment, token_url.clone(), asking.clone());
+        let instance = Instance::new(environment, asking.clone());
         let workload = Workload::new(environment, token_url.clone(), asking.clone());
         let is_profile_named = settings.config_file.is_some() || settings.profile.is_some();
         match settings.kind {

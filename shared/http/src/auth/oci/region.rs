@@ -85,9 +85,18 @@ impl Region {
 
     /// The host of a service there, such as `objectstorage` or `auth`.
     pub fn host_of(&self, service: &str) -> String {
+        format!("{service}.{}.{}", self.identifier, self.domain())
+    }
+
+    /// The host of one of the services there that have `oci` before their realm's domain, such as `secrets.vaults`.
+    pub fn host_below_oci(&self, service: &str) -> String {
+        format!("{service}.{}.oci.{}", self.identifier, self.domain())
+    }
+
+    fn domain(&self) -> &str {
         let of_realm = REALMS.iter().find(|(beginning, _)| self.identifier.starts_with(beginning));
         let domain = self.domain.as_deref().or(of_realm.map(|(_, domain)| *domain));
-        format!("{service}.{}.{}", self.identifier, domain.unwrap_or("oraclecloud.com"))
+        domain.unwrap_or("oraclecloud.com")
     }
 }
 
@@ -108,6 +117,8 @@ mod tests {
         ] {
             assert_eq!(Region::parse(written).unwrap().host_of("objectstorage"), host);
         }
+        let vaults = Region::parse("uk-gov-london-1").unwrap().host_below_oci("secrets.vaults");
+        assert_eq!(vaults, "secrets.vaults.uk-gov-london-1.oci.oraclegovcloud.uk");
         let told = Region::parse("xx-new-1").unwrap();
         let host = told.clone().below(Some("oraclecloud99.com".to_owned())).host_of("auth");
         assert_eq!(host, "auth.xx-new-1.oraclecloud99.com");

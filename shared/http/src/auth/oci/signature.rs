@@ -13,6 +13,9 @@ use super::error::PrincipalError;
 use super::identity::Identity;
 use crate::rsa::RsaKeyError;
 
+/// Clocks that differ by more seconds than this have signatures refused (Oracle: API request signatures).
+const MAX_SKEW: i64 = 300;
+
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("x-content-sha256");
 
 /// What a signature covers besides the time and the target.
@@ -96,4 +99,32 @@ fn signed_text(request: &reqwest::Request, date: &str, covers: Covers) -> (Strin
 fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// What is wrong with a clock that signatures are refused for, by the time that the server tells; nothing where it is
+/// right enough.
+pub fn clock_skew(now: Timestamp, told: Timestamp) -> Option<String> {
+    let seconds = now.as_second() - told.as_second();
+    let ahead = if seconds > 0 { "ahead of" } else { "behind" };
+    (seconds.abs() > MAX_SKEW).then(|| {
+        format!(
+            "this machine's clock is {} s {ahead} OCI's, which refuses what is signed more than {MAX_SKEW} s off: \
+             synchronise it by NTP",
+            seconds.abs()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Signatures are refused for a clock that is off, and only then is it said to be why.
+    #[test]
+    fn a_clock_that_is_off_is_named() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        assert_eq!(clock_skew(at(1000), at(700)), None);
+        assert!(clock_skew(at(1001), at(700)).unwrap().contains("301 s ahead of OCI's"));
+        assert!(clock_skew(at(0), at(700)).unwrap().contains("700 s behind OCI's"));
+    }
 }

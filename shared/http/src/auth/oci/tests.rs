@@ -289,10 +289,13 @@ async fn an_instance_gets_a_token_for_its_certificate_and_renews_it() {
     for has_region_info in [true, false] {
         let clock = clock();
         let server = cloud(clock.clone(), has_region_info).await;
-        let base = server.url("/opc/v2/").to_string();
+        let (base, federation) = (server.url("/opc/v2/").to_string(), server.url("/").to_string());
         let settings = PrincipalSettings {
-            token_url: Some(server.url("/v1/x509")),
-            environment: Environment::of([("OCI_METADATA_BASE_URL", base.as_str()), ("HOME", "/nowhere")]),
+            environment: Environment::of([
+                ("OCI_METADATA_BASE_URL", base.as_str()),
+                ("OCI_SDK_AUTH_CLIENT_REGION_URL", federation.as_str()),
+                ("HOME", "/nowhere"),
+            ]),
             ..PrincipalSettings::default()
         };
         let principal = Principal::open(&settings, clock.clone()).await.unwrap();
