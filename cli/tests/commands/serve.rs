@@ -70,6 +70,35 @@ async fn a_job_lands_by_posts_alone() {
     simulator.shutdown().await;
 }
 
+/// Promise 1: a submission whose caller goes away, killed perhaps, comes to its end all the same: the run has its job, and
+/// whoever asks next is told at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_outlives_its_caller() {
+    let machine = Machine::new();
+    let (simulator, config) = pod(&machine, 600).await;
+    let mut served = server(&machine, &config, &["--listen", "127.0.0.1:0"]);
+    let mut served = Served(served.spawn().unwrap());
+    let mut said = String::new();
+    BufReader::new(served.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let address = said.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let event = run_event("pod");
+
+    let mut caller = TcpStream::connect(&address).unwrap();
+    let length = event.len();
+    write!(caller, "POST /submit HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n").unwrap();
+    caller.write_all(&event).unwrap();
+    // It is in the middle of it: the claim is there, and the simulator is asked for a token or for the job.
+    while !machine.path("data/work/runs").exists() {
+        std::thread::yield_now();
+    }
+    drop(caller);
+
+    let told = post(TcpStream::connect(&address).unwrap(), "/submit", &[], &event);
+    assert_eq!((told.status, &told.body["already_submitted"]), (200, &json!(true)), "{}", told.body);
+    assert_eq!(simulator.jobs().len(), 1);
+    simulator.shutdown().await;
+}
+
 /// OCI Functions calls each function over a Unix socket, by Fn's contract: one program is any of them. A failure is 502 to
 /// an invocation, and what fits it to a gateway.
 #[tokio::test(flavor = "multi_thread")]

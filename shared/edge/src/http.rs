@@ -98,7 +98,10 @@ pub(crate) async fn accept_all<Stream: AsyncRead + AsyncWrite + Unpin>(
             accepted = accept() => match accepted {
                 Ok(stream) => {
                     let service = service_fn(async move |request| Ok::<_, Infallible>(answer(request).await));
-                    let connection = hyper::server::conn::http1::Builder::new();
+                    let mut connection = hyper::server::conn::http1::Builder::new();
+                    // What a caller has begun comes to its end without it: a submission that were dropped would leave
+                    // its run claimed for as long as a lease.
+                    connection.half_close(true);
                     connections.push(connection.serve_connection(TokioIo::new(stream), service));
                 }
                 Err(error) => {
