@@ -20,7 +20,7 @@ use embedded_store::{Credentials, EmbeddedStore, Handle, Options, Sessions};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use landfall::checksum::{Checksums, Hasher};
-use landfall::clock::{Clock, Deadline, ManualClock};
+use landfall::clock::{Clock, Deadline, ManualClock, SystemClock};
 use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::event::{JobEvent, RunEvent, parse};
@@ -93,6 +93,7 @@ pub struct World {
     pub clock: Arc<ManualClock>,
     pods_clock: Option<Arc<simulator::ManualClock>>,
     stores_time: Arc<CallersTime>,
+    is_elsewhere: bool,
     config: String,
     store: Handle,
     settings: StoreSettings,
@@ -133,7 +134,12 @@ impl World {
         let folder = TempDir::new().expect("a folder");
         let embedded = EmbeddedStore::open(folder.path(), options).expect("a store");
         let user = setup.in_oci.then(oci_user);
-        let stores_time = CallersTime::by(clock.clone());
+        // Somebody else's store goes by the machine's own time, and ours by that of whoever calls.
+        let is_elsewhere = setup.buckets.is_some();
+        let stores_time = match is_elsewhere {
+            true => CallersTime::by(Arc::new(SystemClock)),
+            false => CallersTime::by(clock.clone()),
+        };
         let time = Arc::clone(&stores_time);
         let embedded = embedded.told_the_time_by(move || time.now());
         let embedded = user.iter().fold(embedded, |store, user| {
@@ -160,7 +166,8 @@ impl World {
             secret_access_key: Some(key.secret_access_key),
             ..StoreSettings::default()
         };
-        let context = context(&config, &simulator, clock.clone());
+        let stores_clock = is_elsewhere.then(|| Arc::clone(&stores_time) as Arc<dyn Clock>);
+        let context = context(&config, &simulator, clock.clone(), stores_clock);
         World {
             simulator,
             folder,
@@ -168,6 +175,7 @@ impl World {
             clock,
             pods_clock,
             stores_time,
+            is_elsewhere,
             config,
             store,
             settings,
@@ -197,8 +205,11 @@ impl World {
 
     /// The same, as one sees it whose configuration was changed.
     pub fn configured_by(&self, clock: Arc<dyn Clock>, change: impl FnOnce(&str) -> String) -> Context {
-        self.stores_time.goes_by(Arc::clone(&clock));
-        context(&change(&self.config), &self.simulator, clock)
+        let stores_clock = self.is_elsewhere.then(|| Arc::clone(&self.stores_time) as Arc<dyn Clock>);
+        if !self.is_elsewhere {
+            self.stores_time.goes_by(Arc::clone(&clock));
+        }
+        context(&change(&self.config), &self.simulator, clock, stores_clock)
     }
 
     /// The same world as one sees it whose configuration was changed.
@@ -288,7 +299,12 @@ impl World {
 }
 
 /// A context with this configuration; connections that it does not have lead to the simulator as they usually do.
-fn context(config: &str, simulator: &Simulator, clock: Arc<dyn Clock>) -> Context {
+fn context(
+    config: &str,
+    simulator: &Simulator,
+    clock: Arc<dyn Clock>,
+    stores_clock: Option<Arc<dyn Clock>>,
+) -> Context {
     let provider =
         ConfigProvider::from_toml(config, "the test's configuration").expect("a configuration that reads");
     let usual = simulator::SYSTEMS.iter().map(|system| {
@@ -298,7 +314,11 @@ fn context(config: &str, simulator: &Simulator, clock: Arc<dyn Clock>) -> Contex
     });
     let usual: BTreeMap<String, Value> = usual.collect();
     let provider = provider.or(ConfigProvider::made("the simulator", move |path| usual.get(path).cloned()));
-    Context::new(provider, clock, &landfall_systems::SYSTEMS)
+    let context = Context::new(provider, clock, &landfall_systems::SYSTEMS);
+    match stores_clock {
+        Some(clock) => context.with_stores_by(clock),
+        None => context,
+    }
 }
 
 /// Every object of a bucket.

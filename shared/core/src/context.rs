@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_http::Transport;
 use landfall_http::auth::oci::PrincipalSettings;
-use landfall_store::{ByteBudget, Store};
+use landfall_store::{ByteBudget, Store, StoreSettings};
 use tokio::sync::Mutex;
 
 use crate::clock::{Clock, SystemClock, elapsed};
@@ -48,6 +48,7 @@ pub struct Context {
     form: Option<LandedForm>,
     observes_columns: bool,
     wrap: Option<WrapTransport>,
+    stores_clock: Option<Arc<dyn Clock>>,
     disk: Option<Arc<dyn Disk>>,
     sources: Cache<ConnectionName, Arc<dyn Source>>,
     works: Cache<(), WorkState>,
@@ -103,6 +104,7 @@ impl Context {
             form: None,
             observes_columns: false,
             wrap: None,
+            stores_clock: None,
             disk: None,
             sources: Cache::default(),
             works: Cache::default(),
@@ -144,6 +146,14 @@ impl Context {
     #[must_use]
     pub fn with_transport(mut self, wrap: WrapTransport) -> Self {
         self.wrap = Some(wrap);
+        self
+    }
+
+    /// The same context, whose stores hold their callers to another clock than the context's own: where a test's time is
+    /// not that of somebody else's store.
+    #[must_use]
+    pub fn with_stores_by(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.stores_clock = Some(clock);
         self
     }
 
@@ -234,8 +244,7 @@ impl Context {
     pub async fn work(&self) -> Result<WorkState> {
         let open = async {
             let work = self.config.work().await?;
-            let clock = Arc::clone(&self.clock);
-            Ok(WorkState::new(Store::open_at(&work.bucket, &work.store, clock).await))
+            Ok(WorkState::new(self.store(&work.bucket, &work.store).await))
         };
         self.works.get(&(), self.clock.now(), open).await
     }
@@ -246,11 +255,15 @@ impl Context {
             let mut destination = self.config.destination(name).await?;
             destination.form = self.form.unwrap_or(destination.form);
             destination.observe_columns |= self.observes_columns;
-            let clock = Arc::clone(&self.clock);
-            let store = Store::open_at(&destination.bucket, &destination.store, clock).await;
+            let store = self.store(&destination.bucket, &destination.store).await;
             Ok(Landing { destination: Arc::new(destination), store })
         };
         self.landings.get(name, self.clock.now(), open).await
+    }
+
+    async fn store(&self, bucket: &str, settings: &StoreSettings) -> Store {
+        let clock = self.stores_clock.as_ref().unwrap_or(&self.clock);
+        Store::open_at(bucket, settings, Arc::clone(clock)).await
     }
 
     /// Whether the manifest of the job that lands below a prefix is there, which is what landing means.
