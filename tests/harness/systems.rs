@@ -33,6 +33,7 @@ macro_rules! for_each_system {
             fusion_extract: $crate::systems::FUSION_EXTRACT,
             fusion_rest: $crate::systems::FUSION_REST,
             epm_job: $crate::systems::EPM_JOB,
+            epm_planning: $crate::systems::EPM_PLANNING,
             folio_export: $crate::systems::FOLIO_EXPORT,
             fusion_extract_as_gzip: $crate::systems::FUSION_EXTRACT_AS_GZIP,
         }
@@ -106,7 +107,7 @@ pub const EPM_JOB: System = System {
     in_oci: false,
     small: small_epm,
     jobs: |simulator| simulator.epm_jobs().len(),
-    seen_by_a_person: Some(|simulator| simulator.epm_jobs().first().map(|job| job.id.to_string())),
+    seen_by_a_person: Some(|simulator| simulator.epm_jobs().first().map(|job| job.job_request_id.clone())),
 };
 
 fn epm_event() -> Value {
@@ -118,6 +119,21 @@ fn epm_event() -> Value {
         },
         "destination": "lake",
         "run_key": "bessapp-2026-11-21T06"
+    })
+}
+
+/// A job of a Planning application.
+pub const EPM_PLANNING: System = System { kind: "epm_job of Planning", event: planning_event, ..EPM_JOB };
+
+fn planning_event() -> Value {
+    json!({
+        "connection": "epm-demo",
+        "export": {
+            "kind": "epm_job", "application": "Vision", "job_type": "EXPORT_DATA", "job_name": "Daily balances",
+            "parameters": { "exportFileName": "balances.zip" }
+        },
+        "destination": "lake",
+        "run_key": "balances-2026-11-21T06"
     })
 }
 

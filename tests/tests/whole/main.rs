@@ -13,6 +13,7 @@ mod docs;
 mod documents;
 mod downloads;
 mod epm_job;
+mod epm_planning;
 mod fan_out;
 mod folio;
 mod forms;
