@@ -33,7 +33,9 @@ macro_rules! for_each_system {
             fusion_extract: $crate::systems::FUSION_EXTRACT,
             fusion_rest: $crate::systems::FUSION_REST,
             epm_job: $crate::systems::EPM_JOB,
+            epm_planning: $crate::systems::EPM_PLANNING,
             folio_export: $crate::systems::FOLIO_EXPORT,
+            folio_export_all: $crate::systems::FOLIO_EXPORT_ALL,
             fusion_extract_as_gzip: $crate::systems::FUSION_EXTRACT_AS_GZIP,
         }
     };
@@ -109,7 +111,7 @@ pub const EPM_JOB: System = System {
     in_oci: false,
     small: small_epm,
     jobs: |simulator| simulator.epm_jobs().len(),
-    seen_by_a_person: Some(|simulator| simulator.epm_jobs().first().map(|job| job.id.to_string())),
+    seen_by_a_person: Some(|simulator| simulator.epm_jobs().first().map(|job| job.job_request_id.clone())),
 };
 
 fn epm_event() -> Value {
@@ -121,6 +123,21 @@ fn epm_event() -> Value {
         },
         "destination": "lake",
         "run_key": "bessapp-2026-11-21T06"
+    })
+}
+
+/// A job of a Planning application.
+pub const EPM_PLANNING: System = System { kind: "epm_job of Planning", event: planning_event, ..EPM_JOB };
+
+fn planning_event() -> Value {
+    json!({
+        "connection": "epm-demo",
+        "export": {
+            "kind": "epm_job", "application": "Vision", "job_type": "EXPORT_DATA", "job_name": "Daily balances",
+            "parameters": { "exportFileName": "balances.zip" }
+        },
+        "destination": "lake",
+        "run_key": "balances-2026-11-21T06"
     })
 }
 
@@ -151,6 +168,25 @@ fn folio_event() -> Value {
         },
         "destination": "lake",
         "run_key": "instances-2026-11-21T06",
+    })
+}
+
+/// An export of all records, whose call tells no job: after a lost answer nothing but a person can.
+pub const FOLIO_EXPORT_ALL: System = System {
+    kind: "folio_export of all records",
+    event: folio_all_event,
+    seen_by_a_person: Some(|simulator| {
+        simulator.folio_jobs().into_iter().find(|job| job.starts > 0).map(|job| job.id)
+    }),
+    ..FOLIO_EXPORT
+};
+
+fn folio_all_event() -> Value {
+    json!({
+        "connection": "folio-demo",
+        "export": { "kind": "folio_export", "profile": "Default instances export job profile", "records": "all" },
+        "destination": "lake",
+        "run_key": "all-2026-11-21T06",
     })
 }
 

@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 
 use super::faults::LogText;
 use super::scenario::EpmFormat;
-use super::state::EpmJob;
+use super::state::{EpmJob, is_of_planning};
 use crate::identity::credentials;
 use crate::scenario::Scenario;
 
@@ -31,9 +31,14 @@ pub(super) fn table(scenario: &Scenario, job: u64) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// What a job's output is written as: Planning exports archives alone.
+pub(super) fn format(scenario: &Scenario, job: u64) -> EpmFormat {
+    if is_of_planning(job) { EpmFormat::Zip } else { scenario.epm.format }
+}
+
 /// A job's output file.
 pub(super) fn output(scenario: &Scenario, job: u64) -> io::Result<Vec<u8>> {
-    match scenario.epm.format {
+    match format(scenario, job) {
         EpmFormat::Csv => Ok(table(scenario, job)),
         EpmFormat::Json => {
             serde_json::to_vec(&json!({ "job": job, "rows": scenario.epm.rows })).map_err(io::Error::other)

@@ -20,8 +20,10 @@ use crate::simulator::Simulator;
 /// A job that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EpmSubmitted {
-    /// Its id.
+    /// Its id here.
     pub id: u64,
+    /// What identifies it to a client of every API: its number, of a job of Planning behind its application's name.
+    pub job_request_id: String,
     /// The submission as it was sent.
     pub request: Map<String, Value>,
     /// The number that it ended with, if it has ended.
@@ -51,6 +53,10 @@ impl Simulator {
     pub fn epm_jobs(&self) -> Vec<EpmSubmitted> {
         let submitted = |job: &EpmJob| EpmSubmitted {
             id: job.id,
+            job_request_id: match &job.application {
+                Some(application) => format!("{application}.{}", job.number()),
+                None => job.id.to_string(),
+            },
             request: job.request.clone(),
             final_status: job.end.as_ref().map(|end| end.status),
         };
@@ -71,8 +77,9 @@ impl Simulator {
         let Some(name) = name else { return Ok(None) };
         let file =
             content::output(scenario, id).map_err(|source| Error::Output { id, source: Arc::new(source) })?;
-        let is_archive = scenario.epm.format == EpmFormat::Zip;
-        let is_table = is_archive || scenario.epm.format == EpmFormat::Csv;
+        let format = content::format(scenario, id);
+        let is_archive = format == EpmFormat::Zip;
+        let is_table = is_archive || format == EpmFormat::Csv;
         let landed = if is_archive { content::table(scenario, id) } else { file.clone() };
         Ok(Some(EpmOutput { name, file, landed, rows: is_table.then_some(scenario.epm.rows) }))
     }

@@ -1,4 +1,4 @@
-//! Oracle EPM: Data Integration jobs, and the repository of files that they read and write.
+//! Oracle EPM: jobs of Data Integration and of Planning, and the repository of files that they read and write.
 //!
 #![doc = include_str!("README.md")]
 
@@ -23,7 +23,7 @@ pub(crate) const SYSTEM: System = System {
     export_kind: "epm_job",
     connection_name: "epm-demo",
     sample_event: "run-epm-job.json",
-    paths: &["/aif/", "/interop/", "/gateway/"],
+    paths: &["/aif/", "/interop/", "/hyperionplanning/", "/gateway/"],
     scopes: &[credentials::EPM_SCOPE],
     connection,
     routes: api::routes,

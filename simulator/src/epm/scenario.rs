@@ -14,11 +14,19 @@ pub struct EpmScenario {
     pub log_lines: u32,
     /// Files that the repository holds from the start.
     pub files: Vec<PlantedFile>,
+    /// The applications of Planning.
+    pub applications: Vec<String>,
 }
 
 impl Default for EpmScenario {
     fn default() -> Self {
-        Self { rows: 500, format: EpmFormat::default(), log_lines: 40, files: Vec::new() }
+        Self {
+            rows: 500,
+            format: EpmFormat::default(),
+            log_lines: 40,
+            files: Vec::new(),
+            applications: vec!["Vision".to_owned()],
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use crate::simulator::Simulator;
 pub struct SubmittedJob {
     /// Its id.
     pub id: u64,
+    /// Its `jobDefinitionName`, as it was sent.
+    pub job_definition: Option<String>,
     /// Its description, as it was sent.
     pub description: Option<String>,
     /// Its `clientRequestUuid`, as it was sent.
@@ -33,6 +35,7 @@ impl SubmittedJob {
         let parameters = job.request.get("requestParameters").and_then(Value::as_object);
         Self {
             id: job.id,
+            job_definition: job.text("jobDefinitionName").map(str::to_owned),
             description: job.text("description").map(str::to_owned),
             client_request_uuid: job.text("clientRequestUuid").map(str::to_owned),
             request_parameters: parameters.cloned().unwrap_or_default(),

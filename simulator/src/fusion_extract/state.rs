@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 /// Between two jobs' ids is room for the older ones that the list shows beside each.
 pub(super) const ID_STEP: u64 = 11;
+/// The job definition of extraction by Spectra.
+pub(super) const ASYNC_DATA_EXTRACTION: &str = "AsyncDataExtraction";
 const FIRST_JOB_ID: u64 = 44_046;
 const FIRST_DEFINITION_ID: u64 = 300_100_641_963_646;
 
@@ -131,6 +133,13 @@ impl Job {
 
     pub(super) fn extract(&self) -> &str {
         self.parameter("submit.argument1").unwrap_or("Extract")
+    }
+
+    /// The resource that it extracts, where it is an extraction by Spectra.
+    pub(super) fn resource(&self) -> Option<&str> {
+        let is_spectra = self.text("jobDefinitionName") == Some(ASYNC_DATA_EXTRACTION);
+        let named = || self.parameter("boss.resource.name").or_else(|| self.parameter("boss.resource.path"));
+        is_spectra.then(named).flatten()
     }
 
     pub(super) fn is_incremental(&self) -> bool {

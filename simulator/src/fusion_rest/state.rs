@@ -68,13 +68,12 @@ impl RestState {
         address: &str,
         is_hashed: bool,
     ) -> Option<Row> {
-        match is_hashed {
-            true => self
-                .places(scenario, resource, 0)
-                .filter_map(|place| self.row(scenario, resource, place))
-                .find(|row| row.address(true) == address),
-            false => self.row(scenario, resource, resource.place(address)?),
-        }
+        let by_key = || self.row(scenario, resource, resource.place(address)?);
+        let has_address = |row: &Row| row.address(is_hashed) == address;
+        by_key().filter(has_address).or_else(|| {
+            let rows = self.places(scenario, resource, 0);
+            rows.filter_map(|place| self.row(scenario, resource, place)).find(has_address)
+        })
     }
 
     /// The places that may have rows, from one on.

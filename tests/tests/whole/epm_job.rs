@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use simulator::{EpmFormat, EpmScenario, Operation, PlantedFile, Scenario, credentials};
 
 /// What a run must come to.
-enum Outcome {
+pub(crate) enum Outcome {
     /// The job's file has landed, from one job.
     Lands,
     /// The run fails with this error's name and a message that holds this text; nothing has landed, and EPM has at most
@@ -31,11 +31,11 @@ fn event() -> Value {
     (EPM_JOB.event)()
 }
 
-fn setup(faults: Value) -> Setup {
+pub(crate) fn setup(faults: Value) -> Setup {
     Setup { faults: json!({ "epm": faults }), ..Setup::default() }
 }
 
-async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> World {
+pub(crate) async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> World {
     let world = World::new(setup).await;
     let came = land_as_retried(&world, event).await;
     let jobs = world.simulator.epm_jobs();
@@ -61,12 +61,14 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
 }
 
 /// Holds what has landed of a job against the simulator's own word of it, to the byte.
-async fn assert_landed(world: &World, job: u64, case: &str) -> publish::Manifest {
+pub(crate) async fn assert_landed(world: &World, job: u64, case: &str) -> publish::Manifest {
     let expected = world.simulator.epm_output(job).unwrap().unwrap();
+    let jobs = world.simulator.epm_jobs();
+    let job = &jobs.iter().find(|known| known.id == job).unwrap().job_request_id;
     let manifests = world.manifests().await;
     let (key, manifest) = manifests
         .into_iter()
-        .find(|(_, manifest)| manifest.job_request_id.as_str() == job.to_string())
+        .find(|(_, manifest)| manifest.job_request_id.as_str() == job)
         .unwrap_or_else(|| panic!("{case}: job {job} has no manifest"));
     assert_eq!(manifest.objects.len(), 1, "{case}");
     let object = &manifest.objects[0];
@@ -104,12 +106,12 @@ async fn an_undisturbed_run_lands_and_a_second_one_changes_nothing() {
 }
 
 /// The EPM connection with a further line.
-fn with_line(line: &str) -> String {
+pub(crate) fn with_line(line: &str) -> String {
     format!("base_url = \"{{base_url}}\"\n{}\njob = {{ timeout_seconds = 900 }}\n{line}", epm_user())
 }
 
 /// Both download APIs, by the line of the connection that asks for each.
-const APIS: [&str; 2] = ["download = \"v2\"", "download = \"v1\""];
+pub(crate) const APIS: [&str; 2] = ["download = \"v2\"", "download = \"v1\""];
 
 async fn by_either_api(cases: Vec<(&str, Value, Outcome)>) {
     for (case, faults, outcome) in cases {

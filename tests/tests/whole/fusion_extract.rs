@@ -310,6 +310,43 @@ async fn submissions() {
     expect("unknown fields left out", setup, run_event(), Lands).await.end().await;
 }
 
+/// Extraction by Spectra: another job definition with its own parameters, found again like any other when the answer to
+/// its submission is lost. What only the Data Extraction Tool takes is refused before anything is called.
+#[tokio::test]
+async fn another_job_definition_is_submitted_once_and_lands() {
+    let mut event = run_event();
+    event["export"] = json!({
+        "kind": "fusion_extract", "extract": "Workers", "mode": "full", "job_definition": "AsyncDataExtraction",
+        "request_parameters": {
+            "boss.module": "oraHcmHrCore", "boss.resource.name": "workerAssignmentExtracts",
+            "boss.resource.version": "v1", "boss.outputFormat": "json",
+            "boss.request.system.param.effectiveDate": "2026-11-21",
+            "boss.advancedQuery": "{\"collection\":{\"filter\":\"timeUpdated > '2026-11-20T00:00:00Z'\"},\"fields\":[\"id\"]}"
+        }
+    });
+    let faults = json!({ "submit": { "accept_then_drop": 1 } });
+    let world =
+        expect("Spectra, answer lost", Setup { faults, ..Setup::default() }, event.clone(), Lands).await;
+    let jobs = world.simulator.jobs();
+    assert_eq!(jobs[0].job_definition.as_deref(), Some("AsyncDataExtraction"));
+    assert_eq!(json!(jobs[0].request_parameters), event["export"]["request_parameters"]);
+    let landed = world.landed().await;
+    assert!(
+        landed.keys().any(|key| key.ends_with("/workerAssignmentExtracts.json")),
+        "{:?}",
+        landed.keys().collect::<Vec<_>>()
+    );
+    let asked = world.simulator.journal().requests().len();
+    for (field, value) in [("submit_name", json!("Group")), ("mode", json!("incremental"))] {
+        let mut event = event.clone();
+        event["run_key"] = json!("workers-2");
+        event["export"][field] = value;
+        assert_failed(land(&world.anew(), event).await, ("InvalidEvent", field), &[], field);
+    }
+    assert_eq!(world.simulator.journal().requests().len(), asked, "the pod was called");
+    world.end().await;
+}
+
 /// A source that knows the run's id refuses a second submission with 409: that is the word of a job that the list does
 /// not show yet, and no refusal of the run.
 #[tokio::test]

@@ -282,6 +282,109 @@ async fn text_keys_with_apostrophes_are_walked() {
     }
 }
 
+/// An export of the simulator's assignments, whose keys have three fields.
+fn assignments(more: Value) -> Value {
+    let mut export = json!({ "resource": "workerAssignments", "pillar": "hcm" });
+    export.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    export
+}
+
+/// Promise 5: rows whose keys have several fields land once each, whatever the server makes of its pages: pages begin and
+/// end among rows that share their first fields. The key is the resource's own, or the one that the export names.
+#[tokio::test]
+async fn keys_of_several_fields_are_walked() {
+    let named = json!({ "key": ["PersonId", "AssignmentNumber", "EffectiveStartDate"] });
+    for (case, faults, export) in [
+        ("its own key", json!({}), json!({})),
+        ("a named key", json!({}), named),
+        ("framework 2", json!({}), json!({ "framework_version": 2 })),
+        ("fields", json!({}), json!({ "fields": ["Title"] })),
+        ("few rows at a time", json!({ "page_cap": 7 }), json!({})),
+        ("fewer rows than asked for", json!({ "page_cap": 100, "without_has_more": true }), json!({})),
+        ("full pages that say that nothing follows", json!({ "full_pages_end": true }), json!({})),
+        ("offset ignored", json!({ "ignore_offset": true }), json!({})),
+    ] {
+        let world = World::new(setup(faults)).await;
+        let fields =
+            export.get("fields").map_or("", |_| "PersonId,AssignmentNumber,EffectiveStartDate,Title");
+        if let Err(error) = land(&world.context, event(assignments(export))).await {
+            panic!("{case}: {}: {}", error.error_type().name(), error.line());
+        }
+        let landed = lines(&world, RUN).await;
+        assert_eq!(keys(&landed).len(), 1_200, "{case}");
+        assert_same(case, &landed, &expected(&world, "workerAssignments", fields, ""));
+        world.end().await;
+    }
+}
+
+/// A key of several fields has no condition in framework version 1, and some of its fields alone are no key: both are said,
+/// and nothing lands.
+#[tokio::test]
+async fn a_key_that_cannot_be_walked_is_named() {
+    for (export, name, said) in [
+        (json!({ "framework_version": 1 }), "InvalidEvent", "use framework_version 2 or later"),
+        (
+            json!({ "framework_version": 1, "key": ["PersonId", "Title"] }),
+            "InvalidEvent",
+            "export.key has several",
+        ),
+        (json!({ "key": ["PersonId", "Nam"] }), "InvalidEvent", "has no field Nam"),
+        (
+            json!({ "key": ["PersonId", "AssignmentNumber"] }),
+            "ContractBroken",
+            "two rows have PersonId, AssignmentN",
+        ),
+    ] {
+        let world = World::new(setup(json!({}))).await;
+        let error = land(&world.context, event(assignments(export.clone()))).await.err();
+        failure(&export.to_string(), error, name, said);
+        assert!(world.landed().await.is_empty());
+        world.end().await;
+    }
+}
+
+/// Children whose keys have several fields are whole, too, wherever their parents are: at a hash of their keys.
+#[tokio::test]
+async fn children_with_keys_of_several_fields_are_whole() {
+    for framework in [2, 4] {
+        let world = World::new(Setup { scenario: rows(160), ..Setup::default() }).await;
+        let export = json!({ "framework_version": framework, "expand": ["notes"], "fields": ["notes.Text"] });
+        land(&world.context, event(assignments(export))).await.unwrap();
+        let fields = "PersonId,AssignmentNumber,EffectiveStartDate;notes:NoteType,NoteId,Text";
+        let expected = expected(&world, "workerAssignments", fields, "");
+        assert!(expected.iter().any(|line| line.matches("NoteId").count() == 60));
+        assert_same("notes", &lines(&world, RUN).await, &expected);
+        world.end().await;
+    }
+}
+
+/// Traps: a finder's value may have what separates values; date-effective rows are those of a day.
+#[tokio::test]
+async fn finders_and_days_choose_among_rows() {
+    type Wanted = fn(&str, &str) -> bool;
+    let title = |text: &str| json!({ "finder": { "name": "FindByTitle", "variables": { "Title": text } } });
+    let both = json!({ "effective_date": "2026-01-05", "finder": title("Clerk, Senior")["finder"] });
+    let cases: [(Value, Wanted); 5] = [
+        (title("Clerk"), |_, title| title == "Clerk"),
+        (title("Clerk, Senior"), |_, title| title == "Clerk, Senior"),
+        (title("Lead; Grade=3"), |_, title| title == "Lead; Grade=3"),
+        (json!({ "effective_date": "2026-01-05" }), |day, _| day <= "2026-01-05"),
+        (both, |day, title| day <= "2026-01-05" && title == "Clerk, Senior"),
+    ];
+    for (export, is_wanted) in cases {
+        let world = World::new(setup(json!({}))).await;
+        let mut expected = expected(&world, "workerAssignments", "", "");
+        expected.retain(|line| {
+            let row: Value = serde_json::from_str(line).unwrap();
+            is_wanted(row["EffectiveStartDate"].as_str().unwrap(), row["Title"].as_str().unwrap())
+        });
+        assert!((100..1_100).contains(&expected.len()), "{export}: {}", expected.len());
+        land(&world.context, event(assignments(export.clone()))).await.unwrap();
+        assert_same(&export.to_string(), &lines(&world, RUN).await, &expected);
+        world.end().await;
+    }
+}
+
 /// Rows that the server prints over many lines are one line each.
 #[tokio::test]
 async fn pretty_printed_rows_are_one_line_each() {
@@ -629,16 +732,20 @@ async fn a_job_of_somebody_else_is_not_found() {
 fn keys(lines: &[String]) -> BTreeSet<String> {
     let key = |line: &String| {
         let row: Value = serde_json::from_str(line).unwrap();
-        row["InvoiceId"].to_string()
+        let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
+        match row.get("PersonId") {
+            Some(person) => format!("{person}|{}|{}", text("AssignmentNumber"), text("EffectiveStartDate")),
+            None => row["InvoiceId"].to_string(),
+        }
     };
     let keys: BTreeSet<_> = lines.iter().map(key).collect();
     assert_eq!(keys.len(), lines.len(), "a row landed twice");
     keys
 }
 
-fn rows_with(world: &World, expand: &str) -> Vec<RestRow> {
+fn rows_with(world: &World, resource: &str, expand: &str) -> Vec<RestRow> {
     let mut rows = Vec::new();
-    world.simulator.rest_rows("invoices", "", expand, |row| rows.push(row));
+    world.simulator.rest_rows(resource, "", expand, |row| rows.push(row));
     rows
 }
 
@@ -649,14 +756,16 @@ async fn lands_whole_while_others_change_it(count: u64, export: Value) {
     let world = World::new(Setup { faults, scenario: rows(count), at, ..Setup::default() }).await;
     let is_incremental = export.get("incremental").is_some();
     let expand = export.get("expand").map(|paths| paths[0].as_str().unwrap().to_owned());
+    let resource =
+        export.get("resource").map_or("invoices", |resource| resource.as_str().unwrap()).to_owned();
     land(&world.context, event(export)).await.unwrap();
     let landed = lines(&world, RUN).await;
     let found = keys(&landed);
     let by_line: BTreeSet<&String> = landed.iter().collect();
-    let rows_of = |world: &World| rows_with(world, expand.as_deref().unwrap_or_default());
+    let rows_of = |world: &World| rows_with(world, &resource, expand.as_deref().unwrap_or_default());
     let (mut untouched, mut touched) = (0, 0);
     for row in rows_of(&world) {
-        match world.simulator.rest_fate("invoices", &row.key).unwrap() {
+        match world.simulator.rest_fate(&resource, &row.key).unwrap() {
             Fate::Untouched => {
                 untouched += 1;
                 assert!(by_line.contains(&row.line), "missing, or not as it is: {}", row.key);
@@ -666,7 +775,7 @@ async fn lands_whole_while_others_change_it(count: u64, export: Value) {
     }
     assert!(untouched > 0 && touched > 0, "{untouched} rows untouched, {touched} touched");
     for key in &found {
-        world.simulator.rest_fate("invoices", key).expect("a key of the resource");
+        world.simulator.rest_fate(&resource, key).expect("a key of the resource");
     }
     // What changed while it was read has left the window, and is the next increment's.
     if is_incremental {
@@ -689,6 +798,12 @@ async fn lands_whole_while_others_change_it(count: u64, export: Value) {
 #[tokio::test]
 async fn all_rows_land_once_while_others_change_them() {
     lands_whole_while_others_change_it(6_000, json!({ "pages_per_file": 3 })).await;
+}
+
+/// The same with keys of several fields.
+#[tokio::test]
+async fn rows_with_keys_of_several_fields_land_once_while_others_change_them() {
+    lands_whole_while_others_change_it(6_000, assignments(json!({ "pages_per_file": 3 }))).await;
 }
 
 /// The same with children that are read after their parents, some of which have gone by then.

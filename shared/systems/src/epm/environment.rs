@@ -13,6 +13,7 @@ use landfall::contract::Wrap;
 use landfall::error::{Error, Result};
 use landfall::job::ConnectionName;
 use landfall_http::auth::{Authorizer, FixedCredential, OAuthTokens, SharedDocument};
+use landfall_http::retry::is_transient;
 use landfall_http::{Answer, Client, Failure, HttpError, Request};
 
 /// An environment, and who calls it. Clones share its connections.
@@ -119,4 +120,11 @@ impl Environment {
     pub(super) fn redacted(&self, text: Option<&str>) -> Option<String> {
         text.map(|text| self.client.redactor().text(text)).filter(|text| !text.is_empty())
     }
+}
+
+/// Whether a refusal says something of the resource that was asked for, and nothing of the environment.
+pub(super) fn is_about_resource_alone(error: &HttpError) -> bool {
+    error.status().is_some_and(|status| {
+        status.is_client_error() && status != StatusCode::UNAUTHORIZED && !is_transient(status)
+    })
 }

@@ -19,12 +19,19 @@ const PERIOD_NAME: &str = "periodName";
 const INPUTS: &str = "inputs/";
 /// The only folder of the repository that jobs read uploads from.
 const INBOX: &str = "inbox/";
+/// The parameters by which Planning's export jobs name their file.
+const FILE_NAME_PARAMETERS: [&str; 3] = ["exportFileName", "exportZipFileName", "fileName"];
+/// The jobs of Planning whose file is named like the job where no parameter names it.
+const NAMED_LIKE_THE_JOB: [&str; 2] = ["EXPORT_DATA", "EXPORT_METADATA"];
 
-/// What an EPM Data Integration job is asked to do.
+/// What a job of EPM is asked to do, of Data Integration or of Planning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EpmJob {
-    /// The kind of job as EPM has it: `INTEGRATION`, `pipeline` or another.
+    /// The Planning application whose job it is; a job of Data Integration, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// The kind of job as EPM has it: `INTEGRATION`, `pipeline` or another; of Planning `EXPORT_DATA` and the like.
     pub job_type: String,
     /// The name of the integration, the pipeline or whatever else it runs.
     pub job_name: String,
@@ -62,14 +69,30 @@ impl EpmInput {
 
 impl EpmJob {
     /// A job of which only its kind and its name are known.
-    pub(super) fn named(job_type: String, job_name: String) -> Self {
+    pub(super) fn named(application: Option<String>, job_type: String, job_name: String) -> Self {
         Self {
+            application,
             job_type,
             job_name,
             parameters: Map::new(),
             output_files: Vec::new(),
             input: None,
             allow_empty: false,
+        }
+    }
+
+    /// The name of the file that a job of Planning writes, of which its status tells nothing: what its parameters say;
+    /// else, unless `output_files` names what lands, the job's own name with `.zip`.
+    pub(super) fn planned_output(&self) -> Option<String> {
+        self.application.as_ref()?;
+        let kind = self.job_type.trim().to_ascii_uppercase().replace(' ', "_");
+        let named = FILE_NAME_PARAMETERS.iter().find_map(|name| self.parameters.get(*name)?.as_str());
+        match named.filter(|name| !name.trim().is_empty()) {
+            Some(name) if kind.starts_with("EXPORT") => Some(name.to_owned()),
+            None if self.output_files.is_empty() && NAMED_LIKE_THE_JOB.contains(&kind.as_str()) => {
+                Some(format!("{}.zip", self.job_name))
+            }
+            _ => None,
         }
     }
 
@@ -80,6 +103,12 @@ impl EpmJob {
 
     /// Refuses what cannot be, as `InvalidEvent` that names the field.
     pub(super) fn check(&self) -> Result<()> {
+        if let Some(application) = &self.application
+            && !is_application(application)
+        {
+            let rule = "it is no Planning application's name: letters, digits, _ and -, at most 64";
+            return Err(invalid("application", rule));
+        }
         check_name("job_type", &self.job_type)?;
         check_name("job_name", &self.job_name)?;
         for (parameter, field) in [(JOB_TYPE, "job_type"), (JOB_NAME, "job_name")] {
@@ -92,8 +121,19 @@ impl EpmJob {
                 return Err(invalid("output_files", &format!("{name:?} is not a file's name")));
             }
         }
+        if let Some(name) = self.planned_output().filter(|name| FileName::parse(name).is_none()) {
+            return Err(invalid("parameters", &format!("{name:?} is not a file's name")));
+        }
         self.input.as_ref().map_or(Ok(()), EpmInput::check)
     }
+}
+
+/// Whether this can be the name of a Planning application, and a part of a job request id.
+pub(super) fn is_application(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(is_allowed)
 }
 
 impl EpmInput {
@@ -145,7 +185,7 @@ impl ExportBody for EpmJob {
         verified_by: &["size"],
         sweeps: false,
     };
-    const DESCRIPTION: &'static str = "An Oracle EPM Data Integration job.";
+    const DESCRIPTION: &'static str = "An Oracle EPM job, of Data Integration or of Planning.";
 }
 
 #[cfg(test)]
@@ -178,10 +218,39 @@ mod tests {
             ("input", json!({ "object": "inputs/x.csv", "upload_as": "outbox/x.csv" })),
             ("input", json!({ "object": "inputs/x.csv", "upload_as": "inbox/../x.csv" })),
             ("outputs", json!([])),
+            ("application", json!("")),
+            ("application", json!("Vision.1")),
+            ("application", json!("../Vision")),
         ] {
             let refusal = with(field, bad.clone()).unwrap_err();
             assert!(refusal.contains(field), "{field} {bad}: {refusal}");
         }
+    }
+
+    /// A job of Planning does not tell its file: it is what the parameters say, or is named like the job. What cannot be a
+    /// file's name is refused before anything is called.
+    #[test]
+    fn the_file_of_a_planning_job_follows_from_the_event() {
+        let planned = |application: Value, kind: &str, more: Value| {
+            let mut export = json!({ "application": application, "job_type": kind, "job_name": "Daily" });
+            export.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value::<EpmJob>(export).unwrap()
+        };
+        let file = |name: &str, value: &str| json!({ "parameters": { name: value } });
+        for (application, kind, more, output) in [
+            (json!("Vision"), "EXPORT_DATA", file("exportFileName", "d.zip"), Some("d.zip")),
+            (json!("Vision"), "Export Metadata", file("exportZipFileName", "m.zip"), Some("m.zip")),
+            (json!("Vision"), "EXPORT_JOURNAL", file("fileName", "j.csv"), Some("j.csv")),
+            (json!("Vision"), "export data", json!({}), Some("Daily.zip")),
+            (json!("Vision"), "EXPORT_SECURITY", json!({}), None),
+            (json!("Vision"), "EXPORT_DATA", json!({ "output_files": ["x.zip"] }), None),
+            (json!("Vision"), "IMPORT_DATA", file("fileName", "i.csv"), None),
+            (json!(null), "EXPORT_DATA", file("exportFileName", "d.zip"), None),
+        ] {
+            assert_eq!(planned(application, kind, more).planned_output().as_deref(), output, "{kind}");
+        }
+        let bad = planned(json!("Vision"), "EXPORT_DATA", file("exportFileName", "../d.zip"));
+        assert!(bad.check().unwrap_err().line().contains("export.parameters"));
     }
 
     /// Parameters are EPM's own, of whatever form.

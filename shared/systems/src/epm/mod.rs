@@ -1,4 +1,5 @@
-//! Oracle EPM Data Integration: a job is submitted, polled by its id, and its files are fetched from the repository.
+//! Oracle EPM, Data Integration and Planning: a job is submitted, polled by its id, and its files are fetched from the
+//! repository.
 //!
 //! EPM lists no jobs and takes no id of the caller's. A submission whose answer is lost can therefore only be settled by
 //! a person, and [`EpmSource::find`] says where to look.
@@ -7,7 +8,9 @@ mod answer;
 mod cut;
 mod environment;
 mod export;
+mod jobs;
 mod log;
+mod planning;
 mod repository;
 pub mod settings;
 mod status;
@@ -17,14 +20,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::StatusCode;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use self::environment::Environment;
+use self::environment::{Environment, is_about_resource_alone};
 pub use self::export::{EpmInput, EpmJob};
+use self::jobs::{DATA_INTEGRATION, JOBS, JobNumber, Owner};
 use self::log::Kind as LogKind;
 use self::repository::{FileName, Locator, Repository};
 use self::status::JobAnswer;
@@ -43,7 +46,6 @@ use landfall::export::{ExportKind, Kind};
 use landfall::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, RunKey};
 use landfall::state::{Document, RefreshTokenDocument, WorkState, keys};
 use landfall::systems::ConnectionType;
-use landfall_http::retry::is_transient;
 use landfall_http::{Answer, HttpError, Request};
 
 /// How far EPM's clock and ours are taken to be apart at most.
@@ -53,9 +55,6 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 const ONE_MOMENT: Duration = Duration::from_secs(5);
 /// How long the end of a failed job's log is waited for: `poll-status` has to say what became of the job all the same.
 const LOG_WITHIN: Duration = Duration::from_secs(60);
-const API: [&str; 3] = ["aif", "rest", "V1"];
-const JOBS_SEGMENT: &str = "jobs";
-const JOBS: [&str; 4] = ["aif", "rest", "V1", JOBS_SEGMENT];
 
 /// The kinds of exports of this system.
 pub const KINDS: &[&dyn ExportKind] = &[&Kind::<EpmJob>::new()];
@@ -97,38 +96,39 @@ impl EpmSource {
 
     /// One job, and what it says.
     async fn job(&self, id: &JobRequestId) -> Result<(JobAnswer, Answer)> {
-        let segments: Vec<&str> = JOBS.into_iter().chain([id.as_str()]).collect();
+        let JobNumber { owner, number } = JobNumber::of(id);
         let about_job = |error: HttpError| match error.is_gone() {
             true => Error::not_found(format!("connection {} knows no job {id}", self.name)).because(error),
             false => self.environment.named(error),
         };
         let answer = self
             .environment
-            .call(Request::get_json(self.environment.url(&segments)))
+            .call(Request::get_json(owner.jobs(&self.environment, &[number])))
             .await
             .map_err(about_job)?;
         let job: JobAnswer = answer.json().map_err(about_job)?;
-        if job.is_about_another(id) {
+        if job.is_about_another(number) {
             return Err(answer.malformed("jobId", "it is another job's").into());
         }
         Ok((job, answer))
     }
 
     /// What an answer to a submission says: a job, a refusal, or nothing that can be relied upon.
-    fn submitted(&self, answer: &Answer) -> Result<Submission> {
-        let named = || created::job_id(&answer.headers, JOBS_SEGMENT);
+    fn submitted(&self, owner: Owner<'_>, answer: &Answer) -> Result<Submission> {
+        let named = || created::job_id(&answer.headers, JOBS);
+        let accepted = |number: JobRequestId| owner.id(&number).map(Submission::Accepted);
         let job: JobAnswer = match answer.json() {
             Ok(job) => job,
             // A login page has submitted nothing.
             Err(error) if answer.is_login_page() => return Err(self.environment.named(error)),
             Err(error) => {
-                let ambiguous = || Submission::Ambiguous(Error::from(error).line());
-                return Ok(named().map_or_else(ambiguous, Submission::Accepted));
+                let ambiguous = || Ok(Submission::Ambiguous(Error::from(error).line()));
+                return named().map_or_else(ambiguous, accepted);
             }
         };
         if let Some(id) = job.submitted_id().or_else(named) {
             // It may have failed at once: polling it says so, with its log.
-            return Ok(Submission::Accepted(id));
+            return accepted(id);
         }
         match job.meaning().state {
             JobState::Failed | JobState::Cancelled => {
@@ -180,17 +180,14 @@ impl EpmSource {
     /// What an answer says of this resource alone says nothing of the jobs: an environment may not have it, or not show
     /// it to everybody.
     async fn must_be_there(&self) -> Result<()> {
-        let error = match self.environment.call(Request::get(self.environment.url(&API))).await {
+        let error = match self.environment.call(Request::get(self.environment.url(&DATA_INTEGRATION))).await {
             Ok(answer) => match answer.json::<IgnoredAny>() {
                 Err(error) if error.is_web_page() => error,
                 Ok(_) | Err(_) => return Ok(()),
             },
             Err(error) => error,
         };
-        let is_about_it_alone = |status: StatusCode| {
-            status.is_client_error() && status != StatusCode::UNAUTHORIZED && !is_transient(status)
-        };
-        match error.status().is_some_and(is_about_it_alone) {
+        match is_about_resource_alone(&error) {
             true => Ok(()),
             false => Err(self.environment.named(error)),
         }
@@ -211,19 +208,31 @@ struct Call {
 
 impl Document for Call {}
 
-/// The body of a submission: what kind of job, which one, and its parameters as they are.
+/// The body of a submission: what kind of job, which one, and its parameters as they are, which Planning takes in a field
+/// of their own.
 fn submission(export: &EpmJob) -> Value {
     let mut body = Map::new();
     body.insert(export::JOB_TYPE.to_owned(), export.job_type.clone().into());
     body.insert(export::JOB_NAME.to_owned(), export.job_name.clone().into());
-    body.extend(export.parameters.clone());
+    match export.application {
+        None => body.extend(export.parameters.clone()),
+        Some(_) if export.parameters.is_empty() => {}
+        Some(_) => {
+            body.insert("parameters".to_owned(), export.parameters.clone().into());
+        }
+    }
     Value::Object(body)
 }
 
+/// The name of the file that a job itself writes: what its status tells, or what follows from the event.
+fn own_output(job: &JobAnswer, export: &EpmJob) -> Option<String> {
+    job.output_file_name.clone().or_else(|| export.planned_output())
+}
+
 /// The names of the files that a job put out: its own, and those that the export adds; none twice.
-fn output_names(job: &JobAnswer, export: &EpmJob) -> Result<Vec<FileName>> {
+fn output_names(own: Option<&String>, export: &EpmJob) -> Result<Vec<FileName>> {
     let mut names: Vec<FileName> = Vec::new();
-    for name in job.output_file_name.iter().chain(&export.output_files) {
+    for name in own.into_iter().chain(&export.output_files) {
         let name = FileName::parse(name).ok_or_else(|| {
             Error::contract_broken(format!("the job's output file {name:?} has no usable name"))
         })?;
@@ -254,18 +263,22 @@ impl Source for EpmSource {
             Upload { environment, repository, work, input, note_key }.ensure().await?;
         }
         // Last of all: the less time there is from here to the submission, the less often that meets a 503.
-        self.must_be_there().await?;
+        match &export.application {
+            None => self.must_be_there().await?,
+            Some(application) => planning::must_have(environment, application).await?,
+        }
         let call = Call { at: environment.clock.now() };
         Ok(work.save_checkpoint(&keys::submission_call(&self.name, order.run_key), &call).await?)
     }
 
     async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
         self.accepts(order.export)?;
-        let body = submission(&order.export.read()?);
+        let export: EpmJob = order.export.read()?;
+        let owner = Owner(export.application.as_deref());
         // Not even where it is turned away: behind the 503 of a balancer a job may have been started all the same.
-        let request = Request::post_json(self.environment.url(&JOBS), &body)?.once();
+        let request = Request::post_json(owner.jobs(&self.environment, &[]), &submission(&export))?.once();
         match self.environment.call(request).await {
-            Ok(answer) => self.submitted(&answer),
+            Ok(answer) => self.submitted(owner, &answer),
             Err(error) if error.outcome_is_unknown() => Ok(Submission::Ambiguous(Error::from(error).line())),
             Err(error) => Err(self.environment.named(error)),
         }
@@ -278,8 +291,15 @@ impl Source for EpmSource {
             Some(called) => format!("{called} (UTC) or within seconds after it"),
             None => "the time of this run".to_owned(),
         };
+        let place = match &export.application {
+            None => "under Data Exchange, Process Details".to_owned(),
+            Some(application) => format!(
+                "in the application {application} under Jobs, Recent Activity (a job with the number 145 there has the id \
+                 {application}.145)"
+            ),
+        };
         Ok(Found::CannotTell(format!(
-            "look in EPM under Data Exchange, Process Details for {:?} ({}){period}, started by {} at {at}",
+            "look in EPM {place} for {:?} ({}){period}, started by {} at {at}",
             export.job_name,
             export.job_type,
             self.environment.user()
@@ -288,6 +308,14 @@ impl Source for EpmSource {
 
     async fn verify_job(&self, job: &JobRequestId, order: &SubmitRequest<'_>) -> Result<()> {
         let export: EpmJob = order.export.read()?;
+        let Owner(of) = JobNumber::of(job).owner;
+        if of != export.application.as_deref() {
+            let whose = of.map_or_else(
+                || "it is a job of Data Integration (one of Planning has an id like Vision.145)".to_owned(),
+                |application| format!("it is a job of the Planning application {application}"),
+            );
+            return Err(not_of_run(job, &self.name, order, &whose));
+        }
         let (answer, _) = self.job(job).await?;
         // Of an export of mappings it tells the application's name (Retrieve Job Status), and not the job's.
         let is_told = !export.job_type.to_ascii_uppercase().contains("MAPPING");
@@ -306,7 +334,8 @@ impl Source for EpmSource {
         let name = answer.job_name.or_else(|| kind.clone()).ok_or_else(|| {
             Error::contract_broken(format!("job {job} on {} says neither its name nor its kind", self.name))
         })?;
-        Ok(Export::of(&EpmJob::named(kind.unwrap_or_else(|| "unknown".to_owned()), name)))
+        let application = JobNumber::of(job).owner.0.map(str::to_owned);
+        Ok(Export::of(&EpmJob::named(application, kind.unwrap_or_else(|| "unknown".to_owned()), name)))
     }
 
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
@@ -315,7 +344,7 @@ impl Source for EpmSource {
         if !answered.has_status() {
             return Err(answer.malformed("status", "no status is there").into());
         }
-        let has_output = answered.output_file_name.is_some() || !export.output_files.is_empty();
+        let has_output = own_output(&answered, &export).is_some() || !export.output_files.is_empty();
         let mut status = answered.status(has_output, export.allow_empty);
         status.native_status = self.environment.client.redactor().text(&status.native_status);
         status.message = self.environment.redacted(status.message.as_deref());
@@ -343,6 +372,17 @@ impl Source for EpmSource {
                 Err(error) => said.push(format!("its log {log_name} cannot be read ({})", error.line())),
             }
         }
+        let number = JobNumber::of(&job.job_request_id);
+        if number.owner.0.is_some() {
+            match planning::details(&self.environment, number).await {
+                Ok(told) => {
+                    let told = self.environment.redacted(told.as_deref());
+                    words.extend(told.clone());
+                    said.extend(told.map(|told| format!("its details are {told}")));
+                }
+                Err(error) => said.push(format!("its details cannot be read ({})", error.line())),
+            }
+        }
         let state = answered.meaning().state;
         let kind = LogKind::of(state, answered.is_invalid_parameter(), &words.join("\n"));
         let told: Vec<String> = kind.map(|kind| kind.to_string()).into_iter().chain(said).collect();
@@ -351,12 +391,14 @@ impl Source for EpmSource {
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         let (answered, _) = self.job(&job.job_request_id).await?;
-        let names = output_names(&answered, &job.export.read()?)?;
+        let export: EpmJob = job.export.read()?;
+        let own = own_output(&answered, &export);
+        let names = output_names(own.as_ref(), &export)?;
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let listing = self.repository.list(&names).await?;
-        let own = answered.output_file_name.as_deref().and_then(FileName::parse);
+        let own = own.as_deref().and_then(FileName::parse);
         if let Some(locator) = own.and_then(|own| listing.as_ref().and_then(|listing| listing.locate(&own))) {
             self.must_be_of(job, &locator).await?;
         }
@@ -463,6 +505,58 @@ mod tests {
     /// A file that the repository does not list.
     fn file(name: &str) -> OutputFile {
         output_file("x.csv", json!({ "name": name, "is_listed": false }).to_string())
+    }
+
+    fn planning_export(parameters: &Value) -> Export {
+        let export = json!({
+            "application": "Vision", "job_type": "EXPORT_DATA", "job_name": "Daily", "parameters": parameters
+        });
+        Export::of(&serde_json::from_value::<EpmJob>(export).unwrap())
+    }
+
+    /// A job of Planning is submitted to its application, its parameters in a field of their own, and has an id that no
+    /// job of Data Integration has.
+    #[tokio::test]
+    async fn a_planning_job_is_submitted_to_its_application() {
+        let answer =
+            json!({ "jobId": 145, "jobName": "Daily", "status": -1, "descriptiveStatus": "Processing" });
+        let environment = TestEnvironment::answering(Reply::json(answer)).await;
+        for (parameters, sent) in [
+            (json!({ "exportFileName": "d.zip" }), r#","parameters":{"exportFileName":"d.zip"}}"#),
+            (json!({}), "}"),
+        ] {
+            let (export, run_key) = (planning_export(&parameters), "run-1".parse::<RunKey>().unwrap());
+            let order = SubmitRequest { export: &export, run_key: &run_key, window: None };
+            let submitted = environment.source.submit(&order).await.unwrap();
+            assert_eq!(submitted, Submission::Accepted("Vision.145".parse().unwrap()));
+            let body = environment.server.seen().last().unwrap().body.clone();
+            assert_eq!(body, format!(r#"{{"jobType":"EXPORT_DATA","jobName":"Daily"{sent}"#));
+        }
+        let jobs = "POST /gateway/HyperionPlanning/rest/v3/applications/Vision/jobs";
+        assert_eq!(environment.targets(), [jobs, jobs]);
+    }
+
+    /// Promise 1: a person who names a job for a run cannot name one of the other API by its number alone.
+    #[tokio::test]
+    async fn a_number_of_the_other_api_is_refused_unasked() {
+        let environment = TestEnvironment::answering(Reply::json(json!({ "jobId": 145, "status": 0 }))).await;
+        let run_key: RunKey = "run-1".parse().unwrap();
+        for (export, job, is_its) in [
+            (planning_export(&json!({})), "145", false),
+            (planning_export(&json!({})), "Other.145", false),
+            (planning_export(&json!({})), "Vision.145", true),
+            (export(), "Vision.145", false),
+            (export(), "145", true),
+        ] {
+            let (asked, job) = (environment.server.count(), job.parse().unwrap());
+            let order = SubmitRequest { export: &export, run_key: &run_key, window: None };
+            let verified = environment.source.verify_job(&job, &order).await;
+            assert_eq!(environment.server.count() > asked, is_its, "{job}");
+            match is_its {
+                true => verified.unwrap(),
+                false => assert!(line(verified.unwrap_err(), "Conflict").contains(job.as_str())),
+            }
+        }
     }
 
     /// The seed's submission: one call, parameters as they are, below the base URL's own path.
@@ -604,7 +698,7 @@ mod tests {
         ] {
             let environment = TestEnvironment::answering(Reply::json(answer)).await;
             let found = environment.source.describe(&"1881".parse().unwrap()).await.unwrap();
-            assert_eq!(found, Export::of(&EpmJob::named(kind.to_owned(), name.to_owned())));
+            assert_eq!(found, Export::of(&EpmJob::named(None, kind.to_owned(), name.to_owned())));
         }
         let environment = TestEnvironment::answering(Reply::json(json!({ "status": 0 }))).await;
         line(environment.source.describe(&"1881".parse().unwrap()).await.unwrap_err(), "ContractBroken");

@@ -67,9 +67,9 @@ impl JobAnswer {
         self.id().or_else(|| id(own_job_number(&self.links)?))
     }
 
-    /// Whether the answer is about another job than this.
-    pub(super) fn is_about_another(&self, job: &JobRequestId) -> bool {
-        self.id().is_some_and(|id| id != *job)
+    /// Whether the answer is about another job than the one of this number.
+    pub(super) fn is_about_another(&self, number: &str) -> bool {
+        self.id().is_some_and(|id| id.as_str() != number)
     }
 
     /// Whether there is a status at all.

@@ -9,8 +9,10 @@ mod budget;
 mod describe;
 mod export;
 mod members;
+mod part;
 mod query;
 mod row;
+mod several;
 mod walk;
 
 use std::collections::HashMap;
@@ -20,15 +22,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
 
 use self::api::Api;
 use self::budget::Budget;
-use self::describe::{Described, KeyAttribute, Shape};
-pub use self::export::{Finder, FusionRest, Incremental, Pillar, Range};
+use self::describe::{Described, KeyAttributes, Shape};
+pub use self::export::{Finder, FusionRest, Incremental, KeyFields, Pillar, Range};
 use self::query::{Collection, Key, KeyRange};
 use self::row::RowWriter;
 use self::walk::{MAX_ROWS, Walk, check_end};
@@ -81,24 +83,6 @@ struct Versions {
 #[derive(Deserialize)]
 struct Version {
     version: String,
-}
-
-/// Which rows a file has: what the source needs to find them again.
-#[derive(Debug, Serialize, Deserialize)]
-struct Part {
-    /// The key's field.
-    key: String,
-    /// Whether keys are numbers.
-    numeric: bool,
-    /// The last key before its rows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
-    /// The last key of its rows; none for the last file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    through: Option<String>,
-    /// How many rows there were when the list was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    rows: Option<usize>,
 }
 
 impl FusionRestSource {
@@ -191,11 +175,13 @@ impl FusionRestSource {
         &self,
         export: &FusionRest,
         shape: &Shape,
-        key: KeyAttribute,
+        key: KeyAttributes,
         window: Option<&Window>,
     ) -> Result<Arc<Collection>> {
         let collection = Collection::new(self.url(export), export, key, window)?;
-        Ok(Arc::new(collection.with_fields(shape.with_keys_of_children(&export.fields))))
+        Ok(Arc::new(
+            collection.with_fields(shape.with_keys_of_children(&export.fields, export.framework_version)),
+        ))
     }
 
     /// Whether a file may need so many requests that a few such files are more than an hour has: its children may be
@@ -224,7 +210,7 @@ impl FusionRestSource {
             return Ok(None);
         };
         let key = members::key(row, &collection.key).map_err(|why| broken(&why))?;
-        range.check(&key, &collection.key.name).map_err(|why| broken(&why))?;
+        range.check(&key, &collection.key).map_err(|why| broken(&why))?;
         Ok(Some(key))
     }
 }
@@ -368,14 +354,9 @@ impl Source for FusionRestSource {
                 );
                 through = None;
             }
-            let part = Part {
-                key: collection.key.name.clone(),
-                numeric: collection.key.is_numeric,
-                after: range.after.as_ref().map(Key::to_string),
-                through: through.as_ref().map(Key::to_string),
-                rows: through.as_ref().map(|_| distance.saturating_add(1)),
-            };
-            files.push(file(&part, files.len())?);
+            let rows = through.as_ref().map(|_| distance.saturating_add(1));
+            let range_of_file = KeyRange { after: range.after.clone(), through: through.clone() };
+            files.push(part::file(&collection.key, &range_of_file, rows, files.len())?);
             match through {
                 Some(through) => range.after = Some(through),
                 None => return Ok(files),
@@ -385,7 +366,7 @@ impl Source for FusionRestSource {
 
     async fn open(&self, job: &JobRecord, file: &OutputFile, _resume: Option<&ResumeAt>) -> Result<Download> {
         let export = &job.export.read::<FusionRest>()?;
-        let (key, range, rows) = part(file)?;
+        let (key, range, rows) = part::read(file)?;
         let shape = self.shape(export).await?;
         let collection = self.collection(export, &shape, key, job.window.as_ref())?;
         let turn = match self.may_take_long(export) {
@@ -403,34 +384,6 @@ impl Source for FusionRestSource {
         });
         Ok(Download { offset: 0, size: None, validator: None, unverified: None, body: body.boxed() })
     }
-}
-
-fn file(part: &Part, index: usize) -> Result<OutputFile> {
-    let too_many =
-        || Error::limit_exceeded("the rows make more files than can be counted: raise export.pages_per_file");
-    let ordinal = u32::try_from(index).map_err(|_| too_many())?;
-    let locator = serde_json::to_string(part)
-        .map_err(|error| Error::contract_broken("a key cannot be written down").because(error))?;
-    Ok(OutputFile {
-        is_log: false,
-        ordinal,
-        name: format!("part-{:05}.ndjson", index.saturating_add(1)),
-        size: None,
-        sha256: None,
-        locator: Some(locator),
-    })
-}
-
-/// What a file of the frozen list says of its rows.
-fn part(file: &OutputFile) -> Result<(KeyAttribute, KeyRange, Option<usize>)> {
-    let wrong =
-        |why: String| Error::contract_broken(format!("{} of the job's list has no rows: {why}", file.name));
-    let part: Part = serde_json::from_str(file.locator.as_deref().unwrap_or_default())
-        .map_err(|error| wrong(error.to_string()))?;
-    let key =
-        |text: Option<String>| text.map(|text| Key::parse(&text, part.numeric)).transpose().map_err(wrong);
-    let range = KeyRange { after: key(part.after)?, through: key(part.through)? };
-    Ok((KeyAttribute { name: part.key, is_numeric: part.numeric }, range, part.rows))
 }
 
 #[cfg(test)]

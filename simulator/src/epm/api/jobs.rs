@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Path, State as Extracted};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -14,11 +14,12 @@ use serde_json::{Map, Value, json};
 use super::admission::{admit, prefix};
 use crate::context::Context;
 use crate::epm::content;
-use crate::epm::faults::{EpmStatusFaults, FailedBody, StatusForm};
+use crate::epm::faults::{EpmStatusFaults, EpmSubmitFaults, FailedBody, StatusForm};
 use crate::epm::state::{Content, EpmEnd, EpmJob, EpmState, FIRST_JOB_ID, RepositoryFile};
 use crate::identity::credentials;
 use crate::response::{self, Marked, Rejection};
 use crate::scenario::Scenario;
+use crate::state::State;
 
 const UNKNOWN: i64 = 2_147_483_647;
 
@@ -31,7 +32,7 @@ pub(super) fn routes(prefix: &str) -> Router<Arc<Context>> {
 
 /// "Get Information about a Specific REST API Version for Data Integration".
 async fn version(
-    State(context): State<Arc<Context>>,
+    Extracted(context): Extracted<Arc<Context>>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Rejection> {
@@ -46,7 +47,7 @@ async fn version(
 }
 
 async fn submit(
-    State(context): State<Arc<Context>>,
+    Extracted(context): Extracted<Arc<Context>>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -59,15 +60,7 @@ async fn submit(
     }
     let (id, fault) = context.change(|state| {
         let id = state.epm.accept(request, context.clock.now());
-        let faults = [
-            (faults.accept_then_drop, "epm.submit.accept_then_drop"),
-            (faults.accept_then_gateway_timeout, "epm.submit.accept_then_gateway_timeout"),
-            (faults.accept_then_redirect, "epm.submit.accept_then_redirect"),
-            (faults.no_job_id, "epm.submit.no_job_id"),
-            (faults.only_in_header, "epm.submit.only_in_header"),
-        ];
-        let fault = faults.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
-        (id, fault.map(|(_, switch)| switch))
+        (id, after_acceptance(state, &faults))
     })?;
     tracing::info!(job_id = id, "EPM job accepted");
     let own = format!("{}{}/aif/rest/V1/jobs/{id}", context.base_url(), prefix(&uri));
@@ -83,8 +76,21 @@ async fn submit(
     Ok(answer.accepting(id))
 }
 
+/// The switch that acts on the answer to a submission that was accepted.
+pub(super) fn after_acceptance(state: &mut State, faults: &EpmSubmitFaults) -> Option<&'static str> {
+    let faults = [
+        (faults.accept_then_drop, "epm.submit.accept_then_drop"),
+        (faults.accept_then_gateway_timeout, "epm.submit.accept_then_gateway_timeout"),
+        (faults.accept_then_redirect, "epm.submit.accept_then_redirect"),
+        (faults.no_job_id, "epm.submit.no_job_id"),
+        (faults.only_in_header, "epm.submit.only_in_header"),
+    ];
+    let fault = faults.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
+    fault.map(|(_, switch)| switch)
+}
+
 /// The answer to a submission that was accepted, as a switch has it; `own` is the job's address.
-fn accepted_by(switch: &'static str, own: &str) -> Response {
+pub(super) fn accepted_by(switch: &'static str, own: &str) -> Response {
     let answer = match switch {
         "epm.submit.accept_then_drop" => response::hang_up(),
         "epm.submit.accept_then_gateway_timeout" => response::gateway_error(StatusCode::GATEWAY_TIMEOUT),
@@ -104,7 +110,7 @@ fn accepted_by(switch: &'static str, own: &str) -> Response {
     answer.by(switch)
 }
 
-fn check(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
+pub(super) fn check(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
     let bad = |detail: &str| Rejection::from(response::problem(StatusCode::BAD_REQUEST, detail));
     let request: Map<String, Value> =
         serde_json::from_slice(body).map_err(|_| bad("The request body is not a JSON object."))?;
@@ -159,20 +165,25 @@ pub(in crate::epm) fn end(
         false => (faults.final_status, faults.details.clone()),
     };
     // The clock may stand still: a job that ends later writes later all the same.
-    let earlier = id.saturating_sub(FIRST_JOB_ID);
+    let earlier = job.number().saturating_sub(FIRST_JOB_ID);
     let modified = now.as_millisecond().saturating_add(i64::try_from(earlier).unwrap_or_default());
     let output = (status == 0 && !faults.no_output).then(|| output_name(job, scenario, faults));
     if let Some(name) = &output {
         state.files.insert(name.clone(), RepositoryFile { content: Content::Output(id), modified });
     }
-    if !faults.log_missing {
+    if !faults.log_missing && job.application.is_none() {
         state.files.insert(job.log_name(), RepositoryFile { content: Content::Log(id), modified });
     }
     job.end = Some(EpmEnd { status, details, output });
 }
 
-/// The same for every run of a job and period.
+/// The same for every run of a job and period; of Planning what the request says, or the job's name.
 fn output_name(job: &EpmJob, scenario: &Scenario, faults: &EpmStatusFaults) -> String {
+    if job.application.is_some() {
+        let named = || job.parameter("exportFileName").or_else(|| job.parameter("exportZipFileName"));
+        let named = named().map_or_else(|| format!("{}.zip", job.text("jobName")), str::to_owned);
+        return faults.output_name.clone().unwrap_or(named);
+    }
     let period = match job.text("periodName").trim_matches(['{', '}']) {
         "" => "Jan-06",
         period => period,
@@ -183,7 +194,7 @@ fn output_name(job: &EpmJob, scenario: &Scenario, faults: &EpmStatusFaults) -> S
 }
 
 async fn status(
-    State(context): State<Arc<Context>>,
+    Extracted(context): Extracted<Arc<Context>>,
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -196,13 +207,7 @@ async fn status(
         if state.occurs(faults.not_found, "epm.status.not_found", &id) {
             return None;
         }
-        let job = state.epm.jobs.get_mut(&number)?;
-        job.polls = job.polls.saturating_add(1);
-        let unended = faults.running_polls + faults.cancel_pending_polls + faults.unknown_polls;
-        if job.polls > unended && !faults.never_ends {
-            end(&mut state.epm, number, &context.scenario, &faults, now);
-        }
-        state.epm.jobs.get(&number).cloned()
+        go_on(&mut state.epm, number, &context.scenario, &faults, now)
     })?;
     let Some(job) = job else {
         return Ok(response::problem(StatusCode::NOT_FOUND, "The job does not exist."));
@@ -212,8 +217,25 @@ async fn status(
     Ok(response::json_body(StatusCode::OK, &told(&job, &faults, &self_link, backslashes)))
 }
 
+/// A poll takes a job a step on.
+pub(super) fn go_on(
+    state: &mut EpmState,
+    id: u64,
+    scenario: &Scenario,
+    faults: &EpmStatusFaults,
+    now: Timestamp,
+) -> Option<EpmJob> {
+    let job = state.jobs.get_mut(&id)?;
+    job.polls = job.polls.saturating_add(1);
+    let unended = faults.running_polls + faults.cancel_pending_polls + faults.unknown_polls;
+    if job.polls > unended && !faults.never_ends {
+        end(state, id, scenario, faults, now);
+    }
+    state.jobs.get(&id).cloned()
+}
+
 /// The number that a poll sees.
-fn code(job: &EpmJob, faults: &EpmStatusFaults) -> i64 {
+pub(super) fn code(job: &EpmJob, faults: &EpmStatusFaults) -> i64 {
     match &job.end {
         Some(end) => end.status,
         None if job.polls <= faults.running_polls => -1,
@@ -230,6 +252,15 @@ fn word(code: i64) -> &'static str {
         0 => "SUCCESS",
         1 | 3 | 4 => "FAILED",
         _ => "RUNNING",
+    }
+}
+
+/// A job's status in words.
+pub(super) fn descriptive_status(job: &EpmJob) -> &'static str {
+    match &job.end {
+        None => "In progress",
+        Some(end) if end.status == 0 => "Completed",
+        Some(_) => "Error",
     }
 }
 
@@ -264,12 +295,7 @@ fn told(job: &EpmJob, faults: &EpmStatusFaults, self_link: &str, backslashes: bo
         StatusForm::NumberOnly | StatusForm::Nothing => None,
     };
     say("jobName", json!(job.text("jobName")));
-    let descriptive_status = match &job.end {
-        None => "In progress",
-        Some(end) if end.status == 0 => "Completed",
-        Some(_) => "Error",
-    };
-    say("descriptiveStatus", json!(descriptive_status));
+    say("descriptiveStatus", json!(descriptive_status(job)));
     say("processType", json!(job.text("jobType")));
     say("executedBy", json!(credentials::USERNAME));
     // Finer since 26.04; in which fields, nobody has published.

@@ -2,6 +2,7 @@
 
 pub(super) mod admission;
 pub(super) mod jobs;
+mod planning;
 mod repository;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::operation::Operation;
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     ["", admission::GATEWAY].into_iter().fold(Router::new(), |router, prefix| {
-        router.merge(jobs::routes(prefix)).merge(repository::routes(prefix))
+        router.merge(jobs::routes(prefix)).merge(planning::routes(prefix)).merge(repository::routes(prefix))
     })
 }
 
@@ -24,6 +25,8 @@ pub(super) fn operation(method: &Method, segments: &[&str]) -> Operation {
     match segments {
         [.., "aif", "rest", "v1", "jobs"] if post => Operation::SubmitJob,
         [.., "aif", "rest", "v1", "jobs", _] => Operation::JobStatus,
+        [.., "hyperionplanning", "rest", "v3", "applications", _, "jobs"] if post => Operation::SubmitJob,
+        [.., "hyperionplanning", "rest", "v3", "applications", _, "jobs", _] => Operation::JobStatus,
         [.., "applicationsnapshots", _, "contents"] if post => Operation::UploadFile,
         [.., "applicationsnapshots", _, "contents"] => Operation::Download,
         [.., "interop", "rest", _, "files", "list"] => Operation::ListFiles,

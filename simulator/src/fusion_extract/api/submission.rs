@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::fusion_extract::credentials::BATCH_SCOPE;
 use crate::fusion_extract::faults::SubmitFaults;
 use crate::fusion_extract::recurrence::RunAtTimes;
-use crate::fusion_extract::state::{FusionExtractState, JobKind};
+use crate::fusion_extract::state::{ASYNC_DATA_EXTRACTION, FusionExtractState, JobKind};
 use crate::identity;
 use crate::response::{self, Marked, Rejection};
 use crate::state::State as SimulatorState;
@@ -25,7 +25,7 @@ use crate::state::State as SimulatorState;
 const DOCUMENTED_FIELDS: [&str; 5] =
     ["serviceName", "jobDefinitionName", "description", "requestParameters", "runAtTimes"];
 /// The jobs of the `boss` service: data extraction, and extraction by Spectra.
-const JOB_DEFINITIONS: [&str; 2] = ["DataExport", "AsyncDataExtraction"];
+const JOB_DEFINITIONS: [&str; 2] = ["DataExport", ASYNC_DATA_EXTRACTION];
 const MODES: [&str; 2] = ["Full Data Extract", "Incremental Data Extract"];
 /// `CLIENT_REQUEST_UUID` is a column of 64 characters.
 const MAX_CLIENT_REQUEST_UUID_CHARS: usize = 64;
@@ -124,10 +124,36 @@ fn check(context: &Context, faults: &SubmitFaults, body: &[u8]) -> Result<Map<St
     if text("clientRequestUuid").chars().count() > MAX_CLIENT_REQUEST_UUID_CHARS {
         return Err(bad_request("clientRequestUuid is longer than 64 characters."));
     }
-    if text("jobDefinitionName") == "DataExport" {
-        check_data_export(context, faults, &request)?;
+    match text("jobDefinitionName") {
+        ASYNC_DATA_EXTRACTION => check_spectra(&request)?,
+        _ => check_data_export(context, faults, &request)?,
     }
     Ok(request)
+}
+
+/// The parameters of the HCM tutorial's example.
+fn check_spectra(request: &Map<String, Value>) -> Result<(), Rejection> {
+    let parameters = request.get("requestParameters");
+    let parameter =
+        |name: &str| parameters.and_then(|all| all.get(name)?.as_str()).filter(|value| !value.is_empty());
+    for name in ["boss.module", "boss.resource.version"] {
+        if parameter(name).is_none() {
+            return Err(bad_request(&format!("{name} is required.")));
+        }
+    }
+    if parameter("boss.resource.name").or_else(|| parameter("boss.resource.path")).is_none() {
+        return Err(bad_request("boss.resource.name or boss.resource.path is required."));
+    }
+    let query = parameter("boss.advancedQuery");
+    if query.is_some_and(|query| serde_json::from_str::<Map<String, Value>>(query).is_err()) {
+        return Err(bad_request("boss.advancedQuery is not a JSON object."));
+    }
+    if let Some(foreign) =
+        ["submit.argument1", "submit.argument2"].into_iter().find(|name| parameter(name).is_some())
+    {
+        return Err(bad_request(&format!("{foreign} is not a parameter of this job definition.")));
+    }
+    Ok(())
 }
 
 fn check_data_export(

@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::faults::{ArchiveFaults, ArchiveKind, NameForm};
-use super::scenario::Producer;
+use super::scenario::{Format, Producer};
 use super::state::Job;
 use crate::context::Context;
 use crate::scenario::Scenario;
@@ -46,6 +46,8 @@ struct OutputRequest {
     submitted_at: Timestamp,
     name: NameForm,
     archive: ArchiveFaults,
+    /// Whether the last archive has a metadata file.
+    is_described: bool,
 }
 
 /// The output of one job, made once, waited for by many.
@@ -68,15 +70,19 @@ impl Outputs {
 fn start(context: &Context, job: &Job) -> Output {
     let faults = context.faults();
     let folder = folder(context, job.id);
-    let scenario = context.scenario.clone();
+    let (scenario, name) = match job.resource() {
+        Some(resource) => (of_spectra(&context.scenario, resource), NameForm::Json),
+        None => (context.scenario.clone(), faults.output_files.name),
+    };
     let request = OutputRequest {
         job_id: job.id,
-        extract: job.extract().to_owned(),
+        extract: job.resource().unwrap_or_else(|| job.extract()).to_owned(),
         incremental: job.is_incremental(),
         window: job.window.unwrap_or(0),
         submitted_at: job.submitted_at,
-        name: faults.output_files.name,
+        name,
         archive: faults.archive,
+        is_described: job.resource().is_none(),
     };
     let work = tokio::task::spawn_blocking(move || produce(&folder, &scenario, &request));
     let files = async move {
@@ -87,6 +93,17 @@ fn start(context: &Context, job: &Job) -> Output {
         }
     };
     files.boxed().shared()
+}
+
+/// What an extraction by Spectra puts out: one file, the JSON of its resource.
+fn of_spectra(scenario: &Scenario, resource: &str) -> Scenario {
+    Scenario {
+        views: vec![resource.to_owned()],
+        chunks_per_view: 1,
+        members_per_chunk: 1,
+        format: Format::Json,
+        ..scenario.clone()
+    }
 }
 
 /// The folder of a job's output.
@@ -129,6 +146,7 @@ pub fn write_archive(path: &Path, scenario: &Scenario) -> io::Result<Landing> {
         submitted_at: window_start(0),
         name: NameForm::default(),
         archive: ArchiveFaults::default(),
+        is_described: true,
     };
     let view = scenario.views.first().map_or("", String::as_str);
     let chunk = Chunk { ordinal: 1, view, number: 1, last: false };
@@ -145,7 +163,7 @@ fn make_files(folder: &Path, scenario: &Scenario, request: &OutputRequest) -> io
     for (chunk, producer) in chunks.iter().zip(producers.iter().cycle()) {
         let kind = if chunk.ordinal == spoilt { request.archive.kind } else { ArchiveKind::Sound };
         let mut members = chunk_members(scenario, request, chunk);
-        if chunk.last {
+        if chunk.last && request.is_described {
             members.push(describe_extraction(scenario, request, &files)?);
         }
         let path = path_in(folder, chunk.ordinal);

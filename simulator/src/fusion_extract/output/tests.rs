@@ -21,6 +21,7 @@ fn request() -> OutputRequest {
         submitted_at: "2026-11-21T06:00:00.123456Z".parse().unwrap(),
         name: NameForm::Documented,
         archive: ArchiveFaults::default(),
+        is_described: true,
     }
 }
 

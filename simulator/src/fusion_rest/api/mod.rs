@@ -1,6 +1,7 @@
 //! The endpoints of REST resources.
 
 mod filter;
+mod finder;
 pub(super) mod page;
 mod resources;
 

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
+use jiff::civil::Date;
+
 use super::filter::{self, Filter, Value};
+use super::finder::Finder;
 use crate::fusion_rest::faults::RestFaults;
 use crate::fusion_rest::rows::{Kind, Resource, Row, mixed};
 use crate::fusion_rest::scenario::RestScenario;
@@ -68,6 +71,21 @@ fn kind_at(kind: Kind, path: &str) -> Result<Kind, String> {
     })
 }
 
+/// Whether `orderBy` asks for the last key first. Rows can be ordered by their key, or by what it begins with, and by
+/// nothing else.
+fn direction(order_by: &str, kind: Kind) -> Result<bool, String> {
+    if order_by.is_empty() {
+        return Ok(false);
+    }
+    let parts = order_by.split(',').map(|part| part.split_once(':').unwrap_or((part, "asc")));
+    let (fields, directions): (Vec<&str>, Vec<&str>) = parts.unzip();
+    let is_one_way = directions.iter().all(|direction| Some(direction) == directions.first());
+    match kind.keys().starts_with(&fields) && is_one_way {
+        true => Ok(directions.first() == Some(&"desc")),
+        false => Err(format!("URL request parameter orderBy: {order_by} is not sortable.")),
+    }
+}
+
 /// What a request asks of a collection.
 #[derive(Debug)]
 pub(in crate::fusion_rest) struct CollectionQuery {
@@ -79,7 +97,8 @@ pub(in crate::fusion_rest) struct CollectionQuery {
     is_descending: bool,
     has_own_order: bool,
     filter: Option<Filter>,
-    status: Option<String>,
+    finder: Option<Finder>,
+    effective_date: Option<Date>,
     view: Projection,
     counts: bool,
     cap: usize,
@@ -102,21 +121,15 @@ impl CollectionQuery {
             "" => Ok(default),
             text => text.parse().map_err(|_| format!("URL request parameter {name} is no number.")),
         };
-        let is_descending = match text("orderBy").split_once(':').unwrap_or((text("orderBy"), "asc")) {
-            ("", _) => false,
-            (field, direction) if field == kind.key() => direction == "desc",
-            (field, _) => return Err(format!("URL request parameter orderBy: {field} is not sortable.")),
-        };
+        let is_descending = direction(text("orderBy"), kind)?;
         let filter = match text("q") {
             "" => None,
             q => Some(filter::parse(q, kind, framework)?),
         };
-        let status = match text("finder").split_once(';').unwrap_or((text("finder"), "")) {
-            ("", _) => None,
-            ("FindByStatus", variables) => {
-                Some(variables.strip_prefix("Status=").unwrap_or_default().to_owned())
-            }
-            (finder, _) => return Err(format!("The finder {finder} is not defined.")),
+        let finder = Finder::read(text("finder"), kind)?;
+        let effective_date = match text("effectiveDate") {
+            "" => None,
+            day => Some(day.parse().map_err(|_| format!("effectiveDate {day} is no date as yyyy-mm-dd."))?),
         };
         let view = Projection::read(text("fields"), text("expand"), text("onlyData") == "true");
         view.check(kind)?;
@@ -129,7 +142,8 @@ impl CollectionQuery {
             // Without an order the database gives rows as it finds them.
             has_own_order: faults.ignore_order_by || text("orderBy").is_empty(),
             filter: filter.filter(|_| !faults.ignore_q),
-            status,
+            finder,
+            effective_date,
             view,
             counts: text("totalResults") == "true",
             cap: faults.page_cap.unwrap_or(MAX_ROWS).min(MAX_ROWS),
@@ -137,7 +151,9 @@ impl CollectionQuery {
     }
 
     fn wants(&self, row: &Row) -> bool {
-        self.status.as_ref().is_none_or(|status| row.status() == status)
+        let is_effective = |day: Date| row.effective_from().is_none_or(|from| from <= day);
+        self.finder.as_ref().is_none_or(|finder| finder.finds(row))
+            && self.effective_date.is_none_or(is_effective)
             && self.filter.as_ref().is_none_or(|filter| filter.holds(row))
     }
 
@@ -170,8 +186,9 @@ pub(in crate::fusion_rest) fn of_resource(
         Value::Text(text) => resource.place(text),
         Value::Time(_) => None,
     };
-    let key = query.kind.key();
-    let filter = query.filter.as_ref();
+    // What a filter says of one field of a key of several is no place.
+    let filter = query.filter.as_ref().filter(|_| query.kind.keys().len() == 1);
+    let key = query.kind.keys().first().copied().unwrap_or_default();
     let from = place(filter.and_then(|filter| filter.after(key))).unwrap_or(0);
     let through = place(filter.and_then(|filter| filter.through(key))).unwrap_or(u64::MAX);
     let rows = state
@@ -245,7 +262,8 @@ pub(in crate::fusion_rest) fn line(row: &Row, view: &Projection) -> String {
         is_descending: false,
         has_own_order: false,
         filter: None,
-        status: None,
+        finder: None,
+        effective_date: None,
         view: view.clone(),
         counts: false,
         cap: MAX_ROWS,
@@ -266,7 +284,7 @@ fn text(
         Some(fields) => fields.iter().any(|field| field == name),
         None => query.view.fields.is_empty(),
     };
-    let is_hidden = |name: &str| faults.without_keys && path.is_empty() && name == kind.key();
+    let is_hidden = |name: &str| faults.without_keys && path.is_empty() && kind.keys().contains(&name);
     let mut members: Vec<String> = kind
         .attributes()
         .iter()

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::export::{EXTRACT_PARAMETER, FusionExtract, MODE_PARAMETER, Mode, Schedule};
+use super::export::{DATA_EXPORT, EXTRACT_PARAMETER, FusionExtract, MODE_PARAMETER, Mode, Schedule};
 use super::lenient::{Scalar, optional};
 use super::status::{JobAnswer, JobDetails, JobRequest};
 use crate::created;
@@ -27,7 +27,8 @@ use landfall_http::{Answer, ErrorKind, HttpError, Request};
 
 const SCHEDULER: [&str; 4] = ["api", "saas-batch", "jobscheduler", "v1"];
 const JOB_REQUESTS: &str = "jobRequests";
-const DATA_EXPORT: &str = "DataExport";
+/// What an extraction of another job definition extracts (Spectra's `AsyncDataExtraction`).
+const RESOURCE_PARAMETERS: [&str; 2] = ["boss.resource.name", "boss.resource.path"];
 /// What leads the run key in a description.
 const PREFIX: &str = "landfall-";
 /// Makes runs into `clientRequestUuid`s: the same run gives the same id, from any machine.
@@ -279,9 +280,13 @@ fn sifted(listed: &[JobDetails], runs: &Runs<'_>) -> Sifted {
 }
 
 /// A listed job as one that has ended; nothing if it has not, or is no data extraction; an error where it does not say.
+///
+/// The scheduler runs more than data extractions: of other job definitions only what was submitted for a run of ours is
+/// known to be one.
 fn ended(job: &JobDetails, parents: &HashSet<String>, runs: &Runs<'_>) -> Result<Option<EndedJob>, String> {
     let request = job.job_request.as_ref().ok_or("its request is not shown")?;
-    if request.is_foreign() || request.is_recurring() {
+    let ours = request.described().and_then(|job| runs.run_key(&job));
+    if (!request.is_data_export() && ours.is_none()) || request.is_recurring() {
         return Ok(None);
     }
     let id = job.job_request_id.as_ref().ok_or("it has no id")?.text();
@@ -297,7 +302,7 @@ fn ended(job: &JobDetails, parents: &HashSet<String>, runs: &Runs<'_>) -> Result
         return Ok(None);
     }
     let export = Export::of(&described(request)?);
-    let run_key = request.described().filter(|_| !request.is_occurrence()).and_then(|job| runs.run_key(&job));
+    let run_key = ours.filter(|_| !request.is_occurrence());
     Ok(Some(EndedJob { job_request_id: id, export, run_key, status, ended_at: job.ended_at() }))
 }
 
@@ -406,8 +411,9 @@ fn id(job: &JobDetails) -> Result<JobRequestId> {
 /// What of a job request is another than in a submission of this export; nothing if all agrees that it shows. What a pod
 /// adds to the parameters says nothing.
 pub(super) fn difference(request: &JobRequest, export: &FusionExtract) -> Option<String> {
-    if let Some(other) = request.job_definition_name.as_deref().filter(|_| request.is_foreign()) {
-        return Some(format!("it runs {other}, which is no data extraction"));
+    if let Some(other) = request.job_definition_name.as_deref().filter(|name| *name != export.job_definition)
+    {
+        return Some(format!("it runs {other}, and not {}", export.job_definition));
     }
     if request.is_recurring() && !export.recurs() {
         return Some("it is a recurring request, whose occurrences are jobs of their own".to_owned());
@@ -431,15 +437,17 @@ pub(super) fn difference(request: &JobRequest, export: &FusionExtract) -> Option
 /// The parameters of a submission.
 fn parameters(export: &FusionExtract) -> BTreeMap<String, String> {
     let mut parameters = export.request_parameters.clone();
-    parameters.insert(EXTRACT_PARAMETER.to_owned(), export.submitted_name().to_owned());
-    parameters.insert(MODE_PARAMETER.to_owned(), export.mode.argument().to_owned());
+    if export.is_data_export() {
+        parameters.insert(EXTRACT_PARAMETER.to_owned(), export.submitted_name().to_owned());
+        parameters.insert(MODE_PARAMETER.to_owned(), export.mode.argument().to_owned());
+    }
     parameters
 }
 
 fn submission(export: &FusionExtract, mark: &Mark<'_>, form: Form) -> Value {
     let mut body = Map::new();
     body.insert("serviceName".to_owned(), json!("boss"));
-    body.insert("jobDefinitionName".to_owned(), json!(DATA_EXPORT));
+    body.insert("jobDefinitionName".to_owned(), json!(export.job_definition));
     body.insert("description".to_owned(), json!(mark.description(export)));
     body.insert("requestParameters".to_owned(), json!(parameters(export)));
     if form.client_request_uuid {
@@ -490,10 +498,10 @@ fn id_from_body(answer: &Answer) -> Option<JobRequestId> {
 /// The first parameter is the name that was submitted, a group's say. The export's own name stands in the description,
 /// if that has the usual form. A list may leave parameters out: then the description stands for them.
 pub(super) fn described(request: &JobRequest) -> Result<FusionExtract, String> {
-    if let Some(other) = request.job_definition_name.as_deref().filter(|_| request.is_foreign()) {
-        return Err(format!("it runs {other}, which is no data extraction"));
-    }
     let described = request.described();
+    if !request.is_data_export() {
+        return described_other(request, described.as_ref());
+    }
     let submitted = request.parameter(EXTRACT_PARAMETER);
     let extract = described.as_ref().map(|described| described.extract).or(submitted);
     let extract =
@@ -508,6 +516,7 @@ pub(super) fn described(request: &JobRequest) -> Result<FusionExtract, String> {
     Ok(FusionExtract {
         extract: extract.to_owned(),
         mode,
+        job_definition: DATA_EXPORT.to_owned(),
         submit_name: submitted.filter(|submitted| *submitted != extract).map(str::to_owned),
         definition: None,
         group: None,
@@ -523,10 +532,32 @@ impl JobRequest {
         self.description.as_deref().and_then(Described::parse)
     }
 
-    /// Whether it says that it is a job of another kind: the scheduler runs more than data extractions.
-    fn is_foreign(&self) -> bool {
-        self.job_definition_name.as_deref().is_some_and(|name| name != DATA_EXPORT)
+    /// Whether it is the Data Extraction Tool's, as far as it says.
+    fn is_data_export(&self) -> bool {
+        self.job_definition_name.as_deref().is_none_or(|name| name == DATA_EXPORT)
     }
+}
+
+/// What a request of another job definition extracts: its name stands in the description, if that has the usual form, or
+/// in the parameter that names the resource. A job that has neither may be no extraction at all.
+fn described_other(request: &JobRequest, described: Option<&Described<'_>>) -> Result<FusionExtract, String> {
+    let job_definition = request.job_definition_name.clone().unwrap_or_default();
+    let resource = || RESOURCE_PARAMETERS.iter().find_map(|name| request.parameter(name));
+    let extract = described.map(|described| described.extract).or_else(resource).ok_or_else(|| {
+        let [name, _] = RESOURCE_PARAMETERS;
+        format!("it runs {job_definition}, and has no {name}, nor a description that names an extract")
+    })?;
+    Ok(FusionExtract {
+        extract: extract.to_owned(),
+        mode: Mode::Full,
+        job_definition,
+        submit_name: None,
+        definition: None,
+        group: None,
+        request_parameters: BTreeMap::new(),
+        schedule: None,
+        allow_empty: false,
+    })
 }
 
 #[cfg(test)]
@@ -736,6 +767,79 @@ mod tests {
         assert!(of(json!({})).unwrap_err().contains("submit.argument1"));
         let odd = json!({ "requestParameters": { "submit.argument1": "A", "submit.argument2": "Some" } });
         assert!(of(odd).unwrap_err().contains("submit.argument2"));
+    }
+
+    fn spectra(parameters: &Value) -> FusionExtract {
+        serde_json::from_value(json!({
+            "extract": "Workers", "mode": "full", "job_definition": "AsyncDataExtraction", "request_parameters": parameters
+        }))
+        .unwrap()
+    }
+
+    /// A job definition that is another than the Data Extraction Tool's gets its own parameters and nothing else, and is
+    /// found again by the same marks.
+    #[test]
+    fn another_job_definition_is_submitted_with_its_own_parameters() {
+        let parameters =
+            json!({ "boss.resource.name": "workers", "boss.advancedQuery": "{\"fields\":[\"id\"]}" });
+        let export = spectra(&parameters);
+        let run_key = key("workers-06");
+        let body = submission(&export, &mark(&run_key), FORM);
+        assert_eq!(body["jobDefinitionName"], "AsyncDataExtraction");
+        assert_eq!(body["requestParameters"], parameters);
+        let listed = |definition: &str, parameters: &Value| {
+            job(json!({ "jobRequestId": 1, "jobRequest": {
+                "jobDefinitionName": definition, "description": body["description"], "requestParameters": parameters
+            } }))
+        };
+        let found = listed("AsyncDataExtraction", &parameters);
+        assert_eq!(mark(&run_key).on(&found, &export), Some(Marked::AsThisRun));
+        assert_eq!(difference(found.job_request.as_ref().unwrap(), &export), None);
+        let other = listed("DataExport", &parameters).job_request.unwrap();
+        assert_eq!(difference(&other, &export).unwrap(), "it runs DataExport, and not AsyncDataExtraction");
+        let other =
+            listed("AsyncDataExtraction", &json!({ "boss.resource.name": "absences" })).job_request.unwrap();
+        assert!(difference(&other, &export).unwrap().contains("boss.resource.name"), "another resource");
+    }
+
+    /// A sweep takes the extractions of other job definitions that are of our runs, whatever the scheduler runs besides.
+    #[test]
+    fn of_other_job_definitions_only_our_own_are_listed_as_ended() {
+        let run_key = key("workers-06");
+        let described = mark(&run_key).description(&spectra(&json!({})));
+        let ended_by = |description: &str, parameters: Value| {
+            let job = job(json!({ "jobRequestId": 9, "jobStatus": "SUCCEEDED", "jobRequest": {
+                "jobDefinitionName": "AsyncDataExtraction", "description": description, "requestParameters": parameters
+            } }));
+            let connection = "pod".parse().unwrap();
+            let runs = Runs { installation: Some("i-1"), connection: &connection };
+            ended(&job, &HashSet::new(), &runs).unwrap()
+        };
+        let ours = ended_by(&described, json!({})).unwrap();
+        assert_eq!((ours.run_key, ours.export), (Some(run_key), Export::of(&spectra(&json!({})))));
+        let occurrence = ended_by(&described, json!({ "parentRequest": "7" })).unwrap();
+        assert_eq!(occurrence.run_key, None, "an occurrence is a job of its own");
+        assert_eq!(ended_by("Nightly::Workers::Full::Daily", json!({})), None);
+    }
+
+    /// A job of another job definition tells what it extracts by its description or its resource.
+    #[test]
+    fn a_request_of_another_job_definition_is_described() {
+        let of = |value: Value| described(&serde_json::from_value(value).unwrap());
+        let request = |more: Value| {
+            let mut request = json!({ "jobDefinitionName": "AsyncDataExtraction" });
+            request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            request
+        };
+        let named = of(request(json!({ "requestParameters": { "boss.resource.path": "workers" } })));
+        assert_eq!(named, Ok(FusionExtract { extract: "workers".to_owned(), ..spectra(&json!({})) }));
+        let named = of(request(json!({ "description": "landfall-k::Workers::Full::Immediate" })));
+        assert_eq!(named, Ok(spectra(&json!({}))));
+        let refusal = of(request(json!({ "description": "by hand" }))).unwrap_err();
+        assert!(
+            refusal.contains("AsyncDataExtraction") && refusal.contains("boss.resource.name"),
+            "{refusal}"
+        );
     }
 
     /// The export's own name stands in the description; what was submitted, a group's name say, beside it.

@@ -12,9 +12,15 @@ use serde_json::Value;
 use crate::fields::{self, invalid};
 use landfall::error::Result;
 
-/// Parameters that follow from other fields.
+/// The job definition of the Data Extraction Tool.
+pub(super) const DATA_EXPORT: &str = "DataExport";
+/// Parameters of it that follow from other fields.
 pub(super) const EXTRACT_PARAMETER: &str = "submit.argument1";
 pub(super) const MODE_PARAMETER: &str = "submit.argument2";
+/// Parameters that the scheduler gives the occurrences of a recurring request: a request that had them would be taken for
+/// one, and never be found again.
+pub(super) const PARENT_PARAMETER: &str = "parentRequest";
+pub(super) const CONTEXT_PARAMETER: &str = "requestExecutionContext";
 
 /// What a Fusion data extraction exports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +28,12 @@ pub(super) const MODE_PARAMETER: &str = "submit.argument2";
 pub struct FusionExtract {
     /// The extract's name.
     pub extract: String,
-    /// All rows, or those since the last successful run: the window moves at the source.
+    /// All rows, or those since the last successful run: the window moves at the source. `DataExport` alone keeps one.
     pub mode: Mode,
+    /// The job definition that runs; `DataExport`, that of the Data Extraction Tool, if not said. `AsyncDataExtraction`
+    /// takes what it extracts from `request_parameters`.
+    #[serde(default = "data_export", skip_serializing_if = "is_data_export")]
+    pub job_definition: String,
     /// The name that is submitted, where it is not the extract's own: that of the group, say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submit_name: Option<String>,
@@ -232,6 +242,11 @@ impl From<TimeOfDay> for String {
 }
 
 impl FusionExtract {
+    /// Whether it is the Data Extraction Tool's, which takes the extract's name and the mode.
+    pub(super) fn is_data_export(&self) -> bool {
+        is_data_export(&self.job_definition)
+    }
+
     /// The name that is submitted.
     pub(super) fn submitted_name(&self) -> &str {
         self.submit_name.as_deref().unwrap_or(&self.extract)
@@ -250,6 +265,10 @@ impl FusionExtract {
     /// Refuses what cannot be, as `InvalidEvent` that names the field.
     pub(super) fn check(&self) -> Result<()> {
         check_name("extract", &self.extract)?;
+        fields::check_name("job_definition", &self.job_definition)?;
+        if !self.is_data_export() {
+            self.check_other()?;
+        }
         if let Some(name) = &self.submit_name {
             check_name("submit_name", name)?;
         }
@@ -264,14 +283,57 @@ impl FusionExtract {
                 check_name("group.other_extracts", name)?;
             }
         }
-        for name in [EXTRACT_PARAMETER, MODE_PARAMETER] {
-            if self.request_parameters.contains_key(name) {
-                let fields = "submit_name and mode";
-                return Err(invalid("request_parameters", &format!("{name} follows from {fields}")));
-            }
-        }
+        self.check_parameters()?;
         self.schedule.as_ref().map_or(Ok(()), Schedule::check)
     }
+
+    /// What only the Data Extraction Tool takes.
+    fn check_other(&self) -> Result<()> {
+        let tools_own = [
+            ("submit_name", self.submit_name.is_some()),
+            ("definition", self.definition.is_some()),
+            ("group", self.group.is_some()),
+        ];
+        if let Some((field, _)) = tools_own.into_iter().find(|(_, is_said)| *is_said) {
+            let only = format!("only {DATA_EXPORT} takes it, and job_definition is {}", self.job_definition);
+            return Err(invalid(field, &only));
+        }
+        match self.mode {
+            Mode::Full => Ok(()),
+            Mode::Incremental => Err(invalid(
+                "mode",
+                &format!(
+                    "only {DATA_EXPORT} keeps the window of increments: say full, and which rows in request_parameters"
+                ),
+            )),
+        }
+    }
+
+    fn check_parameters(&self) -> Result<()> {
+        let of_tool = [(EXTRACT_PARAMETER, "submit_name"), (MODE_PARAMETER, "mode")];
+        let follows = |(parameter, field)| (parameter, format!("it follows from {field}"));
+        let of_scheduler = [PARENT_PARAMETER, CONTEXT_PARAMETER].map(|parameter| {
+            (parameter, "the scheduler sets it, for the occurrences of a schedule".to_owned())
+        });
+        let reserved = of_tool.into_iter().filter(|_| self.is_data_export()).map(follows).chain(of_scheduler);
+        for (parameter, why) in reserved {
+            if self.request_parameters.contains_key(parameter) {
+                return Err(invalid("request_parameters", &format!("{parameter} cannot be given: {why}")));
+            }
+        }
+        match self.request_parameters.keys().find(|name| name.trim().is_empty()) {
+            Some(_) => Err(invalid("request_parameters", "a parameter has no name")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn data_export() -> String {
+    DATA_EXPORT.to_owned()
+}
+
+fn is_data_export(job_definition: &str) -> bool {
+    job_definition == DATA_EXPORT
 }
 
 impl Definition {
@@ -382,6 +444,11 @@ pub(super) mod tests {
             ("extract", json!("a\nb")),
             ("submit_name", json!("")),
             ("request_parameters", json!({ "submit.argument1": "Other" })),
+            ("request_parameters", json!({ "submit.argument2": "Full Data Extract" })),
+            ("request_parameters", json!({ "parentRequest": "7" })),
+            ("request_parameters", json!({ "requestExecutionContext": "7,1" })),
+            ("request_parameters", json!({ " ": "x" })),
+            ("job_definition", json!("")),
             ("group", json!({ "name": "", "owner": "o", "owner_role": "r" })),
             (
                 "definition",
@@ -403,6 +470,37 @@ pub(super) mod tests {
             assert!(schedule(field, bad.clone()).is_err(), "{field} {bad}");
         }
         assert!(with("schedul", json!({})).unwrap_err().contains("`schedul`"));
+    }
+
+    /// Another job definition takes its own parameters alone: what only the Data Extraction Tool takes is refused by name,
+    /// and so is what the scheduler sets.
+    #[test]
+    fn another_job_definition_takes_its_own_parameters_alone() {
+        let other = |mode: &str, field: &str, value: Value| {
+            let export =
+                json!({ "extract": "Workers", "mode": mode, "job_definition": "AsyncDataExtraction" });
+            checked(export, (field, value), FusionExtract::check)
+        };
+        let group = json!({ "name": "g", "owner": "o", "owner_role": "r" });
+        for (mode, field, bad) in [
+            ("incremental", "allow_empty", json!(false)),
+            ("full", "submit_name", json!("Group")),
+            ("full", "group", group),
+            ("full", "request_parameters", json!({ "parentRequest": "7" })),
+        ] {
+            let refusal = other(mode, field, bad.clone()).unwrap_err();
+            let named = if mode == "incremental" { "mode" } else { field };
+            assert!(refusal.contains(&format!("export.{named}")), "{field} {bad}: {refusal}");
+        }
+        let parameters = json!({ "boss.resource.name": "workers", "submit.argument1": "its own" });
+        assert!(other("full", "request_parameters", parameters).is_ok());
+    }
+
+    /// An export that says nothing of its job definition is written as releases before this one wrote and read it.
+    #[test]
+    fn the_usual_job_definition_is_not_written() {
+        let written = serde_json::to_value(simple("Carriers")).unwrap();
+        assert_eq!(written, json!({ "extract": "Carriers", "mode": "incremental" }));
     }
 
     /// The query is taken as Oracle writes it, a text, and as the object that it stands for.

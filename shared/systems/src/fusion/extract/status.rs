@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::value::RawValue;
 
+use super::export::{CONTEXT_PARAMETER, PARENT_PARAMETER};
 use super::lenient::{OneOrMany, Scalar, optional};
 use landfall::contract::JobStatus;
 use landfall::job::JobState;
@@ -107,13 +108,13 @@ impl JobRequest {
     /// The recurring request that this is an occurrence of, as occurrences name it: in `parentRequest`, or before
     /// the comma of `requestExecutionContext` or of `clientRequestUuid`. Any of them may be missing or empty.
     pub(super) fn parent(&self) -> Option<String> {
-        let of_context = || before_comma(&self.parameter_text("requestExecutionContext")?).map(str::to_owned);
+        let of_context = || before_comma(&self.parameter_text(CONTEXT_PARAMETER)?).map(str::to_owned);
         let of_uuid = || {
             let (parent, _) = self.client_request_uuid.as_deref()?.split_once(',')?;
             let is_id = !parent.is_empty() && parent.bytes().all(|byte| byte.is_ascii_digit());
             is_id.then(|| parent.to_owned())
         };
-        self.parameter_text("parentRequest").or_else(of_context).or_else(of_uuid)
+        self.parameter_text(PARENT_PARAMETER).or_else(of_context).or_else(of_uuid)
     }
 
     /// Whether this is an occurrence of a recurring request.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::export::FusionRest;
+use super::export::{FusionRest, KeyFields};
 use landfall::error::{Error, Result};
 use landfall::job::Window;
 
+/// From this framework version on, `q` is a row match expression; before it, a query by example.
+pub(super) const ROW_MATCH_SINCE: u8 = 2;
 /// How alike two names must be for one to be offered for the other, of 1.
 const ALIKE: f64 = 0.75;
 /// How many names are offered.
@@ -64,7 +66,7 @@ struct FinderShape {
     attributes: Vec<Attribute>,
 }
 
-/// The attribute whose value no two rows share.
+/// An attribute of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyAttribute {
     pub(super) name: String,
@@ -76,6 +78,22 @@ impl KeyAttribute {
     fn of(attribute: &Attribute) -> Self {
         let is_numeric = matches!(attribute.kind.as_str(), "integer" | "number" | "long" | "int");
         Self { name: attribute.name.clone(), is_numeric }
+    }
+}
+
+/// The attributes whose values together no two rows share, in the order in which rows are compared by them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct KeyAttributes(pub(super) Vec<KeyAttribute>);
+
+impl KeyAttributes {
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.0.iter().map(|attribute| attribute.name.as_str()).collect()
+    }
+}
+
+impl std::fmt::Display for KeyAttributes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.names().join(", "))
     }
 }
 
@@ -111,17 +129,26 @@ impl Shape {
         self.attribute(field).is_some()
     }
 
-    /// The key that the resource itself names, where it is one attribute.
-    pub(super) fn own_key(&self) -> Option<KeyAttribute> {
-        match self.primary_key() {
-            [attribute] => Some(KeyAttribute::of(self.attribute(&attribute.name).unwrap_or(attribute))),
-            _ => None,
-        }
+    /// The key that the resource itself names, where its rows can be read by it: one of several attributes takes conditions
+    /// that say `or`, on attributes that are all there and can be queried.
+    pub(super) fn own_key(&self, framework: u8) -> Option<KeyAttributes> {
+        let parts = match self.primary_key() {
+            [] => return None,
+            [part] => vec![KeyAttribute::of(self.attribute(&part.name).unwrap_or(part))],
+            parts => {
+                let known = |part: &Attribute| {
+                    self.attribute(&part.name).filter(|attribute| attribute.queryable).map(KeyAttribute::of)
+                };
+                let known: Option<Vec<_>> = parts.iter().map(known).collect();
+                known.filter(|_| framework >= ROW_MATCH_SINCE)?
+            }
+        };
+        Some(KeyAttributes(parts))
     }
 
     /// The fields that are asked for, led by the keys of all children on the way to them: a child with more rows than
     /// come with its parent is read by its key, and all rows of a child are to have the same fields.
-    pub(super) fn with_keys_of_children(&self, fields: &[String]) -> Vec<String> {
+    pub(super) fn with_keys_of_children(&self, fields: &[String], framework: u8) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
         for field in fields {
             let (mut shape, mut path) = (self, String::new());
@@ -129,8 +156,12 @@ impl Shape {
             for name in children.split('.').filter(|name| !name.is_empty()) {
                 let Some(child) = shape.child(name) else { break };
                 (shape, path) = (child, format!("{path}{name}."));
-                let key = child.own_key().map(|key| format!("{path}{}", key.name));
-                all.extend(key.filter(|key| !all.contains(key)));
+                for name in child.own_key(framework).iter().flat_map(KeyAttributes::names) {
+                    let key = format!("{path}{name}");
+                    if !all.contains(&key) {
+                        all.push(key);
+                    }
+                }
             }
         }
         let named: Vec<String> = fields.iter().filter(|field| !all.contains(field)).cloned().collect();
@@ -171,27 +202,45 @@ impl Shape {
     }
 
     /// The key by which the rows are read.
-    pub(super) fn key(&self, export: &FusionRest) -> Result<KeyAttribute> {
-        let resource = &export.resource;
-        let Some(name) = &export.key else {
-            return self.own_key().ok_or_else(|| {
-                let several: Vec<_> = self.primary_key().iter().map(|part| part.name.as_str()).collect();
-                let why = match several.is_empty() {
-                    true => "does not say what its key is".to_owned(),
-                    false => format!("has a key of several fields ({})", several.join(", ")),
-                };
-                Error::invalid_event(format!(
-                    "{resource} {why}: set export.key to a field whose value no two rows share"
-                ))
-            });
+    pub(super) fn key(&self, export: &FusionRest) -> Result<KeyAttributes> {
+        let (resource, framework) = (&export.resource, export.framework_version);
+        let Some(KeyFields(names)) = &export.key else {
+            return self.own_key(framework).ok_or_else(|| self.no_own_key(resource, framework));
         };
-        let attribute = self.attribute(name).ok_or_else(|| self.unknown("key", resource, name, ""))?;
-        if !attribute.queryable {
+        if names.len() > 1 && framework < ROW_MATCH_SINCE {
             return Err(Error::invalid_event(format!(
-                "export.key: {resource} cannot be queried by {name}: name a field that can"
+                "export.key has several fields, whose conditions framework version 1 has no word for: use \
+                 framework_version {ROW_MATCH_SINCE} or later"
             )));
         }
-        Ok(KeyAttribute::of(attribute))
+        let attributes = names.iter().map(|name| {
+            let attribute = self.attribute(name).ok_or_else(|| self.unknown("key", resource, name, ""))?;
+            match attribute.queryable {
+                true => Ok(KeyAttribute::of(attribute)),
+                false => Err(Error::invalid_event(format!(
+                    "export.key: {resource} cannot be queried by {name}: name a field that can"
+                ))),
+            }
+        });
+        attributes.collect::<Result<_>>().map(KeyAttributes)
+    }
+
+    fn no_own_key(&self, resource: &str, framework: u8) -> Error {
+        let several: Vec<_> = self.primary_key().iter().map(|part| part.name.as_str()).collect();
+        let several = several.join(", ");
+        let why = match self.primary_key().len() {
+            0 => "does not say what its key is".to_owned(),
+            _ if framework < ROW_MATCH_SINCE => format!(
+                "has a key of several fields ({several}), by which framework version 1 cannot read: use framework_version \
+                 {ROW_MATCH_SINCE} or later, or"
+            ),
+            _ => format!("has a key of several fields ({several}), by which it cannot be queried"),
+        };
+        let separator = if why.ends_with("or") { " " } else { ": " };
+        Error::invalid_event(format!(
+            "{resource} {why}{separator}set export.key to a field whose value no two rows share, or to several whose values \
+             together no two rows share"
+        ))
     }
 
     fn check_field(&self, resource: &str, path: &str) -> Result<()> {
@@ -409,7 +458,7 @@ mod tests {
     fn the_keys_of_children_are_among_the_fields() {
         let with_keys = |fields: &[&str]| {
             let fields: Vec<_> = fields.iter().map(|field| (*field).to_owned()).collect();
-            invoices().with_keys_of_children(&fields)
+            invoices().with_keys_of_children(&fields, 4)
         };
         assert_eq!(with_keys(&[]), [""; 0]);
         assert_eq!(with_keys(&["InvoiceNumber"]), ["InvoiceNumber"]);
@@ -438,14 +487,65 @@ mod tests {
         assert_eq!(invoices().child("invoiceDff").unwrap().range_size(), 25);
     }
 
-    /// The key that the resource names is taken; one of several fields must be replaced by one that is unique.
+    fn key_of(names: &[(&str, bool)]) -> KeyAttributes {
+        let attribute = |(name, is_numeric): &(&str, bool)| KeyAttribute {
+            name: (*name).to_owned(),
+            is_numeric: *is_numeric,
+        };
+        KeyAttributes(names.iter().map(attribute).collect())
+    }
+
+    /// The key that the resource names is taken, unless the export names another.
     #[test]
     fn the_key_is_what_the_resource_says() {
         let key = invoices().key(&rest(json!({}))).unwrap();
-        assert_eq!(key, KeyAttribute { name: "InvoiceId".to_owned(), is_numeric: true });
+        assert_eq!(key, key_of(&[("InvoiceId", true)]));
         let key = invoices().key(&rest(json!({ "key": "InvoiceNumber" }))).unwrap();
-        assert!(!key.is_numeric);
+        assert_eq!(key, key_of(&[("InvoiceNumber", false)]));
+        let key = invoices().key(&rest(json!({ "key": ["InvoiceDate", "InvoiceId"] }))).unwrap();
+        assert_eq!(key, key_of(&[("InvoiceDate", false), ("InvoiceId", true)]));
         let error = Shape::default().key(&rest(json!({}))).unwrap_err();
         assert!(error.line().contains("export.key"), "{}", error.line());
+    }
+
+    /// A key of several fields is read by all of them, in their order. Where that cannot be, the message says what can: a
+    /// query by example has no word for it, and a field that cannot be queried cannot be read by.
+    #[test]
+    fn a_key_of_several_fields_is_read_by_all_of_them() {
+        let shape = |queryable: bool, parts: Value| -> Shape {
+            serde_json::from_value(json!({
+                "attributes": [
+                    { "name": "TypeId", "type": "integer" },
+                    { "name": "Code", "type": "string", "queryable": queryable },
+                ],
+                "collection": { "finders": [{ "name": "PrimaryKey", "attributes": parts }] },
+            }))
+            .unwrap()
+        };
+        let both = json!([{ "name": "TypeId" }, { "name": "Code" }]);
+        let key = shape(true, both.clone()).key(&rest(json!({}))).unwrap();
+        assert_eq!(key, key_of(&[("TypeId", true), ("Code", false)]));
+        assert_eq!(key.to_string(), "TypeId, Code");
+        let of_parent = json!([{ "name": "ParentId" }, { "name": "Code" }]);
+        for (queryable, parts, export, said) in [
+            (
+                true,
+                both.clone(),
+                json!({ "framework_version": 1 }),
+                "use framework_version 2 or later, or set export.key",
+            ),
+            (
+                true,
+                both.clone(),
+                json!({ "framework_version": 1, "key": ["TypeId", "Code"] }),
+                "export.key has several",
+            ),
+            (false, both.clone(), json!({}), "(TypeId, Code), by which it cannot be queried: set export.key"),
+            (true, of_parent, json!({}), "(ParentId, Code), by which it cannot be queried"),
+            (false, both, json!({ "key": ["TypeId", "Code"] }), "cannot be queried by Code"),
+        ] {
+            let error = shape(queryable, parts).key(&rest(export.clone())).unwrap_err();
+            assert!(error.line().contains(said), "{export}: {}", error.line());
+        }
     }
 }

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::several::OneOrMany;
 use landfall::contract::Increments;
 use landfall::error::{Error, Result};
 
@@ -43,9 +45,14 @@ pub struct FusionRest {
     /// A predefined query of the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finder: Option<Finder>,
-    /// The field whose value no two rows share, by which they are read in order; what `describe` says, if not said.
+    /// The field whose value no two rows share, or the fields whose values together no two rows share, by which rows are
+    /// read in order; what `describe` says, if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
+    pub key: Option<KeyFields>,
+    /// The day as of which date-effective rows are read, `2026-11-21`; the source's today, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub effective_date: Option<Date>,
     /// Whether rows come without links; `true`, if not said.
     #[serde(default = "yes")]
     pub only_data: bool,
@@ -91,6 +98,24 @@ impl Pillar {
     }
 }
 
+/// The fields of a key, in the order in which rows are compared by them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "OneOrMany<String>", into = "OneOrMany<String>")]
+#[schemars(with = "OneOrMany<String>")]
+pub struct KeyFields(pub Vec<String>);
+
+impl From<OneOrMany<String>> for KeyFields {
+    fn from(fields: OneOrMany<String>) -> Self {
+        Self(fields.into())
+    }
+}
+
+impl From<KeyFields> for OneOrMany<String> {
+    fn from(KeyFields(fields): KeyFields) -> Self {
+        fields.into()
+    }
+}
+
 /// A predefined query of a resource, with the values of its variables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +125,34 @@ pub struct Finder {
     /// The values of its variables, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
+}
+
+impl Finder {
+    /// A value with what separates values is written in quotation marks; one that has such a mark itself cannot be written
+    /// so that it is sure to be read as it is.
+    fn check(&self) -> Result<()> {
+        let refuse =
+            |field: &str, why: &str| Err(Error::invalid_event(format!("export.finder.{field} {why}")));
+        if !is_name(&self.name) {
+            return refuse("name", "must be a name");
+        }
+        for (name, value) in &self.variables {
+            let field = format!("variables.{name}");
+            if !is_name(name) {
+                return refuse(&field, "must be a name");
+            }
+            if value.is_empty() {
+                return refuse(&field, "is empty: leave it out");
+            }
+            if value.contains('"') || value.chars().any(char::is_control) {
+                return refuse(
+                    &field,
+                    "cannot be carried: a finder's value has neither quotation marks nor control characters",
+                );
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How increments follow each other.
@@ -163,8 +216,14 @@ impl FusionRest {
         if self.expand.iter().any(|path| path.split('.').any(|child| child == "all")) {
             return refuse("expand", "has all: name the children, so that each can be read to its end");
         }
-        if !self.key.as_deref().is_none_or(is_name) {
-            return refuse("key", "must be the name of a field");
+        if let Some(KeyFields(fields)) = &self.key {
+            if fields.is_empty() || !fields.iter().all(|field| is_name(field)) {
+                return refuse("key", "must be the name of a field, or a list of names");
+            }
+            if fields.iter().enumerate().any(|(at, field)| fields.iter().take(at).any(|other| other == field))
+            {
+                return refuse("key", "names a field twice");
+            }
         }
         if !is_name(&self.increment_field()) {
             return refuse("incremental.field", "must be the name of a field");
@@ -173,12 +232,7 @@ impl FusionRest {
             return refuse("q", "is empty: leave it out");
         }
         if let Some(finder) = &self.finder {
-            let fits = |text: &str| !text.is_empty() && !text.contains([',', ';', '=']);
-            let is_fine = is_name(&finder.name)
-                && finder.variables.iter().all(|(name, value)| is_name(name) && fits(value));
-            if !is_fine {
-                return refuse("finder", "takes names, and values without comma, semicolon or =");
-            }
+            finder.check()?;
         }
         match &self.window {
             Some(Range { from: Some(from), until }) if from >= until => {
@@ -344,7 +398,23 @@ pub(super) mod tests {
             ("key", json!({ "key": "a b" })),
             ("incremental.field", json!({ "incremental": { "field": "a > b" } })),
             ("q", json!({ "q": " " })),
-            ("finder", json!({ "finder": { "name": "ByStatus", "variables": { "Status": "A;B" } } })),
+            ("key", json!({ "key": [] })),
+            ("key", json!({ "key": ["A", "b c"] })),
+            ("key", json!({ "key": ["A", "B", "A"] })),
+            ("finder.name", json!({ "finder": { "name": "By Status" } })),
+            (
+                "finder.variables.Status",
+                json!({ "finder": { "name": "ByStatus", "variables": { "Status": "" } } }),
+            ),
+            (
+                "finder.variables.Status",
+                json!({ "finder": { "name": "B", "variables": { "Status": "a \"b\"" } } }),
+            ),
+            (
+                "finder.variables.Status",
+                json!({ "finder": { "name": "B", "variables": { "Status": "a\nb" } } }),
+            ),
+            ("finder.variables.a=b", json!({ "finder": { "name": "B", "variables": { "a=b": "x" } } })),
             (
                 "window",
                 json!({ "window": { "from": "2026-11-02T00:00:00Z", "until": "2026-11-01T00:00:00Z" } }),
@@ -370,6 +440,22 @@ pub(super) mod tests {
         assert_eq!(increments.field, "LastUpdateDate");
         assert_eq!((increments.overlap.as_secs(), increments.lag.as_secs()), (600, 60));
         assert_eq!(rest(json!({})).increments(), None);
+    }
+
+    /// A key of one field is one export, however it is written, and is written as releases before this one read it.
+    #[test]
+    fn a_key_of_one_field_is_no_list() {
+        let one = rest(json!({ "key": ["InvoiceId"] }));
+        assert_eq!(one, rest(json!({ "key": "InvoiceId" })));
+        assert_eq!(serde_json::to_value(&one).unwrap()["key"], "InvoiceId");
+        let two = rest(json!({ "key": ["A", "B"], "effective_date": "2026-11-21" }));
+        two.check().unwrap();
+        let written = serde_json::to_value(&two).unwrap();
+        assert_eq!((&written["key"], &written["effective_date"]), (&json!(["A", "B"]), &json!("2026-11-21")));
+        assert!(
+            read::<FusionRest>(json!({ "resource": "x" }), json!({ "effective_date": "2026-02-30" }))
+                .is_err()
+        );
     }
 
     /// A backfill is the window that is given, whatever the increments are.

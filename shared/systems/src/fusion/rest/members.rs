@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::describe::KeyAttribute;
-use super::query::Key;
+use super::describe::{KeyAttribute, KeyAttributes};
+use super::query::{Key, KeyValue};
 
 /// An object's members in their order, their values as they were written.
 pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -45,14 +45,17 @@ pub(super) fn members(row: &RawValue) -> Result<Members<'_>, String> {
 }
 
 /// The key of a row; the reason why there is none.
-pub(super) fn key(row: &RawValue, attribute: &KeyAttribute) -> Result<Key, String> {
+pub(super) fn key(row: &RawValue, attributes: &KeyAttributes) -> Result<Key, String> {
     let Members(members) = members(row)?;
+    attributes.0.iter().map(|attribute| key_value(&members, attribute)).collect::<Result<_, _>>().map(Key)
+}
+
+fn key_value(members: &[(Cow<'_, str>, &RawValue)], attribute: &KeyAttribute) -> Result<KeyValue, String> {
     let mut values = members.iter().filter(|(name, _)| *name == attribute.name);
     let name = &attribute.name;
     match (values.next(), values.next()) {
-        (Some((_, value)), None) => {
-            Key::of(value, attribute.is_numeric).map_err(|why| format!("a row has no usable {name}: {why}"))
-        }
+        (Some((_, value)), None) => KeyValue::of(value, attribute.is_numeric)
+            .map_err(|why| format!("a row has no usable {name}: {why}")),
         (None, _) => Err(format!("a row has no {name}, which is its key")),
         (Some(_), Some(_)) => Err(format!("a row has {name} twice, which is its key")),
     }

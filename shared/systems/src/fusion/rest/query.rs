@@ -1,31 +1,30 @@
 //! What is asked of a collection: which rows, in which order, from where.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::describe::KeyAttribute;
+use super::describe::{KeyAttributes, ROW_MATCH_SINCE};
 use super::export::{Finder, FusionRest};
 use landfall::error::{Error, Result};
 use landfall::job::Window;
 
 /// What need not be encoded in a query (RFC 3986, 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// From this framework version on, `q` is a row match expression; before it, a query by example.
-const ROW_MATCH_SINCE: u8 = 2;
 
-/// The value of a key.
+/// The value of a field of a key.
 ///
 /// Numbers are ordered as numbers. Texts are ordered by their bytes, as a database does whose sort is binary.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
+pub(super) enum KeyValue {
     Number(i128),
     Text(String),
 }
 
-impl Key {
-    /// The key in a row; the reason why it is none.
+impl KeyValue {
+    /// The value in a row; the reason why it is none.
     pub(super) fn of(value: &RawValue, is_numeric: bool) -> Result<Self, String> {
         let text = value.get();
         match serde_json::from_str::<String>(text) {
@@ -35,7 +34,7 @@ impl Key {
         }
     }
 
-    /// A key from the text of its value.
+    /// A value from its text.
     pub(super) fn parse(text: &str, is_numeric: bool) -> Result<Self, String> {
         if !is_numeric {
             return Ok(Self::Text(text.to_owned()));
@@ -52,12 +51,34 @@ impl Key {
 }
 
 /// The value's text.
-impl std::fmt::Display for Key {
+impl std::fmt::Display for KeyValue {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Number(number) => number.fmt(formatter),
             Self::Text(text) => text.fmt(formatter),
         }
+    }
+}
+
+/// A row's key: a value for each of the key's fields. Rows are ordered by the first that differs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(pub(super) Vec<KeyValue>);
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let values: Vec<String> = self.0.iter().map(KeyValue::to_string).collect();
+        formatter.write_str(&values.join(", "))
+    }
+}
+
+#[cfg(test)]
+impl Key {
+    pub(super) fn number(number: i128) -> Self {
+        Self(vec![KeyValue::Number(number)])
+    }
+
+    pub(super) fn text(text: &str) -> Self {
+        Self(vec![KeyValue::Text(text.to_owned())])
     }
 }
 
@@ -78,13 +99,13 @@ pub(super) struct KeyRange {
 
 impl KeyRange {
     /// The reason why a key that came is not one that was asked for.
-    pub(super) fn check(&self, key: &Key, name: &str) -> Result<(), String> {
+    pub(super) fn check(&self, key: &Key, names: &KeyAttributes) -> Result<(), String> {
         let is_in = self.after.as_ref().is_none_or(|after| key > after)
             && self.through.as_ref().is_none_or(|through| key <= through);
         match is_in {
             true => Ok(()),
             false => Err(format!(
-                "a row with {name} {key} came where keys{}{} were asked for: the server does not apply q",
+                "a row with {names} {key} came where keys{}{} were asked for: the server does not apply q",
                 self.after.as_ref().map(|after| format!(" after {after}")).unwrap_or_default(),
                 self.through.as_ref().map(|through| format!(" up to {through}")).unwrap_or_default(),
             )),
@@ -99,12 +120,13 @@ pub(super) struct Collection {
     /// What messages call it.
     pub(super) name: String,
     pub(super) framework: u8,
-    pub(super) key: KeyAttribute,
+    pub(super) key: KeyAttributes,
     pub(super) only_data: bool,
     pub(super) fields: Vec<String>,
     pub(super) expand: Vec<String>,
     q: Option<String>,
     finder: Option<Finder>,
+    effective_date: Option<Date>,
     window: Option<Window>,
 }
 
@@ -116,7 +138,7 @@ impl Collection {
     pub(super) fn new(
         url: Url,
         export: &FusionRest,
-        key: KeyAttribute,
+        key: KeyAttributes,
         window: Option<&Window>,
     ) -> Result<Self> {
         let collection = Self {
@@ -129,6 +151,7 @@ impl Collection {
             expand: export.expand.clone(),
             q: export.q.clone(),
             finder: export.finder.clone(),
+            effective_date: export.effective_date,
             window: window.cloned(),
         };
         collection.check_example()?;
@@ -141,7 +164,7 @@ impl Collection {
     }
 
     /// All rows of a child of one of this collection's rows.
-    pub(super) fn child(&self, name: &str, url: Url, key: KeyAttribute) -> Self {
+    pub(super) fn child(&self, name: &str, url: Url, key: KeyAttributes) -> Self {
         Self {
             url,
             name: format!("{}.{name}", self.name),
@@ -152,6 +175,7 @@ impl Collection {
             expand: below(name, &self.expand),
             q: None,
             finder: None,
+            effective_date: self.effective_date,
             window: None,
         }
     }
@@ -167,8 +191,8 @@ impl Collection {
 
     fn check_example(&self) -> Result<()> {
         let Some(q) = self.q.as_ref().filter(|_| self.framework < ROW_MATCH_SINCE) else { return Ok(()) };
-        let own = [Some(self.key.name.as_str()), self.window.as_ref().map(|window| window.field.as_str())];
-        for field in own.into_iter().flatten() {
+        let window = self.window.as_ref().map(|window| window.field.as_str());
+        for field in self.key.names().into_iter().chain(window) {
             let names = |clause: &str| {
                 clause
                     .trim()
@@ -192,18 +216,25 @@ impl Collection {
 
     /// The keys alone.
     pub(super) fn keys(&self, range: &KeyRange, offset: usize, limit: usize) -> Url {
-        self.ask(range, offset, limit, Some(self.key.name.clone()), false)
+        self.ask(range, offset, limit, Some(self.key.names().join(",")), false)
     }
 
     /// The row of a key, whatever else the rows must satisfy: its key alone, and where it is.
     pub(super) fn one(&self, key: &Key) -> Url {
         let mut query = Query::default();
-        let condition = format!("= {}", key.literal());
-        let bounds = [(self.key.name.as_str(), vec![condition])];
+        let equal = |(field, value): (_, &KeyValue)| (field, vec![format!("= {}", value.literal())]);
+        let bounds: Vec<_> = std::iter::zip(self.key.names(), &key.0).map(equal).collect();
         query.add("limit", "1");
-        query.add("q", &self.conditions(None, &bounds));
-        query.add("fields", &self.key.name);
+        query.add("q", &self.conditions(None, &[], &bounds));
+        query.add("fields", &self.key.names().join(","));
+        self.add_effective_date(&mut query);
         query.of(&self.url)
+    }
+
+    fn add_effective_date(&self, query: &mut Query) {
+        if let Some(date) = self.effective_date {
+            query.add("effectiveDate", &date.to_string());
+        }
     }
 
     fn ask(
@@ -215,7 +246,8 @@ impl Collection {
         is_whole: bool,
     ) -> Url {
         let mut query = Query::default();
-        query.add("orderBy", &format!("{}:asc", self.key.name));
+        let order: Vec<String> = self.key.names().iter().map(|name| format!("{name}:asc")).collect();
+        query.add("orderBy", &order.join(","));
         query.add("limit", &limit.to_string());
         query.add("offset", &offset.to_string());
         // What reads keys alone needs no links either.
@@ -228,6 +260,7 @@ impl Collection {
         if let Some(finder) = &self.finder {
             query.add("finder", &finder_text(finder));
         }
+        self.add_effective_date(&mut query);
         match fields {
             Some(fields) => query.add("fields", &fields),
             None if is_whole && !self.expand.is_empty() => query.add("expand", &self.expand.join(",")),
@@ -241,7 +274,7 @@ impl Collection {
         if self.fields.is_empty() {
             return None;
         }
-        let mut groups: Vec<(&str, Vec<&str>)> = vec![("", vec![self.key.name.as_str()])];
+        let mut groups: Vec<(&str, Vec<&str>)> = vec![("", self.key.names())];
         for field in &self.fields {
             let (child, name) = field.rsplit_once('.').unwrap_or(("", field));
             match groups.iter_mut().find(|(group, _)| *group == child) {
@@ -259,26 +292,58 @@ impl Collection {
 
     fn q_text(&self, range: &KeyRange) -> Option<String> {
         let mut bounds: Vec<(&str, Vec<String>)> = Vec::new();
-        let key = |operator: &str, key: &Key| format!("{operator} {}", key.literal());
-        let keys = [
-            range.after.as_ref().map(|after| key(">", after)),
-            range.through.as_ref().map(|through| key("<=", through)),
-        ];
-        bounds.push((&self.key.name, keys.into_iter().flatten().collect()));
+        let mut across: Vec<String> = Vec::new();
+        match self.key.names().as_slice() {
+            [name] => bounds.push((name, bounds_of_one(range))),
+            names => across = bounds_of_several(names, range),
+        }
         if let Some(window) = &self.window {
             let time = |operator: &str, at: Timestamp| format!("{operator} {}", quoted(&moment(at)));
             let times = [window.from.map(|from| time(">=", from)), Some(time("<", window.until))];
             bounds.push((&window.field, times.into_iter().flatten().collect()));
         }
         bounds.retain(|(_, conditions)| !conditions.is_empty());
-        let text = self.conditions(self.q.as_deref(), &bounds);
+        let text = self.conditions(self.q.as_deref(), &across, &bounds);
         (!text.is_empty()).then_some(text)
     }
 
-    fn conditions(&self, user: Option<&str>, bounds: &[(&str, Vec<String>)]) -> String {
+    /// `across` are conditions on several fields, which a query by example has no word for: there are none then.
+    fn conditions(&self, user: Option<&str>, across: &[String], bounds: &[(&str, Vec<String>)]) -> String {
         match self.framework < ROW_MATCH_SINCE {
             true => by_example(user, bounds),
-            false => row_match(user, bounds),
+            false => row_match(user, across, bounds),
+        }
+    }
+}
+
+/// What a range says of a key of one field.
+fn bounds_of_one(range: &KeyRange) -> Vec<String> {
+    let condition = |operator: &str, key: &Key| {
+        key.0.iter().map(|value| format!("{operator} {}", value.literal())).collect::<Vec<_>>()
+    };
+    let after = range.after.iter().flat_map(|after| condition(">", after));
+    after.chain(range.through.iter().flat_map(|through| condition("<=", through))).collect()
+}
+
+/// What a range says of a key of several fields.
+fn bounds_of_several(names: &[&str], range: &KeyRange) -> Vec<String> {
+    let condition = |strict: &str, last: &str, key: &Key| {
+        let values = key.0.iter().map(KeyValue::literal);
+        beyond(strict, last, &std::iter::zip(names.iter().copied(), values).collect::<Vec<_>>())
+    };
+    let after = range.after.iter().map(|after| condition(">", ">", after));
+    after.chain(range.through.iter().map(|through| condition("<", "<=", through))).collect()
+}
+
+/// `A >= 1 and (A > 1 or (B > 'x'))`: rows are compared by the first field that differs. The condition on the first field
+/// alone, which follows from the rest, lets the database use an index.
+fn beyond(strict: &str, last: &str, parts: &[(&str, String)]) -> String {
+    match parts {
+        [] => String::new(),
+        [(field, value)] => format!("{field} {last} {value}"),
+        [(field, value), rest @ ..] => {
+            let rest = beyond(strict, last, rest);
+            format!("{field} {strict}= {value} and ({field} {strict} {value} or ({rest}))")
         }
     }
 }
@@ -296,15 +361,22 @@ fn by_example(user: Option<&str>, bounds: &[(&str, Vec<String>)]) -> String {
 }
 
 /// `(Status = 'OPEN') and InvoiceId > 5 and InvoiceId <= 10`
-fn row_match(user: Option<&str>, bounds: &[(&str, Vec<String>)]) -> String {
+fn row_match(user: Option<&str>, across: &[String], bounds: &[(&str, Vec<String>)]) -> String {
     let own = bounds.iter().flat_map(|(field, conditions)| {
         conditions.iter().map(move |condition| format!("{field} {condition}"))
     });
-    user.map(|user| format!("({user})")).into_iter().chain(own).collect::<Vec<_>>().join(" and ")
+    let user = user.map(|user| format!("({user})")).into_iter();
+    user.chain(across.iter().cloned()).chain(own).collect::<Vec<_>>().join(" and ")
 }
 
+/// `ByStatus;Status=OPEN,Source="Mail, Fax"`: a value that has what separates values is written in quotation marks.
 fn finder_text(finder: &Finder) -> String {
-    let variables: Vec<_> = finder.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let written = |value: &str| match value.contains([',', ';', '=']) || value.trim() != value {
+        true => format!("\"{value}\""),
+        false => value.to_owned(),
+    };
+    let variables = finder.variables.iter().map(|(name, value)| format!("{name}={}", written(value)));
+    let variables: Vec<_> = variables.collect();
     match variables.is_empty() {
         true => finder.name.clone(),
         false => format!("{};{}", finder.name, variables.join(",")),
@@ -340,12 +412,13 @@ mod tests {
 
     use serde_json::{Value, json};
 
+    use super::super::describe::KeyAttribute;
     use super::super::export::tests::rest;
     use super::*;
 
     fn asked(
         export: Value,
-        key: &KeyAttribute,
+        key: &KeyAttributes,
         range: &KeyRange,
         window: Option<&Window>,
     ) -> BTreeMap<String, String> {
@@ -354,12 +427,20 @@ mod tests {
         collection.page(range, 0, 499).query_pairs().into_owned().collect()
     }
 
-    fn numeric() -> KeyAttribute {
-        KeyAttribute { name: "InvoiceId".to_owned(), is_numeric: true }
+    fn key_of(names: &[(&str, bool)]) -> KeyAttributes {
+        let attribute = |(name, is_numeric): &(&str, bool)| KeyAttribute {
+            name: (*name).to_owned(),
+            is_numeric: *is_numeric,
+        };
+        KeyAttributes(names.iter().map(attribute).collect())
+    }
+
+    fn numeric() -> KeyAttributes {
+        key_of(&[("InvoiceId", true)])
     }
 
     fn range() -> KeyRange {
-        KeyRange { after: Some(Key::Number(5)), through: Some(Key::Number(10)) }
+        KeyRange { after: Some(Key::number(5)), through: Some(Key::number(10)) }
     }
 
     fn window() -> Window {
@@ -406,8 +487,8 @@ mod tests {
     /// Keys of text are quoted, an apostrophe in them doubled.
     #[test]
     fn text_keys_are_quoted() {
-        let key = KeyAttribute { name: "Code".to_owned(), is_numeric: false };
-        let range = KeyRange { after: Some(Key::Text("O'Brien & Söhne+".to_owned())), through: None };
+        let key = key_of(&[("Code", false)]);
+        let range = KeyRange { after: Some(Key::text("O'Brien & Söhne+")), through: None };
         let asked = asked(json!({}), &key, &range, None);
         assert_eq!(asked["q"], "Code > 'O''Brien & Söhne+'");
     }
@@ -446,6 +527,103 @@ mod tests {
         assert!(!asked.contains_key("q"));
     }
 
+    /// A value with what separates values is in quotation marks, as Oracle's own examples write such values; it reaches the
+    /// server whole, whatever it has.
+    #[test]
+    fn values_of_finders_are_carried_whole() {
+        let value = |text: &str| {
+            let variables = json!({ "Source": text });
+            let export = json!({ "finder": { "name": "Search", "variables": variables } });
+            asked(export, &numeric(), &KeyRange::default(), None)["finder"].clone()
+        };
+        for (text, written) in [
+            ("OPEN", "OPEN"),
+            ("Receivables Import", "Receivables Import"),
+            ("Smith, John", "\"Smith, John\""),
+            ("a;b", "\"a;b\""),
+            ("a=b", "\"a=b\""),
+            (" a", "\" a\""),
+            ("50 % & +", "50 % & +"),
+        ] {
+            assert_eq!(value(text), format!("Search;Source={written}"));
+        }
+    }
+
+    /// The day as of which rows are read is said with every request about them, their children's too.
+    #[test]
+    fn the_effective_date_is_said_with_every_request() {
+        let url = Url::parse("https://pod.example.com/").unwrap();
+        let export = rest(json!({ "effective_date": "2026-11-21" }));
+        let collection = Collection::new(url.clone(), &export, numeric(), None).unwrap();
+        let range = KeyRange::default();
+        let child = collection.child("lines", url.clone(), numeric());
+        for asked in [
+            collection.page(&range, 0, 499),
+            collection.keys(&range, 0, 1),
+            collection.one(&Key::number(5)),
+            child.page(&range, 0, 499),
+        ] {
+            assert!(asked.query().unwrap().contains("effectiveDate=2026-11-21"), "{asked}");
+        }
+        let collection = Collection::new(url, &rest(json!({})), numeric(), None).unwrap();
+        assert!(!collection.page(&range, 0, 499).query().unwrap().contains("effectiveDate"));
+    }
+
+    fn of_three() -> KeyAttributes {
+        key_of(&[("TypeId", true), ("Code", false), ("Day", false)])
+    }
+
+    fn three(number: i128, code: &str, day: &str) -> Key {
+        let text = |text: &str| KeyValue::Text(text.to_owned());
+        Key(vec![KeyValue::Number(number), text(code), text(day)])
+    }
+
+    /// A key of several fields is ordered by all of them, and what comes behind a row is said by the first that differs.
+    #[test]
+    fn a_key_of_several_fields_is_asked_by_all_of_them() {
+        let range = KeyRange {
+            after: Some(three(5, "O'B", "2026-11-21")),
+            through: Some(three(7, "C", "2026-01-02")),
+        };
+        let asked = asked(
+            json!({ "q": "Status = 'OPEN'", "fields": ["Rate"] }),
+            &of_three(),
+            &range,
+            Some(&window()),
+        );
+        assert_eq!(asked["orderBy"], "TypeId:asc,Code:asc,Day:asc");
+        assert_eq!(asked["fields"], "TypeId,Code,Day,Rate");
+        assert_eq!(
+            asked["q"],
+            "(Status = 'OPEN') and \
+             TypeId >= 5 and (TypeId > 5 or (Code >= 'O''B' and (Code > 'O''B' or (Day > '2026-11-21')))) and \
+             TypeId <= 7 and (TypeId < 7 or (Code <= 'C' and (Code < 'C' or (Day <= '2026-01-02')))) and \
+             LastUpdateDate >= '2026-11-21T06:00:00.123+00:00' and LastUpdateDate < '2026-11-21T07:00:00.000+00:00'"
+        );
+        let url = Url::parse("https://pod.example.com/").unwrap();
+        let collection = Collection::new(url, &rest(json!({})), of_three(), None).unwrap();
+        let one: BTreeMap<String, String> =
+            collection.one(&three(5, "O'B", "2026-11-21")).query_pairs().into_owned().collect();
+        assert_eq!(one["q"], "TypeId = 5 and Code = 'O''B' and Day = '2026-11-21'");
+    }
+
+    /// Promise 5: keys of several fields are ordered by the first that differs, numbers as numbers.
+    #[test]
+    fn keys_of_several_fields_are_ordered_field_by_field() {
+        let ordered = [
+            three(9, "B", "2026-01-02"),
+            three(10, "A", "2026-01-01"),
+            three(10, "A", "2026-01-02"),
+            three(10, "a", ""),
+        ];
+        assert!(ordered.is_sorted_by(|one, other| one < other));
+        let range = KeyRange { after: Some(ordered[1].clone()), through: Some(ordered[2].clone()) };
+        let is_in = ordered.map(|key| range.check(&key, &of_three()).is_ok());
+        assert_eq!(is_in, [false, false, true, false]);
+        let refusal = range.check(&three(9, "B", "x"), &of_three()).unwrap_err();
+        assert!(refusal.contains("TypeId, Code, Day 9, B, x"), "{refusal}");
+    }
+
     /// Trap: a finder does not stand in the way of the keys, nor of a `q` of the export's own.
     #[test]
     fn a_finder_goes_with_conditions() {
@@ -464,9 +642,9 @@ mod tests {
     fn one_row_is_asked_for_by_its_key() {
         let url = Url::parse("https://pod.example.com/").unwrap();
         for (framework, key, q) in [
-            (1, Key::Number(5), "InvoiceId= 5"),
-            (4, Key::Number(5), "InvoiceId = 5"),
-            (4, Key::Text("O'B".to_owned()), "InvoiceId = 'O''B'"),
+            (1, Key::number(5), "InvoiceId= 5"),
+            (4, Key::number(5), "InvoiceId = 5"),
+            (4, Key::text("O'B"), "InvoiceId = 'O''B'"),
         ] {
             let export = rest(json!({ "framework_version": framework, "q": "Status=OPEN" }));
             let collection = Collection::new(url.clone(), &export, numeric(), Some(&window())).unwrap();
@@ -479,8 +657,9 @@ mod tests {
     /// Keys that are numbers compare as numbers, however they are written.
     #[test]
     fn keys_are_what_their_attribute_says() {
-        let of =
-            |text: &str, is_numeric| Key::of(&RawValue::from_string(text.to_owned()).unwrap(), is_numeric);
+        let of = |text: &str, is_numeric| {
+            KeyValue::of(&RawValue::from_string(text.to_owned()).unwrap(), is_numeric)
+        };
         assert!(of("9", true).unwrap() < of("\"10\"", true).unwrap());
         assert!(of("\"9\"", false).unwrap() > of("\"10\"", false).unwrap());
         for (text, is_numeric) in

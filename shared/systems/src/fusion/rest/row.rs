@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::api::{Api, count};
-use super::describe::{KeyAttribute, Shape};
+use super::describe::{KeyAttributes, Shape};
 use super::members::{self, Members, members};
 use super::query::{Collection, Key, KeyRange};
 use super::walk::{KeyedRow, Walk};
@@ -201,7 +201,7 @@ impl RowWriter {
         if value.get().starts_with('[') {
             let rows: Vec<Box<RawValue>> = serde_json::from_str(value.get()).map_err(no_collection)?;
             let shape = self.shape.child(name).cloned().unwrap_or_default();
-            let may_have_more = match shape.own_key() {
+            let may_have_more = match shape.own_key(self.collection.framework) {
                 Some(_) => rows.len() >= shape.range_size(),
                 None => rows.len() == shape.range_size(),
             };
@@ -219,13 +219,15 @@ impl RowWriter {
         let shape = self.shape.child(name).cloned().unwrap_or_default();
         let is_full = !nested.items.is_empty()
             && nested.items.len() == nested.limit.unwrap_or_else(|| shape.range_size());
-        let may_have_more = nested.has_more || (is_full && shape.own_key().is_some());
+        let may_have_more =
+            nested.has_more || (is_full && shape.own_key(self.collection.framework).is_some());
         Ok(Some(Child { name, rows: nested.items, may_have_more, address }))
     }
 
     /// All rows of a child, as an array.
     async fn array(&self, parent: Parent<'_>, child: Child<'_>) -> Result<String> {
-        let child_key = self.shape.child(child.name).and_then(Shape::own_key);
+        let framework = self.collection.framework;
+        let child_key = self.shape.child(child.name).and_then(|shape| shape.own_key(framework));
         match (child.may_have_more, child_key) {
             (true, None) => Err(self.broken(&format!(
                 "the child {} of {} has, or may have, more rows than come with it, but not by which key they can be \
@@ -300,9 +302,8 @@ impl RowWriter {
         Ok(text)
     }
 
-    fn of_child(&self, name: &str, url: Url, key: Option<KeyAttribute>) -> Self {
-        let key = key.unwrap_or_else(|| KeyAttribute { name: String::new(), is_numeric: false });
-        let collection = Arc::new(self.collection.child(name, url, key));
+    fn of_child(&self, name: &str, url: Url, key: Option<KeyAttributes>) -> Self {
+        let collection = Arc::new(self.collection.child(name, url, key.unwrap_or_default()));
         let shape = Arc::new(self.shape.child(name).cloned().unwrap_or_default());
         Self::new(Arc::clone(&self.api), collection, shape)
     }
@@ -325,9 +326,8 @@ impl RowWriter {
                 child.name
             ))
         })?;
-        let by_key = below_key(&self.collection.url, key, child.name)
-            .ok_or_else(|| self.broken("its address takes no segments"))?;
-        if self.are_at_their_keys.load(Ordering::Relaxed) {
+        let by_key = below_key(&self.collection.url, key, child.name);
+        if let Some(by_key) = by_key.clone().filter(|_| self.are_at_their_keys.load(Ordering::Relaxed)) {
             return Ok(by_key);
         }
         let page = self.api.page(self.collection.one(key), self.collection.framework).await?;
@@ -341,10 +341,14 @@ impl RowWriter {
         let Members(members) = members(row).map_err(|why| self.broken(&why))?;
         let told = self_link(&members).and_then(|address| self.callable(&address));
         let told = told.and_then(|row| below(row, &["child", child.name]));
-        if told.as_ref().is_none_or(|told| told.path() == by_key.path()) {
+        if let Some(by_key) = &by_key
+            && told.as_ref().is_none_or(|told| told.path() == by_key.path())
+        {
             self.are_at_their_keys.store(true, Ordering::Relaxed);
         }
-        Ok(told.unwrap_or(by_key))
+        told.or(by_key).ok_or_else(|| {
+            self.broken(&format!("{} does not say where its {} are", named(parent.key), child.name))
+        })
     }
 
     fn callable(&self, address: &str) -> Option<Url> {
@@ -368,8 +372,13 @@ fn below(mut url: Url, segments: &[&str]) -> Option<Url> {
     Some(url)
 }
 
+/// Where a row's child is if the row is where its key says; none for a row whose key has several fields, which is at a
+/// hash of them.
 fn below_key(collection: &Url, key: &Key, child: &str) -> Option<Url> {
-    below(collection.clone(), &[&key.to_string(), "child", child])
+    match key.0.as_slice() {
+        [value] => below(collection.clone(), &[&value.to_string(), "child", child]),
+        _ => None,
+    }
 }
 
 /// Which of the fields no row has. Of children's fields nothing is said: there may be no children.
@@ -401,7 +410,7 @@ mod tests {
 
     fn rows(texts: &[&str]) -> Vec<KeyedRow> {
         let row = |text: &&str| RawValue::from_string((*text).to_owned()).unwrap();
-        std::iter::zip(1.., texts).map(|(key, text)| (Key::Number(key), row(text))).collect()
+        std::iter::zip(1.., texts).map(|(key, text)| (Key::number(key), row(text))).collect()
     }
 
     /// Trap: long texts (CLOB) may not come where fields are named. One row that has a field is enough.

@@ -5,6 +5,7 @@ use std::sync::Mutex as StdMutex;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::describe::KeyAttribute;
 use super::export::tests::rest;
 use super::*;
 use crate::testing::{self, content};
@@ -48,14 +49,11 @@ impl TestPod {
         through: Option<&str>,
         rows: Option<usize>,
     ) -> Result<String> {
-        let part = Part {
-            key: "InvoiceId".to_owned(),
-            numeric: true,
-            after: after.map(str::to_owned),
-            through: through.map(str::to_owned),
-            rows,
-        };
-        let file = file(&part, 0).unwrap();
+        let key = |text: Option<&str>| text.map(|text| Key::number(text.parse().unwrap()));
+        let key_of_rows =
+            KeyAttributes(vec![KeyAttribute { name: "InvoiceId".to_owned(), is_numeric: true }]);
+        let range = KeyRange { after: key(after), through: key(through) };
+        let file = part::file(&key_of_rows, &range, rows, 0).unwrap();
         let download = self.source.open(&record(export), &file, None).await?;
         Ok(String::from_utf8(content(download).await?).unwrap())
     }
@@ -591,11 +589,11 @@ async fn the_list_of_files_divides_the_keys() {
     let bounds: Vec<_> = files
         .iter()
         .map(|file| {
-            let (_, range, rows) = part(file).unwrap();
+            let (_, range, rows) = part::read(file).unwrap();
             (file.name.as_str(), range.after, range.through, rows)
         })
         .collect();
-    let key = |number| Some(Key::Number(number));
+    let key = |number| Some(Key::number(number));
     assert_eq!(
         bounds,
         [

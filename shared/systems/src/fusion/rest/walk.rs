@@ -271,17 +271,17 @@ impl Walk {
         let mut rows: Vec<KeyedRow> = Vec::with_capacity(page.items.len());
         for item in page.items {
             let key = members::key(&item, &self.collection.key).map_err(|why| self.broken(&why))?;
-            self.range.check(&key, &self.collection.key.name).map_err(|why| self.broken(&why))?;
+            self.range.check(&key, &self.collection.key).map_err(|why| self.broken(&why))?;
             if let Some((before, _)) = rows.last().filter(|(before, _)| *before >= key) {
                 return Err(self.broken(&match *before == key {
                     true => format!(
-                        "two rows have {} {key}: name with export.key a field whose value no two rows share",
-                        self.collection.key.name
+                        "two rows have {} {key}: name with export.key a field whose value no two rows share, or several",
+                        self.collection.key
                     ),
                     false => format!(
                         "{key} comes after {before}: rows are not ordered by {}, so that pages could miss some. Try a \
                          later framework_version, or a numeric field as export.key",
-                        self.collection.key.name
+                        self.collection.key
                     ),
                 }));
             }
