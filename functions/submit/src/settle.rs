@@ -30,6 +30,9 @@ pub async fn settle(
     seen: OperatorAnswer,
     deadline: &Deadline,
 ) -> Result<()> {
+    // What an event leaves out is as if it had been said, as it was for the claim.
+    let export = context.spec(&event.export)?.to_export();
+    let event = &*Box::new(RunEvent { export, ..event.clone() });
     let source = context.source(&event.connection).await?;
     if source.is_idempotent() {
         let said = "the job of this export follows from the export itself: leave --job and --no-job out";
