@@ -5,6 +5,7 @@
 //! does not allow. What no table of it names is unknown, and never success.
 
 mod api;
+mod bounded;
 pub mod builtin;
 mod call;
 mod chosen;

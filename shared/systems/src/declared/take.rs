@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 use url::Url;
 
+use super::bounded::Bounded;
 use super::template;
 
 /// The longest text that is taken: more is no id, no status and no link.
@@ -167,8 +168,8 @@ pub(super) struct Answered {
 impl Answered {
     /// An answer to a call of this URL. A web page in its place is an error, whatever is taken of it.
     pub(super) fn new(answer: Answer, url: Url) -> Result<Self, HttpError> {
-        let json = match answer.json::<Value>() {
-            Ok(json) => Some(json),
+        let json = match answer.json::<Bounded>() {
+            Ok(Bounded(json)) => Some(json),
             Err(error) if answer.is_login_page() => return Err(error),
             Err(_) => None,
         };
@@ -192,7 +193,7 @@ impl Answered {
     /// Its error, where a body was wanted and there is none that can be read.
     pub(super) fn must_be_json(&self) -> landfall::Result<()> {
         match (&self.json, &self.answer) {
-            (None, Some(answer)) => Ok(answer.json::<Value>().map(drop)?),
+            (None, Some(answer)) => Ok(answer.json::<Bounded>().map(drop)?),
             _ => Ok(()),
         }
     }

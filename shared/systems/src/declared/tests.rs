@@ -304,3 +304,19 @@ async fn a_changed_description_does_not_meet_a_running_job() {
     source.status(&JobRecord { run_key: None, ..told.record("43") }).await.unwrap();
     assert_eq!(told.calls(), ["POST /rest/tasks", "GET /rest/tasks/42", "GET /rest/v2/tasks/43"]);
 }
+
+/// Promise 6: a list of very many files is read, and an answer of more values than any list has is refused.
+#[tokio::test]
+async fn very_many_files_are_listed() {
+    let told = Told::new(KEYED, json!({}), |seen, _| {
+        let count = if seen.path().ends_with("/1") { 100_000 } else { 400_000 };
+        let file = |number| json!({ "url": format!("/files/{number}"), "of": number });
+        Reply::json(json!({ "state": "DONE", "files": (0..count).map(file).collect::<Vec<_>>() }))
+    })
+    .await;
+    let files = told.source.output_files(&told.record("1")).await.unwrap();
+    assert_eq!(files.len(), 100_000);
+    assert_eq!(files[99_999].name, "99999.csv");
+    let error = told.source.output_files(&told.record("2")).await.unwrap_err();
+    assert!(line(error, "ContractBroken").contains("more than 1000000 values"));
+}
