@@ -13,6 +13,7 @@ use landfall::form::LandedForm;
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
 use landfall::step::Step;
 use submit::OperatorAnswer;
+use url::Url;
 
 /// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
 #[derive(Debug, Parser)]
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Status(Status),
     /// List the supported systems, and what landfall supports of each
     Sources(Sources),
+    /// List the systems that are described in a file, or look at a description
+    Systems(Descriptions),
     /// Test a connection, and the buckets it needs, without changing anything at the source
     Check(Check),
     /// Serve the simulated source systems and a local store until stopped
@@ -190,6 +193,46 @@ pub(crate) struct Sources {
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `landfall systems`.
+#[derive(Debug, Args)]
+pub(crate) struct Descriptions {
+    /// What to do with a description; without, those are listed that come with landfall
+    #[command(subcommand)]
+    pub(crate) action: Option<DescriptionAction>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to do with a description.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DescriptionAction {
+    /// Tell every mistake of a description, or what it promises
+    Check(DescriptionCheck),
+    /// Print each call that an event would make, and make none
+    Try(DescriptionTry),
+}
+
+/// `landfall systems check`.
+#[derive(Debug, Args)]
+pub(crate) struct DescriptionCheck {
+    /// The description: a TOML file, or the name of one that comes with landfall
+    pub(crate) file: PathBuf,
+}
+
+/// `landfall systems try`.
+#[derive(Debug, Args)]
+pub(crate) struct DescriptionTry {
+    /// The description: a TOML file, or the name of one that comes with landfall
+    pub(crate) file: PathBuf,
+    /// The run event: a JSON file, or - for stdin
+    #[arg(long)]
+    pub(crate) event: PathBuf,
+    /// Where the API would be
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<Url>,
 }
 
 /// `landfall check`.
@@ -385,6 +428,10 @@ mod tests {
             "landfall check fusion-demo --destination lake --config c.toml --json",
             "landfall sources",
             "landfall sources --json",
+            "landfall systems",
+            "landfall systems --json",
+            "landfall systems check things.toml",
+            "landfall systems try fhir-bulk --event e.json --base-url https://fhir.example.org/r4",
             "landfall simulate",
             "landfall simulate --port 0 --faults f.json --data D",
         ] {

@@ -13,7 +13,8 @@ use landfall_systems::SYSTEMS;
 use serde_json::Value;
 
 use crate::arguments::{
-    Arguments, Check, Command, Invoke, Resume, Run, Serve, Status, Sweep, Systems, Unpack,
+    Arguments, Check, Command, DescriptionAction, Descriptions, Invoke, Resume, Run, Serve, Status, Sweep,
+    Systems, Unpack,
 };
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
@@ -26,7 +27,7 @@ use crate::simulate::Subject;
 use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
-use crate::{check, event, inputs, run, serve, simulate, sources, status, sweep, unpack};
+use crate::{check, event, inputs, run, serve, simulate, sources, status, sweep, systems, unpack};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
@@ -44,11 +45,26 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
             let outcome = out.write_all(text.as_bytes()).map_err(Failure::Output);
             ended(outcome, &mut Report::new(out, &progress, arguments.json), FailureContext::default)
         }
+        Command::Systems(arguments) => systems_command(arguments, out, &progress),
         Command::Simulate(arguments) => {
             let outcome = simulate::simulate(arguments, out).await;
             ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
         }
     }
+}
+
+fn systems_command(arguments: &Descriptions, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let (text, came) = match &arguments.action {
+        None if arguments.json => (systems::lines(), Ok(())),
+        None => (systems::text(), Ok(())),
+        Some(DescriptionAction::Check(arguments)) => systems::check(arguments),
+        Some(DescriptionAction::Try(arguments)) => match systems::try_out(arguments) {
+            Ok(text) => (text, Ok(())),
+            Err(error) => (String::new(), Err(error)),
+        },
+    };
+    let outcome = out.write_all(text.as_bytes()).map_err(Failure::Output).and(came.map_err(Failure::from));
+    ended(outcome, &mut Report::new(out, progress, arguments.json), FailureContext::default)
 }
 
 async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {

@@ -29,6 +29,7 @@ mod sources;
 mod status;
 mod stop;
 mod sweep;
+mod systems;
 mod tidy;
 mod totals;
 mod unpack;

@@ -105,7 +105,8 @@ impl SimulatedSystems {
         let runs_it = |system: &&System| self.export_kind.as_deref() == Some(system.export_kind);
         let has_its_name = |system: &&System| system.connection_name == name;
         let system = match &self.export_kind {
-            Some(_) => SYSTEMS.iter().find(runs_it),
+            // Systems that are described in a file share a kind.
+            Some(_) => SYSTEMS.iter().filter(runs_it).find(has_its_name).or(SYSTEMS.iter().find(runs_it)),
             None => SYSTEMS.iter().find(has_its_name).or(SYSTEMS.first()),
         };
         system.map(|system| self.settings(system))

@@ -1,8 +1,8 @@
 //! The source systems, faithful down to their warts, with faults on demand.
 //!
-//! [`Simulator`] serves a Fusion pod (data extraction and REST resources), an EPM environment, FOLIO, and the identity
-//! domain that issues tokens for them, on one port of the loopback interface, over plain HTTP. [`SYSTEMS`] lists them;
-//! each has a folder of its own, and all of these have one shape:
+//! [`Simulator`] serves a Fusion pod (data extraction and REST resources), an EPM environment, FOLIO, a FHIR server,
+//! Amazon's reports, and the identity domain that issues tokens for them, on one port of the loopback interface, over
+//! plain HTTP. [`SYSTEMS`] lists them; each has a folder of its own, and all of these have one shape:
 //!
 //! | in a system's folder | |
 //! |---|---|
@@ -44,6 +44,7 @@ mod endpoints;
 pub mod epm;
 mod error;
 pub mod faults;
+pub mod fhir_bulk;
 pub mod folio;
 pub mod fusion_extract;
 mod fusion_pod;
@@ -56,6 +57,7 @@ mod response;
 mod scenario;
 mod server;
 mod simulator;
+pub mod sp_api;
 mod state;
 mod store;
 mod switches;
@@ -74,6 +76,9 @@ pub use epm::inspect::{EpmOutput, EpmSubmitted};
 pub use epm::scenario::{EpmFormat, EpmScenario, PlantedFile};
 pub use error::Error;
 pub use faults::{Faults, Times};
+pub use fhir_bulk::faults::{FhirFaults, FhirFileFaults, FhirKickOffFaults, FhirStatusFaults};
+pub use fhir_bulk::inspect::{FhirFile, FhirJob};
+pub use fhir_bulk::scenario::FhirScenario;
 pub use folio::faults::{
     Damage, Dialect, FolioArchive, FolioFaults, FolioLoginFaults, FolioOutputFaults, FolioStorageFaults,
     Platform,
@@ -90,5 +95,8 @@ pub use journal::{Entry, JOURNAL_FILE, Journal};
 pub use operation::Operation;
 pub use scenario::{Format, MemberSize, PlantedJob, Producer, Scenario};
 pub use simulator::Simulator;
+pub use sp_api::faults::SpApiFaults;
+pub use sp_api::inspect::SpApiJob;
+pub use sp_api::scenario::SpApiScenario;
 pub use system::System;
 pub use systems::SYSTEMS;

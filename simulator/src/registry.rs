@@ -16,6 +16,10 @@ macro_rules! for_each_system {
             epm: epm { EpmFaults, EpmScenario, EpmState },
             /// FOLIO.
             folio: folio { FolioFaults, FolioScenario, FolioState },
+            /// FHIR Bulk Data.
+            fhir: fhir_bulk { FhirFaults, FhirScenario, FhirState },
+            /// Amazon SP-API reports.
+            sp_api: sp_api { SpApiFaults, SpApiScenario, SpApiState },
         }
     };
 }

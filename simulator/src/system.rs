@@ -15,7 +15,8 @@ use crate::state::State;
 
 /// A simulated system.
 ///
-/// There is one for each kind of export, so that an event alone says which system can run it.
+/// There is one for each kind of export, so that an event alone says which system can run it; of those that are described
+/// in a file, which share a kind, the connection says it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct System {

@@ -1,7 +1,9 @@
 //! The systems that jobs run in, as the crash matrix knows them.
 
 use serde_json::{Value, json};
-use simulator::{EpmScenario, FolioScenario, MemberSize, RestScenario, Scenario, Simulator};
+use simulator::{
+    EpmScenario, FhirScenario, FolioScenario, MemberSize, RestScenario, Scenario, Simulator, SpApiScenario,
+};
 
 /// A system, and a run in it.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +38,8 @@ macro_rules! for_each_system {
             epm_planning: $crate::systems::EPM_PLANNING,
             folio_export: $crate::systems::FOLIO_EXPORT,
             folio_export_all: $crate::systems::FOLIO_EXPORT_ALL,
+            fhir_bulk: $crate::systems::FHIR_BULK,
+            sp_api_reports: $crate::systems::SP_API_REPORTS,
             fusion_extract_as_gzip: $crate::systems::FUSION_EXTRACT_AS_GZIP,
         }
     };
@@ -197,6 +201,62 @@ fn folio_id(number: u32) -> String {
 fn small_folio() -> Scenario {
     let folio = FolioScenario { slice_size: 1, unknown_ids: vec![folio_id(2)], ..FolioScenario::default() };
     Scenario { folio, ..Scenario::default() }
+}
+
+/// FHIR Bulk Data, by its description.
+pub const FHIR_BULK: System = System {
+    kind: "declared",
+    connection: "fhir-demo",
+    event: fhir_event,
+    destination: "",
+    in_oci: false,
+    small: small_fhir,
+    jobs: |simulator| simulator.fhir_jobs().len(),
+    seen_by_a_person: Some(|simulator| simulator.fhir_jobs().first().map(|job| job.id.to_string())),
+};
+
+fn fhir_event() -> Value {
+    json!({
+        "connection": "fhir-demo",
+        "export": { "kind": "declared", "system": "fhir-bulk", "incremental": {} },
+        "destination": "lake",
+        "run_key": "patients-2026-11-21T06",
+    })
+}
+
+/// Three files on two pages of a manifest, of which one tells what went wrong.
+fn small_fhir() -> Scenario {
+    let types = vec!["Patient".to_owned()];
+    let fhir =
+        FhirScenario { types, resources: 5, error_files: 1, files_per_page: 2, ..FhirScenario::default() };
+    Scenario { fhir, ..Scenario::default() }
+}
+
+/// Amazon SP-API reports, by its description.
+pub const SP_API_REPORTS: System = System {
+    kind: "declared: sp-api-reports",
+    connection: "sp-api-demo",
+    event: sp_api_event,
+    destination: "",
+    in_oci: false,
+    small: small_sp_api,
+    jobs: |simulator| simulator.sp_api_jobs().len(),
+    seen_by_a_person: None,
+};
+
+fn sp_api_event() -> Value {
+    let with = json!({ "report": "GET_MERCHANT_LISTINGS_ALL_DATA", "marketplaces": ["ATVPDKIKX0DER"] });
+    json!({
+        "connection": "sp-api-demo",
+        "export": { "kind": "declared", "system": "sp-api-reports", "with": with },
+        "destination": "lake",
+        "run_key": "listings-2026-11-21T06",
+    })
+}
+
+fn small_sp_api() -> Scenario {
+    let sp_api = SpApiScenario { rows: 5, gzip: true, ..SpApiScenario::default() };
+    Scenario { sp_api, ..Scenario::default() }
 }
 
 /// The least job with all that a job has: two archives, two members of one name, a metadata file.

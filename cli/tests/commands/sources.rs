@@ -27,6 +27,65 @@ async fn sources_lists_every_kind() {
     assert!(kinds.iter().all(|kind| words.contains(&format!("{kind}: "))), "{words}");
 }
 
+/// What comes with landfall is listed with what it takes.
+#[tokio::test]
+async fn systems_lists_what_is_described() {
+    let machine = Machine::new();
+    let done = machine.without_data(&["systems", "--json"]).await;
+    assert_eq!(done.code, 0);
+    let lines = done.lines();
+    let names: Vec<_> = lines.iter().map(|line| line["system"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fhir-bulk", "sp-api-reports"]);
+    let words = machine.without_data(&["systems"]).await.out;
+    assert!(words.contains("with.report         The type of the report"), "{words}");
+}
+
+/// A description is checked before anything is called: all of its mistakes with their places, or what it promises.
+#[tokio::test]
+async fn a_description_is_checked_as_a_whole() {
+    let machine = Machine::new();
+    let good = machine.without_data(&["systems", "check", "fhir-bulk"]).await;
+    assert_eq!(good.code, 0, "{}", good.out);
+    assert!(good.out.contains("a lost submission is left to a person"), "{}", good.out);
+    let file = machine.path("things.toml");
+    std::fs::write(
+        &file,
+        "[system]\nname = \"Things\"\ntitel = \"Things\"\n\n[poll]\nmeans = { 200 = \"suceeded\" }\n",
+    )
+    .unwrap();
+    let bad = machine.without_data(&["systems", "check", text(&file)]).await;
+    assert_eq!(bad.code, 2, "{}", bad.out);
+    for said in [
+        ":2:8: system.name: a name has small letters",
+        ":3:1: system.titel: unknown key; did you mean title?",
+        ":6:17: poll.means.200: \"suceeded\" is not one of",
+        "did you mean succeeded?",
+        "submit is missing",
+    ] {
+        assert!(bad.out.contains(said), "{said}: {}", bad.out);
+    }
+    let none = machine.without_data(&["systems", "check", "no-such-file.toml"]).await;
+    assert_eq!(none.code, 2);
+}
+
+/// What an event would call is printed, and nothing is called.
+#[tokio::test]
+async fn an_event_is_tried_without_a_call() {
+    let machine = Machine::new();
+    let event = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/run-fhir-bulk.json");
+    let words =
+        ["systems", "try", "fhir-bulk", "--event", event, "--base-url", "https://fhir.example.org/r4"];
+    let done = machine.without_data(&words).await;
+    assert_eq!(done.code, 0, "{}", done.out);
+    let kick_off =
+        "GET https://fhir.example.org/r4/Patient/$export?_since={from}&_type=Patient%2CObservation";
+    assert!(done.out.contains(kick_off), "{}", done.out);
+    assert!(done.out.contains("prefer: respond-async"), "{}", done.out);
+    let wrong = ["systems", "try", "sp-api-reports", "--event", event];
+    let done = machine.without_data(&wrong).await;
+    assert_eq!(done.code, 2, "{}", done.out);
+}
+
 /// A check tells of each thing that a run needs, leaves nothing behind, and starts no job.
 #[tokio::test]
 async fn check_proves_a_connection_and_leaves_nothing_behind() {

@@ -47,6 +47,8 @@ pub enum LostSubmission {
     OwnId,
     /// A person who looks: the source lists no jobs.
     Person,
+    /// One of these, as the description of the system has it.
+    AsDescribed,
 }
 
 /// Where a download goes on.
@@ -77,6 +79,7 @@ impl LostSubmission {
             Self::List => "found in the source's list",
             Self::OwnId => "the same id when submitted again",
             Self::Person => "checked by a person",
+            Self::AsDescribed => "as the description has it",
         }
     }
 }

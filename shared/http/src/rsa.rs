@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::error::KeyRejected;
 use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use ring::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RsaEncoding, RsaKeyPair};
 use rsa::pkcs1::DecodeRsaPublicKey as _;
 use rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
@@ -91,9 +91,18 @@ impl RsaKey {
 
     /// The signature of a message: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017), which JWS calls RS256.
     pub fn sign_sha256(&self, message: &[u8]) -> Result<Vec<u8>, RsaKeyError> {
+        self.sign(&RSA_PKCS1_SHA256, message)
+    }
+
+    /// The same with SHA-384, which JWS calls RS384.
+    pub fn sign_sha384(&self, message: &[u8]) -> Result<Vec<u8>, RsaKeyError> {
+        self.sign(&RSA_PKCS1_SHA384, message)
+    }
+
+    fn sign(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Result<Vec<u8>, RsaKeyError> {
         let mut signature = vec![0; self.0.public().modulus_len()];
         self.0
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+            .sign(encoding, &SystemRandom::new(), message, &mut signature)
             .map_err(|_| RsaKeyError::NotSigned)?;
         Ok(signature)
     }

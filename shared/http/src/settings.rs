@@ -55,6 +55,29 @@ pub struct OAuth {
     /// The audience of assertions.
     #[serde(default = "oracle_assertion_audience")]
     pub assertion_audience: String,
+    /// What assertions are signed by.
+    #[serde(default)]
+    pub assertion_algorithm: AssertionAlgorithm,
+}
+
+/// What assertions are signed by (RFC 7518, 3.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum AssertionAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[default]
+    RS256,
+    /// The same with SHA-384, which SMART Backend Services asks for.
+    RS384,
+}
+
+impl AssertionAlgorithm {
+    /// Its name in the header of a JWS.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+        }
+    }
 }
 
 /// How an OAuth client authenticates at the token endpoint.

@@ -3,11 +3,13 @@
 #[cfg(test)]
 mod configuration_tests;
 mod created;
+pub mod declared;
 mod entries;
 pub mod epm;
 mod fields;
 pub mod folio;
 pub mod fusion;
+mod links;
 pub mod local;
 mod registry;
 mod server;

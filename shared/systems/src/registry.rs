@@ -15,6 +15,7 @@ systems! {
     fusion,
     epm,
     folio,
+    declared,
     local,
 }
 

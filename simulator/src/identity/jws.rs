@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
-use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, UnparsedPublicKey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -37,11 +37,16 @@ impl<'a> Jws<'a> {
         (self.header.alg == "HS256" && is_good).then(|| serde_json::from_slice(&self.claims).ok()).flatten()
     }
 
-    /// The claims, where the private half of an RSA key has signed them (RS256).
+    /// The claims, where the private half of an RSA key has signed them (RS256 or RS384).
     pub(super) fn signed_by_key<T: DeserializeOwned>(&self, public: &[u8]) -> Option<T> {
-        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public);
+        let algorithm = match self.header.alg.as_str() {
+            "RS256" => &RSA_PKCS1_2048_8192_SHA256,
+            "RS384" => &RSA_PKCS1_2048_8192_SHA384,
+            _ => return None,
+        };
+        let key = UnparsedPublicKey::new(algorithm, public);
         let is_good = key.verify(self.signed.as_bytes(), &self.signature).is_ok();
-        (self.header.alg == "RS256" && is_good).then(|| serde_json::from_slice(&self.claims).ok()).flatten()
+        is_good.then(|| serde_json::from_slice(&self.claims).ok()).flatten()
     }
 }
 

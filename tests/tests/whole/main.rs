@@ -9,6 +9,7 @@ mod conformance;
 mod corpora;
 mod crash_matrix;
 mod deadlines;
+mod declared;
 mod docs;
 mod documents;
 mod downloads;

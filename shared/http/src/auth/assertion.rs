@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::rsa::{RsaKey, RsaKeyError};
+use crate::settings::AssertionAlgorithm;
 
 /// How long an assertion is good for: it is used at once.
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -17,6 +18,7 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// The key that a client signs its assertions with.
 pub(super) struct Signer {
     key: RsaKey,
+    algorithm: AssertionAlgorithm,
     /// In base64url, as it begins each assertion.
     header: String,
     issuer: String,
@@ -30,13 +32,15 @@ impl Signer {
         key_id: Option<&str>,
         issuer: &str,
         audience: &str,
+        algorithm: AssertionAlgorithm,
     ) -> Result<Self, RsaKeyError> {
         let header = match key_id {
-            Some(id) => json!({ "typ": "JWT", "alg": "RS256", "kid": id }),
-            None => json!({ "typ": "JWT", "alg": "RS256" }),
+            Some(id) => json!({ "typ": "JWT", "alg": algorithm.name(), "kid": id }),
+            None => json!({ "typ": "JWT", "alg": algorithm.name() }),
         };
         Ok(Self {
             key: RsaKey::from_pem(pem)?,
+            algorithm,
             header: BASE64_URL.encode(header.to_string()),
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
@@ -57,7 +61,10 @@ impl Signer {
             "jti": Uuid::new_v4().to_string(),
         });
         let signed = format!("{}.{}", self.header, BASE64_URL.encode(claims.to_string()));
-        let signature = self.key.sign_sha256(signed.as_bytes())?;
+        let signature = match self.algorithm {
+            AssertionAlgorithm::RS256 => self.key.sign_sha256(signed.as_bytes())?,
+            AssertionAlgorithm::RS384 => self.key.sign_sha384(signed.as_bytes())?,
+        };
         Ok(format!("{signed}.{}", BASE64_URL.encode(signature)).into())
     }
 }

@@ -262,7 +262,10 @@ impl OAuthTokens {
             None => Err(self.unsendable("there is no private key")),
         };
         let mut secrets: Vec<(&str, SecretString)> = Vec::new();
-        let mut fields: Vec<(&str, &str)> = vec![("scope", scope)];
+        let mut fields: Vec<(&str, &str)> = Vec::new();
+        if !scope.is_empty() {
+            fields.push(("scope", scope));
+        }
         match settings.grant {
             Grant::ClientCredentials => fields.push(("grant_type", "client_credentials")),
             Grant::Password => {
@@ -350,7 +353,8 @@ fn encoded(assertion: &SecretString) -> SecretString {
 }
 
 fn signer(settings: &OAuth, pem: &SecretString) -> Result<Signer, InvalidSetting> {
-    Signer::new(pem, settings.key_id.as_deref(), &settings.client_id, &settings.assertion_audience)
+    let OAuth { key_id, client_id, assertion_audience, assertion_algorithm, .. } = settings;
+    Signer::new(pem, key_id.as_deref(), client_id, assertion_audience, *assertion_algorithm)
         .map_err(|error| InvalidSetting::new(format!("auth.private_key cannot be used: {error}")))
 }
 
@@ -626,6 +630,27 @@ mod tests {
         let (tokens, _) = tokens_of(&server, more);
         tokens.token("s").await.unwrap_err();
         assert_eq!(server.count(), 1);
+    }
+
+    /// SMART Backend Services takes a client's assertion by RS384 alone, and a form without a scope has no such field.
+    #[tokio::test]
+    async fn an_assertion_is_signed_by_the_algorithm_that_is_set() {
+        let more = json!({
+            "client_auth": "private_key_jwt", "client_secret": null, "private_key": TEST_KEY, "assertion_algorithm": "RS384",
+        });
+        let server = issuing(json!(300)).await;
+        let (tokens, _) = tokens_of(&server, more);
+        bearer(&tokens, &server, "").await;
+        let form = server.seen().remove(0).form();
+        assert!(!form.contains_key("scope"));
+        let (signed, signature) = form["client_assertion"].rsplit_once('.').unwrap();
+        let key = RsaKey::from_pem(&TEST_KEY.into()).unwrap();
+        assert_eq!(signature, BASE64_URL.encode(key.sign_sha384(signed.as_bytes()).unwrap()));
+        let header = BASE64_URL.decode(signed.split('.').next().unwrap()).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Value>(&header).unwrap(),
+            json!({ "typ": "JWT", "alg": "RS384" })
+        );
     }
 
     /// One token a scope, kept until shortly before it expires.

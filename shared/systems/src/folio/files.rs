@@ -1,15 +1,15 @@
 //! What a job has put out: its file behind links of ten minutes, and its log.
 
 use std::collections::HashSet;
-use std::error::Error as _;
 use std::sync::Arc;
 
-use futures::{StreamExt as _, stream};
+use async_trait::async_trait;
 use http::StatusCode;
 
 use super::api::Api;
 use super::wire::{Execution, ExportedFile};
 use super::{logs, status};
+use crate::links::{FreshLink, LINKS, is_refused, renewing};
 use landfall::contract::{Download, ResumeAt};
 use landfall::error::{Error, Result};
 use landfall::job::{FileList, JobRequestId, OutputFile};
@@ -20,8 +20,6 @@ const LOG_NAME: &str = "errors.ndjson";
 /// What reading it takes.
 const LOG_PERMISSION: &str = "data-export.logs.collection.get";
 const MAX_NAME: usize = 1024;
-/// How many links in a row may be refused: the clocks of FOLIO and its storage may differ a little.
-const LINKS: u32 = 2;
 
 /// The files of a job that has ended. The list is right only then: before, it names a file that will not be.
 ///
@@ -101,7 +99,7 @@ pub(super) async fn open(
     };
     let linked = Linked { api: Arc::clone(api), job: job.clone(), name: file.name.clone(), file_id };
     let download = linked.download(resume).await?;
-    Ok(linked.renewing(download))
+    Ok(renewing(linked, download))
 }
 
 /// A file, by what links to it are made from.
@@ -151,85 +149,16 @@ impl Linked {
         }
         error.into()
     }
-
-    /// The same download, which goes on by another link where the one that it began with has expired.
-    fn renewing(self, download: Download) -> Download {
-        let Download { offset, size, validator, unverified, body } = download;
-        let renewing = Renewing {
-            linked: self,
-            position: offset,
-            validator: validator.clone(),
-            body,
-            links: 1,
-            is_over: false,
-        };
-        let body = stream::unfold(renewing, |mut renewing| async move {
-            let next = renewing.next().await.transpose()?;
-            Some((next, renewing))
-        });
-        Download { offset, size, validator, unverified, body: body.boxed() }
-    }
 }
 
-struct Renewing {
-    linked: Linked,
-    position: u64,
-    validator: Option<String>,
-    body: stream::BoxStream<'static, Result<bytes::Bytes>>,
-    /// Links in a row that no byte came by.
-    links: u32,
-    is_over: bool,
-}
-
-impl Renewing {
-    async fn next(&mut self) -> Result<Option<bytes::Bytes>> {
-        if self.is_over {
-            return Ok(None);
-        }
-        let next = self.advance().await;
-        self.is_over = !matches!(next, Ok(Some(_)));
-        next
-    }
-
-    async fn advance(&mut self) -> Result<Option<bytes::Bytes>> {
-        loop {
-            let error = match self.body.next().await {
-                None => return Ok(None),
-                Some(Ok(bytes)) => {
-                    self.position =
-                        self.position.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-                    self.links = 1;
-                    return Ok(Some(bytes));
-                }
-                Some(Err(error)) => error,
-            };
-            let Some(validator) =
-                self.validator.clone().filter(|_| has_expired(&error) && self.links < LINKS)
-            else {
-                return Err(error);
-            };
-            self.links = self.links.saturating_add(1);
-            let resume = ResumeAt { offset: self.position, validator };
-            let download = self.linked.download(Some(&resume)).await?;
-            if download.offset != self.position {
-                // Another version of the file: the next call begins anew.
-                return Err(error);
-            }
-            self.body = download.body;
-        }
+#[async_trait]
+impl FreshLink for Linked {
+    async fn download(&self, resume: Option<&ResumeAt>) -> Result<Download> {
+        Linked::download(self, resume).await
     }
 }
 
 /// Whether FOLIO does not let the user do that.
 fn is_forbidden(error: &Error) -> bool {
     error.cause::<HttpError>().is_some_and(|error| error.status() == Some(StatusCode::FORBIDDEN))
-}
-
-/// Whether the storage refuses the link: it has expired, or is not good yet.
-fn is_refused(error: &HttpError) -> bool {
-    error.status() == Some(StatusCode::FORBIDDEN)
-}
-
-fn has_expired(error: &Error) -> bool {
-    error.source().and_then(|source| source.downcast_ref::<HttpError>()).is_some_and(is_refused)
 }

@@ -1,0 +1,182 @@
+//! A call as a description has it, and the request that it is.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, header};
+use landfall::error::{Error, Result};
+use landfall_http::Request;
+use url::Url;
+
+use super::template::{JsonTemplate, Template, Values};
+
+/// The largest answer that is read whole: a list of 100,000 files is one of twenty megabytes.
+const MAX_ANSWER_BYTES: u64 = 48 << 20;
+
+/// A call.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    /// The path below the connection's base URL; with a slash before it, below its host. A name alone may be a URL.
+    pub(super) target: Template,
+    pub(super) query: Vec<(String, Template)>,
+    pub(super) headers: Vec<(HeaderName, Template)>,
+    pub(super) body: Body,
+}
+
+/// What a call carries.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Body {
+    /// Nothing.
+    Nothing,
+    /// A JSON document.
+    Json(JsonTemplate),
+    /// A form.
+    Form(Vec<(String, Template)>),
+    /// XML.
+    Xml(Template),
+}
+
+impl Call {
+    /// The request, of this URL if one is given: that of a further page.
+    pub(super) fn request(&self, base: &Url, values: &Values, at: Option<&Url>) -> Result<Request> {
+        let url = match at {
+            Some(url) => url.clone(),
+            None => self.url(base, values)?,
+        };
+        let is_get = self.method == Method::GET;
+        let request = if is_get { Request::get(url) } else { Request::of(self.method.clone(), url) };
+        let mut request = match self.body(values)? {
+            Some((kind, bytes)) => request.header(header::CONTENT_TYPE, kind).carrying(bytes),
+            // Some servers want a length of every POST.
+            None if self.method == Method::POST || self.method == Method::PUT => {
+                request.carrying(Bytes::new())
+            }
+            None => request,
+        };
+        for (name, template) in &self.headers {
+            if let Some(value) = template.text(values)? {
+                let value = HeaderValue::from_str(&value).map_err(|_| {
+                    Error::invalid_event(format!("what {name} is made of cannot stand in a header"))
+                })?;
+                request = request.with(name.clone(), value);
+            }
+        }
+        Ok(request.at_most(MAX_ANSWER_BYTES))
+    }
+
+    /// Where it goes.
+    pub(super) fn url(&self, base: &Url, values: &Values) -> Result<Url> {
+        let unusable =
+            |target: &str| Error::invalid_event(format!("{target:?} is no address that can be called"));
+        let mut url = match self.target.alone().and_then(|name| values.text(name)) {
+            Some(link) if link.contains("://") || link.starts_with('/') => {
+                base.join(&link).map_err(|_| unusable(&link))?
+            }
+            _ => {
+                let path = self.target.path(values)?.unwrap_or_default();
+                let mut url = base.clone();
+                url.set_query(None);
+                url.set_fragment(None);
+                let prefix = if path.starts_with('/') { "" } else { base.path().trim_end_matches('/') };
+                url.set_path(&format!("{prefix}/{}", path.trim_start_matches('/')));
+                url
+            }
+        };
+        let mut pairs = Vec::new();
+        for (name, template) in &self.query {
+            pairs.extend(template.text(values)?.map(|value| (name.as_str(), value)));
+        }
+        if !pairs.is_empty() {
+            url.query_pairs_mut().extend_pairs(pairs);
+        }
+        Ok(url)
+    }
+
+    /// What it carries, and the media type of that.
+    pub(super) fn body(&self, values: &Values) -> Result<Option<(&'static str, Bytes)>> {
+        Ok(match &self.body {
+            Body::Nothing => None,
+            Body::Json(template) => {
+                let body = template.json(values)?.unwrap_or_default();
+                Some(("application/json", Bytes::from(body.to_string())))
+            }
+            Body::Form(fields) => {
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                for (name, template) in fields {
+                    if let Some(value) = template.text(values)? {
+                        form.append_pair(name, &value);
+                    }
+                }
+                Some(("application/x-www-form-urlencoded", Bytes::from(form.finish())))
+            }
+            Body::Xml(template) => {
+                Some(("application/xml", Bytes::from(template.xml(values)?.unwrap_or_default())))
+            }
+        })
+    }
+
+    /// Every template of it.
+    pub(super) fn names(&self) -> Vec<&str> {
+        fn of_json<'t>(template: &'t JsonTemplate, names: &mut Vec<&'t str>) {
+            match template {
+                JsonTemplate::Text(text) => names.extend(text.names()),
+                JsonTemplate::Literal(_) => {}
+                JsonTemplate::List(list) => list.iter().for_each(|element| of_json(element, names)),
+                JsonTemplate::Object(fields) => fields.iter().for_each(|(_, field)| of_json(field, names)),
+            }
+        }
+        let mut names: Vec<&str> = self.target.names().collect();
+        names.extend(self.query.iter().flat_map(|(_, template)| template.names()));
+        names.extend(self.headers.iter().flat_map(|(_, template)| template.names()));
+        match &self.body {
+            Body::Nothing => {}
+            Body::Json(template) => of_json(template, &mut names),
+            Body::Form(fields) => names.extend(fields.iter().flat_map(|(_, template)| template.names())),
+            Body::Xml(template) => names.extend(template.names()),
+        }
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::declared::template::Bound;
+
+    fn url(base: &str, target: &str, query: &[(&str, &str)], values: &Values) -> String {
+        let template = |text: &str| Template::parse(text).unwrap();
+        let query = query.iter().map(|(name, value)| ((*name).to_owned(), template(value))).collect();
+        let call = Call {
+            method: Method::GET,
+            target: template(target),
+            query,
+            headers: Vec::new(),
+            body: Body::Nothing,
+        };
+        call.url(&base.parse().unwrap(), values).unwrap().to_string()
+    }
+
+    /// A path is below the base URL, or below its host; a name alone may be a link; what is unknown is left out.
+    #[test]
+    fn a_call_goes_where_it_says() {
+        let mut values = Values::default();
+        values.set("id", "a/b");
+        values.set("types", json!(["Patient", "Device"]));
+        values.set("status", "https://h.example/other/1?x=1");
+        values.set_bound("level", Bound { value: json!("Group/7"), is_path: true });
+        let base = "https://h.example/x/fhir/";
+        for (target, query, called) in [
+            ("jobs/{id}", &[][..], "https://h.example/x/fhir/jobs/a%2Fb"),
+            ("/jobs/{id}", &[], "https://h.example/jobs/a%2Fb"),
+            ("{status}", &[], "https://h.example/other/1?x=1"),
+            (
+                "{level}/$export",
+                &[("_type", "{types}"), ("_since", "{from}")],
+                "https://h.example/x/fhir/Group/7/$export?_type=Patient%2CDevice",
+            ),
+        ] {
+            assert_eq!(url(base, target, query, &values), called);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! A file's bytes, by a link that is kept or by one that is asked for anew.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt as _, stream};
+use landfall::contract::{Download, ResumeAt};
+use landfall::error::{Error, Result};
+use landfall::job::OutputFile;
+use landfall_http::HttpError;
+use url::Url;
+
+use super::api::Api;
+use super::description::{Description, Link};
+use super::files::{Entry, Locator, again, entries, linked};
+use super::template::Values;
+use crate::links::{FreshLink, LINKS, is_refused, renewing};
+
+/// How many of a file's first bytes tell an error from data.
+const SNIFFED: usize = 512;
+
+/// A file of a job, and all that is needed to open it.
+pub(super) struct File {
+    pub(super) api: Arc<Api>,
+    pub(super) description: Arc<Description>,
+    pub(super) values: Values,
+    pub(super) file: OutputFile,
+    /// The job's list, as it was read a moment ago.
+    pub(super) listed: Option<Arc<Vec<Entry>>>,
+}
+
+/// Where a file is, and whether credentials go along.
+struct At {
+    url: Url,
+    with_credentials: bool,
+}
+
+impl File {
+    /// Opens it, from its beginning or where a download stopped.
+    pub(super) async fn open(self, resume: Option<&ResumeAt>) -> Result<Download> {
+        match self.locator()? {
+            Locator::Url(url) => self
+                .fetch(At { url, with_credentials: true }, resume)
+                .await
+                .map_err(|error| self.named(error)),
+            Locator::Entry { .. } | Locator::File { .. } => {
+                let download = self.download(resume).await?;
+                Ok(renewing(self, download))
+            }
+        }
+    }
+
+    /// Whether its link is in the job's list, which is read again for it.
+    pub(super) fn is_by_list(file: &OutputFile) -> bool {
+        let locator = file.locator.as_deref().and_then(|locator| serde_json::from_str(locator).ok());
+        matches!(locator, Some(Locator::Entry { .. }))
+    }
+
+    fn locator(&self) -> Result<Locator> {
+        let locator = self.file.locator.as_deref().unwrap_or_default();
+        serde_json::from_str(locator).map_err(|error| {
+            Error::contract_broken(format!(
+                "the place of {:?} in the job's record cannot be read",
+                self.file.name
+            ))
+            .because(error)
+        })
+    }
+
+    /// Where the file is now. A link that was listed a moment ago is good at the first try.
+    async fn at(&self, is_first: bool) -> Result<At> {
+        let Self { api, description, values, file, .. } = self;
+        let gone = || Error::contract_broken(format!("{} is not listed any more, where it was", file.name));
+        match self.locator()? {
+            Locator::Url(url) => Ok(At { url, with_credentials: true }),
+            Locator::File { list, file } => {
+                let Some(Link::Call(call)) = description.files.get(list).map(|files| &files.link) else {
+                    return Err(gone());
+                };
+                let answered = linked(api, call, values, &file).await?;
+                let link = call.url.text(&answered).and_then(|link| answered.url.join(&link).ok());
+                // A link may grant access: nothing of it goes into an error.
+                let url =
+                    link.ok_or_else(|| answered.malformed("a file's link", "it is missing, or no URL"))?;
+                Ok(At { url, with_credentials: description.download.is_with_credentials(&answered) })
+            }
+            Locator::Entry { list, entry, path } => {
+                let fresh;
+                let entries = match &self.listed {
+                    Some(listed) if is_first => listed.as_slice(),
+                    _ => {
+                        fresh = entries(api, description, values).await?;
+                        fresh.as_slice()
+                    }
+                };
+                let found =
+                    again(entries, (list, entry, &path), description, values, file)?.ok_or_else(gone)?;
+                let url = found.url.clone().ok_or_else(gone)?;
+                Ok(At { url, with_credentials: found.with_credentials })
+            }
+        }
+    }
+
+    async fn fetch(&self, at: At, resume: Option<&ResumeAt>) -> std::result::Result<Download, Refused> {
+        let host = at.url.host_str().unwrap_or_default().to_owned();
+        let authorizer = self.api.authorizer().filter(|_| at.with_credentials);
+        let opened = self.api.client.download_typed(at.url, authorizer, resume).await;
+        let (download, kind) = opened.map_err(|error| Refused::Call(host, Box::new(error)))?;
+        let rule = &self.description.download;
+        if let Some(kind) = kind.filter(|kind| !self.file.is_log && rule.refuse_types.contains(kind)) {
+            return Err(Refused::Instead(format!("{kind:?} came")));
+        }
+        let download: Download = download.map_err();
+        match self.file.is_log || rule.refuse_starts.is_empty() || download.offset > 0 {
+            true => Ok(download),
+            false => checked(download, &rule.refuse_starts).await,
+        }
+    }
+
+    fn named(&self, refused: Refused) -> Error {
+        let name = &self.file.name;
+        match refused {
+            Refused::Instead(what) => Error::contract_broken(format!(
+                "{what} in the place of {name}: the source's error, and no file"
+            )),
+            Refused::Call(host, error) if error.is_host_refused() => {
+                let hosts = self.description.hosts.join(", ");
+                let hosts = if hosts.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({} has its files at {hosts})", self.description.title)
+                };
+                Error::contract_broken(format!(
+                    "the link of {name} leads to {host}, which is not called: if it is the source's storage, add it to \
+                     http.allowed_hosts of the connection{hosts}"
+                ))
+                .because(*error)
+            }
+            Refused::Call(_, error) if error.is_gone() => Error::not_found(format!(
+                "{name} is gone: the source keeps its files for a while only, or has deleted them"
+            ))
+            .because(*error),
+            Refused::Call(_, error) => Error::from(*error).while_doing(format!("opening {name}")),
+            Refused::Broken(error) => error,
+        }
+    }
+}
+
+/// Why a file is not opened.
+enum Refused {
+    /// The call failed, to this host.
+    Call(String, Box<HttpError>),
+    /// Something else came.
+    Instead(String),
+    /// Its body broke before it could be looked at.
+    Broken(Error),
+}
+
+#[async_trait]
+impl FreshLink for File {
+    async fn download(&self, resume: Option<&ResumeAt>) -> Result<Download> {
+        let mut links = 1;
+        loop {
+            let at = self.at(links == 1).await?;
+            match self.fetch(at, resume).await {
+                Err(Refused::Call(_, error)) if is_refused(&error) && links < LINKS => links += 1,
+                opened => return opened.map_err(|refused| self.named(refused)),
+            }
+        }
+    }
+}
+
+/// The same download, unless it begins as an error does.
+async fn checked(download: Download, starts: &[String]) -> std::result::Result<Download, Refused> {
+    let Download { offset, size, validator, unverified, mut body } = download;
+    let mut head = BytesMut::new();
+    while head.len() < SNIFFED {
+        match body.next().await {
+            Some(Ok(bytes)) => head.extend_from_slice(&bytes),
+            Some(Err(error)) => return Err(Refused::Broken(error)),
+            None => break,
+        }
+    }
+    let begins: Vec<u8> =
+        head.iter().take(SNIFFED).copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    if starts.iter().any(|start| begins.starts_with(start.as_bytes())) {
+        return Err(Refused::Instead("something that begins as an error does came".to_owned()));
+    }
+    let head: Bytes = head.freeze();
+    let head = (!head.is_empty()).then(|| Ok(head));
+    let body = stream::iter(head).chain(body).boxed();
+    Ok(Download { offset, size, validator, unverified, body })
+}

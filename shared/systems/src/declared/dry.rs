@@ -1,0 +1,132 @@
+//! The calls that an export would make, without making them.
+
+use std::fmt;
+
+use landfall::error::Result;
+use landfall::export::Export;
+use landfall::job::Window;
+use url::Url;
+
+use super::call::Call;
+use super::description::{Description, Find, Link};
+use super::export::DeclaredExport;
+use super::template::Values;
+
+/// A call that would be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DryCall {
+    /// What for.
+    pub what: String,
+    /// The method, and where to. What only an answer tells stands as `{name}`.
+    pub line: String,
+    /// The headers besides the connection's credentials.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<String>,
+}
+
+impl fmt::Display for DryCall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{}\n  {}", self.what, self.line)?;
+        for (name, value) in &self.headers {
+            writeln!(formatter, "  {name}: {value}")?;
+        }
+        self.body.iter().try_for_each(|body| writeln!(formatter, "  {body}"))
+    }
+}
+
+/// Every call that an export of a description would make, in their order; `InvalidEvent` where the export does not fit.
+pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Result<Vec<DryCall>> {
+    let export: DeclaredExport = export.read()?;
+    export.check_for(description)?;
+    let given = export.window.as_ref();
+    let window = given.map(|given| Window {
+        field: description.window.as_ref().map(|form| form.field.clone()).unwrap_or_default(),
+        from: given.from,
+        until: given.until,
+        overlap_until: None,
+    });
+    let mut values = description.values(&export.with, window.as_ref());
+    if export.incremental.is_some() && window.is_none() {
+        unknown(&mut values, ["from", "until"]);
+    }
+    unknown(&mut values, ["run_key", "mark", "called_at"]);
+    let dry = |what: &str, call: &Call, values: &Values| made(what, call, base_url, values);
+    let mut calls = Vec::new();
+    for (step, number) in description.submit.iter().zip(1..) {
+        let commits = if step.commits { ", which starts the job" } else { "" };
+        calls.push(dry(&format!("submit {number}{commits}"), &step.call, &values)?);
+        unknown(&mut values, step.keep.iter().map(|keep| keep.name.as_str()));
+    }
+    if let Find::List(list) = &description.find {
+        calls.push(dry("find the job of a lost submission", &list.call, &values)?);
+    }
+    unknown(&mut values, ["id"]);
+    calls.push(dry("poll", &description.poll.call, &values)?);
+    for files in &description.files {
+        if let Some(call) = &files.call {
+            calls.push(dry("list the files", call, &values)?);
+        }
+        if let Link::Call(link) = &files.link {
+            unknown(&mut values, ["file"]);
+            calls.push(dry("ask for a file's link, at each try", &link.call, &values)?);
+        }
+    }
+    Ok(calls)
+}
+
+/// Has names stand for themselves: what they stand for is not known yet.
+fn unknown<'n>(values: &mut Values, names: impl IntoIterator<Item = &'n str>) {
+    for name in names {
+        values.set(name, format!("{{{name}}}"));
+    }
+}
+
+fn made(what: &str, call: &Call, base_url: &Url, values: &Values) -> Result<DryCall> {
+    let url = call.url(base_url, values)?;
+    let url = url.as_str().replace("%7B", "{").replace("%7D", "}");
+    let mut headers = Vec::new();
+    for (name, template) in &call.headers {
+        headers.extend(template.text(values)?.map(|value| (name.to_string(), value)));
+    }
+    let body = call.body(values)?;
+    if let Some((kind, _)) = &body {
+        headers.push(("content-type".to_owned(), (*kind).to_owned()));
+    }
+    let body = body.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(DryCall { what: what.to_owned(), line: format!("{} {url}", call.method), headers, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::declared::builtin;
+
+    /// What would be called is told before anything is, with what only answers tell left as it is named.
+    #[test]
+    fn every_call_is_told() {
+        let export = json!({
+            "kind": "declared", "system": "sp-api-reports",
+            "with": { "report": "GET_X", "marketplaces": ["A1"] }, "incremental": {},
+        });
+        let export: Export = serde_json::from_value(export).unwrap();
+        let description = builtin::named("sp-api-reports").unwrap();
+        let base = "https://sellingpartnerapi-eu.amazon.com/".parse().unwrap();
+        let calls = calls(&description, &base, &export).unwrap();
+        let lines: Vec<&str> = calls.iter().map(|call| call.line.as_str()).collect();
+        let reports = "https://sellingpartnerapi-eu.amazon.com/reports/2021-06-30";
+        assert_eq!(
+            lines,
+            [
+                format!("POST {reports}/reports"),
+                format!("GET {reports}/reports?createdSince={{called_at}}&pageSize=100&reportTypes=GET_X"),
+                format!("GET {reports}/reports/{{id}}"),
+                format!("GET {reports}/documents/{{file}}"),
+            ]
+        );
+        let body = r#"{"dataEndTime":"{until}","dataStartTime":"{from}","marketplaceIds":["A1"],"reportType":"GET_X"}"#;
+        assert_eq!(calls[0].body.as_deref(), Some(body));
+    }
+}

@@ -1,0 +1,44 @@
+//! What a FHIR server remembers of its exports.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+const FIRST_ID: u64 = 7_001;
+
+/// All that a FHIR server remembers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct FhirState {
+    pub(super) next_id: u64,
+    pub(super) exports: BTreeMap<u64, FhirExport>,
+    /// Manifests so far: each has links of its own, where these are open.
+    pub(super) manifests: u64,
+}
+
+impl Default for FhirState {
+    fn default() -> Self {
+        Self { next_id: FIRST_ID, exports: BTreeMap::new(), manifests: 0 }
+    }
+}
+
+impl FhirState {
+    /// Starts an export; its id.
+    pub(super) fn accept(&mut self, request: String, types: Vec<String>, now: Timestamp) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.exports.insert(id, FhirExport { request, types, submitted_at: now, polls: 0 });
+        id
+    }
+}
+
+/// An export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FhirExport {
+    /// The path and the query of the kick-off.
+    pub(super) request: String,
+    pub(super) types: Vec<String>,
+    pub(super) submitted_at: Timestamp,
+    pub(super) polls: u32,
+}
