@@ -1,10 +1,15 @@
 //! Whole runs: the pod with every wart and fault that its documents and its users know, each with the outcome that
 //! the promises ask for.
 
-use landfall::clock::Clock as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use landfall::clock::{Clock as _, ManualClock};
 use landfall::event::parse;
 use landfall::job::{JobRef, JobState, Outage, RunKey};
 use landfall::state::{WorkState, keys};
+use landfall_http::Transport;
 use landfall_tests::{
     Setup, World, assert_failed, assert_landed, land, land_as_retried, resume, run_event, small_scenario,
     toml_text,
@@ -308,6 +313,39 @@ async fn submissions() {
         ..Setup::default()
     };
     expect("unknown fields left out", setup, run_event(), Lands).await.end().await;
+}
+
+/// Promise 1: a list that takes its time was asked for before the job showed up in it, and is asked for again.
+#[tokio::test]
+async fn a_list_that_answers_late_and_lags_is_asked_again() {
+    let faults = json!({ "submit": { "accept_then_drop": 1 }, "listing": { "lag_calls": 1 } });
+    let world = World::new(Setup { faults, ..Setup::default() }).await;
+    let clock = Arc::clone(&world.clock);
+    let context = world.anew().with_transport(Box::new(move |wire| {
+        Arc::new(LateLists { wire, clock: Arc::clone(&clock) }) as Arc<dyn Transport>
+    }));
+    land(&context, run_event()).await.unwrap();
+    assert_eq!(world.simulator.jobs().len(), 1);
+    world.end().await;
+}
+
+/// Lists of jobs take 70 s.
+#[derive(Debug)]
+struct LateLists {
+    wire: Arc<dyn Transport>,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait]
+impl Transport for LateLists {
+    async fn execute(&self, request: reqwest::Request) -> Result<reqwest::Response, reqwest::Error> {
+        let is_list = request.method() == "GET" && request.url().path().ends_with("/jobRequests");
+        let answer = self.wire.execute(request).await;
+        if is_list {
+            self.clock.advance(Duration::from_secs(70));
+        }
+        answer
+    }
 }
 
 /// Extraction by Spectra: another job definition with its own parameters, found again like any other when the answer to
