@@ -204,6 +204,12 @@ async fn a_manifest_is_read_to_its_end() {
     expect_fhir("pages", json!({}), pages.clone(), LANDS).await;
     let partial = FhirScenario { error_files: 2, deleted: true, ..FhirScenario::default() };
     expect_fhir("errors and deletions", json!({}), partial, Outcome::Lands(JobState::Partial)).await;
+    // What went wrong is on the last page alone.
+    let on_pages = FhirScenario { error_files: 1, files_per_page: 2, ..FhirScenario::default() };
+    expect_fhir("errors on a later page", json!({}), on_pages.clone(), Outcome::Lands(JobState::Partial))
+        .await;
+    let counts = json!({ "status": { "wrong_counts": true } });
+    expect_fhir("wrong counts, on pages", counts, on_pages, Fails("IntegrityError", "rows", 1)).await;
     let empty = FhirScenario { files_per_type: 0, ..FhirScenario::default() };
     expect_fhir("nothing", json!({}), empty, Outcome::Lands(JobState::Empty)).await;
     let circle = Fails("ContractBroken", "in a circle", 1);

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::api::Api;
 use super::description::{Description, FileKind, Files, Link, LinkCall};
-use super::pages::{each_entry, goes_on, walk};
+use super::pages::{each_entry, walk};
 use super::poll::{Polled, poll};
 use super::take::Answered;
 use super::template::Values;
@@ -73,11 +73,8 @@ pub(super) fn must_be_listed(description: &Description, answered: &Answered) -> 
     Ok(())
 }
 
-/// How many rows the files have that a poll's answer lists, where it says so of each, and lists all.
+/// How many rows the files have that a page of a poll's answer lists, where it says so of each.
 pub(super) fn rows(description: &Description, answered: &Answered) -> Option<u64> {
-    if goes_on(answered, description.poll.pages.as_ref()) {
-        return None;
-    }
     let is_data = |files: &&Files| files.kind == FileKind::Data;
     if description.files.iter().filter(is_data).any(|files| files.call.is_some()) {
         return None;

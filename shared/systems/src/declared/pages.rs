@@ -100,15 +100,6 @@ fn next(page: &Answered, pages: Option<&Pages>, found: usize, entries: usize) ->
     })
 }
 
-/// Whether an answer says that there is another page.
-pub(super) fn goes_on(page: &Answered, pages: Option<&Pages>) -> bool {
-    match pages {
-        Some(Pages::Link(take) | Pages::Token { take, .. }) => take.value(page).is_some(),
-        Some(Pages::Offset) => true,
-        None => false,
-    }
-}
-
 /// Visits the entries that an answer has in a place: those of a list, or what stands there as the only one. Their number;
 /// none where nothing is there.
 pub(super) fn each_entry(

@@ -1,13 +1,13 @@
 //! What a poll's answer says of a job.
 
 use landfall::contract::JobStatus;
-use landfall::error::{Error, ErrorType, Result};
+use landfall::error::{Error, Result};
 use landfall::job::{ExpectedRows, JobState};
 
 use super::api::Api;
 use super::description::{Description, Poll, Rows};
 use super::files;
-use super::pages::goes_on;
+use super::pages::walk;
 use super::poll::{Polled, poll};
 use super::table::{Meaning, State};
 use super::take::Answered;
@@ -34,23 +34,8 @@ fn word(api: &Api, poll: &Poll, answered: &Answered) -> Result<(String, Option<S
     Ok((status.as_u16().to_string(), of_status))
 }
 
-/// The state of a job. One odd answer is asked for again: another may be as it should.
+/// The state of a job.
 pub(super) async fn of(
-    api: &Api,
-    description: &Description,
-    values: &Values,
-    allows_empty: bool,
-) -> Result<JobStatus> {
-    match look(api, description, values, allows_empty).await {
-        Err(error) if error.error_type() == ErrorType::ContractBroken => {
-            tracing::warn!(error = error.line(), "the job's status is odd: asking again");
-            look(api, description, values, allows_empty).await
-        }
-        looked => looked,
-    }
-}
-
-async fn look(
     api: &Api,
     description: &Description,
     values: &Values,
@@ -74,15 +59,20 @@ async fn look(
     };
     let (word, meaning) = word(api, asked, &answered)?;
     let state = meaning.map_or(JobState::Running, |state| plain(state, allows_empty));
-    let state = if state == JobState::Succeeded { ended_well(description, &answered)? } else { state };
+    let progress_percent = asked.progress.as_ref().and_then(|take| percent(&take.text(&answered)?));
+    let message = api.told(&answered, asked.message.as_ref());
+    let (state, expected_rows) = match state {
+        JobState::Succeeded => ended_well(api, description, values, *answered).await?,
+        other => (other, None),
+    };
     let word = api.client.redactor().text(&word).chars().take(MAX_WORD).collect();
     Ok(JobStatus {
         state,
         native_status: word,
         is_known: meaning.is_some(),
-        progress_percent: asked.progress.as_ref().and_then(|take| percent(&take.text(&answered)?)),
-        message: api.told(&answered, asked.message.as_ref()),
-        expected_rows: if state.lands() { expected_rows(description, &answered) } else { None },
+        progress_percent,
+        message,
+        expected_rows,
         observed_at: None,
     })
 }
@@ -95,26 +85,36 @@ fn plain(state: State, allows_empty: bool) -> JobState {
     }
 }
 
-/// How a job that succeeded has ended, by what its answer has besides. An answer that lacks the list of files which it
-/// should have is not one of success.
-fn ended_well(description: &Description, answered: &Answered) -> Result<JobState> {
-    files::must_be_listed(description, answered)?;
-    let Poll { partial_with, empty_without, pages, .. } = &description.poll;
-    if partial_with.iter().any(|take| take.value(answered).is_some()) {
-        return Ok(JobState::Partial);
-    }
-    let is_empty = !empty_without.is_empty()
-        && !goes_on(answered, pages.as_ref())
-        && empty_without.iter().all(|take| take.value(answered).is_none());
-    Ok(if is_empty { JobState::Empty } else { JobState::Succeeded })
-}
-
-/// How many rows the job says that it has put out.
-fn expected_rows(description: &Description, answered: &Answered) -> Option<ExpectedRows> {
-    match description.poll.rows.as_ref()? {
-        Rows::Of(take) => take.text(answered)?.parse().ok().map(ExpectedRows::Exactly),
-        Rows::Files => files::rows(description, answered).map(ExpectedRows::Exactly),
-    }
+/// How a job that succeeded has ended, and how many rows it says that it has put out, by all pages of its answer. One that
+/// lacks the list of files which it should have is not one of success.
+async fn ended_well(
+    api: &Api,
+    description: &Description,
+    values: &Values,
+    answered: Answered,
+) -> Result<(JobState, Option<ExpectedRows>)> {
+    files::must_be_listed(description, &answered)?;
+    let Poll { call, pages, rows, partial_with, empty_without, .. } = &description.poll;
+    let (mut is_partial, mut is_empty) = (false, !empty_without.is_empty());
+    let told = match rows {
+        Some(Rows::Of(take)) => take.text(&answered).and_then(|rows| rows.parse().ok()),
+        Some(Rows::Files) | None => None,
+    };
+    let mut sum = Some(0_u64);
+    walk(api, call, values, pages.as_ref(), Some(answered), &mut |page| {
+        is_partial |= partial_with.iter().any(|take| take.value(page).is_some());
+        is_empty &= empty_without.iter().all(|take| take.value(page).is_none());
+        sum = sum.zip(files::rows(description, page)).map(|(sum, rows)| sum.saturating_add(rows));
+        Ok(1)
+    })
+    .await?;
+    let state = match (is_partial, is_empty) {
+        (true, _) => JobState::Partial,
+        (false, true) => JobState::Empty,
+        (false, false) => JobState::Succeeded,
+    };
+    let rows = if matches!(rows, Some(Rows::Files)) { sum } else { told };
+    Ok((state, rows.map(ExpectedRows::Exactly)))
 }
 
 /// A number of percent at the beginning of a text: `50% complete`.
