@@ -30,6 +30,9 @@ pub async fn settle(
     seen: OperatorAnswer,
     deadline: &Deadline,
 ) -> Result<()> {
+    // As the run was claimed: what an event leaves out is as if it had been said.
+    let export = context.spec(&event.export)?.to_export();
+    let event = &RunEvent { export, ..event.clone() };
     let source = context.source(&event.connection).await?;
     if source.is_idempotent() {
         let said = "the job of this export follows from the export itself: leave --job and --no-job out";

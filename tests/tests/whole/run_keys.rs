@@ -271,6 +271,22 @@ async fn a_job_that_cannot_be_the_runs_is_refused() {
     world.end().await;
 }
 
+/// A person settles a run by the event that it was started with, also where that says what is usual: it is the same export.
+#[tokio::test]
+async fn a_run_is_settled_by_an_event_that_says_what_is_usual() {
+    let faults = json!({ "epm": { "submit": { "accept_then_drop": 1 } } });
+    let world = World::new(Setup { faults, ..Setup::default() }).await;
+    let mut event = (systems::EPM_JOB.event)();
+    event["export"]["allow_empty"] = json!(false);
+    let in_doubt = land(&world.context, event.clone()).await;
+    assert_failed(in_doubt, ("Conflict", "Process Details"), &[], "in doubt");
+    let submitted = world.simulator.epm_jobs().remove(0).job_request_id;
+    settle(&world.anew(), &event, job(submitted)).await.unwrap();
+    land(&world.anew(), event).await.unwrap();
+    assert_eq!(world.simulator.epm_jobs().len(), 1);
+    world.end().await;
+}
+
 /// The job that a person has named wrongly gives way to the one that is named after it, and is free for the run that it
 /// is of; one that landfall has submitted for the run does not.
 #[tokio::test]
