@@ -35,6 +35,7 @@ macro_rules! for_each_system {
             epm_job: $crate::systems::EPM_JOB,
             epm_planning: $crate::systems::EPM_PLANNING,
             folio_export: $crate::systems::FOLIO_EXPORT,
+            folio_export_all: $crate::systems::FOLIO_EXPORT_ALL,
             fusion_extract_as_gzip: $crate::systems::FUSION_EXTRACT_AS_GZIP,
         }
     };
@@ -164,6 +165,25 @@ fn folio_event() -> Value {
         },
         "destination": "lake",
         "run_key": "instances-2026-11-21T06",
+    })
+}
+
+/// An export of all records, whose call tells no job: after a lost answer nothing but a person can.
+pub const FOLIO_EXPORT_ALL: System = System {
+    kind: "folio_export of all records",
+    event: folio_all_event,
+    seen_by_a_person: Some(|simulator| {
+        simulator.folio_jobs().into_iter().find(|job| job.starts > 0).map(|job| job.id)
+    }),
+    ..FOLIO_EXPORT
+};
+
+fn folio_all_event() -> Value {
+    json!({
+        "connection": "folio-demo",
+        "export": { "kind": "folio_export", "profile": "Default instances export job profile", "records": "all" },
+        "destination": "lake",
+        "run_key": "all-2026-11-21T06",
     })
 }
 

@@ -40,6 +40,16 @@ pub struct FolioFaults {
     pub export_then_error: Times,
     /// The export is started, and the answer is 302, to a login page.
     pub export_then_redirect: Times,
+    /// `POST /data-export/export-all`, `quick-export` and `export-deleted`, before they are looked at.
+    pub direct: Outage,
+    /// They are not there, as in the versions before each: 404.
+    pub no_direct: bool,
+    /// The job is made and started, and the connection closed without an answer.
+    pub direct_then_drop: Times,
+    /// The job is made and started, and the answer is 500.
+    pub direct_then_error: Times,
+    /// So many times somebody else starts the same at the same moment.
+    pub direct_by_others: Times,
     /// The request is not one that the module exports by, which it says in the log only, after 204.
     pub export_is_invalid: bool,
     /// `GET /data-export/job-executions`.
@@ -95,6 +105,11 @@ impl Default for FolioFaults {
             export_then_drop: Times::default(),
             export_then_error: Times::default(),
             export_then_redirect: Times::default(),
+            direct: Outage::default(),
+            no_direct: false,
+            direct_then_drop: Times::default(),
+            direct_then_error: Times::default(),
+            direct_by_others: Times::default(),
             export_is_invalid: false,
             executions: Outage::default(),
             unlisted: 0,

@@ -192,7 +192,8 @@ async fn every_answer_is_one_that_the_modules_schemas_allow() {
     valid("quickExportResponse", &quick);
     let all = json!({ "idType": "instance" });
     valid("exportAllRequest", &all);
-    assert_eq!(folio.post("export-all", &all).await.status(), StatusCode::NO_CONTENT);
+    // The module itself answers 200, where its document says 204.
+    assert_eq!(folio.post("export-all", &all).await.status(), StatusCode::OK);
     assert_eq!(folio.get("job-executions?query=status=(IN_PROGRESS or NEW)").await["totalRecords"], 2);
     folio.simulator.shutdown().await;
 }

@@ -14,7 +14,7 @@ use simulator::{FolioJob, FolioScenario, Operation, Scenario, credentials};
 const PROFILE: &str = "Default instances export job profile";
 
 /// The id of the so-manieth record.
-fn id(number: u32) -> String {
+pub(crate) fn id(number: u32) -> String {
     format!("6f7f3cd7-9f24-42eb-ae91-{number:012x}")
 }
 
@@ -22,7 +22,7 @@ fn event() -> Value {
     event_of(json!({ "ids": (0..25).map(id).collect::<Vec<_>>() }))
 }
 
-fn event_of(records: Value) -> Value {
+pub(crate) fn event_of(records: Value) -> Value {
     json!({
         "connection": "folio-demo",
         "export": { "kind": "folio_export", "profile": PROFILE, "records": records },
@@ -31,12 +31,12 @@ fn event_of(records: Value) -> Value {
     })
 }
 
-fn setup(faults: Value) -> Setup {
+pub(crate) fn setup(faults: Value) -> Setup {
     Setup { faults: json!({ "folio": faults }), ..Setup::default() }
 }
 
 /// What a run must come to.
-enum Outcome {
+pub(crate) enum Outcome {
     /// Everything has landed, from one job that was started once, in this state.
     Lands(JobState),
     /// The run fails with this error's name and a message that holds this text, nothing has landed, and a job was
@@ -46,10 +46,10 @@ enum Outcome {
 
 use Outcome::Fails;
 
-const LANDS: Outcome = Outcome::Lands(JobState::Succeeded);
+pub(crate) const LANDS: Outcome = Outcome::Lands(JobState::Succeeded);
 const LANDS_PARTLY: Outcome = Outcome::Lands(JobState::Partial);
 
-async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> World {
+pub(crate) async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> World {
     let world = World::new(setup).await;
     let came = land_as_retried(&world, event).await;
     match outcome {
@@ -76,7 +76,7 @@ async fn expect(case: &str, setup: Setup, event: Value, outcome: Outcome) -> Wor
 
 /// Holds what has landed against the simulator's own word of it: one job, started once; every slice to the byte, the log
 /// beside it, and nothing else.
-async fn assert_landed(world: &World, state: JobState, case: &str) -> publish::Manifest {
+pub(crate) async fn assert_landed(world: &World, state: JobState, case: &str) -> publish::Manifest {
     let started: Vec<FolioJob> =
         world.simulator.folio_jobs().into_iter().filter(|job| job.starts > 0).collect();
     assert_eq!(started.iter().map(|job| job.starts).collect::<Vec<_>>(), [1], "{case}: starts of each job");

@@ -16,6 +16,7 @@ mod epm_job;
 mod epm_planning;
 mod fan_out;
 mod folio;
+mod folio_direct;
 mod forms;
 mod fusion_extract;
 mod fusion_rest;

@@ -28,6 +28,9 @@ use landfall_http::{Answer, Client, HttpError, Redactor, Request};
 const PAGE: usize = 200;
 /// More job profiles than any tenant has.
 const MAX_PROFILES: usize = 20_000;
+/// What has been started, the last one first. One that has not has no date, which some databases put first.
+const LAST_STARTED: &str =
+    "status=(IN_PROGRESS or COMPLETED or COMPLETED_WITH_ERRORS or FAIL) sortby startedDate/sort.descending";
 /// How long the call that starts an export may take: another claimant must not meet it.
 const START_ENDS: Duration = Duration::from_secs(60);
 /// An upload may take this much longer for each MiB.
@@ -226,11 +229,33 @@ impl Api {
         Err(answer.malformed(".", &format!("a start is answered by 204, not by {}", answer.status)))
     }
 
-    /// A job execution, if FOLIO lists it. There is no call for one: the list is asked for it. The seed's bare object
-    /// is read as a list of one.
+    /// Makes a call that makes and starts a job at once. It is asked for once, within a minute: the same call again would
+    /// make another job.
+    pub(super) async fn call_directly(&self, call: &str, body: &Value) -> Result<Answer, HttpError> {
+        let request = Request::post_json(self.url(&[call], &[]), body)?
+            .once()
+            .within(self.timeout.min(START_ENDS))
+            .authorized_by(Arc::clone(&self.tokens));
+        self.client.call(&request).await
+    }
+
+    /// A job execution, if FOLIO lists it. There is no call for one: the list is asked for it.
     pub(super) async fn execution(&self, id: &str) -> Result<Option<Execution>> {
-        let answer =
-            self.get(&["job-executions"], &[("query", &format!("id=={id}")), ("limit", "1")]).await?;
+        let listed = self.executions(&format!("id=={id}"), "1").await?;
+        let is_it = |execution: &Execution| {
+            execution.id.as_deref().is_some_and(|listed| listed.eq_ignore_ascii_case(id))
+        };
+        Ok(listed.into_iter().find(is_it))
+    }
+
+    /// The job executions that were started last, as far as FOLIO keeps to the order that it is asked for.
+    pub(super) async fn last_started(&self) -> Result<Vec<Execution>> {
+        self.executions(LAST_STARTED, &PAGE.to_string()).await
+    }
+
+    /// A page of job executions. The seed's bare object is read as a list of one.
+    async fn executions(&self, query: &str, limit: &str) -> Result<Vec<Execution>> {
+        let answer = self.get(&["job-executions"], &[("query", query), ("limit", limit)]).await?;
         let body: Value = answer.json()?;
         let listed = match body.get("jobExecutions") {
             Some(Value::Null) => Vec::new(),
@@ -244,10 +269,7 @@ impl Api {
         let listed = listed.filter_map(|execution| {
             execution.inspect_err(|error| tracing::warn!(%error, "a listed job execution is none")).ok()
         });
-        let is_it = |execution: &Execution| {
-            execution.id.as_deref().is_some_and(|listed| listed.eq_ignore_ascii_case(id))
-        };
-        Ok(listed.into_iter().find(is_it))
+        Ok(listed.collect())
     }
 
     /// A link to a file, good for some minutes. One without a host is FOLIO's own.

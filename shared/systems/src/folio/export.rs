@@ -1,5 +1,6 @@
 //! What an event says about a data export of FOLIO, and what of it cannot be.
 
+use jiff::civil::Date;
 use landfall::export::{Export, ExportBody, ExportSpec};
 use landfall::rows::OnBrokenRecord;
 use landfall::systems::{Capabilities, Increment, LostSubmission, Resumes};
@@ -57,6 +58,75 @@ pub enum Records {
     /// Those whose UUIDs are the lines of a file of the machine on which `landfall run` runs, which puts it into the
     /// work bucket; no function takes this.
     File(String),
+    /// All of the kind that `id_type` says, by `export-all` (since version 5).
+    All,
+    /// These, by their UUIDs, by the one call of `quick-export` (since version 4).
+    Quick(Vec<String>),
+    /// The MARC bibliographic records that were deleted in these days, by `export-deleted` (since version 5.1).
+    Deleted(DeletedDays),
+}
+
+/// The days in which records were deleted; at least one of the two is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeletedDays {
+    /// The first of them, `2026-11-01`; from the beginning, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub from: Option<Date>,
+    /// The last of them; until now, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub to: Option<Date>,
+}
+
+impl Records {
+    /// The call that exports them by itself, if one does.
+    pub(super) fn direct_call(&self) -> Option<DirectCall<'_>> {
+        match self {
+            Self::All => Some(DirectCall::All),
+            Self::Quick(ids) => Some(DirectCall::Quick(ids)),
+            Self::Deleted(days) => Some(DirectCall::Deleted(days)),
+            Self::Ids(_) | Self::Object(_) | Self::Cql(_) | Self::File(_) => None,
+        }
+    }
+}
+
+/// A call that makes and starts a job at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DirectCall<'a> {
+    All,
+    Quick(&'a [String]),
+    Deleted(&'a DeletedDays),
+}
+
+impl DirectCall<'_> {
+    /// The last segment of its path, which is also what messages call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::All => "export-all",
+            Self::Quick(_) => "quick-export",
+            Self::Deleted(_) => "export-deleted",
+        }
+    }
+
+    /// The version that it came with.
+    pub(super) fn since(self) -> &'static str {
+        match self {
+            Self::All => "5.0",
+            Self::Quick(_) => "4.0",
+            Self::Deleted(_) => "5.1",
+        }
+    }
+
+    /// What the name of the job's file begins with, where that is known (`DataExportAllService`, `Constants`).
+    pub(super) fn stem(self, id_type: IdType) -> Option<String> {
+        match self {
+            Self::All => Some(format!("{}-all-", id_type.word())),
+            Self::Deleted(_) => Some("deleted-marc-bib-records-".to_owned()),
+            Self::Quick(_) => None,
+        }
+    }
 }
 
 /// What an id is an id of.
@@ -115,7 +185,14 @@ impl RecordType {
 impl FolioExport {
     /// What of a job execution is another than what a job of this export has; nothing if all agrees that it shows.
     pub(super) fn difference(&self, execution: &Execution) -> Option<String> {
-        let Execution { job_profile_name: name, job_profile_id: id, .. } = execution;
+        let Execution { job_profile_name: name, job_profile_id: id, exported_files: files, .. } = execution;
+        let stem = self.direct_call().and_then(|call| call.stem(self.id_type));
+        let file = files.first().and_then(|file| file.file_name.as_deref());
+        if let (Some(stem), Some(file)) = (stem, file)
+            && !file.starts_with(&stem)
+        {
+            return Some(format!("its file is {file:?}, and not {stem}<number>"));
+        }
         let is_other = |asked: &Option<String>, shown: &Option<String>| match (asked, shown) {
             (Some(asked), Some(shown)) => !asked.eq_ignore_ascii_case(shown),
             _ => false,
@@ -126,14 +203,24 @@ impl FolioExport {
         })
     }
 
-    /// The export's name: its profile's.
+    /// The export's name: its profile's; of one that takes none, its call's.
     pub fn name(&self) -> &str {
-        self.profile.as_deref().or(self.profile_id.as_deref()).unwrap_or("export")
+        let call = || self.direct_call().map_or("export", DirectCall::name);
+        self.profile.as_deref().or(self.profile_id.as_deref()).unwrap_or_else(call)
+    }
+
+    /// The call that exports its records by itself, if one does.
+    pub(super) fn direct_call(&self) -> Option<DirectCall<'_>> {
+        self.records.as_ref().and_then(Records::direct_call)
     }
 
     /// Refuses what FOLIO would take and then fail, or export wrongly.
     pub(super) fn check(&self) -> Result<()> {
+        if let Some(call) = self.direct_call() {
+            self.check_direct(call)?;
+        }
         match (&self.profile, &self.profile_id) {
+            (None, None) if matches!(self.records, Some(Records::Deleted(_))) => {}
             (Some(name), None) if !name.trim().is_empty() => {}
             (None, Some(id)) if is_uuid(id) => {}
             (None, Some(id)) => return Err(refused("profile_id", format!("{id:?} is not a UUID"))),
@@ -143,7 +230,7 @@ impl FolioExport {
         let records =
             self.records.as_ref().ok_or_else(|| refused("records", "is missing: which records?"))?;
         match records {
-            Records::Ids(ids) => check_ids(ids),
+            Records::Ids(ids) => check_ids("records.ids", ids),
             Records::Object(key) if key.starts_with(INPUTS) && key.len() > INPUTS.len() => Ok(()),
             Records::Object(key) => {
                 Err(refused("records.object", format!("{key:?} does not begin with {INPUTS}")))
@@ -157,6 +244,9 @@ impl FolioExport {
                 Err(refused("records.cql", "FOLIO exports no holdings by a query: name their ids"))
             }
             Records::Cql(_) => Ok(()),
+            Records::All => Ok(()),
+            Records::Quick(ids) => check_ids("records.quick", ids),
+            Records::Deleted(days) => days.check(),
             Records::File(_) => Err(refused(
                 "records.file",
                 "is a file of one machine, which only `landfall run` can read: put it into the work bucket below \
@@ -166,14 +256,58 @@ impl FolioExport {
     }
 }
 
-fn check_ids(ids: &[String]) -> Result<()> {
+impl FolioExport {
+    /// What a call does not take, and would leave out without a word.
+    fn check_direct(&self, call: DirectCall<'_>) -> Result<()> {
+        let takes: &[&str] = match call {
+            DirectCall::All => {
+                &["profile", "profile_id", "id_type", "deleted_records", "suppressed_from_discovery"]
+            }
+            DirectCall::Quick(_) => &["profile", "profile_id", "id_type"],
+            DirectCall::Deleted(_) => &[],
+        };
+        let said = [
+            ("profile", self.profile.is_some()),
+            ("profile_id", self.profile_id.is_some()),
+            ("id_type", self.id_type != IdType::Instance),
+            ("record_type", self.record_type.is_some()),
+            ("deleted_records", self.deleted_records.is_some()),
+            ("suppressed_from_discovery", self.suppressed_from_discovery.is_some()),
+        ];
+        if let Some((field, _)) = said.iter().find(|(field, is_said)| *is_said && !takes.contains(field)) {
+            return Err(refused(field, format!("FOLIO's {} does not take it", call.name())));
+        }
+        match (call, self.id_type) {
+            (DirectCall::Quick(_), IdType::Holding) => Err(refused(
+                "id_type",
+                "FOLIO's quick-export fails for holdings: name their ids in records.ids",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl DeletedDays {
+    fn check(&self) -> Result<()> {
+        match (self.from, self.to) {
+            (None, None) => Err(refused(
+                "records.deleted",
+                "needs from, to or both: without them FOLIO takes the day before the call, whenever that is made",
+            )),
+            (Some(from), Some(to)) if from > to => Err(refused("records.deleted.to", "is before from")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_ids(field: &str, ids: &[String]) -> Result<()> {
     if ids.is_empty() {
-        return Err(refused("records.ids", "is empty: nothing would be exported"));
+        return Err(refused(field, "is empty: nothing would be exported"));
     }
     match ids.iter().enumerate().find(|(_, id)| !is_uuid(id)) {
         Some((at, id)) => {
             let id: String = id.chars().take(60).collect();
-            Err(refused(&format!("records.ids[{at}]"), format!("{id:?} is not a UUID")))
+            Err(refused(&format!("{field}[{at}]"), format!("{id:?} is not a UUID")))
         }
         None => Ok(()),
     }
@@ -268,6 +402,30 @@ mod tests {
                 "no holdings by a query",
             ),
             (json!({ "profile": "P", "records": { "file": "/etc/passwd" } }), "landfall run"),
+            (json!({ "records": "all" }), "export.profile: is missing"),
+            (
+                json!({ "profile": "P", "records": "all", "record_type": "item" }),
+                "export.record_type: FOLIO's export-all",
+            ),
+            (json!({ "profile": "P", "records": { "quick": ["x"] } }), "export.records.quick[0]"),
+            (json!({ "profile": "P", "records": { "quick": [] } }), "export.records.quick: is empty"),
+            (
+                json!({ "profile": "P", "records": { "quick": [ID] }, "deleted_records": true }),
+                "export.deleted_records: FOLIO's quick-export",
+            ),
+            (
+                json!({ "profile": "P", "records": { "quick": [ID] }, "id_type": "holding" }),
+                "fails for holdings",
+            ),
+            (json!({ "records": { "deleted": {} } }), "export.records.deleted: needs from"),
+            (
+                json!({ "records": { "deleted": { "from": "2026-11-02", "to": "2026-11-01" } } }),
+                "export.records.deleted.to: is before from",
+            ),
+            (
+                json!({ "profile": "P", "records": { "deleted": { "to": "2026-11-01" } } }),
+                "export.profile: FOLIO's export-deleted does not take it",
+            ),
         ] {
             let line = refusal(export);
             assert!(line.contains(said), "{line}");
@@ -275,5 +433,36 @@ mod tests {
         let good: FolioExport = serde_json::from_value(json!({ "profile": "P", "records": ids })).unwrap();
         assert!(good.check().is_ok());
         assert_eq!(good.name(), "P");
+        for (export, name) in [
+            (
+                json!({ "profile": "P", "records": "all", "id_type": "holding", "deleted_records": false }),
+                "P",
+            ),
+            (json!({ "profile_id": ID, "records": { "quick": [ID] }, "id_type": "authority" }), ID),
+            (json!({ "records": { "deleted": { "from": "2026-11-01" } } }), "export-deleted"),
+        ] {
+            let good: FolioExport = serde_json::from_value(export).unwrap();
+            good.check().unwrap();
+            assert_eq!(good.name(), name);
+        }
+    }
+
+    /// Promise 1: of a job of one of the direct calls the name of its file tells which call it was.
+    #[test]
+    fn a_job_of_another_call_is_told_by_its_file() {
+        let execution = |file: &str| {
+            serde_json::from_value::<Execution>(json!({
+                "jobProfileName": "P", "exportedFiles": [{ "fileName": file }],
+            }))
+            .unwrap()
+        };
+        let all = json!({ "profile": "P", "records": "all", "id_type": "holding" });
+        let all: FolioExport = serde_json::from_value(all).unwrap();
+        assert_eq!(all.difference(&execution("holding-all-112.zip")), None);
+        let said = all.difference(&execution("instance-all-112.mrc")).unwrap();
+        assert!(said.contains("holding-all-<number>"), "{said}");
+        let ids: FolioExport =
+            serde_json::from_value(json!({ "profile": "P", "records": { "ids": [ID] } })).unwrap();
+        assert_eq!(ids.difference(&execution("anything-1.mrc")), None);
     }
 }

@@ -63,6 +63,9 @@ impl Upload {
             Records::File(_) => {
                 return Err(Error::invalid_event("export.records.file is for `landfall run` alone"));
             }
+            Records::All | Records::Quick(_) | Records::Deleted(_) => {
+                return Err(Error::invalid_event("export.records names nothing that is uploaded"));
+            }
         };
         // A run key may hold what is no part of a file's name everywhere.
         let name: String =

@@ -1,10 +1,11 @@
 //! FOLIO: data exports of mod-data-export, behind Okapi or Eureka's gateway.
 //!
-//! A job takes several calls: a file definition, an upload of record ids into it, the start of its export; then it is
-//! polled, and its file is fetched by a link to object storage that is good for ten minutes (mod-data-export, its own
+//! A job takes several calls, a file definition, an upload of record ids into it, the start of its export, or one that does
+//! all; then it is polled, and its file is fetched by a link to object storage that is good for ten minutes (mod-data-export, its own
 //! `data-export.yaml`). The forms of versions 3 to 5 are read alike.
 
 mod api;
+mod direct;
 mod export;
 mod files;
 mod ids;
@@ -20,7 +21,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::api::Api;
-pub use self::export::{FolioExport, IdType, RecordType, Records};
+use self::direct::Direct;
+pub use self::export::{DeletedDays, FolioExport, IdType, RecordType, Records};
 use self::submission::Submitting;
 use crate::folio::settings::FolioConnection;
 use crate::server::not_of_run;
@@ -79,6 +81,10 @@ impl FolioSource {
         Submitting::new(api, work, clock, &self.name, &self.tenant, export, order.run_key).await
     }
 
+    fn direct<'a>(&'a self, export: &'a FolioExport, order: &SubmitRequest<'a>) -> Option<Direct<'a>> {
+        Direct::of(&self.api, &self.work, self.clock.as_ref(), &self.name, export, order.run_key)
+    }
+
     fn unknown(&self, job: &JobRequestId) -> Error {
         Error::not_found(format!("connection {} knows no job execution {job}", self.name))
     }
@@ -99,15 +105,24 @@ impl Source for FolioSource {
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {
         self.accepts(order.export)?;
-        self.submitting(order).await?.prepare().await
+        match self.direct(&order.export.read()?, order) {
+            Some(direct) => direct.prepare().await,
+            None => self.submitting(order).await?.prepare().await,
+        }
     }
 
     async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
         self.accepts(order.export)?;
-        self.submitting(order).await?.submit().await
+        match self.direct(&order.export.read()?, order) {
+            Some(direct) => direct.submit().await,
+            None => self.submitting(order).await?.submit().await,
+        }
     }
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
+        if let Some(direct) = self.direct(&order.export.read()?, order) {
+            return direct.find().await;
+        }
         let found = self.submitting(order).await?.find().await?;
         Ok(found.map_or(Found::Nothing, Found::Job))
     }

@@ -43,6 +43,10 @@ pub(super) struct Execution {
     pub(super) job_profile_id: Option<String>,
     pub(super) job_profile_name: Option<String>,
     pub(super) progress: Option<Progress>,
+    /// The number that people know it by: a later start has a higher one.
+    #[serde(deserialize_with = "count")]
+    pub(super) hr_id: Option<u64>,
+    pub(super) started_date: Option<Value>,
     pub(super) last_updated_date: Option<Value>,
 }
 
@@ -69,6 +73,13 @@ pub(super) struct Progress {
     /// Since version 5.
     #[serde(deserialize_with = "count")]
     pub(super) read_ids: Option<u64>,
+}
+
+/// What a call answers that has made and started a job.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Started {
+    pub(super) job_execution_id: String,
 }
 
 /// Where a file can be had for ten minutes.

@@ -1,10 +1,12 @@
 //! As much of CQL as clients of the data export send.
 
-/// Conditions that all hold, each a field and the values that it may have; and the field that gives the order.
+/// Conditions that all hold, each a field and the values that it may have; and the field that gives the order, perhaps
+/// the last one first.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Conditions {
     all: Vec<(String, Vec<String>)>,
     order: Option<String>,
+    pub(super) is_descending: bool,
 }
 
 impl Conditions {
@@ -17,13 +19,14 @@ impl Conditions {
             }
             _ => (query, None),
         };
+        let is_descending = order.is_some_and(|order| order.contains("/sort.descending"));
         let order = order.map(|order| order.split('/').next().unwrap_or(order).trim().to_owned());
         let conditions = conditions.trim();
         let all = match conditions {
             "" | "cql.allRecords=1" => Vec::new(),
             _ => conditions.split(" and ").map(condition).collect::<Option<_>>()?,
         };
-        Some(Self { all, order })
+        Some(Self { all, order, is_descending })
     }
 
     /// The field by which the list is to be ordered. Only lists that have clients who ask for an order keep to it.

@@ -30,6 +30,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/data-export/export", post(start))
         .route("/data-export/export-all", post(export_all))
         .route("/data-export/quick-export", post(quick_export))
+        .route("/data-export/export-deleted", post(export_deleted))
         .route("/data-export/job-executions", get(list))
         .route("/data-export/job-executions/{id}", delete(remove))
         .route("/data-export/job-executions/{id}/download/{file}", get(link))
@@ -186,23 +187,82 @@ async fn make(
     }
 }
 
+/// A job that one call makes and starts; its id and number.
+struct Started {
+    id: String,
+    hr_id: u64,
+}
+
+/// Lets a call in that makes and starts a job.
+fn admit_directly(
+    context: &Context,
+    headers: &HeaderMap,
+    body: &Bytes,
+    permission: &str,
+) -> Result<(FolioFaults, Value), Rejection> {
+    let switch = context.faults().folio.direct;
+    let faults = authn::admit(context, headers, &switch, "folio.direct", "", permission)?;
+    if faults.no_direct {
+        let said = "No suitable module found for path for tenant diku";
+        return Err(errors::text(StatusCode::NOT_FOUND, said).by("no_direct").into());
+    }
+    let request = serde_json::from_slice(body).map_err(|error| faults.unreadable(&error.to_string()))?;
+    Ok((faults, request))
+}
+
+async fn start_directly(
+    context: &Arc<Context>,
+    faults: &FolioFaults,
+    base_name: &str,
+    request: &Value,
+    ids: Ids,
+) -> Result<Started, Rejection> {
+    let now = context.clock.now();
+    let (id, has_others) = context.change(|state| {
+        let has_others = state.occurs(faults.direct_by_others, "folio.direct_by_others", "");
+        let others = has_others.then(|| state.folio.new_execution(None, base_name, now).id.clone());
+        (state.folio.new_execution(None, base_name, now).id.clone(), others)
+    })?;
+    if let Some(others) = has_others {
+        begin(context, faults, &others, request, Ids::All, None).await?;
+    }
+    let hr_id = begin(context, faults, &id, request, ids, None).await?;
+    Ok(Started { id, hr_id })
+}
+
+/// The answer of a call that has made a job, unless it is lost.
+fn answer_directly(
+    context: &Context,
+    faults: &FolioFaults,
+    started: &Started,
+    answer: Response,
+) -> Result<Response, Rejection> {
+    let answer = context.change(|state| {
+        if state.occurs(faults.direct_then_drop, "folio.direct_then_drop", "") {
+            response::hang_up().by("direct_then_drop")
+        } else if state.occurs(faults.direct_then_error, "folio.direct_then_error", "") {
+            errors::spring(StatusCode::INTERNAL_SERVER_ERROR, "/data-export").by("direct_then_error")
+        } else {
+            answer
+        }
+    })?;
+    Ok(answer.accepting(started.hr_id))
+}
+
+/// Answers 200 and nothing else, though 204 is documented (`DataExportAllController`).
 async fn export_all(
     State(context): State<Arc<Context>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Rejection> {
-    let faults =
-        authn::admit(&context, &headers, &Outage::default(), "folio.export_all", "", "export.all.post")?;
-    let request: Value =
-        serde_json::from_slice(&body).map_err(|error| faults.unreadable(&error.to_string()))?;
-    let now = context.clock.now();
+    let (faults, request) = admit_directly(&context, &headers, &body, "export.all")?;
     let id_type = request.get("idType").and_then(Value::as_str).unwrap_or("instance").to_owned();
-    let id = context.change(|state| {
-        let base_name = format!("{id_type}-all");
-        state.folio.new_execution(None, &base_name, now).id.clone()
-    })?;
-    let hr_id = begin(&context, &faults, &id, &request, Ids::All, None).await?;
-    Ok(errors::text(StatusCode::NO_CONTENT, "").accepting(hr_id))
+    if !["instance", "holding", "authority"].contains(&id_type.as_str()) {
+        return Err(faults.unreadable(&format!("Unexpected value '{id_type}'")).into());
+    }
+    let base_name = format!("{id_type}-all");
+    let started = start_directly(&context, &faults, &base_name, &request, Ids::All).await?;
+    answer_directly(&context, &faults, &started, errors::text(StatusCode::OK, ""))
 }
 
 async fn quick_export(
@@ -210,17 +270,40 @@ async fn quick_export(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Rejection> {
-    let faults =
-        authn::admit(&context, &headers, &Outage::default(), "folio.quick_export", "", "quick.export.post")?;
-    let request: Value =
-        serde_json::from_slice(&body).map_err(|error| faults.unreadable(&error.to_string()))?;
+    let (faults, request) = admit_directly(&context, &headers, &body, "quick.export.post")?;
+    let record_type = request.get("recordType").and_then(Value::as_str).unwrap_or_default();
+    // The type of ids is made from it, of which holdings have another word (`QuickExportService`).
+    if !["INSTANCE", "AUTHORITY"].contains(&record_type) {
+        return Err(faults.unreadable(&format!("Unexpected value '{}'", record_type.to_lowercase())).into());
+    }
     let uuids = request.get("uuids").and_then(Value::as_array).cloned().unwrap_or_default();
     let uuids = uuids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    let now = context.clock.now();
-    let id = context.change(|state| state.folio.new_execution(None, "quick-export", now).id.clone())?;
-    let hr_id = begin(&context, &faults, &id, &request, Ids::Named(uuids), None).await?;
-    let body = json!({ "jobExecutionId": id, "jobExecutionHrId": hr_id });
-    Ok(response::json_body(StatusCode::OK, &body).accepting(hr_id))
+    let started = start_directly(&context, &faults, "quick-export", &request, Ids::Named(uuids)).await?;
+    let body = json!({ "jobExecutionId": started.id, "jobExecutionHrId": started.hr_id });
+    answer_directly(&context, &faults, &started, response::json_body(StatusCode::OK, &body))
+}
+
+/// The days say which records were deleted; here they are all of them, whatever the days are.
+async fn export_deleted(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Rejection> {
+    let (faults, request) = admit_directly(&context, &headers, &body, "export-deleted.post")?;
+    let day = |name: &str| {
+        let day = request.get(name).and_then(Value::as_str).map(str::parse::<jiff::civil::Date>);
+        day.transpose().map_err(|_| name.to_owned())
+    };
+    let days = day("from").and_then(|from| Ok((from, day("to")?)));
+    let (from, to) = days.map_err(|name| faults.unreadable(&name))?;
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        let said = "Invalid date range for payload: date 'from' cannot be after date 'to'.";
+        return Err(errors::text(StatusCode::BAD_REQUEST, said).into());
+    }
+    let base_name = "deleted-marc-bib-records";
+    let started = start_directly(&context, &faults, base_name, &request, Ids::All).await?;
+    let body = json!({ "jobExecutionId": started.id });
+    answer_directly(&context, &faults, &started, response::json_body(StatusCode::OK, &body))
 }
 
 async fn list(
@@ -243,7 +326,7 @@ async fn list(
         Conditions::parse(text).ok_or_else(|| faults.bad_query("/data-export/job-executions", subject))?;
     let (now, polls) = (context.clock.now(), context.scenario.folio.polls);
     let found = context.change(|state| {
-        let mut found = Vec::new();
+        let mut found: Vec<(Option<Timestamp>, Value)> = Vec::new();
         for execution in state.folio.executions.iter_mut().filter(|execution| !execution.deleted) {
             let asked_for = conditions.value_of("id") == Some(execution.id.as_str());
             if asked_for && execution.lists < faults.unlisted {
@@ -254,10 +337,16 @@ async fn list(
                 go_on(execution, &faults, polls, now);
             }
             if conditions.hold(&[("id", &execution.id), ("status", &execution.status)]) {
-                found.push(shown(execution, &faults, polls));
+                found.push((execution.started_at, shown(execution, &faults, polls)));
             }
         }
-        found
+        if conditions.order() == Some("startedDate") {
+            found.sort_by_key(|(started, _)| *started);
+            if conditions.is_descending {
+                found.reverse();
+            }
+        }
+        found.into_iter().map(|(_, shown)| shown).collect::<Vec<_>>()
     })?;
     if faults.bare_execution
         && let [one] = found.as_slice()

@@ -42,7 +42,7 @@ pub(super) fn operation(method: &Method, segments: &[&str]) -> Operation {
         ["authn", _] => Operation::Login,
         ["data-export", "file-definitions"] if post => Operation::CreateFileDefinition,
         ["data-export", "file-definitions", _, "upload"] => Operation::UploadIds,
-        ["data-export", "export" | "export-all" | "quick-export"] => Operation::SubmitJob,
+        ["data-export", "export" | "export-all" | "quick-export" | "export-deleted"] => Operation::SubmitJob,
         ["data-export", "job-executions"] => Operation::JobStatus,
         ["data-export", "job-executions", _, "download", _] => Operation::Link,
         ["folio-exports", ..] => Operation::Download,
