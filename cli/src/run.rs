@@ -75,7 +75,7 @@ pub(crate) async fn submit(
 ) -> Result<(JobEvent, Submitted)> {
     let _lock = machine.lock_run(&event).await?;
     if let Some(answer) = answer {
-        submit::settle(machine.context(), &event, answer, machine.deadline()).await?;
+        Box::pin(submit::settle(machine.context(), &event, answer, machine.deadline())).await?;
     }
     let submitted = step(machine, Step::Submit, &event, submit::submit).await?;
     let (connection, job_request_id) = (event.connection, submitted.job_request_id.clone());
