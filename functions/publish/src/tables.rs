@@ -77,7 +77,7 @@ impl ManifestColumn {
             _ => None,
         };
         let format = match &column.kind {
-            ValueKind::Moment(pattern) => Some(pattern.as_str().to_owned()),
+            ValueKind::Moment { pattern } => Some(pattern.as_str().to_owned()),
             _ => None,
         };
         Self {
@@ -176,7 +176,7 @@ fn selected(name: &str, kind: &ValueKind) -> String {
 
 /// The format by which DuckDB reads days and moments that are not written as it has them.
 fn strptime(kind: &ValueKind) -> Option<String> {
-    let ValueKind::Moment(pattern) = kind else { return None };
+    let ValueKind::Moment { pattern } = kind else { return None };
     let pattern = pattern.as_str();
     let has_colon = |at: usize| pattern.as_bytes().get(at) == Some(&b':');
     let zone = pattern.find(['+', 'Z']).or_else(|| pattern.rfind('-').filter(|at| *at > 10));

@@ -30,7 +30,7 @@ const MAX_TABLES: usize = 32;
 
 /// How a table's text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "as", rename_all = "snake_case")]
 pub enum TableFormat {
     /// Delimited text with a header.
     Csv {
@@ -80,8 +80,22 @@ pub struct TableId(Crc64Nvme);
 
 /// The tables of several texts, joined. Like the values' kinds, they may be joined in any order, and more than once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "Vec<Table>", into = "Vec<Table>")]
 pub struct Tables(BTreeMap<TableId, Table>);
+
+impl From<Vec<Table>> for Tables {
+    fn from(several: Vec<Table>) -> Self {
+        let mut tables = Self::default();
+        several.iter().for_each(|table| tables.add(table));
+        tables
+    }
+}
+
+impl From<Tables> for Vec<Table> {
+    fn from(Tables(tables): Tables) -> Self {
+        tables.into_values().collect()
+    }
+}
 
 impl TableId {
     /// The id of what was looked at and is no table.

@@ -16,7 +16,7 @@ const MAX_INTEGER_DIGITS: u8 = 18;
 /// Two of them are joined to what both are. That is commutative, associative and idempotent: in which order values come,
 /// in which pieces, and how often one is seen, makes no difference.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "are", rename_all = "snake_case")]
 pub enum ValueKind {
     /// None has been seen.
     #[default]
@@ -24,12 +24,19 @@ pub enum ValueKind {
     /// Numbers without an exponent.
     Number(Digits),
     /// The two truth values, written in one way.
-    Boolean(Case),
+    Boolean {
+        /// How they are written.
+        case: Case,
+    },
     /// Days, or moments, written in one way.
-    Moment(Pattern),
+    Moment {
+        /// How they are written.
+        pattern: Pattern,
+    },
     /// Objects and lists of JSON.
     Json,
     /// Anything else, or several of these.
+    #[serde(other)]
     Text,
 }
 
@@ -103,7 +110,7 @@ impl ValueKind {
             Some(b'-' | b'0'..=b'9') if text.len() <= MAX_TYPED_BYTES => {
                 number(text).map(Self::Number).or_else(|| moment(text)).unwrap_or(Self::Text)
             }
-            Some(b't' | b'T' | b'f' | b'F') => case(text).map_or(Self::Text, Self::Boolean),
+            Some(b't' | b'T' | b'f' | b'F') => case(text).map_or(Self::Text, |case| Self::Boolean { case }),
             _ => Self::Text,
         }
     }
@@ -138,8 +145,8 @@ impl ValueKind {
         match self {
             Self::Nothing | Self::Text => ColumnType::Text,
             Self::Number(digits) => digits.column_type(),
-            Self::Boolean(_) => ColumnType::Boolean,
-            Self::Moment(pattern) => pattern.column_type(),
+            Self::Boolean { .. } => ColumnType::Boolean,
+            Self::Moment { pattern } => pattern.column_type(),
             Self::Json => ColumnType::Json,
         }
     }
@@ -243,7 +250,7 @@ fn moment(text: &[u8]) -> Option<ValueKind> {
         _ => None,
     }?;
     let [separator, time, fraction, zone] = if rest.is_empty() { [""; 4] } else { time(rest)? };
-    Pattern::of(&[date_pattern, separator, time, fraction, zone]).map(ValueKind::Moment)
+    Pattern::of(&[date_pattern, separator, time, fraction, zone]).map(|pattern| ValueKind::Moment { pattern })
 }
 
 fn is_day(year: [u8; 4], month: [u8; 2], day: [u8; 2]) -> bool {
