@@ -19,7 +19,7 @@ use simulator::{MemberSize, Producer, Scenario};
 
 /// Worlds that are on at once.
 const AT_ONCE: usize = 6;
-const PAIRS: u64 = 60;
+const PAIRS: u64 = 25;
 const SEED: u64 = 20_261_121;
 /// So many cuts are tried of a run whose state is in OCI.
 const OCI_CUTS: u64 = 40;
