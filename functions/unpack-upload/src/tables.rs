@@ -53,8 +53,9 @@ impl SeenTables {
     /// The tables of a file that has landed as these objects, if all that has rows was looked at. It was not where that was
     /// asked for only meanwhile: what is known of a part of the values would be taken for what all of them are.
     pub(crate) fn of_whole(&self, mut objects: impl Iterator<Item = LandedObject>) -> Option<Tables> {
-        let is_whole = objects.all(|object| object.rows.is_none() || object.table.is_some());
-        Some(self.all()).filter(|tables| is_whole && !tables.is_empty())
+        // Where columns are not looked at, nobody goes through the objects for that.
+        let tables = Some(self.all()).filter(|tables| !tables.is_empty())?;
+        objects.all(|object| object.rows.is_none() || object.table.is_some()).then_some(tables)
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Tables) -> T) -> T {
