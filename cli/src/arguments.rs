@@ -274,6 +274,8 @@ pub(crate) enum Form {
     Gzip,
     /// A Zstandard frame
     Zstd,
+    /// A Parquet file, of what has rows and columns; all else unchanged
+    Parquet,
 }
 
 impl From<Form> for LandedForm {
@@ -282,6 +284,7 @@ impl From<Form> for LandedForm {
             Form::Raw => Self::Raw,
             Form::Gzip => Self::Gzip,
             Form::Zstd => Self::Zstd,
+            Form::Parquet => Self::Parquet,
         }
     }
 }

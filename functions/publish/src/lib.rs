@@ -188,7 +188,11 @@ async fn write_manifest(
     }
     let (tables, observed) = tables(&work, job, files).await?;
     if !tables.is_empty() {
-        let location = Location { bucket: landing.store.object(""), manifest: landing.store.object(key) };
+        let location = Location {
+            bucket: landing.store.object(""),
+            manifest: landing.store.object(key),
+            are_parquet: job.form.is_for_tables(),
+        };
         writer.begin_tables().await?;
         for (id, table) in tables.iter() {
             writer.table(&ManifestTable::of(id, table, &location)).await?;

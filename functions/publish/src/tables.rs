@@ -1,7 +1,5 @@
 //! What the manifest tells of the columns: each table with its columns' types, and a statement that reads it by them.
 
-use std::collections::HashSet;
-
 use landfall::rows::{Column, ColumnType, Table, TableFormat, TableId, ValueKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,7 +26,7 @@ pub struct ManifestColumn {
     /// Its name.
     pub name: String,
     /// The type that keeps each of its values, as SQL has it: `VARCHAR`, `BIGINT`, `DECIMAL(p,s)`, `BOOLEAN`, `DATE`,
-    /// `TIMESTAMP`, `TIMESTAMP WITH TIME ZONE` or `JSON`.
+    /// `TIMESTAMP`, `TIMESTAMP WITH TIME ZONE`, `JSON`, or, in Parquet files, `BLOB`.
     pub r#type: String,
     /// How each of its days or moments is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,13 +51,19 @@ pub(crate) struct Location {
     pub bucket: String,
     /// The manifest, as a whole.
     pub manifest: String,
+    /// Whether those of tables are Parquet files.
+    pub are_parquet: bool,
 }
 
 impl ManifestTable {
     pub(crate) fn of(id: TableId, table: &Table, location: &Location) -> Self {
         Self {
             id,
-            columns: table.columns.iter().map(ManifestColumn::of).collect(),
+            columns: table
+                .columns
+                .iter()
+                .map(|column| ManifestColumn::of(column, location.are_parquet.then_some(table.format)))
+                .collect(),
             has_longer_rows: table.has_longer_rows,
             duckdb: duckdb(id, table, location),
         }
@@ -67,8 +71,9 @@ impl ManifestTable {
 }
 
 impl ManifestColumn {
-    fn of(column: &Column) -> Self {
-        let of_type = column.kind.column_type();
+    /// A column; where it is in Parquet files, of text in this format.
+    fn of(column: &Column, in_parquet: Option<TableFormat>) -> Self {
+        let of_type = in_parquet.map_or(column.kind.column_type(), |format| column.exact_type(format));
         let is_number = matches!(of_type, ColumnType::Integer | ColumnType::Decimal { .. });
         let min_scale = match &column.kind {
             ValueKind::Number(digits) if is_number && digits.min_scale < digits.max_scale => {
@@ -77,7 +82,7 @@ impl ManifestColumn {
             _ => None,
         };
         let format = match &column.kind {
-            ValueKind::Moment { pattern } => Some(pattern.as_str().to_owned()),
+            ValueKind::Moment { pattern } if of_type != ColumnType::Text => Some(pattern.as_str().to_owned()),
             _ => None,
         };
         Self {
@@ -102,13 +107,30 @@ fn sql(of_type: ColumnType) -> String {
         ColumnType::Timestamp => "TIMESTAMP".to_owned(),
         ColumnType::TimestampWithZone => "TIMESTAMP WITH TIME ZONE".to_owned(),
         ColumnType::Json => "JSON".to_owned(),
+        ColumnType::Binary => "BLOB".to_owned(),
     }
 }
 
 /// The statements that read a table: which objects it has, the manifest tells.
 fn duckdb(id: TableId, table: &Table, location: &Location) -> String {
-    let Location { bucket, manifest } = location;
-    let names = unique_names(&table.columns);
+    let Location { bucket, manifest, are_parquet } = location;
+    let (selected, reader) = match are_parquet {
+        // Objects of one table may have a column in several types, as their values are: DuckDB finds the one of all.
+        true => ("*".to_owned(), "read_parquet(getvariable('objects'), union_by_name = true)".to_owned()),
+        false => selected_from_text(table),
+    };
+    format!(
+        "SET VARIABLE objects = (SELECT list({} || o.key) FROM (SELECT unnest(objects) AS o FROM read_json({}, columns = \
+         {{objects: 'STRUCT(\"key\" VARCHAR, \"table\" VARCHAR)[]'}})) WHERE o.\"table\" = '{id}'); SELECT {selected} FROM \
+         {reader};",
+        text(bucket),
+        text(manifest),
+    )
+}
+
+/// What is selected of text, and what reads it.
+fn selected_from_text(table: &Table) -> (String, String) {
+    let names = table.unique_names();
     let read: Vec<String> = std::iter::zip(&names, &table.columns)
         .map(|(name, column)| format!("{}: {}", text(name), text(&type_as_read(&column.kind))))
         .collect();
@@ -119,15 +141,7 @@ fn duckdb(id: TableId, table: &Table, location: &Location) -> String {
             true => "*".to_owned(),
             false => selected.join(", "),
         };
-    format!(
-        "SET VARIABLE objects = (SELECT list({} || o.key) FROM (SELECT unnest(objects) AS o FROM read_json({}, columns = \
-         {{objects: 'STRUCT(\"key\" VARCHAR, \"table\" VARCHAR)[]'}})) WHERE o.\"table\" = '{id}'); SELECT {selected} FROM \
-         {}, columns = {{{}}});",
-        text(bucket),
-        text(manifest),
-        reader(table),
-        read.join(", "),
-    )
+    (selected, format!("{}, columns = {{{}}})", reader(table), read.join(", ")))
 }
 
 fn reader(table: &Table) -> String {
@@ -145,18 +159,6 @@ fn reader(table: &Table) -> String {
         }
         TableFormat::Ndjson => "read_json(getvariable('objects'), format = 'newline_delimited'".to_owned(),
     }
-}
-
-/// Names as DuckDB wants them: told apart without regard to case.
-fn unique_names(columns: &[Column]) -> Vec<String> {
-    let mut taken = HashSet::new();
-    let mut unique = |column: &Column| {
-        let base = if column.name.is_empty() { "column" } else { &column.name };
-        let further = (2_u32..).map(|number| format!("{base}_{number}"));
-        let mut names = std::iter::once(base.to_owned()).chain(further);
-        names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
-    };
-    columns.iter().map(&mut unique).collect()
 }
 
 fn type_as_read(kind: &ValueKind) -> String {

@@ -229,7 +229,7 @@ async fn what_is_wrong_is_named_with_its_key_and_place() {
     for (settings, named) in [
         ("form = 'parquet'", "destinations.lake.form"),
         ("form = 'zstd'\nzstd_level = 10", "destinations.lake.zstd_level"),
-        ("zstd_level = 3", "form is not \"zstd\""),
+        ("zstd_level = 3", "form is neither \"zstd\" nor \"parquet\""),
     ] {
         let form = refusal(lake(settings)).await;
         assert!(form.contains(named), "{form}");

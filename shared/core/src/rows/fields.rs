@@ -47,6 +47,19 @@ pub(super) enum Scanned {
     EmptyLine,
 }
 
+/// A field that was passed as a whole.
+#[derive(Debug)]
+pub(super) struct WholeField<'a> {
+    /// What it holds, without its quotes.
+    pub value: &'a [u8],
+    /// Whether it has quotes.
+    pub is_quoted: bool,
+    /// Whether the record ends with it.
+    pub ends_record: bool,
+    /// What comes behind its end.
+    pub rest: &'a [u8],
+}
+
 /// Reads delimited text, and counts the fields of its records.
 #[derive(Debug, Clone)]
 pub struct FieldScanner {
@@ -131,6 +144,36 @@ impl FieldScanner {
             _ => Some(0),
         };
         end.unwrap_or(bytes.len())
+    }
+
+    /// The whole field that the next bytes begin with, and the byte that ends it, where they show both: then it is passed,
+    /// and so is that byte.
+    pub(super) fn whole_field<'a>(&mut self, bytes: &'a [u8]) -> Option<WholeField<'a>> {
+        let Dialect { delimiter, quote, has_backslashes, .. } = self.dialect;
+        let is_start = self.place.is_before_record() || self.place == Place::FieldStart;
+        let first = *bytes.first().filter(|_| is_start)?;
+        let is_quoted = quote == Some(first);
+        let (value, rest) = match is_quoted {
+            true if has_backslashes => return None,
+            true => {
+                let inner = bytes.get(1..)?;
+                let (value, rest) = inner.split_at_checked(memchr(first, inner)?)?;
+                (value, rest.get(1..)?)
+            }
+            // Whether a quote comes behind a space, shows only there.
+            false if first == b' ' => return None,
+            false => bytes.split_at_checked(memchr3(delimiter, b'\n', b'\r', bytes)?)?,
+        };
+        let (end, rest) = rest.split_first()?;
+        let is_empty_line = value.is_empty() && !is_quoted && self.place.is_before_record();
+        let (place, fields) = match *end {
+            end if end == delimiter => (Place::FieldStart, self.fields.max(1).saturating_add(1)),
+            b'\n' if !is_empty_line => (Place::RecordStart, 0),
+            b'\r' if !is_empty_line => (Place::BehindReturn, 0),
+            _ => return None,
+        };
+        (self.place, self.fields) = (place, fields);
+        Some(WholeField { value, is_quoted, ends_record: fields == 0, rest })
     }
 
     fn begin_record(&mut self) {

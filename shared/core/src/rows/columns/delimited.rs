@@ -1,8 +1,8 @@
 //! The columns of delimited text: its header names them, and every field behind it counts.
 
-use super::{Column, MAX_COLUMNS, MAX_NAME_BYTES, Table, TableFormat, ValueKind, ValueText};
+use super::{Column, MAX_COLUMNS, MAX_NAME_BYTES, Table, TableFormat, Utf8Check, ValueKind, ValueText};
 use crate::rows::dialect::Dialect;
-use crate::rows::fields::{FieldScanner, Scanned};
+use crate::rows::fields::{FieldScanner, Scanned, WholeField};
 
 /// Looks at every field of text with a header; the text may be cut anywhere.
 #[derive(Debug, Clone)]
@@ -11,6 +11,9 @@ pub(in crate::rows) struct DelimitedColumns {
     scanner: FieldScanner,
     header: Header,
     value: ValueText,
+    utf8: Utf8Check,
+    /// Whether some of the field has been taken.
+    has_begun: bool,
     is_quoted: bool,
     /// Whether something stood outside the quotes of a quoted field.
     is_odd: bool,
@@ -37,6 +40,8 @@ impl DelimitedColumns {
             scanner: FieldScanner::new(dialect),
             header: Header::Name(Vec::new()),
             value: ValueText::default(),
+            utf8: Utf8Check::default(),
+            has_begun: false,
             is_quoted: false,
             is_odd: false,
             field: 0,
@@ -48,6 +53,13 @@ impl DelimitedColumns {
 
     pub(in crate::rows) fn push(&mut self, mut bytes: &[u8]) {
         while !matches!(self.header, Header::Unusable) {
+            if let Some(field) =
+                Some(bytes).filter(|_| !self.has_begun).and_then(|bytes| self.scanner.whole_field(bytes))
+            {
+                self.see_whole(&field);
+                bytes = field.rest;
+                continue;
+            }
             let (content, rest) = bytes.split_at(self.scanner.content_run(bytes).min(bytes.len()));
             self.take(content);
             let Some((byte, rest)) = rest.split_first() else { return };
@@ -63,7 +75,7 @@ impl DelimitedColumns {
             Scanned::Opened => {
                 // What stood before a quote were spaces.
                 self.clear();
-                self.is_quoted = true;
+                (self.is_quoted, self.has_begun) = (true, true);
             }
             Scanned::FieldEnd => self.end_field(),
             Scanned::RecordEnd(_) => {
@@ -75,13 +87,17 @@ impl DelimitedColumns {
     }
 
     fn take(&mut self, content: &[u8]) {
+        self.has_begun |= !content.is_empty();
         self.is_odd |= self.is_quoted && !self.scanner.is_quoted() && !content.is_empty();
         match &mut self.header {
             Header::Name(name) if name.len().saturating_add(content.len()) <= MAX_NAME_BYTES => {
                 name.extend_from_slice(content);
             }
             Header::Name(_) => self.header = Header::Unusable,
-            Header::Read => self.value.push(content),
+            Header::Read => {
+                self.value.push(content);
+                self.utf8.push(content);
+            }
             Header::Unusable => {}
         }
     }
@@ -106,21 +122,53 @@ impl DelimitedColumns {
         }
         self.value.clear();
         self.field = self.field.saturating_add(1);
-        (self.is_quoted, self.is_odd) = (false, false);
+        (self.has_begun, self.is_quoted, self.is_odd) = (false, false, false);
     }
 
     fn see(&mut self) {
-        let Some(column) = self.columns.get_mut(self.field) else {
-            self.has_longer_rows = true;
-            return;
-        };
-        match self.value.kind() {
-            ValueKind::Nothing if self.is_quoted => column.may_be_empty = true,
+        let is_utf8 = self.utf8.end();
+        let (kind, is_quoted, is_odd) = (self.value.kind(), self.is_quoted, self.is_odd);
+        let Some(column) = self.column() else { return };
+        column.has_other_bytes |= !is_utf8;
+        match kind {
+            ValueKind::Nothing if is_quoted => column.may_be_empty = true,
             ValueKind::Nothing => column.may_be_missing = true,
             _ if column.kind.is_settled() => {}
-            _ if self.is_odd => column.kind = ValueKind::Text,
+            _ if is_odd => column.kind = ValueKind::Text,
             kind => column.kind.join(&kind),
         }
+    }
+
+    /// A field that has come as a whole.
+    fn see_whole(&mut self, field: &WholeField<'_>) {
+        let WholeField { value, is_quoted, ends_record, .. } = *field;
+        if !matches!(self.header, Header::Read) {
+            self.take(value);
+            self.end_field();
+        } else {
+            if let Some(column) = self.column() {
+                match value {
+                    [] if is_quoted => column.may_be_empty = true,
+                    [] => column.may_be_missing = true,
+                    value => {
+                        column.has_other_bytes |= !value.is_ascii() && std::str::from_utf8(value).is_err();
+                        if !column.kind.is_settled() {
+                            column.kind.join(&ValueKind::of_text(value));
+                        }
+                    }
+                }
+            }
+            self.field = self.field.saturating_add(1);
+        }
+        if ends_record {
+            self.end_record();
+        }
+    }
+
+    /// The column of the field; where there is none, the row is too long.
+    fn column(&mut self) -> Option<&mut Column> {
+        self.has_longer_rows |= self.field >= self.columns.len();
+        self.columns.get_mut(self.field)
     }
 
     fn end_record(&mut self) {
@@ -134,12 +182,11 @@ impl DelimitedColumns {
         self.field = 0;
     }
 
-    /// A record of the only column, where there is one.
+    /// A record without anything, where such are counted: of the only column, most often.
     fn see_empty_line(&mut self) {
-        if let (Header::Read, true, [column]) =
-            (&self.header, self.dialect.has_one_column, self.columns.as_mut_slice())
-        {
-            column.may_be_missing = true;
+        if matches!(self.header, Header::Read) && self.dialect.has_one_column {
+            self.has_shorter_rows |= self.columns.len() > 1;
+            self.columns.iter_mut().for_each(|column| column.may_be_missing = true);
         }
     }
 
