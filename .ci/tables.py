@@ -1,5 +1,5 @@
 """Lands generated tables, reads them in DuckDB by the statements of their manifests, and holds every value against its
-text, to the digit.
+text, to the digit; Parquet files also as PyArrow reads them.
 
 usage: tables.py LANDFALL
 """
@@ -15,6 +15,8 @@ import sys
 import tempfile
 
 import duckdb
+import pyarrow
+import pyarrow.parquet
 
 ROWS = 20_000
 SEED = 20261130
@@ -34,8 +36,14 @@ def main(landfall: str) -> None:
             for form in ("raw", "gzip", "zstd"):
                 table, read = landed(landfall, source, folder / f"{name}-{form}", form)
                 compare(name, table, header, rows, read)
+            table, read = landed(landfall, source, folder / f"{name}-parquet", "parquet")
+            compare(name, table, header, rows, read)
+            (file,) = (folder / f"{name}-parquet" / "landing").rglob("*.parquet")
+            by_arrow = read_by_arrow(file, table)
+            compare(name, table, header, rows, by_arrow)
+            tell_nothing_from_empty(name, table, dialect, rows, by_arrow)
             types = ", ".join(column["type"] for column in table["columns"])
-            print(f"{name}: {len(rows)} rows in three forms are what was sent: {types}")
+            print(f"{name}: {len(rows)} rows in four forms are what was sent: {types}")
 
 
 def tables(drawn: random.Random) -> dict:
@@ -87,6 +95,30 @@ def landed(landfall: str, source: pathlib.Path, data: pathlib.Path, form: str) -
     names = [column[0] for column in connection.execute("DESCRIBE landed").fetchall()]
     selected = [f'epoch_us("{name}")' if place in zoned else quoted(name) for place, name in enumerate(names)]
     return table, connection.execute(f"SELECT {', '.join(selected)} FROM landed").fetchall()
+
+
+def read_by_arrow(file: pathlib.Path, table: dict) -> list[tuple]:
+    read = pyarrow.parquet.ParquetFile(file)
+    assert read.metadata.created_by == "landfall version 1.0.0 (build 1)", read.metadata
+    group = read.metadata.row_group(0)
+    for place in range(group.num_columns):
+        column = group.column(place)
+        assert column.compression == "ZSTD" and column.has_column_index and column.has_offset_index, column
+        assert column.statistics is not None, column
+    columns = []
+    for column, values in zip(table["columns"], read.read().columns, strict=True):
+        zoned = column["type"].endswith("ZONE")
+        columns.append((values.cast(pyarrow.int64()) if zoned else values).to_pylist())
+    return list(zip(*columns, strict=True))
+
+
+def tell_nothing_from_empty(name: str, table: dict, dialect: dict, rows: list, read: list[tuple]) -> None:
+    """What has quotes is the empty text, what has none is nothing."""
+    are_quoted = dialect.get("quoting") == csv.QUOTE_ALL
+    for place, column in enumerate(table["columns"]):
+        if column["type"] == "VARCHAR":
+            empty = {values[place] for sent, values in zip(rows, read, strict=True) if not sent[place]}
+            assert empty <= {"" if are_quoted else None}, f"{name}: {column}: {empty}"
 
 
 def quoted(name: str) -> str:
