@@ -17,7 +17,7 @@ use zip::write::SimpleFileOptions;
 const MIB: usize = 1 << 20;
 
 fn setup() -> Setup {
-    Setup { destination: "form = \"parquet\"\nsha256 = true".to_owned(), ..Setup::default() }
+    Setup { destination: "form = \"parquet\"".to_owned(), ..Setup::default() }
 }
 
 /// A ledger of about so many bytes, of which some do not compress.
