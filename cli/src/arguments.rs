@@ -15,6 +15,8 @@ use landfall::step::Step;
 use submit::OperatorAnswer;
 use url::Url;
 
+use crate::init;
+
 /// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
 #[derive(Debug, Parser)]
 #[command(name = "landfall", version, after_help = EXIT_CODES)]
@@ -42,6 +44,8 @@ Exit codes: 0 landed; 1 the job or the run failed; 2 wrong usage, event or confi
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a configuration and an event of a system into this folder, to be filled in
+    Init(Init),
     /// Submit a run's job, wait for it, and land its files
     Run(Run),
     /// Continue a job that was submitted before, by landfall or in the source's own user interface
@@ -66,6 +70,17 @@ pub(crate) enum Command {
     Check(Check),
     /// Serve the simulated source systems and a local store until stopped
     Simulate(Simulate),
+}
+
+/// `landfall init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The system: what an event calls its export's kind, or a system that landfall has a description of
+    #[arg(value_parser = PossibleValuesParser::new(init::systems()))]
+    pub(crate) system: String,
+    /// The folder that the files are written into
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
 }
 
 /// `landfall run`.
@@ -438,6 +453,8 @@ mod tests {
     #[test]
     fn every_documented_form_parses() {
         for line in [
+            "landfall init fusion_extract",
+            "landfall init fhir-bulk --folder hospital",
             "landfall run events/run.json",
             "landfall run - --simulate --faults f.json --data D --json",
             "landfall run e.json --config c.toml --data D --json --log",

@@ -27,11 +27,18 @@ use crate::simulate::Subject;
 use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
-use crate::{check, event, inputs, run, serve, simulate, sources, status, sweep, systems, unpack, verify};
+use crate::{
+    check, event, init, inputs, run, serve, simulate, sources, status, sweep, systems, unpack, verify,
+};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
     match &arguments.command {
+        Command::Init(arguments) => {
+            let outcome = init::init(arguments).map_err(Failure::from);
+            let outcome = outcome.and_then(|text| out.write_all(text.as_bytes()).map_err(Failure::Output));
+            ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
+        }
         Command::Run(arguments) => run_command(arguments, out, &progress).await,
         Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
         Command::Invoke(arguments) => invoke_command(arguments, out, &progress).await,

@@ -15,6 +15,7 @@ mod disk;
 mod event;
 mod failure;
 mod folder_store;
+mod init;
 mod inputs;
 mod invoke;
 mod lock;
