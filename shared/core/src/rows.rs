@@ -15,7 +15,7 @@ use memchr::memchr;
 use self::beginning::{Encoding, Narrowing};
 pub use self::broken::{BrokenRecord, BrokenRecords, OnBrokenRecord, RowCount};
 pub use self::columns::{
-    Case, Column, ColumnType, Digits, Pattern, Table, TableFormat, TableId, Tables, ValueKind,
+    Case, Column, ColumnType, Digits, Pattern, Table, TableFormat, TableId, Tables, UnknownType, ValueKind,
 };
 use self::columns::{DelimitedColumns, JsonColumns};
 use self::delimited::CsvRecords;
