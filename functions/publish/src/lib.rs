@@ -6,6 +6,7 @@
 //! that is recorded of it before.
 
 mod manifest;
+mod reader;
 mod schema;
 mod tables;
 
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use manifest::{Head, ManifestWriter};
 pub use manifest::{MANIFEST_VERSION, Manifest, ManifestSchema, SourceFile};
+pub use reader::ManifestReader;
 use schema::{Deciding, ToldBy};
 use tables::Location;
 pub use tables::{ManifestColumn, ManifestTable};
