@@ -1,5 +1,5 @@
-"""Lands generated tables, reads them in DuckDB by the statements of their manifests, and holds every value against its
-text, to the digit.
+"""Lands generated tables, reads them in DuckDB by the statements of their manifests and of `landfall schema`, and holds
+every value against its text, to the digit. What `landfall schema` prints for others is parsed.
 
 usage: tables.py LANDFALL
 """
@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import duckdb
+import sqlglot
 
 ROWS = 20_000
 SEED = 20261130
@@ -32,10 +33,14 @@ def main(landfall: str) -> None:
                 writer.writerow(header)
                 writer.writerows(rows)
             for form in ("raw", "gzip", "zstd"):
-                table, read = landed(landfall, source, folder / f"{name}-{form}", form)
+                data = folder / f"{name}-{form}"
+                table, read = landed(landfall, source, data, form)
                 compare(name, table, header, rows, read)
+                made = made_by_schema(landfall, source.stem, data)
+                compare(name, table, header, rows, selected(made, table, source.stem.replace("-", "_")))
             types = ", ".join(column["type"] for column in table["columns"])
             print(f"{name}: {len(rows)} rows in three forms are what was sent: {types}")
+        drifts(landfall, folder)
 
 
 def tables(drawn: random.Random) -> dict:
@@ -82,11 +87,52 @@ def landed(landfall: str, source: pathlib.Path, data: pathlib.Path, form: str) -
     connection = duckdb.connect()
     connection.execute(setting)
     connection.execute(f"CREATE TABLE landed AS SELECT {reading}")
+    return table, selected(connection, table, "landed")
+
+
+def selected(connection: duckdb.DuckDBPyConnection, table: dict, of: str) -> list[tuple]:
     # Python gets such moments by a package of its own only.
     zoned = [place for place, column in enumerate(table["columns"]) if column["type"].endswith("ZONE")]
-    names = [column[0] for column in connection.execute("DESCRIBE landed").fetchall()]
-    selected = [f'epoch_us("{name}")' if place in zoned else quoted(name) for place, name in enumerate(names)]
-    return table, connection.execute(f"SELECT {', '.join(selected)} FROM landed").fetchall()
+    names = [column[0] for column in connection.execute(f"DESCRIBE {quoted(of)}").fetchall()]
+    columns = [f'epoch_us("{name}")' if place in zoned else quoted(name) for place, name in enumerate(names)]
+    return connection.execute(f"SELECT {', '.join(columns)} FROM {quoted(of)}").fetchall()
+
+
+def statements(landfall: str, export: str, data: pathlib.Path, dialect: str, *more: str) -> str:
+    command = [landfall, "schema", "local", export, "--sql", dialect, "--data", str(data), *more]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def made_by_schema(landfall: str, export: str, data: pathlib.Path) -> duckdb.DuckDBPyConnection:
+    """All jobs that have landed of an export, as the statements for DuckDB read them; what is printed for others parses."""
+    connection = duckdb.connect()
+    text = statements(landfall, export, data, "duckdb")
+    connection.execute(text.replace("s3://landing/", str(data / "landing") + "/"))
+    for dialect, read_as in (("spark", "spark"), ("iceberg", "spark"), ("athena", "hive"), ("snowflake", "snowflake")):
+        text = statements(landfall, export, data, dialect)
+        # Athena takes a table's definition in Hive's words, and a view's in Trino's.
+        table, behind, view = text.partition("CREATE VIEW")
+        parsed = sqlglot.parse(table, read=read_as) + sqlglot.parse(behind + view, read="trino")
+        for statement in parsed:
+            assert not isinstance(statement, sqlglot.exp.Command), f"{dialect}: {statement}"
+    return connection
+
+
+def drifts(landfall: str, folder: pathlib.Path) -> None:
+    """Two jobs of one export, of which the second has a column more and wider amounts, are read as one table."""
+    data = folder / "drifts"
+    jobs = [("one", "ID,AMOUNT\n1,10.50\n2,-3.25\n"), ("two", "ID,NOTE,AMOUNT\n3,\"a\nb\",0.0001\n4,,12345678901234.5\n")]
+    for name, text in jobs:
+        source = folder / name / "orders.csv"
+        source.parent.mkdir()
+        source.write_text(text, newline="")
+        table, _ = landed(landfall, source, data, "raw")
+    assert [column["type"] for column in table["columns"]] == ["BIGINT", "VARCHAR", "DECIMAL(20,4)"], table
+    read = made_by_schema(landfall, "orders", data).execute("SELECT * FROM orders ORDER BY ID").fetchall()
+    amounts = ["10.5000", "-3.2500", "0.0001", "12345678901234.5000"]
+    assert [str(row[1]) for row in read] == amounts, read
+    assert [row[2] for row in read] == [None, None, "a\nb", None], read
+    print("orders.csv: 4 rows of two jobs, of which one has another schema, are read as one table")
 
 
 def quoted(name: str) -> str:

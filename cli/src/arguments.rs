@@ -11,11 +11,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use landfall::form::LandedForm;
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
+use landfall::schema::OnSchemaChange;
 use landfall::step::Step;
 use submit::OperatorAnswer;
 use url::Url;
 
 use crate::init;
+use crate::schema::Dialect;
 
 /// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
 #[derive(Debug, Parser)]
@@ -39,7 +41,7 @@ impl Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 landed; 1 the job or the run failed; 2 wrong usage, event or configuration;
-3 refused (UnsafeArchive, Unsupported, LimitExceeded, IntegrityError); 130 stopped by Ctrl-C, 143 by SIGTERM.";
+3 refused (UnsafeArchive, Unsupported, LimitExceeded, IntegrityError, SchemaChanged); 130 stopped by Ctrl-C, 143 by SIGTERM.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Unpack(Unpack),
     /// Show runs and jobs, how far they are, and what happens next; changes nothing and calls no source
     Status(Status),
+    /// Show what is known of an export's columns: its versions, how they differ, and SQL that reads what has landed
+    Schema(ShowSchema),
     /// Hold what has landed against its manifests: what is gone, changed or missing is told; changes nothing without --repair
     Verify(Verify),
     /// List the supported systems, and what landfall supports of each
@@ -112,6 +116,9 @@ pub(crate) struct Resume {
     /// The job may land empty: you have checked that it is right that it has no output
     #[arg(long)]
     pub(crate) allow_empty: bool,
+    /// What becomes of columns that do not fit the export's schema: you have looked at the change, and it is right
+    #[arg(long, value_name = "RULE")]
+    pub(crate) on_schema_change: Option<SchemaRule>,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -199,6 +206,30 @@ pub(crate) struct Status {
     pub(crate) connection: Option<ConnectionName>,
     /// Only this job, in detail
     pub(crate) job_request_id: Option<JobRequestId>,
+    /// Where it is looked at.
+    #[command(flatten)]
+    pub(crate) machine: LocalOptions,
+}
+
+/// `landfall schema`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowSchema {
+    /// The connection that the export is on
+    pub(crate) connection: ConnectionName,
+    /// The export's name, as in the keys of what it has landed
+    pub(crate) export: String,
+    /// This version instead of the newest
+    #[arg(long, value_name = "N")]
+    pub(crate) number: Option<u32>,
+    /// Print statements that make the tables and read what has landed
+    #[arg(long, value_name = "DIALECT")]
+    pub(crate) sql: Option<Dialect>,
+    /// Read this job, instead of all that have landed, or of any
+    #[arg(long, value_name = "JOB_REQUEST_ID", requires = "sql")]
+    pub(crate) job: Option<JobRequestId>,
+    /// Where it has landed; needed once what is kept of the job has expired
+    #[arg(long, value_name = "NAME", requires = "sql")]
+    pub(crate) destination: Option<DestinationName>,
     /// Where it is looked at.
     #[command(flatten)]
     pub(crate) machine: LocalOptions,
@@ -315,6 +346,27 @@ pub(crate) enum Form {
     Gzip,
     /// A Zstandard frame
     Zstd,
+}
+
+/// What becomes of columns that do not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaRule {
+    /// The job is not published
+    Fail,
+    /// The schema gets a version that keeps the new values as well
+    Widen,
+    /// Likewise, and what has changed is text
+    Text,
+}
+
+impl From<SchemaRule> for OnSchemaChange {
+    fn from(rule: SchemaRule) -> Self {
+        match rule {
+            SchemaRule::Fail => Self::Fail,
+            SchemaRule::Widen => Self::Widen,
+            SchemaRule::Text => Self::Text,
+        }
+    }
 }
 
 impl From<Form> for LandedForm {
@@ -465,6 +517,9 @@ mod tests {
             "landfall serve --listen 0.0.0.0:80 --seconds 240 --function submit --simulate",
             "landfall unpack a.zip b.whl --destination lake --data D --json",
             "landfall unpack a.zip --form gzip",
+            "landfall resume fusion-demo 44055 --on-schema-change widen",
+            "landfall schema fusion-demo SimpleCarriers --number 2 --json",
+            "landfall schema fusion-demo SimpleCarriers --sql duckdb --job 44055 --destination lake --data D",
             "landfall status",
             "landfall status fusion-demo --json",
             "landfall status fusion-demo 44046 --data D --config c.toml",

@@ -13,8 +13,8 @@ use landfall_systems::SYSTEMS;
 use serde_json::Value;
 
 use crate::arguments::{
-    Arguments, Check, Command, DescriptionAction, Descriptions, Invoke, Resume, Run, Serve, Status, Sweep,
-    Systems, Unpack, Verify,
+    Arguments, Check, Command, DescriptionAction, Descriptions, Invoke, Resume, Run, Serve, ShowSchema,
+    Status, Sweep, Systems, Unpack, Verify,
 };
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
@@ -28,7 +28,7 @@ use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{
-    check, event, init, inputs, run, serve, simulate, sources, status, sweep, systems, unpack, verify,
+    check, event, init, inputs, run, schema, serve, simulate, sources, status, sweep, systems, unpack, verify,
 };
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
@@ -46,6 +46,7 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Sweep(arguments) => sweep_command(arguments, out, &progress).await,
         Command::Unpack(arguments) => unpack_command(arguments, out, &progress).await,
         Command::Status(arguments) => status_command(arguments, out, &progress).await,
+        Command::Schema(arguments) => schema_command(arguments, out, &progress).await,
         Command::Verify(arguments) => verify_command(arguments, out, &progress).await,
         Command::Check(arguments) => check_command(arguments, out, &progress).await,
         Command::Sources(arguments) => {
@@ -138,6 +139,9 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
         on(machine, async |machine| {
             if arguments.allow_empty {
                 machine.context().allow_empty(&job).await?;
+            }
+            if let Some(rule) = arguments.on_schema_change {
+                machine.context().on_schema_change(&job, rule.into()).await?;
             }
             let since = machine.context().clock().now();
             let published = run::resume(machine, &job).await?;
@@ -317,6 +321,25 @@ async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progre
     })
 }
 
+async fn schema_command(
+    arguments: &ShowSchema,
+    out: &mut (dyn Write + Send),
+    progress: &Arc<Progress>,
+) -> u8 {
+    let mut report = Report::new(out, progress, arguments.machine.json);
+    let outcome = async {
+        match LocalRuntime::for_status(&arguments.machine, progress).await? {
+            Some(machine) => {
+                on(machine, async |machine| schema::show(machine, arguments, &mut report).await).await
+            }
+            None => Err(schema::unknown(arguments).into()),
+        }
+    }
+    .await;
+    let connection = Some(arguments.connection.to_string());
+    ended(outcome, &mut report, || FailureContext { connection, ..FailureContext::default() })
+}
+
 async fn verify_command(arguments: &Verify, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
     let mut report = Report::new(out, progress, arguments.systems.machine.json);
     let mut code = 0;
@@ -434,6 +457,9 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
         )),
         ErrorType::ContractBroken | ErrorType::IntegrityError | ErrorType::Damaged => {
             Some(format!("to try again: {resume}"))
+        }
+        ErrorType::SchemaChanged => {
+            Some(format!("to continue if the change is right: {resume} --on-schema-change widen"))
         }
         ErrorType::LimitExceeded => Some(format!("to continue after raising the limit: {resume}")),
         ErrorType::InvalidEvent

@@ -6,7 +6,7 @@
 //!
 //! Results go to stdout, as text or as one JSON object a line; progress, warnings and errors go to stderr.
 //! Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration; 3 refused
-//! (`UnsafeArchive`, `Unsupported`, `LimitExceeded`, `IntegrityError`); 130 and 143 stopped by a signal.
+//! (`UnsafeArchive`, `Unsupported`, `LimitExceeded`, `IntegrityError`, `SchemaChanged`); 130 and 143 stopped by a signal.
 
 mod arguments;
 mod check;
@@ -24,6 +24,7 @@ mod progress;
 mod report;
 mod retry;
 mod run;
+mod schema;
 mod serve;
 mod simulate;
 mod sources;

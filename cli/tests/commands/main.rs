@@ -11,6 +11,7 @@ mod local;
 mod machine;
 mod previous_release;
 mod proxy;
+mod schema;
 mod serve;
 mod signals;
 mod sources;

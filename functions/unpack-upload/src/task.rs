@@ -78,7 +78,7 @@ impl<'a> Task<'a> {
             context,
             invocation,
             work,
-            tables: SeenTables::new(landing.destination.observe_columns),
+            tables: SeenTables::new(landing.destination.observe_columns || job.export.declares_columns()),
             landing,
             export: context.systems().kind(&job.export)?,
             job,

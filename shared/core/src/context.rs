@@ -20,6 +20,7 @@ use crate::export::{Export, ExportSpec};
 use crate::form::LandedForm;
 use crate::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, RunKey};
 use crate::observer::{Observer, Silent, name_job};
+use crate::schema::OnSchemaChange;
 use crate::state::{RunRecord, Swept, WorkState, keys};
 use crate::step::Step;
 use crate::systems::Systems;
@@ -334,6 +335,13 @@ impl Context {
         self.spec(&export).map_err(|_| {
             Error::invalid_event(format!("exports of kind {} always have output", job.export.kind()))
         })?;
+        self.work().await?.change_export(&job.job(), export, self.clock.as_ref()).await
+    }
+
+    /// Records what becomes of a job whose columns do not fit its export's schema, as a person has said.
+    pub async fn on_schema_change(&self, event: &JobEvent, rule: OnSchemaChange) -> Result<()> {
+        let job = self.job(event).await?;
+        let export = job.export.on_schema_change(rule);
         self.work().await?.change_export(&job.job(), export, self.clock.as_ref()).await
     }
 

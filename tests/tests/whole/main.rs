@@ -15,6 +15,7 @@ mod documents;
 mod downloads;
 mod epm_job;
 mod epm_planning;
+mod export_schema;
 mod fan_out;
 mod folio;
 mod folio_direct;

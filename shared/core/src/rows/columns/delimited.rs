@@ -2,7 +2,7 @@
 
 use super::{Column, MAX_COLUMNS, MAX_NAME_BYTES, Table, TableFormat, ValueKind, ValueText};
 use crate::rows::dialect::Dialect;
-use crate::rows::fields::{FieldScanner, Scanned};
+use crate::rows::fields::{FieldScanner, Scanned, WholeField};
 
 /// Looks at every field of text with a header; the text may be cut anywhere.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub(in crate::rows) struct DelimitedColumns {
     /// Whether something stood outside the quotes of a quoted field.
     is_odd: bool,
     field: usize,
+    /// The records behind the header.
+    rows: u64,
     columns: Vec<Column>,
     has_shorter_rows: bool,
     has_longer_rows: bool,
@@ -40,6 +42,7 @@ impl DelimitedColumns {
             is_quoted: false,
             is_odd: false,
             field: 0,
+            rows: 0,
             columns: Vec::new(),
             has_shorter_rows: false,
             has_longer_rows: false,
@@ -48,12 +51,44 @@ impl DelimitedColumns {
 
     pub(in crate::rows) fn push(&mut self, mut bytes: &[u8]) {
         while !matches!(self.header, Header::Unusable) {
+            // Of a field that has begun, what came before is its, too.
+            if matches!(self.header, Header::Read) && self.value.length == 0 {
+                while let Some(field) = self.scanner.whole_field(bytes) {
+                    self.see_whole(&field);
+                    bytes = field.rest;
+                }
+            }
             let (content, rest) = bytes.split_at(self.scanner.content_run(bytes).min(bytes.len()));
             self.take(content);
             let Some((byte, rest)) = rest.split_first() else { return };
             self.step(*byte);
             bytes = rest;
         }
+    }
+
+    /// Most fields are seen as a whole.
+    fn see_whole(&mut self, field: &WholeField<'_>) {
+        match self.scanner.pass(field) {
+            Scanned::Nothing | Scanned::Content | Scanned::Opened => {}
+            Scanned::FieldEnd => self.see_field(field),
+            Scanned::RecordEnd(_) => {
+                self.see_field(field);
+                self.end_record();
+            }
+            Scanned::EmptyLine => self.see_empty_line(),
+        }
+    }
+
+    fn see_field(&mut self, field: &WholeField<'_>) {
+        match self.columns.get_mut(self.field) {
+            None => self.has_longer_rows = true,
+            Some(column) => match (field.content.is_empty(), field.is_quoted) {
+                (true, true) => column.may_be_empty = true,
+                (true, false) => column.may_be_missing = true,
+                (false, _) => column.kind.see(field.content),
+            },
+        }
+        self.field = self.field.saturating_add(1);
     }
 
     fn step(&mut self, byte: u8) {
@@ -127,6 +162,7 @@ impl DelimitedColumns {
         if matches!(self.header, Header::Name(_)) {
             self.header = Header::Read;
         } else {
+            self.rows = self.rows.saturating_add(1);
             let missing = self.columns.get_mut(self.field..).unwrap_or_default();
             self.has_shorter_rows |= !missing.is_empty();
             missing.iter_mut().for_each(|column| column.may_be_missing = true);
@@ -136,11 +172,19 @@ impl DelimitedColumns {
 
     /// A record of the only column, where there is one.
     fn see_empty_line(&mut self) {
-        if let (Header::Read, true, [column]) =
-            (&self.header, self.dialect.has_one_column, self.columns.as_mut_slice())
-        {
-            column.may_be_missing = true;
+        if matches!(self.header, Header::Read) && self.dialect.has_one_column {
+            self.rows = self.rows.saturating_add(1);
+            if let [column] = self.columns.as_mut_slice() {
+                column.may_be_missing = true;
+            }
         }
+    }
+
+    /// The rows so far, the one that has begun among them, once the header has been read: those that are counted without a
+    /// look at their fields.
+    pub(in crate::rows) fn rows(&self) -> Option<u64> {
+        let open = u64::from(self.scanner.open_record().is_some());
+        matches!(self.header, Header::Read).then(|| self.rows.saturating_add(open))
     }
 
     /// The table, once all of the text has passed; `None` where its header names none.
@@ -165,6 +209,7 @@ mod tests {
 
     use super::super::ColumnType;
     use super::*;
+    use crate::rows::delimited::CsvRecords;
 
     fn table(text: &str, cut: usize) -> Option<Table> {
         let mut columns = DelimitedColumns::new(Dialect::delimited_by(b','));
@@ -226,6 +271,34 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+        /// Promise 5: rows are those that are counted without a look at their fields, and fields those that a close look
+        /// finds, however the text is cut.
+        #[test]
+        fn rows_and_fields_are_those_of_a_close_look(
+            text in "([ab ,\"\\\\\n\r]|1|,\"\",|a{7,50}){0,40}",
+            cut in 1_usize..60,
+            has_backslashes in any::<bool>(),
+            has_one_column in any::<bool>(),
+        ) {
+            let dialect = Dialect { has_backslashes, has_one_column, ..Dialect::delimited_by(b',') };
+            let text = format!("a,b,c\n{text}");
+            let mut records = CsvRecords::new(dialect, true);
+            let mut columns = DelimitedColumns::new(dialect);
+            let mut closely = DelimitedColumns::new(dialect);
+            for piece in text.as_bytes().chunks(cut) {
+                records.push(piece);
+                columns.push(piece);
+            }
+            // A byte at a time, no field is there as a whole.
+            text.as_bytes().chunks(1).for_each(|byte| closely.push(byte));
+            if let Some(rows) = columns.rows() {
+                prop_assert_eq!(rows, records.finish());
+            }
+            prop_assert_eq!(columns.finish(), closely.finish());
+        }
+
         /// Promise 4: how content is cut on its way makes no difference.
         #[test]
         fn pieces_make_no_difference(text in "(a,b\n)?[0-9a,\" \r\n.-]{0,60}", cut in 1_usize..20) {

@@ -1,0 +1,50 @@
+//! What is said of columns before a value of them is seen: by a person, or by the source.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::rows::ColumnType;
+
+/// What becomes of a job whose columns do not fit the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSchemaChange {
+    /// It is not published.
+    Fail,
+    /// The schema gets a version that keeps the new values as well as the old ones.
+    Widen,
+    /// Likewise, and whatever has changed is text from then on.
+    Text,
+}
+
+/// A column as a person declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredColumn {
+    /// Its name in the text.
+    pub name: String,
+    /// Its type.
+    pub r#type: ColumnType,
+    /// Whether rows may lack it; they may, if not said.
+    #[serde(default = "yes")]
+    pub may_be_missing: bool,
+}
+
+/// A column as the source describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceColumn {
+    /// Its name in the text.
+    pub name: String,
+    /// Its type. One that this release does not know is text.
+    #[serde(deserialize_with = "kept_type")]
+    pub r#type: ColumnType,
+}
+
+/// A type that a release has kept: one that this one does not know is text to it.
+pub(crate) fn kept_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ColumnType, D::Error> {
+    Ok(String::deserialize(deserializer)?.parse().unwrap_or(ColumnType::Text))
+}
+
+fn yes() -> bool {
+    true
+}
