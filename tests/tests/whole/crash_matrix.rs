@@ -11,7 +11,9 @@ use futures::{StreamExt as _, stream};
 use landfall_systems::SYSTEMS;
 use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
-use landfall_tests::systems::{self, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_IN_OCI, System};
+use landfall_tests::systems::{
+    self, DELIVERY_IN_OCI, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_IN_OCI, System,
+};
 use landfall_tests::watch::{Landed, landed};
 use landfall_tests::{for_each_system, on_a_thread};
 use serde_json::json;
@@ -126,6 +128,7 @@ async fn cut_anywhere(system: System) {
 async fn cut_with_its_state_in_oci_a_run_lands_as_if_nothing_had_been() {
     let max = usize::try_from(from_environment("LANDFALL_OCI_CUTS", OCI_CUTS)).unwrap();
     cut_at_some(FUSION_EXTRACT_IN_OCI, max).await;
+    cut_at_some(DELIVERY_IN_OCI, max / 2).await;
 }
 
 /// Cuts at so many places, drawn at random where there are more.
