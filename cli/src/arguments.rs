@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Unpack(Unpack),
     /// Show runs and jobs, how far they are, and what happens next; changes nothing and calls no source
     Status(Status),
+    /// Hold what has landed against its manifests: what is gone, changed or missing is told; changes nothing without --repair
+    Verify(Verify),
     /// List the supported systems, and what landfall supports of each
     Sources(Sources),
     /// List the systems that are described in a file, or look at a description
@@ -185,6 +187,30 @@ pub(crate) struct Status {
     /// Where it is looked at.
     #[command(flatten)]
     pub(crate) machine: LocalOptions,
+}
+
+/// `landfall verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Only this connection
+    pub(crate) connection: Option<ConnectionName>,
+    /// Only this job
+    pub(crate) job_request_id: Option<JobRequestId>,
+    /// Only jobs of this export; repeat the option for more exports
+    #[arg(long = "export", value_name = "NAME")]
+    pub(crate) exports: Vec<String>,
+    /// Only jobs that were submitted at this time or later, for example 2026-11-21T06:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Read every byte, instead of asking the store for sizes and checksums
+    #[arg(long)]
+    pub(crate) read: bool,
+    /// Land again what is gone or changed: from the staged files, or from the source where it still has them
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Where it runs.
+    #[command(flatten)]
+    pub(crate) systems: Systems,
 }
 
 /// `landfall sources`.
@@ -345,6 +371,13 @@ impl Run {
     }
 }
 
+impl Verify {
+    /// Whether it is of certain jobs, and not of all that there are.
+    pub(crate) fn names_something(&self) -> bool {
+        self.connection.is_some() || !self.exports.is_empty()
+    }
+}
+
 impl Systems {
     /// The options that another command needs to work with the same systems.
     pub(crate) fn as_options(&self) -> String {
@@ -418,6 +451,9 @@ mod tests {
             "landfall status",
             "landfall status fusion-demo --json",
             "landfall status fusion-demo 44046 --data D --config c.toml",
+            "landfall verify",
+            "landfall verify fusion-demo --export A --since 2026-11-01T00:00:00Z --read --json",
+            "landfall verify fusion-demo 44046 --repair --simulate --data D",
             "landfall run e.json --job 44055",
             "landfall run e.json --no-job --config c.toml",
             "landfall sweep fusion-demo --export A --export B --destination lake --since 2026-11-01T00:00:00Z",

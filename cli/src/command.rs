@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::arguments::{
     Arguments, Check, Command, DescriptionAction, Descriptions, Invoke, Resume, Run, Serve, Status, Sweep,
-    Systems, Unpack,
+    Systems, Unpack, Verify,
 };
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
@@ -27,7 +27,7 @@ use crate::simulate::Subject;
 use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
-use crate::{check, event, inputs, run, serve, simulate, sources, status, sweep, systems, unpack};
+use crate::{check, event, inputs, run, serve, simulate, sources, status, sweep, systems, unpack, verify};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
@@ -39,6 +39,7 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Sweep(arguments) => sweep_command(arguments, out, &progress).await,
         Command::Unpack(arguments) => unpack_command(arguments, out, &progress).await,
         Command::Status(arguments) => status_command(arguments, out, &progress).await,
+        Command::Verify(arguments) => verify_command(arguments, out, &progress).await,
         Command::Check(arguments) => check_command(arguments, out, &progress).await,
         Command::Sources(arguments) => {
             let text = if arguments.json { sources::lines() } else { sources::text() };
@@ -307,6 +308,35 @@ async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progre
         job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
         ..FailureContext::default()
     })
+}
+
+async fn verify_command(arguments: &Verify, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    let mut code = 0;
+    let outcome = async {
+        let machine = match arguments.repair {
+            true => Some(LocalRuntime::for_repair(&arguments.systems, progress).await?),
+            false => LocalRuntime::for_status(&arguments.systems.machine, progress).await?,
+        };
+        let Some(machine) = machine else { return verify::verify_nothing(&mut report) };
+        on(machine, async |machine| {
+            code = verify::verify(machine, arguments, &mut report).await?;
+            Ok(())
+        })
+        .await
+    }
+    .await;
+    // What keeps all from being looked at is not what is found.
+    let failed = outcome.is_err();
+    let code_of_failure = ended(outcome, &mut report, || FailureContext {
+        connection: arguments.connection.as_ref().map(ToString::to_string),
+        job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
+        ..FailureContext::default()
+    });
+    match failed {
+        true => code_of_failure.max(2),
+        false => code,
+    }
 }
 
 /// Works on a machine until the work is done or a signal comes, and stops the machine either way.

@@ -33,6 +33,7 @@ mod systems;
 mod tidy;
 mod totals;
 mod unpack;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -127,6 +127,15 @@ impl LocalRuntime {
         Self::start(on, buckets, provider, embedded, None, progress).await.map(Some)
     }
 
+    /// Starts what landing jobs again needs, whichever of this machine's they are.
+    pub(crate) async fn for_repair(systems: &Systems, progress: &Arc<Progress>) -> Result<Self> {
+        if systems.simulate || configured(&systems.machine).await?.is_some() {
+            let machine = Self::for_run(systems, &Subject::Connection, progress).await?;
+            return Ok(machine.reading_files());
+        }
+        Self::for_files(&systems.machine, None, progress).await
+    }
+
     async fn start(
         on: &LocalOptions,
         buckets: Buckets,

@@ -15,6 +15,7 @@ mod serve;
 mod signals;
 mod sources;
 mod status;
+mod verify;
 
 use std::path::{Path, PathBuf};
 

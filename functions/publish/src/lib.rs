@@ -5,6 +5,7 @@
 //! last, and only if no other is there. Its bytes depend on nothing but the job.
 
 mod manifest;
+mod reader;
 mod tables;
 
 use std::collections::{HashMap, HashSet};
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use manifest::{Head, ManifestWriter};
 pub use manifest::{MANIFEST_VERSION, Manifest, SourceFile};
+pub use reader::ManifestReader;
 use tables::Location;
 pub use tables::{ManifestColumn, ManifestTable};
 
