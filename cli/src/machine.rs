@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{LocalOptions, Systems};
 use crate::disk::ThisDisk;
-use crate::folder_store::{Buckets, LANDING, WORK, serve};
+use crate::folder_store::{Buckets, DELIVERIES, LANDING, UPLOADS, WORK, serve};
 use crate::lock::{self, Held};
 use crate::progress::Progress;
 use crate::simulate::{Pod, Subject};
@@ -161,6 +161,10 @@ impl LocalRuntime {
             None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
             Some(("destinations", _)) if embedded.landing => {
                 Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
+            }
+            Some(("connections", DELIVERIES)) if simulated.is_some() => {
+                let bucket = json!({ "type": "s3", "bucket": UPLOADS, "store": settings });
+                Some(json!({ "type": "delivery", "from_bucket": bucket }))
             }
             Some(("connections", name)) => simulated.as_ref()?.connection(name),
             _ => None,

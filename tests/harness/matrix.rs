@@ -109,6 +109,7 @@ impl Theatre {
         if system.kind == FOLIO_EXPORT.kind {
             be_installed(&world);
         }
+        system.upload(&world).await;
         let watcher = Arc::new(Watcher::new(world.landing_folder(), expected));
         watched.by(Arc::clone(&watcher));
         Self { system, world, line, watcher }

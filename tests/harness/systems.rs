@@ -1,9 +1,13 @@
 //! The systems that jobs run in, as the crash matrix knows them.
 
+use bytes::Bytes;
+use landfall_store::Condition;
 use serde_json::{Value, json};
 use simulator::{
     EpmScenario, FhirScenario, FolioScenario, MemberSize, RestScenario, Scenario, Simulator, SpApiScenario,
 };
+
+use crate::World;
 
 /// A system, and a run in it.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +24,8 @@ pub struct System {
     pub in_oci: bool,
     /// The data of the least run that makes every kind of call.
     pub small: fn() -> Scenario,
+    /// What others put into the bucket `uploads` before the run, by key.
+    pub uploaded: &'static [(&'static str, &'static [u8])],
     /// How many jobs the system has been made to run.
     pub jobs: fn(&Simulator) -> usize,
     /// What a person who looks for the run's job sees there, where the system itself cannot be asked.
@@ -40,6 +46,7 @@ macro_rules! for_each_system {
             folio_export_all: $crate::systems::FOLIO_EXPORT_ALL,
             fhir_bulk: $crate::systems::FHIR_BULK,
             sp_api_reports: $crate::systems::SP_API_REPORTS,
+            delivery: $crate::systems::DELIVERY,
             fusion_extract_as_gzip: $crate::systems::FUSION_EXTRACT_AS_GZIP,
         }
     };
@@ -62,6 +69,7 @@ pub const FUSION_EXTRACT: System = System {
     destination: "",
     in_oci: false,
     small: small_extract,
+    uploaded: &[],
     jobs: |simulator| simulator.journal().jobs_submitted(),
     seen_by_a_person: None,
 };
@@ -85,6 +93,7 @@ pub const FUSION_REST: System = System {
     destination: "",
     in_oci: false,
     small: small_rest,
+    uploaded: &[],
     jobs: |_| 1,
     seen_by_a_person: None,
 };
@@ -114,6 +123,7 @@ pub const EPM_JOB: System = System {
     destination: "",
     in_oci: false,
     small: small_epm,
+    uploaded: &[],
     jobs: |simulator| simulator.epm_jobs().len(),
     seen_by_a_person: Some(|simulator| simulator.epm_jobs().first().map(|job| job.job_request_id.clone())),
 };
@@ -158,6 +168,7 @@ pub const FOLIO_EXPORT: System = System {
     destination: "",
     in_oci: false,
     small: small_folio,
+    uploaded: &[],
     jobs: |simulator| usize::try_from(simulator.folio_starts()).unwrap_or(usize::MAX),
     seen_by_a_person: None,
 };
@@ -211,6 +222,7 @@ pub const FHIR_BULK: System = System {
     destination: "",
     in_oci: false,
     small: small_fhir,
+    uploaded: &[],
     jobs: |simulator| simulator.fhir_jobs().len(),
     seen_by_a_person: Some(|simulator| simulator.fhir_jobs().first().map(|job| job.id.to_string())),
 };
@@ -240,6 +252,7 @@ pub const SP_API_REPORTS: System = System {
     destination: "",
     in_oci: false,
     small: small_sp_api,
+    uploaded: &[],
     jobs: |simulator| simulator.sp_api_jobs().len(),
     seen_by_a_person: None,
 };
@@ -259,6 +272,50 @@ fn small_sp_api() -> Scenario {
     Scenario { sp_api, ..Scenario::default() }
 }
 
+/// Files that others have put into a bucket with a manifest, of which one is known by its SHA-256, one by its MD5 and one
+/// by nothing but its size.
+pub const DELIVERY: System = System {
+    kind: "delivery",
+    connection: "deliveries",
+    event: delivery_event,
+    destination: "",
+    in_oci: false,
+    small: Scenario::default,
+    uploaded: &[
+        ("daily/a.csv", b"ID\n1\n2\n"),
+        ("daily/more/b.csv", b"ID\n3\n"),
+        ("daily/c.zip", ARCHIVE),
+        ("daily/MANIFEST-1.MF", DELIVERED.as_bytes()),
+    ],
+    jobs: |_| 1,
+    seen_by_a_person: None,
+};
+
+/// The same, with its bucket, its state and what lands of it in OCI Object Storage.
+pub const DELIVERY_IN_OCI: System = System { kind: "delivery in OCI", in_oci: true, ..DELIVERY };
+
+/// An archive of one member, `c.csv`, which has one row.
+pub const ARCHIVE: &[u8] = b"\
+    PK\x03\x04\x14\x00\x00\x00\x00\x00\x000u]p\x9d\xdf\xd1\x05\x00\x00\x00\x05\x00\x00\x00\x05\x00\
+    \x00\x00c.csvID\x0a4\x0aPK\x01\x02\x14\x03\x14\x00\x00\x00\x00\x00\x000u]p\x9d\xdf\xd1\x05\x00\
+    \x00\x00\x05\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x01\x00\x00\x00\x00\
+    c.csvPK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x003\x00\x00\x00(\x00\x00\x00\x00\x00";
+
+/// What lists the files of that delivery, with their checksums by `sha256sum` and `md5sum`.
+const DELIVERED: &str = "PLV_KEY=FUSION_10_0\n\
+    a.csv;9526;1c74145692cfe6a4242ae6841228d0bf60912b7df85abc50f6a9a43f320067f2\n\
+    more/b.csv;9527;9c4fef57149da64ab09f7285323b62be\n\
+    c;;\n";
+
+fn delivery_event() -> Value {
+    json!({
+        "connection": "deliveries",
+        "export": { "kind": "delivery", "manifest": "daily/MANIFEST-1.MF" },
+        "destination": "lake",
+        "run_key": "daily-1",
+    })
+}
+
 /// The least job with all that a job has: two archives, two members of one name, a metadata file.
 fn small_extract() -> Scenario {
     Scenario {
@@ -270,6 +327,14 @@ fn small_extract() -> Scenario {
 }
 
 impl System {
+    /// Puts into the bucket `uploads` what others put there.
+    pub async fn upload(&self, world: &World) {
+        let uploads = world.uploads().await;
+        for (key, bytes) in self.uploaded {
+            uploads.put(key, Bytes::from_static(bytes), Condition::Always).await.expect("an upload");
+        }
+    }
+
     /// The event that goes on with a job of this system.
     pub fn job_event(&self, id: &str) -> Value {
         json!({ "connection": self.connection, "job_request_id": id })

@@ -236,7 +236,11 @@ impl Context {
             let connection = self.connection(name).await?;
             let work = Box::pin(self.work()).await?;
             let (clock, disk) = (Arc::clone(&self.clock), self.disk.clone());
-            self.systems.open(name, &connection, SourceDeps { clock, work, wrap, disk })
+            let bucket = match connection.from_bucket() {
+                Some(from) => Some(Box::pin(self.store(&from.bucket, &from.store)).await),
+                None => None,
+            };
+            self.systems.open(name, &connection, SourceDeps { clock, work, wrap, disk, bucket })
         };
         self.sources.get(name, self.clock.now(), open).await
     }

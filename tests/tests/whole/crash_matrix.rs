@@ -14,7 +14,9 @@ use futures::{StreamExt as _, stream};
 use landfall_systems::SYSTEMS;
 use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
-use landfall_tests::systems::{self, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_IN_OCI, System};
+use landfall_tests::systems::{
+    self, DELIVERY_IN_OCI, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_IN_OCI, System,
+};
 use landfall_tests::watch::{Landed, landed};
 use landfall_tests::{for_each_system, on_a_thread};
 use serde_json::json;
@@ -140,14 +142,16 @@ async fn cut_anywhere(system: System) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_with_its_state_in_oci_a_run_lands_as_if_nothing_had_been() {
     let max = usize::try_from(from_environment("LANDFALL_OCI_CUTS", OCI_CUTS)).unwrap();
-    cut_at_some(FUSION_EXTRACT_IN_OCI, |cuts, random| {
-        let some = max.min(cuts.len());
-        random.choose_multiple(cuts, some)
-    })
-    .await;
+    cut_at_some(FUSION_EXTRACT_IN_OCI, |cuts, random| at_most(max, cuts, random)).await;
+    cut_at_some(DELIVERY_IN_OCI, |cuts, random| at_most(max / 2, cuts, random)).await;
 }
 
 type Cuts<'a> = Vec<(&'a Made, Cut)>;
+
+fn at_most<'a>(max: usize, cuts: Cuts<'a>, random: &mut Rng) -> Cuts<'a> {
+    let some = max.min(cuts.len());
+    random.choose_multiple(cuts, some)
+}
 
 /// Cuts at those of all places that are chosen.
 async fn cut_at_some(system: System, choose: impl for<'a> FnOnce(Cuts<'a>, &mut Rng) -> Cuts<'a>) {
