@@ -237,7 +237,9 @@ impl Context {
             let (clock, disk) = (Arc::clone(&self.clock), self.disk.clone());
             self.systems.open(name, &connection, SourceDeps { clock, work, wrap, disk })
         };
-        self.sources.get(name, self.clock.now(), open).await
+        let source = self.sources.get(name, self.clock.now(), open).await?;
+        source.refresh().await?;
+        Ok(source)
     }
 
     /// The pipeline's own state.

@@ -10,6 +10,7 @@ mod corpora;
 mod crash_matrix;
 mod deadlines;
 mod declared;
+mod described;
 mod docs;
 mod documents;
 mod downloads;
