@@ -23,41 +23,33 @@ struct Beginning {
     event: &'static str,
 }
 
-const BEGINNINGS: [Beginning; 6] = [
-    Beginning {
-        system: "fusion_extract",
-        connection: include_str!("init/fusion.toml"),
-        event: include_str!("../../events/run-fusion-extract.json"),
-    },
-    Beginning {
-        system: "fusion_rest",
-        connection: include_str!("init/fusion_rest.toml"),
-        event: include_str!("../../events/run-fusion-rest.json"),
-    },
-    Beginning {
-        system: "epm_job",
-        connection: include_str!("init/epm.toml"),
-        event: include_str!("../../events/run-epm-job.json"),
-    },
-    Beginning {
-        system: "folio_export",
-        connection: include_str!("init/folio.toml"),
-        event: include_str!("../../events/run-folio-export.json"),
-    },
-    Beginning {
-        system: "fhir-bulk",
-        connection: include_str!("init/declared.toml"),
-        event: include_str!("../../events/run-fhir-bulk.json"),
-    },
-    Beginning {
-        system: "sp-api-reports",
-        connection: include_str!("init/declared.toml"),
-        event: include_str!("../../events/run-sp-api-reports.json"),
-    },
+macro_rules! beginning {
+    ($system:literal, $connection:literal, $event:literal) => {
+        Beginning {
+            system: $system,
+            connection: include_str!(concat!("init/", $connection)),
+            event: include_str!(concat!("../../events/", $event)),
+        }
+    };
+}
+
+const BEGINNINGS: [Beginning; 12] = [
+    beginning!("fusion_extract", "fusion.toml", "run-fusion-extract.json"),
+    beginning!("fusion_rest", "fusion_rest.toml", "run-fusion-rest.json"),
+    beginning!("epm_job", "epm.toml", "run-epm-job.json"),
+    beginning!("folio_export", "folio.toml", "run-folio-export.json"),
+    beginning!("delivery", "delivery.toml", "run-delivery.json"),
+    beginning!("fhir-bulk", "declared.toml", "run-fhir-bulk.json"),
+    beginning!("marketo-leads", "declared.toml", "run-marketo-leads.json"),
+    beginning!("netsuite-async", "declared.toml", "run-netsuite-async.json"),
+    beginning!("salesforce-bulk", "declared.toml", "run-salesforce-bulk.json"),
+    beginning!("shopify-bulk", "declared.toml", "run-shopify-bulk.json"),
+    beginning!("sp-api-reports", "declared.toml", "run-sp-api-reports.json"),
+    beginning!("stripe-reports", "declared.toml", "run-stripe-reports.json"),
 ];
 
 /// The systems that there is a beginning of.
-pub(crate) fn systems() -> [&'static str; 6] {
+pub(crate) fn systems() -> [&'static str; 12] {
     BEGINNINGS.map(|beginning| beginning.system)
 }
 

@@ -242,7 +242,9 @@ impl Context {
             };
             self.systems.open(name, &connection, SourceDeps { clock, work, wrap, disk, bucket })
         };
-        self.sources.get(name, self.clock.now(), open).await
+        let source = self.sources.get(name, self.clock.now(), open).await?;
+        source.refresh().await?;
+        Ok(source)
     }
 
     /// The pipeline's own state.

@@ -112,6 +112,11 @@ pub type Download = landfall_http::Download<Error>;
 /// by anyone, for any job.
 #[async_trait]
 pub trait Source: Send + Sync {
+    /// Reads again what of its settings is kept in the work bucket, whenever a step begins to use the source.
+    async fn refresh(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Refuses an export that this source cannot run, before anything is called.
     fn accepts(&self, export: &Export) -> Result<()>;
 

@@ -5,7 +5,8 @@
 //! many single ones with the state in OCI. Each single cut is gone on from in one of two ways by turns, from the event or
 //! from the id alone, and in both with `LANDFALL_CUT_STARTS=2`. What comes after a job's files are staged knows nothing of
 //! their source: every call of it is cut with Fusion's extraction, in each form, and of the other systems one of
-//! `LANDFALL_CUT_LANDING`.
+//! `LANDFALL_CUT_SHARED`. So it is with all steps of the described systems, which share an engine: every call is cut with one
+//! of them.
 
 use std::sync::Arc;
 
@@ -26,8 +27,8 @@ use simulator::{MemberSize, Producer, Scenario};
 const AT_ONCE: usize = 6;
 const PAIRS: u64 = 25;
 const SEED: u64 = 20_261_121;
-/// One of so many cuts of the steps that no source has a part in is tried with the systems that share them.
-const LANDING: u64 = 3;
+/// One of so many cuts is tried of what several systems share.
+const SHARED: u64 = 3;
 /// So many cuts are tried of a run whose state is in OCI.
 const OCI_CUTS: u64 = 40;
 
@@ -125,14 +126,16 @@ fn every_system_is_in_the_matrix() {
 }
 
 async fn cut_anywhere(system: System) {
-    let own = system.kind.starts_with(FUSION_EXTRACT.kind);
-    let one_of = if own { 1 } else { from_environment("LANDFALL_CUT_LANDING", LANDING) };
-    let one_of = usize::try_from(one_of).unwrap();
+    let one_of = usize::try_from(from_environment("LANDFALL_CUT_SHARED", SHARED)).unwrap();
+    let lands_alone = system.kind.starts_with(FUSION_EXTRACT.kind);
+    let shares_its_engine = system.kind.starts_with("declared: ");
+    let is_shared =
+        |step: &str| !lands_alone && (shares_its_engine || matches!(step, "unpack-upload" | "publish"));
     cut_at_some(system, |cuts, random| {
-        let (landing, mut chosen): (Vec<_>, Vec<_>) =
-            cuts.into_iter().partition(|(made, _)| matches!(made.step, "unpack-upload" | "publish"));
-        let some = landing.len().div_ceil(one_of);
-        chosen.extend(random.choose_multiple(landing, some));
+        let (shared, mut chosen): (Vec<_>, Vec<_>) =
+            cuts.into_iter().partition(|(made, _)| is_shared(made.step));
+        let some = shared.len().div_ceil(one_of);
+        chosen.extend(random.choose_multiple(shared, some));
         chosen
     })
     .await;

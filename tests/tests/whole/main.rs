@@ -11,6 +11,7 @@ mod crash_matrix;
 mod deadlines;
 mod declared;
 mod delivery;
+mod described;
 mod docs;
 mod documents;
 mod downloads;

@@ -277,6 +277,7 @@ async fn everything(asked: &Arc<Asked>) {
     }
     with_tokens(asked).await;
     with_deliveries(asked).await;
+    by_a_description_in_the_bucket(asked).await;
     let inbox = world(Setup::default(), asked).await;
     inbox.work().await.put("inbox/a.csv", "ID\n1\n".into(), Condition::Always).await.unwrap();
     let object = json!({ "bucket": "work", "key": "inbox/a.csv" });
@@ -293,6 +294,27 @@ async fn with_deliveries(asked: &Arc<Asked>) {
     systems::DELIVERY.upload(&world).await;
     let event = json!({ "connection": "deliveries", "exports": ["*"], "destination": "lake" });
     assert_eq!(sweeps(&world, event, asked).await.jobs.len(), 1);
+    world.end().await;
+}
+
+async fn by_a_description_in_the_bucket(asked: &Arc<Asked>) {
+    let world = world(Setup::default(), asked).await;
+    let text = landfall_systems::declared::builtin::text("fhir-bulk").unwrap();
+    let object = "systems/fhir-bulk.toml";
+    world.work().await.put(object, text.into(), Condition::Always).await.unwrap();
+    let known = simulator::SYSTEMS.iter().find(|system| system.connection_name == "fhir-demo").unwrap();
+    let mut connection = known.connection(world.simulator.endpoints());
+    connection["description_object"] = json!("fhir-bulk.toml");
+    let table = toml::to_string(&json!({ "connections": { "fhir-demo": connection } })).unwrap();
+    let context = world.configured_anew(|config| format!("{config}\n{table}"));
+    let event = systems::FHIR_BULK.event;
+    land_noting(&context, event(), &|step| asked.at(Some(step))).await.unwrap();
+    asked.at(Some("sweep"));
+    let event = json!({ "connection": "fhir-demo", "exports": ["*"], "destination": "lake" });
+    let deadline = Deadline::none(world.clock.clone());
+    let error = sweep::sweep(&context, parse(event).unwrap(), &deadline).await.unwrap_err();
+    assert!(error.line().contains("lists no jobs"), "{}", error.line());
+    asked.at(None);
     world.end().await;
 }
 

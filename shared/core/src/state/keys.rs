@@ -49,6 +49,9 @@ pub fn submission_call(connection: &ConnectionName, run_key: &RunKey) -> String 
     format!("submissions/{connection}/calls/{run_key}.json")
 }
 
+/// The prefix of descriptions of systems.
+pub const SYSTEMS: &str = "systems/";
+
 /// The prefix of what exports read from the work bucket: lists of ids, say.
 pub const INPUTS: &str = "inputs/";
 

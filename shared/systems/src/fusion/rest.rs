@@ -30,7 +30,7 @@ use uuid::Uuid;
 use self::api::Api;
 use self::budget::Budget;
 use self::describe::{Described, KeyAttributes, Shape};
-pub use self::export::{Finder, FusionRest, Incremental, KeyFields, Pillar, Range};
+pub use self::export::{Finder, FusionRest, Incremental, KeyFields, Pillar};
 use self::query::{Collection, Key, KeyRange};
 use self::row::RowWriter;
 use self::walk::{MAX_ROWS, Walk, check_end};
