@@ -7,6 +7,7 @@ the data folder is new, so that the simulator's first job has the id that the ev
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -76,9 +77,17 @@ def drop(path: pathlib.Path) -> None:
         archive.writestr("orders.csv", "ID\n1\n")
 
 
+def deliver(folder: pathlib.Path) -> None:
+    """Puts an archive into a bucket, and a manifest that lists it, as Oracle's tools do."""
+    drop(folder / "orders.zip")
+    digest = hashlib.sha256((folder / "orders.zip").read_bytes()).hexdigest()
+    (folder / "MANIFEST.MF").write_text(f"orders.zip;548174;{digest}\n")
+
+
 def whole_runs(landfall: str, folder: str, config: pathlib.Path) -> set[str]:
     """Runs the run events: the one that is submit.json's run has landed by now."""
     drop(pathlib.Path(folder, "work/inbox/orders.zip"))
+    deliver(pathlib.Path(folder, "uploads/daily"))
     landed = json.loads((EVENTS / "submit.json").read_text())
     runs = sorted(EVENTS.glob("run-*.json"))
     for event in runs:

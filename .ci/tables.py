@@ -1,5 +1,6 @@
-"""Lands generated tables, reads them in DuckDB by the statements of their manifests, and holds every value against its
-text, to the digit; Parquet files also as PyArrow reads them.
+"""Lands generated tables, reads them in DuckDB by the statements of their manifests and of `landfall schema`, and holds
+every value against its text, to the digit; Parquet files also as PyArrow reads them. What `landfall schema` prints for
+others is parsed.
 
 usage: tables.py LANDFALL
 """
@@ -17,6 +18,7 @@ import tempfile
 import duckdb
 import pyarrow
 import pyarrow.parquet
+import sqlglot
 
 ROWS = 20_000
 SEED = 20261130
@@ -33,17 +35,20 @@ def main(landfall: str) -> None:
                 writer = csv.writer(file, **dialect)
                 writer.writerow(header)
                 writer.writerows(rows)
-            for form in ("raw", "gzip", "zstd"):
-                table, read = landed(landfall, source, folder / f"{name}-{form}", form)
+            for form in ("raw", "gzip", "zstd", "parquet"):
+                data = folder / f"{name}-{form}"
+                table, read = landed(landfall, source, data, form)
                 compare(name, table, header, rows, read)
-            table, read = landed(landfall, source, folder / f"{name}-parquet", "parquet")
-            compare(name, table, header, rows, read)
-            (file,) = (folder / f"{name}-parquet" / "landing").rglob("*.parquet")
+                made = made_by_schema(landfall, source.stem, data)
+                compare(name, table, header, rows, selected(made, table, source.stem.replace("-", "_")))
+            (file,) = (data / "landing").rglob("*.parquet")
             by_arrow = read_by_arrow(file, table)
             compare(name, table, header, rows, by_arrow)
             tell_nothing_from_empty(name, table, dialect, rows, by_arrow)
             types = ", ".join(column["type"] for column in table["columns"])
             print(f"{name}: {len(rows)} rows in four forms are what was sent: {types}")
+        for form in ("raw", "parquet"):
+            drifts(landfall, folder / f"drifts-{form}", form)
 
 
 def tables(drawn: random.Random) -> dict:
@@ -90,11 +95,65 @@ def landed(landfall: str, source: pathlib.Path, data: pathlib.Path, form: str) -
     connection = duckdb.connect()
     connection.execute(setting)
     connection.execute(f"CREATE TABLE landed AS SELECT {reading}")
+    return table, selected(connection, table, "landed")
+
+
+def selected(connection: duckdb.DuckDBPyConnection, table: dict, of: str) -> list[tuple]:
     # Python gets such moments by a package of its own only.
     zoned = [place for place, column in enumerate(table["columns"]) if column["type"].endswith("ZONE")]
-    names = [column[0] for column in connection.execute("DESCRIBE landed").fetchall()]
-    selected = [f'epoch_us("{name}")' if place in zoned else quoted(name) for place, name in enumerate(names)]
-    return table, connection.execute(f"SELECT {', '.join(selected)} FROM landed").fetchall()
+    names = [column[0] for column in connection.execute(f"DESCRIBE {quoted(of)}").fetchall()]
+    columns = [f'epoch_us("{name}")' if place in zoned else quoted(name) for place, name in enumerate(names)]
+    return connection.execute(f"SELECT {', '.join(columns)} FROM {quoted(of)}").fetchall()
+
+
+def statements(landfall: str, export: str, data: pathlib.Path, dialect: str, *more: str) -> str:
+    command = [landfall, "schema", "local", export, "--sql", dialect, "--data", str(data), *more]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def made_by_schema(landfall: str, export: str, data: pathlib.Path) -> duckdb.DuckDBPyConnection:
+    """All jobs that have landed of an export, as the statements for DuckDB read them; what is printed for others parses."""
+    connection = duckdb.connect()
+    text = statements(landfall, export, data, "duckdb")
+    connection.execute(text.replace("s3://landing/", str(data / "landing") + "/"))
+    for dialect, read_as in (("spark", "spark"), ("iceberg", "spark"), ("athena", "hive"), ("snowflake", "snowflake")):
+        text = statements(landfall, export, data, dialect)
+        # Athena takes a table's definition in Hive's words, and a view's in Trino's.
+        table, behind, view = text.partition("CREATE VIEW")
+        parsed = sqlglot.parse(table, read=read_as) + sqlglot.parse(behind + view, read="trino")
+        for statement in parsed:
+            assert not isinstance(statement, sqlglot.exp.Command), f"{dialect}: {statement}"
+    return connection
+
+
+def drifts(landfall: str, folder: pathlib.Path, form: str) -> None:
+    """Two jobs of one export, of which the second has a column more and wider amounts, are read as one table."""
+    data = folder / "data"
+    jobs = [
+        ("one", "ID,AMOUNT,DAY\n1,10.50,2026/01/31\n2,-3.25,\n"),
+        ("two", "ID,NOTE,AMOUNT,DAY\n3,\"a\nb\",0.0001,\"\"\n4,,12345678901234.5,2026/02/01\n5,,,\n"),
+    ]
+    for name, text in jobs:
+        source = folder / name / "orders.csv"
+        source.parent.mkdir(parents=True)
+        source.write_text(text, newline="")
+        table, _ = landed(landfall, source, data, form)
+    # A file's types are those of its own values; where both nothing and the empty text are among them, that is text.
+    types = {
+        "raw": ["BIGINT", "VARCHAR", "DECIMAL(20,4)", "DATE"],
+        "parquet": ["BIGINT", "VARCHAR", "DECIMAL(18,4)", "VARCHAR"],
+    }
+    assert [column["type"] for column in table["columns"]] == types[form], table
+    made = made_by_schema(landfall, "orders", data)
+    known = [column[1] for column in made.execute("DESCRIBE orders").fetchall()]
+    assert known == ["BIGINT", "DECIMAL(20,4)", "DATE", "VARCHAR"], known
+    read = made.execute("SELECT * FROM orders ORDER BY ID").fetchall()
+    amounts = ["10.5000", "-3.2500", "0.0001", "12345678901234.5000", "None"]
+    assert [str(row[1]) for row in read] == amounts, read
+    days = ["2026-01-31", "None", "None", "2026-02-01", "None"]
+    assert [str(row[2]) for row in read] == days, read
+    assert [row[3] for row in read] == [None, None, "a\nb", None, None], read
+    print(f"orders.csv: 5 rows of two jobs as {form}, of which one has another schema, are read as one table")
 
 
 def read_by_arrow(file: pathlib.Path, table: dict) -> list[tuple]:

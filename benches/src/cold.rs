@@ -45,7 +45,7 @@ enum Observed {
 pub(crate) async fn starts(around: &Surroundings, archive: &Archive, rounds: u32) -> Result<Vec<Start>> {
     let folder = &around.folder;
     std::fs::create_dir_all(folder).while_doing("making a folder for functions")?;
-    let form = Form { name: "raw", is_one_store: true };
+    let form = Form::named("raw").inside_one_store();
     world::prepare(around.sink_port, archive, form).await?;
     world::record_empty_receipt(around.sink_port).await?;
     let config = folder.join("landfall.toml");

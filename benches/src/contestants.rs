@@ -37,16 +37,19 @@ pub(crate) enum Contestant {
     ZipCrate,
 }
 
-pub(crate) const RAW: Contestant = Contestant::Landfall(Form { name: "raw", is_one_store: false });
-pub(crate) const RAW_COPIED: Contestant = Contestant::Landfall(Form { name: "raw", is_one_store: true });
-pub(crate) const GZIP: Contestant = Contestant::Landfall(Form { name: "gzip", is_one_store: false });
-pub(crate) const GZIP_COPIED: Contestant = Contestant::Landfall(Form { name: "gzip", is_one_store: true });
-pub(crate) const ZSTD: Contestant = Contestant::Landfall(Form { name: "zstd", is_one_store: false });
+pub(crate) const RAW: Contestant = Contestant::Landfall(Form::named("raw"));
+pub(crate) const RAW_COPIED: Contestant = Contestant::Landfall(Form::named("raw").inside_one_store());
+pub(crate) const GZIP: Contestant = Contestant::Landfall(Form::named("gzip"));
+pub(crate) const GZIP_COPIED: Contestant = Contestant::Landfall(Form::named("gzip").inside_one_store());
+pub(crate) const ZSTD: Contestant = Contestant::Landfall(Form::named("zstd"));
+/// Beside [`RAW`], what looking at every value costs.
+pub(crate) const RAW_OBSERVED: Contestant = Contestant::Landfall(Form::named("raw").observing_columns());
 pub(crate) const SEEDS: Contestant = Contestant::Python("put_object");
 
 /// Everyone, but for what differs with stored members alone.
-pub(crate) const ALL: [Contestant; 12] = [
+pub(crate) const ALL: [Contestant; 13] = [
     RAW,
+    RAW_OBSERVED,
     GZIP,
     GZIP_COPIED,
     ZSTD,
@@ -87,7 +90,7 @@ pub(crate) const FEW: [Contestant; 9] = [
 ];
 
 /// Landfall alone.
-pub(crate) const LANDFALL: [Contestant; 4] = [RAW, GZIP, GZIP_COPIED, ZSTD];
+pub(crate) const LANDFALL: [Contestant; 5] = [RAW, RAW_OBSERVED, GZIP, GZIP_COPIED, ZSTD];
 
 /// What a contestant needs.
 #[derive(Debug)]
@@ -128,7 +131,8 @@ impl Contestant {
         match self {
             Self::Landfall(form) => {
                 let store = if form.is_one_store { ", inside one store" } else { "" };
-                format!("landfall, {}{store}", form.name)
+                let observed = if form.observes_columns { ", columns observed" } else { "" };
+                format!("landfall, {}{store}{observed}", form.name)
             }
             Self::Python("oci") => "Python: requests, zipfile, OCI SDK".to_owned(),
             Self::Python(way) => format!("Python: requests, zipfile, boto3 {way}"),
@@ -147,8 +151,7 @@ impl Contestant {
             fs::remove_dir_all(folder).while_doing("emptying the contestants' folder")?;
         }
         fs::create_dir_all(folder).while_doing("making the contestants' folder")?;
-        let form =
-            if let Self::Landfall(form) = self { form } else { Form { name: "raw", is_one_store: false } };
+        let form = if let Self::Landfall(form) = self { form } else { Form::named("raw") };
         world::prepare(around.sink_port, archive, form).await?;
         wire::mount(around.sink_port, WORK, INPUT, &archive.path).await?;
         let mut command = self.command(around, archive, port)?;

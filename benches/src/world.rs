@@ -24,6 +24,25 @@ pub(crate) struct Form {
     pub(crate) name: &'static str,
     /// Whether source and destination are one store, as far as landfall can tell.
     pub(crate) is_one_store: bool,
+    /// Whether every value is looked at for the columns.
+    pub(crate) observes_columns: bool,
+}
+
+impl Form {
+    /// A form, from one store to another.
+    pub(crate) const fn named(name: &'static str) -> Self {
+        Self { name, is_one_store: false, observes_columns: false }
+    }
+
+    /// The same, inside one store.
+    pub(crate) const fn inside_one_store(self) -> Self {
+        Self { is_one_store: true, ..self }
+    }
+
+    /// The same, with every value looked at.
+    pub(crate) const fn observing_columns(self) -> Self {
+        Self { observes_columns: true, ..self }
+    }
 }
 
 /// The job that is landed.
@@ -40,13 +59,14 @@ pub(crate) fn config(port: u16, form: Form) -> String {
     };
     // Another region is another store.
     let landing = store(if form.is_one_store { "us-east-1" } else { "eu-central-1" });
-    let form = match form.name {
+    let named = match form.name {
         "raw" => String::new(),
         name => format!("form = \"{name}\"\n"),
     };
+    let observed = if form.observes_columns { "observe_columns = true\n" } else { "" };
     let work = store("us-east-1");
     format!(
-        "[work]\nbucket = \"{WORK}\"\n{work}\n\n[destinations.lake]\ntype = \"s3\"\nbucket = \"landing\"\n{form}{landing}\n"
+        "[work]\nbucket = \"{WORK}\"\n{work}\n\n[destinations.lake]\ntype = \"s3\"\nbucket = \"landing\"\n{named}{observed}{landing}\n"
     )
 }
 

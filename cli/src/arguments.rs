@@ -11,9 +11,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use landfall::form::LandedForm;
 use landfall::job::{ConnectionName, DestinationName, JobRequestId};
+use landfall::schema::OnSchemaChange;
 use landfall::step::Step;
 use submit::OperatorAnswer;
 use url::Url;
+
+use crate::init;
+use crate::schema::Dialect;
 
 /// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
 #[derive(Debug, Parser)]
@@ -37,11 +41,13 @@ impl Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 landed; 1 the job or the run failed; 2 wrong usage, event or configuration;
-3 refused (UnsafeArchive, Unsupported, LimitExceeded, IntegrityError); 130 stopped by Ctrl-C, 143 by SIGTERM.";
+3 refused (UnsafeArchive, Unsupported, LimitExceeded, IntegrityError, SchemaChanged); 130 stopped by Ctrl-C, 143 by SIGTERM.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a configuration and an event of a system into this folder, to be filled in
+    Init(Init),
     /// Submit a run's job, wait for it, and land its files
     Run(Run),
     /// Continue a job that was submitted before, by landfall or in the source's own user interface
@@ -56,6 +62,10 @@ pub(crate) enum Command {
     Unpack(Unpack),
     /// Show runs and jobs, how far they are, and what happens next; changes nothing and calls no source
     Status(Status),
+    /// Show what is known of an export's columns: its versions, how they differ, and SQL that reads what has landed
+    Schema(ShowSchema),
+    /// Hold what has landed against its manifests: what is gone, changed or missing is told; changes nothing without --repair
+    Verify(Verify),
     /// List the supported systems, and what landfall supports of each
     Sources(Sources),
     /// List the systems that are described in a file, or look at a description
@@ -64,6 +74,17 @@ pub(crate) enum Command {
     Check(Check),
     /// Serve the simulated source systems and a local store until stopped
     Simulate(Simulate),
+}
+
+/// `landfall init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The system: what an event calls its export's kind, or a system that landfall has a description of
+    #[arg(value_parser = PossibleValuesParser::new(init::systems()))]
+    pub(crate) system: String,
+    /// The folder that the files are written into
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
 }
 
 /// `landfall run`.
@@ -95,6 +116,9 @@ pub(crate) struct Resume {
     /// The job may land empty: you have checked that it is right that it has no output
     #[arg(long)]
     pub(crate) allow_empty: bool,
+    /// What becomes of columns that do not fit the export's schema: you have looked at the change, and it is right
+    #[arg(long, value_name = "RULE")]
+    pub(crate) on_schema_change: Option<SchemaRule>,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -185,6 +209,54 @@ pub(crate) struct Status {
     /// Where it is looked at.
     #[command(flatten)]
     pub(crate) machine: LocalOptions,
+}
+
+/// `landfall schema`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowSchema {
+    /// The connection that the export is on
+    pub(crate) connection: ConnectionName,
+    /// The export's name, as in the keys of what it has landed
+    pub(crate) export: String,
+    /// This version instead of the newest
+    #[arg(long, value_name = "N")]
+    pub(crate) number: Option<u32>,
+    /// Print statements that make the tables and read what has landed
+    #[arg(long, value_name = "DIALECT")]
+    pub(crate) sql: Option<Dialect>,
+    /// Read this job, instead of all that have landed, or of any
+    #[arg(long, value_name = "JOB_REQUEST_ID", requires = "sql")]
+    pub(crate) job: Option<JobRequestId>,
+    /// Where it has landed; needed once what is kept of the job has expired
+    #[arg(long, value_name = "NAME", requires = "sql")]
+    pub(crate) destination: Option<DestinationName>,
+    /// Where it is looked at.
+    #[command(flatten)]
+    pub(crate) machine: LocalOptions,
+}
+
+/// `landfall verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Only this connection
+    pub(crate) connection: Option<ConnectionName>,
+    /// Only this job
+    pub(crate) job_request_id: Option<JobRequestId>,
+    /// Only jobs of this export; repeat the option for more exports
+    #[arg(long = "export", value_name = "NAME")]
+    pub(crate) exports: Vec<String>,
+    /// Only jobs that were submitted at this time or later, for example 2026-11-21T06:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Read every byte, instead of asking the store for sizes and checksums
+    #[arg(long)]
+    pub(crate) read: bool,
+    /// Land again what is gone or changed: from the staged files, or from the source where it still has them
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Where it runs.
+    #[command(flatten)]
+    pub(crate) systems: Systems,
 }
 
 /// `landfall sources`.
@@ -278,6 +350,27 @@ pub(crate) enum Form {
     Parquet,
 }
 
+/// What becomes of columns that do not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaRule {
+    /// The job is not published
+    Fail,
+    /// The schema gets a version that keeps the new values as well
+    Widen,
+    /// Likewise, and what has changed is text
+    Text,
+}
+
+impl From<SchemaRule> for OnSchemaChange {
+    fn from(rule: SchemaRule) -> Self {
+        match rule {
+            SchemaRule::Fail => Self::Fail,
+            SchemaRule::Widen => Self::Widen,
+            SchemaRule::Text => Self::Text,
+        }
+    }
+}
+
 impl From<Form> for LandedForm {
     fn from(form: Form) -> Self {
         match form {
@@ -348,6 +441,13 @@ impl Run {
     }
 }
 
+impl Verify {
+    /// Whether it is of certain jobs, and not of all that there are.
+    pub(crate) fn names_something(&self) -> bool {
+        self.connection.is_some() || !self.exports.is_empty()
+    }
+}
+
 impl Systems {
     /// The options that another command needs to work with the same systems.
     pub(crate) fn as_options(&self) -> String {
@@ -408,6 +508,8 @@ mod tests {
     #[test]
     fn every_documented_form_parses() {
         for line in [
+            "landfall init fusion_extract",
+            "landfall init fhir-bulk --folder hospital",
             "landfall run events/run.json",
             "landfall run - --simulate --faults f.json --data D --json",
             "landfall run e.json --config c.toml --data D --json --log",
@@ -418,9 +520,15 @@ mod tests {
             "landfall serve --listen 0.0.0.0:80 --seconds 240 --function submit --simulate",
             "landfall unpack a.zip b.whl --destination lake --data D --json",
             "landfall unpack a.zip --form gzip",
+            "landfall resume fusion-demo 44055 --on-schema-change widen",
+            "landfall schema fusion-demo SimpleCarriers --number 2 --json",
+            "landfall schema fusion-demo SimpleCarriers --sql duckdb --job 44055 --destination lake --data D",
             "landfall status",
             "landfall status fusion-demo --json",
             "landfall status fusion-demo 44046 --data D --config c.toml",
+            "landfall verify",
+            "landfall verify fusion-demo --export A --since 2026-11-01T00:00:00Z --read --json",
+            "landfall verify fusion-demo 44046 --repair --simulate --data D",
             "landfall run e.json --job 44055",
             "landfall run e.json --no-job --config c.toml",
             "landfall sweep fusion-demo --export A --export B --destination lake --since 2026-11-01T00:00:00Z",

@@ -13,8 +13,8 @@ use landfall_systems::SYSTEMS;
 use serde_json::Value;
 
 use crate::arguments::{
-    Arguments, Check, Command, DescriptionAction, Descriptions, Invoke, Resume, Run, Serve, Status, Sweep,
-    Systems, Unpack,
+    Arguments, Check, Command, DescriptionAction, Descriptions, Invoke, Resume, Run, Serve, ShowSchema,
+    Status, Sweep, Systems, Unpack, Verify,
 };
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
@@ -27,11 +27,18 @@ use crate::simulate::Subject;
 use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
-use crate::{check, event, inputs, run, serve, simulate, sources, status, sweep, systems, unpack};
+use crate::{
+    check, event, init, inputs, run, schema, serve, simulate, sources, status, sweep, systems, unpack, verify,
+};
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
 pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progress: Arc<Progress>) -> u8 {
     match &arguments.command {
+        Command::Init(arguments) => {
+            let outcome = init::init(arguments).map_err(Failure::from);
+            let outcome = outcome.and_then(|text| out.write_all(text.as_bytes()).map_err(Failure::Output));
+            ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
+        }
         Command::Run(arguments) => run_command(arguments, out, &progress).await,
         Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
         Command::Invoke(arguments) => invoke_command(arguments, out, &progress).await,
@@ -39,6 +46,8 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Sweep(arguments) => sweep_command(arguments, out, &progress).await,
         Command::Unpack(arguments) => unpack_command(arguments, out, &progress).await,
         Command::Status(arguments) => status_command(arguments, out, &progress).await,
+        Command::Schema(arguments) => schema_command(arguments, out, &progress).await,
+        Command::Verify(arguments) => verify_command(arguments, out, &progress).await,
         Command::Check(arguments) => check_command(arguments, out, &progress).await,
         Command::Sources(arguments) => {
             let text = if arguments.json { sources::lines() } else { sources::text() };
@@ -130,6 +139,9 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
         on(machine, async |machine| {
             if arguments.allow_empty {
                 machine.context().allow_empty(&job).await?;
+            }
+            if let Some(rule) = arguments.on_schema_change {
+                machine.context().on_schema_change(&job, rule.into()).await?;
             }
             let since = machine.context().clock().now();
             let published = run::resume(machine, &job).await?;
@@ -309,6 +321,54 @@ async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progre
     })
 }
 
+async fn schema_command(
+    arguments: &ShowSchema,
+    out: &mut (dyn Write + Send),
+    progress: &Arc<Progress>,
+) -> u8 {
+    let mut report = Report::new(out, progress, arguments.machine.json);
+    let outcome = async {
+        match LocalRuntime::for_status(&arguments.machine, progress).await? {
+            Some(machine) => {
+                on(machine, async |machine| schema::show(machine, arguments, &mut report).await).await
+            }
+            None => Err(schema::unknown(arguments).into()),
+        }
+    }
+    .await;
+    let connection = Some(arguments.connection.to_string());
+    ended(outcome, &mut report, || FailureContext { connection, ..FailureContext::default() })
+}
+
+async fn verify_command(arguments: &Verify, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    let mut code = 0;
+    let outcome = async {
+        let machine = match arguments.repair {
+            true => Some(LocalRuntime::for_repair(&arguments.systems, progress).await?),
+            false => LocalRuntime::for_status(&arguments.systems.machine, progress).await?,
+        };
+        let Some(machine) = machine else { return verify::verify_nothing(&mut report) };
+        on(machine, async |machine| {
+            code = verify::verify(machine, arguments, &mut report).await?;
+            Ok(())
+        })
+        .await
+    }
+    .await;
+    // What keeps all from being looked at is not what is found.
+    let failed = outcome.is_err();
+    let code_of_failure = ended(outcome, &mut report, || FailureContext {
+        connection: arguments.connection.as_ref().map(ToString::to_string),
+        job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
+        ..FailureContext::default()
+    });
+    match failed {
+        true => code_of_failure.max(2),
+        false => code,
+    }
+}
+
 /// Works on a machine until the work is done or a signal comes, and stops the machine either way.
 async fn on(
     machine: LocalRuntime,
@@ -397,6 +457,9 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
         )),
         ErrorType::ContractBroken | ErrorType::IntegrityError | ErrorType::Damaged => {
             Some(format!("to try again: {resume}"))
+        }
+        ErrorType::SchemaChanged => {
+            Some(format!("to continue if the change is right: {resume} --on-schema-change widen"))
         }
         ErrorType::LimitExceeded => Some(format!("to continue after raising the limit: {resume}")),
         ErrorType::InvalidEvent

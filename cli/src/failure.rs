@@ -69,6 +69,7 @@ pub(crate) fn exit_code(error: ErrorType) -> u8 {
         ErrorType::UnsafeArchive
         | ErrorType::Unsupported
         | ErrorType::LimitExceeded
+        | ErrorType::SchemaChanged
         | ErrorType::IntegrityError => 3,
         ErrorType::Throttled
         | ErrorType::SourceUnavailable
@@ -110,8 +111,11 @@ mod tests {
             with.map(|error| error.name()).collect::<Vec<_>>()
         };
         assert_eq!(code(2), ["InvalidEvent", "InvalidConfig"]);
-        assert_eq!(code(3), ["IntegrityError", "UnsafeArchive", "Unsupported", "LimitExceeded"]);
-        assert_eq!(code(1).len(), ErrorType::ALL.len() - 6);
+        assert_eq!(
+            code(3),
+            ["IntegrityError", "UnsafeArchive", "Unsupported", "LimitExceeded", "SchemaChanged"]
+        );
+        assert_eq!(code(1).len(), ErrorType::ALL.len() - 7);
         assert_eq!(Failure::Stopped(Signal::Interrupt).exit_code(), 130);
         assert_eq!(Failure::Stopped(Signal::Terminate).exit_code(), 143);
     }

@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 /// The embedded store's buckets.
 pub(crate) const WORK: &str = "work";
 pub(crate) const LANDING: &str = "landing";
+/// Whatever is put here lands beside a simulator. It is not made: whoever puts something there makes it.
+pub(crate) const UPLOADS: &str = "uploads";
+/// The connection whose bucket that is.
+pub(crate) const DELIVERIES: &str = "deliveries";
 
 /// Whether the embedded store's buckets are made where they are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub(crate) async fn bring(machine: &LocalRuntime, event: RunEvent) -> Result<Run
     match export.local_input() {
         Some(path) => {
             let key = put(machine, Path::new(path)).await?;
-            Ok(RunEvent { export: export.with_input(key), ..event })
+            Ok(RunEvent { export: export.with_input(key).with_tables_of(&event.export), ..event })
         }
         None => Ok(event),
     }

@@ -6,7 +6,7 @@
 //!
 //! Results go to stdout, as text or as one JSON object a line; progress, warnings and errors go to stderr.
 //! Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration; 3 refused
-//! (`UnsafeArchive`, `Unsupported`, `LimitExceeded`, `IntegrityError`); 130 and 143 stopped by a signal.
+//! (`UnsafeArchive`, `Unsupported`, `LimitExceeded`, `IntegrityError`, `SchemaChanged`); 130 and 143 stopped by a signal.
 
 mod arguments;
 mod check;
@@ -15,6 +15,7 @@ mod disk;
 mod event;
 mod failure;
 mod folder_store;
+mod init;
 mod inputs;
 mod invoke;
 mod lock;
@@ -23,6 +24,7 @@ mod progress;
 mod report;
 mod retry;
 mod run;
+mod schema;
 mod serve;
 mod simulate;
 mod sources;
@@ -33,6 +35,7 @@ mod systems;
 mod tidy;
 mod totals;
 mod unpack;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{LocalOptions, Systems};
 use crate::disk::ThisDisk;
-use crate::folder_store::{Buckets, LANDING, WORK, serve};
+use crate::folder_store::{Buckets, DELIVERIES, LANDING, UPLOADS, WORK, serve};
 use crate::lock::{self, Held};
 use crate::progress::Progress;
 use crate::simulate::{Pod, Subject};
@@ -127,6 +127,15 @@ impl LocalRuntime {
         Self::start(on, buckets, provider, embedded, None, progress).await.map(Some)
     }
 
+    /// Starts what landing jobs again needs, whichever of this machine's they are.
+    pub(crate) async fn for_repair(systems: &Systems, progress: &Arc<Progress>) -> Result<Self> {
+        if systems.simulate || configured(&systems.machine).await?.is_some() {
+            let machine = Self::for_run(systems, &Subject::Connection, progress).await?;
+            return Ok(machine.reading_files());
+        }
+        Self::for_files(&systems.machine, None, progress).await
+    }
+
     async fn start(
         on: &LocalOptions,
         buckets: Buckets,
@@ -152,6 +161,10 @@ impl LocalRuntime {
             None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
             Some(("destinations", _)) if embedded.landing => {
                 Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
+            }
+            Some(("connections", DELIVERIES)) if simulated.is_some() => {
+                let bucket = json!({ "type": "s3", "bucket": UPLOADS, "store": settings });
+                Some(json!({ "type": "delivery", "from_bucket": bucket }))
             }
             Some(("connections", name)) => simulated.as_ref()?.connection(name),
             _ => None,

@@ -190,6 +190,23 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
+    /// Objects, one a line; or words for them.
+    pub(crate) fn lines(
+        &mut self,
+        mut lines: impl Iterator<Item = Value>,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        match self.json {
+            true => lines.try_for_each(|line| self.print(format!("{line}\n").as_bytes())),
+            false => self.print(text().as_bytes()),
+        }
+    }
+
+    /// What is text whatever the options are.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.print(text.as_bytes())
+    }
+
     /// A look at something has found this.
     pub(crate) fn finding(&mut self, text: &str, line: &Value) -> Result<(), Failure> {
         self.progress.end();
@@ -327,6 +344,7 @@ mod tests {
             state,
             totals: Totals { objects: 8, bytes: 1536, rows: Some(12_000) },
             already_published,
+            schema_changes: None,
         }
     }
 

@@ -14,7 +14,7 @@ use simulator::{Endpoints, SYSTEMS, Simulator, System};
 
 use crate::arguments::{Simulate, Simulated};
 use crate::failure::Failure;
-use crate::folder_store::{self, LANDING, Served, WORK};
+use crate::folder_store::{self, DELIVERIES, LANDING, Served, UPLOADS, WORK};
 use crate::lock::{self, Held};
 use crate::stop;
 
@@ -196,11 +196,22 @@ pub(crate) async fn simulate(arguments: &Simulate, out: &mut (dyn Write + Send))
 
 /// What it takes to run against a simulator and a store that are served: by another process too, a function's say.
 fn configuration(pod: &Pod, store: &Value) -> Value {
+    let bucket = |name: &str| json!({ "type": "s3", "bucket": name, "store": store });
     json!({
         "work": { "bucket": WORK, "store": store },
-        "connections": pod.systems().connections(),
-        "destinations": { "lake": { "type": "s3", "bucket": LANDING, "store": store } },
+        "connections": connections(pod, &bucket(UPLOADS)),
+        "destinations": { "lake": bucket(LANDING) },
     })
+}
+
+/// What reaches each simulated system, and the bucket that anybody may put files into.
+fn connections(pod: &Pod, uploads: &Value) -> Value {
+    let mut connections = pod.systems().connections();
+    if let Some(connections) = connections.as_object_mut() {
+        let settings = json!({ "type": "delivery", "job": quick(), "from_bucket": uploads });
+        connections.insert(DELIVERIES.to_owned(), settings);
+    }
+    connections
 }
 
 /// The same, where the store is called by OCI's own API.
@@ -215,7 +226,7 @@ fn oci_configuration(pod: &Pod, oci: &Value) -> Value {
     };
     json!({
         "work": bucket(WORK),
-        "connections": pod.systems().connections(),
+        "connections": connections(pod, &bucket(UPLOADS)),
         "destinations": { "lake": bucket(LANDING) },
     })
 }

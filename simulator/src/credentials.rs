@@ -8,3 +8,5 @@ pub use crate::folio::credentials::{FOLIO_PASSWORD, FOLIO_TENANT, FOLIO_USERNAME
 pub use crate::fusion_extract::credentials::{BATCH_SCOPE, BOSS_SCOPE, POD};
 pub use crate::fusion_rest::credentials::REST_SCOPE;
 pub use crate::identity::credentials::*;
+pub use crate::shopify::credentials::SHOPIFY_TOKEN;
+pub use crate::stripe::credentials::STRIPE_KEY;

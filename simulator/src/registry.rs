@@ -18,6 +18,16 @@ macro_rules! for_each_system {
             folio: folio { FolioFaults, FolioScenario, FolioState },
             /// FHIR Bulk Data.
             fhir: fhir_bulk { FhirFaults, FhirScenario, FhirState },
+            /// Marketo.
+            marketo: marketo { MarketoFaults, MarketoScenario, MarketoState },
+            /// `NetSuite`.
+            netsuite: netsuite { NetsuiteFaults, NetsuiteScenario, NetsuiteState },
+            /// Salesforce Bulk API 2.0.
+            salesforce: salesforce { SalesforceFaults, SalesforceScenario, SalesforceState },
+            /// Shopify.
+            shopify: shopify { ShopifyFaults, ShopifyScenario, ShopifyState },
+            /// Stripe.
+            stripe: stripe { StripeFaults, StripeScenario, StripeState },
             /// Amazon SP-API reports.
             sp_api: sp_api { SpApiFaults, SpApiScenario, SpApiState },
         }

@@ -33,7 +33,10 @@ RARE = {
     ("PublishFunction", "WriteManifests", "s3:AbortMultipartUpload"): "a manifest of very many objects",
     ("PublishFunction", "NoteWhatCannotLand", "s3:PutObject"): "fewer rows than the source has counted",
 } | {
-    # tests/tests/whole/stack.rs holds these roles against steps that use one.
+    # tests/tests/whole/stack.rs holds these roles against steps that use them.
+    (function, "ReadSystems", "s3:GetObject"): "the description of a connection's system"
+    for function in ("SubmitFunction", "PollStatusFunction", "FetchFilesFunction", "SweepFunction")
+} | {
     (function, "ShareTokens", action): "a connection's refresh token"
     for function in ("SubmitFunction", "PollStatusFunction", "FetchFilesFunction", "SweepFunction")
     for action in ("s3:GetObject", "s3:PutObject")

@@ -58,6 +58,8 @@ pub struct Setup {
     pub folio: Option<String>,
     /// The connection's `scopes` instead of all that there are.
     pub scopes: Option<String>,
+    /// More lines of the table of the connection `deliveries`, whose bucket is the world's own store's `uploads`.
+    pub deliveries: String,
     /// More lines of the destination's table.
     pub destination: String,
     /// Whether the pod goes by the world's own clock: what a sleep passes, passes there too.
@@ -98,6 +100,7 @@ pub struct World {
     store: Handle,
     settings: StoreSettings,
     buckets: Buckets,
+    uploads: At,
     landing: OnceCell<Store>,
     work: OnceCell<Store>,
 }
@@ -147,6 +150,7 @@ impl World {
         });
         embedded.ensure_bucket("work").expect("a bucket");
         embedded.ensure_bucket("landing").expect("a bucket");
+        embedded.ensure_bucket("uploads").expect("a bucket");
         let key = Credentials::random();
         let store = embedded.serve(0, &key).await.expect("a store that serves");
         let own = |bucket: &str| At {
@@ -157,9 +161,10 @@ impl World {
             oci_region: None,
             profile: user.map(|user| user.config_file.clone()),
         };
+        let uploads = own("uploads");
         let own = || Buckets { work: own("work"), landing: own("landing") };
         let buckets = setup.buckets.clone().unwrap_or_else(own);
-        let config = config(&setup, &simulator, &buckets);
+        let config = config(&setup, &simulator, &buckets, &uploads);
         let settings = StoreSettings {
             endpoint: Some(store.endpoint().parse().expect("a URL")),
             access_key_id: Some(key.access_key_id),
@@ -180,6 +185,7 @@ impl World {
             store,
             settings,
             buckets,
+            uploads,
             landing: OnceCell::new(),
             work: OnceCell::new(),
         }
@@ -235,6 +241,11 @@ impl World {
         let At { bucket, .. } = &self.buckets.work;
         let settings = self.buckets.work.settings();
         self.work.get_or_init(|| self.open(bucket, &settings)).await.clone()
+    }
+
+    /// The bucket of the world's own store that others put files into.
+    pub async fn uploads(&self) -> Store {
+        self.open(&self.uploads.bucket, &self.uploads.settings()).await
     }
 
     async fn open(&self, bucket: &str, settings: &StoreSettings) -> Store {
@@ -332,7 +343,7 @@ pub async fn objects(store: &Store) -> BTreeMap<String, Vec<u8>> {
     objects
 }
 
-fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
+fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets, uploads: &At) -> String {
     let usual = format!(
         "auth = {{ grant = \"client_credentials\", token_url = \"{}\", client_id = \"{}\", client_secret = {} }}",
         simulator.token_url(),
@@ -376,6 +387,13 @@ fn config(setup: &Setup, simulator: &Simulator, buckets: &Buckets) -> String {
                 &simulator.refresh_token(credentials::REST_SCOPE).expect("a token")
             ),
         connection = setup.connection,
+    );
+    config += &format!(
+        "[connections.deliveries]\ntype = 'delivery'\njob = {{ timeout_seconds = 900 }}\n{}\n\
+         [connections.deliveries.from_bucket]\ntype = '{}'\n{}\n",
+        setup.deliveries,
+        uploads.kind(),
+        uploads.toml(),
     );
     if let Some(epm) = &setup.epm {
         let epm = epm

@@ -109,6 +109,7 @@ impl Theatre {
         if system.kind == FOLIO_EXPORT.kind {
             be_installed(&world);
         }
+        system.upload(&world).await;
         let watcher = Arc::new(Watcher::new(world.landing_folder(), expected));
         watched.by(Arc::clone(&watcher));
         Self { system, world, line, watcher }
@@ -230,9 +231,15 @@ impl Undisturbed {
 
     /// Every call and every moment of it.
     pub fn cuts(&self) -> impl Iterator<Item = (&Made, Cut)> {
-        self.made
-            .iter()
-            .flat_map(|made| made.moments().map(move |moment| (made, Cut { at: made.at(), moment })))
+        let is_whole = |made: &Made| match self.system.reads_heads {
+            Some(part) => made.occurrence > 1 || !made.name.contains(part),
+            None => true,
+        };
+        self.made.iter().flat_map(move |made| {
+            let is_whole = is_whole(made);
+            let moments = made.moments().filter(move |moment| is_whole || *moment != Moment::InAnswer);
+            moments.map(move |moment| (made, Cut { at: made.at(), moment }))
+        })
     }
 
     /// Runs with a process cut at each of these in turn, then with one that is not, and says what differs.

@@ -1,9 +1,14 @@
 //! The systems that jobs run in, as the crash matrix knows them.
 
+use bytes::Bytes;
+use landfall_store::Condition;
 use serde_json::{Value, json};
 use simulator::{
-    EpmScenario, FhirScenario, FolioScenario, MemberSize, RestScenario, Scenario, Simulator, SpApiScenario,
+    EpmScenario, FhirScenario, FolioScenario, MarketoScenario, MemberSize, NetsuiteScenario, RestScenario,
+    SalesforceScenario, Scenario, ShopifyScenario, Simulator, SpApiScenario, StripeScenario,
 };
+
+use crate::World;
 
 /// A system, and a run in it.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +25,12 @@ pub struct System {
     pub in_oci: bool,
     /// The data of the least run that makes every kind of call.
     pub small: fn() -> Scenario,
+    /// What others put into the bucket `uploads` before the run, by key.
+    pub uploaded: &'static [(&'static str, &'static [u8])],
     /// How many jobs the system has been made to run.
     pub jobs: fn(&Simulator) -> usize,
+    /// What is in the name of calls of which the first reads nothing but the answer's head: its body has no middle.
+    pub reads_heads: Option<&'static str>,
     /// What a person who looks for the run's job sees there, where the system itself cannot be asked.
     pub seen_by_a_person: Option<fn(&Simulator) -> Option<String>>,
 }
@@ -40,6 +49,12 @@ macro_rules! for_each_system {
             folio_export_all: $crate::systems::FOLIO_EXPORT_ALL,
             fhir_bulk: $crate::systems::FHIR_BULK,
             sp_api_reports: $crate::systems::SP_API_REPORTS,
+            delivery: $crate::systems::DELIVERY,
+            salesforce_bulk: $crate::systems::SALESFORCE_BULK,
+            stripe_reports: $crate::systems::STRIPE_REPORTS,
+            shopify_bulk: $crate::systems::SHOPIFY_BULK,
+            marketo_leads: $crate::systems::MARKETO_LEADS,
+            netsuite_async: $crate::systems::NETSUITE_ASYNC,
             fusion_extract_as_gzip: $crate::systems::FUSION_EXTRACT_AS_GZIP,
             fusion_extract_as_parquet: $crate::systems::FUSION_EXTRACT_AS_PARQUET,
         }
@@ -63,7 +78,9 @@ pub const FUSION_EXTRACT: System = System {
     destination: "",
     in_oci: false,
     small: small_extract,
+    uploaded: &[],
     jobs: |simulator| simulator.journal().jobs_submitted(),
+    reads_heads: None,
     seen_by_a_person: None,
 };
 
@@ -90,7 +107,9 @@ pub const FUSION_REST: System = System {
     destination: "",
     in_oci: false,
     small: small_rest,
+    uploaded: &[],
     jobs: |_| 1,
+    reads_heads: None,
     seen_by_a_person: None,
 };
 
@@ -119,7 +138,9 @@ pub const EPM_JOB: System = System {
     destination: "",
     in_oci: false,
     small: small_epm,
+    uploaded: &[],
     jobs: |simulator| simulator.epm_jobs().len(),
+    reads_heads: None,
     seen_by_a_person: Some(|simulator| simulator.epm_jobs().first().map(|job| job.job_request_id.clone())),
 };
 
@@ -163,7 +184,9 @@ pub const FOLIO_EXPORT: System = System {
     destination: "",
     in_oci: false,
     small: small_folio,
+    uploaded: &[],
     jobs: |simulator| usize::try_from(simulator.folio_starts()).unwrap_or(usize::MAX),
+    reads_heads: None,
     seen_by_a_person: None,
 };
 
@@ -216,7 +239,9 @@ pub const FHIR_BULK: System = System {
     destination: "",
     in_oci: false,
     small: small_fhir,
+    uploaded: &[],
     jobs: |simulator| simulator.fhir_jobs().len(),
+    reads_heads: None,
     seen_by_a_person: Some(|simulator| simulator.fhir_jobs().first().map(|job| job.id.to_string())),
 };
 
@@ -245,7 +270,9 @@ pub const SP_API_REPORTS: System = System {
     destination: "",
     in_oci: false,
     small: small_sp_api,
+    uploaded: &[],
     jobs: |simulator| simulator.sp_api_jobs().len(),
+    reads_heads: None,
     seen_by_a_person: None,
 };
 
@@ -264,6 +291,199 @@ fn small_sp_api() -> Scenario {
     Scenario { sp_api, ..Scenario::default() }
 }
 
+/// Files that others have put into a bucket with a manifest, of which one is known by its SHA-256, one by its MD5 and one
+/// by nothing but its size.
+pub const DELIVERY: System = System {
+    kind: "delivery",
+    connection: "deliveries",
+    event: delivery_event,
+    destination: "",
+    in_oci: false,
+    small: Scenario::default,
+    uploaded: &[
+        ("daily/a.csv", b"ID\n1\n2\n"),
+        ("daily/more/b.csv", b"ID\n3\n"),
+        ("daily/c.zip", ARCHIVE),
+        ("daily/MANIFEST-1.MF", DELIVERED.as_bytes()),
+    ],
+    jobs: |_| 1,
+    reads_heads: None,
+    seen_by_a_person: None,
+};
+
+/// The same, with its bucket, its state and what lands of it in OCI Object Storage.
+pub const DELIVERY_IN_OCI: System = System { kind: "delivery in OCI", in_oci: true, ..DELIVERY };
+
+/// An archive of one member, `c.csv`, which has one row.
+pub const ARCHIVE: &[u8] = b"\
+    PK\x03\x04\x14\x00\x00\x00\x00\x00\x000u]p\x9d\xdf\xd1\x05\x00\x00\x00\x05\x00\x00\x00\x05\x00\
+    \x00\x00c.csvID\x0a4\x0aPK\x01\x02\x14\x03\x14\x00\x00\x00\x00\x00\x000u]p\x9d\xdf\xd1\x05\x00\
+    \x00\x00\x05\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x01\x00\x00\x00\x00\
+    c.csvPK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x003\x00\x00\x00(\x00\x00\x00\x00\x00";
+
+/// What lists the files of that delivery, with their checksums by `sha256sum` and `md5sum`.
+const DELIVERED: &str = "PLV_KEY=FUSION_10_0\n\
+    a.csv;9526;1c74145692cfe6a4242ae6841228d0bf60912b7df85abc50f6a9a43f320067f2\n\
+    more/b.csv;9527;9c4fef57149da64ab09f7285323b62be\n\
+    c;;\n";
+
+fn delivery_event() -> Value {
+    json!({
+        "connection": "deliveries",
+        "export": { "kind": "delivery", "manifest": "daily/MANIFEST-1.MF" },
+        "destination": "lake",
+        "run_key": "daily-1",
+    })
+}
+
+/// A query of Salesforce's Bulk API 2.0, by its description.
+pub const SALESFORCE_BULK: System = System {
+    kind: "declared: salesforce-bulk",
+    connection: "salesforce-demo",
+    event: salesforce_event,
+    destination: "",
+    in_oci: false,
+    small: small_salesforce,
+    uploaded: &[],
+    jobs: |simulator| simulator.salesforce_jobs().len(),
+    reads_heads: Some("/results"),
+    seen_by_a_person: Some(|simulator| simulator.salesforce_jobs().first().map(|job| job.id.clone())),
+};
+
+fn salesforce_event() -> Value {
+    json!({
+        "connection": "salesforce-demo",
+        "export": {
+            "kind": "declared", "system": "salesforce-bulk",
+            "with": { "soql": "SELECT Id, Name, Description FROM Account" },
+        },
+        "destination": "lake",
+        "run_key": "accounts-2026-11-21T06",
+    })
+}
+
+/// Three pages of results.
+fn small_salesforce() -> Scenario {
+    let salesforce = SalesforceScenario { records: 5, records_per_page: 2 };
+    Scenario { salesforce, ..Scenario::default() }
+}
+
+/// A report run of Stripe, by its description.
+pub const STRIPE_REPORTS: System = System {
+    kind: "declared: stripe-reports",
+    connection: "stripe-demo",
+    event: stripe_event,
+    destination: "",
+    in_oci: false,
+    small: small_stripe,
+    uploaded: &[],
+    jobs: |simulator| simulator.stripe_jobs().len(),
+    reads_heads: None,
+    seen_by_a_person: None,
+};
+
+fn stripe_event() -> Value {
+    let with = json!({ "report": "balance_change_from_activity.itemized.3", "columns": ["created", "net"] });
+    json!({
+        "connection": "stripe-demo",
+        "export": { "kind": "declared", "system": "stripe-reports", "with": with },
+        "destination": "lake",
+        "run_key": "balance-2026-11-21T06",
+    })
+}
+
+fn small_stripe() -> Scenario {
+    Scenario { stripe: StripeScenario { rows: 5 }, ..Scenario::default() }
+}
+
+/// A bulk operation of Shopify, by its description.
+pub const SHOPIFY_BULK: System = System {
+    kind: "declared: shopify-bulk",
+    connection: "shopify-demo",
+    event: shopify_event,
+    destination: "",
+    in_oci: false,
+    small: small_shopify,
+    uploaded: &[],
+    jobs: |simulator| simulator.shopify_jobs().len(),
+    reads_heads: None,
+    seen_by_a_person: None,
+};
+
+fn shopify_event() -> Value {
+    let with = json!({ "query": "{ products { edges { node { id title } } } }" });
+    json!({
+        "connection": "shopify-demo",
+        "export": { "kind": "declared", "system": "shopify-bulk", "with": with },
+        "destination": "lake",
+        "run_key": "products-2026-11-21T06",
+    })
+}
+
+fn small_shopify() -> Scenario {
+    let shopify = ShopifyScenario { objects: 5, ..ShopifyScenario::default() };
+    Scenario { shopify, ..Scenario::default() }
+}
+
+/// A bulk extract of Marketo, which takes two calls, by its description.
+pub const MARKETO_LEADS: System = System {
+    kind: "declared: marketo-leads",
+    connection: "marketo-demo",
+    event: marketo_event,
+    destination: "",
+    in_oci: false,
+    small: small_marketo,
+    uploaded: &[],
+    jobs: |simulator| simulator.marketo_jobs().len(),
+    reads_heads: None,
+    seen_by_a_person: None,
+};
+
+fn marketo_event() -> Value {
+    let filter =
+        json!({ "createdAt": { "startAt": "2026-11-01T00:00:00Z", "endAt": "2026-11-21T00:00:00Z" } });
+    json!({
+        "connection": "marketo-demo",
+        "export": {
+            "kind": "declared", "system": "marketo-leads",
+            "with": { "fields": ["id", "firstName", "email"], "filter": filter },
+        },
+        "destination": "lake",
+        "run_key": "leads-2026-11-21T06",
+    })
+}
+
+fn small_marketo() -> Scenario {
+    Scenario { marketo: MarketoScenario { leads: 5, gives_ids_back: true }, ..Scenario::default() }
+}
+
+/// An asynchronous request of `NetSuite`, by its description.
+pub const NETSUITE_ASYNC: System = System {
+    kind: "declared: netsuite-async",
+    connection: "netsuite-demo",
+    event: netsuite_event,
+    destination: "",
+    in_oci: false,
+    small: small_netsuite,
+    uploaded: &[],
+    jobs: |simulator| simulator.netsuite_jobs().len(),
+    reads_heads: None,
+    seen_by_a_person: None,
+};
+
+fn netsuite_event() -> Value {
+    json!({
+        "connection": "netsuite-demo",
+        "export": { "kind": "declared", "system": "netsuite-async", "with": { "resource": "record/v1/customer" } },
+        "destination": "lake",
+        "run_key": "customers-2026-11-21T06",
+    })
+}
+
+fn small_netsuite() -> Scenario {
+    Scenario { netsuite: NetsuiteScenario { records: 5, tasks: 2 }, ..Scenario::default() }
+}
+
 /// The least job with all that a job has: two archives, two members of one name, a metadata file.
 fn small_extract() -> Scenario {
     Scenario {
@@ -275,6 +495,14 @@ fn small_extract() -> Scenario {
 }
 
 impl System {
+    /// Puts into the bucket `uploads` what others put there.
+    pub async fn upload(&self, world: &World) {
+        let uploads = world.uploads().await;
+        for (key, bytes) in self.uploaded {
+            uploads.put(key, Bytes::from_static(bytes), Condition::Always).await.expect("an upload");
+        }
+    }
+
     /// The event that goes on with a job of this system.
     pub fn job_event(&self, id: &str) -> Value {
         json!({ "connection": self.connection, "job_request_id": id })

@@ -199,3 +199,27 @@ async fn an_object_of_the_inbox_lands_by_its_event() {
         assert_eq!(done.line()["already_landed"], simulate_or_config != ["--simulate"]);
     }
 }
+
+/// What others have put into a bucket lands by its run event, beside a simulator as by a configuration.
+#[tokio::test]
+async fn a_delivery_lands_by_its_event() {
+    let machine = Machine::new();
+    std::fs::create_dir_all(machine.path("data/uploads/daily")).unwrap();
+    machine.file("data/uploads/daily/orders.zip", zip(&[("one.csv", b"H\n1\n")]));
+    machine.file("data/uploads/daily/MANIFEST.MF", "orders;548174;\n");
+    let event = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/run-delivery.json");
+    for already_landed in [false, true] {
+        let done = machine.landfall(&["run", event, "--json", "--simulate"]).await;
+        assert_eq!(done.code, 0, "{}", done.out);
+        let line = done.line();
+        assert_eq!(line["already_landed"], already_landed, "{line}");
+        assert_eq!(
+            line["manifest"]["export"],
+            json!({ "kind": "delivery", "manifest": "daily/MANIFEST.MF" })
+        );
+        assert_eq!(line["manifest"]["totals"]["rows"], 1, "{line}");
+    }
+    let words = ["sweep", "deliveries", "--export", "*", "--destination", "lake", "--json", "--simulate"];
+    let done = machine.landfall(&words).await;
+    assert_eq!((done.code, done.lines().len()), (0, 0), "{}", done.out);
+}

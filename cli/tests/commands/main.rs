@@ -11,10 +11,12 @@ mod local;
 mod machine;
 mod previous_release;
 mod proxy;
+mod schema;
 mod serve;
 mod signals;
 mod sources;
 mod status;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -227,4 +229,26 @@ async fn what_is_wrong_with_the_question_is_exit_code_2() {
     insta::assert_snapshot!("what_is_wrong_with_the_question", printed);
     assert!(simulator.journal().requests().is_empty());
     simulator.shutdown().await;
+}
+
+/// From an empty folder to a landed run by what each command prints; what is there is never written over.
+#[tokio::test]
+async fn a_beginning_is_written_and_lands() {
+    let machine = Machine::new();
+    for system in ["fusion_extract", "epm_job", "folio_export"] {
+        let folder = machine.path(system);
+        let words = ["init", system, "--folder", text(&folder)];
+        let done = machine.without_data(&words).await;
+        assert_eq!(done.code, 0, "{}", done.out);
+        let event = folder.join("event.json");
+        assert!(done.out.contains(&format!("landfall run {} --simulate", text(&event))), "{}", done.out);
+        let scenario = machine.file("scenario.json", r#"{ "chunks_per_view": 1 }"#);
+        let landed =
+            machine.landfall(&["run", text(&event), "--simulate", "--scenario", text(&scenario)]).await;
+        assert!(landed.out.starts_with("landed: "), "{}", landed.out);
+
+        let written = std::fs::read(folder.join("landfall.toml")).unwrap();
+        let again = machine.without_data(&words).await;
+        assert_eq!((again.code, std::fs::read(folder.join("landfall.toml")).unwrap() == written), (2, true));
+    }
 }

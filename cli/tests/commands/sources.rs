@@ -35,7 +35,18 @@ async fn systems_lists_what_is_described() {
     assert_eq!(done.code, 0);
     let lines = done.lines();
     let names: Vec<_> = lines.iter().map(|line| line["system"].as_str().unwrap()).collect();
-    assert_eq!(names, ["fhir-bulk", "sp-api-reports"]);
+    assert_eq!(
+        names,
+        [
+            "fhir-bulk",
+            "marketo-leads",
+            "netsuite-async",
+            "salesforce-bulk",
+            "shopify-bulk",
+            "sp-api-reports",
+            "stripe-reports"
+        ]
+    );
     let words = machine.without_data(&["systems"]).await.out;
     assert!(words.contains("with.report         The type of the report"), "{words}");
 }

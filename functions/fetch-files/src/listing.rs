@@ -81,7 +81,7 @@ async fn seen(
     work: &WorkState,
     job: &JobRecord,
     outcome: &Outcome,
-    FileList { files, warnings }: FileList,
+    FileList { files, warnings, columns }: FileList,
 ) -> Result<Listed> {
     let now = context.clock().now();
     let key = keys::listing_checkpoint(&job.job());
@@ -95,7 +95,7 @@ async fn seen(
     let changed_at = look.has_changed.then_some(look.at);
     let Some(wait_seconds) = settle::wait_seconds(context, job, outcome, changed_at).await? else {
         if look.gone.is_empty() {
-            return freeze(work, job, FileList { files: look.files, warnings }).await;
+            return freeze(work, job, FileList { files: look.files, warnings, columns }).await;
         }
         let error = lost(job, &look.files, &look.gone);
         work.save_checkpoint(&key, &Look { at: now, has_changed: false, gone: Vec::new(), ..look }).await?;
@@ -107,7 +107,7 @@ async fn seen(
         && elapsed(look.at, now) >= Duration::from_secs(wait_seconds)
         && source.has_last_file(job, &look.files).await
     {
-        return freeze(work, job, FileList { files: look.files, warnings }).await;
+        return freeze(work, job, FileList { files: look.files, warnings, columns }).await;
     }
     tracing::info!(wait_seconds, "the list of output files looks complete: it counts if it stays the same");
     Ok(Listed::NotYet { wait_seconds })

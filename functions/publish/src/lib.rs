@@ -2,9 +2,12 @@
 //!
 //! The story: a manifest that is there is the answer. Otherwise every file of the job must have its receipt, and
 //! every object that the receipts name must be in the landing bucket, and be what landed; then the manifest is written,
-//! last, and only if no other is there. Its bytes depend on nothing but the job.
+//! last, and only if no other is there. Its bytes depend on nothing but the job, and on the version of its export's schema
+//! that is recorded of it before.
 
 mod manifest;
+mod reader;
+mod schema;
 mod tables;
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +21,7 @@ use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals
 use landfall::landed;
 use landfall::metrics::{Measure, Measured};
 use landfall::rows::Tables;
+use landfall::schema::SchemaVersion;
 use landfall::state::{WorkState, keys};
 use landfall::{Error, Result};
 use landfall_store::StoreError;
@@ -25,7 +29,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use manifest::{Head, ManifestWriter};
-pub use manifest::{MANIFEST_VERSION, Manifest, SourceFile};
+pub use manifest::{MANIFEST_VERSION, Manifest, ManifestSchema, SourceFile};
+pub use reader::ManifestReader;
+use schema::{Deciding, ToldBy};
 use tables::Location;
 pub use tables::{ManifestColumn, ManifestTable};
 
@@ -43,6 +49,10 @@ pub struct Published {
     pub totals: Totals,
     /// Whether the manifest was there before this call.
     pub already_published: bool,
+    /// How often the job's columns differ from the export's schema, where this call has published it, and columns are
+    /// looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_changes: Option<u64>,
 }
 
 impl Measured for Published {
@@ -60,6 +70,7 @@ impl Measured for Published {
             Measure::bytes("bytes_landed", bytes),
         ];
         measures.extend(rows.map(|rows| Measure::count("rows_landed", rows)));
+        measures.extend(self.schema_changes.map(|changes| Measure::count("schema_changes", changes)));
         measures
     }
 }
@@ -72,11 +83,12 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
     let key = format!("{}{}", job.landing_prefix, keys::MANIFEST);
 
     let already_published = landing.store.head(&key).await?.is_some();
+    let mut schema_changes = None;
     if !already_published {
         let outcome = outcome(&work, &job).await?;
         let files = files(&work, &job).await?;
         objects_are_there(&work, &landing, &job, &files).await?;
-        write_manifest(context, &landing, &job, &outcome, &files, &key).await?;
+        schema_changes = write_manifest(context, &landing, &job, &outcome, &files, &key).await?;
     }
 
     let tail = manifest::read_tail(&landing.store, &key).await?;
@@ -94,6 +106,7 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
         state: tail.state,
         totals: tail.totals,
         already_published,
+        schema_changes,
     })
 }
 
@@ -171,8 +184,15 @@ async fn write_manifest(
     outcome: &Outcome,
     files: &FileList,
     key: &str,
-) -> Result<()> {
+) -> Result<Option<u64>> {
     let work = context.work().await?;
+    let (tables, observed) = tables(&work, job, files).await?;
+    let told_by = match tables.is_empty() {
+        true => None,
+        false => {
+            Some(Deciding { context, work: &work, landing, job, files, tables: &tables }.decide().await?)
+        }
+    };
     let mut writer = ManifestWriter::begin(&landing.store, key, context.budget(), &Head::of(job)).await?;
     let mut unverified: HashMap<u32, String> = HashMap::new();
     for file in &files.files {
@@ -186,19 +206,21 @@ async fn write_manifest(
         writer.file(&staged).await?;
         unverified.extend(staged.unverified.map(|reason| (file.ordinal, reason)));
     }
-    let (tables, observed) = tables(&work, job, files).await?;
-    if !tables.is_empty() {
+    if let Some(ToldBy { version, record, manifest }) = &told_by {
         let location = Location {
             bucket: landing.store.object(""),
             manifest: landing.store.object(key),
             are_parquet: job.form.is_for_tables(),
         };
-        writer.begin_tables().await?;
+        writer.begin_tables(manifest, &record.changes).await?;
         for (id, table) in tables.iter() {
-            writer.table(&ManifestTable::of(id, table, &location)).await?;
+            let number = record.tables.iter().find(|told| told.id == id).map(|told| told.table);
+            let known = number.and_then(|number| SchemaVersion::table(version, number));
+            writer.table(&ManifestTable::of(id, table, known, &location)).await?;
         }
     }
     writer.begin_objects().await?;
+    let mut unobserved = 0_u64;
     for file in &files.files {
         let is_observed = observed.contains(&file.ordinal);
         let mut receipt = receipt(&work, job, file.ordinal).await?;
@@ -206,9 +228,18 @@ async fn write_manifest(
             // A member was held against what its archive says of it.
             object.etag_digest = None;
             object.table = object.table.filter(|table| is_observed && tables.has(*table));
+            unobserved =
+                unobserved.saturating_add(u64::from(object.rows.is_some() && object.table.is_none()));
             object.unverified = unverified.get(&file.ordinal).filter(|_| object.member.is_none()).cloned();
             writer.object(&object, !file.is_log).await?;
         }
     }
-    writer.finish(outcome, files.warnings.clone()).await
+    let mut warnings = files.warnings.clone();
+    if unobserved > 0 && job.export.declares_columns() {
+        warnings.push(format!(
+            "columns are declared, and {unobserved} of the objects with rows have none that could be looked at"
+        ));
+    }
+    writer.finish(outcome, warnings).await?;
+    Ok(told_by.map(|told_by| u64::try_from(told_by.record.changes.len()).unwrap_or(u64::MAX)))
 }

@@ -7,6 +7,7 @@ use landfall::job::{
     ConnectionName, DestinationName, ExpectedRows, JobRecord, JobRequestId, JobState, LandedObject, Outcome,
     RunKey, StagedFile, Totals, Window,
 };
+use landfall::schema::SchemaChange;
 use landfall::{Error, Result};
 use landfall_store::{ByteBudget, ObjectWriter, Store, StoreError};
 use schemars::JsonSchema;
@@ -41,6 +42,12 @@ pub struct Manifest {
     pub submitted_at: Timestamp,
     /// The source's files.
     pub files: Vec<SourceFile>,
+    /// The version of the export's schema by which the tables are told, where columns are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<ManifestSchema>,
+    /// How the job's columns differ from the version before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schema_changes: Vec<SchemaChange>,
     /// The tables that the objects' rows are of, where columns are looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<ManifestTable>,
@@ -58,6 +65,18 @@ pub struct Manifest {
     pub warnings: Vec<String>,
     /// What has landed, summed.
     pub totals: Totals,
+}
+
+/// A version of an export's schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ManifestSchema {
+    /// Which version.
+    pub version: u32,
+    /// The version that the job's columns were held against: the same where nothing has changed; 0 where there was none.
+    pub from: u32,
+    /// The key in the landing bucket under which it can be read.
+    pub key: String,
 }
 
 /// What a manifest begins with.
@@ -168,10 +187,24 @@ impl ManifestWriter {
         self.item(&file).await
     }
 
-    /// Goes on to the tables.
-    pub(crate) async fn begin_tables(&mut self) -> Result<()> {
+    /// Goes on to the schema, how it has changed, and the tables.
+    pub(crate) async fn begin_tables(
+        &mut self,
+        schema: &ManifestSchema,
+        changes: &[SchemaChange],
+    ) -> Result<()> {
+        let schema = serde_json::to_string(schema).map_err(unserialisable)?;
+        self.push(&format!("\n  ],\n  \"schema\": {schema}")).await?;
+        if !changes.is_empty() {
+            self.is_first = true;
+            self.push(",\n  \"schema_changes\": [").await?;
+            for change in changes {
+                self.item(change).await?;
+            }
+            self.push("\n  ]").await?;
+        }
         self.is_first = true;
-        self.push("\n  ],\n  \"tables\": [").await
+        self.push(",\n  \"tables\": [").await
     }
 
     /// Describes one.

@@ -1,6 +1,8 @@
-//! What the manifest tells of the columns: each table with its columns' types, and a statement that reads it by them.
+//! What the manifest tells of the columns: each table with its columns' types, by the version of the export's schema that
+//! the job is of, and a statement that reads it by them.
 
 use landfall::rows::{Column, ColumnType, Table, TableFormat, TableId, ValueKind};
+use landfall::schema::SchemaTable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct ManifestTable {
     /// What its objects have as `table`.
     pub id: TableId,
+    /// Which table of the export's schema it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_table: Option<u32>,
     /// Its columns, in the order of the header, or in which a row first has them.
     pub columns: Vec<ManifestColumn>,
     /// Whether a row has more fields than the header names.
@@ -19,15 +24,14 @@ pub struct ManifestTable {
     pub duckdb: String,
 }
 
-/// A column, as all of its values show it.
+/// A column: its type by the export's schema, or in the job's Parquet files, and how it is in this job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ManifestColumn {
     /// Its name.
     pub name: String,
-    /// The type that keeps each of its values, as SQL has it: `VARCHAR`, `BIGINT`, `DECIMAL(p,s)`, `BOOLEAN`, `DATE`,
-    /// `TIMESTAMP`, `TIMESTAMP WITH TIME ZONE`, `JSON`, or, in Parquet files, `BLOB`.
-    pub r#type: String,
+    /// The type that keeps each of its values.
+    pub r#type: ColumnType,
     /// How each of its days or moments is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -55,41 +59,72 @@ pub(crate) struct Location {
     pub are_parquet: bool,
 }
 
+/// A column of a job's table, as it is to be read.
+struct ReadColumn<'a> {
+    column: &'a Column,
+    of_type: ColumnType,
+    /// How its days and moments are written.
+    format: Option<&'a str>,
+}
+
+impl<'a> ReadColumn<'a> {
+    /// The columns of a table in Parquet files, which have their own types, whatever its schema keeps.
+    fn in_parquet(table: &'a Table) -> Vec<Self> {
+        table.columns.iter().map(|column| Self::with(column, column.exact_type(table.format))).collect()
+    }
+
+    /// The columns of a table of text, by its schema's types where it has them.
+    fn in_text(table: &'a Table, known: Option<&SchemaTable>) -> Vec<Self> {
+        let of_type = known.map(|known| known.types_of(table)).unwrap_or_default();
+        let types = of_type.into_iter().chain(std::iter::repeat(None));
+        std::iter::zip(&table.columns, types)
+            .map(|(column, known)| Self::with(column, known.unwrap_or(column.kind.column_type())))
+            .collect()
+    }
+
+    fn with(column: &'a Column, of_type: ColumnType) -> Self {
+        let format = match &column.kind {
+            ValueKind::Moment { pattern } if of_type == column.kind.column_type() => Some(pattern.as_str()),
+            _ => None,
+        };
+        Self { column, of_type, format }
+    }
+
+    /// The fewest digits behind the point, where the type has more.
+    fn min_scale(&self) -> Option<u8> {
+        match (&self.column.kind, self.of_type) {
+            (ValueKind::Number(digits), ColumnType::Decimal { scale, .. }) => {
+                Some(digits.min_scale).filter(|min_scale| *min_scale < scale)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl ManifestTable {
-    pub(crate) fn of(id: TableId, table: &Table, location: &Location) -> Self {
+    pub(crate) fn of(id: TableId, table: &Table, known: Option<&SchemaTable>, location: &Location) -> Self {
+        let columns = match location.are_parquet {
+            true => ReadColumn::in_parquet(table),
+            false => ReadColumn::in_text(table, known),
+        };
         Self {
             id,
-            columns: table
-                .columns
-                .iter()
-                .map(|column| ManifestColumn::of(column, location.are_parquet.then_some(table.format)))
-                .collect(),
+            schema_table: known.map(|known| known.number),
             has_longer_rows: table.has_longer_rows,
-            duckdb: duckdb(id, table, location),
+            duckdb: duckdb(id, table, &columns, location),
+            columns: columns.iter().map(ManifestColumn::of).collect(),
         }
     }
 }
 
 impl ManifestColumn {
-    /// A column; where it is in Parquet files, of text in this format.
-    fn of(column: &Column, in_parquet: Option<TableFormat>) -> Self {
-        let of_type = in_parquet.map_or(column.kind.column_type(), |format| column.exact_type(format));
-        let is_number = matches!(of_type, ColumnType::Integer | ColumnType::Decimal { .. });
-        let min_scale = match &column.kind {
-            ValueKind::Number(digits) if is_number && digits.min_scale < digits.max_scale => {
-                Some(digits.min_scale)
-            }
-            _ => None,
-        };
-        let format = match &column.kind {
-            ValueKind::Moment { pattern } if of_type != ColumnType::Text => Some(pattern.as_str().to_owned()),
-            _ => None,
-        };
+    fn of(read: &ReadColumn<'_>) -> Self {
+        let ReadColumn { column, of_type, format } = read;
         Self {
             name: column.name.clone(),
-            r#type: sql(of_type),
-            format,
-            min_scale,
+            r#type: *of_type,
+            format: format.map(ToOwned::to_owned),
+            min_scale: read.min_scale(),
             may_be_missing: column.may_be_missing,
             may_be_empty: column.may_be_empty,
             is_always_missing: column.kind == ValueKind::Nothing && !column.may_be_empty,
@@ -97,27 +132,13 @@ impl ManifestColumn {
     }
 }
 
-fn sql(of_type: ColumnType) -> String {
-    match of_type {
-        ColumnType::Text => "VARCHAR".to_owned(),
-        ColumnType::Integer => "BIGINT".to_owned(),
-        ColumnType::Decimal { precision, scale } => format!("DECIMAL({precision},{scale})"),
-        ColumnType::Boolean => "BOOLEAN".to_owned(),
-        ColumnType::Date => "DATE".to_owned(),
-        ColumnType::Timestamp => "TIMESTAMP".to_owned(),
-        ColumnType::TimestampWithZone => "TIMESTAMP WITH TIME ZONE".to_owned(),
-        ColumnType::Json => "JSON".to_owned(),
-        ColumnType::Binary => "BLOB".to_owned(),
-    }
-}
-
 /// The statements that read a table: which objects it has, the manifest tells.
-fn duckdb(id: TableId, table: &Table, location: &Location) -> String {
+fn duckdb(id: TableId, table: &Table, columns: &[ReadColumn<'_>], location: &Location) -> String {
     let Location { bucket, manifest, are_parquet } = location;
     let (selected, reader) = match are_parquet {
         // Objects of one table may have a column in several types, as their values are: DuckDB finds the one of all.
         true => ("*".to_owned(), "read_parquet(getvariable('objects'), union_by_name = true)".to_owned()),
-        false => selected_from_text(table),
+        false => selected_from_text(table, columns),
     };
     format!(
         "SET VARIABLE objects = (SELECT list({} || o.key) FROM (SELECT unnest(objects) AS o FROM read_json({}, columns = \
@@ -129,13 +150,13 @@ fn duckdb(id: TableId, table: &Table, location: &Location) -> String {
 }
 
 /// What is selected of text, and what reads it.
-fn selected_from_text(table: &Table) -> (String, String) {
+fn selected_from_text(table: &Table, columns: &[ReadColumn<'_>]) -> (String, String) {
     let names = table.unique_names();
-    let read: Vec<String> = std::iter::zip(&names, &table.columns)
-        .map(|(name, column)| format!("{}: {}", text(name), text(&type_as_read(&column.kind))))
+    let read: Vec<String> = std::iter::zip(&names, columns)
+        .map(|(name, column)| format!("{}: {}", text(name), text(&type_as_read(column).to_string())))
         .collect();
     let selected: Vec<String> =
-        std::iter::zip(&names, &table.columns).map(|(name, column)| selected(name, &column.kind)).collect();
+        std::iter::zip(&names, columns).map(|(name, column)| selected(name, column)).collect();
     let selected =
         match std::iter::zip(&names, &selected).all(|(name, selected)| *selected == identifier(name)) {
             true => "*".to_owned(),
@@ -161,25 +182,23 @@ fn reader(table: &Table) -> String {
     }
 }
 
-fn type_as_read(kind: &ValueKind) -> String {
-    match strptime(kind) {
-        Some(_) => sql(ColumnType::Text),
-        None => sql(kind.column_type()),
+fn type_as_read(column: &ReadColumn<'_>) -> ColumnType {
+    match column.format.and_then(strptime) {
+        Some(_) => ColumnType::Text,
+        None => column.of_type,
     }
 }
 
-fn selected(name: &str, kind: &ValueKind) -> String {
+fn selected(name: &str, column: &ReadColumn<'_>) -> String {
     let name = identifier(name);
-    match strptime(kind) {
-        Some(format) => format!("strptime({name}, {})::{} AS {name}", text(&format), sql(kind.column_type())),
+    match column.format.and_then(strptime) {
+        Some(format) => format!("strptime({name}, {})::{} AS {name}", text(&format), column.of_type),
         None => name,
     }
 }
 
 /// The format by which DuckDB reads days and moments that are not written as it has them.
-fn strptime(kind: &ValueKind) -> Option<String> {
-    let ValueKind::Moment { pattern } = kind else { return None };
-    let pattern = pattern.as_str();
+fn strptime(pattern: &str) -> Option<String> {
     let has_colon = |at: usize| pattern.as_bytes().get(at) == Some(&b':');
     let zone = pattern.find(['+', 'Z']).or_else(|| pattern.rfind('-').filter(|at| *at > 10));
     let is_plain_zone = zone.is_none_or(|at| pattern.ends_with('Z') || has_colon(at.saturating_add(3)));

@@ -65,7 +65,7 @@ impl Measured for Submitted {
 /// Submits the run's job, or returns the job that it has.
 pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> Result<Submitted> {
     let export = context.spec(&event.export)?;
-    let event = RunEvent { export: export.to_export(), ..event };
+    let event = RunEvent { export: export.to_export().with_tables_of(&event.export), ..event };
     let source = context.source(&event.connection).await?;
     source.accepts(&event.export)?;
     // What can never land is refused before anything has been submitted.

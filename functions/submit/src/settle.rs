@@ -31,7 +31,7 @@ pub async fn settle(
     deadline: &Deadline,
 ) -> Result<()> {
     // As the run was claimed: what an event leaves out is as if it had been said.
-    let export = context.spec(&event.export)?.to_export();
+    let export = context.spec(&event.export)?.to_export().with_tables_of(&event.export);
     let event = &RunEvent { export, ..event.clone() };
     let source = context.source(&event.connection).await?;
     if source.is_idempotent() {

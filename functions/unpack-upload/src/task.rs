@@ -79,7 +79,10 @@ impl<'a> Task<'a> {
             context,
             invocation,
             work,
-            tables: SeenTables::new(landing.destination.observe_columns, job.form),
+            tables: SeenTables::new(
+                landing.destination.observe_columns || job.export.declares_columns(),
+                job.form,
+            ),
             landing,
             export: context.systems().kind(&job.export)?,
             job,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorType, Result};
-use landfall_store::{BucketRules, ChecksumKind, Condition, Store, StoreError, Written};
+use landfall_store::{BucketRules, ChecksumKind, Condition, ObjectInfo, Store, StoreError, Written};
 
 /// Clocks that differ by more seconds than this make signatures and tokens fail here and there.
 const DOUBTFUL_SKEW: i64 = 30;
@@ -126,15 +126,51 @@ pub async fn bucket(name: &str, store: &Store, prefix: &str, bucket_use: BucketU
     findings
 }
 
+/// Tries what landfall does with a bucket that others put files into: it lists what begins with a prefix, and reads. Nothing
+/// is written.
+pub async fn source_bucket(name: &str, store: &Store, prefix: &str) -> Vec<Finding> {
+    let look = |what: Look, came: Result<String>| {
+        let came = came.map_err(|error| what.with_what_is_missing(store.is_oci(), error));
+        Finding::of(format!("{name}: {}", what.name()), came)
+    };
+    let mut findings: Vec<_> = principal(name, store).await.into_iter().collect();
+    if findings.iter().any(|finding| matches!(finding.found, Found::Broken(_))) {
+        return findings;
+    }
+    let place = store.object(prefix);
+    let first = store.list(prefix).try_next().await.map_err(Error::from);
+    let (listed, first) = match first {
+        Ok(Some(first)) => (Ok(format!("{place} is listed")), Some(first)),
+        Ok(None) => (Ok(format!("{place} is listed, and nothing is there yet")), None),
+        Err(error) => (Err(error), None),
+    };
+    findings.push(look(Look::List, listed));
+    if let Some(first) = first {
+        findings.push(look(Look::Read, read_first_byte(store, &first).await));
+    }
+    findings
+}
+
+async fn read_first_byte(store: &Store, object: &ObjectInfo) -> Result<String> {
+    let mut body = store.read_range(&object.key, &object.etag, 0..object.size.min(1)).await?;
+    while body.try_next().await?.is_some() {}
+    Ok(format!("{} is read", object.key))
+}
+
+/// Of a bucket that is called by OCI's own API: who calls, and where to.
+async fn principal(name: &str, store: &Store) -> Option<Finding> {
+    let tenancy = store.tenancy().await?.map_err(Error::from).map(|tenancy| {
+        format!("namespace {} at {}, signed by {}", tenancy.namespace, tenancy.endpoint, tenancy.principal)
+    });
+    Some(Finding::of(format!("{name}: principal"), tenancy))
+}
+
 /// Of a bucket that is called by OCI's own API: who calls and where to, and what the bucket does with objects by itself
 /// that would break what landfall promises.
 async fn own_rules(name: &str, store: &Store, bucket_use: BucketUse) -> Vec<Finding> {
-    let Some(tenancy) = store.tenancy().await else { return Vec::new() };
-    let tenancy = tenancy.map_err(Error::from).map(|tenancy| {
-        format!("namespace {} at {}, signed by {}", tenancy.namespace, tenancy.endpoint, tenancy.principal)
-    });
-    let is_found = tenancy.is_ok();
-    let mut findings = vec![Finding::of(format!("{name}: principal"), tenancy)];
+    let Some(principal) = principal(name, store).await else { return Vec::new() };
+    let is_found = !matches!(principal.found, Found::Broken(_));
+    let mut findings = vec![principal];
     if let Some(rules) = store.bucket_rules().await.filter(|_| is_found) {
         findings.push(Finding { what: format!("{name}: own rules"), found: judged(rules, bucket_use) });
     }

@@ -20,6 +20,7 @@ use crate::export::{Export, ExportSpec};
 use crate::form::LandedForm;
 use crate::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, RunKey};
 use crate::observer::{Observer, Silent, name_job};
+use crate::schema::OnSchemaChange;
 use crate::state::{RunRecord, Swept, WorkState, keys};
 use crate::step::Step;
 use crate::systems::Systems;
@@ -235,9 +236,15 @@ impl Context {
             let connection = self.connection(name).await?;
             let work = Box::pin(self.work()).await?;
             let (clock, disk) = (Arc::clone(&self.clock), self.disk.clone());
-            self.systems.open(name, &connection, SourceDeps { clock, work, wrap, disk })
+            let bucket = match connection.from_bucket() {
+                Some(from) => Some(Box::pin(self.store(&from.bucket, &from.store)).await),
+                None => None,
+            };
+            self.systems.open(name, &connection, SourceDeps { clock, work, wrap, disk, bucket })
         };
-        self.sources.get(name, self.clock.now(), open).await
+        let source = self.sources.get(name, self.clock.now(), open).await?;
+        source.refresh().await?;
+        Ok(source)
     }
 
     /// The pipeline's own state.
@@ -334,6 +341,13 @@ impl Context {
         self.spec(&export).map_err(|_| {
             Error::invalid_event(format!("exports of kind {} always have output", job.export.kind()))
         })?;
+        self.work().await?.change_export(&job.job(), export, self.clock.as_ref()).await
+    }
+
+    /// Records what becomes of a job whose columns do not fit its export's schema, as a person has said.
+    pub async fn on_schema_change(&self, event: &JobEvent, rule: OnSchemaChange) -> Result<()> {
+        let job = self.job(event).await?;
+        let export = job.export.on_schema_change(rule);
         self.work().await?.change_export(&job.job(), export, self.clock.as_ref()).await
     }
 

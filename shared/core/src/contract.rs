@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_http::Transport;
+use landfall_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
@@ -111,6 +112,11 @@ pub type Download = landfall_http::Download<Error>;
 /// by anyone, for any job.
 #[async_trait]
 pub trait Source: Send + Sync {
+    /// Reads again what of its settings is kept in the work bucket, whenever a step begins to use the source.
+    async fn refresh(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Refuses an export that this source cannot run, before anything is called.
     fn accepts(&self, export: &Export) -> Result<()>;
 
@@ -210,6 +216,8 @@ pub struct SourceDeps<'a> {
     pub wrap: Option<Wrap<'a>>,
     /// What reads files of this machine, where a person has named one on the command line.
     pub disk: Option<Arc<dyn Disk>>,
+    /// The bucket that others put the connection's files into, where it names one.
+    pub bucket: Option<Store>,
 }
 
 /// Reads files of this machine.

@@ -200,6 +200,14 @@ closed_list! {
     LimitExceeded / limit_exceeded, retry: false, continues: true,
         do: "Decide whether the size or count is plausible. If it is, and the message names a setting, raise the setting \
              and continue the job: staged files are not fetched again. Otherwise the message says what to do instead.";
+    /// The job's columns do not fit the export's schema, and its settings refuse that.
+    SchemaChanged / schema_changed, retry: false, continues: true,
+        do: "There is no manifest. The message names the columns, and `landfall schema` shows what they were. If the change \
+             is right, continue the job by `landfall resume` with `--on-schema-change widen` or `text`, or set \
+             `on_schema_change` in the destination, where the export does not say it, and continue the job; correct columns \
+             that are declared wrongly in the export of runs to come. If it is not, have it corrected at the source, and \
+             run the export again under another run key, an incremental data extraction with `\"mode\": \"full\"`, as the \
+             source has moved its window.";
     /// Two things claim the same name, and a person must decide which is right.
     Conflict / conflict, retry: false, continues: false,
         do: "Decide which of the two that the message names is right. If it is unknown whether a run has a job at the \

@@ -10,12 +10,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::capabilities::Capabilities;
+use crate::declaration::{DeclaredColumn, OnSchemaChange};
 use crate::error::{Error, Result};
 use crate::parse;
 use crate::rows::{OnBrokenRecord, RowFormat, RowSettings};
 
 /// The field of an export that names its kind.
 const KIND: &str = "kind";
+
+/// The fields that every kind of export takes: what is declared of its tables, whatever system they come from.
+const OF_TABLES: [&str; 2] = ["columns", "on_schema_change"];
+
+/// What an export says of its tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TableSettings {
+    /// The columns of the export's table, as far as they are declared; the others are observed.
+    pub columns: Vec<DeclaredColumn>,
+    /// What becomes of a job whose columns do not fit the export's schema; as the destination says, if not said.
+    pub on_schema_change: Option<OnSchemaChange>,
+}
 
 /// What to export: a JSON object that names its kind; each kind has its own fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,10 +146,14 @@ impl<B: ExportBody> ExportKind for Kind<B> {
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
         let mut schema = B::json_schema(generator);
         let kind = serde_json::json!({ "type": "string", "const": B::CAPABILITIES.kind });
+        let of_tables = TableSettings::json_schema(generator);
         let object = schema.ensure_object();
         let mut properties = Map::from_iter([(KIND.to_owned(), kind)]);
         if let Some(Value::Object(fields)) = object.remove("properties") {
             properties.extend(fields);
+        }
+        if let Some(Value::Object(fields)) = of_tables.get("properties") {
+            properties.extend(fields.clone());
         }
         let mut required = vec![Value::from(KIND)];
         if let Some(Value::Array(fields)) = object.remove("required") {
@@ -175,6 +193,35 @@ impl Export {
         OnBrokenRecord::deserialize(self.body.get("on_broken_record")?).ok()
     }
 
+    /// What it says of its tables; `InvalidEvent` names what of it does not fit.
+    pub fn tables(&self) -> Result<TableSettings> {
+        let said =
+            OF_TABLES.iter().filter_map(|field| Some(((*field).to_owned(), self.body.get(*field)?.clone())));
+        parse::below("export", Value::Object(said.collect()))
+    }
+
+    /// Whether it declares columns: then all values are looked at.
+    pub fn declares_columns(&self) -> bool {
+        self.body.get("columns").and_then(Value::as_array).is_some_and(|columns| !columns.is_empty())
+    }
+
+    /// This export, with what another one says of its tables.
+    #[must_use]
+    pub fn with_tables_of(mut self, other: &Self) -> Self {
+        let said =
+            OF_TABLES.iter().filter_map(|field| Some(((*field).to_owned(), other.body.get(*field)?.clone())));
+        self.body.extend(said);
+        self
+    }
+
+    /// The same export, in which this becomes of a job whose columns do not fit the schema.
+    pub fn on_schema_change(&self, rule: OnSchemaChange) -> Self {
+        let mut changed = self.clone();
+        // A word: it serialises.
+        changed.body.insert("on_schema_change".to_owned(), serde_json::to_value(rule).unwrap_or_default());
+        changed
+    }
+
     /// The same export, in which a job that puts nothing out is normal; not every kind has such a field.
     #[must_use]
     pub fn allowing_empty(&self) -> Self {
@@ -196,7 +243,12 @@ impl Export {
                 "export.kind is {kind}, which this connection does not run: it takes {takes}"
             )));
         }
-        parse::below("export", Value::Object(self.body.clone()))
+        self.tables()?;
+        let own = self.body.iter().filter(|(field, _)| !OF_TABLES.contains(&field.as_str()));
+        parse::below(
+            "export",
+            Value::Object(own.map(|(field, value)| (field.clone(), value.clone())).collect()),
+        )
     }
 }
 

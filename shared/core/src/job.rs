@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::{Crc32, Crc64Nvme, Sha256};
+use crate::declaration::SourceColumn;
 use crate::export::Export;
 use crate::form::{JobForm, LandedForm};
 use crate::rows::{BrokenRecords, TableId};
@@ -265,11 +266,14 @@ pub struct FileList {
     /// What is odd about the list, and is no error: the manifest tells it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// The columns of their rows, as far as the source describes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<SourceColumn>,
 }
 
 impl From<Vec<OutputFile>> for FileList {
     fn from(files: Vec<OutputFile>) -> Self {
-        Self { files, warnings: Vec::new() }
+        Self { files, warnings: Vec::new(), columns: Vec::new() }
     }
 }
 

@@ -16,7 +16,7 @@ use memchr::memchr;
 use self::beginning::{Encoding, Narrowing};
 pub use self::broken::{BrokenRecord, BrokenRecords, OnBrokenRecord, RowCount};
 pub use self::columns::{
-    Case, Column, ColumnType, Digits, Pattern, Table, TableFormat, TableId, Tables, ValueKind,
+    Case, Column, ColumnType, Digits, Pattern, Table, TableFormat, TableId, Tables, UnknownType, ValueKind,
 };
 use self::columns::{DelimitedColumns, JsonColumns};
 use self::delimited::CsvRecords;
@@ -158,8 +158,13 @@ impl RowCounter {
             // Cut in the middle of a character.
             State::Counting { narrowing: Some(narrowing), .. } if !narrowing.is_whole() => Ok(None),
             State::Counting { counter, columns, .. } => {
+                let rows = columns.as_ref().and_then(Columns::rows);
                 let table = columns.and_then(Columns::finish).map(Box::new);
-                Ok(counter.finish()?.map(|count| RowCount { table, ..count }))
+                let count = match rows {
+                    Some(rows) => Some(rows.into()),
+                    None => counter.finish()?,
+                };
+                Ok(count.map(|count| RowCount { table, ..count }))
             }
             State::Beginning(_) | State::NotCounted => Ok(None),
         }
@@ -204,7 +209,12 @@ impl State {
         match self {
             Self::Counting { counter, columns, narrowing: None } => {
                 if let Some(columns) = columns {
+                    let counts = columns.rows().is_some();
                     columns.push(bytes);
+                    // Whoever looks at all fields counts the rows, too, once there is a header.
+                    if counts {
+                        return Ok(());
+                    }
                 }
                 counter.push(bytes)
             }
@@ -263,6 +273,14 @@ impl Columns {
             }
             (Counter::Ndjson(_), _) => Some(Self::Json(Box::default())),
             _ => None,
+        }
+    }
+
+    /// The rows so far, where they are counted as they are looked at.
+    fn rows(&self) -> Option<u64> {
+        match self {
+            Self::Delimited(columns) => columns.rows(),
+            Self::Json(_) => None,
         }
     }
 

@@ -107,6 +107,7 @@ impl Step {
                 | ErrorType::UnsafeArchive
                 | ErrorType::Unsupported
                 | ErrorType::LimitExceeded
+                | ErrorType::SchemaChanged
         );
         (is_of_the_files && is_for_good) || (self == Self::FetchFiles && error == ErrorType::NotFound)
     }

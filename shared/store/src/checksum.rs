@@ -153,6 +153,22 @@ impl Md5 {
     }
 }
 
+/// Computes an MD5 as bytes pass.
+#[derive(Debug, Clone, Default)]
+pub struct Md5Hasher(md5::Md5);
+
+impl Md5Hasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The checksum of all that it has seen.
+    pub fn finish(self) -> Md5 {
+        Md5(self.0.finalize().into())
+    }
+}
+
 /// The CRC-32C (iSCSI) of these bytes, as S3's headers have it.
 pub(crate) fn crc32c_base64(bytes: &[u8]) -> String {
     let crc = crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes);

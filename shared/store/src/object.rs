@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 
 use crate::checksum::Crc64Nvme;
 use crate::error::{Result, StoreError};
@@ -58,6 +59,8 @@ pub struct ObjectInfo {
     pub etag: String,
     /// Its CRC-64/NVME, where the store keeps it.
     pub crc64nvme: Option<Crc64Nvme>,
+    /// When it was written, by the store's clock, where a list says so.
+    pub modified: Option<Timestamp>,
 }
 
 /// A part of a multipart upload that the store has.

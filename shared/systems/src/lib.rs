@@ -4,6 +4,7 @@
 mod configuration_tests;
 mod created;
 pub mod declared;
+pub mod delivery;
 mod entries;
 pub mod epm;
 mod fields;

@@ -17,6 +17,7 @@ systems! {
     folio,
     declared,
     local,
+    delivery,
 }
 
 /// Every system.

@@ -10,6 +10,7 @@ use landfall::ErrorType;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::parse;
+use landfall::schema::OnSchemaChange;
 use landfall_tests::{Setup, World, assert_failed, land, resume, run_event, small_scenario};
 use serde_json::{Value, json};
 use simulator::{Faults, Scenario, credentials};
@@ -248,6 +249,17 @@ async fn walk(error: ErrorType) {
             let raised =
                 world.configured_anew(|config| config.replace("member_bytes = 10", "member_bytes = 9999999"));
             continues(&world, &raised, error).await;
+            world.end().await;
+        }
+        ErrorType::SchemaChanged => {
+            let world = world(Value::Null).await;
+            let mut event = run_event();
+            event["export"]["columns"] = json!([{ "name": "NO SUCH COLUMN", "type": "DATE" }]);
+            fails(&world, &world.context, event, error).await;
+            let id = job(&world).unwrap().to_string();
+            let job = parse(json!({ "connection": "fusion-demo", "job_request_id": id })).unwrap();
+            world.context.on_schema_change(&job, OnSchemaChange::Widen).await.unwrap();
+            continues(&world, &world.anew(), error).await;
             world.end().await;
         }
         ErrorType::Conflict => {

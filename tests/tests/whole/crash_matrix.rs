@@ -3,16 +3,21 @@
 //!
 //! `LANDFALL_CUT_PAIRS` and `LANDFALL_CUT_SEED` say how many pairs of cuts are tried, and which; `LANDFALL_OCI_CUTS` how
 //! many single ones with the state in OCI. Each single cut is gone on from in one of two ways by turns, from the event or
-//! from the id alone, and in both with `LANDFALL_CUT_STARTS=2`.
+//! from the id alone, and in both with `LANDFALL_CUT_STARTS=2`. What comes after a job's files are staged knows nothing of
+//! their source: every call of it is cut with Fusion's extraction, in each form, and of the other systems one of
+//! `LANDFALL_CUT_SHARED`. So it is with all steps of the described systems, which share an engine: every call is cut with one
+//! of them.
 
 use std::sync::Arc;
 
+use fastrand::Rng;
 use futures::{StreamExt as _, stream};
 use landfall_systems::SYSTEMS;
 use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
 use landfall_tests::systems::{
-    self, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_AS_PARQUET, FUSION_EXTRACT_IN_OCI, System,
+    self, DELIVERY_IN_OCI, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_AS_PARQUET,
+    FUSION_EXTRACT_IN_OCI, System,
 };
 use landfall_tests::watch::{Landed, landed};
 use landfall_tests::{for_each_system, on_a_thread};
@@ -23,6 +28,8 @@ use simulator::{MemberSize, Producer, Scenario};
 const AT_ONCE: usize = 6;
 const PAIRS: u64 = 25;
 const SEED: u64 = 20_261_121;
+/// One of so many cuts is tried of what several systems share.
+const SHARED: u64 = 3;
 /// So many cuts are tried of a run whose state is in OCI.
 const OCI_CUTS: u64 = 40;
 
@@ -120,24 +127,43 @@ fn every_system_is_in_the_matrix() {
 }
 
 async fn cut_anywhere(system: System) {
-    cut_at_some(system, usize::MAX).await;
+    let one_of = usize::try_from(from_environment("LANDFALL_CUT_SHARED", SHARED)).unwrap();
+    let lands_alone = system.kind.starts_with(FUSION_EXTRACT.kind);
+    let shares_its_engine = system.kind.starts_with("declared: ");
+    let is_shared =
+        |step: &str| !lands_alone && (shares_its_engine || matches!(step, "unpack-upload" | "publish"));
+    cut_at_some(system, |cuts, random| {
+        let (shared, mut chosen): (Vec<_>, Vec<_>) =
+            cuts.into_iter().partition(|(made, _)| is_shared(made.step));
+        let some = shared.len().div_ceil(one_of);
+        chosen.extend(random.choose_multiple(shared, some));
+        chosen
+    })
+    .await;
 }
 
 /// With state and landing in OCI Object Storage: a sample.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_with_its_state_in_oci_a_run_lands_as_if_nothing_had_been() {
     let max = usize::try_from(from_environment("LANDFALL_OCI_CUTS", OCI_CUTS)).unwrap();
-    cut_at_some(FUSION_EXTRACT_IN_OCI, max).await;
+    cut_at_some(FUSION_EXTRACT_IN_OCI, |cuts, random| at_most(max, cuts, random)).await;
+    cut_at_some(DELIVERY_IN_OCI, |cuts, random| at_most(max / 2, cuts, random)).await;
 }
 
-/// Cuts at so many places, drawn at random where there are more.
-async fn cut_at_some(system: System, max: usize) {
+type Cuts<'a> = Vec<(&'a Made, Cut)>;
+
+fn at_most<'a>(max: usize, cuts: Cuts<'a>, random: &mut Rng) -> Cuts<'a> {
+    let some = max.min(cuts.len());
+    random.choose_multiple(cuts, some)
+}
+
+/// Cuts at those of all places that are chosen.
+async fn cut_at_some(system: System, choose: impl for<'a> FnOnce(Cuts<'a>, &mut Rng) -> Cuts<'a>) {
     let undisturbed = Undisturbed::run(system, (system.small)()).await;
     let calls = undisturbed.made.len();
-    let all: Vec<(&Made, Cut)> = undisturbed.cuts().collect();
-    let mut random = fastrand::Rng::with_seed(from_environment("LANDFALL_CUT_SEED", SEED));
-    let some = max.min(all.len());
-    let cases = each_started_again(random.choose_multiple(all, some).into_iter());
+    let mut random = Rng::with_seed(from_environment("LANDFALL_CUT_SEED", SEED));
+    let chosen = choose(undisturbed.cuts().collect(), &mut random);
+    let cases = each_started_again(chosen.into_iter());
     let tried = cases.len();
     let tally = try_all(undisturbed, cases).await;
     let kind = system.kind;
@@ -208,7 +234,7 @@ async fn cut_twice(system: System) {
     let pairs = from_environment("LANDFALL_CUT_PAIRS", PAIRS);
     let kind = system.kind;
     let undisturbed = Undisturbed::run(system, (system.small)()).await;
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = Rng::with_seed(seed);
     let cuts: Vec<(&Made, Cut)> = undisturbed.cuts().collect();
     let cases: Vec<Case> = (0..pairs)
         .map(|_| {

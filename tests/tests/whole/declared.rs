@@ -4,7 +4,7 @@
 use landfall::job::JobState;
 use landfall_tests::{Setup, World, assert_failed, land, land_as_retried, resume};
 use serde_json::{Value, json};
-use simulator::{FhirScenario, Operation, Scenario, SpApiScenario, credentials};
+use simulator::{FhirScenario, Operation, SalesforceScenario, Scenario, SpApiScenario, credentials};
 
 fn fhir_event() -> Value {
     json!({
@@ -35,7 +35,7 @@ fn reports_event() -> Value {
 }
 
 /// What a run must come to.
-enum Outcome {
+pub(crate) enum Outcome {
     /// Everything has landed, from one job, in this state.
     Lands(JobState),
     /// The run fails with this error's name and a message that holds this text, nothing has landed, and so many jobs were
@@ -45,9 +45,9 @@ enum Outcome {
 
 use Outcome::Fails;
 
-const LANDS: Outcome = Outcome::Lands(JobState::Succeeded);
+pub(crate) const LANDS: Outcome = Outcome::Lands(JobState::Succeeded);
 
-async fn expect(
+pub(crate) async fn expect(
     case: &str,
     setup: Setup,
     event: Value,
@@ -456,26 +456,252 @@ async fn a_description_of_ones_own_is_run() {
     let text =
         landfall_systems::declared::builtin::text("fhir-bulk").unwrap().replace("fhir-bulk", "our-fhir");
     let world = World::new(Setup::default()).await;
-    let own = |description: &str| {
-        let mut connection = simulator::SYSTEMS
-            .iter()
-            .find(|system| system.connection_name == "fhir-demo")
-            .unwrap()
-            .connection(world.simulator.endpoints());
-        connection["system"] = json!("our-fhir");
-        connection["description"] = json!(description);
-        toml::to_string(&json!({ "connections": { "our-fhir": connection } })).unwrap()
-    };
+    let own = |text: &str| our_fhir(&world, "description", text);
+    let context = world.configured_anew(|config| format!("{config}\n{}", own(&text)));
+    land(&context, our_fhir_event("first")).await.unwrap();
+    assert_eq!(world.manifests().await.len(), 1);
+    let bad = world.configured_anew(|config| format!("{config}\n{}", own(&text.replace("means", "meens"))));
+    let error = land(&bad, our_fhir_event("first")).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "InvalidConfig");
+    assert!(error.line().contains("did you mean means?"), "{}", error.line());
+    world.end().await;
+}
+
+/// The connection `our-fhir`, whose description is where this key says.
+fn our_fhir(world: &World, key: &str, value: &str) -> String {
+    let known = simulator::SYSTEMS.iter().find(|system| system.connection_name == "fhir-demo").unwrap();
+    let mut connection = known.connection(world.simulator.endpoints());
+    connection["system"] = json!("our-fhir");
+    connection[key] = json!(value);
+    toml::to_string(&json!({ "connections": { "our-fhir": connection } })).unwrap()
+}
+
+fn our_fhir_event(run_key: &str) -> Value {
     let mut event = fhir_event();
     event["connection"] = json!("our-fhir");
     event["export"]["system"] = json!("our-fhir");
-    let context = world.configured_anew(|config| format!("{config}\n{}", own(&text)));
-    land(&context, event.clone()).await.unwrap();
-    assert_eq!(world.manifests().await.len(), 1);
-    let bad = world.configured_anew(|config| format!("{config}\n{}", own(&text.replace("means", "meens"))));
-    let error = land(&bad, event).await.unwrap_err();
-    assert_eq!(error.error_type().name(), "InvalidConfig");
-    assert!(error.line().contains("did you mean means?"), "{}", error.line());
+    event["run_key"] = json!(run_key);
+    event
+}
+
+/// Promise 2: a description in the work bucket is read there by every step; a change meets the runs that begin after it,
+/// in the same process too, and neither mistakes in it nor its absence stop a job that runs.
+#[tokio::test]
+async fn a_description_in_the_work_bucket_is_run() {
+    const KEY: &str = "systems/hospital/our-fhir.toml";
+    let text =
+        landfall_systems::declared::builtin::text("fhir-bulk").unwrap().replace("fhir-bulk", "our-fhir");
+    let world = World::new(Setup::default()).await;
+    let table = our_fhir(&world, "description_object", KEY.trim_start_matches("systems/"));
+    let context = world.configured_anew(|config| format!("{config}\n{table}"));
+    let put = async |text: String| {
+        world.work().await.put(KEY, text.into(), landfall_store::Condition::Always).await.unwrap();
+    };
+    let refused = async |run_key: &str, said: &str| {
+        let error = land(&context, our_fhir_event(run_key)).await.unwrap_err();
+        assert_eq!(error.error_type().name(), "InvalidConfig", "{}", error.line());
+        assert!(error.line().contains(said), "{}", error.line());
+    };
+    refused("first", "the work bucket has no object systems/hospital/our-fhir.toml").await;
+    put(text.replace("means", "meens")).await;
+    refused("first", "did you mean means?").await;
+    put(text.replace("our-fhir", "their-fhir")).await;
+    refused("first", "the description is called \"their-fhir\"").await;
+    put(text.clone()).await;
+    land(&context, our_fhir_event("first")).await.unwrap();
+    // The next run has another description; the one after it is of a job that began by this one.
+    put(text.replace("{type}.{ordinal}.ndjson", "changed-{ordinal}.ndjson")).await;
+    land(&context, our_fhir_event("second")).await.unwrap();
+    let event: landfall::event::RunEvent = landfall::event::parse(our_fhir_event("third")).unwrap();
+    let submitted =
+        submit::submit(&context, event, &landfall::clock::Deadline::none(world.clock.clone())).await.unwrap();
+    put("not TOML = ".to_owned()).await;
+    let job = json!({ "connection": "our-fhir", "job_request_id": submitted.job_request_id });
+    resume(&context, job).await.unwrap();
+    let mut names: Vec<String> =
+        world.manifests().await.values().map(|manifest| manifest.objects[0].file.clone()).collect();
+    names.sort();
+    assert_eq!(names, ["Patient.00000.ndjson", "changed-00000.ndjson", "changed-00000.ndjson"]);
+    let outside = our_fhir(&world, "description_object", "../jobs/x.toml");
+    let outside = world.configured_anew(|config| format!("{config}\n{outside}"));
+    let error = land(&outside, our_fhir_event("fourth")).await.unwrap_err();
+    assert!(error.line().contains("no key below systems/"), "{}", error.line());
+    world.end().await;
+}
+
+fn query_event() -> Value {
+    json!({
+        "connection": "salesforce-demo",
+        "export": {
+            "kind": "declared", "system": "salesforce-bulk", "name": "accounts",
+            "with": { "soql": "SELECT Id, Name, Description FROM Account WHERE Name != 'x'", "operation": "queryAll" },
+        },
+        "destination": "lake",
+        "run_key": "accounts-2026-11-21T06:00"
+    })
+}
+
+fn queries(world: &World) -> usize {
+    world.simulator.salesforce_jobs().len()
+}
+
+fn queries_landed(world: &World) -> Vec<Vec<u8>> {
+    world.simulator.salesforce_pages(&world.simulator.salesforce_jobs()[0].id)
+}
+
+async fn expect_query(case: &str, faults: Value, outcome: Outcome) -> World {
+    let setup = Setup { faults: json!({ "salesforce": faults }), one_clock: true, ..Setup::default() };
+    expect(case, setup, query_event(), queries, queries_landed, outcome).await
+}
+
+/// Each page of the results lands as a file of its own, whose records are counted and held against the job's.
+#[tokio::test]
+async fn every_page_of_a_query_lands() {
+    let world = expect_query("pages", json!({}), LANDS).await;
+    assert_eq!(
+        Value::Object(world.simulator.salesforce_jobs()[0].request.clone()),
+        json!({
+            "operation": "queryAll", "query": "SELECT Id, Name, Description FROM Account WHERE Name != 'x'",
+            "contentType": "CSV", "columnDelimiter": "COMMA", "lineEnding": "LF",
+        })
+    );
+    let manifests = world.manifests().await;
+    let manifest = manifests.values().next().unwrap();
+    let told: Vec<_> = manifest.objects.iter().map(|object| (object.file.as_str(), object.rows)).collect();
+    assert_eq!(
+        told,
+        [
+            ("records.00000.csv", Some(200)),
+            ("records.00001.csv", Some(200)),
+            ("records.00002.csv", Some(100))
+        ]
+    );
+    // Each page is asked for twice: for what leads to the next, and for itself.
+    assert_eq!(world.simulator.journal().count_of(Operation::Download), 6);
+    world.end().await;
+    let of_one = SalesforceScenario { records: 3, records_per_page: 10 };
+    for (records, pages) in [(of_one.clone(), 1), (SalesforceScenario { records: 0, ..of_one }, 1)] {
+        let scenario = Some(Scenario { salesforce: records, ..landfall_tests::small_scenario() });
+        let setup = Setup { scenario, ..Setup::default() };
+        let world = expect("few", setup, query_event(), queries, queries_landed, LANDS).await;
+        assert_eq!(world.manifests().await.values().next().unwrap().objects.len(), pages);
+        world.end().await;
+    }
+}
+
+/// Fewer records in each file, where the export says so.
+#[tokio::test]
+async fn the_pages_of_a_query_are_as_large_as_the_export_says() {
+    let world = World::new(Setup::default()).await;
+    let mut event = query_event();
+    event["export"]["with"]["records_per_file"] = json!(90);
+    land(&world.context, event).await.unwrap();
+    let manifests = world.manifests().await;
+    let rows: Vec<_> =
+        manifests.values().next().unwrap().objects.iter().map(|object| object.rows.unwrap()).collect();
+    assert_eq!(rows, [90, 90, 90, 90, 90, 50]);
+    world.end().await;
+}
+
+/// Promise 1: a query whose answer is lost is settled by a person; one that was turned away is made again.
+#[tokio::test]
+async fn a_lost_query_is_for_a_person() {
+    for (case, faults) in [
+        ("dropped", json!({ "create_then_drop": 1 })),
+        ("unavailable", json!({ "create_then_unavailable": 1 })),
+        ("no id", json!({ "no_id": 1 })),
+    ] {
+        let outcome = Fails("Conflict", "Bulk Data Load Jobs", 1);
+        expect_query(case, faults, outcome).await.end().await;
+    }
+    for (case, faults) in [
+        ("limit", json!({ "create_limit": 2 })),
+        ("throttled", json!({ "create": { "throttle": { "times": 1, "retry_after_seconds": 2 } } })),
+        ("an expired session", json!({ "create": { "unauthorized": 1 } })),
+    ] {
+        expect_query(case, faults, LANDS).await.end().await;
+    }
+    let world = World::new(Setup::default()).await;
+    let mut event = query_event();
+    event["export"]["with"]["soql"] = json!("DELETE FROM Account");
+    let refused = land_as_retried(&world, event).await;
+    assert_failed(
+        refused,
+        ("Rejected", "does not begin with SELECT"),
+        &[credentials::CLIENT_SECRET],
+        "refused",
+    );
+    assert_eq!(queries(&world), 0);
+    world.end().await;
+}
+
+/// Promise 5: a limit that is reached is waited for, whichever call meets it; what does not say how it goes on is no end.
+#[tokio::test]
+async fn results_are_read_to_their_end() {
+    for (case, faults, outcome) in [
+        ("limits", json!({ "results_limit": 2 }), LANDS),
+        ("a limit as files are fetched", json!({ "results_limit": 5 }), LANDS),
+        ("cut", json!({ "cut": 2 }), LANDS),
+        ("unavailable", json!({ "results": { "unavailable": 2 }, "status": { "unavailable": 2 } }), LANDS),
+        (
+            "an expired session",
+            json!({ "results": { "unauthorized": 1 }, "status": { "unauthorized": 1 } }),
+            LANDS,
+        ),
+        ("failed", json!({ "final_state": "Failed" }), Fails("JobFailed", "No such column", 1)),
+        ("aborted", json!({ "final_state": "Aborted" }), Fails("JobFailed", "Aborted", 1)),
+        ("unknown", json!({ "final_state": "JobCompleteish" }), Fails("UnknownStatus", "JobCompleteish", 1)),
+        ("no locator", json!({ "no_locator": "always" }), Fails("ContractBroken", "the next page", 1)),
+        ("a circle", json!({ "circle": true }), Fails("ContractBroken", "in a circle", 1)),
+        ("no content", json!({ "no_content": "always" }), Fails("ContractBroken", "the next page", 1)),
+        ("a wrong count", json!({ "wrong_count": true }), Fails("IntegrityError", "501 rows", 1)),
+        ("a limit that outlasts the job", json!({ "status_limit": 2 }), Fails("JobTimedOut", "900", 1)),
+        ("deleted", json!({ "deleted": true }), Fails("NotFound", "does not exist", 1)),
+        ("forbidden", json!({ "results": { "forbidden": "always" } }), Fails("AuthRejected", "403", 1)),
+    ] {
+        expect_query(case, faults, outcome).await.end().await;
+    }
+}
+
+/// An export's own query has the moments of its increments in it; one that would come whole each time, or would have a
+/// moment that stands for nothing, is refused before anything is called.
+#[tokio::test]
+async fn increments_are_in_the_exports_own_query() {
+    let world = World::new(Setup { one_clock: true, ..Setup::default() }).await;
+    let soql = "SELECT Id FROM Account WHERE SystemModstamp >= {from} AND SystemModstamp < {until}";
+    let event = |soql: &str, incremental: Value, run: &str| {
+        let mut event = query_event();
+        event["export"]["with"]["soql"] = json!(soql);
+        event["export"]["incremental"] = incremental;
+        event["run_key"] = json!(run);
+        event
+    };
+    let incremental = json!({ "initial_from": "2026-11-01T00:00:00Z" });
+    for (soql, incremental, said) in [
+        ("SELECT Id FROM Account", incremental.clone(), "with.soql: say {until}"),
+        (soql, json!({}), "initial_from is missing"),
+        (soql, Value::Null, "stand for nothing without incremental or window"),
+    ] {
+        let error = land(&world.context, event(soql, incremental, "refused")).await.unwrap_err();
+        assert_eq!(error.error_type().name(), "InvalidEvent", "{}", error.line());
+        assert!(error.line().contains(said), "{}", error.line());
+    }
+    assert!(world.simulator.journal().requests().is_empty());
+    for run in ["first", "second"] {
+        land_as_retried(&world, event(soql, incremental.clone(), run)).await.unwrap();
+        world.pass(std::time::Duration::from_secs(6 * 3600));
+    }
+    let asked: Vec<String> = world
+        .simulator
+        .salesforce_jobs()
+        .iter()
+        .map(|job| job.request["query"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(asked[0].contains(">= 2026-11-01T00:00:00Z AND"), "{asked:?}");
+    let until = asked[0].rsplit("< ").next().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let from = asked[1].split(">= ").nth(1).unwrap().split(' ').next().unwrap();
+    let from = from.parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(until.duration_since(from).as_secs(), 600, "{asked:?}");
     world.end().await;
 }
 

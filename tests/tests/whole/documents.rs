@@ -19,7 +19,10 @@ const EXACT: [&str; 3] = ["export", "form", "ranges"];
 
 async fn world(system: System) -> World {
     let destination = system.destination.to_owned();
-    World::new(Setup { scenario: Some((system.small)()), destination, ..Setup::default() }).await
+    let setup = Setup { scenario: Some((system.small)()), destination, ..Setup::default() };
+    let world = World::new(setup).await;
+    system.upload(&world).await;
+    world
 }
 
 /// The documents of the work bucket.

@@ -57,6 +57,7 @@ async fn land_staged(world: &World, count: u32) -> (publish::Manifest, BTreeMap<
     publish::publish(&world.context, event(), &deadline).await.unwrap();
     let mut landed = world.landed().await;
     landed.remove("forms/1/_manifest.json").unwrap();
+    landed.retain(|key, _| !key.contains("/_schema/"));
     let (_, manifest) = world.manifests().await.pop_first().unwrap();
     (manifest, landed)
 }
@@ -124,9 +125,13 @@ async fn tables_land_as_parquet_and_all_else_as_it_is() {
         }
         let ledger = manifest.objects[0].table.unwrap();
         let ledger = manifest.tables.iter().find(|table| table.id == ledger).unwrap();
-        let types: Vec<_> = ledger.columns.iter().map(|column| column.r#type.as_str()).collect();
+        let types: Vec<_> = ledger.columns.iter().map(|column| column.r#type.to_string()).collect();
         assert_eq!(types, ["BIGINT", "DECIMAL(10,2)", "DATE", "VARCHAR", "VARCHAR"]);
         assert!(ledger.duckdb.contains("read_parquet(getvariable('objects'), union_by_name = true)"));
+        // The schema of the export is kept, whose types no file has.
+        assert!(
+            manifest.schema.is_some() && manifest.tables.iter().all(|table| table.schema_table.is_some())
+        );
         world.end().await;
     }
 }

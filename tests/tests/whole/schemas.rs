@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use landfall::ErrorType;
 use landfall::event::{FileEvent, JobEvent, RunEvent, parse};
 use landfall_systems::SYSTEMS;
+use landfall_systems::declared::{builtin, description};
 use schemars::{JsonSchema, SchemaGenerator, schema_for};
 use serde_json::Value;
 
@@ -48,7 +49,10 @@ fn the_schemas_are_those_of_the_types() {
     let folder = root().join("schemas");
     let write = std::env::var_os("LANDFALL_WRITE_SCHEMAS").is_some();
     let errors = serde_json::to_string_pretty(&schema_for!(ErrorType)).unwrap() + "\n";
-    for (name, schema) in contract().into_iter().chain([("error-type", errors)]) {
+    let descriptions = serde_json::to_string_pretty(&description::schema()).unwrap() + "\n";
+    for (name, schema) in
+        contract().into_iter().chain([("error-type", errors), ("description", descriptions)])
+    {
         let path = folder.join(format!("{name}.json"));
         if write {
             std::fs::write(&path, &schema).unwrap();
@@ -58,6 +62,36 @@ fn the_schemas_are_those_of_the_types() {
             kept, schema,
             "schemas/{name}.json is not what the types say: LANDFALL_WRITE_SCHEMAS=1 cargo test --workspace --test whole schemas"
         );
+    }
+}
+
+/// What an editor holds against the schema of descriptions: those that hold are of it, and words that are none are not.
+#[test]
+fn descriptions_are_of_their_schema() {
+    let validator = jsonschema::validator_for(&description::schema()).unwrap();
+    let of_text = |text: &str| serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
+    let mut texts: Vec<String> =
+        builtin::all().map(|known| builtin::text(&known.name).unwrap().to_owned()).collect();
+    for file in root().join("docs/guide/descriptions").read_dir().unwrap() {
+        texts.push(std::fs::read_to_string(file.unwrap().path()).unwrap());
+    }
+    assert!(texts.len() >= 9, "{}", texts.len());
+    for text in &texts {
+        let wrong: Vec<String> = validator
+            .iter_errors(&of_text(text))
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(wrong.is_empty(), "{text}: {wrong:#?}");
+    }
+    for (from, to) in [
+        ("means =", "meens ="),
+        ("\"succeeded\"", "\"suceeded\""),
+        ("[poll]", "[pole]"),
+        ("each =", "eech ="),
+    ] {
+        let bent = texts[0].replace(from, to);
+        assert_ne!(bent, texts[0], "{from}");
+        assert!(!validator.is_valid(&of_text(&bent)), "{to}");
     }
 }
 

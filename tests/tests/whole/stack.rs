@@ -105,7 +105,11 @@ fn grants(role: &str) -> Vec<Grant> {
             shared.insert(name.to_owned(), statement(&lines, at));
         }
     }
-    let own = resource(role);
+    let mut own = resource(role);
+    let delivered = resource("FromBucketPolicy");
+    if delivered.iter().any(|line| line.contains(&format!("!Ref {role}"))) {
+        own.extend(delivered);
+    }
     let mut grants = Vec::new();
     for (at, line) in own.iter().enumerate().filter(|(_, line)| indentation(line) == STATEMENT) {
         match line.trim().strip_prefix("- ") {
@@ -140,7 +144,8 @@ fn statement(lines: &[String], at: usize) -> Grant {
     let place = |resource: &String| {
         let place = resource.trim_start_matches("!Sub ").trim_start_matches("!GetAtt ");
         let place = place.replace("${", "").replace('}', "");
-        place.replace("WorkBucket.Arn", "work").replace("LandingBucket.Arn", "landing")
+        let place = place.replace("WorkBucket.Arn", "work").replace("LandingBucket.Arn", "landing");
+        place.replace("arn:AWS::Partition:s3:::FromBucket", "uploads")
     };
     Grant {
         sid: value("Sid").join(""),
@@ -257,7 +262,8 @@ fn with_refresh_token() -> Setup {
 
 /// Everything that a step can be made to ask of the buckets without damage, by every system and option.
 async fn everything(asked: &Arc<Asked>) {
-    for System { event, destination, small, .. } in systems::ALL {
+    for system in systems::ALL {
+        let System { event, destination, small, .. } = system;
         let setup = Setup {
             scenario: Some(small()),
             destination: (*destination).to_owned(),
@@ -265,10 +271,13 @@ async fn everything(asked: &Arc<Asked>) {
             ..Setup::default()
         };
         let world = world(setup, asked).await;
+        system.upload(&world).await;
         lands(&world, event(), asked).await;
         world.end().await;
     }
     with_tokens(asked).await;
+    with_deliveries(asked).await;
+    by_a_description_in_the_bucket(asked).await;
     let inbox = world(Setup::default(), asked).await;
     inbox.work().await.put("inbox/a.csv", "ID\n1\n".into(), Condition::Always).await.unwrap();
     let object = json!({ "bucket": "work", "key": "inbox/a.csv" });
@@ -277,6 +286,36 @@ async fn everything(asked: &Arc<Asked>) {
     });
     lands(&inbox, event, asked).await;
     inbox.end().await;
+}
+
+/// A sweep that is the first to see what others have put into a bucket.
+async fn with_deliveries(asked: &Arc<Asked>) {
+    let world = world(Setup::default(), asked).await;
+    systems::DELIVERY.upload(&world).await;
+    let event = json!({ "connection": "deliveries", "exports": ["*"], "destination": "lake" });
+    assert_eq!(sweeps(&world, event, asked).await.jobs.len(), 1);
+    world.end().await;
+}
+
+async fn by_a_description_in_the_bucket(asked: &Arc<Asked>) {
+    let world = world(Setup::default(), asked).await;
+    let text = landfall_systems::declared::builtin::text("fhir-bulk").unwrap();
+    let object = "systems/fhir-bulk.toml";
+    world.work().await.put(object, text.into(), Condition::Always).await.unwrap();
+    let known = simulator::SYSTEMS.iter().find(|system| system.connection_name == "fhir-demo").unwrap();
+    let mut connection = known.connection(world.simulator.endpoints());
+    connection["description_object"] = json!("fhir-bulk.toml");
+    let table = toml::to_string(&json!({ "connections": { "fhir-demo": connection } })).unwrap();
+    let context = world.configured_anew(|config| format!("{config}\n{table}"));
+    let event = systems::FHIR_BULK.event;
+    land_noting(&context, event(), &|step| asked.at(Some(step))).await.unwrap();
+    asked.at(Some("sweep"));
+    let event = json!({ "connection": "fhir-demo", "exports": ["*"], "destination": "lake" });
+    let deadline = Deadline::none(world.clock.clone());
+    let error = sweep::sweep(&context, parse(event).unwrap(), &deadline).await.unwrap_err();
+    assert!(error.line().contains("lists no jobs"), "{}", error.line());
+    asked.at(None);
+    world.end().await;
 }
 
 async fn with_tokens(asked: &Arc<Asked>) {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use landfall_http::HttpSettings;
+use landfall_store::StoreSettings;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,19 +18,35 @@ pub struct Connection {
     system: String,
     job: JobSettings,
     http: HttpSettings,
+    pub(super) from_bucket: Option<FromBucket>,
     settings: Document,
+}
+
+/// A bucket that others put files into, for landfall to take from there: `from_bucket` of a connection.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FromBucket {
+    /// The bucket's name.
+    pub bucket: String,
+    /// What leads the keys that are looked at, as it is: nothing is put between it and the rest of a key.
+    #[serde(default)]
+    pub prefix: String,
+    /// Where the bucket is.
+    #[serde(default)]
+    pub store: StoreSettings,
 }
 
 /// Shows nothing of the settings, which hold secrets.
 impl fmt::Debug for Connection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { system, job, http, settings } = self;
+        let Self { system, job, http, from_bucket, settings } = self;
         let mut shown = formatter.debug_struct("Connection");
         shown
             .field("settings", settings)
             .field("system", system)
             .field("job", job)
             .field("http", http)
+            .field("from_bucket", from_bucket)
             .finish()
     }
 }
@@ -39,7 +56,7 @@ impl Connection {
         let (system, settings) = document.split_type()?;
         let job = settings.part("job")?.unwrap_or_default();
         let http = settings.part("http")?.unwrap_or_default();
-        Ok(Self { system, job, http, settings })
+        Ok(Self { system, job, http, from_bucket: None, settings })
     }
 
     /// A connection of a type, with its settings as a table.
@@ -64,6 +81,11 @@ impl Connection {
     /// What concerns its HTTP calls.
     pub fn http(&self) -> &HttpSettings {
         &self.http
+    }
+
+    /// The bucket that its files are taken from, where it has one.
+    pub fn from_bucket(&self) -> Option<&FromBucket> {
+        self.from_bucket.as_ref()
     }
 
     /// The settings as its system reads them; `InvalidConfig` names the key that does not fit, and never a value.

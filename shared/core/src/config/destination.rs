@@ -11,7 +11,8 @@ use crate::export::ExportSpec;
 use crate::form::{JobForm, LandedForm, ZstdLevel};
 use crate::job::{ConnectionName, JobRequestId};
 use crate::rows::{CsvSettings, InvalidDialect, OnBrokenRecord, RowSettings};
-use crate::state::keys::safe_segment;
+use crate::schema::OnSchemaChange;
+use crate::state::keys::{export_path, safe_segment};
 
 /// The bucket that keeps the pipeline's own state.
 #[derive(Debug, Clone, Deserialize)]
@@ -54,6 +55,10 @@ pub struct Destination {
     /// Whether every value of what has rows is looked at, for the manifest to tell the columns and their types.
     #[serde(default)]
     pub observe_columns: bool,
+    /// What becomes of a job whose columns do not fit the export's schema; if not said, changes of declared columns fail,
+    /// and the schema is widened by others.
+    #[serde(default)]
+    pub on_schema_change: Option<OnSchemaChange>,
     /// What becomes of a file with a record that breaks the rules of its format: MARC alone has such.
     #[serde(default)]
     pub on_broken_record: OnBrokenRecord,
@@ -183,22 +188,14 @@ impl Destination {
         export: &dyn ExportSpec,
         since: Timestamp,
     ) -> Result<String> {
-        let prefix = self.prefix.trim_matches('/');
-        if let Some(segment) =
-            prefix.split('/').find(|segment| !prefix.is_empty() && safe_segment(segment) != *segment)
-        {
-            return Err(Error::invalid_config(format!(
-                "the destination's prefix cannot hold the segment {segment:?}"
-            )));
-        }
-        let export_path = export.folders().into_iter().chain([export.name()]).map(safe_segment);
+        let prefix = self.checked_prefix()?;
         let time = since.to_zoned(TimeZone::UTC);
         let mut path = self.layout.0.clone();
         for (field, value) in std::iter::zip(
             FIELDS,
             [
                 connection.to_string(),
-                export_path.collect::<Vec<_>>().join("/"),
+                export_path(export),
                 export.to_export().kind().to_owned(),
                 safe_segment(job.as_str()),
                 time.strftime("%Y").to_string(),
@@ -210,6 +207,46 @@ impl Destination {
             path = path.replace(&format!("{{{field}}}"), &value);
         }
         Ok(if prefix.is_empty() { format!("{path}/") } else { format!("{prefix}/{path}/") })
+    }
+
+    /// The prefix below which the versions of an export's schema are for readers: its folder in the layout, without what
+    /// tells its jobs apart.
+    pub fn schema_prefix(&self, connection: &ConnectionName, export: &dyn ExportSpec) -> Result<String> {
+        const OF_A_JOB: [&str; 5] = ["{job_request_id}", "{year}", "{month}", "{day}", "{hour}"];
+        let is_of_jobs = |segment: &&str| OF_A_JOB.iter().any(|field| segment.contains(field));
+        let mut segments: Vec<&str> =
+            self.layout.0.split('/').filter(|segment| !is_of_jobs(segment)).collect();
+        if !segments.iter().any(|segment| segment.contains("{export}")) {
+            segments.push("{export}");
+        }
+        let path = segments
+            .join("/")
+            .replace("{connection}", connection.as_str())
+            .replace("{kind}", export.to_export().kind())
+            .replace("{export}", &export_path(export));
+        let prefix = self.checked_prefix()?;
+        Ok(if prefix.is_empty() { format!("{path}/_schema/") } else { format!("{prefix}/{path}/_schema/") })
+    }
+
+    /// The folders of all jobs of an export, which is named by its path, as a pattern with a slash behind it.
+    pub fn folders_of_jobs(&self, connection: &ConnectionName, export: &str) -> String {
+        let known = [("connection", connection.as_str()), ("export", export)];
+        let path = FIELDS.iter().fold(self.layout.0.clone(), |path, field| {
+            let value = known.iter().find(|(name, _)| name == field).map_or("*", |(_, value)| value);
+            path.replace(&format!("{{{field}}}"), value)
+        });
+        let prefix = self.prefix.trim_matches('/');
+        if prefix.is_empty() { format!("{path}/") } else { format!("{prefix}/{path}/") }
+    }
+
+    fn checked_prefix(&self) -> Result<&str> {
+        let prefix = self.prefix.trim_matches('/');
+        match prefix.split('/').find(|segment| !prefix.is_empty() && safe_segment(segment) != *segment) {
+            Some(segment) => Err(Error::invalid_config(format!(
+                "the destination's prefix cannot hold the segment {segment:?}"
+            ))),
+            None => Ok(prefix),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -83,8 +84,14 @@ impl Config {
     /// The same; none where nothing is configured under this name.
     pub async fn configured_connection(&self, name: &ConnectionName) -> Result<Option<Connection>> {
         let path = connection_path(name);
-        let document = self.document(&path).await?;
-        document.map(|document| Connection::read(self.at(&path, (*document).clone()))).transpose()
+        let Some(document) = self.document(&path).await? else { return Ok(None) };
+        let mut connection = Connection::read(self.at(&path, (*document).clone()))?;
+        if let Some(table) = document.get("from_bucket") {
+            let path = format!("{path}/from_bucket");
+            let from_bucket = self.bucket(&path, table.clone(), |from: &mut FromBucket| &mut from.store)?;
+            connection.from_bucket = Some(from_bucket);
+        }
+        Ok(Some(connection))
     }
 
     /// What a destination's name stands for.
@@ -93,24 +100,37 @@ impl Config {
         let missing =
             || self.missing(&path, "is missing: add it there, or correct the name of the destination");
         let document = self.document(&path).await?.ok_or_else(missing)?;
-        let (kind, mut settings) = self.at(&path, (*document).clone()).split_type()?;
+        let document = (*document).clone();
+        let destination = self.bucket(&path, document, |named: &mut Destination| &mut named.store)?;
+        destination.check().map_err(|wrong| self.invalid(&path, wrong))?;
+        Ok(destination)
+    }
+
+    /// What a table says that names a bucket, of whichever type, and how that is reached.
+    fn bucket<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        table: Value,
+        store: impl FnOnce(&mut T) -> &mut StoreSettings,
+    ) -> Result<T> {
+        let (kind, mut settings) = self.at(path, table).split_type()?;
         let oci = match kind.as_str() {
             "s3" => None,
-            "oci" => Some(self.oci_store(&path, settings.value_mut())?.1),
-            other => return Err(self.invalid(&path, format!("type {other:?} is not one of: s3, oci"))),
+            "oci" => Some(self.oci_store(path, settings.value_mut())?.1),
+            other => return Err(self.invalid(path, format!("type {other:?} is not one of: s3, oci"))),
         };
-        let mut destination: Destination = settings.fit()?;
-        destination.check().map_err(|wrong| self.invalid(&path, wrong))?;
+        let mut bucket = settings.fit()?;
+        let given = store(&mut bucket);
         match oci {
-            Some(store) => destination.store = store,
-            None if oci::is_endpoint(&destination.store) => {
+            Some(oci) => *given = oci,
+            None if oci::is_endpoint(given) => {
                 let said =
                     "store.endpoint is OCI Object Storage's, which differs from S3: set type = \"oci\"";
-                return Err(self.invalid(&path, said));
+                return Err(self.invalid(path, said));
             }
             None => {}
         }
-        Ok(destination)
+        Ok(bucket)
     }
 
     /// How an OCI bucket is reached, and whether by the API that has conditional writes.

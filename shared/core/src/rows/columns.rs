@@ -2,6 +2,7 @@
 
 mod delimited;
 mod json;
+mod sql;
 mod value;
 
 use std::cmp::Ordering;
@@ -16,6 +17,7 @@ use crate::checksum::{Crc64Nvme, Hasher};
 
 pub(super) use self::delimited::DelimitedColumns;
 pub(super) use self::json::{JsonColumns, Row as JsonRow};
+pub use self::sql::UnknownType;
 use self::value::MAX_TYPED_BYTES;
 pub use self::value::{Case, ColumnType, Digits, Pattern, ValueKind};
 

@@ -47,17 +47,42 @@ pub(super) enum Scanned {
     EmptyLine,
 }
 
-/// A field that was passed as a whole.
-#[derive(Debug)]
+/// A field that is there from its beginning to its end.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct WholeField<'a> {
-    /// What it holds, without its quotes.
-    pub value: &'a [u8],
-    /// Whether it has quotes.
-    pub is_quoted: bool,
-    /// Whether the record ends with it.
-    pub ends_record: bool,
-    /// What comes behind its end.
-    pub rest: &'a [u8],
+    /// What is in it; between its quotes, where it has them.
+    pub(super) content: &'a [u8],
+    pub(super) is_quoted: bool,
+    /// The byte that ends it.
+    end: u8,
+    /// What comes behind that.
+    pub(super) rest: &'a [u8],
+}
+
+/// Where an unquoted field ends. Most are short, and a search costs more than to look at eight bytes at a time.
+fn find_end(delimiter: u8, bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    let zeros = |word: u64, byte: u8| {
+        let differs = word ^ u64::from_le_bytes([byte; 8]);
+        differs.wrapping_sub(ONES) & !differs & HIGH
+    };
+    let mut rest = bytes;
+    let mut seen: usize = 0;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        if seen == 32 {
+            break;
+        }
+        let word = u64::from_le_bytes(*word);
+        // The lowest high bit that is left is that of the first byte that ends it.
+        let ends = zeros(word, delimiter) | zeros(word, b'\n') | zeros(word, b'\r');
+        if ends != 0 {
+            return Some(seen.saturating_add(usize::try_from(ends.trailing_zeros() / 8).unwrap_or_default()));
+        }
+        rest = after;
+        seen = seen.saturating_add(8);
+    }
+    memchr3(delimiter, b'\n', b'\r', rest).map(|at| seen.saturating_add(at))
 }
 
 /// Reads delimited text, and counts the fields of its records.
@@ -146,34 +171,39 @@ impl FieldScanner {
         end.unwrap_or(bytes.len())
     }
 
-    /// The whole field that the next bytes begin with, and the byte that ends it, where they show both: then it is passed,
-    /// and so is that byte.
-    pub(super) fn whole_field<'a>(&mut self, bytes: &'a [u8]) -> Option<WholeField<'a>> {
-        let Dialect { delimiter, quote, has_backslashes, .. } = self.dialect;
-        let is_start = self.place.is_before_record() || self.place == Place::FieldStart;
+    /// The field that begins here, as far as it can be told at a glance: its content, whether it is between quotes, and the
+    /// byte that ends it. None where it does not end here, or has what needs a closer look. Nothing is taken yet.
+    pub(super) fn whole_field<'a>(&self, bytes: &'a [u8]) -> Option<WholeField<'a>> {
+        let is_start = matches!(self.place, Place::RecordStart | Place::BehindReturn | Place::FieldStart);
         let first = *bytes.first().filter(|_| is_start)?;
-        let is_quoted = quote == Some(first);
-        let (value, rest) = match is_quoted {
-            true if has_backslashes => return None,
-            true => {
-                let inner = bytes.get(1..)?;
-                let (value, rest) = inner.split_at_checked(memchr(first, inner)?)?;
-                (value, rest.get(1..)?)
+        let (is_quoted, at) = match self.dialect.quote {
+            Some(quote) if first == quote => {
+                let content = bytes.get(1..)?;
+                let at = match self.dialect.has_backslashes {
+                    true => memchr2(quote, b'\\', content)?,
+                    false => memchr(quote, content)?,
+                };
+                // A doubled quote, or a backslash, shows in what is behind it.
+                (true, at.checked_add(2).filter(|_| content.get(at) == Some(&quote))?)
             }
-            // Whether a quote comes behind a space, shows only there.
-            false if first == b' ' => return None,
-            false => bytes.split_at_checked(memchr3(delimiter, b'\n', b'\r', bytes)?)?,
+            _ if first == b' ' => return None,
+            _ => (false, find_end(self.dialect.delimiter, bytes)?),
         };
-        let (end, rest) = rest.split_first()?;
-        let is_empty_line = value.is_empty() && !is_quoted && self.place.is_before_record();
-        let (place, fields) = match *end {
-            end if end == delimiter => (Place::FieldStart, self.fields.max(1).saturating_add(1)),
-            b'\n' if !is_empty_line => (Place::RecordStart, 0),
-            b'\r' if !is_empty_line => (Place::BehindReturn, 0),
-            _ => return None,
-        };
-        (self.place, self.fields) = (place, fields);
-        Some(WholeField { value, is_quoted, ends_record: fields == 0, rest })
+        let end = *bytes.get(at)?;
+        if is_quoted && end != self.dialect.delimiter && !matches!(end, b'\n' | b'\r') {
+            return None;
+        }
+        let content = if is_quoted { bytes.get(1..at.checked_sub(1)?)? } else { bytes.get(..at)? };
+        Some(WholeField { content, is_quoted, end, rest: bytes.get(at.checked_add(1)?..)? })
+    }
+
+    /// Takes a field that was told at a glance, to behind the byte that ends it.
+    pub(super) fn pass(&mut self, field: &WholeField<'_>) -> Scanned {
+        if field.is_quoted || !field.content.is_empty() {
+            self.begin_record();
+            self.place = if field.is_quoted { Place::QuoteInQuoted } else { Place::Field };
+        }
+        self.step(field.end)
     }
 
     fn begin_record(&mut self) {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::beginning::{self, Encoding};
 use super::columns::JsonRow;
 use super::dialect::Dialect;
-use super::fields::{FieldScanner, Scanned};
+use super::fields::{FieldScanner, Scanned, WholeField};
 use super::{BEGINNING_BYTES, RowFormat, recognition};
 
 /// A value of more bytes is not read: it is kept in memory as a whole.
@@ -148,17 +148,25 @@ impl DelimitedRows {
         while !bytes.is_empty() {
             let whole = if self.has_begun { None } else { self.scanner.whole_field(bytes) };
             bytes = match whole {
-                Some(field) => {
-                    self.see(field.value, field.is_quoted, sink)?;
-                    if field.ends_record {
-                        self.end_row(sink)?;
-                    }
-                    field.rest
-                }
+                Some(field) => self.pass(&field, sink)?,
                 None => self.push_slowly(bytes, sink)?,
             };
         }
         Ok(())
+    }
+
+    /// Takes a whole field; returns what comes behind it.
+    fn pass<'a, S: RowSink>(&mut self, field: &WholeField<'a>, sink: &mut S) -> Result<&'a [u8], S::Error> {
+        match self.scanner.pass(field) {
+            Scanned::Nothing | Scanned::Content | Scanned::Opened => {}
+            Scanned::FieldEnd => self.see(field.content, field.is_quoted, sink)?,
+            Scanned::RecordEnd(_) => {
+                self.see(field.content, field.is_quoted, sink)?;
+                self.end_row(sink)?;
+            }
+            Scanned::EmptyLine => self.end_empty_line(sink)?,
+        }
+        Ok(field.rest)
     }
 
     /// Takes a field's next bytes: up to its end, or all that there are.
@@ -192,9 +200,7 @@ impl DelimitedRows {
                     return Ok(bytes);
                 }
                 Scanned::EmptyLine => {
-                    if self.dialect.has_one_column && !self.is_header {
-                        self.end_row(sink)?;
-                    }
+                    self.end_empty_line(sink)?;
                     return Ok(bytes);
                 }
             }
@@ -229,6 +235,11 @@ impl DelimitedRows {
             true => Ok(()),
             false => sink.field(place, Some(value).filter(|value| is_quoted || !value.is_empty())),
         }
+    }
+
+    /// It is a row where there is one column alone, behind the header.
+    fn end_empty_line<S: RowSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        if self.dialect.has_one_column && !self.is_header { self.end_row(sink) } else { Ok(()) }
     }
 
     fn end_row<S: RowSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {

@@ -49,6 +49,9 @@ pub fn submission_call(connection: &ConnectionName, run_key: &RunKey) -> String 
     format!("submissions/{connection}/calls/{run_key}.json")
 }
 
+/// The prefix of descriptions of systems.
+pub const SYSTEMS: &str = "systems/";
+
 /// The prefix of what exports read from the work bucket: lists of ids, say.
 pub const INPUTS: &str = "inputs/";
 
@@ -73,6 +76,22 @@ pub fn watermark(
 /// What a sweep has found of a job: kept for good, as the source's list goes further back than what is kept of jobs.
 pub fn swept(of: &JobRef) -> String {
     format!("swept/{}/{}.json", of.connection, of.job_request_id)
+}
+
+/// The prefix of the versions of the schema of an export, which is named by its path.
+pub fn schemas(connection: &ConnectionName, export: &str) -> String {
+    format!("schemas/{connection}/{export}/")
+}
+
+/// A version of it.
+pub fn schema(connection: &ConnectionName, export: &str, number: u32) -> String {
+    format!("{}{number}.json", schemas(connection, export))
+}
+
+/// The path of an export: its folders and its name, each as one segment of a key.
+pub fn export_path(export: &dyn ExportSpec) -> String {
+    let segments = export.folders().into_iter().chain([export.name()]).map(safe_segment);
+    segments.collect::<Vec<_>>().join("/")
 }
 
 /// Where it is kept how many requests a connection has made lately.
@@ -138,6 +157,11 @@ pub fn receipt(of: &JobRef, ordinal: u32) -> String {
 /// The tables that a file's objects are of, where columns are looked at.
 pub fn tables(of: &JobRef, ordinal: u32) -> String {
     format!("{}tables/{ordinal}.json", job(of))
+}
+
+/// By which version of the schema a job is told.
+pub fn job_schema(of: &JobRef) -> String {
+    format!("{}schema.json", job(of))
 }
 
 /// The prefix of what is noted of transfers under way.

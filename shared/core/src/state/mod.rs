@@ -7,6 +7,7 @@ mod installation;
 mod inventory;
 pub mod keys;
 mod receipt;
+mod schema;
 mod token;
 
 use std::sync::Arc;

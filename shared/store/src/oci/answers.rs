@@ -25,12 +25,16 @@ pub(super) struct ObjectPage {
 
 /// An object of a listing.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Listed {
     pub(super) name: String,
     #[serde(default)]
     pub(super) size: Option<u64>,
     #[serde(default)]
     pub(super) etag: Option<String>,
+    /// A time with an offset, as RFC 3339 has it.
+    #[serde(default)]
+    pub(super) time_modified: Option<String>,
 }
 
 /// A multipart upload to begin.

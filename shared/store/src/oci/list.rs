@@ -47,7 +47,8 @@ impl OciBucket {
         let object = self.object(prefix);
         let named = ("ListObjects", object.as_str());
         let session = self.session(named).await?;
-        let mut pairs = vec![("prefix", prefix), ("fields", "name,size,etag"), ("limit", "1000")];
+        let mut pairs =
+            vec![("prefix", prefix), ("fields", "name,size,etag,timeModified"), ("limit", "1000")];
         pairs.extend(start.map(|start| ("start", start)));
         pairs.extend((!delimiter.is_empty()).then_some(("delimiter", delimiter)));
         let behind = format!("/o?{}", query(&pairs));
@@ -120,6 +121,7 @@ impl From<super::answers::Listed> for ObjectInfo {
             size: listed.size.unwrap_or_default(),
             etag: listed.etag.unwrap_or_default(),
             crc64nvme: None,
+            modified: listed.time_modified.and_then(|time| time.parse().ok()),
         }
     }
 }

@@ -132,7 +132,8 @@ impl OciBucket {
     async fn measured(&self, key: &str, headers: &HeaderMap) -> Result<ObjectInfo> {
         match (number(headers, &header::CONTENT_LENGTH), text(headers, &header::ETAG)) {
             (Some(size), Some(etag)) => {
-                Ok(ObjectInfo { key: key.to_owned(), size, etag: etag.to_owned(), crc64nvme: None })
+                let (key, etag) = (key.to_owned(), etag.to_owned());
+                Ok(ObjectInfo { key, size, etag, crc64nvme: None, modified: None })
             }
             _ => {
                 let listed = listed(self.pages(key), key).await?;

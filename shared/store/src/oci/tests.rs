@@ -266,7 +266,7 @@ async fn lists_are_read_to_their_end() {
     let query = bucket.server.seen()[1].query();
     assert_eq!(
         (query["prefix"].as_str(), query["fields"].as_str(), query["start"].as_str()),
-        ("a/", "name,size,etag", "a/3")
+        ("a/", "name,size,etag,timeModified", "a/3")
     );
 
     let page = json!({"objects": [], "prefixes": ["a/x/", "a/y/"]});
@@ -348,7 +348,13 @@ async fn nothing_is_copied() {
     let bucket = replies(vec![taken()]).await;
     let store = &bucket.store;
     assert!(!store.copies_objects() && !store.copies_ranges() && !store.is_one_store_with(store));
-    let source = crate::ObjectInfo { key: "s".to_owned(), size: 4, etag: "e".to_owned(), crc64nvme: None };
+    let source = crate::ObjectInfo {
+        key: "s".to_owned(),
+        size: 4,
+        etag: "e".to_owned(),
+        crc64nvme: None,
+        modified: None,
+    };
     let error = store.copy(store, &source, "a").await.unwrap_err();
     assert!(matches!(error, StoreError::NotImplemented { .. }), "{error:?}");
     assert_eq!(bucket.server.count(), 0);

@@ -39,7 +39,7 @@ fn small() -> Bytes {
 }
 
 fn source(size: u64) -> ObjectInfo {
-    ObjectInfo { key: "staged/0".to_owned(), size, etag: "\"s\"".to_owned(), crc64nvme: None }
+    ObjectInfo { key: "staged/0".to_owned(), size, etag: "\"s\"".to_owned(), crc64nvme: None, modified: None }
 }
 
 fn has(seen: &Seen, header: &str) -> bool {

@@ -3,6 +3,7 @@
 use aws_sdk_s3::types::{EncodingType, Object as Listed};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::abilities::Ability;
@@ -166,6 +167,7 @@ impl Names {
             size: size(object.size()),
             etag: object.e_tag().unwrap_or_default().to_owned(),
             crc64nvme: None,
+            modified: object.last_modified().and_then(|time| Timestamp::from_second(time.secs()).ok()),
         };
         listed.into_iter().map(object).collect()
     }

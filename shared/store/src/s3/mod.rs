@@ -82,7 +82,8 @@ impl S3Bucket {
         let key = key.to_owned();
         match (head.content_length(), head.e_tag()) {
             (Some(length), Some(etag)) => {
-                Ok(Some(ObjectInfo { key, size: size(Some(length)), etag: etag.to_owned(), crc64nvme }))
+                let (size, etag) = (size(Some(length)), etag.to_owned());
+                Ok(Some(ObjectInfo { key, size, etag, crc64nvme, modified: None }))
             }
             // A proxy on the way has left it out; lists are bodies, which nobody shortens.
             _ => match listed(self.pages(&key), &key).await? {

@@ -1,27 +1,28 @@
 //! The system behind a connection, as its API is called.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use http::{HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use landfall::clock::Clock;
 use landfall::contract::Wrap;
 use landfall::error::{AskAgain, Error, Result};
 use landfall::job::ConnectionName;
-use landfall_http::auth::{Authorizer, Credential, FixedCredential, OAuthTokens, SharedDocument};
+use landfall_http::auth::{Authorizer, FixedCredential, OAuthTokens, SharedDocument};
 use landfall_http::retry::retry_after;
-use landfall_http::{Client, HttpError, Request};
+use landfall_http::{Client, HostPolicy, HttpError, Opened, Request};
 use url::Url;
 
 use super::call::Call;
+use super::credentials::Placed;
+use super::description::Description;
 use super::settings::DeclaredConnection;
 use super::table::Meaning;
 use super::take::{Answered, Take};
 use super::template::Values;
-use crate::server::{client, identity_client};
+use crate::server::{client, identity_client, policy};
 
 /// How long is waited where a source says to wait, and not how long.
 const WAIT: Duration = Duration::from_secs(60);
@@ -29,19 +30,40 @@ const WAIT: Duration = Duration::from_secs(60);
 const QUOTA: Duration = Duration::from_secs(3600);
 /// How much of what a source says is told.
 const MAX_SAID: usize = 500;
-const BEARER: &[u8] = b"Bearer ";
+/// The largest answer that is read to see why a download was refused.
+const MAX_REFUSAL: u64 = 64 << 10;
 
-/// The API, and who calls it.
-pub(super) struct Api {
+/// The server behind a connection, and who calls it.
+#[derive(Clone)]
+pub(super) struct Server {
     pub(super) client: Client,
     pub(super) base_url: Url,
     pub(super) clock: Arc<dyn Clock>,
     authorizer: Option<Arc<dyn Authorizer>>,
+    /// Whether its credentials are a token, which may go into a header of its own.
+    has_token: bool,
+    /// The hosts that get the credentials besides its own.
+    also: Option<HostPolicy>,
 }
 
-impl fmt::Debug for Api {
+impl fmt::Debug for Server {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Api").field("base_url", &self.base_url.as_str()).finish_non_exhaustive()
+        formatter.debug_struct("Server").field("base_url", &self.base_url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// A server, called as a description says.
+#[derive(Debug)]
+pub(super) struct Api {
+    server: Server,
+    pub(super) description: Arc<Description>,
+}
+
+impl Deref for Api {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
     }
 }
 
@@ -63,17 +85,23 @@ pub(super) struct Expected {
     pub(super) json: bool,
 }
 
-impl Api {
-    /// The API as a connection describes it; `InvalidConfig` where that cannot be. A refresh token is kept in that document.
+impl Server {
+    /// The server as a connection has it; `InvalidConfig` where that cannot be. A refresh token is kept in that document.
     pub(super) fn new(
         name: &ConnectionName,
         connection: &DeclaredConnection,
-        token_header: Option<HeaderName>,
         kept: Arc<dyn SharedDocument>,
         clock: Arc<dyn Clock>,
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
-        let DeclaredConnection { base_url, http, .. } = connection;
+        let DeclaredConnection { base_url, credential_hosts, .. } = connection;
+        let mut http = connection.http.clone();
+        http.allowed_hosts.extend(credential_hosts.iter().cloned());
+        let http = &http;
+        let also = match credential_hosts.is_empty() {
+            true => None,
+            false => Some(policy("base_url", base_url, "credential_hosts", credential_hosts)?),
+        };
         let own = client(name, base_url, http, Arc::clone(&clock), wrap)?;
         let redactor = own.redactor().clone();
         let (own, authorizer): (Client, Option<Arc<dyn Authorizer>>) =
@@ -96,18 +124,21 @@ impl Api {
                 }
                 _ => return Err(Error::invalid_config("at most one of basic, bearer and auth is given")),
             };
-        let authorizer = authorizer.map(|inner| match token_header {
-            Some(name) if connection.basic.is_none() => {
-                Arc::new(InHeader { inner, name }) as Arc<dyn Authorizer>
-            }
-            _ => inner,
-        });
-        Ok(Self { client: own, base_url: base_url.clone(), clock, authorizer })
+        let has_token = connection.basic.is_none();
+        Ok(Self { client: own, base_url: base_url.clone(), clock, authorizer, has_token, also })
     }
 
-    /// Who calls are made as.
-    pub(super) fn authorizer(&self) -> Option<Arc<dyn Authorizer>> {
-        self.authorizer.clone()
+    /// The same server, called as a description says.
+    pub(super) fn by(&self, description: Arc<Description>) -> Arc<Api> {
+        Arc::new(Api { server: self.clone(), description })
+    }
+
+    /// Whether there are credentials; an error where they cannot be had.
+    pub(super) async fn has_credentials(&self) -> Result<bool> {
+        match &self.authorizer {
+            Some(authorizer) => Ok(authorizer.credential().await.map(|_| true)?),
+            None => Ok(false),
+        }
     }
 
     /// The time by the source's clock, as an answer has told it last; that to a login, where none has yet.
@@ -116,6 +147,18 @@ impl Api {
             authorizer.credential().await?;
         }
         Ok(self.client.told_time())
+    }
+}
+
+impl Api {
+    /// Who calls are made as.
+    pub(super) fn authorizer(&self) -> Option<Arc<dyn Authorizer>> {
+        let inner = self.authorizer.clone()?;
+        let header = self.description.token_header.clone().filter(|_| self.has_token);
+        match (&header, &self.also) {
+            (None, None) => Some(inner),
+            _ => Some(Arc::new(Placed { inner, header, also: self.also.clone() })),
+        }
     }
 
     /// Makes a call, of a page of its own if a URL is given. The error of what cannot be formed is the outer one.
@@ -131,30 +174,76 @@ impl Api {
             Some(url) => url.clone(),
             None => call.url(&self.base_url, values)?,
         };
-        let mut request = call.request(&self.base_url, values, at)?;
-        if let Some(authorizer) = self.authorizer() {
-            request = request.authorized_by(authorizer);
+        let request = call.request(&self.base_url, values, at)?;
+        self.ask(request, url, call.is_for_its_head, mode, expected).await
+    }
+
+    /// Makes a call, and looks whether its answer says that a limit is reached.
+    async fn ask(
+        &self,
+        mut request: Request,
+        url: Url,
+        is_for_its_head: bool,
+        mode: Mode,
+        expected: Expected,
+    ) -> Result<Result<Answered, HttpError>> {
+        let authorizer = self.authorizer();
+        if let Some(authorizer) = &authorizer {
+            request = request.authorized_by(Arc::clone(authorizer));
         }
-        Ok(self.send(request, url, mode, expected).await)
+        let limits = &self.description.limits;
+        let taken = Expected { refusals: expected.refusals || limits.is_some(), ..expected };
+        let mut may_renew = authorizer.filter(|authorizer| authorizer.renews());
+        loop {
+            let answered = match self.send(request.clone(), url.clone(), is_for_its_head, mode, taken).await {
+                Ok(answered) => answered,
+                Err(error) => return Ok(Err(error)),
+            };
+            let reached = limits.as_ref().and_then(|limits| limits.reached(&answered));
+            match (reached, may_renew.take()) {
+                // Whom a call was not let in for has had nothing done.
+                (Some(Meaning::Login), Some(authorizer)) => {
+                    let credential = authorizer.credential().await?;
+                    authorizer.refused(&credential).await;
+                }
+                (Some(meaning), _) => return Err(self.refusal(&answered, meaning, None)),
+                (None, _) if answered.status.is_success() || expected.refusals => return Ok(Ok(answered)),
+                (None, _) => return Err(self.refusal(&answered, Meaning::Refused, None)),
+            }
+        }
     }
 
     async fn send(
         &self,
         mut request: Request,
         url: Url,
+        is_for_its_head: bool,
         mode: Mode,
         expected: Expected,
     ) -> Result<Answered, HttpError> {
         if mode == Mode::Once {
             request = request.once();
-        } else if expected.json {
+        } else if expected.json && !is_for_its_head {
             // What only reads may be asked again, be it by a POST.
             request = request.idempotent().reading_json();
         }
         if expected.refusals {
             request = request.taking_refusals(|_| false);
         }
-        Answered::new(self.client.call(&request).await?, url)
+        if !is_for_its_head {
+            return Answered::new(self.client.call(&request).await?, url);
+        }
+        match self.client.open(&request).await? {
+            Opened::Body(begun) => Ok(Answered::of_head(begun.status, begun.headers, url)),
+            Opened::Refused(answer) => Answered::new(answer, url),
+        }
+    }
+
+    /// The error of a download that was refused, if what its server says is that a limit is reached.
+    pub(super) async fn limit_behind(&self, url: &Url) -> Option<Error> {
+        let request = Request::get(url.clone()).at_most(MAX_REFUSAL);
+        let expected = Expected { refusals: true, json: false };
+        self.ask(request, url.clone(), false, Mode::Usual, expected).await.err()
     }
 
     /// A call that only reads, and whose answer is JSON.
@@ -185,49 +274,12 @@ impl Api {
                 Error::throttled(format!("the source's quota is spent: {line}")).because(later(QUOTA))
             }
             Meaning::Absent => Error::not_found(line),
+            Meaning::Login => Error::auth_rejected(line),
             Meaning::Ok | Meaning::Already | Meaning::Refused => match status.as_u16() {
                 401 | 403 => Error::auth_rejected(line),
                 404 | 410 => Error::not_found(line),
                 _ => Error::rejected(line),
             },
         }
-    }
-}
-
-/// Credentials whose token goes into a header of its own, as it is.
-#[derive(Debug)]
-struct InHeader {
-    inner: Arc<dyn Authorizer>,
-    name: HeaderName,
-}
-
-#[async_trait]
-impl Authorizer for InHeader {
-    fn covers(&self, url: &Url) -> bool {
-        self.inner.covers(url)
-    }
-
-    async fn credential(&self) -> std::result::Result<Credential, HttpError> {
-        let credential = self.inner.credential().await?;
-        let moved = credential.headers().map(|(name, value)| {
-            let token = value.as_bytes().strip_prefix(BEARER).filter(|_| name == header::AUTHORIZATION);
-            match token.and_then(|token| HeaderValue::from_bytes(token).ok()) {
-                Some(token) => (self.name.clone(), token),
-                None => (name.clone(), value.clone()),
-            }
-        });
-        Ok(Credential::in_headers(moved.collect(), credential.serial()))
-    }
-
-    fn renews(&self) -> bool {
-        self.inner.renews()
-    }
-
-    fn is_asked_again(&self) -> bool {
-        self.inner.is_asked_again()
-    }
-
-    async fn refused(&self, credential: &Credential) {
-        self.inner.refused(credential).await;
     }
 }

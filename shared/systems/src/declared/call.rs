@@ -20,6 +20,8 @@ pub(super) struct Call {
     pub(super) query: Vec<(String, Template)>,
     pub(super) headers: Vec<(HeaderName, Template)>,
     pub(super) body: Body,
+    /// Whether its answer is a file, of which nothing but the head is read.
+    pub(super) is_for_its_head: bool,
 }
 
 /// What a call carries.
@@ -36,6 +38,12 @@ pub(super) enum Body {
 }
 
 impl Call {
+    /// A `GET` of a path.
+    pub(super) fn get(target: Template) -> Self {
+        let (query, headers) = (Vec::new(), Vec::new());
+        Self { method: Method::GET, target, query, headers, body: Body::Nothing, is_for_its_head: false }
+    }
+
     /// The request, of this URL if one is given: that of a further page.
     pub(super) fn request(&self, base: &Url, values: &Values, at: Option<&Url>) -> Result<Request> {
         let url = match at {
@@ -59,6 +67,10 @@ impl Call {
                 })?;
                 request = request.with(name.clone(), value);
             }
+        }
+        if self.is_for_its_head {
+            // As it is asked for when it is fetched.
+            request = request.header(header::ACCEPT, "application/octet-stream, */*;q=0.5");
         }
         Ok(request.at_most(MAX_ANSWER_BYTES))
     }
@@ -102,8 +114,15 @@ impl Call {
             Body::Form(fields) => {
                 let mut form = url::form_urlencoded::Serializer::new(String::new());
                 for (name, template) in fields {
-                    if let Some(value) = template.text(values)? {
-                        form.append_pair(name, &value);
+                    // A list of such a field is the field, once for each of its elements.
+                    let listed = template.alone().and_then(|alone| values.list(alone));
+                    match listed.filter(|_| name.ends_with("[]")) {
+                        Some(elements) => {
+                            form.extend_pairs(elements.iter().map(|element| (name, element)));
+                        }
+                        None => {
+                            form.extend_pairs(template.text(values)?.map(|value| (name, value)));
+                        }
                     }
                 }
                 Some(("application/x-www-form-urlencoded", Bytes::from(form.finish())))
@@ -147,13 +166,7 @@ mod tests {
     fn url(base: &str, target: &str, query: &[(&str, &str)], values: &Values) -> String {
         let template = |text: &str| Template::parse(text).unwrap();
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), template(value))).collect();
-        let call = Call {
-            method: Method::GET,
-            target: template(target),
-            query,
-            headers: Vec::new(),
-            body: Body::Nothing,
-        };
+        let call = Call { query, ..Call::get(template(target)) };
         call.url(&base.parse().unwrap(), values).unwrap().to_string()
     }
 

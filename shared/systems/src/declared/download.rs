@@ -12,7 +12,7 @@ use landfall_http::HttpError;
 use url::Url;
 
 use super::api::Api;
-use super::description::{Description, Link};
+use super::description::Link;
 use super::files::{Entry, Locator, again, entries, linked};
 use super::template::Values;
 use crate::links::{FreshLink, LINKS, is_refused, renewing};
@@ -23,7 +23,6 @@ const SNIFFED: usize = 512;
 /// A file of a job, and all that is needed to open it.
 pub(super) struct File {
     pub(super) api: Arc<Api>,
-    pub(super) description: Arc<Description>,
     pub(super) values: Values,
     pub(super) file: OutputFile,
     /// The job's list, as it was read a moment ago.
@@ -70,7 +69,8 @@ impl File {
 
     /// Where the file is now. A link that was listed a moment ago is good at the first try.
     async fn at(&self, is_first: bool) -> Result<At> {
-        let Self { api, description, values, file, .. } = self;
+        let Self { api, values, file, .. } = self;
+        let description = &*api.description;
         let gone = || Error::contract_broken(format!("{} is not listed any more, where it was", file.name));
         match self.locator()? {
             Locator::Url(url) => Ok(At { url, with_credentials: true }),
@@ -90,7 +90,7 @@ impl File {
                 let entries = match &self.listed {
                     Some(listed) if is_first => listed.as_slice(),
                     _ => {
-                        fresh = entries(api, description, values).await?;
+                        fresh = entries(api, values).await?;
                         fresh.as_slice()
                     }
                 };
@@ -103,11 +103,25 @@ impl File {
     }
 
     async fn fetch(&self, at: At, resume: Option<&ResumeAt>) -> std::result::Result<Download, Refused> {
+        let fetched = self.fetch_once(&at, resume).await;
+        let may_be_limited = at.with_credentials && self.api.description.limits.is_some();
+        match fetched {
+            // What a limit looks like is known of calls: this one is made as one. What it shows may have passed by it.
+            Err(refused) if may_be_limited && refused.is_said() => match self.api.limit_behind(&at.url).await
+            {
+                Some(limit) => Err(Refused::Broken(limit)),
+                None => self.fetch_once(&at, resume).await,
+            },
+            fetched => fetched,
+        }
+    }
+
+    async fn fetch_once(&self, at: &At, resume: Option<&ResumeAt>) -> std::result::Result<Download, Refused> {
         let host = at.url.host_str().unwrap_or_default().to_owned();
         let authorizer = self.api.authorizer().filter(|_| at.with_credentials);
-        let opened = self.api.client.download_typed(at.url, authorizer, resume).await;
+        let opened = self.api.client.download_typed(at.url.clone(), authorizer, resume).await;
         let (download, kind) = opened.map_err(|error| Refused::Call(host, Box::new(error)))?;
-        let rule = &self.description.download;
+        let rule = &self.api.description.download;
         if let Some(kind) = kind.filter(|kind| !self.file.is_log && rule.refuse_types.contains(kind)) {
             return Err(Refused::Instead(format!("{kind:?} came")));
         }
@@ -125,11 +139,11 @@ impl File {
                 "{what} in the place of {name}: the source's error, and no file"
             )),
             Refused::Call(host, error) if error.is_host_refused() => {
-                let hosts = self.description.hosts.join(", ");
+                let hosts = self.api.description.hosts.join(", ");
                 let hosts = if hosts.is_empty() {
                     String::new()
                 } else {
-                    format!(" ({} has its files at {hosts})", self.description.title)
+                    format!(" ({} has its files at {hosts})", self.api.description.title)
                 };
                 Error::contract_broken(format!(
                     "the link of {name} leads to {host}, which is not called: if it is the source's storage, add it to \
@@ -153,8 +167,19 @@ enum Refused {
     Call(String, Box<HttpError>),
     /// Something else came.
     Instead(String),
-    /// Its body broke before it could be looked at.
+    /// Its body broke before it could be looked at, or no more calls are answered for now.
     Broken(Error),
+}
+
+impl Refused {
+    /// Whether it is the server's own word.
+    fn is_said(&self) -> bool {
+        match self {
+            Self::Call(_, error) => error.refusal().is_some(),
+            Self::Instead(_) => true,
+            Self::Broken(_) => false,
+        }
+    }
 }
 
 #[async_trait]

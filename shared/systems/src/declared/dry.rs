@@ -57,6 +57,7 @@ pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Resu
         let commits = if step.commits { ", which starts the job" } else { "" };
         calls.push(dry(&format!("submit {number}{commits}"), &step.call, &values)?);
         unknown(&mut values, step.keep.iter().map(|keep| keep.name.as_str()));
+        unknown(&mut values, step.id.iter().map(|_| "id"));
     }
     if let Find::List(list) = &description.find {
         calls.push(dry("find the job of a lost submission", &list.call, &values)?);
@@ -65,7 +66,11 @@ pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Resu
     calls.push(dry("poll", &description.poll.call, &values)?);
     for files in &description.files {
         if let Some(call) = &files.call {
-            calls.push(dry("list the files", call, &values)?);
+            let what = match files.link {
+                Link::Page => "ask for each page, which is a file",
+                _ => "list the files",
+            };
+            calls.push(dry(what, call, &values)?);
         }
         if let Link::Call(link) = &files.link {
             unknown(&mut values, ["file"]);
@@ -103,6 +108,22 @@ mod tests {
 
     use super::*;
     use crate::declared::builtin;
+
+    /// Each description that comes with landfall can be tried by its sample event.
+    #[test]
+    fn every_sample_can_be_tried() {
+        let events = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events");
+        let base = "https://source.example/".parse().unwrap();
+        for description in builtin::all() {
+            let name = &description.name;
+            let event = std::fs::read(events.join(format!("run-{name}.json"))).unwrap();
+            let event: serde_json::Value = serde_json::from_slice(&event).unwrap();
+            let export: Export = serde_json::from_value(event["export"].clone()).unwrap();
+            let calls =
+                calls(description, &base, &export).unwrap_or_else(|error| panic!("{name}: {}", error.line()));
+            assert!(calls.len() >= 2, "{name}: {calls:?}");
+        }
+    }
 
     /// What would be called is told before anything is, with what only answers tell left as it is named.
     #[test]

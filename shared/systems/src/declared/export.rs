@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::description::Description;
-use crate::fields::{check_name, invalid};
+use crate::fields::{Range, check_name, invalid};
 
 /// What an export of a described system is asked to do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +31,7 @@ pub struct DeclaredExport {
     pub incremental: Option<DeclaredIncrements>,
     /// Only what is of this time, where the description has a window: it does not affect the increments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window: Option<DeclaredWindow>,
+    pub window: Option<Range>,
     /// Whether a job that puts nothing out is normal; otherwise it is an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_empty: bool,
@@ -56,17 +56,6 @@ impl Default for DeclaredIncrements {
     }
 }
 
-/// A time: what is in `[from, until)`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DeclaredWindow {
-    /// The first moment that is in it; none for all before its end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Timestamp>,
-    /// The first moment after it.
-    pub until: Timestamp,
-}
-
 impl DeclaredExport {
     /// Refuses what cannot be, whatever the description is.
     fn check(&self) -> Result<()> {
@@ -75,7 +64,7 @@ impl DeclaredExport {
             check_name("name", name)?;
         }
         match &self.window {
-            Some(DeclaredWindow { from: Some(from), until }) if from >= until => {
+            Some(Range { from: Some(from), until }) if from >= until => {
                 Err(invalid("window", "it must end after it begins"))
             }
             _ => Ok(()),
@@ -96,7 +85,11 @@ impl DeclaredExport {
                 &format!("{name} has no window: each of its jobs exports all there is"),
             ));
         }
-        description.check_inputs(&self.with)
+        description.check_inputs(&self.with)?;
+        let increments =
+            self.incremental.as_ref().is_none_or(|incremental| incremental.initial_from.is_some());
+        let has_start = increments && self.window.as_ref().is_none_or(|window| window.from.is_some());
+        description.check_window(&self.with, self.has_window(), has_start)
     }
 
     /// Whether it is of a time.

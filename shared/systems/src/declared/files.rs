@@ -11,7 +11,7 @@ use super::api::Api;
 use super::description::{Description, FileKind, Files, Link, LinkCall};
 use super::pages::{each_entry, walk};
 use super::poll::{Polled, poll};
-use super::take::Answered;
+use super::take::{Answered, Take};
 use super::template::Values;
 
 /// The longest name of a file.
@@ -99,10 +99,11 @@ pub(super) fn rows(description: &Description, answered: &Answered) -> Option<u64
 }
 
 /// Every entry of every list, in the order of the description.
-pub(super) async fn entries(api: &Api, description: &Description, values: &Values) -> Result<Vec<Entry>> {
+pub(super) async fn entries(api: &Api, values: &Values) -> Result<Vec<Entry>> {
+    let description = &*api.description;
     let mut lists: Vec<Vec<Entry>> = vec![Vec::new(); description.files.len()];
     if of_poll(description).next().is_some() {
-        let Polled::Answer(first) = poll(api, &description.poll, values).await? else {
+        let Polled::Answer(first) = poll(api, values).await? else {
             return Err(Error::contract_broken("the job had succeeded, and its status is an error now"));
         };
         must_be_listed(description, &first)?;
@@ -111,7 +112,7 @@ pub(super) async fn entries(api: &Api, description: &Description, values: &Value
             let mut found = 0_usize;
             for (number, files) in of_poll(description) {
                 let list = lists.get_mut(number);
-                found = found.saturating_add(collect(api, description, (number, files), page, list, values)?);
+                found = found.saturating_add(collect(api, (number, files), page, list, values)?);
             }
             Ok(found)
         })
@@ -120,7 +121,7 @@ pub(super) async fn entries(api: &Api, description: &Description, values: &Value
     for (number, files) in description.files.iter().enumerate() {
         let Some(call) = &files.call else { continue };
         walk(api, call, values, files.pages.as_ref(), None, &mut |page| {
-            collect(api, description, (number, files), page, lists.get_mut(number), values)
+            collect(api, (number, files), page, lists.get_mut(number), values)
         })
         .await?;
     }
@@ -130,17 +131,21 @@ pub(super) async fn entries(api: &Api, description: &Description, values: &Value
 /// The entries of one list on one page.
 fn collect(
     api: &Api,
-    description: &Description,
     (number, files): (usize, &Files),
     page: &Answered,
     list: Option<&mut Vec<Entry>>,
-    names: &Values,
+    values: &Values,
 ) -> Result<usize> {
     let Some(list) = list else { return Ok(0) };
-    let with_credentials = description.download.is_with_credentials(page);
+    let with_credentials = api.description.download.is_with_credentials(page);
+    if matches!(files.link, Link::Page) {
+        let place = list.len();
+        list.push(entry(api, (number, files), page, &Value::Null, place, with_credentials, values)?);
+        return Ok(1);
+    }
     let found = each_entry(page, &files.each, &mut |value| {
         let place = list.len();
-        list.push(entry(api, (number, files), page, value, place, with_credentials, names)?);
+        list.push(entry(api, (number, files), page, value, place, with_credentials, values)?);
         Ok(())
     })?;
     match found {
@@ -163,12 +168,18 @@ fn entry(
     names: &Values,
 ) -> Result<Entry> {
     let lacks = |what: &str| page.malformed("the files", &format!("entry {place} has no {what}"));
+    // Of a page that is a file, its head says what an entry says of others.
+    let text = |take: &Take| match files.link {
+        Link::Page => take.text(page),
+        _ => take.text_in(value),
+    };
     let mut values = Vec::new();
     for (name, take) in &files.values {
-        let found = take.text_in(value).ok_or_else(|| lacks(name))?;
+        let found = text(take).ok_or_else(|| lacks(name))?;
         values.push((name.clone(), found));
     }
     let (url, file) = match &files.link {
+        Link::Page => (Some(page.url.clone()), None),
         Link::Path(call) => {
             let mut names = names.clone();
             values.iter().for_each(|(name, value)| names.set(name, value.clone()));
@@ -184,8 +195,8 @@ fn entry(
         }
         Link::Call(call) => (None, Some(call.file.text_in(value).ok_or_else(|| lacks("id"))?)),
     };
-    let size = files.size.as_ref().and_then(|take| take.text_in(value)).and_then(|size| size.parse().ok());
-    let sha256 = files.sha256.as_ref().and_then(|take| take.text_in(value));
+    let size = files.size.as_ref().and_then(text).and_then(|size| size.parse().ok());
+    let sha256 = files.sha256.as_ref().and_then(text);
     Ok(Entry { list, place, url, with_credentials, file, values, size, sha256 })
 }
 
@@ -197,13 +208,8 @@ impl Entry {
     }
 
     /// The file, as it is listed.
-    async fn output_file(
-        &self,
-        api: &Api,
-        description: &Description,
-        values: &Values,
-        ordinal: u32,
-    ) -> Result<OutputFile> {
+    async fn output_file(&self, api: &Api, values: &Values, ordinal: u32) -> Result<OutputFile> {
+        let description = &*api.description;
         let Some(files) = description.files.get(self.list) else { return Err(gone()) };
         let ending = match (&files.link, &self.file) {
             (Link::Call(call), Some(file)) => ending(api, call, values, file).await?,
@@ -221,7 +227,8 @@ impl Entry {
         let locator = serde_json::to_string(&locator).map_err(|error| {
             Error::contract_broken("a file's place cannot be written down").because(error)
         })?;
-        let sha256 = self.sha256.as_deref().map(str::parse).transpose();
+        let sha256 = self.sha256.as_deref().map(|sum| sum.strip_prefix("sha256:").unwrap_or(sum).parse());
+        let sha256 = sha256.transpose();
         let sha256 = sha256.map_err(|_| Error::contract_broken(format!("the SHA-256 of {name} is none")))?;
         // What was deleted lands beside the data, and is none of the rows that the source counts.
         let is_log = files.kind != FileKind::Data;
@@ -293,15 +300,11 @@ pub(super) async fn linked(api: &Api, call: &LinkCall, values: &Values, file: &s
 }
 
 /// The files of a job, all of them, and where they are now.
-pub(super) async fn list(
-    api: &Api,
-    description: &Description,
-    values: &Values,
-) -> Result<(Vec<Entry>, Vec<OutputFile>)> {
-    let entries = entries(api, description, values).await?;
+pub(super) async fn list(api: &Api, values: &Values) -> Result<(Vec<Entry>, Vec<OutputFile>)> {
+    let entries = entries(api, values).await?;
     let mut files = Vec::with_capacity(entries.len());
     for (entry, ordinal) in entries.iter().zip(0_u32..) {
-        files.push(entry.output_file(api, description, values, ordinal).await?);
+        files.push(entry.output_file(api, values, ordinal).await?);
     }
     Ok((entries, files))
 }

@@ -9,6 +9,7 @@ mod bounded;
 pub mod builtin;
 mod call;
 mod chosen;
+mod credentials;
 pub mod description;
 mod download;
 pub mod dry;
@@ -31,15 +32,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::Map;
 
-use self::api::Api;
-use self::description::Description;
+use self::api::{Api, Server};
+use self::chosen::Chosen;
 use self::download::File;
-pub use self::export::{DeclaredExport, DeclaredIncrements, DeclaredWindow};
+pub use self::export::{DeclaredExport, DeclaredIncrements};
 use self::files::Entry;
 use self::settings::DeclaredConnection;
 use self::submission::{Submitting, of_job, values_of_id};
+use self::template::Values;
 use landfall::check::{Finding, clock_skew};
 use landfall::clock::{Clock, elapsed};
 use landfall::contract::{
@@ -63,9 +64,7 @@ pub const CONNECTION: ConnectionType = ConnectionType {
     built_in: &[],
     open: |name, connection, SourceDeps { clock, work, wrap, .. }| {
         let settings: DeclaredConnection = connection.settings()?;
-        let description = chosen::description(&settings)
-            .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
-        Ok(Arc::new(DeclaredSource::new(name, &settings, description, work, clock, wrap)?))
+        Ok(Arc::new(DeclaredSource::new(name, &settings, work, clock, wrap)?))
     },
 };
 
@@ -73,9 +72,8 @@ pub const CONNECTION: ConnectionType = ConnectionType {
 #[derive(Debug)]
 pub struct DeclaredSource {
     name: ConnectionName,
-    api: Arc<Api>,
-    description: Arc<Description>,
-    clock: Arc<dyn Clock>,
+    server: Server,
+    chosen: Chosen,
     work: WorkState,
     listed: Mutex<Option<Listed>>,
 }
@@ -89,109 +87,119 @@ struct Listed {
 }
 
 impl DeclaredSource {
-    /// The source behind a connection, as a description has it; `InvalidConfig` where its settings cannot be. Nothing is
-    /// called.
+    /// The source behind a connection; `InvalidConfig` where its settings cannot be. Nothing is called.
     pub fn new(
         name: ConnectionName,
         connection: &DeclaredConnection,
-        description: Arc<Description>,
         work: WorkState,
         clock: Arc<dyn Clock>,
         wrap: Option<Wrap<'_>>,
     ) -> Result<Self> {
         let kept = Arc::new(RefreshTokenDocument::new(work.clone(), &name));
-        let header = description.token_header.clone();
-        let api = Api::new(&name, connection, header, kept, Arc::clone(&clock), wrap)
-            .map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
-        Ok(Self { name, api: Arc::new(api), description, clock, work, listed: Mutex::default() })
+        let opened = Chosen::of(connection)
+            .and_then(|chosen| Ok((chosen, Server::new(&name, connection, kept, clock, wrap)?)));
+        let (chosen, server) =
+            opened.map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
+        Ok(Self { name, server, chosen, work, listed: Mutex::default() })
+    }
+
+    /// Its API, as its description is now.
+    fn api(&self) -> Result<Arc<Api>> {
+        let description = self.chosen.current();
+        let description =
+            description.map_err(|error| error.while_doing(format!("connection {}", self.name)))?;
+        Ok(self.server.by(description))
     }
 
     /// What an export says, if this system runs it.
-    fn export(&self, export: &Export) -> Result<DeclaredExport> {
-        let export: DeclaredExport = export.read()?;
+    fn export(&self, export: &Export) -> Result<(Arc<Api>, DeclaredExport)> {
+        let (api, export) = (self.api()?, export.read::<DeclaredExport>()?);
         export
-            .check_for(&self.description)
+            .check_for(&api.description)
             .map_err(|error| error.while_doing(format!("connection {}", self.name)))?;
-        Ok(export)
+        Ok((api, export))
     }
 
-    fn submitting<'a>(&'a self, order: &SubmitRequest<'a>, export: &'a DeclaredExport) -> Submitting<'a> {
-        let Self { name: connection, api, description, work, .. } = self;
+    fn submitting<'a>(&'a self, order: &SubmitRequest<'a>) -> Result<Submitting<'a>> {
+        let (api, export) = self.export(order.export)?;
         let SubmitRequest { run_key, window, .. } = *order;
-        Submitting { api, description, work, connection, export, run_key, window }
+        Ok(Submitting { api, work: &self.work, connection: &self.name, export, run_key, window })
+    }
+
+    /// What the calls about a job go by.
+    async fn of_job(&self, job: &JobRecord) -> Result<(Arc<Api>, Values)> {
+        let (description, values) = of_job(&self.chosen, &self.work, job).await?;
+        Ok((self.server.by(description), values))
     }
 
     /// The job's list, where it was read a moment ago.
     fn listed(&self, job: &JobRequestId) -> Option<Arc<Vec<Entry>>> {
         let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let is_good = listed.job == *job && elapsed(listed.at, self.clock.now()) < LIST_IS_GOOD_FOR;
+        let is_good = listed.job == *job && elapsed(listed.at, self.server.clock.now()) < LIST_IS_GOOD_FOR;
         is_good.then_some(listed.entries)
     }
 
     fn note_listed(&self, job: &JobRequestId, entries: Arc<Vec<Entry>>) {
-        let listed = Listed { job: job.clone(), at: self.clock.now(), entries };
+        let listed = Listed { job: job.clone(), at: self.server.clock.now(), entries };
         *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed);
     }
 }
 
 #[async_trait]
 impl Source for DeclaredSource {
+    async fn refresh(&self) -> Result<()> {
+        self.chosen.refresh(&self.work).await
+    }
+
     fn accepts(&self, export: &Export) -> Result<()> {
         self.export(export).map(drop)
     }
 
     async fn check(&self) -> Vec<Finding> {
-        let token = match self.api.authorizer() {
-            None => Ok("no credentials are configured: calls are made without".to_owned()),
-            Some(authorizer) => match authorizer.credential().await {
-                Ok(_) => {
-                    Ok("credentials are there; whether the system takes them shows its first call".to_owned())
-                }
-                Err(error) => Err(error.into()),
-            },
-        };
-        vec![clock_skew(self.api.client.told_time(), self.clock.now()), Finding::of("credentials", token)]
+        let described = self.api().map(|api| api.description.title.clone());
+        let token = self.server.has_credentials().await.map(|has| match has {
+            true => "credentials are there; whether the system takes them shows its first call".to_owned(),
+            false => "no credentials are configured: calls are made without".to_owned(),
+        });
+        vec![
+            Finding::of("description", described),
+            clock_skew(self.server.client.told_time(), self.server.clock.now()),
+            Finding::of("credentials", token),
+        ]
     }
 
     fn increments(&self, export: &Export) -> Option<Increments> {
-        let form = self.description.window.as_ref()?;
+        let description = self.chosen.current().ok()?;
+        let form = description.window.as_ref()?;
         export.read::<DeclaredExport>().ok()?.increments(&form.field)
     }
 
     async fn time(&self) -> Result<Option<Timestamp>> {
-        self.api.time().await
+        self.server.time().await
     }
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {
-        let export = self.export(order.export)?;
-        self.submitting(order, &export).prepare().await
+        self.submitting(order)?.prepare().await
     }
 
     async fn submit(&self, order: &SubmitRequest<'_>) -> Result<Submission> {
-        let export = self.export(order.export)?;
-        self.submitting(order, &export).submit().await
+        self.submitting(order)?.submit().await
     }
 
     async fn find(&self, order: &SubmitRequest<'_>) -> Result<Found> {
-        let export = self.export(order.export)?;
-        self.submitting(order, &export).find().await
+        self.submitting(order)?.find().await
     }
 
     async fn describe(&self, job: &JobRequestId) -> Result<Export> {
-        let export = DeclaredExport {
-            system: self.description.name.clone(),
-            with: Map::new(),
-            ..DeclaredExport::default()
-        };
-        let values = values_of_id(&self.description, job)?;
-        status::of(&self.api, &self.description, &values, false).await?;
-        Ok(Export::of(&export))
+        let api = self.api()?;
+        status::of(&api, &values_of_id(&api.description, job)?, false).await?;
+        Ok(Export::of(&DeclaredExport { system: api.description.name.clone(), ..DeclaredExport::default() }))
     }
 
     async fn status(&self, job: &JobRecord) -> Result<JobStatus> {
         let export: DeclaredExport = job.export.read()?;
-        let (description, values) = of_job(&self.description, &self.work, job).await?;
-        status::of(&self.api, &description, &values, export.allow_empty).await
+        let (api, values) = self.of_job(job).await?;
+        status::of(&api, &values, export.allow_empty).await
     }
 
     async fn explain(&self, job: &JobRecord) -> Result<Option<String>> {
@@ -199,8 +207,8 @@ impl Source for DeclaredSource {
     }
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
-        let (description, values) = of_job(&self.description, &self.work, job).await?;
-        let (entries, files) = files::list(&self.api, &description, &values).await?;
+        let (api, values) = self.of_job(job).await?;
+        let (entries, files) = files::list(&api, &values).await?;
         if files.iter().any(File::is_by_list) {
             self.note_listed(&job.job_request_id, Arc::new(entries));
         }
@@ -209,15 +217,14 @@ impl Source for DeclaredSource {
 
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download> {
         let id = &job.job_request_id;
-        let (description, values) = of_job(&self.description, &self.work, job).await?;
+        let (api, values) = self.of_job(job).await?;
         let mut listed = self.listed(id);
         if listed.is_none() && File::is_by_list(file) {
             // The next file of the job need not ask again.
-            let entries = Arc::new(files::entries(&self.api, &description, &values).await?);
+            let entries = Arc::new(files::entries(&api, &values).await?);
             self.note_listed(id, Arc::clone(&entries));
             listed = Some(entries);
         }
-        let api = Arc::clone(&self.api);
-        File { api, description, values, file: file.clone(), listed }.open(resume).await
+        File { api, values, file: file.clone(), listed }.open(resume).await
     }
 }

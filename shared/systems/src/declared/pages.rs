@@ -93,9 +93,16 @@ fn next(page: &Answered, pages: Option<&Pages>, found: usize, entries: usize) ->
                 Some(Next::Link(url))
             }
         },
-        Some(Pages::Token { take, end, .. }) => {
-            take.text(page).filter(|token| Some(token) != end.as_ref()).map(Next::Token)
-        }
+        Some(Pages::Token { take, end, .. }) => match (take.text(page), end) {
+            (Some(token), Some(end)) if token == *end => None,
+            (Some(token), _) => Some(Next::Token(token)),
+            (None, None) => None,
+            (None, Some(end)) => {
+                return Err(
+                    page.malformed("the next page", &format!("neither where it is nor {end:?} is there"))
+                );
+            }
+        },
         Some(Pages::Offset) => (found > 0).then(|| Next::Token(entries.to_string())),
     })
 }

@@ -5,7 +5,6 @@ use landfall::error::Result;
 use landfall_http::HttpError;
 
 use super::api::{Api, Expected, Mode};
-use super::description::Poll;
 use super::take::{Answered, Take};
 use super::template::Values;
 
@@ -16,7 +15,8 @@ pub(super) enum Polled {
 }
 
 /// Asks for a job.
-pub(super) async fn poll(api: &Api, poll: &Poll, values: &Values) -> Result<Polled> {
+pub(super) async fn poll(api: &Api, values: &Values) -> Result<Polled> {
+    let poll = &api.description.poll;
     let reads = poll.state.as_ref().is_some_and(Take::reads_json);
     let expected = Expected { refusals: poll.means.names_refusals(), json: reads };
     match api.call(&poll.call, values, None, Mode::Usual, expected).await? {

@@ -18,6 +18,8 @@ pub struct DeclaredConnection {
     pub description: Option<String>,
     /// A file of this machine that has it.
     pub description_file: Option<PathBuf>,
+    /// An object of the work bucket that has it, below `systems/`.
+    pub description_object: Option<String>,
     /// Where its API is; a path of its own is kept.
     pub base_url: Url,
     /// A user's name and password, sent with each call.
@@ -28,6 +30,9 @@ pub struct DeclaredConnection {
     pub auth: Option<OAuth>,
     /// The OAuth scope; none is asked for, if not said.
     pub scope: Option<String>,
+    /// Hosts that get the credentials besides that of `base_url`, such as a host of its own for files.
+    #[serde(default)]
+    pub credential_hosts: Vec<String>,
     /// Polling and time-outs of jobs.
     #[serde(default)]
     pub job: JobSettings,

@@ -5,7 +5,7 @@ use landfall::error::{Error, Result};
 use landfall::job::{ExpectedRows, JobState};
 
 use super::api::Api;
-use super::description::{Description, Poll, Rows};
+use super::description::{Poll, Rows};
 use super::files;
 use super::pages::walk;
 use super::poll::{Polled, poll};
@@ -35,14 +35,9 @@ fn word(api: &Api, poll: &Poll, answered: &Answered) -> Result<(String, Option<S
 }
 
 /// The state of a job.
-pub(super) async fn of(
-    api: &Api,
-    description: &Description,
-    values: &Values,
-    allows_empty: bool,
-) -> Result<JobStatus> {
-    let asked = &description.poll;
-    let answered = match poll(api, asked, values).await? {
+pub(super) async fn of(api: &Api, values: &Values, allows_empty: bool) -> Result<JobStatus> {
+    let asked = &api.description.poll;
+    let answered = match poll(api, values).await? {
         Polled::Answer(answered) => answered,
         Polled::Status(status, error) => {
             let state = asked.means.of_value(status.as_str());
@@ -62,7 +57,7 @@ pub(super) async fn of(
     let progress_percent = asked.progress.as_ref().and_then(|take| percent(&take.text(&answered)?));
     let message = api.told(&answered, asked.message.as_ref());
     let (state, expected_rows) = match state {
-        JobState::Succeeded => ended_well(api, description, values, *answered).await?,
+        JobState::Succeeded => ended_well(api, values, *answered).await?,
         other => (other, None),
     };
     let word = api.client.redactor().text(&word).chars().take(MAX_WORD).collect();
@@ -89,10 +84,10 @@ fn plain(state: State, allows_empty: bool) -> JobState {
 /// lacks the list of files which it should have is not one of success.
 async fn ended_well(
     api: &Api,
-    description: &Description,
     values: &Values,
     answered: Answered,
 ) -> Result<(JobState, Option<ExpectedRows>)> {
+    let description = &api.description;
     files::must_be_listed(description, &answered)?;
     let Poll { call, pages, rows, partial_with, empty_without, .. } = &description.poll;
     let (mut is_partial, mut is_empty) = (false, !empty_without.is_empty());

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::api::{Api, Expected, Mode};
-use super::chosen::own;
+use super::chosen::{self, Chosen};
 use super::description::{Description, Find, FindInList, Step};
 use super::export::DeclaredExport;
 use super::pages::{each_entry, walk};
@@ -65,27 +65,30 @@ impl Document for Called {}
 
 /// A run's submission.
 pub(super) struct Submitting<'a> {
-    pub(super) api: &'a Api,
-    pub(super) description: &'a Description,
+    pub(super) api: Arc<Api>,
     pub(super) work: &'a WorkState,
     pub(super) connection: &'a ConnectionName,
-    pub(super) export: &'a DeclaredExport,
+    pub(super) export: DeclaredExport,
     pub(super) run_key: &'a RunKey,
     pub(super) window: Option<&'a Window>,
 }
 
 impl Submitting<'_> {
+    fn description(&self) -> &Description {
+        &self.api.description
+    }
+
     fn key(&self) -> String {
         keys::submission(self.connection, self.run_key)
     }
 
     fn nothing_kept(&self) -> Kept {
         Kept {
-            export: Export::of(self.export),
+            export: Export::of(&self.export),
             window: self.window.cloned(),
             steps: 0,
             values: Map::new(),
-            description: self.description.own_text.as_deref().map(str::to_owned),
+            description: self.description().own_text.as_deref().map(str::to_owned),
             job: None,
         }
     }
@@ -93,7 +96,7 @@ impl Submitting<'_> {
     /// What an earlier process has kept of this very submission.
     async fn kept(&self) -> Result<Kept> {
         let nothing = self.nothing_kept();
-        if !keeps(self.description) {
+        if !keeps(self.description()) {
             return Ok(nothing);
         }
         let kept = self.work.checkpoint::<Kept>(&self.key()).await?;
@@ -111,7 +114,7 @@ impl Submitting<'_> {
 
     /// What the names stand for in the calls of a submission.
     async fn values(&self, kept: &Kept) -> Result<Values> {
-        let mut values = self.description.values(&self.export.with, self.window);
+        let mut values = self.description().values(&self.export.with, self.window);
         values.set("run_key", self.run_key.as_str());
         let mark = format!("{}/{}/{}", self.work.installation().await?, self.connection, self.run_key);
         values.set("mark", Uuid::new_v5(&MARKS, mark.as_bytes()).to_string());
@@ -124,7 +127,7 @@ impl Submitting<'_> {
     /// Makes the calls before the one that commits, if an earlier process has not.
     pub(super) async fn prepare(&self) -> Result<()> {
         let mut kept = self.kept().await?;
-        for (number, step) in self.description.submit.iter().enumerate() {
+        for (number, step) in self.description().submit.iter().enumerate() {
             if step.commits || number < kept.steps {
                 continue;
             }
@@ -147,7 +150,7 @@ impl Submitting<'_> {
             kept.steps = number.saturating_add(1);
             self.keep(&kept).await?;
         }
-        if self.description.own_text.is_some() {
+        if self.description().own_text.is_some() {
             self.keep(&kept).await?;
         }
         // Whoever looks for the run's job later has to know since when there may be one.
@@ -168,8 +171,11 @@ impl Submitting<'_> {
 
     /// Makes the call that commits, once.
     pub(super) async fn submit(&self) -> Result<Submission> {
-        let Some(step) = self.description.committing() else {
-            return Err(Error::invalid_config(format!("{} has no call that commits", self.description.name)));
+        let Some(step) = self.description().committing() else {
+            return Err(Error::invalid_config(format!(
+                "{} has no call that commits",
+                self.description().name
+            )));
         };
         let mut kept = self.kept().await?;
         let values = self.values(&kept).await?;
@@ -221,10 +227,10 @@ impl Submitting<'_> {
             Ok(id) => id,
             Err(error) => return Ok(Submission::Ambiguous(error.line())),
         };
-        if keeps(self.description) {
+        if keeps(self.description()) {
             let taken = take_kept(step, answered, &mut kept.values);
             kept.job = Some(id.clone());
-            kept.steps = self.description.submit.len();
+            kept.steps = self.description().submit.len();
             let saved = match taken {
                 Ok(()) => self.keep(kept).await,
                 Err(error) => Err(error),
@@ -241,10 +247,35 @@ impl Submitting<'_> {
         Ok(self.work.checkpoint(&keys::submission_call(self.connection, self.run_key)).await?)
     }
 
-    /// The run's job, as far as the source can be asked for it.
+    /// The run's job, as far as the source can be asked for it: by the description that it was submitted by.
     pub(super) async fn find(&self) -> Result<Found> {
+        match self.begun_otherwise().await? {
+            Some(begun) => begun.found().await,
+            None => self.found().await,
+        }
+    }
+
+    /// The same submission by the description that it was begun by, where that is another one.
+    async fn begun_otherwise(&self) -> Result<Option<Self>> {
+        let nothing = self.nothing_kept();
+        if nothing.description.is_none() {
+            return Ok(None);
+        }
+        let kept = self.work.checkpoint::<Kept>(&self.key()).await?;
+        let kept = kept.filter(|kept| (&kept.export, &kept.window) == (&nothing.export, &nothing.window));
+        let Some(text) =
+            kept.and_then(|kept| kept.description).filter(|text| Some(text) != nothing.description.as_ref())
+        else {
+            return Ok(None);
+        };
+        let api = self.api.by(chosen::kept(&self.export.system, &text)?);
+        let Self { work, connection, run_key, window, .. } = *self;
+        Ok(Some(Self { api, work, connection, export: self.export.clone(), run_key, window }))
+    }
+
+    async fn found(&self) -> Result<Found> {
         let Some(called) = self.called().await? else { return self.person("at the time of this run") };
-        match &self.description.find {
+        match &self.description().find {
             Find::Person { .. } => self.person(&at(called.at)),
             Find::Repeat { within } => self.repeat(called.at, *within).await,
             Find::List(list) => self.find_in(list, &called).await,
@@ -252,9 +283,11 @@ impl Submitting<'_> {
     }
 
     fn person(&self, when: &str) -> Result<Found> {
-        let named = match &self.description.find {
+        let named = match &self.description().find {
             Find::Person { look } => look.clone(),
-            Find::Repeat { .. } | Find::List(_) => format!("look in {} for the job", self.description.title),
+            Find::Repeat { .. } | Find::List(_) => {
+                format!("look in {} for the job", self.description().title)
+            }
         };
         Ok(Found::CannotTell(format!("{named}; it was submitted {when}")))
     }
@@ -283,7 +316,7 @@ impl Submitting<'_> {
         let wanted: Vec<_> =
             list.matches.iter().map(|(take, is)| Ok((take, is.text(&values)?))).collect::<Result<_>>()?;
         let mut ids = Vec::new();
-        walk(self.api, &list.call, &values, list.pages.as_ref(), None, &mut |page| {
+        walk(&self.api, &list.call, &values, list.pages.as_ref(), None, &mut |page| {
             let count = each_entry(page, &list.each, &mut |entry| {
                 let is_it =
                     wanted.iter().all(|(take, is)| is_alike(take.text_in(entry).as_deref(), is.as_deref()));
@@ -341,9 +374,7 @@ fn keeps(description: &Description) -> bool {
 
 /// What an answer to a step means, as far as a table says so.
 fn meaning(step: &Step, answered: &Answered) -> Option<Meaning> {
-    let mut said = step.answer.iter().flat_map(|answer| answer.texts(answered));
-    let by_word = said.find_map(|said| step.answers.of_value(&said));
-    by_word.or_else(|| step.answers.of_status(answered.status))
+    step.answers.of_answer(step.answer.as_ref(), answered)
 }
 
 fn take_kept(step: &Step, answered: &Answered, values: &mut Map<String, Value>) -> Result<()> {
@@ -367,13 +398,14 @@ fn job_id(id: &str) -> Result<JobRequestId> {
 
 /// What a job goes by: the description that it was submitted by, and what the names stand for in its calls.
 pub(super) async fn of_job(
-    current: &Arc<Description>,
+    chosen: &Chosen,
     work: &WorkState,
     job: &JobRecord,
 ) -> Result<(Arc<Description>, Values)> {
     let export: DeclaredExport = job.export.read()?;
+    let current = chosen.current();
     let kept = match &job.run_key {
-        Some(run_key) if keeps(current) => {
+        Some(run_key) if current.as_deref().map_or(true, keeps) => {
             work.checkpoint::<Kept>(&keys::submission(&job.connection, run_key)).await?
         }
         _ => None,
@@ -383,9 +415,10 @@ pub(super) async fn of_job(
         |kept: &Kept| kept.export == said && kept.job.as_ref().is_none_or(|id| *id == job.job_request_id);
     let kept = kept.filter(is_its_own);
     let then = kept.as_ref().and_then(|kept| kept.description.as_deref());
-    let description = match then {
-        Some(text) if current.own_text.as_deref() != Some(text) => own(&current.name, text)?,
-        _ => Arc::clone(current),
+    let description = match (then, current) {
+        (Some(text), Ok(current)) if current.own_text.as_deref() == Some(text) => current,
+        (Some(text), _) => chosen::kept(&export.system, text)?,
+        (None, current) => current?,
     };
     let mut values = description.values(&export.with, job.window.as_ref());
     values.set("id", job.job_request_id.as_str());

@@ -3,6 +3,8 @@
 use http::StatusCode;
 use landfall::job::JobState;
 
+use super::take::{Answered, Take};
+
 /// What the answer to a call means for the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
@@ -18,6 +20,8 @@ pub(super) enum Meaning {
     Refused,
     /// No more until the source's quota is renewed.
     Quota,
+    /// The token is not good any more, or was not given.
+    Login,
 }
 
 /// The words for it in a description.
@@ -29,6 +33,10 @@ pub(super) const MEANINGS: [(&str, Meaning); 6] = [
     ("refused", Meaning::Refused),
     ("quota", Meaning::Quota),
 ];
+
+/// The words for what any call may mean, whatever it is for.
+pub(super) const LIMITS: [(&str, Meaning); 3] =
+    [("wait", Meaning::Wait), ("quota", Meaning::Quota), ("login", Meaning::Login)];
 
 /// What a job's status means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +77,13 @@ impl<T: Copy> Table<T> {
         let stands_alone = matches!(status.as_u16(), 401 | 403 | 404 | 407 | 408 | 410 | 425 | 429);
         let class = format!("{}xx", status.as_u16() / 100);
         self.of_value(status.as_str()).or_else(|| (!stands_alone).then(|| self.of_value(&class)).flatten())
+    }
+
+    /// What an answer means: by the first word that is taken of it and named here, by its status otherwise.
+    pub(super) fn of_answer(&self, word: Option<&Take>, answered: &Answered) -> Option<T> {
+        let mut said = word.into_iter().flat_map(|word| word.texts(answered));
+        let by_word = said.find_map(|said| self.of_value(&said));
+        by_word.or_else(|| self.of_status(answered.status))
     }
 
     /// Whether a status that is no success may be an answer like any other.

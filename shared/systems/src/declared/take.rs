@@ -15,7 +15,7 @@ use super::template;
 const MAX_TEXT: usize = 8192;
 
 /// Where a value is: the first of several places that has one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Take(pub(super) Vec<Place>);
 
 /// A place in an answer.
@@ -177,11 +177,16 @@ impl Answered {
         Ok(Self { status, headers, url, json, answer: Some(answer) })
     }
 
+    /// An answer of which the body is not read.
+    pub(super) fn of_head(status: StatusCode, headers: HeaderMap, url: Url) -> Self {
+        Self { status, headers, url, json: None, answer: None }
+    }
+
     /// An error about it: something is not as the description has it.
     pub(super) fn malformed(&self, what: &str, reason: &str) -> landfall::Error {
         match &self.answer {
             Some(answer) => answer.malformed(what, reason).into(),
-            None => landfall::Error::contract_broken(format!("{what}: {reason}")),
+            None => landfall::Error::contract_broken(format!("{}: {what}: {reason}", self.url.path())),
         }
     }
 

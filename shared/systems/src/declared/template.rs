@@ -39,6 +39,14 @@ impl Values {
     }
 }
 
+impl Values {
+    /// The elements of the list that a name stands for, as texts.
+    pub(super) fn list(&self, name: &str) -> Option<Vec<String>> {
+        let Value::Array(list) = &self.get(name)?.value else { return None };
+        Some(list.iter().filter_map(text).collect())
+    }
+}
+
 /// A value as a text, a list with commas; nothing where it says nothing.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
@@ -54,7 +62,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
 }
 
 /// A text with names in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Template(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use landfall::job::{JobRecord, JobState, RunKey};
 use landfall_http::scripted::{Reply, Scripted, Seen};
 use serde_json::{Value, json};
 
+use super::DeclaredSource;
 use super::settings::DeclaredConnection;
-use super::{DeclaredSource, chosen};
 use crate::testing::{self, line, work_at};
 use jiff::Timestamp;
 
@@ -141,14 +141,13 @@ impl Told {
 
 /// The source that a description of one's own makes of a server, and its name.
 async fn source_on(server: &Scripted, text: &str, clock: Arc<ManualClock>) -> (DeclaredSource, String) {
-    let description = chosen::own("test", text).unwrap_or_else(|error| panic!("{}", error.line()));
-    let name = description.name.clone();
+    let name = super::description::parse("test", text).unwrap_or_else(|error| panic!("{error}")).name;
     let settings = json!({
-        "system": name, "base_url": server.url("/rest/"), "http": { "attempts": 2, "retry_seconds": 10 },
+        "system": name, "description": text, "base_url": server.url("/rest/"), "http": { "attempts": 2, "retry_seconds": 10 },
     });
     let settings: DeclaredConnection = serde_json::from_value(settings).unwrap();
     let work = work_at(server).await;
-    let source = DeclaredSource::new("demo".parse().unwrap(), &settings, description, work, clock, None);
+    let source = DeclaredSource::new("demo".parse().unwrap(), &settings, work, clock, None);
     (source.unwrap(), name)
 }
 
@@ -303,6 +302,25 @@ async fn a_changed_description_does_not_meet_a_running_job() {
     // Of another job nothing was kept.
     source.status(&JobRecord { run_key: None, ..told.record("43") }).await.unwrap();
     assert_eq!(told.calls(), ["POST /rest/tasks", "GET /rest/tasks/42", "GET /rest/v2/tasks/43"]);
+}
+
+/// Promise 1: a submission whose answer was lost is looked for as it was made, whatever the description says by now.
+#[tokio::test]
+async fn a_changed_description_does_not_meet_a_lost_submission() {
+    let told = Told::new(KEYED, json!({}), |_, number| match number {
+        0 => Reply::nothing(),
+        _ => Reply::status(400).header("Location", "/async/v1/tasks/42"),
+    })
+    .await;
+    told.source.prepare(&told.order()).await.unwrap();
+    assert!(matches!(told.source.submit(&told.order()).await.unwrap(), Submission::Ambiguous(_)));
+    let changed = KEYED.replace("post = \"tasks\"", "post = \"v2/tasks\"");
+    let (source, _) = source_on(&told.server, &changed, told.clock.clone()).await;
+    assert_eq!(source.find(&told.order()).await.unwrap(), Found::Job("42".parse().unwrap()));
+    assert_eq!(told.calls(), ["POST /rest/tasks", "POST /rest/tasks"]);
+    // What was found goes on as it began.
+    source.status(&told.record("42")).await.unwrap_err();
+    assert_eq!(told.calls()[2], "GET /rest/tasks/42");
 }
 
 /// Promise 6: a list of very many files is read, and an answer of more values than any list has is refused.

@@ -30,7 +30,7 @@ use uuid::Uuid;
 use self::api::Api;
 use self::budget::Budget;
 use self::describe::{Described, KeyAttributes, Shape};
-pub use self::export::{Finder, FusionRest, Incremental, KeyFields, Pillar, Range};
+pub use self::export::{Finder, FusionRest, Incremental, KeyFields, Pillar};
 use self::query::{Collection, Key, KeyRange};
 use self::row::RowWriter;
 use self::walk::{MAX_ROWS, Walk, check_end};
@@ -44,7 +44,7 @@ use landfall::contract::{
 };
 use landfall::error::{Error, Result};
 use landfall::export::Export;
-use landfall::job::{ConnectionName, JobRecord, JobRequestId, JobState, OutputFile, Window};
+use landfall::job::{ConnectionName, FileList, JobRecord, JobRequestId, JobState, OutputFile, Window};
 use landfall::state::{WorkState, keys};
 use landfall_http::HttpError;
 use landfall_http::auth::{Authorizer, FixedCredential};
@@ -362,6 +362,12 @@ impl Source for FusionRestSource {
                 None => return Ok(files),
             }
         }
+    }
+
+    async fn file_list(&self, job: &JobRecord) -> Result<FileList> {
+        let files = self.output_files(job).await?;
+        let columns = self.shape(&job.export.read::<FusionRest>()?).await?.columns();
+        Ok(FileList { columns, ..FileList::from(files) })
     }
 
     async fn open(&self, job: &JobRecord, file: &OutputFile, _resume: Option<&ResumeAt>) -> Result<Download> {

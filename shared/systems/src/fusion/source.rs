@@ -15,7 +15,7 @@ use landfall::contract::{
 };
 use landfall::error::{Error, Result};
 use landfall::export::Export;
-use landfall::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
+use landfall::job::{ConnectionName, FileList, JobRecord, JobRequestId, OutputFile};
 use landfall::state::RefreshTokenDocument;
 
 /// What a Fusion connection runs, by the export's kind.
@@ -161,6 +161,10 @@ impl Source for FusionSource {
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         self.running(&job.export)?.output_files(job).await
+    }
+
+    async fn file_list(&self, job: &JobRecord) -> Result<FileList> {
+        self.running(&job.export)?.file_list(job).await
     }
 
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download> {

@@ -12,12 +12,12 @@ pub(in crate::rows) struct DelimitedColumns {
     header: Header,
     value: ValueText,
     utf8: Utf8Check,
-    /// Whether some of the field has been taken.
-    has_begun: bool,
     is_quoted: bool,
     /// Whether something stood outside the quotes of a quoted field.
     is_odd: bool,
     field: usize,
+    /// The records behind the header.
+    rows: u64,
     columns: Vec<Column>,
     has_shorter_rows: bool,
     has_longer_rows: bool,
@@ -41,10 +41,10 @@ impl DelimitedColumns {
             header: Header::Name(Vec::new()),
             value: ValueText::default(),
             utf8: Utf8Check::default(),
-            has_begun: false,
             is_quoted: false,
             is_odd: false,
             field: 0,
+            rows: 0,
             columns: Vec::new(),
             has_shorter_rows: false,
             has_longer_rows: false,
@@ -53,12 +53,12 @@ impl DelimitedColumns {
 
     pub(in crate::rows) fn push(&mut self, mut bytes: &[u8]) {
         while !matches!(self.header, Header::Unusable) {
-            if let Some(field) =
-                Some(bytes).filter(|_| !self.has_begun).and_then(|bytes| self.scanner.whole_field(bytes))
-            {
-                self.see_whole(&field);
-                bytes = field.rest;
-                continue;
+            // Of a field that has begun, what came before is its, too.
+            if matches!(self.header, Header::Read) && self.value.length == 0 {
+                while let Some(field) = self.scanner.whole_field(bytes) {
+                    self.see_whole(&field);
+                    bytes = field.rest;
+                }
             }
             let (content, rest) = bytes.split_at(self.scanner.content_run(bytes).min(bytes.len()));
             self.take(content);
@@ -68,6 +68,37 @@ impl DelimitedColumns {
         }
     }
 
+    /// Most fields are seen as a whole.
+    fn see_whole(&mut self, field: &WholeField<'_>) {
+        match self.scanner.pass(field) {
+            Scanned::Nothing | Scanned::Content | Scanned::Opened => {}
+            Scanned::FieldEnd => self.see_field(field),
+            Scanned::RecordEnd(_) => {
+                self.see_field(field);
+                self.end_record();
+            }
+            Scanned::EmptyLine => self.see_empty_line(),
+        }
+    }
+
+    fn see_field(&mut self, field: &WholeField<'_>) {
+        match self.columns.get_mut(self.field) {
+            None => self.has_longer_rows = true,
+            Some(column) => match (field.content.is_empty(), field.is_quoted) {
+                (true, true) => column.may_be_empty = true,
+                (true, false) => column.may_be_missing = true,
+                (false, _) => {
+                    column.kind.see(field.content);
+                    // Whatever has another type is ASCII.
+                    if column.kind.is_settled() && !column.has_other_bytes {
+                        column.has_other_bytes = std::str::from_utf8(field.content).is_err();
+                    }
+                }
+            },
+        }
+        self.field = self.field.saturating_add(1);
+    }
+
     fn step(&mut self, byte: u8) {
         match self.scanner.step(byte) {
             Scanned::Nothing => {}
@@ -75,7 +106,7 @@ impl DelimitedColumns {
             Scanned::Opened => {
                 // What stood before a quote were spaces.
                 self.clear();
-                (self.is_quoted, self.has_begun) = (true, true);
+                self.is_quoted = true;
             }
             Scanned::FieldEnd => self.end_field(),
             Scanned::RecordEnd(_) => {
@@ -87,7 +118,6 @@ impl DelimitedColumns {
     }
 
     fn take(&mut self, content: &[u8]) {
-        self.has_begun |= !content.is_empty();
         self.is_odd |= self.is_quoted && !self.scanner.is_quoted() && !content.is_empty();
         match &mut self.header {
             Header::Name(name) if name.len().saturating_add(content.len()) <= MAX_NAME_BYTES => {
@@ -122,59 +152,30 @@ impl DelimitedColumns {
         }
         self.value.clear();
         self.field = self.field.saturating_add(1);
-        (self.has_begun, self.is_quoted, self.is_odd) = (false, false, false);
+        (self.is_quoted, self.is_odd) = (false, false);
     }
 
     fn see(&mut self) {
         let is_utf8 = self.utf8.end();
-        let (kind, is_quoted, is_odd) = (self.value.kind(), self.is_quoted, self.is_odd);
-        let Some(column) = self.column() else { return };
+        let Some(column) = self.columns.get_mut(self.field) else {
+            self.has_longer_rows = true;
+            return;
+        };
         column.has_other_bytes |= !is_utf8;
-        match kind {
-            ValueKind::Nothing if is_quoted => column.may_be_empty = true,
+        match self.value.kind() {
+            ValueKind::Nothing if self.is_quoted => column.may_be_empty = true,
             ValueKind::Nothing => column.may_be_missing = true,
             _ if column.kind.is_settled() => {}
-            _ if is_odd => column.kind = ValueKind::Text,
+            _ if self.is_odd => column.kind = ValueKind::Text,
             kind => column.kind.join(&kind),
         }
-    }
-
-    /// A field that has come as a whole.
-    fn see_whole(&mut self, field: &WholeField<'_>) {
-        let WholeField { value, is_quoted, ends_record, .. } = *field;
-        if !matches!(self.header, Header::Read) {
-            self.take(value);
-            self.end_field();
-        } else {
-            if let Some(column) = self.column() {
-                match value {
-                    [] if is_quoted => column.may_be_empty = true,
-                    [] => column.may_be_missing = true,
-                    value => {
-                        column.has_other_bytes |= !value.is_ascii() && std::str::from_utf8(value).is_err();
-                        if !column.kind.is_settled() {
-                            column.kind.join(&ValueKind::of_text(value));
-                        }
-                    }
-                }
-            }
-            self.field = self.field.saturating_add(1);
-        }
-        if ends_record {
-            self.end_record();
-        }
-    }
-
-    /// The column of the field; where there is none, the row is too long.
-    fn column(&mut self) -> Option<&mut Column> {
-        self.has_longer_rows |= self.field >= self.columns.len();
-        self.columns.get_mut(self.field)
     }
 
     fn end_record(&mut self) {
         if matches!(self.header, Header::Name(_)) {
             self.header = Header::Read;
         } else {
+            self.rows = self.rows.saturating_add(1);
             let missing = self.columns.get_mut(self.field..).unwrap_or_default();
             self.has_shorter_rows |= !missing.is_empty();
             missing.iter_mut().for_each(|column| column.may_be_missing = true);
@@ -185,9 +186,17 @@ impl DelimitedColumns {
     /// A record without anything, where such are counted: of the only column, most often.
     fn see_empty_line(&mut self) {
         if matches!(self.header, Header::Read) && self.dialect.has_one_column {
+            self.rows = self.rows.saturating_add(1);
             self.has_shorter_rows |= self.columns.len() > 1;
             self.columns.iter_mut().for_each(|column| column.may_be_missing = true);
         }
+    }
+
+    /// The rows so far, the one that has begun among them, once the header has been read: those that are counted without a
+    /// look at their fields.
+    pub(in crate::rows) fn rows(&self) -> Option<u64> {
+        let open = u64::from(self.scanner.open_record().is_some());
+        matches!(self.header, Header::Read).then(|| self.rows.saturating_add(open))
     }
 
     /// The table, once all of the text has passed; `None` where its header names none.
@@ -212,6 +221,7 @@ mod tests {
 
     use super::super::ColumnType;
     use super::*;
+    use crate::rows::delimited::CsvRecords;
 
     fn table(text: &str, cut: usize) -> Option<Table> {
         let mut columns = DelimitedColumns::new(Dialect::delimited_by(b','));
@@ -273,6 +283,34 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+        /// Promise 5: rows are those that are counted without a look at their fields, and fields those that a close look
+        /// finds, however the text is cut.
+        #[test]
+        fn rows_and_fields_are_those_of_a_close_look(
+            text in "([ab ,\"\\\\\n\r]|1|,\"\",|a{7,50}){0,40}",
+            cut in 1_usize..60,
+            has_backslashes in any::<bool>(),
+            has_one_column in any::<bool>(),
+        ) {
+            let dialect = Dialect { has_backslashes, has_one_column, ..Dialect::delimited_by(b',') };
+            let text = format!("a,b,c\n{text}");
+            let mut records = CsvRecords::new(dialect, true);
+            let mut columns = DelimitedColumns::new(dialect);
+            let mut closely = DelimitedColumns::new(dialect);
+            for piece in text.as_bytes().chunks(cut) {
+                records.push(piece);
+                columns.push(piece);
+            }
+            // A byte at a time, no field is there as a whole.
+            text.as_bytes().chunks(1).for_each(|byte| closely.push(byte));
+            if let Some(rows) = columns.rows() {
+                prop_assert_eq!(rows, records.finish());
+            }
+            prop_assert_eq!(columns.finish(), closely.finish());
+        }
+
         /// Promise 4: how content is cut on its way makes no difference.
         #[test]
         fn pieces_make_no_difference(text in "(a,b\n)?[0-9a,\" \r\n.-]{0,60}", cut in 1_usize..20) {

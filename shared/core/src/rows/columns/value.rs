@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const MAX_TYPED_BYTES: usize = 40;
 
 /// The most digits that a decimal has, at every reader that there is.
-const MAX_PRECISION: u8 = 38;
+pub(super) const MAX_PRECISION: u8 = 38;
 
 /// The most digits that a whole number has which is sure to fit into 64 bits.
 const MAX_INTEGER_DIGITS: u8 = 18;
@@ -117,6 +117,22 @@ impl ValueKind {
         }
     }
 
+    /// Joins what another value is: the same as if what that is were told first, and cheaper, as most values are like those
+    /// before them.
+    pub(super) fn see(&mut self, text: &[u8]) {
+        match self {
+            Self::Text => return,
+            Self::Moment { pattern } if pattern.has(text) => return,
+            Self::Number(these) if text.len() <= MAX_TYPED_BYTES => {
+                if let Some(those) = number(text) {
+                    return these.join(those);
+                }
+            }
+            _ => {}
+        }
+        self.join(&Self::of_text(text));
+    }
+
     /// What a string of JSON is, given without its quotes: a number between quotes is none.
     pub(super) fn of_string(text: &[u8]) -> Self {
         moment(text).filter(|_| text.len() <= MAX_TYPED_BYTES).unwrap_or(Self::Text)
@@ -131,11 +147,7 @@ impl ValueKind {
     pub(super) fn join(&mut self, other: &Self) {
         match (&mut *self, other) {
             (_, Self::Nothing) => {}
-            (Self::Number(these), Self::Number(those)) => {
-                these.integer = these.integer.max(those.integer);
-                these.min_scale = these.min_scale.min(those.min_scale);
-                these.max_scale = these.max_scale.max(those.max_scale);
-            }
+            (Self::Number(these), Self::Number(those)) => these.join(*those),
             (this @ Self::Nothing, other) => *this = other.clone(),
             (this, other) if *this == *other => {}
             (this, _) => *this = Self::Text,
@@ -169,6 +181,12 @@ impl Case {
 }
 
 impl Digits {
+    fn join(&mut self, other: Self) {
+        self.integer = self.integer.max(other.integer);
+        self.min_scale = self.min_scale.min(other.min_scale);
+        self.max_scale = self.max_scale.max(other.max_scale);
+    }
+
     fn column_type(self) -> ColumnType {
         let precision = self.integer.saturating_add(self.max_scale).max(1);
         match self.max_scale {
@@ -200,6 +218,22 @@ impl Pattern {
         std::str::from_utf8(text).unwrap_or_default()
     }
 
+    /// Whether a text is a day or a moment that is written so.
+    fn has(&self, text: &[u8]) -> bool {
+        let pattern = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        let digit = |at: usize| text.get(at).map_or(0, |byte| byte.wrapping_sub(b'0'));
+        let number = |at: usize| digit(at).wrapping_mul(10).wrapping_add(digit(at.wrapping_add(1)));
+        let is_written_so = pattern.len() == text.len()
+            && std::iter::zip(pattern, text).all(|(pattern, byte)| match pattern {
+                b'Y' | b'M' | b'D' | b'h' | b'm' | b's' | b'S' => byte.is_ascii_digit(),
+                literal => byte == literal,
+            });
+        let is_time = pattern.len() == DATE_BYTES || (number(11) < 24 && number(14) < 60 && number(17) < 60);
+        // The last days of months, and the first of years, are looked at more closely.
+        let is_surely_day = matches!(number(5), 1..=12) && matches!(number(8), 1..=28) && digit(0) > 0;
+        is_written_so && is_time && (is_surely_day || moment(text).is_some())
+    }
+
     /// Parts, one behind the other: on the stack, since each value has one.
     fn of(parts: &[&str]) -> Option<Self> {
         let mut bytes = [0; MAX_TYPED_BYTES];
@@ -225,17 +259,20 @@ impl Pattern {
 /// on both sides of a point.
 fn number(text: &[u8]) -> Option<Digits> {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-    let (integer, fraction) = match memchr::memchr(b'.', unsigned) {
-        Some(at) => (unsigned.get(..at)?, Some(unsigned.get(at.checked_add(1)?..)?)),
-        None => (unsigned, None),
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (integer, rest) = unsigned.split_at_checked(digits(unsigned))?;
+    let fraction = match rest {
+        [] => None,
+        [b'.', fraction @ ..] => Some(fraction),
+        _ => return None,
     };
     let are_digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     let is_zero = integer == b"0";
-    if !are_digits(integer) || (integer.starts_with(b"0") && !is_zero) || !fraction.is_none_or(are_digits) {
+    if integer.is_empty() || (integer.starts_with(b"0") && !is_zero) || !fraction.is_none_or(are_digits) {
         return None;
     }
     let is_negative_zero =
-        text.len() > unsigned.len() && unsigned.iter().all(|byte| matches!(byte, b'0' | b'.'));
+        is_zero && text.len() > unsigned.len() && unsigned.iter().all(|byte| matches!(byte, b'0' | b'.'));
     let scale = u8::try_from(fraction.map_or(0, <[u8]>::len)).ok()?;
     let integer = if is_zero { 0 } else { u8::try_from(integer.len()).ok()? };
     (!is_negative_zero).then_some(Digits { integer, min_scale: scale, max_scale: scale })
@@ -411,6 +448,30 @@ mod tests {
             prop_assert_eq!(&join(&turned), &joined);
             let (left, right) = kinds.split_at(kinds.len() / 2);
             prop_assert_eq!(join(&[join(right), join(left)]), joined);
+        }
+
+        /// Seeing a value tells what telling it first and joining then does, whatever came before.
+        #[test]
+        fn a_value_is_seen_as_it_is_told(texts in prop::collection::vec(value(), 1..8)) {
+            let (mut seen, mut joined) = (ValueKind::default(), ValueKind::default());
+            for text in &texts {
+                seen.see(text.as_bytes());
+                joined.join(&ValueKind::of_text(text.as_bytes()));
+                prop_assert_eq!(&seen, &joined);
+            }
+        }
+
+        /// The same for days and moments alone: there are some that are not, in any pattern.
+        #[test]
+        fn moments_are_seen_as_they_are_told(
+            texts in prop::collection::vec("[0-2][0-9]0[0-9]-[01][0-9]-[0-3][0-9]( [0-2][0-9]:[0-6][0-9]:[0-6][0-9](Z|\\+0[01]:00)?)?", 1..6),
+        ) {
+            let (mut seen, mut joined) = (ValueKind::default(), ValueKind::default());
+            for text in &texts {
+                seen.see(text.as_bytes());
+                joined.join(&ValueKind::of_text(text.as_bytes()));
+                prop_assert_eq!(&seen, &joined);
+            }
         }
 
         /// Identity: a number that is said to be one comes back from its digits as the same text.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// The longest that a text may be.
-const MAX_TEXT: usize = 4096;
+const MAX_TEXT: usize = 32 << 10;
 /// The most elements of a list.
 const MAX_ELEMENTS: usize = 1000;
 
@@ -21,6 +21,8 @@ pub struct Input {
     pub default: Option<serde_json::Value>,
     /// What it may be; anything, if empty.
     pub one_of: Vec<String>,
+    /// Whether `{from}` and `{until}` in it are the moments of the export's window.
+    pub has_window: bool,
 }
 
 /// What an input is.
@@ -43,15 +45,21 @@ pub enum InputKind {
 }
 
 impl Input {
+    /// Whether a value says this moment of the window.
+    pub(in crate::declared) fn says(&self, value: &Value, moment: &str) -> bool {
+        self.has_window && value.to_string().contains(moment)
+    }
+
     /// Why a value cannot be this, in words.
     pub(in crate::declared) fn check(&self, value: &Value) -> std::result::Result<(), String> {
         let fine = |text: &str| {
             !text.trim().is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control)
         };
         let (is_it, what) = match self.kind {
-            InputKind::Text => {
-                (value.as_str().is_some_and(fine), "a text that is neither empty nor longer than 4,096 bytes")
-            }
+            InputKind::Text => (
+                value.as_str().is_some_and(fine),
+                "a text that is neither empty nor longer than 32,768 bytes",
+            ),
             InputKind::Path => {
                 (value.as_str().is_some_and(is_path), "a path: segments with / between, none of them . or ..")
             }
@@ -97,7 +105,14 @@ mod tests {
     use super::*;
 
     fn input(kind: InputKind) -> Input {
-        Input { kind, about: String::new(), is_required: false, default: None, one_of: Vec::new() }
+        Input {
+            kind,
+            about: String::new(),
+            is_required: false,
+            default: None,
+            one_of: Vec::new(),
+            has_window: false,
+        }
     }
 
     /// Bad input: what an export says is refused by what it was to be, before anything is called.
@@ -107,7 +122,7 @@ mod tests {
             (
                 InputKind::Text,
                 json!("x"),
-                vec![json!(""), json!(" "), json!(1), json!("a\nb"), json!("x".repeat(5000))],
+                vec![json!(""), json!(" "), json!(1), json!("a\nb"), json!("x".repeat(40_000))],
             ),
             (
                 InputKind::Path,

@@ -4,6 +4,7 @@ mod input;
 mod parse;
 mod promises;
 mod reader;
+mod schema;
 mod scope;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use http::HeaderName;
 pub use self::input::{Input, InputKind};
 pub use self::parse::parse;
 pub use self::reader::Fault;
+pub use self::schema::schema;
 use super::call::Call;
 use super::table::{Meaning, State, Table};
 use super::take::{Answered, Take};
@@ -55,6 +57,7 @@ pub struct Description {
     pub(super) poll: Poll,
     pub(super) files: Vec<Files>,
     pub(super) download: DownloadRule,
+    pub(super) limits: Option<Limits>,
     /// Its text, where it does not come with landfall: it is kept with each job, which a change of it does not meet.
     pub(super) own_text: Option<Arc<str>>,
 }
@@ -200,6 +203,8 @@ pub(super) enum FileKind {
 pub(super) enum Link {
     /// By a link in its entry.
     Entry(Take),
+    /// By the call itself: each of its pages is a file.
+    Page,
     /// By a call that follows from the entry.
     Path(Box<Call>),
     /// By a link that is asked for anew at each try.
@@ -238,6 +243,22 @@ pub(super) enum Credentials {
     When(Take),
 }
 
+/// What any call is answered where no more are answered for now.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Limits {
+    /// Where an answer has a word of its own.
+    pub(super) answer: Option<Take>,
+    /// `wait`, `quota` and `login`, and nothing else.
+    pub(super) answers: Table<Meaning>,
+}
+
+impl Limits {
+    /// Whether an answer says that a limit is reached, and which.
+    pub(super) fn reached(&self, answered: &Answered) -> Option<Meaning> {
+        self.answers.of_answer(self.answer.as_ref(), answered)
+    }
+}
+
 impl DownloadRule {
     /// Whether what an answer has links to is fetched with credentials.
     pub(super) fn is_with_credentials(&self, answered: &Answered) -> bool {
@@ -255,6 +276,12 @@ impl Description {
     /// The step that starts the job.
     pub(super) fn committing(&self) -> Option<&Step> {
         self.submit.iter().find(|step| step.commits)
+    }
+
+    /// Whether its window is for what exports say, and for no call of its own.
+    pub(super) fn has_window_by_inputs(&self) -> bool {
+        let names = |step: &Step| step.call.names().iter().any(|name| matches!(*name, "from" | "until"));
+        self.window.is_some() && !self.submit.iter().any(names)
     }
 
     /// Everything that is kept of a submission.

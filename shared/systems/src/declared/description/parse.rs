@@ -10,17 +10,17 @@ use super::reader::{Fields, Node, Reader};
 use super::scope::Scope;
 use super::{
     Credentials, Description, DownloadRule, FileKind, Files, Find, FindInList, Input, InputKind,
-    InvalidDescription, Keep, Link, LinkCall, Pages, Poll, Rows, Step, TimeForm, WindowForm,
+    InvalidDescription, Keep, Limits, Link, LinkCall, Pages, Poll, Rows, Step, TimeForm, WindowForm,
 };
 use crate::declared::call::{Body, Call};
-use crate::declared::table::{MEANINGS, Meaning, STATES, State, Table, is_status};
+use crate::declared::table::{LIMITS, MEANINGS, Meaning, STATES, State, Table, is_status};
 use crate::declared::take::{Place, Take};
 use crate::declared::template::{JsonTemplate, Template, is_name};
 
 /// The names that are a description's own in every place.
 const RESERVED: [&str; 10] =
     ["id", "run_key", "mark", "from", "until", "called_at", "file", "next", "ordinal", "system"];
-const METHODS: [(&str, Method); 5] = [
+pub(super) const METHODS: [(&str, Method); 5] = [
     ("get", Method::GET),
     ("post", Method::POST),
     ("put", Method::PUT),
@@ -30,7 +30,7 @@ const METHODS: [(&str, Method); 5] = [
 /// Headers that are the client's own affair.
 const OWN_HEADERS: [&str; 6] =
     ["authorization", "host", "cookie", "content-length", "transfer-encoding", "content-type"];
-const KINDS: [(&str, InputKind); 7] = [
+pub(super) const KINDS: [(&str, InputKind); 7] = [
     ("text", InputKind::Text),
     ("path", InputKind::Path),
     ("list", InputKind::List),
@@ -39,17 +39,19 @@ const KINDS: [(&str, InputKind); 7] = [
     ("flag", InputKind::Flag),
     ("table", InputKind::Table),
 ];
-const TIMES: [(&str, TimeForm); 4] = [
+pub(super) const TIMES: [(&str, TimeForm); 4] = [
     ("rfc3339", TimeForm::Rfc3339),
     ("date", TimeForm::Date),
     ("seconds", TimeForm::Seconds),
     ("milliseconds", TimeForm::Milliseconds),
 ];
-const FILE_KINDS: [(&str, FileKind); 3] =
+pub(super) const FILE_KINDS: [(&str, FileKind); 3] =
     [("data", FileKind::Data), ("error", FileKind::Error), ("deleted", FileKind::Deleted)];
 /// How long a source is taken to know a key, where its description does not say.
 const KEY_HOURS: u64 = 24;
 const MAX_TEXT: usize = 512 << 10;
+/// What `each` says where each page of a call is a file.
+pub(super) const PAGE: &str = "page";
 
 /// Reads a description. `called` is what it is called in errors, until its name is known.
 pub fn parse(called: &str, text: &str) -> Result<Description, InvalidDescription> {
@@ -78,9 +80,10 @@ pub fn parse(called: &str, text: &str) -> Result<Description, InvalidDescription
 fn description(fields: &Fields<'_>) -> Option<Description> {
     let system = fields.need("system").and_then(|node| node.fields());
     let (name, title, docs, hosts, token_header) = system.map(system_of).unwrap_or_default();
-    let inputs =
-        fields.get("inputs").and_then(|node| node.fields()).map(|fields| inputs(&fields)).unwrap_or_default();
-    let window = fields.get("window").and_then(|node| node.fields()).map(window);
+    let window_at = fields.get("window");
+    let window = window_at.as_ref().and_then(Node::fields).map(window);
+    let inputs_at = fields.get("inputs").and_then(|node| node.fields());
+    let inputs = inputs_at.map(|fields| inputs(&fields, window.is_some())).unwrap_or_default();
     let mut scope = Scope::default();
     for (name, input) in &inputs {
         scope = scope.and(name, input.is_required || input.default.is_some());
@@ -93,11 +96,26 @@ fn description(fields: &Fields<'_>) -> Option<Description> {
         Some(node) => steps(&node, run.clone()),
         None => Vec::new(),
     };
+    let has_moment = |step: &Step| step.call.names().iter().any(|name| matches!(*name, "from" | "until"));
+    let is_used = submit.iter().any(has_moment) || inputs.values().any(|input| input.has_window);
+    if let Some(node) = window_at.filter(|_| !is_used && !submit.is_empty()) {
+        node.fault(
+            "no call of the submission has {from} or {until}, and no input has window = true: increments would be all there is",
+        );
+    }
     let mut job = scope.and("id", true);
     for keep in submit.iter().flat_map(|step| &step.keep) {
         job = job.and(&keep.name, true);
     }
-    let find = fields.need("find").and_then(|node| node.fields()).map(|fields| find(fields, &run, &submit));
+    // What the steps before the one that commits have given is known, whatever became of that one.
+    let mut lost = run;
+    for step in submit.iter().filter(|step| !step.commits) {
+        lost = step.keep.iter().fold(lost, |lost, keep| lost.and(&keep.name, true));
+        if step.id.is_some() {
+            lost = lost.and("id", true);
+        }
+    }
+    let find = fields.need("find").and_then(|node| node.fields()).map(|fields| find(fields, &lost, &submit));
     let poll = fields.need("poll").and_then(|node| node.fields()).map(|fields| poll(fields, &job));
     let files = fields.need("files");
     let files: Vec<Option<Files>> = files
@@ -107,6 +125,7 @@ fn description(fields: &Fields<'_>) -> Option<Description> {
         .map(|node| files_of(node.fields()?, &job))
         .collect();
     let download = fields.get("download").and_then(|node| node.fields()).map(download).unwrap_or_default();
+    let limits = fields.get("limits").and_then(|node| node.fields()).map(limits);
     let find = find??;
     let poll = poll??;
     let files = files.into_iter().collect::<Option<Vec<_>>>()?;
@@ -123,6 +142,7 @@ fn description(fields: &Fields<'_>) -> Option<Description> {
         poll,
         files,
         download,
+        limits: limits.flatten(),
         own_text: None,
     })
 }
@@ -159,7 +179,7 @@ fn header_name(node: &Node<'_>, name: &str) -> Option<HeaderName> {
     parsed.ok()
 }
 
-fn inputs(fields: &Fields<'_>) -> BTreeMap<String, Input> {
+fn inputs(fields: &Fields<'_>, may_have_window: bool) -> BTreeMap<String, Input> {
     let mut inputs = BTreeMap::new();
     for (name, node) in fields.entries() {
         if !is_name(name.text) || RESERVED.contains(&name.text) {
@@ -173,8 +193,14 @@ fn inputs(fields: &Fields<'_>) -> BTreeMap<String, Input> {
         let about = fields.need("about").and_then(|node| node.text().map(str::to_owned)).unwrap_or_default();
         let is_required = fields.get("required").and_then(|node| node.flag()).unwrap_or_default();
         let one_of = fields.get("one_of").map(|node| node.texts()).unwrap_or_default();
-        let input =
-            Input { kind: kind.unwrap_or(InputKind::Text), about, is_required, default: None, one_of };
+        let has_window = fields.get("window").is_some_and(|node| {
+            if !may_have_window {
+                node.fault("there is no [window] that it could be of");
+            }
+            node.flag().unwrap_or_default()
+        });
+        let kind = kind.unwrap_or(InputKind::Text);
+        let input = Input { kind, about, is_required, default: None, one_of, has_window };
         let default = fields.get("default").map(|node| (node.json(), node));
         if let Some((value, node)) = &default {
             if let Err(reason) = input.check(value) {
@@ -375,7 +401,13 @@ fn files_of(fields: Fields<'_>, job: &Scope) -> Option<Files> {
         }
         pages(&node, &call_scope)
     });
-    let each = fields.need("each").and_then(|node| take(&node));
+    let each_at = fields.need("each");
+    let is_page = each_at.as_ref().is_some_and(|node| node.is_text() && node.text() == Some(PAGE));
+    let each = match is_page {
+        true => Some(Take::default()),
+        false => each_at.as_ref().and_then(take),
+    };
+    let of_entry = |node: &Node<'_>| if is_page { take_in_head(node) } else { take_in_entry(node) };
     let is_required = fields.get("required").and_then(|node| node.flag()).unwrap_or(true);
     let kind = fields.get("kind").and_then(|node| node.word(&FILE_KINDS)).unwrap_or(FileKind::Data);
     let mut values = Vec::new();
@@ -386,20 +418,25 @@ fn files_of(fields: Fields<'_>, job: &Scope) -> Option<Files> {
         if !is_name(name.text) || scope.has(name.text) || RESERVED.contains(&name.text) {
             name.fault("a value has a name of small letters, digits and underscores, and none that is taken");
         }
-        if let Some(take) = take_in_entry(&node) {
+        if let Some(take) = of_entry(&node) {
             scope = scope.and(name.text, true);
             values.push((name.text.to_owned(), take));
         }
     }
-    let optional = |key: &'static str| fields.get(key).and_then(|node| take_in_entry(&node));
+    let optional = |key: &'static str| fields.get(key).and_then(|node| of_entry(&node));
     let (size, sha256, rows, url) = (optional("size"), optional("sha256"), optional("rows"), optional("url"));
     let link = fields.get("link").and_then(|node| node.fields()).map(|fields| link(fields, job));
     if matches!(&link, Some(Some(_))) {
         scope = scope.and("file", true);
     }
     let name = fields.need("name").and_then(|node| scope.template(&node, false));
-    let path = fields.get("get").map(|node| scope.template(&node, false).map(of_path));
+    let path = fields.get("get").map(|node| scope.template(&node, false).map(Call::get));
     let link = match (url, path, link) {
+        (None, None, None) if is_page => Some(Link::Page),
+        (..) if is_page => {
+            fields.fault("each page is a file: it has no url, get or link besides");
+            None
+        }
         (Some(take), None, None) => Some(Link::Entry(take)),
         (None, Some(call), None) => call.map(|call| Link::Path(Box::new(call))),
         (None, None, Some(call)) => call.map(|call| Link::Call(Box::new(call))),
@@ -408,12 +445,30 @@ fn files_of(fields: Fields<'_>, job: &Scope) -> Option<Files> {
             None
         }
     };
-    fields.finish();
-    let call = match call {
+    let mut call = match call {
         Some(None) => return None,
         Some(call) => call,
         None => None,
     };
+    if is_page {
+        let is_in_head = |take: &Take| !take.reads_json();
+        let leads_on = match &pages {
+            None => true,
+            Some(Pages::Link(take) | Pages::Token { take, call: None, .. }) => is_in_head(take),
+            Some(_) => false,
+        };
+        if !leads_on {
+            fields.fault("pages that are files lead on by a link or a token in a header");
+        }
+        match (&mut call, &each_at) {
+            (Some(call), _) if call.method == Method::GET && call.headers.is_empty() => {
+                call.is_for_its_head = true;
+            }
+            (_, Some(node)) => node.fault("pages that are files are those of a call: a GET without headers"),
+            (_, None) => {}
+        }
+    }
+    fields.finish();
     Some(Files {
         call,
         pages,
@@ -427,11 +482,6 @@ fn files_of(fields: Fields<'_>, job: &Scope) -> Option<Files> {
         rows,
         link: link?,
     })
-}
-
-/// A `GET` of a path.
-fn of_path(target: Template) -> Call {
-    Call { method: Method::GET, target, query: Vec::new(), headers: Vec::new(), body: Body::Nothing }
 }
 
 fn link(fields: Fields<'_>, job: &Scope) -> Option<LinkCall> {
@@ -470,6 +520,13 @@ fn download(fields: Fields<'_>) -> DownloadRule {
     rule
 }
 
+fn limits(fields: Fields<'_>) -> Option<Limits> {
+    let answer = fields.get("answer").and_then(|node| take(&node));
+    let answers = fields.need("answers").and_then(|node| table(&node, &LIMITS, answer.is_some()));
+    fields.finish();
+    Some(Limits { answer, answers: answers? })
+}
+
 fn take(node: &Node<'_>) -> Option<Take> {
     let places = node.several();
     let count = places.len();
@@ -487,6 +544,14 @@ fn take_in_entry(node: &Node<'_>) -> Option<Take> {
     let take = take(node)?;
     if !take.reads_only_json() {
         node.fault("an entry of a list is JSON: json /pointer, or json $.path");
+    }
+    Some(take)
+}
+
+fn take_in_head(node: &Node<'_>) -> Option<Take> {
+    let take = take(node)?;
+    if take.reads_json() {
+        node.fault("of a page that is a file, only the head is read: header NAME, or status");
     }
     Some(take)
 }
@@ -567,7 +632,7 @@ fn call(node: &Node<'_>, scope: &Scope) -> Option<Call> {
         Some((body, _)) => body,
         None => Body::Nothing,
     };
-    Some(Call { method, target, query, headers, body })
+    Some(Call { method, target, query, headers, body, is_for_its_head: false })
 }
 
 fn headers(fields: &Fields<'_>, scope: &Scope) -> Vec<(HeaderName, Template)> {
@@ -698,6 +763,29 @@ name = "{label}.csv"
         assert!(faults(&format!("{WHOLE}\n[system]\n")).len() == 1);
     }
 
+    /// Pages that are files are read by their heads alone: whatever would need more is refused, as a list would end early.
+    #[test]
+    fn pages_that_are_files_are_read_by_their_heads() {
+        let (before, _) = WHOLE.split_once("[[files]]").unwrap();
+        let page = "[[files]]\neach = \"page\"\nname = \"{ordinal}.csv\"\n";
+        let call = "call = { get = \"things/{id}/results\", query = { at = \"{next}\" } }\n";
+        let token = "pages = { token = \"header X-Next\", end = \"null\" }\n";
+        let read = parse("test", &format!("{before}{page}{call}{token}")).unwrap();
+        assert!(read.files[0].link == Link::Page && read.files[0].call.as_ref().unwrap().is_for_its_head);
+        for (more, said) in [
+            ("", "are those of a call"),
+            ("call = { post = \"things/{id}/results\" }\n", "a GET without headers"),
+            ("call = { get = \"x\", headers = { Accept = \"text/csv\" } }\n", "a GET without headers"),
+            (&format!("{call}pages = {{ token = \"json /next\" }}\n"), "in a header"),
+            (&format!("{call}pages = {{ offset = true }}\n"), "in a header"),
+            (&format!("{call}rows = \"json /count\"\n"), "only the head is read"),
+            (&format!("{call}url = \"header Location\"\n"), "has no url, get or link"),
+        ] {
+            let found = faults(&format!("{before}{page}{more}"));
+            assert!(found.iter().any(|fault| fault.contains(said)), "{more}: {found:#?}");
+        }
+    }
+
     /// What would not hold is refused before anything is called.
     #[test]
     fn what_cannot_be_is_named() {
@@ -714,6 +802,14 @@ name = "{label}.csv"
             ("DONE = \"succeeded\", ", "", "no status means that the job has succeeded"),
             ("Idempotency-Key", "Authorization", "follows from the connection"),
             ("[inputs.kind]", "[inputs.id]", "is none of"),
+            ("[poll]", "[window]\nfield = \"at\"\n[poll]", "increments would be all there is"),
+            ("required = true", "window = true", "there is no [window]"),
+            (
+                "[poll]",
+                "[limits]\nanswers = { 429 = \"refused\" }\n[poll]",
+                "is not one of: wait, quota, login",
+            ),
+            ("[poll]", "[limits]\nanswers = { SPENT = \"quota\" }\n[poll]", "a key is an HTTP status"),
             ("required = true", "required = 1", "true or false is wanted"),
             (
                 "each = \"json /files\"",

@@ -19,8 +19,12 @@ impl Description {
             Some(_) => "increments: by a watermark that landfall keeps",
             None => "increments: none",
         };
+        let of_pages = self.files.iter().any(|files| matches!(files.link, Link::Page));
         let fresh = self.files.iter().any(|files| matches!(files.link, Link::Call(_)));
-        let links = match (fresh, &self.download.credentials) {
+        let links = match (fresh || of_pages, &self.download.credentials) {
+            (true, _) if of_pages => {
+                "links: each page of the results is a file, of which the head is asked for beforehand, to find the next"
+            }
             (true, _) => "links: asked for anew at each try, and kept nowhere",
             (false, Credentials::Yes) => {
                 "links: kept, as they open nothing without the connection's credentials"

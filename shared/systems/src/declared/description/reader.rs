@@ -120,7 +120,9 @@ impl<'r> Fields<'r> {
         for (key, _) in self.table.iter() {
             if !asked.contains(&key.get_ref().as_ref()) {
                 let meant = meant(key.get_ref(), asked.iter().copied());
-                self.reader.fault(key.span(), &self.below(key.get_ref()), format!("unknown key{meant}"));
+                let keys = asked.join(", ");
+                let reason = format!("unknown key{meant} (keys: {keys})");
+                self.reader.fault(key.span(), &self.below(key.get_ref()), reason);
             }
         }
     }

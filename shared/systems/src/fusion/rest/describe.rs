@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::export::{FusionRest, KeyFields};
 use landfall::error::{Error, Result};
 use landfall::job::Window;
+use landfall::rows::ColumnType;
+use landfall::schema::SourceColumn;
 
 /// From this framework version on, `q` is a row match expression; before it, a query by example.
 pub(super) const ROW_MATCH_SINCE: u8 = 2;
@@ -48,6 +51,31 @@ struct Attribute {
     kind: String,
     #[serde(default = "yes")]
     queryable: bool,
+    /// Its digits in all, and those behind the point, where the description has them.
+    #[serde(default)]
+    precision: Value,
+    #[serde(default)]
+    scale: Value,
+}
+
+impl Attribute {
+    /// The type of its values in JSON, where the description tells it to the digit.
+    fn column_type(&self) -> Option<ColumnType> {
+        let digits = |value: &Value| value.as_u64().and_then(|digits| u8::try_from(digits).ok());
+        let decimal = |precision, scale| format!("DECIMAL({precision},{scale})").parse().ok();
+        match self.kind.as_str() {
+            "string" => Some(ColumnType::Text),
+            "boolean" => Some(ColumnType::Boolean),
+            "date" => Some(ColumnType::Date),
+            "datetime" | "timestamp" => Some(ColumnType::TimestampWithZone),
+            "integer" | "int" | "long" => match digits(&self.precision) {
+                Some(precision @ 19..) => decimal(precision, 0),
+                _ => Some(ColumnType::Integer),
+            },
+            "number" => decimal(digits(&self.precision)?, digits(&self.scale)?),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -109,6 +137,14 @@ impl Described {
 }
 
 impl Shape {
+    /// The columns of its rows, as far as their types are told.
+    pub(super) fn columns(&self) -> Vec<SourceColumn> {
+        let column = |attribute: &Attribute| {
+            Some(SourceColumn { name: attribute.name.clone(), r#type: attribute.column_type()? })
+        };
+        self.attributes.iter().filter_map(column).collect()
+    }
+
     fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|attribute| attribute.name == name)
     }
@@ -344,10 +380,38 @@ fn yes() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::export::tests::rest;
     use super::*;
+
+    /// A description tells a type only where it tells it to the digit.
+    #[test]
+    fn columns_are_those_that_are_described() {
+        let described = json!({ "Resources": { "x": { "attributes": [
+            { "name": "Id", "type": "integer", "precision": 18 },
+            { "name": "Large", "type": "integer", "precision": 20 },
+            { "name": "Amount", "type": "number", "precision": 20, "scale": 4 },
+            { "name": "Rate", "type": "number", "precision": 0, "scale": -127 },
+            { "name": "Any", "type": "number" },
+            { "name": "Code", "type": "string", "precision": "30" },
+            { "name": "At", "type": "datetime" },
+            { "name": "Blob", "type": "attachment" },
+        ] } } });
+        let shape = serde_json::from_value::<Described>(described).unwrap().resource("x").unwrap();
+        let told: Vec<_> =
+            shape.columns().into_iter().map(|column| format!("{} {}", column.name, column.r#type)).collect();
+        assert_eq!(
+            told,
+            [
+                "Id BIGINT",
+                "Large DECIMAL(20,0)",
+                "Amount DECIMAL(20,4)",
+                "Code VARCHAR",
+                "At TIMESTAMP WITH TIME ZONE"
+            ]
+        );
+    }
 
     fn invoices() -> Shape {
         let described = json!({ "Resources": { "invoices": {

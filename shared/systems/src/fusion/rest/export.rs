@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::several::OneOrMany;
+use crate::fields::Range;
 use landfall::contract::Increments;
 use landfall::error::{Error, Result};
 
@@ -175,17 +176,6 @@ impl Default for Incremental {
     fn default() -> Self {
         Self { field: "LastUpdateDate".to_owned(), overlap_seconds: 600, lag_seconds: 60, initial_from: None }
     }
-}
-
-/// The time of a backfill: rows whose time is in `[from, until)`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// The first moment that is in it; none for all rows before its end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Timestamp>,
-    /// The first moment after it.
-    pub until: Timestamp,
 }
 
 impl FusionRest {

@@ -1,0 +1,48 @@
+//! Salesforce: query jobs of its Bulk API 2.0.
+//!
+#![doc = include_str!("README.md")]
+
+mod api;
+mod content;
+pub mod credentials;
+pub mod faults;
+pub mod inspect;
+pub mod scenario;
+pub(crate) mod state;
+
+use axum::Router;
+use serde_json::{Value, json};
+
+use self::credentials::SALESFORCE_SCOPE;
+use crate::endpoints::Endpoints;
+use crate::identity::credentials::{CLIENT_ID, CLIENT_SECRET};
+use crate::system::System;
+
+/// What is known of it from outside.
+pub(crate) const SYSTEM: System = System {
+    title: "Salesforce Bulk API 2.0",
+    export_kind: "declared",
+    connection_name: "salesforce-demo",
+    sample_event: "run-salesforce-bulk.json",
+    paths: &["/services/data/"],
+    scopes: &[SALESFORCE_SCOPE],
+    connection,
+    routes: api::routes,
+    storage_routes: Router::new,
+    operation: api::operation,
+    prepare: |_, _, _| {},
+};
+
+/// A connected app with the client credentials flow.
+fn connection(endpoints: &Endpoints) -> Value {
+    json!({
+        "type": "declared",
+        "system": "salesforce-bulk",
+        "base_url": endpoints.base_url,
+        "scope": SALESFORCE_SCOPE,
+        "auth": {
+            "grant": "client_credentials", "client_auth": "body", "token_url": endpoints.token_url,
+            "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+        },
+    })
+}
