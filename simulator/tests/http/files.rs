@@ -41,7 +41,7 @@ async fn there_are_no_files_before_success() {
 }
 
 async fn last_item(switches: Value) -> (Client, Value, simulator::ExpectedFile) {
-    let client = Client::with_faults(json!({ "output_files": switches })).await;
+    let client = Box::pin(Client::with_faults(json!({ "output_files": switches }))).await;
     let id = client.run().await;
     let items = client.output_files(id).await;
     let file = client.simulator.expected_files(id).await.unwrap().pop().unwrap();

@@ -200,7 +200,7 @@ impl DeliverySource {
                 entries.len()
             )],
         };
-        Ok(FileList { files: files?, warnings })
+        Ok(FileList { warnings, ..FileList::from(files?) })
     }
 
     /// Whether `sweep` takes an object for a job. Of a file that was cut up, the first piece stands for all.
