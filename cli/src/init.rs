@@ -170,9 +170,8 @@ mod tests {
     #[test]
     fn every_system_has_a_beginning() {
         let kinds = SYSTEMS.kinds().map(|kind| kind.capabilities());
-        let kinds = kinds
-            .filter(|kind| !matches!(kind.kind, "declared" | "file"))
-            .map(|kind| kind.kind.to_owned());
+        let kinds =
+            kinds.filter(|kind| !matches!(kind.kind, "declared" | "file")).map(|kind| kind.kind.to_owned());
         for system in kinds.chain(builtin::all().map(|system| system.name.clone())) {
             assert!(systems().contains(&system.as_str()), "{system}");
         }
