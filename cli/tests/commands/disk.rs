@@ -35,8 +35,8 @@ fn served(machine: &Machine) -> Served {
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let served = Served(child);
     let mut config = String::new();
-    // The last lines are the destination's store, whose last one is its secret.
-    while config.matches("\nsecret_access_key").count() < 2 {
+    // Three buckets have a store each, of which the last line is its secret; the destination is the last.
+    while config.matches("\nsecret_access_key").count() < 3 {
         assert_ne!(lines.read_line(&mut config).unwrap(), 0, "{config}");
     }
     machine.file("landfall.toml", config);

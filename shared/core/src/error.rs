@@ -331,7 +331,7 @@ mod tests {
         let retried: Vec<_> =
             ErrorType::ALL.iter().filter(|name| name.retryable()).map(|name| name.name()).collect();
         assert_eq!(retried, ["Throttled", "SourceUnavailable", "StoreUnavailable"]);
-        assert_eq!(ErrorType::ALL.len(), 18);
+        assert_eq!(ErrorType::ALL.len(), 19);
     }
 
     /// Promise 6: who is told how long to wait need not wait in an invocation that is paid for.
