@@ -141,7 +141,7 @@ impl Stage {
         let began = world.clock.now();
         let profile = format!("config_file = '{}'", oci_user().config_file.display());
         let context = world.configured_by(ToldClock::of(&world.clock, told), |config| {
-            assert_eq!(config.matches(&profile).count(), 2, "{config}");
+            assert_eq!(config.matches(&profile).count(), 3, "{config}");
             let config = config.replace(&profile, &format!("auth = '{auth}'"));
             config.replace("timeout_seconds = 900", "timeout_seconds = 3600")
         });

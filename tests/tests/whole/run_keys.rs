@@ -159,8 +159,8 @@ async fn two_corrections_at_once_make_one_job() {
 /// The configuration with another connection to the same pod.
 fn with_connection(config: &str, name: &str) -> String {
     let at = config.find("[connections.fusion-demo]").unwrap();
-    let (before, own) = config.split_at(at);
-    format!("{before}{own}\n{}", own.replace("fusion-demo", name))
+    let own = config.split_at(at).1.split("[connections.deliveries]").next().unwrap();
+    format!("{config}\n{}", own.replace("fusion-demo", name))
 }
 
 /// Submits a run whose own submission comes to nothing at first, so that it looks for its job: the pod has another of the
