@@ -108,7 +108,10 @@ async fn a_download_whose_process_ends_goes_on_from_the_parts_that_are_stored() 
     let part = PART_BYTES as u64;
     let mut random = fastrand::Rng::with_seed(3);
     let mut stored = 0;
-    for _ in 0..3 {
+    let mut processes = 0;
+    // On a busy machine a process may end before any of its parts is stored.
+    while processes < 3 || (stored == 0 && processes < 20) {
+        processes += 1;
         let comes = random.u64(PARTS_UNDER_WAY * part / 2..(PARTS_UNDER_WAY + 1) * part / 2);
         let cut = Cut { at: At::Download(comes), moment: Moment::InAnswer };
         assert!(matches!(theatre.process(Start::Id, Some(cut)).await, Ended::Cut));
@@ -129,7 +132,7 @@ async fn a_download_whose_process_ends_goes_on_from_the_parts_that_are_stored() 
     }
     let size = assert_staged(&theatre, &event).await;
     let starts: Vec<u64> = downloads(&theatre).iter().map(range_start).collect();
-    landfall_tests::say(&format!("{size} bytes, fetched by four processes from {starts:?}"));
+    landfall_tests::say(&format!("{size} bytes, fetched by processes from {starts:?}"));
     let last = *starts.last().unwrap();
     assert!(last > 0 && starts.iter().all(|start| start.is_multiple_of(part)), "{starts:?}");
     assert_eq!(theatre.world.unfinished_uploads().await, 0);
