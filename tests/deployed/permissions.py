@@ -32,8 +32,11 @@ RARE = {
     ("UnpackUploadFunction", "GiveUpReceipts", "s3:DeleteObject"): "a receipt of objects that are gone",
     ("PublishFunction", "WriteManifests", "s3:AbortMultipartUpload"): "a manifest of very many objects",
     ("PublishFunction", "NoteWhatCannotLand", "s3:PutObject"): "fewer rows than the source has counted",
-} | {
     # tests/tests/whole/stack.rs holds these roles against steps that use them.
+    ("PublishFunction", "KeepSchemas", "s3:GetObject"): "the schema of an export whose columns are looked at",
+    ("PublishFunction", "KeepSchemas", "s3:PutObject"): "a version of it",
+    ("PublishFunction", "ShowSchemas", "s3:PutObject"): "the same version, for readers",
+} | {
     (function, "ReadSystems", "s3:GetObject"): "the description of a connection's system"
     for function in ("SubmitFunction", "PollStatusFunction", "FetchFilesFunction", "SweepFunction")
 } | {
