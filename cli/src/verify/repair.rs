@@ -17,7 +17,10 @@ pub(crate) async fn repair(machine: &LocalRuntime, record: &JobRecord, findings:
     machine.context().source(&record.connection).await?;
     let landing = machine.context().landing(&record.destination).await?.store;
     for finding in findings {
-        if let Finding::ObjectChanged { key, .. } = finding {
+        // A manifest that somebody has changed may name what is not the job's.
+        if let Finding::ObjectChanged { key, .. } = finding
+            && key.starts_with(&record.landing_prefix)
+        {
             landing.delete(key).await?;
         }
     }

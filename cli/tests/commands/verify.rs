@@ -112,6 +112,24 @@ async fn what_is_lost_is_found_and_landed_again() {
     }
 }
 
+/// A manifest that was made to name somebody else's object does not lead a repair to delete it.
+#[tokio::test]
+async fn a_repair_deletes_nothing_of_others() {
+    let (machine, manifest, objects) = landed().await;
+    let whole = fs::read(&manifest).unwrap();
+    let landing = machine.path("data/landing");
+    let others = machine.path("data/landing/others.csv");
+    fs::write(&others, b"H\n1\n").unwrap();
+    let key = objects[0].strip_prefix(&landing).unwrap().to_str().unwrap().to_owned();
+    edit(&manifest, |line| Some(line.replace(&format!("\"key\":\"{key}\""), "\"key\":\"others.csv\"")));
+    let done = verify(&machine, &[]).await;
+    assert_eq!(findings(&done), ["object_changed", "manifest_changed"], "{}", done.out);
+    let repaired = verify(&machine, &["--repair", "--simulate"]).await;
+    assert_eq!(repaired.code, 0, "{}", repaired.out);
+    assert_eq!(fs::read(&others).unwrap(), b"H\n1\n");
+    assert!(fs::read(&manifest).unwrap() == whole);
+}
+
 /// A local file that is still there is landed again without any configuration; one that is not says so, and stays a
 /// finding.
 #[tokio::test]
