@@ -3,9 +3,11 @@
 // The exemption for tests does not reach the functions that they share.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod advice;
 mod corpora;
 #[cfg(unix)]
 mod disk;
+mod forget;
 mod kills;
 mod local;
 mod machine;
