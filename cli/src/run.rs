@@ -61,7 +61,11 @@ pub(crate) async fn run(
     let landing = async {
         match submitted.landed {
             true => publish(machine, event).await,
-            false => land(machine, event).await,
+            false => {
+                machine.progress().stage(format!("waiting for {}", event.job()));
+                wait(machine, Some(submitted.wait_seconds)).await;
+                land(machine, event).await
+            }
         }
     };
     landing.await.map(Ran::Landed)

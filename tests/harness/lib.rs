@@ -553,6 +553,7 @@ pub async fn land_noting(
 ) -> Result<publish::Published> {
     note("submit");
     let submitted = submit_event(context, event.clone()).await?;
+    context.clock().sleep(std::time::Duration::from_secs(submitted.wait_seconds)).await;
     let event: RunEvent = parse(event)?;
     let event = JobEvent {
         connection: event.connection,

@@ -3,7 +3,7 @@
 //! The story: a manifest that is there is the answer. Otherwise every file of the job must have its receipt, and
 //! every object that the receipts name must be in the landing bucket, and be what landed; then the manifest is written,
 //! last, and only if no other is there. Its bytes depend on nothing but the job, and on the version of its export's schema
-//! that is recorded of it before.
+//! that is recorded of it before. At last the job is remembered beside the last ones of its export.
 
 mod manifest;
 mod reader;
@@ -83,15 +83,20 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
     let key = format!("{}{}", job.landing_prefix, keys::MANIFEST);
 
     let already_published = landing.store.head(&key).await?.is_some();
+    // What is kept of a job that landed long ago may have expired.
+    let outcome = work.outcome(&job.job()).await?;
     let mut schema_changes = None;
     if !already_published {
-        let outcome = outcome(&work, &job).await?;
+        let outcome = outcome.as_ref().ok_or_else(|| not_ended(&job))?;
         let files = files(&work, &job).await?;
         objects_are_there(&work, &landing, &job, &files).await?;
-        schema_changes = write_manifest(context, &landing, &job, &outcome, &files, &key).await?;
+        schema_changes = write_manifest(context, &landing, &job, outcome, &files, &key).await?;
     }
 
     let tail = manifest::read_tail(&landing.store, &key).await?;
+    if let Some(outcome) = &outcome {
+        context.remember(&job, outcome, tail.totals).await;
+    }
     tracing::info!(
         manifest.key = key,
         landed.objects = tail.totals.objects,
@@ -110,10 +115,8 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
     })
 }
 
-async fn outcome(work: &WorkState, job: &JobRecord) -> Result<Outcome> {
-    work.outcome(&job.job()).await?.ok_or_else(|| {
-        Error::not_found(format!("{} is not known to have succeeded: call poll-status first", job.job()))
-    })
+fn not_ended(job: &JobRecord) -> Error {
+    Error::not_found(format!("{} is not known to have succeeded: call poll-status first", job.job()))
 }
 
 async fn files(work: &WorkState, job: &JobRecord) -> Result<FileList> {

@@ -129,6 +129,11 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// Whether the source runs jobs, which take their time. Of one that does not, what an export asks for is there at once.
+    fn runs_jobs(&self) -> bool {
+        true
+    }
+
     /// How the export is divided into increments, where that is the client's part: where the source keeps the
     /// window itself, or the export is of all rows, `None`.
     fn increments(&self, _export: &Export) -> Option<Increments> {

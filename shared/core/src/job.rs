@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -164,6 +165,9 @@ pub struct JobRecord {
     pub window: Option<Window>,
     /// When landfall submitted it, or first saw it. Its deadline counts from here.
     pub since: Timestamp,
+    /// How many seconds the jobs of its export have taken at least, lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_seconds: Option<u64>,
     /// Since when its source cannot be asked, while that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage: Option<Outage>,
@@ -201,6 +205,11 @@ impl JobRecord {
     /// The job's name.
     pub fn job(&self) -> JobRef {
         JobRef { connection: self.connection.clone(), job_request_id: self.job_request_id.clone() }
+    }
+
+    /// How long the jobs of its export have taken at least, lately.
+    pub fn usual_duration(&self) -> Option<Duration> {
+        self.usual_seconds.map(Duration::from_secs)
     }
 }
 

@@ -32,6 +32,7 @@ mod many_members;
 mod oci;
 mod oci_native;
 mod oci_principals;
+mod requests;
 mod run_keys;
 mod schemas;
 mod stack;
