@@ -64,6 +64,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         window: None,
         since,
         outage: None,
+        notice: None,
     };
     work.record_job(record).await.expect("a store that works");
     let outcome = Outcome {

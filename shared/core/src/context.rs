@@ -323,6 +323,7 @@ impl Context {
             window: run.window.clone(),
             since,
             outage: None,
+            notice: None,
         };
         let recorded = self.work().await?.record_job(record).await?;
         match &recorded.run_key {
@@ -398,6 +399,7 @@ impl Context {
             window: None,
             since,
             outage: None,
+            notice: None,
         };
         Ok(self.work().await?.record_job(record).await?)
     }

@@ -45,6 +45,7 @@ pub(crate) fn record(job_request_id: &str, export: Export) -> JobRecord {
         window: None,
         since: Timestamp::UNIX_EPOCH,
         outage: None,
+        notice: None,
     }
 }
 
