@@ -49,6 +49,10 @@ pub struct Published {
     pub totals: Totals,
     /// Whether the manifest was there before this call.
     pub already_published: bool,
+    /// Whether the job's source wants to know that it has landed, and has not been told: fetch-files, called once more,
+    /// tells it. Whether that succeeds changes nothing about the job.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notify_source: bool,
     /// How often the job's columns differ from the export's schema, where this call has published it, and columns are
     /// looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +115,7 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
         state: tail.state,
         totals: tail.totals,
         already_published,
+        notify_source: job.is_to_be_told(),
         schema_changes,
     })
 }

@@ -99,6 +99,13 @@ def test_a_run_that_has_landed_before_only_says_so(landing) -> None:
     assert landing.functions() == ["submit", "publish"]
 
 
+def test_a_source_that_was_not_told_is_told_by_the_next_run(landing) -> None:
+    landing.answers["submit"] = [(200, SUBMITTED | {"already_submitted": True, "landed": True})]
+    landing.answers["publish"] = [(200, PUBLISHED | {"notify_source": True})]
+    assert operator().execute(context()) == LANDED
+    assert landing.functions() == ["submit", "publish", "fetch-files"]
+
+
 def test_a_recurring_request_ends_with_its_submission(landing) -> None:
     landing.answers["submit"] = [(200, SUBMITTED | {"recurring": True})]
     told = context()

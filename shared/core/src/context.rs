@@ -325,6 +325,7 @@ impl Context {
             since,
             usual_seconds: usual.map(|usual| usual.as_secs()),
             outage: None,
+            notice: None,
         };
         let recorded = self.work().await?.record_job(record).await?;
         match &recorded.run_key {
@@ -433,6 +434,7 @@ impl Context {
             since,
             usual_seconds: None,
             outage: None,
+            notice: None,
         };
         Ok(self.work().await?.record_job(record).await?)
     }

@@ -171,6 +171,20 @@ pub struct JobRecord {
     /// Since when its source cannot be asked, while that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage: Option<Outage>,
+    /// What has become of telling its source that it has landed, where the source wants to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Box<Notice>>,
+}
+
+/// What has become of telling a source that a job has landed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When it was told, or had heard of it already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
+    /// Why telling it has failed last: the error's name and its line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A time in which a source cannot be asked, from the first call that failed on.
@@ -210,6 +224,11 @@ impl JobRecord {
     /// How long the jobs of its export have taken at least, lately.
     pub fn usual_duration(&self) -> Option<Duration> {
         self.usual_seconds.map(Duration::from_secs)
+    }
+
+    /// Whether its source is still to be told that it has landed, once it has.
+    pub fn is_to_be_told(&self) -> bool {
+        self.notice.as_ref().is_some_and(|notice| notice.told_at.is_none())
     }
 }
 

@@ -3,6 +3,7 @@
 //! a busy machine some are repeated.
 
 mod advice;
+mod after;
 mod archives;
 mod concurrency;
 mod conformance;

@@ -24,7 +24,7 @@ from landfall_provider.airflow_versions import (
 from landfall_provider.errors import LandfallError
 from landfall_provider.hooks.landfall import LandfallHook
 from landfall_provider.program import LandfallProgram
-from landfall_provider.steps import NotReady, land, must_land, retrying
+from landfall_provider.steps import NotReady, land, must_land, publish, retrying
 from landfall_provider.triggers.landfall import LandfallTrigger, caller_of, how_to_go_on, progress
 
 _MAX_RUN_KEY = 128
@@ -209,7 +209,7 @@ class LandfallRunOperator(ResumableJobMixin, BaseOperator):
         while True:
             try:
                 if self._has_landed:
-                    published = self._call("publish", job)
+                    published = publish(self._call, job)
                 elif isinstance(self._caller, LandfallProgram):
                     published = self._caller.land(job)
                 else:
