@@ -1,4 +1,4 @@
-//! Asking a person before anything is deleted.
+//! Asking a person before anything is done that cannot be undone.
 
 use std::io::{self, IsTerminal as _};
 
@@ -24,7 +24,7 @@ pub(crate) async fn confirm(progress: &Progress, question: &str, is_answered: bo
     });
     match read.await {
         Ok(Ok(answer)) if is_yes(&answer) => Ok(()),
-        _ => Err(Error::invalid_event("nothing is deleted")),
+        _ => Err(Error::invalid_event("nothing is done: the answer was no")),
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod advice;
 mod arguments;
+mod cancel;
 mod check;
 mod command;
 mod confirm;

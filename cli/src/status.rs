@@ -178,6 +178,7 @@ impl<'a> Survey<'a> {
             landing_unknown: None,
             outage: None,
             failure: Some(failed.failure),
+            notice: None,
             details: None,
         }))
     }
@@ -218,6 +219,7 @@ impl<'a> Survey<'a> {
             landing_unknown: None,
             outage: None,
             failure,
+            notice: None,
             details: None,
         }
     }
@@ -268,8 +270,11 @@ impl<'a> Survey<'a> {
             true => State::Landed,
             false => state(objects, files),
         };
-        let failure =
-            record.failure.clone().filter(|failure| !has_landed && !failed::is_past(failure, objects));
+        let failure = record
+            .failure
+            .as_deref()
+            .cloned()
+            .filter(|failure| !has_landed && !failed::is_past(failure, objects));
         let next = self.next_of_job(reached, record, objects, files);
         let (state, next) = match &failure {
             // Nothing is to be done about such a job itself.
@@ -298,6 +303,7 @@ impl<'a> Survey<'a> {
             outage: record.outage.clone(),
             failure,
             next,
+            notice: record.notice.as_deref().cloned(),
             details: None,
         };
         Ok((view, list))
@@ -389,6 +395,9 @@ impl<'a> Survey<'a> {
                 ("unpack-upload", format!("unpack {}", nth(&objects.unpacked)))
             }
             State::Unpacked => ("publish", "publish the manifest".to_owned()),
+            State::Landed if record.is_to_be_told() => {
+                ("fetch-files", "tell the source that the job has landed".to_owned())
+            }
             State::Landed if self.machine.keeps_state() && objects.bodies + objects.checkpoints > 0 => {
                 let bytes = HumanBytes(objects.body_bytes);
                 ("tidy", format!("delete {bytes} of staged files that are no longer needed"))

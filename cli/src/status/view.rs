@@ -3,7 +3,8 @@
 use clap::ValueEnum;
 use jiff::Timestamp;
 use landfall::job::{
-    ConnectionName, DestinationName, ExportName, Failure, JobRequestId, Outage, Outcome, RunKey, Totals,
+    ConnectionName, DestinationName, ExportName, Failure, JobRequestId, Notice, Outage, Outcome, RunKey,
+    Totals,
 };
 use serde::Serialize;
 
@@ -89,6 +90,9 @@ pub(crate) struct JobView {
     /// What a step has failed over last, unless it is past that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
+    /// What has become of telling its source that it has landed, where the source wants to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) notice: Option<Notice>,
     /// What happens next; none where nothing is left to do, or nothing can be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<Next>,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod advice;
+mod cancel;
 mod corpora;
 #[cfg(unix)]
 mod disk;

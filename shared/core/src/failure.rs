@@ -148,7 +148,7 @@ pub async fn gave_up(context: &Context, step: Step, about: &About) {
 /// # Errors
 /// `StoreUnavailable`, and what else keeps the record from being changed.
 pub async fn end(context: &Context, job: &JobRecord, step: Step) -> Result<()> {
-    let Some(failure) = job.failure.as_ref().filter(|failure| failure.is_over_after(step)) else {
+    let Some(failure) = job.failure.as_deref().filter(|failure| failure.is_over_after(step)) else {
         return Ok(());
     };
     change_job(context, &job.job(), |failure| failure.filter(|failure| !failure.is_over_after(step))).await?;
@@ -181,9 +181,10 @@ async fn change_job(
 ) -> Result<()> {
     let changed = |there: Option<JobRecord>| {
         let written = there.and_then(|mut record| {
-            let failure = change(record.failure.clone());
-            let is_other = failure != record.failure;
-            record.failure = failure;
+            let before = record.failure.take().map(|failure| *failure);
+            let failure = change(before.clone());
+            let is_other = failure != before;
+            record.failure = failure.map(Box::new);
             is_other.then_some(record)
         });
         std::future::ready(Ok(written.map_or(Change::Keep(()), |record| Change::Write(record, ()))))

@@ -44,8 +44,10 @@ pub(crate) fn record(job_request_id: &str, export: Export) -> JobRecord {
         run_key: None,
         window: None,
         since: Timestamp::UNIX_EPOCH,
+        usual_seconds: None,
         outage: None,
         failure: None,
+        notice: None,
     }
 }
 

@@ -20,7 +20,17 @@ use serde_json::{Value, json};
 use crate::gone::come_to;
 
 async fn kept(world: &World, event: &JobEvent) -> Option<Failure> {
-    world.anew().work().await.unwrap().job(&event.job()).await.unwrap().unwrap().failure
+    world
+        .anew()
+        .work()
+        .await
+        .unwrap()
+        .job(&event.job())
+        .await
+        .unwrap()
+        .unwrap()
+        .failure
+        .map(|failure| *failure)
 }
 
 /// A job that failed at its source is seen so by whoever looks, until its source says otherwise, be it that it runs again.

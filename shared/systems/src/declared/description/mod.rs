@@ -58,6 +58,7 @@ pub struct Description {
     pub(super) files: Vec<Files>,
     pub(super) download: DownloadRule,
     pub(super) limits: Option<Limits>,
+    pub(super) after: After,
     /// Its text, where it does not come with landfall: it is kept with each job, which a change of it does not meet.
     pub(super) own_text: Option<Arc<str>>,
 }
@@ -157,6 +158,8 @@ pub(super) struct Poll {
     /// A job that succeeded is empty if none of these is there.
     pub(super) empty_without: Vec<Take>,
     pub(super) pages: Option<Pages>,
+    /// What is taken of it for the calls that list files, by name.
+    pub(super) values: Vec<(String, Take)>,
 }
 
 /// Where it is said how many rows a job has put out.
@@ -168,6 +171,26 @@ pub(super) enum Rows {
     Files,
 }
 
+/// What is called when a job is over, or is to be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct After {
+    /// Tells the source that all of a job has landed.
+    pub(super) landed: Option<AfterCall>,
+    /// Cancels a job.
+    pub(super) cancel: Option<AfterCall>,
+}
+
+/// Such a call.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct AfterCall {
+    pub(super) call: Call,
+    /// Where its answer has a word of its own.
+    pub(super) answer: Option<Take>,
+    pub(super) answers: Table<Meaning>,
+    /// Where its answer says why.
+    pub(super) message: Option<Take>,
+}
+
 /// A list of files.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Files {
@@ -175,6 +198,8 @@ pub(super) struct Files {
     pub(super) call: Option<Call>,
     pub(super) pages: Option<Pages>,
     pub(super) each: Take,
+    /// Where it is said how many entries it has: fewer are an error.
+    pub(super) count: Option<Take>,
     /// Whether an answer without it is an error.
     pub(super) is_required: bool,
     pub(super) kind: FileKind,

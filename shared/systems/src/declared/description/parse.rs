@@ -9,8 +9,9 @@ use toml::de::DeTable;
 use super::reader::{Fields, Node, Reader};
 use super::scope::Scope;
 use super::{
-    Credentials, Description, DownloadRule, FileKind, Files, Find, FindInList, Input, InputKind,
-    InvalidDescription, Keep, Limits, Link, LinkCall, Pages, Poll, Rows, Step, TimeForm, WindowForm,
+    After, AfterCall, Credentials, Description, DownloadRule, FileKind, Files, Find, FindInList, Input,
+    InputKind, InvalidDescription, Keep, Limits, Link, LinkCall, Pages, Poll, Rows, Step, TimeForm,
+    WindowForm,
 };
 use crate::declared::call::{Body, Call};
 use crate::declared::table::{LIMITS, MEANINGS, Meaning, STATES, State, Table, is_status};
@@ -117,12 +118,15 @@ fn description(fields: &Fields<'_>) -> Option<Description> {
     }
     let find = fields.need("find").and_then(|node| node.fields()).map(|fields| find(fields, &lost, &submit));
     let poll = fields.need("poll").and_then(|node| node.fields()).map(|fields| poll(fields, &job));
+    let of_poll = poll.iter().flatten().flat_map(|poll| &poll.values);
+    let list = of_poll.fold(job.clone(), |scope, (name, _)| scope.and(name, true));
+    let after = fields.get("after").and_then(|node| node.fields()).map(|fields| after(fields, &job));
     let files = fields.need("files");
     let files: Vec<Option<Files>> = files
         .map(|node| node.several())
         .unwrap_or_default()
         .iter()
-        .map(|node| files_of(node.fields()?, &job))
+        .map(|node| files_of(node.fields()?, &job, &list))
         .collect();
     let download = fields.get("download").and_then(|node| node.fields()).map(download).unwrap_or_default();
     let limits = fields.get("limits").and_then(|node| node.fields()).map(limits);
@@ -143,6 +147,7 @@ fn description(fields: &Fields<'_>) -> Option<Description> {
         files,
         download,
         limits: limits.flatten(),
+        after: after.unwrap_or_default(),
         own_text: None,
     })
 }
@@ -387,13 +392,54 @@ fn poll(fields: Fields<'_>, job: &Scope) -> Option<Poll> {
         }
         found
     });
+    let values = values(&fields, &mut job.clone(), take);
     fields.finish();
     let (call, means) = (call?, means?);
-    Some(Poll { call, state, means, progress, message, rows, partial_with, empty_without, pages })
+    Some(Poll { call, state, means, progress, message, rows, partial_with, empty_without, pages, values })
 }
 
-fn files_of(fields: Fields<'_>, job: &Scope) -> Option<Files> {
-    let call_scope = job.and("next", false);
+/// What is taken by names of the author's own, which stand for something from here on.
+fn values(
+    fields: &Fields<'_>,
+    scope: &mut Scope,
+    take: impl Fn(&Node<'_>) -> Option<Take>,
+) -> Vec<(String, Take)> {
+    let mut values = Vec::new();
+    for (name, node) in
+        fields.get("values").and_then(|node| node.fields()).map(|fields| fields.entries()).unwrap_or_default()
+    {
+        if !is_name(name.text) || scope.has(name.text) || RESERVED.contains(&name.text) {
+            name.fault("a value has a name of small letters, digits and underscores, and none that is taken");
+        }
+        if let Some(take) = take(&node) {
+            *scope = scope.and(name.text, true);
+            values.push((name.text.to_owned(), take));
+        }
+    }
+    values
+}
+
+fn after(fields: Fields<'_>, job: &Scope) -> After {
+    let after_call = |key: &'static str| {
+        let fields = fields.get(key).and_then(|node| node.fields())?;
+        let call = fields.need("call").and_then(|node| call(&node, job));
+        let answer = fields.get("answer").and_then(|node| take(&node));
+        let answers = fields.get("answers").and_then(|node| table(&node, &MEANINGS, answer.is_some()));
+        let message = fields.get("message").and_then(|node| take(&node));
+        fields.finish();
+        let usual = || {
+            let usual = [("2xx", Meaning::Ok), ("404", Meaning::Absent), ("410", Meaning::Absent)];
+            Table(usual.map(|(status, meaning)| (status.to_owned(), meaning)).to_vec())
+        };
+        Some(AfterCall { call: call?, answer, answers: answers.unwrap_or_else(usual), message })
+    };
+    let after = After { landed: after_call("landed"), cancel: after_call("cancel") };
+    fields.finish();
+    after
+}
+
+fn files_of(fields: Fields<'_>, job: &Scope, list: &Scope) -> Option<Files> {
+    let call_scope = list.and("next", false);
     let call = fields.get("call").map(|node| call(&node, &call_scope));
     let pages = fields.get("pages").and_then(|node| {
         if call.is_none() {
@@ -410,19 +456,14 @@ fn files_of(fields: Fields<'_>, job: &Scope) -> Option<Files> {
     let of_entry = |node: &Node<'_>| if is_page { take_in_head(node) } else { take_in_entry(node) };
     let is_required = fields.get("required").and_then(|node| node.flag()).unwrap_or(true);
     let kind = fields.get("kind").and_then(|node| node.word(&FILE_KINDS)).unwrap_or(FileKind::Data);
-    let mut values = Vec::new();
     let mut scope = job.and("ordinal", true);
-    for (name, node) in
-        fields.get("values").and_then(|node| node.fields()).map(|fields| fields.entries()).unwrap_or_default()
-    {
-        if !is_name(name.text) || scope.has(name.text) || RESERVED.contains(&name.text) {
-            name.fault("a value has a name of small letters, digits and underscores, and none that is taken");
+    let values = values(&fields, &mut scope, of_entry);
+    let count = fields.get("count").and_then(|node| {
+        if call.is_none() {
+            node.fault("what is counted is the list of a call");
         }
-        if let Some(take) = of_entry(&node) {
-            scope = scope.and(name.text, true);
-            values.push((name.text.to_owned(), take));
-        }
-    }
+        take(&node)
+    });
     let optional = |key: &'static str| fields.get(key).and_then(|node| of_entry(&node));
     let (size, sha256, rows, url) = (optional("size"), optional("sha256"), optional("rows"), optional("url"));
     let link = fields.get("link").and_then(|node| node.fields()).map(|fields| link(fields, job));
@@ -473,6 +514,7 @@ fn files_of(fields: Fields<'_>, job: &Scope) -> Option<Files> {
         call,
         pages,
         each: each?,
+        count,
         is_required,
         kind,
         values,
@@ -811,6 +853,10 @@ name = "{label}.csv"
             ),
             ("[poll]", "[limits]\nanswers = { SPENT = \"quota\" }\n[poll]", "a key is an HTTP status"),
             ("required = true", "required = 1", "true or false is wanted"),
+            ("[poll]", "[after]\nlanded = { call = { delete = \"x/{run_key}\" } }\n[poll]", "{run_key}"),
+            ("[poll]", "[after]\ncancel = { answers = { 200 = \"ok\" } }\n[poll]", "call is missing"),
+            ("[poll]", "[poll]\nvalues = { kind = \"json /x\" }", "none that is taken"),
+            ("url = \"json /url\"", "url = \"json /url\"\ncount = \"json /n\"", "the list of a call"),
             (
                 "each = \"json /files\"",
                 "each = \"json /files\"\npages = { token = \"json /t\" }",

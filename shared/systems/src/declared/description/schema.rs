@@ -37,6 +37,7 @@ pub fn schema() -> Value {
                     ],
                 ),
             ),
+            ("after", after()),
         ],
     );
     let take = "Where a value is taken from: status, header NAME, last-segment of …, json /pointer, json $.path; or the first of several.";
@@ -248,6 +249,28 @@ fn poll() -> Value {
             ("partial_with", several("Any of which makes a success partial.")),
             ("empty_without", several("None of which makes a success empty.")),
             ("pages", reference("pages")),
+            ("values", map("What is taken of it for the calls that list files.", &reference("take"))),
+        ],
+    )
+}
+
+fn after() -> Value {
+    let call = |about: &str| {
+        table(
+            about,
+            &[
+                ("call!", reference("call")),
+                ("answer", describe("Where the answer has a word of its own.", reference("take"))),
+                ("answers", words("What a status, or that word, means.", &MEANINGS)),
+                ("message", describe("Where it says why.", reference("take"))),
+            ],
+        )
+    };
+    table(
+        "What is called when a job is over, or is to be.",
+        &[
+            ("landed", call("Tells the source that all of the job has landed.")),
+            ("cancel", call("Cancels the job.")),
         ],
     )
 }
@@ -278,6 +301,7 @@ fn files() -> Value {
             ),
             ("call", about("The call for the list; without, it is in the poll's answer.", "call")),
             ("pages", reference("pages")),
+            ("count", about("Where it is said how many entries it has: fewer are an error.", "take")),
             ("required", flag("Whether an answer without it is an error; it is, if not said.")),
             ("kind", one_of("What is in the files.", &FILE_KINDS)),
             ("values", map("What is taken of each entry, by name.", &reference("take"))),
@@ -346,6 +370,10 @@ link = { zzz = 1, ending = { zzz = 1 } }
 zzz = 1
 [limits]
 zzz = 1
+[after]
+zzz = 1
+landed = { zzz = 1 }
+cancel = { zzz = 1 }
 "#;
 
     fn resolved<'s>(schema: &'s Value, at: &'s Value) -> &'s Value {
@@ -390,6 +418,6 @@ zzz = 1
             }
             tables += 1;
         }
-        assert_eq!(tables, 16, "{faults:#?}");
+        assert_eq!(tables, 19, "{faults:#?}");
     }
 }
