@@ -8,6 +8,7 @@ mod corpora;
 #[cfg(unix)]
 mod disk;
 mod kills;
+mod listing;
 mod local;
 mod machine;
 mod previous_release;
