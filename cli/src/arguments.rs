@@ -10,7 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use landfall::form::LandedForm;
-use landfall::job::{ConnectionName, DestinationName, JobRequestId};
+use landfall::job::{ConnectionName, DestinationName, JobRequestId, RunKey};
 use landfall::schema::OnSchemaChange;
 use landfall::step::Step;
 use submit::OperatorAnswer;
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Continue a job that was submitted before, by landfall or in the source's own user interface
     Resume(Resume),
+    /// Ask the source to cancel a job that has not ended
+    Cancel(Cancel),
     /// Call one function once, as Lambda would, and print its result as JSON
     Invoke(Invoke),
     /// Serve the functions by HTTP (POST /submit with its event, and so on) until stopped, or one of them to OCI Functions
@@ -119,6 +121,28 @@ pub(crate) struct Resume {
     /// What becomes of columns that do not fit the export's schema: you have looked at the change, and it is right
     #[arg(long, value_name = "RULE")]
     pub(crate) on_schema_change: Option<SchemaRule>,
+    /// Where it runs.
+    #[command(flatten)]
+    pub(crate) systems: Systems,
+}
+
+/// `landfall cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// The connection that the job runs on
+    pub(crate) connection: ConnectionName,
+    /// The job's id at the source
+    #[arg(required_unless_present = "run")]
+    pub(crate) job_request_id: Option<JobRequestId>,
+    /// The run whose job it is, instead of the job's id
+    #[arg(long, value_name = "RUN_KEY", conflicts_with = "job_request_id")]
+    pub(crate) run: Option<RunKey>,
+    /// Print the call that would be made, and make none
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask whether to
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -532,6 +556,8 @@ mod tests {
             "landfall sweep fusion-demo --export * --destination lake --simulate",
             "landfall sweep fusion-demo --export * --destination lake --allow-empty --again",
             "landfall resume fusion-demo 44055 --allow-empty",
+            "landfall cancel fhir-demo 7001 --dry-run",
+            "landfall cancel fhir-demo --run patients-2026-11-21T06 --yes --config c.toml --json",
             "landfall check fusion-demo",
             "landfall check fusion-demo --destination lake --config c.toml --json",
             "landfall sources",
@@ -568,6 +594,8 @@ mod tests {
             parse("landfall run e.json --simulate --config c.toml").unwrap_err(),
             ErrorKind::ArgumentConflict
         );
+        assert_eq!(parse("landfall cancel pod").unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse("landfall cancel pod 7 --run r").unwrap_err(), ErrorKind::ArgumentConflict);
         assert_eq!(parse("landfall resume fusion-demo ../../etc").unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse("landfall simulate --port 70000").unwrap_err(), ErrorKind::ValueValidation);
     }

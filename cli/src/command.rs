@@ -9,12 +9,13 @@ use futures::FutureExt as _;
 use landfall::ErrorType;
 use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
+use landfall::job::JobRef;
 use landfall_systems::SYSTEMS;
 use serde_json::Value;
 
 use crate::arguments::{
-    Arguments, Check, Command, DescriptionAction, Descriptions, Invoke, Resume, Run, Serve, ShowSchema,
-    Status, Sweep, Systems, Unpack, Verify,
+    Arguments, Cancel, Check, Command, DescriptionAction, Descriptions, Invoke, Resume, Run, Serve,
+    ShowSchema, Status, Sweep, Systems, Unpack, Verify,
 };
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
@@ -28,7 +29,8 @@ use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{
-    check, event, init, inputs, run, schema, serve, simulate, sources, status, sweep, systems, unpack, verify,
+    cancel, check, event, init, inputs, run, schema, serve, simulate, sources, status, sweep, systems,
+    unpack, verify,
 };
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
@@ -41,6 +43,7 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         }
         Command::Run(arguments) => run_command(arguments, out, &progress).await,
         Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
+        Command::Cancel(arguments) => cancel_command(arguments, out, &progress).await,
         Command::Invoke(arguments) => invoke_command(arguments, out, &progress).await,
         Command::Serve(arguments) => serve_command(arguments, out, &progress).await,
         Command::Sweep(arguments) => sweep_command(arguments, out, &progress).await,
@@ -152,6 +155,25 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
     }
     .await;
     ended_with(outcome, &mut report, |failure| about_job(failure, Some(&job), &arguments.systems))
+}
+
+async fn cancel_command(arguments: &Cancel, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    let (connection, id) = (&arguments.connection, &arguments.job_request_id);
+    let outcome = async {
+        let subject = match id.clone() {
+            Some(id) => Subject::Job(JobRef { connection: connection.clone(), job_request_id: id }),
+            None => Subject::Connection,
+        };
+        let machine = LocalRuntime::for_run(&arguments.systems, &subject, progress).await?;
+        on(machine, async |machine| cancel::cancel(machine, arguments, &mut report).await).await
+    }
+    .await;
+    ended(outcome, &mut report, || FailureContext {
+        connection: Some(connection.to_string()),
+        job_request_id: id.as_ref().map(ToString::to_string),
+        ..FailureContext::default()
+    })
 }
 
 async fn invoke_command(arguments: &Invoke, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {

@@ -33,7 +33,7 @@ macro_rules! beginning {
     };
 }
 
-const BEGINNINGS: [Beginning; 12] = [
+const BEGINNINGS: [Beginning; 13] = [
     beginning!("fusion_extract", "fusion.toml", "run-fusion-extract.json"),
     beginning!("fusion_rest", "fusion_rest.toml", "run-fusion-rest.json"),
     beginning!("epm_job", "epm.toml", "run-epm-job.json"),
@@ -42,6 +42,7 @@ const BEGINNINGS: [Beginning; 12] = [
     beginning!("fhir-bulk", "declared.toml", "run-fhir-bulk.json"),
     beginning!("marketo-leads", "declared.toml", "run-marketo-leads.json"),
     beginning!("netsuite-async", "declared.toml", "run-netsuite-async.json"),
+    beginning!("oracle-extract", "declared.toml", "run-oracle-extract.json"),
     beginning!("salesforce-bulk", "declared.toml", "run-salesforce-bulk.json"),
     beginning!("shopify-bulk", "declared.toml", "run-shopify-bulk.json"),
     beginning!("sp-api-reports", "declared.toml", "run-sp-api-reports.json"),
@@ -49,7 +50,7 @@ const BEGINNINGS: [Beginning; 12] = [
 ];
 
 /// The systems that there is a beginning of.
-pub(crate) fn systems() -> [&'static str; 12] {
+pub(crate) fn systems() -> [&'static str; 13] {
     BEGINNINGS.map(|beginning| beginning.system)
 }
 

@@ -9,6 +9,7 @@
 //! (`UnsafeArchive`, `Unsupported`, `LimitExceeded`, `IntegrityError`, `SchemaChanged`); 130 and 143 stopped by a signal.
 
 mod arguments;
+mod cancel;
 mod check;
 mod command;
 mod disk;

@@ -344,6 +344,7 @@ mod tests {
             state,
             totals: Totals { objects: 8, bytes: 1536, rows: Some(12_000) },
             already_published,
+            notify_source: false,
             schema_changes: None,
         }
     }

@@ -9,6 +9,8 @@
 //!         unpack-upload, one a file, several at once
 //!                  |
 //!               publish, and what the landed job no longer needs is deleted
+//!                  |
+//!             fetch-files          once more, where the source wants to know that the job has landed
 //! ```
 
 use std::sync::OnceLock;
@@ -61,7 +63,11 @@ pub(crate) async fn run(
     let landing = async {
         match submitted.landed {
             true => publish(machine, event).await,
-            false => land(machine, event).await,
+            false => {
+                machine.progress().stage(format!("waiting for {}", event.job()));
+                wait(machine, Some(submitted.wait_seconds)).await;
+                land(machine, event).await
+            }
         }
     };
     landing.await.map(Ran::Landed)
@@ -218,7 +224,21 @@ async fn unpack_until_complete(machine: &LocalRuntime, event: &JobEvent, ordinal
 async fn publish(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
     let published = step(machine, Step::Publish, event, publish::publish).await?;
     tidy::tidy(machine, event).await;
+    if published.notify_source {
+        notify_source(machine, event).await;
+    }
     Ok(published)
+}
+
+/// Has the source told that the job has landed, which stays so whatever becomes of that.
+async fn notify_source(machine: &LocalRuntime, event: &JobEvent) {
+    machine.progress().stage(format!("telling {} that the job has landed", event.connection));
+    if let Err(error) = step(machine, Step::FetchFiles, event, fetch_files::fetch_files).await {
+        tracing::warn!(
+            error = error.line(),
+            "whether the source was told that the job has landed is not known"
+        );
+    }
 }
 
 /// Calls a function, again where that can help.

@@ -149,6 +149,7 @@ impl<'a> Survey<'a> {
             manifest: None,
             landing_unknown: None,
             outage: None,
+            notice: None,
             details: None,
         }
     }
@@ -210,6 +211,7 @@ impl<'a> Survey<'a> {
             manifest,
             landing_unknown,
             outage: record.outage.clone(),
+            notice: record.notice.as_deref().cloned(),
             next: self.next_of_job(state, record, objects, files),
             details: None,
         };
@@ -293,6 +295,9 @@ impl<'a> Survey<'a> {
                 ("unpack-upload", format!("unpack {}", nth(&objects.unpacked)))
             }
             State::Unpacked => ("publish", "publish the manifest".to_owned()),
+            State::Landed if record.is_to_be_told() => {
+                ("fetch-files", "tell the source that the job has landed".to_owned())
+            }
             State::Landed if self.machine.keeps_state() && objects.bodies + objects.checkpoints > 0 => {
                 let bytes = HumanBytes(objects.body_bytes);
                 ("tidy", format!("delete {bytes} of staged files that are no longer needed"))

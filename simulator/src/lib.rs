@@ -54,6 +54,7 @@ mod journal;
 pub mod marketo;
 pub mod netsuite;
 mod operation;
+pub mod oracle_extract;
 mod registry;
 mod response;
 pub mod salesforce;
@@ -81,7 +82,9 @@ pub use epm::inspect::{EpmOutput, EpmSubmitted};
 pub use epm::scenario::{EpmFormat, EpmScenario, PlantedFile};
 pub use error::Error;
 pub use faults::{Faults, Times};
-pub use fhir_bulk::faults::{FhirFaults, FhirFileFaults, FhirKickOffFaults, FhirStatusFaults};
+pub use fhir_bulk::faults::{
+    FhirDeleteFaults, FhirFaults, FhirFileFaults, FhirKickOffFaults, FhirStatusFaults,
+};
 pub use fhir_bulk::inspect::{FhirFile, FhirJob};
 pub use fhir_bulk::scenario::FhirScenario;
 pub use folio::faults::{
@@ -104,6 +107,9 @@ pub use netsuite::faults::NetsuiteFaults;
 pub use netsuite::inspect::NetsuiteJob;
 pub use netsuite::scenario::NetsuiteScenario;
 pub use operation::Operation;
+pub use oracle_extract::faults::OracleFaults;
+pub use oracle_extract::inspect::OracleJob;
+pub use oracle_extract::scenario::OracleScenario;
 pub use salesforce::faults::SalesforceFaults;
 pub use salesforce::inspect::SalesforceJob;
 pub use salesforce::scenario::SalesforceScenario;

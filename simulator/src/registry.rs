@@ -30,6 +30,8 @@ macro_rules! for_each_system {
             stripe: stripe { StripeFaults, StripeScenario, StripeState },
             /// Amazon SP-API reports.
             sp_api: sp_api { SpApiFaults, SpApiScenario, SpApiState },
+            /// Fusion's data extraction by `runExtract`.
+            oracle: oracle_extract { OracleFaults, OracleScenario, OracleState },
         }
     };
 }

@@ -39,8 +39,13 @@ pub(crate) fn operation(method: &Method, path: &str) -> Operation {
     if path.starts_with(identity::PATH) {
         return identity::operation(&segments);
     }
-    let serves = |system: &&System| system.paths.iter().any(|start| path.starts_with(start));
-    SYSTEMS.iter().find(serves).map_or(Operation::Other, |system| (system.operation)(method, &segments))
+    // Where one system's paths are below those of another, they are its own.
+    let serves = |system: &&System| {
+        let starts = system.paths.iter().filter(|start| path.starts_with(**start));
+        starts.map(|start| start.len()).max()
+    };
+    let served = SYSTEMS.iter().filter(|system| serves(system).is_some()).max_by_key(serves);
+    served.map_or(Operation::Other, |system| (system.operation)(method, &segments))
 }
 
 /// The scopes that tokens are issued for.
@@ -95,6 +100,7 @@ mod tests {
             ("POST", "/authn/login-with-expiry".to_owned(), Operation::Login),
             ("POST", "/data-export/export".to_owned(), Operation::SubmitJob),
             ("GET", "/folio-exports/mod-data-export/download/x/y.mrc".to_owned(), Operation::Download),
+            ("POST", "/fscmRestApi/scm/redwood/11.13.18.05/runExtract".to_owned(), Operation::SubmitJob),
             ("GET", "/favicon.ico".to_owned(), Operation::Other),
         ];
         for (method, path, expected) in cases {

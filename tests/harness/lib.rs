@@ -553,6 +553,7 @@ pub async fn land_noting(
 ) -> Result<publish::Published> {
     note("submit");
     let submitted = submit_event(context, event.clone()).await?;
+    context.clock().sleep(std::time::Duration::from_secs(submitted.wait_seconds)).await;
     let event: RunEvent = parse(event)?;
     let event = JobEvent {
         connection: event.connection,
@@ -646,7 +647,13 @@ async fn unpack_and_publish(
         while !unpack_upload::unpack_file(context, file.clone(), deadline).await?.complete {}
     }
     note("publish");
-    publish::publish(context, event.clone(), deadline).await
+    let published = publish::publish(context, event.clone(), deadline).await?;
+    if published.notify_source {
+        note("fetch-files");
+        // As a state machine does: whether that succeeds changes nothing about the job.
+        let _ = fetch_files::fetch_files(context, event.clone(), deadline).await;
+    }
+    Ok(published)
 }
 
 /// Fetches a job's files until all are staged, waiting where the source has not everything ready.

@@ -17,7 +17,7 @@ use simulator::Scenario;
 use submit::OperatorAnswer;
 
 use crate::cut::{Cut, Ended, Line, Made, Moment, Tapped};
-use crate::systems::{FOLIO_EXPORT, System};
+use crate::systems::{FHIR_BULK, FOLIO_EXPORT, System};
 use crate::watch::{Landed, Watched, Watcher, landed};
 use crate::{Setup, World, land_noting, resume_noting, submit_event};
 
@@ -172,6 +172,10 @@ impl Theatre {
         let jobs = (self.system.jobs)(&self.world.simulator);
         if jobs != 1 {
             found.push(format!("the source has seen {jobs} jobs"));
+        }
+        let untold = |jobs: Vec<simulator::FhirJob>| jobs.iter().any(|job| job.deletions == 0);
+        if self.system.kind == FHIR_BULK.kind && untold(self.world.simulator.fhir_jobs()) {
+            found.push("the source was not told that the job has landed".to_owned());
         }
         let uploads = self.world.unfinished_uploads().await;
         if uploads != 0 {

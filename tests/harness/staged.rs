@@ -63,7 +63,9 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         run_key: None,
         window: None,
         since,
+        usual_seconds: None,
         outage: None,
+        notice: None,
     };
     work.record_job(record).await.expect("a store that works");
     let outcome = Outcome {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use landfall_store::Condition;
 use serde_json::{Value, json};
 use simulator::{
-    EpmScenario, FhirScenario, FolioScenario, MarketoScenario, MemberSize, NetsuiteScenario, RestScenario,
-    SalesforceScenario, Scenario, ShopifyScenario, Simulator, SpApiScenario, StripeScenario,
+    EpmScenario, FhirScenario, FolioScenario, MarketoScenario, MemberSize, NetsuiteScenario, OracleScenario,
+    RestScenario, SalesforceScenario, Scenario, ShopifyScenario, Simulator, SpApiScenario, StripeScenario,
 };
 
 use crate::World;
@@ -55,6 +55,7 @@ macro_rules! for_each_system {
             shopify_bulk: $crate::systems::SHOPIFY_BULK,
             marketo_leads: $crate::systems::MARKETO_LEADS,
             netsuite_async: $crate::systems::NETSUITE_ASYNC,
+            oracle_extract: $crate::systems::ORACLE_EXTRACT,
             fusion_extract_as_gzip: $crate::systems::FUSION_EXTRACT_AS_GZIP,
         }
     };
@@ -477,6 +478,33 @@ fn netsuite_event() -> Value {
 
 fn small_netsuite() -> Scenario {
     Scenario { netsuite: NetsuiteScenario { records: 5, tasks: 2 }, ..Scenario::default() }
+}
+
+/// An extract definition of Oracle Fusion that is run by `runExtract`, by its description.
+pub const ORACLE_EXTRACT: System = System {
+    kind: "declared: oracle-extract",
+    connection: "oracle-demo",
+    event: oracle_event,
+    destination: "",
+    in_oci: false,
+    small: small_oracle,
+    uploaded: &[],
+    jobs: |simulator| simulator.oracle_jobs().len(),
+    reads_heads: None,
+    seen_by_a_person: Some(|simulator| simulator.oracle_jobs().first().map(|job| job.id.to_string())),
+};
+
+fn oracle_event() -> Value {
+    json!({
+        "connection": "oracle-demo",
+        "export": { "kind": "declared", "system": "oracle-extract", "with": { "definition": "SalesExtract" } },
+        "destination": "lake",
+        "run_key": "sales-2026-11-21T06",
+    })
+}
+
+fn small_oracle() -> Scenario {
+    Scenario { oracle: OracleScenario { rows: 5, ..OracleScenario::default() }, ..Scenario::default() }
 }
 
 /// The least job with all that a job has: two archives, two members of one name, a metadata file.

@@ -62,7 +62,7 @@ async fn a_runs_requests_are_those_that_its_price_is_made_of() {
         let large_files = u64::from(staged.iter().any(|(_, bytes)| bytes.len() >= PART_BYTES));
         let large_objects = u64::from(landed.values().any(|bytes| bytes.len() >= PART_BYTES));
         // It is the first of its work bucket, whose id it makes.
-        let expected = 1 + 7 + 5 * files + of_staged + of_landed + 2 * large_files + large_objects;
+        let expected = 1 + 8 + 5 * files + of_staged + of_landed + 2 * large_files + large_objects;
         say(&format!(
             "requests of a run: {files} files, {} objects, {puts} charged as PUT, {gets} as GET",
             landed.len()
@@ -72,7 +72,7 @@ async fn a_runs_requests_are_those_that_its_price_is_made_of() {
         // Each look at the job reads what is kept of it: how many there are follows from how long the source takes.
         let looks = world.simulator.journal().count_of(Operation::JobStatus);
         let looks = u64::try_from(looks).unwrap();
-        assert!(gets <= 18 + 2 * looks + 16 * files + 4 * reads, "{looks} {:?}", world.store_requests());
+        assert!(gets <= 20 + 2 * looks + 16 * files + 4 * reads, "{looks} {:?}", world.store_requests());
         let job = world.simulator.jobs()[0].id;
         assert_landed(&world, job, "cost").await;
         world.end().await;

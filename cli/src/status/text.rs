@@ -133,6 +133,13 @@ pub(super) fn details(view: &JobView, now: Timestamp, knows_connection: bool) ->
         (None, Some(why)) => fact("manifest", &format!("unknown: {why}")),
         (None, None) => {}
     }
+    match view.notice.as_ref().map(|notice| (notice.told_at, &notice.error)) {
+        Some((Some(at), _)) => fact("source", &format!("told {} that the job has landed", moment(at, now))),
+        Some((None, Some(error))) => {
+            fact("source", &format!("not told yet that the job has landed: {error}"))
+        }
+        Some((None, None)) | None => {}
+    }
     if let Some(next) = &view.next {
         fact("next", &next.what);
         fact("", &next.command);
@@ -221,6 +228,7 @@ mod tests {
             }),
             landing_unknown: None,
             outage: None,
+            notice: None,
             next: None,
             details: None,
         }

@@ -1,7 +1,7 @@
 //! What `landfall status` shows of a run or a job.
 
 use jiff::Timestamp;
-use landfall::job::{ConnectionName, DestinationName, JobRequestId, Outage, Outcome, RunKey, Totals};
+use landfall::job::{ConnectionName, DestinationName, JobRequestId, Notice, Outage, Outcome, RunKey, Totals};
 use serde::Serialize;
 
 /// How far a run or a job is. A later one has everything that an earlier one has.
@@ -69,6 +69,9 @@ pub(crate) struct JobView {
     /// Since when the job's source cannot be asked, while that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) outage: Option<Outage>,
+    /// What has become of telling its source that it has landed, where the source wants to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) notice: Option<Notice>,
     /// What happens next; none where nothing is left to do, or nothing can be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<Next>,

@@ -3,6 +3,7 @@
 // The exemption for tests does not reach the functions that they share.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod cancel;
 mod corpora;
 #[cfg(unix)]
 mod disk;

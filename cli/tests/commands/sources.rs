@@ -41,6 +41,7 @@ async fn systems_lists_what_is_described() {
             "fhir-bulk",
             "marketo-leads",
             "netsuite-async",
+            "oracle-extract",
             "salesforce-bulk",
             "shopify-bulk",
             "sp-api-reports",

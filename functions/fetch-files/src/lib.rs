@@ -5,6 +5,7 @@
 //! when its record is there, which is written after its bytes were held against what the source says of them, and as
 //! long as its bytes are there too: one that is gone before it has landed is fetched again.
 //! Once every file is staged, the unfinished uploads that dead invocations have left are aborted.
+//! Of a job that has landed, and whose source wants to know that, nothing is fetched any more: the source is told.
 //! When the invocation's deadline comes near, what has come is put away, and the next invocation goes on behind it. Then,
 //! and where the source has not everything ready, or cannot be reached or may not be asked for a while, the answer is
 //! `complete: false`: call again.
@@ -14,6 +15,7 @@ mod gone;
 mod hashing;
 mod invocation;
 mod listing;
+mod notice;
 mod settle;
 mod tail;
 
@@ -45,7 +47,7 @@ const MAX_NAMED: usize = 200;
 pub struct FetchedFiles {
     /// Whether every file of the job is staged.
     pub complete: bool,
-    /// The staged files; none, where there are more than 200.
+    /// The staged files; none, where there are more than 200, or where the job has landed and its source was told so.
     pub files: Vec<FetchedFile>,
     /// Where the files are listed, once all of more than 200 are staged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +102,9 @@ impl Measured for FetchedFiles {}
 /// Fetches the job's output files, or goes on with them.
 pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline) -> Result<FetchedFiles> {
     let job = context.job(&event).await?;
+    if notice::is_given(context, &job).await? {
+        return Ok(FetchedFiles { complete: true, files: Vec::new(), listed_in: None, wait_seconds: None });
+    }
     match fetch(context, &job, deadline).await {
         Ok(fetched) => {
             outage::end(context, &job).await?;
@@ -124,6 +129,8 @@ async fn fetch(context: &Context, job: &JobRecord, deadline: &Deadline) -> Resul
         Listed::Files(files) => files,
         Listed::NotYet { wait_seconds } => return Ok(FetchedFiles::none_yet(wait_seconds)),
     };
+
+    notice::prepare(context, source.as_ref(), job).await?;
 
     let bytes = files.files.iter().map(|file| file.size).sum::<Option<u64>>();
     context.observer().files_listed(count(&files), bytes);

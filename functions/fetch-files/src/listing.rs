@@ -69,7 +69,7 @@ impl Document for Look {}
 ///
 /// A total that agrees with the list says nothing here: both are of the moment, and grow together. Nor does a list that
 /// stays as it is for a while: it may have stalled. So a list counts that has the job's last file, as far as the source
-/// can tell that, and was the same in two looks, one poll apart; or else after the time that the connection gives its
+/// can tell that, and was the same in two looks, some seconds apart; or else after the time that the connection gives its
 /// source to settle. Where the list was seen to change, its last file says nothing of the others any more: that time
 /// begins anew with each change. A list frozen too soon costs files that nobody misses.
 ///

@@ -22,6 +22,6 @@ pub(crate) async fn wait_seconds(
     let since_end = elapsed(outcome.since, now);
     let since_change = changed_at.filter(|_| since_end < settings.timeout()).map(|at| elapsed(at, now));
     let taken = since_change.map_or(since_end, |since| since.min(since_end));
-    let wait_seconds = settings.next_poll_seconds(taken).min(settings.settle_seconds).max(1);
+    let wait_seconds = settings.next_poll_seconds(taken, None).min(settings.settle_seconds).max(1);
     Ok((taken < settings.settle()).then_some(wait_seconds))
 }

@@ -102,7 +102,8 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
 async fn not_known_yet(context: &Context, job: &JobRecord, error: Error) -> Result<Polled> {
     let connection = context.connection(&job.connection).await?;
     let settings = connection.job();
-    let is_new = elapsed(job.since, context.clock().now()) < settings.listing_lag();
+    let taken = elapsed(job.since, context.clock().now());
+    let is_new = taken < settings.listing_lag();
     if job.run_key.is_none() || !is_new {
         return Err(error);
     }
@@ -112,8 +113,8 @@ async fn not_known_yet(context: &Context, job: &JobRecord, error: Error) -> Resu
         native_status: NOT_FOUND.to_owned(),
         progress: None,
         message: None,
-        wait_seconds: Some(settings.poll_seconds.min(settings.listing_lag_seconds).max(1)),
-        running_seconds: Some(elapsed(job.since, context.clock().now()).as_secs()),
+        wait_seconds: Some(settings.next_poll_seconds(taken, None).min(settings.listing_lag_seconds).max(1)),
+        running_seconds: Some(taken.as_secs()),
     })
 }
 
@@ -175,7 +176,7 @@ async fn running(context: &Context, job: &JobRecord, status: JobStatus) -> Resul
         native_status: status.native_status,
         progress: status.progress_percent,
         message: status.message,
-        wait_seconds: Some(settings.next_poll_seconds(running_for)),
+        wait_seconds: Some(settings.next_poll_seconds(running_for, job.usual_duration())),
         running_seconds: Some(running_for.as_secs()),
     })
 }

@@ -3,7 +3,7 @@
 //! The story: a manifest that is there is the answer. Otherwise every file of the job must have its receipt, and
 //! every object that the receipts name must be in the landing bucket, and be what landed; then the manifest is written,
 //! last, and only if no other is there. Its bytes depend on nothing but the job, and on the version of its export's schema
-//! that is recorded of it before.
+//! that is recorded of it before. At last the job is remembered beside the last ones of its export.
 
 mod manifest;
 mod reader;
@@ -49,6 +49,10 @@ pub struct Published {
     pub totals: Totals,
     /// Whether the manifest was there before this call.
     pub already_published: bool,
+    /// Whether the job's source wants to know that it has landed, and has not been told: fetch-files, called once more,
+    /// tells it. Whether that succeeds changes nothing about the job.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notify_source: bool,
     /// How often the job's columns differ from the export's schema, where this call has published it, and columns are
     /// looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,15 +87,20 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
     let key = format!("{}{}", job.landing_prefix, keys::MANIFEST);
 
     let already_published = landing.store.head(&key).await?.is_some();
+    // What is kept of a job that landed long ago may have expired.
+    let outcome = work.outcome(&job.job()).await?;
     let mut schema_changes = None;
     if !already_published {
-        let outcome = outcome(&work, &job).await?;
+        let outcome = outcome.as_ref().ok_or_else(|| not_ended(&job))?;
         let files = files(&work, &job).await?;
         objects_are_there(&work, &landing, &job, &files).await?;
-        schema_changes = write_manifest(context, &landing, &job, &outcome, &files, &key).await?;
+        schema_changes = write_manifest(context, &landing, &job, outcome, &files, &key).await?;
     }
 
     let tail = manifest::read_tail(&landing.store, &key).await?;
+    if let Some(outcome) = &outcome {
+        context.remember(&job, outcome, tail.totals).await;
+    }
     tracing::info!(
         manifest.key = key,
         landed.objects = tail.totals.objects,
@@ -106,14 +115,13 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
         state: tail.state,
         totals: tail.totals,
         already_published,
+        notify_source: job.is_to_be_told(),
         schema_changes,
     })
 }
 
-async fn outcome(work: &WorkState, job: &JobRecord) -> Result<Outcome> {
-    work.outcome(&job.job()).await?.ok_or_else(|| {
-        Error::not_found(format!("{} is not known to have succeeded: call poll-status first", job.job()))
-    })
+fn not_ended(job: &JobRecord) -> Error {
+    Error::not_found(format!("{} is not known to have succeeded: call poll-status first", job.job()))
 }
 
 async fn files(work: &WorkState, job: &JobRecord) -> Result<FileList> {

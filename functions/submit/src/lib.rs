@@ -54,6 +54,9 @@ pub struct Submitted {
     /// Whether the job is a recurring request, which has no files of its own: its occurrences are jobs of their
     /// own, which `sweep` finds.
     pub recurring: bool,
+    /// How many seconds to wait before the source is asked what has become of the job: none, where this call has not
+    /// submitted it, or it is there at once.
+    pub wait_seconds: u64,
 }
 
 impl Measured for Submitted {
@@ -81,6 +84,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
         deadline,
     };
 
+    let connection = context.connection(&event.connection).await?;
     let (job, already_submitted) = match run.claim().await? {
         ClaimOutcome::Submitted { id, claim } => (run.job(context, &claim.record, &id).await?, true),
         ClaimOutcome::Ours { mut claim, before } => {
@@ -90,10 +94,9 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
                 }
                 return Err(error);
             }
-            let settings = context.connection(&event.connection).await?;
             let is_sure = before.is_sure_of_no_job();
             let calls =
-                Calls { run: &run, source: source.as_ref(), listing_lag: settings.job().listing_lag() };
+                Calls { run: &run, source: source.as_ref(), listing_lag: connection.job().listing_lag() };
             match calls.submit_once(&mut claim, before).await? {
                 Called::HasJob(id) => {
                     let job = run.record_job(context, &claim.record, &id).await?;
@@ -116,7 +119,10 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
     let recurring = export.recurs();
-    Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring })
+    let is_new = !already_submitted && source.runs_jobs();
+    let wait = || connection.job().next_poll_seconds(Duration::ZERO, job.usual_duration());
+    let wait_seconds = is_new.then(wait).unwrap_or_default();
+    Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring, wait_seconds })
 }
 
 /// Submits an export whose job's id follows from it: whoever submits it, and however often, it is one job.
@@ -134,7 +140,8 @@ async fn submit_again(context: &Context, source: &dyn Source, event: RunEvent) -
     let job = context.job(&event).await?;
     let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the export is a job");
-    Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring: false })
+    let (recurring, wait_seconds) = (false, 0);
+    Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring, wait_seconds })
 }
 
 /// Decides once, and notes with the claim, what time the run's rows are of.

@@ -51,7 +51,7 @@ pub async fn sweep(context: &Context, event: SweepEvent, deadline: &Deadline) ->
             page.swept.complete = false;
             break;
         }
-        let has_room = match inspection.decide(&job).await {
+        let has_room = match Box::pin(inspection.decide(&job)).await {
             Ok(SweepDecision::Landed) => page.count_landed(),
             Ok(SweepDecision::InProgress | SweepDecision::AlreadyReported | SweepDecision::TooOld) => true,
             Ok(SweepDecision::ToLand(to_land)) => page.add(to_land, None, |swept| &mut swept.jobs),

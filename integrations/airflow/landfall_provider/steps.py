@@ -102,7 +102,7 @@ def land(call: Call, job: Event) -> Result:
         ordinals = _fetch(call, job)
         try:
             _unpack(call, job, ordinals)
-            return call("publish", job)
+            return publish(call, job)
         except LandfallError as error:
             if error.error_type == "NotFound" and returns < MAX_RETURNS:
                 returns += 1
@@ -110,6 +110,17 @@ def land(call: Call, job: Event) -> Result:
             elif error.error_type != "Damaged":
                 raise
             log.warning("%s; going back to the files", error)
+
+
+def publish(call: Call, job: Event) -> Result:
+    """Publishes a job, and has its source told where that wants to know: whatever becomes of it, the job has landed."""
+    published = call("publish", job)
+    if published.pop("notify_source", False):
+        try:
+            call("fetch-files", job)
+        except LandfallError as error:
+            log.warning("whether the source was told that the job has landed is not known: %s", error)
+    return published
 
 
 def _fetch(call: Call, job: Event) -> range | list[int]:

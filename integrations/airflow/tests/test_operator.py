@@ -36,7 +36,7 @@ except ImportError:
 
 EVENT = {"connection": "pod", "export": {"kind": "fusion_extract", "extract": "SimpleCarriers"}, "destination": "lake"}
 JOB = {"connection": "pod", "job_request_id": "7"}
-SUBMITTED = {"job_request_id": "7", "already_submitted": False, "landed": False, "recurring": False}
+SUBMITTED = {"job_request_id": "7", "already_submitted": False, "landed": False, "recurring": False, "wait_seconds": 0}
 RUNNING = {"state": "running", "native_status": "RUNNING", "progress": 50, "wait_seconds": 60}
 SUCCEEDED = {"state": "succeeded", "native_status": "SUCCEEDED"}
 PUBLISHED = {
@@ -97,6 +97,13 @@ def test_a_run_that_has_landed_before_only_says_so(landing) -> None:
     landing.answers["submit"] = [(200, SUBMITTED | {"already_submitted": True, "landed": True})]
     assert operator().execute(context()) == LANDED
     assert landing.functions() == ["submit", "publish"]
+
+
+def test_a_source_that_was_not_told_is_told_by_the_next_run(landing) -> None:
+    landing.answers["submit"] = [(200, SUBMITTED | {"already_submitted": True, "landed": True})]
+    landing.answers["publish"] = [(200, PUBLISHED | {"notify_source": True})]
+    assert operator().execute(context()) == LANDED
+    assert landing.functions() == ["submit", "publish", "fetch-files"]
 
 
 def test_a_recurring_request_ends_with_its_submission(landing) -> None:
@@ -218,6 +225,14 @@ def test_a_job_that_runs_is_waited_for_in_the_triggerer(landing) -> None:
     event = fired(LandfallTrigger(**arguments | {"wait_seconds": 0}))
     assert deferred.value.method_name == "execute_complete"
     assert operator(deferrable=True).execute_complete(context(), event=event) == LANDED
+
+
+def test_a_job_that_was_just_submitted_is_not_asked_for_at_once(landing) -> None:
+    landing.answers["submit"] = [(200, SUBMITTED | {"wait_seconds": 25})]
+    with pytest.raises(TaskDeferred) as deferred:
+        operator(deferrable=True).execute(context())
+    assert deferred.value.trigger.wait_seconds == 25
+    assert landing.functions() == ["submit"]
 
 
 def fired(trigger: LandfallTrigger) -> dict[str, Any]:

@@ -51,6 +51,15 @@ def test_a_job_is_fetched_unpacked_file_by_file_and_published() -> None:
     assert all(event | JOB == event for event in unpacked)
 
 
+@pytest.mark.parametrize("told", [fetched(0), LandfallError("SourceUnavailable", "503")])
+def test_a_source_that_wants_to_know_is_told_and_whatever_becomes_of_it_the_job_has_landed(told) -> None:
+    functions = Functions(
+        fetch_files=[fetched(1), told], unpack_upload=[{"complete": True}], publish=[PUBLISHED | {"notify_source": True}]
+    )
+    assert land(functions, JOB) == PUBLISHED
+    assert functions.names() == ["fetch-files", "unpack-upload", "publish", "fetch-files"]
+
+
 def test_of_many_files_the_number_is_enough() -> None:
     listing = {"bucket": "work", "key": "files.json", "count": 201}
     functions = Functions(

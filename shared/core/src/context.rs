@@ -18,10 +18,10 @@ use crate::error::{Error, Result};
 use crate::event::JobEvent;
 use crate::export::{Export, ExportSpec};
 use crate::form::LandedForm;
-use crate::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, RunKey};
+use crate::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, Outcome, RunKey, Totals};
 use crate::observer::{Observer, Silent, name_job};
 use crate::schema::OnSchemaChange;
-use crate::state::{RunRecord, Swept, WorkState, keys};
+use crate::state::{PastJob, RunRecord, Swept, WorkState, keys};
 use crate::step::Step;
 use crate::systems::Systems;
 
@@ -305,6 +305,7 @@ impl Context {
         job_request_id: &JobRequestId,
     ) -> Result<JobRecord> {
         let settings = self.landing(&run.destination).await?.destination;
+        let usual = self.usual_duration(connection, &run.export, &run.destination).await;
         let since = run.claimed_at;
         let record = JobRecord {
             connection: connection.clone(),
@@ -322,7 +323,9 @@ impl Context {
             run_key: Some(run_key.clone()),
             window: run.window.clone(),
             since,
+            usual_seconds: usual.map(|usual| usual.as_secs()),
             outage: None,
+            notice: None,
         };
         let recorded = self.work().await?.record_job(record).await?;
         match &recorded.run_key {
@@ -331,6 +334,38 @@ impl Context {
                 recorded.job()
             ))),
             _ => Ok(recorded),
+        }
+    }
+
+    /// How long the jobs of an export take at least, as far as its last ones show. A job goes on without that, too.
+    async fn usual_duration(
+        &self,
+        connection: &ConnectionName,
+        export: &Export,
+        destination: &DestinationName,
+    ) -> Option<Duration> {
+        let history = async {
+            let key = keys::history(connection, self.spec(export)?.as_ref(), destination);
+            Ok::<_, Error>(self.work().await?.history(&key).await?)
+        };
+        match history.await {
+            Ok(history) => history.usual_duration(),
+            Err(error) => {
+                tracing::warn!(error = error.line(), "how long the export's jobs take cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Remembers that a job has landed. It has whether or not this can be noted, so a failure is logged alone.
+    pub async fn remember(&self, job: &JobRecord, outcome: &Outcome, totals: Totals) {
+        let past = PastJob::new(job, outcome, totals, self.clock.now());
+        let remembered = async {
+            let key = keys::history(&job.connection, self.spec(&job.export)?.as_ref(), &job.destination);
+            self.work().await?.remember(&key, &past, self.clock.as_ref()).await
+        };
+        if let Err(error) = remembered.await {
+            tracing::warn!(error = error.line(), "it is not remembered that the job has landed");
         }
     }
 
@@ -397,7 +432,9 @@ impl Context {
             run_key: None,
             window: None,
             since,
+            usual_seconds: None,
             outage: None,
+            notice: None,
         };
         Ok(self.work().await?.record_job(record).await?)
     }

@@ -103,6 +103,17 @@ pub enum Submission {
     Exists(String),
 }
 
+/// What a source did when it was asked to cancel a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancellation {
+    /// It will cancel the job, or has: what becomes of it, the job's status says.
+    Accepted,
+    /// There was nothing to cancel any more. The text is what it said.
+    TooLate(String),
+    /// It does not know the job, or does not any more.
+    Unknown,
+}
+
 /// A file being downloaded.
 pub type Download = landfall_http::Download<Error>;
 
@@ -127,6 +138,11 @@ pub trait Source: Send + Sync {
     /// follows from the export alone. Then a run needs no claim.
     fn is_idempotent(&self) -> bool {
         false
+    }
+
+    /// Whether the source runs jobs, which take their time. Of one that does not, what an export asks for is there at once.
+    fn runs_jobs(&self) -> bool {
+        true
     }
 
     /// How the export is divided into increments, where that is the client's part: where the source keeps the
@@ -204,6 +220,26 @@ pub trait Source: Send + Sync {
 
     /// Opens a file, from its beginning or where a download stopped.
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download>;
+
+    /// Whether the source wants to be told when all of a job has landed: what it keeps of it can go then.
+    async fn wants_notice(&self, _job: &JobRecord) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Tells the source that all of a job has landed. It may be told again: that it has heard of it is no error.
+    async fn notify_landed(&self, _job: &JobRecord) -> Result<()> {
+        Ok(())
+    }
+
+    /// The call that would cancel a job, in one line; none where the source has none. Nothing is called.
+    async fn cancelling(&self, _job: &JobRecord) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Asks the source to cancel a job.
+    async fn cancel(&self, job: &JobRecord) -> Result<Cancellation> {
+        Err(Error::rejected(format!("the source of {} has no call that cancels it", job.job())))
+    }
 }
 
 /// What a source works with, besides its connection's settings.

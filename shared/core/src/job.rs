@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -164,9 +165,26 @@ pub struct JobRecord {
     pub window: Option<Window>,
     /// When landfall submitted it, or first saw it. Its deadline counts from here.
     pub since: Timestamp,
+    /// How many seconds the jobs of its export have taken at least, lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_seconds: Option<u64>,
     /// Since when its source cannot be asked, while that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage: Option<Outage>,
+    /// What has become of telling its source that it has landed, where the source wants to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Box<Notice>>,
+}
+
+/// What has become of telling a source that a job has landed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When it was told, or had heard of it already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
+    /// Why telling it has failed last: the error's name and its line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A time in which a source cannot be asked, from the first call that failed on.
@@ -201,6 +219,16 @@ impl JobRecord {
     /// The job's name.
     pub fn job(&self) -> JobRef {
         JobRef { connection: self.connection.clone(), job_request_id: self.job_request_id.clone() }
+    }
+
+    /// How long the jobs of its export have taken at least, lately.
+    pub fn usual_duration(&self) -> Option<Duration> {
+        self.usual_seconds.map(Duration::from_secs)
+    }
+
+    /// Whether its source is still to be told that it has landed, once it has.
+    pub fn is_to_be_told(&self) -> bool {
+        self.notice.as_ref().is_some_and(|notice| notice.told_at.is_none())
     }
 }
 

@@ -44,7 +44,9 @@ pub(crate) fn record(job_request_id: &str, export: Export) -> JobRecord {
         run_key: None,
         window: None,
         since: Timestamp::UNIX_EPOCH,
+        usual_seconds: None,
         outage: None,
+        notice: None,
     }
 }
 

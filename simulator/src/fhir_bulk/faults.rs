@@ -14,6 +14,18 @@ pub struct FhirFaults {
     pub status: FhirStatusFaults,
     /// The files.
     pub files: FhirFileFaults,
+    /// Deleting an export.
+    pub delete: FhirDeleteFaults,
+}
+
+/// Switches of `DELETE` of a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FhirDeleteFaults {
+    /// The export is deleted, then the connection is closed without an answer.
+    pub then_drop: Times,
+    /// What happens before the endpoint looks at the request.
+    pub outage: Outage,
 }
 
 /// Switches of the kick-off.

@@ -11,6 +11,8 @@ pub struct FhirJob {
     pub id: u64,
     /// The path and the query of its kick-off.
     pub request: String,
+    /// How often a client has asked to delete it.
+    pub deletions: u32,
 }
 
 /// A file of an export.
@@ -29,7 +31,11 @@ pub struct FhirFile {
 impl Simulator {
     /// The exports that were accepted, in their order, whether or not the client heard of it.
     pub fn fhir_jobs(&self) -> Vec<FhirJob> {
-        let job = |(id, export): (&u64, &FhirExport)| FhirJob { id: *id, request: export.request.clone() };
+        let job = |(id, export): (&u64, &FhirExport)| FhirJob {
+            id: *id,
+            request: export.request.clone(),
+            deletions: export.deletions,
+        };
         self.context.store.read(|state| state.fhir.exports.iter().map(job).collect())
     }
 

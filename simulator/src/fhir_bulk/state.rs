@@ -24,11 +24,16 @@ impl Default for FhirState {
 }
 
 impl FhirState {
+    /// An export that is there.
+    pub(super) fn export(&self, id: u64) -> Option<&FhirExport> {
+        self.exports.get(&id).filter(|export| export.deletions == 0)
+    }
+
     /// Starts an export; its id.
     pub(super) fn accept(&mut self, request: String, types: Vec<String>, now: Timestamp) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.exports.insert(id, FhirExport { request, types, submitted_at: now, polls: 0 });
+        self.exports.insert(id, FhirExport { request, types, submitted_at: now, polls: 0, deletions: 0 });
         id
     }
 }
@@ -41,4 +46,7 @@ pub(crate) struct FhirExport {
     pub(super) types: Vec<String>,
     pub(super) submitted_at: Timestamp,
     pub(super) polls: u32,
+    /// How often it was deleted: once, it is gone.
+    #[serde(default)]
+    pub(super) deletions: u32,
 }

@@ -28,6 +28,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         .route("/bulk/v1/leads/export.json", get(list))
         .route("/bulk/v1/leads/export/create.json", post(create))
         .route("/bulk/v1/leads/export/{id}/enqueue.json", post(enqueue))
+        .route("/bulk/v1/leads/export/{id}/cancel.json", post(cancel))
         .route("/bulk/v1/leads/export/{id}/status.json", get(one))
         .route("/bulk/v1/leads/export/{id}/file.json", get(file))
 }
@@ -210,10 +211,31 @@ async fn one(
     Ok(done(&[told(&context, number, &extract, &faults)]))
 }
 
+/// Cancels an extract that has not ended.
+async fn cancel(
+    State(context): State<Arc<Context>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Rejection> {
+    let outage = context.faults().marketo.cancel;
+    let faults = admit(&context, &headers, &outage, "marketo.cancel", &id)?;
+    let (number, known) = extract(&context, &id)?;
+    if known.polls > faults.running_polls {
+        return Ok(refused("1029", "The export job has ended"));
+    }
+    context.change(|state| {
+        if let Some(extract) = state.marketo.extracts.get_mut(&number) {
+            extract.cancelled = true;
+        }
+    })?;
+    Ok(done(&[json!({ "exportId": id, "format": "CSV", "status": "Cancelled" })]))
+}
+
 /// An extract as the API tells it.
 fn told(context: &Context, number: u64, extract: &MarketoExtract, faults: &MarketoFaults) -> Value {
     let has_ended = extract.polls > faults.running_polls;
     let status = match (extract.enqueued, has_ended, extract.polls) {
+        _ if extract.cancelled => "Cancelled",
         (0, ..) => "Created",
         (_, true, _) => faults.final_status.as_str(),
         (_, false, 0 | 1) => "Queued",

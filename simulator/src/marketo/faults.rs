@@ -34,6 +34,8 @@ pub struct MarketoFaults {
     pub final_status: String,
     /// What happens before `status.json` is looked at.
     pub status: Outage,
+    /// What happens before `cancel.json` is looked at.
+    pub cancel: Outage,
     /// The file is told to have another SHA-256 than it has.
     pub wrong_checksum: bool,
     /// The extract counts one lead more than its file has.
@@ -62,6 +64,7 @@ impl Default for MarketoFaults {
             running_polls: 2,
             final_status: "Completed".to_owned(),
             status: Outage::default(),
+            cancel: Outage::default(),
             wrong_checksum: false,
             wrong_count: false,
             file: Outage::default(),

@@ -30,7 +30,8 @@ impl MarketoState {
         }
         let number = self.next_id;
         self.next_id += 1;
-        self.extracts.insert(number, MarketoExtract { request, enqueued: 0, polls: 0, lists: 0 });
+        self.extracts
+            .insert(number, MarketoExtract { request, enqueued: 0, polls: 0, lists: 0, cancelled: false });
         number
     }
 }
@@ -44,4 +45,6 @@ pub(crate) struct MarketoExtract {
     pub(super) enqueued: u32,
     pub(super) polls: u32,
     pub(super) lists: u32,
+    #[serde(default)]
+    pub(super) cancelled: bool,
 }

@@ -28,7 +28,7 @@ const FIELDS: [&str; 5] = ["operation", "query", "contentType", "columnDelimiter
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route("/services/data/{version}/jobs/query", post(create))
-        .route("/services/data/{version}/jobs/query/{id}", get(one))
+        .route("/services/data/{version}/jobs/query/{id}", get(one).patch(abort))
         .route("/services/data/{version}/jobs/query/{id}/results", get(results))
 }
 
@@ -36,7 +36,7 @@ pub(super) fn routes() -> Router<Arc<Context>> {
 pub(super) fn operation(method: &Method, segments: &[&str]) -> Operation {
     match segments {
         ["services", "data", _, "jobs", "query"] if *method == Method::POST => Operation::SubmitJob,
-        ["services", "data", _, "jobs", "query", _] => Operation::JobStatus,
+        ["services", "data", _, "jobs", "query", _] if *method == Method::GET => Operation::JobStatus,
         ["services", "data", _, "jobs", "query", _, "results"] => Operation::Download,
         _ => Operation::Other,
     }
@@ -78,7 +78,7 @@ async fn create(
         let fault = switches.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
         (accepted, fault.map(|(_, switch)| switch))
     })?;
-    let mut told = told(&id, &SalesforceQuery { version, request, polls: 0 }, &faults, 0);
+    let mut told = told(&id, &SalesforceQuery { version, request, polls: 0, aborted: false }, &faults, 0);
     let answer = match fault {
         Some(switch @ "salesforce.create_then_drop") => response::hang_up().by(switch),
         Some(switch @ "salesforce.no_id") => {
@@ -140,9 +140,40 @@ async fn one(
     Ok(response::json_body(StatusCode::OK, &told(&id, &job, &faults, context.scenario.salesforce.records)))
 }
 
+/// Aborts a job that has not ended.
+async fn abort(
+    State(context): State<Arc<Context>>,
+    Path((version, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Rejection> {
+    let faults = context.faults().salesforce;
+    identity::admit(&context, &headers, SALESFORCE_SCOPE, &faults.abort, "salesforce.abort", &id)?;
+    if serde_json::from_slice::<Value>(&body).ok() != Some(json!({ "state": "Aborted" })) {
+        return Ok(refused(
+            StatusCode::BAD_REQUEST,
+            "JSON_PARSER_ERROR",
+            "Only the state Aborted can be set",
+        ));
+    }
+    let known = job(&context, &version, &id)?;
+    if known.polls > faults.running_polls && !known.aborted {
+        let said = format!("Aborting already {} Job not allowed", faults.final_state);
+        return Ok(refused(StatusCode::BAD_REQUEST, "INVALIDJOBSTATE", &said));
+    }
+    context.change(|state| {
+        if let Some(job) = state.salesforce.jobs.get_mut(&id) {
+            job.aborted = true;
+        }
+    })?;
+    let job = job(&context, &version, &id)?;
+    Ok(response::json_body(StatusCode::OK, &told(&id, &job, &faults, context.scenario.salesforce.records)))
+}
+
 /// A job as the API tells it.
 fn told(id: &str, job: &SalesforceQuery, faults: &SalesforceFaults, records: u32) -> Value {
     let state = match (job.polls > faults.running_polls, job.polls) {
+        _ if job.aborted => "Aborted",
         (true, _) => faults.final_state.as_str(),
         (false, 0 | 1) => "UploadComplete",
         (false, _) => "InProgress",
@@ -167,7 +198,7 @@ async fn results(
     identity::admit(&context, &headers, SALESFORCE_SCOPE, &faults.results, "salesforce.results", &id)?;
     limited(&context, faults.results_limit, "salesforce.results_limit", &id)?;
     let job = job(&context, &version, &id)?;
-    if job.polls <= faults.running_polls || faults.final_state != "JobComplete" {
+    if job.aborted || job.polls <= faults.running_polls || faults.final_state != "JobComplete" {
         return Ok(refused(StatusCode::BAD_REQUEST, "INVALIDJOBSTATE", "The job is not complete"));
     }
     if faults.deleted {

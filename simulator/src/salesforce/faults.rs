@@ -40,6 +40,8 @@ pub struct SalesforceFaults {
     pub no_content: Times,
     /// A page of results breaks off in its middle.
     pub cut: Times,
+    /// What happens before `PATCH` of a job is looked at.
+    pub abort: Outage,
     /// The job was deleted before its results were read.
     pub deleted: bool,
 }
@@ -63,6 +65,7 @@ impl Default for SalesforceFaults {
             circle: false,
             no_content: Times::default(),
             cut: Times::default(),
+            abort: Outage::default(),
             deleted: false,
         }
     }

@@ -27,7 +27,7 @@ impl SalesforceState {
         let number = self.next_id;
         let id = format!("750R0000{number:07}IAQ");
         self.next_id += 1;
-        self.jobs.insert(id.clone(), SalesforceQuery { version, request, polls: 0 });
+        self.jobs.insert(id.clone(), SalesforceQuery { version, request, polls: 0, aborted: false });
         (number, id)
     }
 }
@@ -40,4 +40,6 @@ pub(crate) struct SalesforceQuery {
     /// The request as it was sent.
     pub(super) request: Map<String, Value>,
     pub(super) polls: u32,
+    #[serde(default)]
+    pub(super) aborted: bool,
 }

@@ -78,6 +78,7 @@ async fn graphql(
     }
     match () {
         () if asked.query.contains("bulkOperationRunQuery(") => create(&context, &asked, &faults),
+        () if asked.query.contains("bulkOperationCancel(") => cancel(&context, &asked, &faults),
         () if asked.query.contains("bulkOperations(") => list(&context, &asked, &faults),
         () if asked.query.contains("node(") => one(&context, &asked, &faults),
         () => Ok(answer(
@@ -151,20 +152,51 @@ fn list(context: &Context, asked: &Asked, faults: &ShopifyFaults) -> Result<Resp
     Ok(answer(&json!({ "data": { "bulkOperations": page } })))
 }
 
+/// The status of an operation, after so many polls.
+fn status_of<'f>(operation: &ShopifyOperation, faults: &'f ShopifyFaults) -> &'f str {
+    match (operation.cancelled, operation.polls > faults.running_polls, operation.polls) {
+        (Some(0 | 1), ..) => "CANCELING",
+        (Some(_), ..) => "CANCELED",
+        (None, true, _) => faults.final_status.as_str(),
+        (None, false, 0 | 1) => "CREATED",
+        (None, false, _) => "RUNNING",
+    }
+}
+
+/// Begins to cancel an operation that has not ended.
+fn cancel(context: &Context, asked: &Asked, faults: &ShopifyFaults) -> Result<Response, Rejection> {
+    let id = asked.variable("id");
+    let number: u64 = id.strip_prefix(NODE).and_then(|id| id.parse().ok()).unwrap_or_default();
+    let (status, error) = context.change(|state| match state.shopify.operations.get_mut(&number) {
+        None => (None, Some("Bulk operation does not exist".to_owned())),
+        Some(operation) if operation.cancelled.is_none() && operation.polls > faults.running_polls => {
+            let status = status_of(operation, faults);
+            let said = format!("A bulk operation cannot be canceled when it is {}", status.to_lowercase());
+            (Some(status), Some(said))
+        }
+        Some(operation) => {
+            operation.cancelled.get_or_insert(0);
+            (Some(status_of(operation, faults)), None)
+        }
+    })?;
+    let operation = status.map(|status| json!({ "id": id, "status": status }));
+    let errors: Vec<Value> =
+        error.into_iter().map(|message| json!({ "field": null, "message": message })).collect();
+    let told = json!({ "bulkOperation": operation, "userErrors": errors });
+    Ok(answer(&json!({ "data": { "bulkOperationCancel": told } })))
+}
+
 fn one(context: &Context, asked: &Asked, faults: &ShopifyFaults) -> Result<Response, Rejection> {
     let id: u64 = asked.variable("id").strip_prefix(NODE).and_then(|id| id.parse().ok()).unwrap_or_default();
     let operation = context.change(|state| {
         let operation = state.shopify.operations.get_mut(&id)?;
         operation.polls = operation.polls.saturating_add(1);
+        operation.cancelled = operation.cancelled.map(|polls| polls.saturating_add(1));
         Some(operation.clone())
     })?;
     let Some(operation) = operation else { return Ok(answer(&json!({ "data": { "node": null } }))) };
     let has_ended = operation.polls > faults.running_polls;
-    let status = match (has_ended, operation.polls) {
-        (true, _) => faults.final_status.as_str(),
-        (false, 0 | 1) => "CREATED",
-        (false, _) => "RUNNING",
-    };
+    let status = status_of(&operation, faults);
     let objects = context.scenario.shopify.objects;
     let url = match status == "COMPLETED" && objects > 0 {
         true => {

@@ -28,7 +28,7 @@ impl ShopifyState {
     pub(super) fn accept(&mut self, query: String, now: Timestamp) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.operations.insert(id, ShopifyOperation { query, created_at: now, polls: 0, lists: 0 });
+        self.operations.insert(id, ShopifyOperation::new(query, now));
         id
     }
 }
@@ -40,4 +40,13 @@ pub(crate) struct ShopifyOperation {
     pub(super) created_at: Timestamp,
     pub(super) polls: u32,
     pub(super) lists: u32,
+    /// So many polls have seen it since it was cancelled.
+    #[serde(default)]
+    pub(super) cancelled: Option<u32>,
+}
+
+impl ShopifyOperation {
+    fn new(query: String, created_at: Timestamp) -> Self {
+        Self { query, created_at, polls: 0, lists: 0, cancelled: None }
+    }
 }

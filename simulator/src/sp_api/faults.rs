@@ -26,6 +26,8 @@ pub struct SpApiFaults {
     pub no_document: bool,
     /// What happens before `GET /reports/{id}` is looked at.
     pub status: Outage,
+    /// What happens before `DELETE /reports/{id}` is looked at.
+    pub cancel: Outage,
     /// How long a link is good for, in seconds.
     pub link_seconds: i64,
     /// So many links have expired when they are used: 403.
@@ -50,6 +52,7 @@ impl Default for SpApiFaults {
             final_status: "DONE".to_owned(),
             no_document: false,
             status: Outage::default(),
+            cancel: Outage::default(),
             link_seconds: 300,
             expired_links: Times::default(),
             link_host: None,

@@ -38,7 +38,8 @@ impl SpApiState {
     pub(super) fn accept(&mut self, request: Map<String, Value>, now: Timestamp) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.reports.insert(id, SpApiReport { request, created_at: now, polls: 0, lists: 0 });
+        self.reports
+            .insert(id, SpApiReport { request, created_at: now, polls: 0, lists: 0, cancelled: false });
         id
     }
 }
@@ -51,4 +52,6 @@ pub(crate) struct SpApiReport {
     pub(super) created_at: Timestamp,
     pub(super) polls: u32,
     pub(super) lists: u32,
+    #[serde(default)]
+    pub(super) cancelled: bool,
 }

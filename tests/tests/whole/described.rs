@@ -1,8 +1,8 @@
-//! Whole runs of Stripe's, Shopify's and Marketo's systems by their descriptions: keys, links, limits, errors under 200, and
+//! Whole runs of Stripe's, Shopify's, Marketo's and Oracle's systems by their descriptions: keys, links, limits, errors under 200, and
 //! submissions in two steps, each with the outcome that the promises ask for.
 
 use landfall::job::JobState;
-use landfall_tests::systems::{MARKETO_LEADS, NETSUITE_ASYNC, SHOPIFY_BULK, STRIPE_REPORTS};
+use landfall_tests::systems::{MARKETO_LEADS, NETSUITE_ASYNC, ORACLE_EXTRACT, SHOPIFY_BULK, STRIPE_REPORTS};
 use landfall_tests::{Setup, World, land, land_as_retried};
 use serde_json::{Value, json};
 use simulator::{Operation, Scenario, ShopifyScenario, credentials};
@@ -392,4 +392,127 @@ async fn a_built_in_system_is_described() {
         }
         world.end().await;
     }
+}
+
+fn oracle_requests(world: &World) -> usize {
+    world.simulator.oracle_jobs().len()
+}
+
+fn oracle_landed(world: &World) -> Vec<Vec<u8>> {
+    world.simulator.oracle_rows(world.simulator.oracle_jobs()[0].id)
+}
+
+async fn expect_oracle(case: &str, faults: Value, event: Value, outcome: Outcome) -> World {
+    let setup = Setup { faults: json!({ "oracle": faults }), one_clock: true, ..Setup::default() };
+    expect(case, setup, event, oracle_requests, oracle_landed, outcome).await
+}
+
+/// An extract definition is run by its name and nothing else, as the API would ignore it; each chunk is unpacked, and held
+/// against its SHA-256.
+#[tokio::test]
+async fn an_extract_definition_is_run() {
+    let world = expect_oracle("undisturbed", json!({}), (ORACLE_EXTRACT.event)(), LANDS).await;
+    let request = Value::Object(world.simulator.oracle_jobs()[0].request.clone());
+    assert_eq!(request, json!({ "Type": "ORA_ASYNC", "ExtractDefinitionName": "SalesExtract" }));
+    let manifests = world.manifests().await;
+    let objects = &manifests.values().next().unwrap().objects;
+    assert!(objects.iter().all(|object| object.rows == Some(300)), "{objects:?}");
+    assert!(
+        objects.iter().all(|object| object.member.as_deref() == Some("ordersExtract.csv")),
+        "{objects:?}"
+    );
+    world.end().await;
+    let mut event = (ORACLE_EXTRACT.event)();
+    event["export"]["with"]["parameters"] = json!({ "pOrgCode": "M1" });
+    let refused = Fails("InvalidEvent", "with.parameters: unknown", 0);
+    expect_oracle("parameters", json!({}), event, refused).await.end().await;
+}
+
+/// Promise 1: what becomes of a submission without an answer that says so is for a person; what is refused has no request.
+#[tokio::test]
+async fn a_lost_extract_request_is_for_a_person() {
+    for (case, faults, outcome) in [
+        ("dropped", json!({ "submit_then_drop": 1 }), Fails("Conflict", "Extract Schedules", 1)),
+        ("unavailable", json!({ "submit_then_unavailable": 1 }), Fails("Conflict", "Extract Schedules", 1)),
+        ("no id", json!({ "no_id": 1 }), Fails("Conflict", "Extract Schedules", 1)),
+        ("failed under 200", json!({ "fails_under_200": 1 }), Fails("Conflict", "Extract Schedules", 0)),
+        (
+            "an active schedule",
+            json!({ "active_schedule": 1 }),
+            Fails("Rejected", "An active schedule exists", 0),
+        ),
+        ("turned away", json!({ "submit": { "throttle": { "times": 1, "retry_after_seconds": 1 } } }), LANDS),
+    ] {
+        expect_oracle(case, faults, (ORACLE_EXTRACT.event)(), outcome).await.end().await;
+    }
+    let mut event = (ORACLE_EXTRACT.event)();
+    event["export"]["with"]["definition"] = json!("NoSuchExtract");
+    let refused = Fails("Rejected", "The extract definition NoSuchExtract is not valid", 0);
+    expect_oracle("a name that is not there", json!({}), event, refused).await.end().await;
+}
+
+/// Promise 5: the words of the status count, and nothing else; a list that is not there yet, or is short, is waited for.
+#[tokio::test]
+async fn an_extract_request_is_what_oracle_says_of_it() {
+    for (case, faults, outcome) in [
+        ("the list comes late", json!({ "url_late": 3 }), LANDS),
+        (
+            "no list",
+            json!({ "url_late": 1_000_000 }),
+            Fails("ContractBroken", "the job's status does not have it", 1),
+        ),
+        ("short once", json!({ "short_list": 1 }), LANDS),
+        (
+            "short",
+            json!({ "short_list": "always" }),
+            Fails("ContractBroken", "1 entries, and says that there are 2", 1),
+        ),
+        ("some failed", json!({ "failed_extracts": 1 }), Outcome::Lands(JobState::Partial)),
+        ("failed", json!({ "final_status": "Error" }), Fails("JobFailed", "ended in error", 1)),
+        ("unknown", json!({ "final_status": "Purged" }), Fails("UnknownStatus", "Purged", 1)),
+        ("another checksum", json!({ "wrong_checksum": true }), Fails("IntegrityError", "", 1)),
+        ("cut", json!({ "cut": 1 }), LANDS),
+        (
+            "a revoked token",
+            json!({ "list": { "unauthorized": 1 }, "content": { "unauthorized": 1 } }),
+            LANDS,
+        ),
+        ("busy", json!({ "status": { "unavailable": 2 }, "content": { "unavailable": 2 } }), LANDS),
+    ] {
+        expect_oracle(case, faults, (ORACLE_EXTRACT.event)(), outcome).await.end().await;
+    }
+}
+
+/// A pod's user may sign in by name and password; and a user-defined query is run with its parameters by the guide's own
+/// example.
+#[tokio::test]
+async fn a_user_defined_query_is_run_by_the_guides_example() {
+    let example = "../docs/guide/descriptions/oracle-query.toml";
+    let text =
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(example)).unwrap();
+    let world = World::new(Setup { one_clock: true, ..Setup::default() }).await;
+    let connection = json!({
+        "type": "declared", "system": "oracle-query", "description": text,
+        "base_url": world.simulator.base_url(),
+        "basic": { "username": credentials::USERNAME, "password": credentials::PASSWORD },
+    });
+    let table = toml::to_string(&json!({ "connections": { "oracle-demo": connection } })).unwrap();
+    let context = world.configured_anew(|config| format!("{config}\n{table}"));
+    let mut event = (ORACLE_EXTRACT.event)();
+    event["export"]["system"] = json!("oracle-query");
+    event["export"]["with"] =
+        json!({ "query": "PendingInvoice", "parameters": { "pFrom": "{from}", "pUntil": "{until}" } });
+    event["export"]["window"] = json!({ "from": "2026-11-01T00:00:00Z", "until": "2026-11-21T00:00:00Z" });
+    land(&context, event).await.unwrap();
+    let parameters = json!({ "pFrom": "2026-11-01T00:00:00Z", "pUntil": "2026-11-21T00:00:00Z" });
+    let request = Value::Object(world.simulator.oracle_jobs()[0].request.clone());
+    assert_eq!(
+        request,
+        json!({
+            "Type": "ORA_ASYNC", "UserDefinedQueryName": "PendingInvoice", "OutputFormat": "CSV",
+            "Parameters": parameters,
+        })
+    );
+    assert_eq!(world.manifests().await.values().next().unwrap().objects.len(), 2);
+    world.end().await;
 }

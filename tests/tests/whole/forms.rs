@@ -535,8 +535,8 @@ async fn cut_in_the_middle_and_started_again_the_same_bytes_land() {
         ] {
             let context = world.anew();
             let cut = Cut { at: At::Named(format!("{} {key}", cut.0), 1), moment: cut.1 };
-            let ended = line.run(Some(cut), async { unpack(&context, 0).await }).await;
-            assert!(matches!(ended, Ended::Cut), "{form:?}: {ended:?}");
+            let ended = line.run(Some(cut.clone()), async { unpack(&context, 0).await }).await;
+            assert!(matches!(ended, Ended::Cut), "{form:?}: {cut}: {ended:?} after {:?}", line.made());
         }
         let (_, landed) = land_staged(&world, 1).await;
         assert!(landed == expected, "{form:?}: other bytes");

@@ -152,7 +152,7 @@ async fn tokens_are_kept_as_long_as_they_live() {
         assert_eq!(asked(&world, Operation::Token), scopes);
         world.end().await;
     }
-    let faults = json!({ "token": { "lifetime_seconds": 60 } });
+    let faults = json!({ "token": { "lifetime_seconds": 60 }, "status": { "polls_per_status": 8 } });
     let world = World::new(Setup { faults, ..Setup::default() }).await;
     land(&world.context, run_event()).await.unwrap();
     let tokens = asked(&world, Operation::Token);

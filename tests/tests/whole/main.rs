@@ -3,6 +3,7 @@
 //! a busy machine some are repeated.
 
 mod advice;
+mod after;
 mod archives;
 mod concurrency;
 mod conformance;
@@ -32,6 +33,7 @@ mod many_members;
 mod oci;
 mod oci_native;
 mod oci_principals;
+mod requests;
 mod run_keys;
 mod schemas;
 mod stack;

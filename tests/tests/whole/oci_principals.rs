@@ -24,9 +24,9 @@ use tempfile::TempDir;
 const LIFE: SignedDuration = SignedDuration::from_secs(200);
 /// How often somebody writes the next one, where somebody does.
 const WRITTEN_EVERY: SignedDuration = SignedDuration::from_secs(150);
-/// How long the job runs: so many polls, half a minute apart, at each of three statuses.
+/// How long the job runs: so many polls, at most half a minute apart, at each of three statuses.
 const RUN: Duration = Duration::from_secs(20 * 60);
-const POLLS_PER_STATUS: u32 = 14;
+const POLLS_PER_STATUS: u32 = 23;
 
 /// Who gives tokens, and has the store let them in.
 struct Issuer {
@@ -190,7 +190,7 @@ async fn a_run_outlives_the_tokens_of_a_session() {
 #[tokio::test]
 async fn a_run_outlives_the_tokens_of_a_resource_principal() {
     let stage = Stage::new().await;
-    let in_the_middle = Some(SignedDuration::from_secs(610));
+    let in_the_middle = Some(SignedDuration::from_secs(560));
     let file = TokenFile::new(&stage.issuer, stage.folder.path(), stage.clock().now(), in_the_middle);
     let key = stage.file("key.pem", testing::PEM);
     let token = file.path.to_str().unwrap().to_owned();

@@ -350,7 +350,6 @@ const RARE: &[(&str, &str, &str)] = &[
     ("FetchFilesRole", "s3:DeleteObject", "work/jobs/*/checkpoints/fetch/*"),
     // What is gone in the middle of a job, and jobs that were named wrongly.
     ("FetchFilesRole", "s3:GetObject", "work/jobs/*/receipts/*"),
-    ("FetchFilesRole", "s3:GetObject", "landing/*/_manifest.json"),
     ("UnpackUploadRole", "s3:DeleteObject", "work/jobs/*/receipts/*"),
     ("SubmitRole", "s3:DeleteObject", "work/jobs/*/job.json"),
     ("FetchFilesRole", "s3:ListMultipartUploadParts", "work/jobs/*/staged/*"),
@@ -369,11 +368,9 @@ const RARE: &[(&str, &str, &str)] = &[
     ("PollStatusRole", "s3:GetObject", "work/tokens/*"),
     ("PollStatusRole", "s3:PutObject", "work/tokens/*"),
     // A job that somebody else submitted is recorded by the step that sees it first.
-    ("FetchFilesRole", "s3:PutObject", "work/jobs/*/job.json"),
     ("FetchFilesRole", "s3:PutObject", "work/jobs/*/outcome.json"),
     ("PollStatusRole", "s3:PutObject", "work/jobs/*/job.json"),
     // All steps may list both buckets.
-    ("FetchFilesRole", "s3:ListBucket", "landing"),
     ("PollStatusRole", "s3:ListBucket", "landing"),
     // Lists of records, and files to upload.
     ("SubmitRole", "s3:GetObject", "work/inputs/*"),

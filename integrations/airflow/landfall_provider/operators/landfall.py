@@ -24,7 +24,7 @@ from landfall_provider.airflow_versions import (
 from landfall_provider.errors import LandfallError
 from landfall_provider.hooks.landfall import LandfallHook
 from landfall_provider.program import LandfallProgram
-from landfall_provider.steps import NotReady, land, must_land, retrying
+from landfall_provider.steps import NotReady, land, must_land, publish, retrying
 from landfall_provider.triggers.landfall import LandfallTrigger, caller_of, how_to_go_on, progress
 
 _MAX_RUN_KEY = 128
@@ -64,8 +64,9 @@ class LandfallRunOperator(ResumableJobMixin, BaseOperator):
     _job: dict[str, Any] | None = None
     _result: dict[str, Any] | None = None
     _has_landed = False
-    # What a source has just said of a noted job is not asked for again.
+    # What a source has just said of a noted job is not asked for again, and of a new one it has nothing to say yet.
     _polled: dict[str, Any] | None = None
+    _first_wait: float = 0
 
     def __init__(
         self,
@@ -113,6 +114,7 @@ class LandfallRunOperator(ResumableJobMixin, BaseOperator):
         self.log.info("submitting run %s on %s", event["run_key"], event.get("connection"))
         submitted = self._call("submit", event)
         self._has_landed = submitted["landed"]
+        self._first_wait = submitted.get("wait_seconds", 0)
         job = self._job = {"connection": event["connection"], "job_request_id": submitted["job_request_id"]}
         found = "has its job already" if submitted["already_submitted"] else "is submitted"
         self.log.info("run %s %s: job %s", event["run_key"], found, job["job_request_id"])
@@ -134,6 +136,8 @@ class LandfallRunOperator(ResumableJobMixin, BaseOperator):
     def poll_until_complete(self, external_id: dict[str, Any], context: Any) -> dict[str, Any]:
         """Waits for the job and lands it. What it returns is the result of a job that an earlier try had submitted."""
         if not external_id.get("recurring") and not self._has_landed:
+            if self._first_wait:
+                self._wait(external_id, self._first_wait)
             polled = self._polled or self._poll(external_id)
             while polled["state"] == "running":
                 self._wait(external_id, polled["wait_seconds"])
@@ -205,7 +209,7 @@ class LandfallRunOperator(ResumableJobMixin, BaseOperator):
         while True:
             try:
                 if self._has_landed:
-                    published = self._call("publish", job)
+                    published = publish(self._call, job)
                 elif isinstance(self._caller, LandfallProgram):
                     published = self._caller.land(job)
                 else:

@@ -103,14 +103,15 @@ impl Connection {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JobSettings {
-    /// Seconds between two polls, which get rarer with time: see [`next_poll_seconds`](Self::next_poll_seconds).
+    /// Seconds between two polls at most, for as long as a job is not a hundred times as old: see
+    /// [`next_poll_seconds`](Self::next_poll_seconds).
     pub poll_seconds: u64,
     /// Seconds from submission until a job that has not ended is given up: `JobTimedOut`. For as long, a source that cannot
     /// be asked is waited for.
     pub timeout_seconds: u64,
     /// Seconds after its end that a job's files may take to be listed, and each of them to be given out, before that
     /// is an error; where the list was seen to change, after its last change. Until then a list counts, where the source may
-    /// still add to it, if it never changed, was the same in two looks, `poll_seconds` apart, and is known to have the last
+    /// still add to it, if it never changed, was the same in two looks, some seconds apart, and is known to have the last
     /// file.
     pub settle_seconds: u64,
     /// Seconds after a submission that the source may not know the job yet, in its list or by its id.
@@ -123,8 +124,15 @@ impl Default for JobSettings {
     }
 }
 
-/// By what part of the time that something has taken already the next look at it may be later.
-const SHARE_OF_WAIT: u64 = 100;
+/// Nothing is looked at sooner again: what comes meanwhile is noticed two seconds late on average.
+const MIN_POLL_SECONDS: u64 = 4;
+
+/// By what part of the time that something has taken already the next look at it may be later: its end is noticed late by
+/// half of that on average.
+const SHARE_OF_WAIT: u64 = 10;
+
+/// The same, where that is more than `poll_seconds`.
+const SHARE_OF_LONG_WAIT: u64 = 100;
 
 impl JobSettings {
     /// The time between two polls.
@@ -132,10 +140,15 @@ impl JobSettings {
         Duration::from_secs(self.poll_seconds)
     }
 
-    /// Seconds until the next look at what has taken so long already: `poll_seconds`, and rarer as time goes by, so that a
-    /// state machine's history holds a job of any length, however often it is to be polled at first.
-    pub fn next_poll_seconds(&self, taken: Duration) -> u64 {
-        self.poll_seconds.max(taken.as_secs() / SHARE_OF_WAIT)
+    /// Seconds until the next look at what has taken so long already: a tenth of that, within `poll_seconds`, so that an end
+    /// is noticed soon of what is short; and rarer as time goes by, so that a state machine's history holds a job of any
+    /// length, however often it is to be polled at first. What usually takes longer is not looked at more often than every
+    /// `poll_seconds` until it is nearly due.
+    pub fn next_poll_seconds(&self, taken: Duration, usual: Option<Duration>) -> u64 {
+        let taken = taken.as_secs();
+        let due = usual.map_or(0, |usual| usual.as_secs().saturating_mul(9) / 10);
+        let soon = (taken / SHARE_OF_WAIT).max(MIN_POLL_SECONDS).max(due.saturating_sub(taken));
+        soon.min(self.poll_seconds).max(taken / SHARE_OF_LONG_WAIT)
     }
 
     /// The time that a job may take.
@@ -158,23 +171,59 @@ impl JobSettings {
 mod tests {
     use super::*;
 
+    /// How often a job is polled until it is seen to have ended, and how many seconds that is later.
+    fn polled(settings: &JobSettings, ends: u64, usual: Option<u64>) -> (u64, u64) {
+        let (mut taken, mut polls) = (0, 0);
+        loop {
+            taken += settings.next_poll_seconds(Duration::from_secs(taken), usual.map(Duration::from_secs));
+            polls += 1;
+            if taken >= ends {
+                return (polls, taken - ends);
+            }
+        }
+    }
+
     /// An execution has at most 25,000 events (Step Functions developer guide, "Quotas"), of which a poll takes 9: half of
     /// them hold every poll of the longest execution, a day, whatever `poll_seconds` says.
     #[test]
     fn the_polls_of_a_day_fit_into_an_executions_history() {
         for poll_seconds in [1, 2, 30, 600] {
             let settings = JobSettings { poll_seconds, ..JobSettings::default() };
-            let (mut taken, mut polls) = (0, 0);
-            while taken < 86_400 {
-                let next = settings.next_poll_seconds(Duration::from_secs(taken));
-                assert!(
-                    next >= poll_seconds && next <= poll_seconds.max(taken / 100),
-                    "{next} s after {taken} s"
-                );
-                taken += next;
-                polls += 1;
+            for usual in [None, Some(600)] {
+                let (polls, _) = polled(&settings, 86_400, usual);
+                assert!(polls * 9 <= 12_500, "{poll_seconds}: {polls} polls");
             }
-            assert!(polls * 9 <= 12_500, "{poll_seconds}: {polls} polls");
+        }
+    }
+
+    /// That a job has ended is noticed, on average, within a twentieth of its time, or two seconds: of the first job of an
+    /// export, and of those that take no less than is usual.
+    #[test]
+    fn an_end_is_noticed_soon() {
+        let settings = JobSettings::default();
+        for usual in [None, Some(8), Some(60), Some(300), Some(3600)] {
+            for about in [5, 20, 60, 200, 300, 1000, 4000] {
+                if usual.is_some_and(|usual| about < usual) {
+                    assert!(polled(&settings, about, usual).1 <= settings.poll_seconds);
+                    continue;
+                }
+                let ends = about..=about + about / 2;
+                let late: u64 = ends.clone().map(|ends| polled(&settings, ends, usual).1).sum();
+                let most: u64 = ends.map(|ends| ends.max(40)).sum();
+                assert!(late * 20 <= most, "{about} s, usually {usual:?}: {late} * 20 > {most}");
+            }
+        }
+    }
+
+    /// A job whose duration is known is not asked about more often than every `poll_seconds` would be.
+    #[test]
+    fn what_is_usual_saves_polls() {
+        let settings = JobSettings::default();
+        for ends in [60, 300, 600, 3000, 20_000] {
+            let (polls, _) = polled(&settings, ends, Some(ends));
+            assert!(polls <= ends / 30 + 3, "{ends} s: {polls} polls");
+            let (polls, _) = polled(&settings, ends, None);
+            assert!(polls <= ends / 30 + 25, "{ends} s: {polls} polls of one that is not known");
         }
     }
 }

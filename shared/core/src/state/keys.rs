@@ -63,14 +63,24 @@ pub fn watermark(
     export: &dyn ExportSpec,
     destination: &DestinationName,
 ) -> String {
+    format!("watermarks/{}", of_rows(connection, export, destination))
+}
+
+/// Where the last jobs of an export are remembered; of the same rows, as with [`watermark`].
+pub fn history(
+    connection: &ConnectionName,
+    export: &dyn ExportSpec,
+    destination: &DestinationName,
+) -> String {
+    format!("history/{}", of_rows(connection, export, destination))
+}
+
+fn of_rows(connection: &ConnectionName, export: &dyn ExportSpec, destination: &DestinationName) -> String {
     // It is made of strings, numbers and flags: it serialises.
     let identity = serde_json::to_vec(&(export.rows(), destination)).unwrap_or_default();
     let digest = hex::encode(Sha256::digest(identity));
-    format!(
-        "watermarks/{connection}/{}-{}.json",
-        safe_segment(export.name()),
-        digest.get(..16).unwrap_or_default()
-    )
+    let digest = digest.get(..16).unwrap_or_default();
+    format!("{connection}/{}-{digest}.json", safe_segment(export.name()))
 }
 
 /// What a sweep has found of a job: kept for good, as the source's list goes further back than what is kept of jobs.

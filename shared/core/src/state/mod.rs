@@ -3,6 +3,7 @@
 //! Most are written once, by whoever comes first; who comes second reads what is there and goes on with that.
 
 mod document;
+mod history;
 mod installation;
 mod inventory;
 pub mod keys;
@@ -29,6 +30,7 @@ use document::{json, parse};
 use landfall_store::{Condition, Store, StoreError, Written};
 
 pub use document::{Change, Document};
+pub use history::{ExportHistory, PastJob};
 pub use inventory::JobObjects;
 pub use token::RefreshTokenDocument;
 

@@ -8,10 +8,11 @@ use super::description::{Description, InvalidDescription, parse};
 use crate::tables::meant;
 
 /// Each description's text. Its file is called after it.
-const TEXTS: [(&str, &str); 7] = [
+const TEXTS: [(&str, &str); 8] = [
     ("fhir-bulk", include_str!("systems/fhir-bulk.toml")),
     ("marketo-leads", include_str!("systems/marketo-leads.toml")),
     ("netsuite-async", include_str!("systems/netsuite-async.toml")),
+    ("oracle-extract", include_str!("systems/oracle-extract.toml")),
     ("salesforce-bulk", include_str!("systems/salesforce-bulk.toml")),
     ("shopify-bulk", include_str!("systems/shopify-bulk.toml")),
     ("sp-api-reports", include_str!("systems/sp-api-reports.toml")),
@@ -57,7 +58,7 @@ mod tests {
             let description =
                 parse("example", &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert_eq!(Some(description.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
-            assert_eq!(description.promises().len(), 6);
+            assert_eq!(description.promises().len(), 7);
             names.push(description.name);
         }
         assert!(names.len() >= 3, "{names:?}");

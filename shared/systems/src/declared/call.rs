@@ -183,6 +183,11 @@ impl Call {
         Ok(url)
     }
 
+    /// The method, and where it goes.
+    pub(super) fn line(&self, base: &Url, values: &Values) -> Result<String> {
+        Ok(format!("{} {}", self.method, self.url(base, values)?))
+    }
+
     /// What it carries, and the media type of that.
     pub(super) fn body(&self, values: &Values) -> Result<Option<(&'static str, Bytes)>> {
         Ok(match &self.body {

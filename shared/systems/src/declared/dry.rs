@@ -64,6 +64,7 @@ pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Resu
     }
     unknown(&mut values, ["id"]);
     calls.push(dry("poll", &description.poll.call, &values)?);
+    unknown(&mut values, description.poll.values.iter().map(|(name, _)| name.as_str()));
     for files in &description.files {
         if let Some(call) = &files.call {
             let what = match files.link() {
@@ -77,6 +78,14 @@ pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Resu
             calls.push(dry("ask for a file's link, at each try", &link.call, &values)?);
         }
     }
+    for (call, what) in [
+        (&description.after.landed, "tell the source that all has landed, once it has"),
+        (&description.after.cancel, "cancel the job, where `landfall cancel` asks for it"),
+    ] {
+        if let Some(after) = call {
+            calls.push(dry(what, &after.call, &values)?);
+        }
+    }
     Ok(calls)
 }
 
@@ -88,8 +97,7 @@ fn unknown<'n>(values: &mut Values, names: impl IntoIterator<Item = &'n str>) {
 }
 
 fn made(what: &str, call: &Call, base_url: &Url, values: &Values) -> Result<DryCall> {
-    let url = call.url(base_url, values)?;
-    let url = url.as_str().replace("%7B", "{").replace("%7D", "}");
+    let line = call.line(base_url, values)?.replace("%7B", "{").replace("%7D", "}");
     let mut headers = Vec::new();
     for (name, template) in &call.headers {
         headers.extend(template.text(values)?.map(|value| (name.to_string(), value)));
@@ -99,7 +107,7 @@ fn made(what: &str, call: &Call, base_url: &Url, values: &Values) -> Result<DryC
         headers.push(("content-type".to_owned(), (*kind).to_owned()));
     }
     let body = body.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(DryCall { what: what.to_owned(), line: format!("{} {url}", call.method), headers, body })
+    Ok(DryCall { what: what.to_owned(), line, headers, body })
 }
 
 #[cfg(test)]
@@ -145,6 +153,7 @@ mod tests {
                 format!("GET {reports}/reports?createdSince={{called_at}}&pageSize=100&reportTypes=GET_X"),
                 format!("GET {reports}/reports/{{id}}"),
                 format!("GET {reports}/documents/{{file}}"),
+                format!("DELETE {reports}/reports/{{id}}"),
             ]
         );
         let body = r#"{"dataEndTime":"{until}","dataStartTime":"{from}","marketplaceIds":["A1"],"reportType":"GET_X"}"#;

@@ -172,14 +172,38 @@ async fn entries(api: &Api, values: &Values, wanted: Option<Wanted>) -> Result<V
         })
         .await?;
     }
+    let values = &with_poll(api, values).await?;
     for (number, files) in description.files.iter().enumerate() {
         let Some(call) = &files.call else { continue };
+        let mut told = 0_usize;
         walk(api, call, values, files.pages.as_ref(), None, &mut |page| {
+            let count = files.count.as_ref().and_then(|count| count.text(page)?.parse().ok());
+            told = told.max(count.unwrap_or_default());
             collect(api, (number, files), page, lists.get_mut(number), wanted, values)
         })
         .await?;
+        let listed = lists.get(number).map_or(0, |list| list.count);
+        if listed < told {
+            return Err(Error::contract_broken(format!(
+                "the list of files has {listed} entries, and says that there are {told}"
+            )));
+        }
     }
     Ok(lists)
+}
+
+/// The names with those that stand for something in the poll's answer.
+async fn with_poll(api: &Api, values: &Values) -> Result<Values> {
+    let (taken, mut values) = (&api.description.poll.values, values.clone());
+    if taken.is_empty() {
+        return Ok(values);
+    }
+    let answered = api.read(&api.description.poll.call, &values, None).await?;
+    for (name, take) in taken {
+        let found = take.text(&answered);
+        values.set(name, found.ok_or_else(|| answered.malformed(name, "the job's status does not have it"))?);
+    }
+    Ok(values)
 }
 
 /// The entries of one list on one page.
@@ -301,7 +325,10 @@ impl Entry {
         let locator = serde_json::to_string(&locator).map_err(|error| {
             Error::contract_broken("a file's place cannot be written down").because(error)
         })?;
-        let sha256 = self.sha256.as_deref().map(|sum| sum.strip_prefix("sha256:").unwrap_or(sum).parse());
+        let sha256 = self.sha256.as_deref().map(|sum| {
+            let stated = ["sha256:", "sha-256="].iter().find_map(|prefix| sum.strip_prefix(prefix));
+            stated.unwrap_or(sum).parse()
+        });
         let sha256 = sha256.transpose();
         let sha256 = sha256.map_err(|_| Error::contract_broken(format!("the SHA-256 of {name} is none")))?;
         // What was deleted lands beside the data, and is none of the rows that the source counts.

@@ -4,6 +4,7 @@
 //! There are no expressions and no code in it, and nothing that it says makes landfall call a host that the connection
 //! does not allow. What no table of it names is unknown, and never success.
 
+mod after;
 mod api;
 mod bounded;
 pub mod builtin;
@@ -43,9 +44,10 @@ use self::template::Values;
 use landfall::check::{Finding, clock_skew};
 use landfall::clock::Clock;
 use landfall::contract::{
-    Download, Found, Increments, JobStatus, ResumeAt, Source, SourceDeps, Submission, SubmitRequest, Wrap,
+    Cancellation, Download, Found, Increments, JobStatus, ResumeAt, Source, SourceDeps, Submission,
+    SubmitRequest, Wrap,
 };
-use landfall::error::Result;
+use landfall::error::{Error, Result};
 use landfall::export::{Export, ExportKind, Kind};
 use landfall::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
 use landfall::state::{RefreshTokenDocument, WorkState};
@@ -196,5 +198,29 @@ impl Source for DeclaredSource {
         let (api, values) = self.of_job(job).await?;
         let (job, file, lists) = (job.job_request_id.clone(), file.clone(), Arc::clone(&self.lists));
         File { api, values, job, file, lists }.open(resume).await
+    }
+
+    async fn wants_notice(&self, job: &JobRecord) -> Result<bool> {
+        Ok(self.of_job(job).await?.0.description.after.landed.is_some())
+    }
+
+    async fn notify_landed(&self, job: &JobRecord) -> Result<()> {
+        let (api, values) = self.of_job(job).await?;
+        after::landed(&api, &values).await
+    }
+
+    async fn cancelling(&self, job: &JobRecord) -> Result<Option<String>> {
+        let (api, values) = self.of_job(job).await?;
+        let Some(cancel) = &api.description.after.cancel else { return Ok(None) };
+        let line = cancel.call.line(&self.server.base_url, &values)?;
+        Ok(Some(self.server.client.redactor().text(&line)))
+    }
+
+    async fn cancel(&self, job: &JobRecord) -> Result<Cancellation> {
+        let (api, values) = self.of_job(job).await?;
+        match &api.description.after.cancel {
+            Some(cancel) => after::cancel(&api, cancel, &values).await,
+            None => Err(Error::rejected(format!("{} has no call that cancels a job", api.description.title))),
+        }
     }
 }

@@ -90,6 +90,12 @@ impl Table<Meaning> {
     pub(super) fn usual() -> Self {
         Self(vec![("2xx".to_owned(), Meaning::Ok), ("4xx".to_owned(), Meaning::Refused)])
     }
+
+    /// What answers about a job mean whose description does not say.
+    pub(super) fn usual_of_jobs() -> Self {
+        let usual = [("2xx", Meaning::Ok), ("404", Meaning::Absent), ("410", Meaning::Absent)];
+        Self(usual.map(|(status, meaning)| (status.to_owned(), meaning)).to_vec())
+    }
 }
 
 impl<T: Copy> Table<T> {

@@ -246,6 +246,10 @@ impl Source for FusionRestSource {
         export.read::<FusionRest>()?.check()
     }
 
+    fn runs_jobs(&self) -> bool {
+        false
+    }
+
     fn increments(&self, export: &Export) -> Option<Increments> {
         export.read::<FusionRest>().ok()?.increments()
     }

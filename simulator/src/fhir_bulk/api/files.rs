@@ -46,7 +46,7 @@ async fn file(
     } else {
         identity::admit(&context, &headers, FHIR_SCOPE, &faults.outage, "fhir.files", &name)?;
     }
-    let export = context.store.read(|state| state.fhir.exports.get(&id).cloned());
+    let export = context.store.read(|state| state.fhir.export(id).cloned());
     let listed = export.and_then(|export| {
         let files = content::files(&context.scenario, &export);
         files.into_iter().find(|file| name == format!("{}.{}.ndjson", file.number, file.kind))

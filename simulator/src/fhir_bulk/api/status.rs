@@ -38,7 +38,7 @@ async fn status(
     let number: u64 = id.parse().unwrap_or_default();
     let (export, is_transient) = context.change(|state| {
         let is_transient = state.occurs(faults.status.transient, "fhir.status.transient", &id);
-        let export = state.fhir.exports.get_mut(&number);
+        let export = state.fhir.exports.get_mut(&number).filter(|export| export.deletions == 0);
         (
             export.map(|export| {
                 export.polls = export.polls.saturating_add(1);
@@ -133,11 +133,19 @@ async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Rejection> {
-    identity::authorize(&context, &headers, FHIR_SCOPE)?;
+    let faults = context.faults().fhir.delete;
+    identity::admit(&context, &headers, FHIR_SCOPE, &faults.outage, "fhir.delete", &id)?;
     let number: u64 = id.parse().unwrap_or_default();
-    let found = context.change(|state| state.fhir.exports.remove(&number))?;
-    Ok(match found {
-        Some(_) => told(StatusCode::ACCEPTED, "informational", "The export was deleted."),
-        None => gone(),
+    let (was_there, dropped) = context.change(|state| {
+        let was_there = state.fhir.export(number).is_some();
+        if let Some(export) = state.fhir.exports.get_mut(&number) {
+            export.deletions = export.deletions.saturating_add(1);
+        }
+        (was_there, state.occurs(faults.then_drop, "fhir.delete.then_drop", &id))
+    })?;
+    Ok(match (was_there, dropped) {
+        (_, true) => response::hang_up().by("fhir.delete.then_drop"),
+        (true, false) => told(StatusCode::ACCEPTED, "informational", "The export was deleted."),
+        (false, false) => gone(),
     })
 }

@@ -26,7 +26,7 @@ pub(super) fn operation(method: &Method, segments: &[&str]) -> Operation {
     match segments {
         ["reports", _, "reports"] if *method == Method::POST => Operation::SubmitJob,
         ["reports", _, "reports"] => Operation::ListJobs,
-        ["reports", _, "reports", _] => Operation::JobStatus,
+        ["reports", _, "reports", _] if *method == Method::GET => Operation::JobStatus,
         ["reports", _, "documents", _] => Operation::Link,
         ["sp-api-documents", ..] => Operation::Download,
         _ => Operation::Other,

@@ -27,7 +27,7 @@ const TIMES: [&str; 2] = ["dataStartTime", "dataEndTime"];
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route("/reports/2021-06-30/reports", get(list).post(create))
-        .route("/reports/2021-06-30/reports/{id}", get(one))
+        .route("/reports/2021-06-30/reports/{id}", get(one).delete(cancel))
 }
 
 async fn create(
@@ -143,10 +143,35 @@ async fn one(
     })
 }
 
+/// Cancels a report that is not worked at yet.
+async fn cancel(
+    State(context): State<Arc<Context>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Rejection> {
+    let faults = context.faults().sp_api;
+    admit(&context, &headers, &faults.cancel, "sp_api.cancel", &id)?;
+    let number: u64 = id.parse().unwrap_or_default();
+    let is_in_queue = context.change(|state| {
+        let report = state.sp_api.reports.get_mut(&number)?;
+        let is_in_queue = report.polls <= 1 && report.polls <= faults.running_polls;
+        report.cancelled |= is_in_queue;
+        Some(is_in_queue)
+    })?;
+    Ok(match is_in_queue {
+        Some(true) => Response::default(),
+        Some(false) => {
+            refused(StatusCode::BAD_REQUEST, "InvalidInput", "Only a report in the queue can be cancelled.")
+        }
+        None => refused(StatusCode::NOT_FOUND, "NotFound", "There is no such report."),
+    })
+}
+
 /// A report as the API tells it.
 fn told(id: u64, report: &SpApiReport, faults: &SpApiFaults) -> Value {
     let has_ended = report.polls > faults.running_polls;
     let status = match (has_ended, report.polls) {
+        _ if report.cancelled => "CANCELLED",
         (true, _) => faults.final_status.as_str(),
         (false, 0 | 1) => "IN_QUEUE",
         (false, _) => "IN_PROGRESS",

@@ -37,7 +37,7 @@ pub fn parse(called: &str, text: &str) -> Result<Description, InvalidDescription
 
 impl From<Written> for Description {
     fn from(written: Written) -> Self {
-        let Written { system, inputs, window, submit, find, poll, files, download, limits } = written;
+        let Written { system, inputs, window, submit, find, poll, files, download, limits, after } = written;
         let System { name, title, docs, hosts, token_header } = system;
         let own_text = None;
         Self {
@@ -54,6 +54,7 @@ impl From<Written> for Description {
             files,
             download,
             limits,
+            after,
             own_text,
         }
     }
@@ -61,7 +62,7 @@ impl From<Written> for Description {
 
 /// Looks at what stands in one place and is about another: names, and what must be said once.
 fn check(written: &Written, fields: &Fields<'_>) {
-    let Written { inputs, window, submit, find, poll, files, .. } = written;
+    let Written { inputs, window, submit, find, poll, files, after, .. } = written;
     let reader = fields.reader;
     check_inputs(written, fields);
     let mut scope = Scope::default();
@@ -76,8 +77,11 @@ fn check(written: &Written, fields: &Fields<'_>) {
     let job = scope.and("id", true).and_all(submit.iter().flat_map(|step| &step.keep).map(|(name, _)| name));
     find_by(find, submit, fields, &run);
     job.call(reader, &poll.call);
+    [&after.landed, &after.cancel].into_iter().flatten().for_each(|asked| job.call(reader, &asked.call));
+    check_values(fields.at(&["poll", "values"]), &job);
+    let list = job.and_all(poll.values.iter().map(|(name, _)| name));
     for (files, fields) in files.iter().zip(fields.tables("files")) {
-        names_of_files(files, &fields, &job);
+        names_of_files(files, &fields, &job, &list);
     }
 }
 
@@ -185,18 +189,23 @@ fn further(pages: Option<&Pages>, first: &Call, node: Option<Node<'_>>, reader: 
     }
 }
 
-fn names_of_files(files: &Files, fields: &Fields<'_>, job: &Scope) {
-    let (reader, listing) = (fields.reader, job.and("next", false));
+/// Looks at the names of values that are taken, none of which may stand for something already.
+fn check_values(node: Option<Node<'_>>, scope: &Scope) {
+    for name in names(node) {
+        if !is_name(name.text) || scope.has(name.text) || RESERVED.contains(&name.text) {
+            name.fault("a value has a name of small letters, digits and underscores, and none that is taken");
+        }
+    }
+}
+
+fn names_of_files(files: &Files, fields: &Fields<'_>, job: &Scope, list: &Scope) {
+    let (reader, listing) = (fields.reader, list.and("next", false));
     files.call.iter().for_each(|call| listing.call(reader, call));
     if let Some(call) = &files.call {
         further(files.pages.as_ref(), call, fields.node("pages"), reader, &listing);
     }
     let mut scope = job.and("ordinal", true);
-    for name in names(fields.node("values")) {
-        if !is_name(name.text) || scope.has(name.text) || RESERVED.contains(&name.text) {
-            name.fault("a value has a name of small letters, digits and underscores, and none that is taken");
-        }
-    }
+    check_values(fields.node("values"), &scope);
     scope = names(fields.node("values")).iter().fold(scope, |scope, name| scope.and(name.text, true));
     if let Some(link) = &files.link {
         scope = scope.and("file", true);
@@ -377,6 +386,10 @@ name = "{label}.csv"
                 "each = \"json /files\"\ncall = { get = \"x\" }\npages = { offset = true }",
                 "it would bring the same page each time",
             ),
+            ("[poll]", "[after]\nlanded = { call = { delete = \"x/{run_key}\" } }\n[poll]", "{run_key}"),
+            ("[poll]", "[after]\ncancel = { answers = { 200 = \"ok\" } }\n[poll]", "call is missing"),
+            ("[poll]", "[poll]\nvalues = { kind = \"json /x\" }", "none that is taken"),
+            ("url = \"json /url\"", "url = \"json /url\"\ncount = \"json /n\"", "the list of a call"),
             (
                 "each = \"json /files\"",
                 "each = \"json /files\"\npages = { token = \"json /t\" }",

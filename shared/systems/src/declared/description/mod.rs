@@ -67,6 +67,7 @@ pub struct Description {
     pub(super) files: Vec<Files>,
     pub(super) download: DownloadRule,
     pub(super) limits: Option<Limits>,
+    pub(super) after: After,
     /// Its text, where it does not come with landfall: it is kept with each job, which a change of it does not meet.
     pub(super) own_text: Option<Arc<str>>,
 }
@@ -92,6 +93,8 @@ keys! {
         download: or DownloadRule = DownloadRule::default(),
         /// What any call is answered that was not let in.
         limits: maybe Limits,
+        /// What is called when a job is over, or is to be.
+        after: or After = After::default(),
     }
 }
 
@@ -352,6 +355,8 @@ table! {
         empty_without: or Vec<Take> = Vec::new(),
         /// How the answer goes on: by a link.
         pages: maybe Pages,
+        /// What is taken of it for the calls that list files, by name.
+        values: or Vec<(String, Take)> = Vec::new(),
     }
     |poll, fields| check_poll(poll, fields)
 }
@@ -385,6 +390,8 @@ table! {
         call: maybe Call,
         /// How the list goes on.
         pages: maybe Pages,
+        /// Where it is said how many entries the list of a call has: fewer are an error.
+        count: maybe Take,
         /// Whether an answer without it is an error; it is, if not said.
         required: or bool = true,
         /// What is in the files; data, if not said.
@@ -543,6 +550,31 @@ table! {
     |limits, fields| check_statuses(fields, "answers", limits.answer.is_some())
 }
 
+table! {
+    /// What is called when a job is over, or is to be.
+    pub(super) struct After {
+        /// Tells the source that all of a job has landed.
+        landed: maybe AfterCall,
+        /// Cancels a job.
+        cancel: maybe AfterCall,
+    }
+}
+
+table! {
+    /// A call about a job, besides its files.
+    pub(super) struct AfterCall {
+        /// The call.
+        call: needed Call,
+        /// Where its answer has a word of its own.
+        answer: maybe Take,
+        /// What a status, or that word, means; 2xx is ok, 404 and 410 absent, if not said.
+        answers: or Table<Meaning> = Table::usual_of_jobs(),
+        /// Where its answer says why.
+        message: maybe Take,
+    }
+    |asked, fields| check_statuses(fields, "answers", asked.answer.is_some())
+}
+
 impl Limits {
     /// Whether an answer says that a limit is reached, and which.
     pub(super) fn reached(&self, answered: &Answered) -> Option<Meaning> {
@@ -645,6 +677,9 @@ fn check_files(files: &mut Files, fields: &Fields<'_>) {
             fields.node("pages"),
             "these files are in the poll's answer, whose pages are said with the poll",
         );
+    }
+    if files.count.is_some() && fields.node("call").is_none() {
+        fault(fields.node("count"), "what is counted is the list of a call");
     }
     let of_entry = if is_page { check_in_head } else { check_in_entry };
     for (key, take) in

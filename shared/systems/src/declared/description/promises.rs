@@ -44,6 +44,12 @@ impl Description {
             Some(Rows::Of(_) | Rows::Files) => "rows are held against the source's count",
             None => "rows: the source counts none",
         };
+        let after = match (&self.after.landed, &self.after.cancel) {
+            (Some(_), Some(_)) => "jobs can be cancelled, and the source is told when all has landed",
+            (Some(_), None) => "the source is told when all has landed; jobs cannot be cancelled",
+            (None, Some(_)) => "jobs can be cancelled",
+            (None, None) => "jobs cannot be cancelled",
+        };
         let resume = "downloads go on within a file where the server names its version (ETag), and begin anew otherwise";
         vec![
             lost,
@@ -52,6 +58,7 @@ impl Description {
             whole.to_owned(),
             rows.to_owned(),
             resume.to_owned(),
+            after.to_owned(),
         ]
     }
 }
