@@ -73,8 +73,11 @@ impl Read for Call {
     const FORM: Form = Form::Table(&CallKeys::TABLE);
 
     fn read(node: &Node<'_>) -> Option<Self> {
+        let fields = node.fields()?;
+        let paths = ["get", "post", "put", "patch", "delete"];
+        let paths = paths.iter().filter(|method| fields.node(method).is_some()).count();
         let CallKeys { get, post, put, patch, delete, query, headers, json, form, xml } =
-            CallKeys::of(node.fields()?);
+            CallKeys::of(fields);
         let methods = [
             (Method::GET, get),
             (Method::POST, post),
@@ -84,7 +87,10 @@ impl Read for Call {
         ];
         let mut methods = methods.into_iter().filter_map(|(method, path)| Some((method, path?)));
         let (Some((method, target)), None) = (methods.next(), methods.next()) else {
-            node.fault("a call has one of: get, post, put, patch, delete, with its path");
+            // What is wrong with a path is told already.
+            if paths != 1 {
+                node.fault("a call has one of: get, post, put, patch, delete, with its path");
+            }
             return None;
         };
         let bodies = [json.map(Body::Json), form.map(Body::Form), xml.map(Body::Xml)];

@@ -305,6 +305,7 @@ name = "{label}.csv"
             ("[find]\nby = \"repeat\"\n", ""),
             ("by = \"repeat\"", "by = \"repeated\""),
             ("url = \"json /url\"", "url = \"url\""),
+            ("\"things/{id}\"", "\"things/${id}\""),
             ("{ label = \"json /label\" }", "{ label = \"label\" }"),
         ] {
             let said = faults(&WHOLE.replace(from, to));

@@ -547,7 +547,7 @@ table! {
         /// What a status or a word means.
         answers: needed Table<Limit>,
     }
-    |limits, fields| check_statuses(fields, "answers", limits.answer.is_some())
+    |_limits, fields| check_statuses(fields, "answers", fields.node("answer").is_some())
 }
 
 table! {
@@ -572,7 +572,7 @@ table! {
         /// Where its answer says why.
         message: maybe Take,
     }
-    |asked, fields| check_statuses(fields, "answers", asked.answer.is_some())
+    |_asked, fields| check_statuses(fields, "answers", fields.node("answer").is_some())
 }
 
 impl Limits {
@@ -633,7 +633,7 @@ fn check_name(system: &System, fields: &Fields<'_>) {
 }
 
 fn check_step(step: &Step, fields: &Fields<'_>) {
-    check_statuses(fields, "answers", step.answer.is_some());
+    check_statuses(fields, "answers", fields.node("answer").is_some());
     let is_sure = |(key, meaning): &(String, Meaning)| {
         key.starts_with('5') && is_status(key) && !matches!(meaning, Meaning::Ok | Meaning::Already)
     };
