@@ -22,9 +22,8 @@ use crate::systems;
 /// How a simulator is set up.
 #[derive(Default)]
 pub struct Builder {
-    // Boxed: a future that starts a simulator holds it for long.
-    faults: Box<Faults>,
-    scenario: Box<Scenario>,
+    faults: Faults,
+    scenario: Scenario,
     data: Option<PathBuf>,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -33,14 +32,14 @@ impl Builder {
     /// What goes wrong. Nothing, unless said.
     #[must_use]
     pub fn faults(mut self, faults: Faults) -> Self {
-        *self.faults = faults;
+        self.faults = faults;
         self
     }
 
     /// What the pod holds.
     #[must_use]
     pub fn scenario(mut self, scenario: Scenario) -> Self {
-        *self.scenario = scenario;
+        self.scenario = scenario;
         self
     }
 
@@ -70,12 +69,21 @@ impl Builder {
         let listen = |source| Error::Listen { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        // The storage is another origin. Nobody keeps a link to it, so that any port will do.
+        // The storage is another origin. Links to it that open nothing by themselves are kept, and so its port stays.
         let listen_too = |source| Error::Listen { port: 0, source };
-        let storage = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(listen_too)?;
+        let port_file = self.data.as_ref().map(|folder| folder.join("storage-port"));
+        let kept = port_file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()?.parse().ok());
+        let storage = match TcpListener::bind((Ipv4Addr::LOCALHOST, kept.unwrap_or(0))).await {
+            Ok(storage) => storage,
+            Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(listen_too)?,
+        };
         let storage_address = storage.local_addr().map_err(listen_too)?;
         let endpoints = Endpoints::new(format!("http://{address}"), format!("http://{storage_address}"));
         let context = Arc::new(self.into_context(endpoints)?);
+        if let Some(file) = port_file {
+            // Without it the next start only takes another port.
+            let _ = std::fs::write(file, storage_address.port().to_string());
+        }
         let server = Server::start(listener, storage, &context);
         tracing::info!(base_url = context.base_url(), "simulator started");
         Ok(Simulator { context, server })
@@ -101,8 +109,8 @@ impl Builder {
             journal: Journal::open(self.data.as_deref()).map_err(refused)?,
             store,
             folder,
-            scenario: *self.scenario,
-            faults: RwLock::new(*self.faults),
+            scenario: self.scenario,
+            faults: RwLock::new(self.faults),
             memory: Mutex::new(Extensions::new()),
         })
     }

@@ -56,7 +56,7 @@ const FAULTS: &str = r#"{ "status": { "progression": [] } }"#;
 const DESCRIBED_FAULTS: &str = r#"{
     "fhir": { "status": { "running_polls": 0 } }, "sp_api": { "running_polls": 0 }, "salesforce": { "running_polls": 0 },
     "stripe": { "running_polls": 0 }, "shopify": { "running_polls": 0 }, "marketo": { "running_polls": 0 },
-    "netsuite": { "running_polls": 0 }
+    "netsuite": { "running_polls": 0 }, "oracle": { "running_polls": 0 }
 }"#;
 
 const SIMULATED: [&str; 4] = ["--scenario", "scenario.json", "--faults", "faults.json"];
