@@ -40,8 +40,8 @@ fn described(system: &Description) -> String {
     if let Some(docs) = &system.docs {
         let _ = writeln!(text, "  {docs}");
     }
-    for (name, Input { about, is_required, .. }) in &system.inputs {
-        let needed = if *is_required { " (required)" } else { "" };
+    for (name, Input { about, required, .. }) in &system.inputs {
+        let needed = if *required { " (required)" } else { "" };
         let _ = writeln!(text, "  with.{name:<14} {about}{needed}");
     }
     text

@@ -96,7 +96,7 @@ fn answered(step: Step, answer: Answer) -> Value {
 /// they land one job.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_function_listens_in_time_and_a_job_lands_by_the_contract_of_fn() {
-    let compartment = Compartment::new().await;
+    let compartment = Box::pin(Compartment::new()).await;
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path().join("inside");
     std::fs::create_dir(&inside).unwrap();
@@ -142,7 +142,7 @@ fn connect(socket: &Path, began: Instant) -> UnixStream {
 /// A container without `LANDFALL_FUNCTION` is all functions, by HTTP, to who knows the secret; and ends when it is told to.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_serves_all_functions_by_http() {
-    let compartment = Compartment::new().await;
+    let compartment = Box::pin(Compartment::new()).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let mut command = compartment.program();
@@ -171,7 +171,7 @@ async fn a_container_serves_all_functions_by_http() {
 /// What would leave the functions to anybody, or be none of them, is said, and nothing is served.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_served_is_named() {
-    let compartment = Compartment::new().await;
+    let compartment = Box::pin(Compartment::new()).await;
     for (variables, said) in [
         (&[][..], "LANDFALL_SERVE_SECRET"),
         (&[("LANDFALL_LISTEN", "8080")], "an address and port are expected"),

@@ -69,12 +69,21 @@ impl Builder {
         let listen = |source| Error::Listen { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        // The storage is another origin. Nobody keeps a link to it, so that any port will do.
+        // The storage is another origin. Links to it that open nothing by themselves are kept, and so its port stays.
         let listen_too = |source| Error::Listen { port: 0, source };
-        let storage = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(listen_too)?;
+        let port_file = self.data.as_ref().map(|folder| folder.join("storage-port"));
+        let kept = port_file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()?.parse().ok());
+        let storage = match TcpListener::bind((Ipv4Addr::LOCALHOST, kept.unwrap_or(0))).await {
+            Ok(storage) => storage,
+            Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(listen_too)?,
+        };
         let storage_address = storage.local_addr().map_err(listen_too)?;
         let endpoints = Endpoints::new(format!("http://{address}"), format!("http://{storage_address}"));
         let context = Arc::new(self.into_context(endpoints)?);
+        if let Some(file) = port_file {
+            // Without it the next start only takes another port.
+            let _ = std::fs::write(file, storage_address.port().to_string());
+        }
         let server = Server::start(listener, storage, &context);
         tracing::info!(base_url = context.base_url(), "simulator started");
         Ok(Simulator { context, server })

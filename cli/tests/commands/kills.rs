@@ -2,7 +2,8 @@
 //!
 //! SIGKILL asks nobody: what is on the disk at that instant, or in a store elsewhere, is all that the next process has.
 //! The moments are drawn from a seed, which a failure prints; `LANDFALL_KILL_SEED` plays it again (as far as a machine's
-//! own timing lets it), and `LANDFALL_KILLS` says how many kills there are to be.
+//! own timing lets it), and `LANDFALL_KILLS` says how many kills there are to be. Of the systems that are described in a
+//! file one is drawn, too; where `LANDFALL_KILLS` is set, it is each of them.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -10,10 +11,13 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::str::FromStr;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use landfall_tests::say;
+use landfall_tests::systems::{ALL, System};
+use landfall_tests::watch::{Landed, landed};
 use serde_json::{Value, json};
 use simulator::{Landing, Simulator};
 
@@ -24,6 +28,9 @@ const KILLS: usize = 50;
 
 /// The same where the state is in OCI: what is tried besides is the store.
 const KILLS_IN_OCI: usize = 9;
+
+/// The same of a system that is described in a file.
+const KILLS_OF_A_DESCRIBED_SYSTEM: usize = 20;
 
 /// How many runs are killed at the same time: each mostly waits.
 const RUNS_AT_ONCE: usize = 3;
@@ -44,6 +51,13 @@ const SCENARIO: &str = r#"{
 
 /// The job ends at the first poll: waiting for it is not what is killed.
 const FAULTS: &str = r#"{ "status": { "progression": [] } }"#;
+
+/// The same of the systems that are described in a file.
+const DESCRIBED_FAULTS: &str = r#"{
+    "fhir": { "status": { "running_polls": 0 } }, "sp_api": { "running_polls": 0 }, "salesforce": { "running_polls": 0 },
+    "stripe": { "running_polls": 0 }, "shopify": { "running_polls": 0 }, "marketo": { "running_polls": 0 },
+    "netsuite": { "running_polls": 0 }, "oracle": { "running_polls": 0 }
+}"#;
 
 const SIMULATED: [&str; 4] = ["--scenario", "scenario.json", "--faults", "faults.json"];
 
@@ -70,8 +84,48 @@ enum Place {
     InOci,
 }
 
+/// A run that is killed.
+#[derive(Debug, Clone, Copy)]
+enum Subject {
+    /// A data extraction with files of several parts.
+    Extraction(Place),
+    /// A small job of a system that is described in a file.
+    Described(&'static System),
+}
+
+impl Subject {
+    fn place(self) -> Place {
+        match self {
+            Self::Extraction(place) => place,
+            Self::Described(_) => Place::Here,
+        }
+    }
+
+    fn connection(self) -> &'static str {
+        match self {
+            Self::Extraction(_) => "fusion-demo",
+            Self::Described(system) => system.connection,
+        }
+    }
+
+    /// Writes what the run is of.
+    fn write(self, machine: &Machine) {
+        let (event, scenario, faults) = match self {
+            Self::Extraction(_) => (run_event("fusion-demo"), SCENARIO.to_owned(), FAULTS.to_owned()),
+            Self::Described(system) => {
+                let scenario = serde_json::to_string(&(system.small)()).unwrap();
+                ((system.event)().to_string().into_bytes(), scenario, DESCRIBED_FAULTS.to_owned())
+            }
+        };
+        machine.file("event.json", event);
+        machine.file("scenario.json", scenario);
+        machine.file("faults.json", faults);
+    }
+}
+
 /// A machine on which a run is killed.
 struct Killing {
+    subject: Subject,
     machine: Machine,
     /// Who serves the source and the buckets, where the run itself does not.
     served: Option<Child>,
@@ -84,12 +138,10 @@ enum Came {
 }
 
 impl Killing {
-    fn new(place: Place) -> Self {
+    fn new(subject: Subject) -> Self {
         let machine = Machine::new();
-        machine.file("event.json", run_event("fusion-demo"));
-        machine.file("scenario.json", SCENARIO);
-        machine.file("faults.json", FAULTS);
-        let served = (place == Place::InOci).then(|| {
+        subject.write(&machine);
+        let served = (subject.place() == Place::InOci).then(|| {
             let words = ["simulate", "--oci", "--port", "0", "--data", "d"];
             let mut command = machine.program(&[&words[..], &SIMULATED[..]].concat());
             let mut served = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -102,11 +154,7 @@ impl Killing {
             machine.file("oci.toml", config);
             served
         });
-        Self { machine, served }
-    }
-
-    fn place(&self) -> Place {
-        if self.served.is_some() { Place::InOci } else { Place::Here }
+        Self { subject, machine, served }
     }
 
     /// Ends whoever serves.
@@ -122,7 +170,7 @@ impl Killing {
     }
 
     fn landfall(&self, words: &[&str]) -> Command {
-        let on = match self.place() {
+        let on = match self.subject.place() {
             Place::Here => &["--data", "d", "--json"][..],
             Place::InOci => &["--data", "own", "--config", "oci.toml", "--json"],
         };
@@ -131,11 +179,14 @@ impl Killing {
 
     /// Starts the run, or goes on with its job, with a SIGKILL waiting for it.
     fn killed_after(&self, patience: Option<Duration>, resume: Option<&str>) -> Came {
-        let mut words = match resume {
-            Some(id) => vec!["resume", "fusion-demo", id],
-            None => vec!["run", "event.json"],
-        };
-        if self.place() == Place::Here {
+        match resume {
+            Some(id) => self.process(patience, vec!["resume", self.subject.connection(), id]),
+            None => self.process(patience, vec!["run", "event.json"]),
+        }
+    }
+
+    fn process(&self, patience: Option<Duration>, mut words: Vec<&str>) -> Came {
+        if self.subject.place() == Place::Here {
             words.push("--simulate");
             words.extend(SIMULATED);
         }
@@ -153,12 +204,31 @@ impl Killing {
         }
     }
 
+    /// The source, as the processes have left it.
+    async fn simulator(&self) -> Simulator {
+        let scenario = std::fs::read(self.path("scenario.json")).unwrap();
+        let scenario = serde_json::from_slice(&scenario).unwrap();
+        let data = Some(self.path("d/simulator"));
+        Simulator::builder().scenario(scenario).data(data).start(0).await.unwrap()
+    }
+
     /// What `status` knows of the run, and of its job once it has one.
     fn status(&self) -> Vec<Value> {
         let output = self.landfall(&["status"]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", all_said(&output));
         let lines = String::from_utf8(output.stdout).unwrap();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// Says of the run what a person sees who looks for its job at a source that cannot be asked.
+async fn settle(machine: &Killing, look: fn(&Simulator) -> Option<String>) -> Came {
+    let simulator = machine.simulator().await;
+    let job = look(&simulator);
+    simulator.shutdown().await;
+    match &job {
+        Some(id) => machine.process(None, vec!["run", "event.json", "--job", id]),
+        None => machine.process(None, vec!["run", "event.json", "--no-job"]),
     }
 }
 
@@ -171,16 +241,17 @@ struct Killed {
 
 /// Kills a run until it lands, and holds what has landed against what the source generated. What it has reached
 /// before a kill it has not lost after it.
-async fn land_killed(place: Place, seed: u64, most: usize, undisturbed: Duration) -> Killed {
-    let (mut machine, mut rng) = (Killing::new(place), Rng::with_seed(seed));
+async fn land_killed(subject: Subject, seed: u64, most: usize, undisturbed: &Undisturbed) -> Killed {
+    let (mut machine, mut rng) = (Killing::new(subject), Rng::with_seed(seed));
+    let Undisturbed { took, landed: expected } = undisturbed;
     let mut killed = Killed::default();
     let mut reached = 0;
     let landed = loop {
         let standing = machine.status();
         let is_claimed = standing.iter().any(|line| line["state"] == "claimed");
-        let longest = if is_claimed { undisturbed + LISTING_LAG } else { undisturbed };
+        let longest = if is_claimed { *took + LISTING_LAG } else { *took };
         // Elsewhere a claim is respected until its lease is over: whoever waits for that is left to.
-        let is_left = killed.kills >= most || is_claimed && place == Place::InOci;
+        let is_left = killed.kills >= most || is_claimed && subject.place() == Place::InOci;
         let patience = (!is_left).then(|| longest.mul_f64(rng.f64()));
         let job = standing.iter().find_map(|line| line["job_request_id"].as_str()).map(str::to_owned);
         let found = standing.last().map_or("nothing", |line| line["state"].as_str().unwrap());
@@ -192,7 +263,14 @@ async fn land_killed(place: Place, seed: u64, most: usize, undisturbed: Duration
         }
         // Promise 2: the event and the job's id are equally good to go on from.
         let resume = job.as_deref().filter(|_| rng.bool());
-        match machine.killed_after(patience, resume) {
+        let mut came = machine.killed_after(patience, resume);
+        if let (Came::Ended(output), Subject::Described(System { seen_by_a_person: Some(look), .. })) =
+            (&came, subject)
+            && all_said(output).contains("Conflict")
+        {
+            came = settle(&machine, *look).await;
+        }
+        match came {
             Came::Killed => killed.kills += 1,
             Came::Ended(output) => {
                 assert_eq!(output.status.code(), Some(0), "{}", all_said(&output));
@@ -204,25 +282,55 @@ async fn land_killed(place: Place, seed: u64, most: usize, undisturbed: Duration
     // found at the source by whoever starts it again.
     let Came::Ended(again) = machine.killed_after(None, None) else { panic!("nobody kills it") };
     assert_eq!(again.status.code(), Some(0), "{}", all_said(&again));
-    holds_what_the_source_gave(&mut machine, &landed).await;
+    match subject {
+        Subject::Extraction(_) => holds_what_the_source_gave(&mut machine, &landed).await,
+        Subject::Described(system) => holds_what_was_landed(&machine, system, expected).await,
+    }
     killed
 }
 
-/// Promises 1, 3 and 4: one job, its bytes and no others, a whole manifest, nothing left unfinished.
-async fn holds_what_the_source_gave(machine: &mut Killing, landed: &Value) {
+/// Promises 1, 3 and 4: one job, and what has landed of it is what an undisturbed run has landed.
+async fn holds_what_was_landed(machine: &Killing, system: &System, expected: &Landed) {
+    is_landed_whole(machine);
+    let simulator = machine.simulator().await;
+    assert_eq!((system.jobs)(&simulator), 1, "{}: jobs at the source", system.kind);
+    simulator.shutdown().await;
+    let there = landed(&machine.path("d/landing"));
+    assert!(
+        there.keys().eq(expected.keys()),
+        "{}: {:?}, not {:?}",
+        system.kind,
+        there.keys(),
+        expected.keys()
+    );
+    for (key, bytes) in &there {
+        let alike = match key.ends_with("_manifest.json") {
+            // When the job was submitted, and what it is the window of, is another.
+            true => objects(bytes) == objects(&expected[key]),
+            false => *bytes == expected[key],
+        };
+        assert!(alike, "{}: {key} is not what an undisturbed run lands", system.kind);
+    }
+}
+
+fn objects(manifest: &[u8]) -> Value {
+    serde_json::from_slice::<Value>(manifest).unwrap()["objects"].clone()
+}
+
+/// Nothing is left to do, and nothing unfinished.
+fn is_landed_whole(machine: &Killing) {
     let standing = machine.status();
-    machine.stop_serving();
     assert_eq!(standing.len(), 1, "{standing:?}");
     assert_eq!((&standing[0]["state"], standing[0].get("next")), (&json!("landed"), None), "{standing:?}");
     let uploads = std::fs::read_dir(machine.path("d/.store/uploads")).unwrap().count();
     assert_eq!(uploads, 0, "unfinished uploads");
+}
 
-    let simulator = Simulator::builder()
-        .scenario(serde_json::from_str(SCENARIO).unwrap())
-        .data(Some(machine.path("d/simulator")))
-        .start(0)
-        .await
-        .unwrap();
+/// Promises 1, 3 and 4: one job, its bytes and no others, a whole manifest, nothing left unfinished.
+async fn holds_what_the_source_gave(machine: &mut Killing, landed: &Value) {
+    is_landed_whole(machine);
+    machine.stop_serving();
+    let simulator = machine.simulator().await;
     let jobs = simulator.jobs();
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     assert_eq!(landed["job_request_id"], jobs[0].id.to_string());
@@ -278,36 +386,78 @@ impl Drop for Killing {
 /// A run that is killed wherever it stands, any number of times, lands as if nothing had happened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_is_killed_again_and_again_lands_once() {
-    kill_runs(Place::Here, KILLS).await;
+    kill_runs(Subject::Extraction(Place::Here), kills_or(KILLS)).await;
 }
 
 /// The same where work and landing are buckets of OCI, called by its own API: whoever goes on has nothing but those.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_whose_state_is_in_oci_and_that_is_killed_again_and_again_lands_once() {
-    kill_runs(Place::InOci, KILLS_IN_OCI).await;
+    kill_runs(Subject::Extraction(Place::InOci), kills_or(KILLS_IN_OCI)).await;
 }
 
-async fn kill_runs(place: Place, usual: usize) {
-    let kills: usize = setting("LANDFALL_KILLS").unwrap_or(usual);
-    let seed: u64 = setting("LANDFALL_KILL_SEED").unwrap_or_else(|| fastrand::u64(..));
+/// The same of a system that is described in a file: of its submission in steps, of its keys, or of the person who looks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_a_described_system_that_is_killed_again_and_again_lands_once() {
+    let described: Vec<&System> = ALL.iter().filter(|system| system.kind.starts_with("declared")).collect();
+    assert!(described.len() >= 7, "{}", described.len());
+    let drawn = Rng::with_seed(seed()).usize(..described.len());
+    let is_each = setting::<usize>("LANDFALL_KILLS").is_some();
+    for system in
+        described.iter().enumerate().filter(|(number, _)| is_each || *number == drawn).map(|(_, one)| one)
+    {
+        kill_runs(Subject::Described(system), KILLS_OF_A_DESCRIBED_SYSTEM).await;
+    }
+}
 
-    let machine = Killing::new(place);
-    let began = Instant::now();
-    let Came::Ended(output) = machine.killed_after(None, None) else { panic!("nobody kills it") };
-    assert_eq!(output.status.code(), Some(0), "{}", all_said(&output));
-    let undisturbed = began.elapsed();
-    drop(machine);
+fn kills_or(usual: usize) -> usize {
+    setting("LANDFALL_KILLS").unwrap_or(usual)
+}
+
+/// One seed for all that is drawn.
+fn seed() -> u64 {
+    static SEED: LazyLock<u64> =
+        LazyLock::new(|| setting("LANDFALL_KILL_SEED").unwrap_or_else(|| fastrand::u64(..)));
+    *SEED
+}
+
+/// A run that nobody kills.
+struct Undisturbed {
+    took: Duration,
+    landed: Landed,
+}
+
+impl Undisturbed {
+    fn run(subject: Subject) -> Self {
+        let machine = Killing::new(subject);
+        let began = Instant::now();
+        let Came::Ended(output) = machine.killed_after(None, None) else { panic!("nobody kills it") };
+        assert_eq!(output.status.code(), Some(0), "{}", all_said(&output));
+        let took = began.elapsed();
+        let landed = match subject {
+            Subject::Extraction(_) => Landed::new(),
+            Subject::Described(_) => landed(&machine.path("d/landing")),
+        };
+        Self { took, landed }
+    }
+}
+
+async fn kill_runs(subject: Subject, kills: usize) {
+    let seed = seed();
+    let undisturbed = Arc::new(Undisturbed::run(subject));
+    let took = undisturbed.took;
 
     let share = kills.div_ceil(RUNS_AT_ONCE);
     let threads: Vec<_> = (0..RUNS_AT_ONCE)
         .map(|thread| {
+            let undisturbed = Arc::clone(&undisturbed);
             tokio::spawn(async move {
                 let _told = Seed(seed);
                 let mut rng = Rng::with_seed(seed.wrapping_add(thread as u64));
                 let mut all = Killed::default();
                 while all.kills < share {
                     let most = KILLS_A_RUN.min(share - all.kills);
-                    let Killed { kills, states } = land_killed(place, rng.u64(..), most, undisturbed).await;
+                    let Killed { kills, states } =
+                        land_killed(subject, rng.u64(..), most, &undisturbed).await;
                     all.kills += kills;
                     all.states.extend(states);
                 }
@@ -323,9 +473,16 @@ async fn kill_runs(place: Place, usual: usize) {
     }
     assert!(all.kills >= kills, "{all:?}");
     // Kills that all came at one place would show nothing of the others.
-    assert!(kills < KILLS || all.states.len() > 2, "again with LANDFALL_KILL_SEED={seed}: {all:?}");
+    let is_few = kills < KILLS_OF_A_DESCRIBED_SYSTEM;
+    assert!(is_few || all.states.len() > 2, "again with LANDFALL_KILL_SEED={seed}: {all:?}");
     say(&format!(
-        "{place:?}: {} kills of runs that take {undisturbed:.1?}, found at {:?}",
-        all.kills, all.states
+        "{}, {:?}: {} kills of runs that take {took:.1?}, found at {:?}",
+        match subject {
+            Subject::Extraction(_) => "fusion_extract",
+            Subject::Described(system) => system.kind,
+        },
+        subject.place(),
+        all.kills,
+        all.states
     ));
 }

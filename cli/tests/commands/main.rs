@@ -10,6 +10,7 @@ mod corpora;
 mod disk;
 mod forget;
 mod kills;
+mod listing;
 mod local;
 mod machine;
 mod previous_release;

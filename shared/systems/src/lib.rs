@@ -14,6 +14,7 @@ mod links;
 pub mod local;
 mod registry;
 mod server;
+mod tables;
 #[cfg(test)]
 mod testing;
 

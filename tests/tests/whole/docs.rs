@@ -16,6 +16,7 @@ use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::step::{RetryPolicy, Step};
 use landfall_systems::SYSTEMS;
+use landfall_systems::declared::description::{self, Form, TableForm};
 use serde_json::{Map, Value, json};
 
 /// Writes the generated tables anew.
@@ -94,6 +95,57 @@ fn assert_alike<T: Ord + std::fmt::Debug>(what: &str, documented: &BTreeSet<T>, 
         missing.is_empty() && wrong.is_empty(),
         "{what}: the page lacks {missing:?}, and names {wrong:?}, which there is not"
     );
+}
+
+/// Whoever describes a system finds every key that there is, what it takes and what it is for.
+#[test]
+fn the_guide_has_every_key_of_a_description() {
+    let mut table = "| key | what it takes | what it is for |\n|---|---|---|\n".to_owned();
+    add_keys(&mut table, "", &description::FORM, &mut BTreeSet::new());
+    holds("docs/guide/describe-a-system.md", "keys", &table);
+}
+
+/// The rows of a table's keys, and of the tables in it that have no rows yet.
+fn add_keys(rows: &mut String, path: &str, table: &TableForm, told: &mut BTreeSet<&'static str>) {
+    for key in table.keys {
+        let chosen = if matches!(key.form, Form::Entries(_)) { ".NAME" } else { "" };
+        let path = format!("{path}{}", key.name());
+        let needed = if key.is_needed() { ", needed" } else { "" };
+        let (takes, tables) = takes(&key.form);
+        writeln!(rows, "| `{path}` | {takes}{needed} | {} |", key.about.trim().replace('|', "\\|")).unwrap();
+        for table in tables {
+            if told.insert(table.name) {
+                add_keys(rows, &format!("{path}{chosen}."), table, told);
+            }
+        }
+    }
+}
+
+/// What a form takes, in words, and the tables in it.
+fn takes(form: &Form) -> (String, Vec<&'static TableForm>) {
+    let plain = |words: &str| (words.to_owned(), Vec::new());
+    match form {
+        Form::Text => plain("text"),
+        Form::Flag => plain("`true` or `false`"),
+        Form::Number => plain("number"),
+        Form::Any => plain("anything"),
+        Form::Called(name, ..) => plain(name),
+        Form::Words(words) => {
+            plain(&words().iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
+        }
+        Form::Several(Form::Text) => plain("texts"),
+        Form::Several(one) => (format!("one or several: {}", takes(one).0), takes(one).1),
+        Form::Entries(one) => (format!("by name: {}", takes(one).0), takes(one).1),
+        Form::Table(table) => {
+            (table.name.strip_suffix("Keys").unwrap_or("table").to_lowercase(), vec![table])
+        }
+        Form::OneOf(forms) => {
+            let all: Vec<_> = forms.iter().map(takes).collect();
+            let words: BTreeSet<&str> = all.iter().map(|(words, _)| words.as_str()).collect();
+            let words = words.into_iter().collect::<Vec<_>>().join(", or ");
+            (words, all.into_iter().flat_map(|(_, tables)| tables).collect())
+        }
+    }
 }
 
 /// Who is called at night finds each name, and what to do.

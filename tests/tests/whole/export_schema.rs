@@ -316,14 +316,17 @@ async fn cut_anywhere_a_change_makes_one_version_and_one_manifest() {
     let made = line.made();
     let expected = world.landed().await;
     let work = world.work().await;
+    let history = made.iter().filter_map(|made| made.name.strip_prefix("PutObject work/"));
+    let history = history.filter(|key| key.starts_with("history/"));
     let forgotten = ["schemas/local/forms/2.json", "jobs/local/2/schema.json"];
+    let forgotten: Vec<&str> = history.chain(forgotten).collect();
     let mut cuts = 0;
     for made in &made {
         for moment in made.moments() {
             for key in ["forms/2/_manifest.json", "local/forms/_schema/000002.json"] {
                 world.landing().await.delete(key).await.unwrap();
             }
-            for key in forgotten {
+            for key in &forgotten {
                 work.delete(key).await.unwrap();
             }
             let context = world.anew();

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use landfall::ErrorType;
 use landfall::event::{FileEvent, JobEvent, RunEvent, parse};
 use landfall_systems::SYSTEMS;
-use landfall_systems::declared::{builtin, description};
+use landfall_systems::declared::builtin;
+use landfall_systems::declared::description::{self, Form, KeyForm, TableForm};
 use schemars::{JsonSchema, SchemaGenerator, schema_for};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -23,6 +24,63 @@ fn schema<T: JsonSchema>() -> String {
         *schema.pointer_mut("/$defs/Export").unwrap() = export.to_value();
     }
     serde_json::to_string_pretty(&schema).unwrap() + "\n"
+}
+
+/// The schema of descriptions, for editors.
+fn description_schema() -> Value {
+    let mut named = Map::new();
+    let mut schema = schema_of_table(&description::FORM, &mut named);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("Description");
+    schema["$defs"] = Value::Object(named);
+    schema
+}
+
+/// The schema of a table: it has its keys and no others.
+fn schema_of_table(table: &TableForm, named: &mut Map<String, Value>) -> Value {
+    let mut property = |key: &KeyForm| {
+        let mut schema = schema_of(&key.form, named);
+        schema["description"] = json!(key.about.trim());
+        (key.name().to_owned(), schema)
+    };
+    let properties: Map<String, Value> = table.keys.iter().map(&mut property).collect();
+    let needed = table.keys.iter().filter(|key| key.is_needed()).map(KeyForm::name);
+    json!({
+        "type": "object", "description": table.about.trim(), "properties": properties,
+        "required": needed.collect::<Vec<_>>(), "additionalProperties": false,
+    })
+}
+
+fn schema_of(form: &Form, named: &mut Map<String, Value>) -> Value {
+    match form {
+        Form::Text => json!({ "type": "string" }),
+        Form::Flag => json!({ "type": "boolean" }),
+        Form::Number => json!({ "type": "integer", "minimum": 0 }),
+        Form::Any => json!({}),
+        Form::Words(words) => json!({ "enum": words() }),
+        Form::Several(one) => {
+            let one = schema_of(one, named);
+            json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+        }
+        Form::Entries(one) => json!({ "type": "object", "additionalProperties": schema_of(one, named) }),
+        Form::Called(name, about, form) => {
+            let mut schema = schema_of(form, named);
+            schema["description"] = json!(about);
+            refer_to(name, schema, named)
+        }
+        Form::Table(table) => {
+            let schema = schema_of_table(table, named);
+            refer_to(table.name, schema, named)
+        }
+        Form::OneOf(forms) => {
+            json!({ "anyOf": forms.iter().map(|form| schema_of(form, named)).collect::<Vec<_>>() })
+        }
+    }
+}
+
+fn refer_to(name: &str, schema: Value, named: &mut Map<String, Value>) -> Value {
+    named.insert(name.to_owned(), schema);
+    json!({ "$ref": format!("#/$defs/{name}") })
 }
 
 fn contract() -> [(&'static str, String); 13] {
@@ -49,7 +107,7 @@ fn the_schemas_are_those_of_the_types() {
     let folder = root().join("schemas");
     let write = std::env::var_os("LANDFALL_WRITE_SCHEMAS").is_some();
     let errors = serde_json::to_string_pretty(&schema_for!(ErrorType)).unwrap() + "\n";
-    let descriptions = serde_json::to_string_pretty(&description::schema()).unwrap() + "\n";
+    let descriptions = serde_json::to_string_pretty(&description_schema()).unwrap() + "\n";
     for (name, schema) in
         contract().into_iter().chain([("error-type", errors), ("description", descriptions)])
     {
@@ -68,7 +126,7 @@ fn the_schemas_are_those_of_the_types() {
 /// What an editor holds against the schema of descriptions: those that hold are of it, and words that are none are not.
 #[test]
 fn descriptions_are_of_their_schema() {
-    let validator = jsonschema::validator_for(&description::schema()).unwrap();
+    let validator = jsonschema::validator_for(&description_schema()).unwrap();
     let of_text = |text: &str| serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
     let mut texts: Vec<String> =
         builtin::all().map(|known| builtin::text(&known.name).unwrap().to_owned()).collect();

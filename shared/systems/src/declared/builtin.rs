@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use landfall::error::{Error, Result};
 
 use super::description::{Description, InvalidDescription, parse};
+use crate::tables::meant;
 
 /// Each description's text. Its file is called after it.
 const TEXTS: [(&str, &str); 8] = [
@@ -35,11 +36,7 @@ pub fn text(name: &str) -> Option<&'static str> {
 pub fn named(name: &str) -> Result<Arc<Description>> {
     all().find(|known| known.name == name).cloned().ok_or_else(|| {
         let known: Vec<&str> = all().map(|known| known.name.as_str()).collect();
-        let near = known
-            .iter()
-            .max_by(|one, two| strsim::jaro_winkler(name, one).total_cmp(&strsim::jaro_winkler(name, two)));
-        let near = near.filter(|near| strsim::jaro_winkler(name, near) > 0.7);
-        let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        let meant = meant(name, known.iter().copied());
         Error::invalid_config(format!("system {name:?} is not one of: {}{meant}", known.join(", ")))
     })
 }

@@ -7,12 +7,17 @@ use landfall_http::Request;
 use url::Url;
 
 use super::template::{JsonTemplate, Template, Values};
+use crate::tables::{Form, Keys as _, Node, Read, keys};
 
 /// The largest answer that is read whole: a list of 100,000 files is one of twenty megabytes.
 const MAX_ANSWER_BYTES: u64 = 48 << 20;
 
+/// Headers that are the client's own affair.
+const OWN_HEADERS: [&str; 6] =
+    ["authorization", "host", "cookie", "content-length", "transfer-encoding", "content-type"];
+
 /// A call.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Call {
     pub(super) method: Method,
     /// The path below the connection's base URL; with a slash before it, below its host. A name alone may be a URL.
@@ -25,9 +30,10 @@ pub(super) struct Call {
 }
 
 /// What a call carries.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) enum Body {
     /// Nothing.
+    #[default]
     Nothing,
     /// A JSON document.
     Json(JsonTemplate),
@@ -37,11 +43,91 @@ pub(super) enum Body {
     Xml(Template),
 }
 
+keys! {
+    /// A call: one of the methods, with the path below `base_url`, or with a slash before it, below its host.
+    struct CallKeys {
+        /// The path of a GET.
+        get: maybe Template,
+        /// The path of a POST.
+        post: maybe Template,
+        /// The path of a PUT.
+        put: maybe Template,
+        /// The path of a PATCH.
+        patch: maybe Template,
+        /// The path of a DELETE.
+        delete: maybe Template,
+        /// The parameters. One that is a name alone and stands for nothing is left out.
+        query: or Vec<(String, Template)> = Vec::new(),
+        /// The headers besides those of credentials and body.
+        headers: or Vec<(HeaderName, Template)> = Vec::new(),
+        /// The body as JSON.
+        json: maybe JsonTemplate,
+        /// The body as a form; a list in a field whose name ends in `[]` is the field several times.
+        form: maybe Vec<(String, Template)>,
+        /// The body as XML.
+        xml: maybe Template,
+    }
+}
+
+impl Read for Call {
+    const FORM: Form = Form::Table(&CallKeys::TABLE);
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let fields = node.fields()?;
+        let paths = ["get", "post", "put", "patch", "delete"];
+        let paths = paths.iter().filter(|method| fields.node(method).is_some()).count();
+        let CallKeys { get, post, put, patch, delete, query, headers, json, form, xml } =
+            CallKeys::of(fields);
+        let methods = [
+            (Method::GET, get),
+            (Method::POST, post),
+            (Method::PUT, put),
+            (Method::PATCH, patch),
+            (Method::DELETE, delete),
+        ];
+        let mut methods = methods.into_iter().filter_map(|(method, path)| Some((method, path?)));
+        let (Some((method, target)), None) = (methods.next(), methods.next()) else {
+            // What is wrong with a path is told already.
+            if paths != 1 {
+                node.fault("a call has one of: get, post, put, patch, delete, with its path");
+            }
+            return None;
+        };
+        let bodies = [json.map(Body::Json), form.map(Body::Form), xml.map(Body::Xml)];
+        let mut bodies = bodies.into_iter().flatten();
+        let body = bodies.next().unwrap_or_default();
+        if bodies.next().is_some() {
+            node.fault("a call has one body: json, form or xml");
+        }
+        if method == Method::GET && body != Body::Nothing {
+            node.fault("a GET has no body");
+        }
+        Some(Self { method, target, query, headers, body, is_for_its_head: false })
+    }
+}
+
+impl Read for Vec<(HeaderName, Template)> {
+    const FORM: Form = Form::Entries(&Template::FORM);
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let mut headers = Vec::new();
+        for (name, node) in node.fields()?.entries() {
+            match name.text.parse::<HeaderName>() {
+                Ok(header) if OWN_HEADERS.contains(&header.as_str()) => {
+                    name.fault("this header follows from the connection and the body");
+                }
+                Ok(header) => headers.extend(Template::read(&node).map(|template| (header, template))),
+                Err(_) => name.fault(format!("{:?} is not a header's name", name.text)),
+            }
+        }
+        Some(headers)
+    }
+}
+
 impl Call {
     /// A `GET` of a path.
     pub(super) fn get(target: Template) -> Self {
-        let (query, headers) = (Vec::new(), Vec::new());
-        Self { method: Method::GET, target, query, headers, body: Body::Nothing, is_for_its_head: false }
+        Self { target, ..Self::default() }
     }
 
     /// The request, of this URL if one is given: that of a further page.
@@ -138,26 +224,36 @@ impl Call {
         })
     }
 
-    /// Every template of it.
-    pub(super) fn names(&self) -> Vec<&str> {
-        fn of_json<'t>(template: &'t JsonTemplate, names: &mut Vec<&'t str>) {
+    /// Every template of it, and whether what it makes is left out where it is a name alone that stands for nothing.
+    pub(super) fn templates(&self) -> Vec<(&Template, bool)> {
+        fn of_json<'t>(template: &'t JsonTemplate, found: &mut Vec<(&'t Template, bool)>) {
             match template {
-                JsonTemplate::Text(text) => names.extend(text.names()),
+                JsonTemplate::Text(text) => found.push((text, true)),
                 JsonTemplate::Literal(_) => {}
-                JsonTemplate::List(list) => list.iter().for_each(|element| of_json(element, names)),
-                JsonTemplate::Object(fields) => fields.iter().for_each(|(_, field)| of_json(field, names)),
+                JsonTemplate::List(list) => list.iter().for_each(|element| of_json(element, found)),
+                JsonTemplate::Object(fields) => fields.iter().for_each(|(_, field)| of_json(field, found)),
             }
         }
-        let mut names: Vec<&str> = self.target.names().collect();
-        names.extend(self.query.iter().flat_map(|(_, template)| template.names()));
-        names.extend(self.headers.iter().flat_map(|(_, template)| template.names()));
+        let mut found = vec![(&self.target, false)];
+        found.extend(self.query.iter().map(|(_, template)| (template, true)));
+        found.extend(self.headers.iter().map(|(_, template)| (template, true)));
         match &self.body {
             Body::Nothing => {}
-            Body::Json(template) => of_json(template, &mut names),
-            Body::Form(fields) => names.extend(fields.iter().flat_map(|(_, template)| template.names())),
-            Body::Xml(template) => names.extend(template.names()),
+            Body::Json(template) => of_json(template, &mut found),
+            Body::Form(fields) => found.extend(fields.iter().map(|(_, template)| (template, true))),
+            Body::Xml(template) => found.push((template, false)),
         }
-        names
+        found
+    }
+
+    /// The names in them.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.templates().into_iter().flat_map(|(template, _)| template.names())
+    }
+
+    /// Whether it says a moment of a window.
+    pub(super) fn has_moment(&self) -> bool {
+        self.names().any(|name| matches!(name, "from" | "until"))
     }
 }
 

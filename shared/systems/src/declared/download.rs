@@ -7,13 +7,13 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream};
 use landfall::contract::{Download, ResumeAt};
 use landfall::error::{Error, Result};
-use landfall::job::OutputFile;
+use landfall::job::{JobRequestId, OutputFile};
 use landfall_http::HttpError;
 use url::Url;
 
 use super::api::Api;
-use super::description::Link;
-use super::files::{Entry, Locator, again, entries, linked};
+use super::description::{Files, Link};
+use super::files::{Listing, Lists, Locator, Wanted, linked};
 use super::template::Values;
 use crate::links::{FreshLink, LINKS, is_refused, renewing};
 
@@ -24,9 +24,10 @@ const SNIFFED: usize = 512;
 pub(super) struct File {
     pub(super) api: Arc<Api>,
     pub(super) values: Values,
+    pub(super) job: JobRequestId,
     pub(super) file: OutputFile,
-    /// The job's list, as it was read a moment ago.
-    pub(super) listed: Option<Arc<Vec<Entry>>>,
+    /// The job's lists, as they were read last.
+    pub(super) lists: Arc<Lists>,
 }
 
 /// Where a file is, and whether credentials go along.
@@ -50,12 +51,6 @@ impl File {
         }
     }
 
-    /// Whether its link is in the job's list, which is read again for it.
-    pub(super) fn is_by_list(file: &OutputFile) -> bool {
-        let locator = file.locator.as_deref().and_then(|locator| serde_json::from_str(locator).ok());
-        matches!(locator, Some(Locator::Entry { .. }))
-    }
-
     fn locator(&self) -> Result<Locator> {
         let locator = self.file.locator.as_deref().unwrap_or_default();
         serde_json::from_str(locator).map_err(|error| {
@@ -67,15 +62,15 @@ impl File {
         })
     }
 
-    /// Where the file is now. A link that was listed a moment ago is good at the first try.
-    async fn at(&self, is_first: bool) -> Result<At> {
-        let Self { api, values, file, .. } = self;
+    /// Where the file is now, and by which lists, if by any. Those whose link was refused are read again.
+    async fn at(&self, refused: Option<&Arc<Listing>>) -> Result<(At, Option<Arc<Listing>>)> {
+        let Self { api, values, job, file, lists } = self;
         let description = &*api.description;
         let gone = || Error::contract_broken(format!("{} is not listed any more, where it was", file.name));
         match self.locator()? {
-            Locator::Url(url) => Ok(At { url, with_credentials: true }),
+            Locator::Url(url) => Ok((At { url, with_credentials: true }, None)),
             Locator::File { list, file } => {
-                let Some(Link::Call(call)) = description.files.get(list).map(|files| &files.link) else {
+                let Some(Link::Call(call)) = description.files.get(list).map(Files::link) else {
                     return Err(gone());
                 };
                 let answered = linked(api, call, values, &file).await?;
@@ -83,21 +78,17 @@ impl File {
                 // A link may grant access: nothing of it goes into an error.
                 let url =
                     link.ok_or_else(|| answered.malformed("a file's link", "it is missing, or no URL"))?;
-                Ok(At { url, with_credentials: description.download.is_with_credentials(&answered) })
+                let with_credentials = description.download.is_with_credentials(&answered);
+                Ok((At { url, with_credentials }, None))
             }
             Locator::Entry { list, entry, path } => {
-                let fresh;
-                let entries = match &self.listed {
-                    Some(listed) if is_first => listed.as_slice(),
-                    _ => {
-                        fresh = entries(api, values).await?;
-                        fresh.as_slice()
-                    }
-                };
-                let found =
-                    again(entries, (list, entry, &path), description, values, file)?.ok_or_else(gone)?;
-                let url = found.url.clone().ok_or_else(gone)?;
-                Ok(At { url, with_credentials: found.with_credentials })
+                let path = u64::from_str_radix(&path, 16).unwrap_or_default();
+                let wanted = Wanted { list, place: entry, path };
+                let listing = lists.of(job, api, values, wanted, refused).await?;
+                let found = listing.find(wanted, description, values, file)?;
+                let found = found.ok_or_else(gone)?;
+                let (url, with_credentials) = (found.url().ok_or_else(gone)?, found.with_credentials);
+                Ok((At { url, with_credentials }, Some(listing)))
             }
         }
     }
@@ -185,9 +176,10 @@ impl Refused {
 #[async_trait]
 impl FreshLink for File {
     async fn download(&self, resume: Option<&ResumeAt>) -> Result<Download> {
-        let mut links = 1;
+        let (mut links, mut listing) = (1, None);
         loop {
-            let at = self.at(links == 1).await?;
+            let at;
+            (at, listing) = self.at(listing.as_ref()).await?;
             match self.fetch(at, resume).await {
                 Err(Refused::Call(_, error)) if is_refused(&error) && links < LINKS => links += 1,
                 opened => return opened.map_err(|refused| self.named(refused)),

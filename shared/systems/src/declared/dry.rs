@@ -56,7 +56,7 @@ pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Resu
     for (step, number) in description.submit.iter().zip(1..) {
         let commits = if step.commits { ", which starts the job" } else { "" };
         calls.push(dry(&format!("submit {number}{commits}"), &step.call, &values)?);
-        unknown(&mut values, step.keep.iter().map(|keep| keep.name.as_str()));
+        unknown(&mut values, step.keep.iter().map(|(name, _)| name.as_str()));
         unknown(&mut values, step.id.iter().map(|_| "id"));
     }
     if let Find::List(list) = &description.find {
@@ -67,13 +67,13 @@ pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Resu
     unknown(&mut values, description.poll.values.iter().map(|(name, _)| name.as_str()));
     for files in &description.files {
         if let Some(call) = &files.call {
-            let what = match files.link {
+            let what = match files.link() {
                 Link::Page => "ask for each page, which is a file",
                 _ => "list the files",
             };
             calls.push(dry(what, call, &values)?);
         }
-        if let Link::Call(link) = &files.link {
+        if let Link::Call(link) = files.link() {
             unknown(&mut values, ["file"]);
             calls.push(dry("ask for a file's link, at each try", &link.call, &values)?);
         }

@@ -28,8 +28,7 @@ mod template;
 mod tests;
 mod values;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -38,12 +37,12 @@ use self::api::{Api, Server};
 use self::chosen::Chosen;
 use self::download::File;
 pub use self::export::{DeclaredExport, DeclaredIncrements};
-use self::files::Entry;
+use self::files::{Listing, Lists};
 use self::settings::DeclaredConnection;
 use self::submission::{Submitting, of_job, values_of_id};
 use self::template::Values;
 use landfall::check::{Finding, clock_skew};
-use landfall::clock::{Clock, elapsed};
+use landfall::clock::Clock;
 use landfall::contract::{
     Cancellation, Download, Found, Increments, JobStatus, ResumeAt, Source, SourceDeps, Submission,
     SubmitRequest, Wrap,
@@ -53,9 +52,6 @@ use landfall::export::{Export, ExportKind, Kind};
 use landfall::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
 use landfall::state::{RefreshTokenDocument, WorkState};
 use landfall::systems::ConnectionType;
-
-/// How long a list of files with links in it is gone by. The shortest life of a link that is known is five minutes.
-const LIST_IS_GOOD_FOR: Duration = Duration::from_secs(60);
 
 /// The kinds of exports of this system.
 pub const KINDS: &[&dyn ExportKind] = &[&Kind::<DeclaredExport>::new()];
@@ -77,15 +73,7 @@ pub struct DeclaredSource {
     server: Server,
     chosen: Chosen,
     work: WorkState,
-    listed: Mutex<Option<Listed>>,
-}
-
-/// A job's list of files as it was read last.
-#[derive(Debug, Clone)]
-struct Listed {
-    job: JobRequestId,
-    at: Timestamp,
-    entries: Arc<Vec<Entry>>,
+    lists: Arc<Lists>,
 }
 
 impl DeclaredSource {
@@ -102,7 +90,7 @@ impl DeclaredSource {
             .and_then(|chosen| Ok((chosen, Server::new(&name, connection, kept, clock, wrap)?)));
         let (chosen, server) =
             opened.map_err(|error| error.while_doing(format!("setting up connection {name}")))?;
-        Ok(Self { name, server, chosen, work, listed: Mutex::default() })
+        Ok(Self { name, server, chosen, work, lists: Arc::default() })
     }
 
     /// Its API, as its description is now.
@@ -132,18 +120,6 @@ impl DeclaredSource {
     async fn of_job(&self, job: &JobRecord) -> Result<(Arc<Api>, Values)> {
         let (description, values) = of_job(&self.chosen, &self.work, job).await?;
         Ok((self.server.by(description), values))
-    }
-
-    /// The job's list, where it was read a moment ago.
-    fn listed(&self, job: &JobRequestId) -> Option<Arc<Vec<Entry>>> {
-        let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let is_good = listed.job == *job && elapsed(listed.at, self.server.clock.now()) < LIST_IS_GOOD_FOR;
-        is_good.then_some(listed.entries)
-    }
-
-    fn note_listed(&self, job: &JobRequestId, entries: Arc<Vec<Entry>>) {
-        let listed = Listed { job: job.clone(), at: self.server.clock.now(), entries };
-        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed);
     }
 }
 
@@ -210,24 +186,18 @@ impl Source for DeclaredSource {
 
     async fn output_files(&self, job: &JobRecord) -> Result<Vec<OutputFile>> {
         let (api, values) = self.of_job(job).await?;
-        let (entries, files) = files::list(&api, &values).await?;
-        if files.iter().any(File::is_by_list) {
-            self.note_listed(&job.job_request_id, Arc::new(entries));
+        let mut listing = Listing::read(&api, &values, None).await?;
+        let (files, has_links) = listing.files(&api, &values).await?;
+        if has_links && listing.is_small() {
+            self.lists.note(&job.job_request_id, &api, listing).await;
         }
         Ok(files)
     }
 
     async fn open(&self, job: &JobRecord, file: &OutputFile, resume: Option<&ResumeAt>) -> Result<Download> {
-        let id = &job.job_request_id;
         let (api, values) = self.of_job(job).await?;
-        let mut listed = self.listed(id);
-        if listed.is_none() && File::is_by_list(file) {
-            // The next file of the job need not ask again.
-            let entries = Arc::new(files::entries(&api, &values).await?);
-            self.note_listed(id, Arc::clone(&entries));
-            listed = Some(entries);
-        }
-        File { api, values, file: file.clone(), listed }.open(resume).await
+        let (job, file, lists) = (job.job_request_id.clone(), file.clone(), Arc::clone(&self.lists));
+        File { api, values, job, file, lists }.open(resume).await
     }
 
     async fn wants_notice(&self, job: &JobRecord) -> Result<bool> {

@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 
 use landfall::error::{Error, Result};
-use serde_json::Value;
 use url::Url;
 
 use super::api::Api;
 use super::call::Call;
 use super::description::Pages;
-use super::take::{Answered, Take};
+use super::take::Answered;
 use super::template::Values;
 
 /// The most pages of a list.
@@ -105,22 +104,4 @@ fn next(page: &Answered, pages: Option<&Pages>, found: usize, entries: usize) ->
         },
         Some(Pages::Offset) => (found > 0).then(|| Next::Token(entries.to_string())),
     })
-}
-
-/// Visits the entries that an answer has in a place: those of a list, or what stands there as the only one. Their number;
-/// none where nothing is there.
-pub(super) fn each_entry(
-    page: &Answered,
-    each: &Take,
-    visit: &mut dyn FnMut(&Value) -> Result<()>,
-) -> Result<Option<usize>> {
-    let Some(found) = each.list(page) else { return Ok(None) };
-    match found.as_ref() {
-        Value::Array(list) => {
-            list.iter().try_for_each(visit)?;
-            Ok(Some(list.len()))
-        }
-        Value::String(text) if text.trim().is_empty() => Ok(Some(0)),
-        one => visit(one).map(|()| Some(1)),
-    }
 }

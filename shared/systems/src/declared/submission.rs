@@ -21,7 +21,7 @@ use super::api::{Api, Expected, Mode};
 use super::chosen::{self, Chosen};
 use super::description::{Description, Find, FindInList, Step};
 use super::export::DeclaredExport;
-use super::pages::{each_entry, walk};
+use super::pages::walk;
 use super::table::Meaning;
 use super::take::Answered;
 use super::template::Values;
@@ -221,7 +221,11 @@ impl Submitting<'_> {
             None => kept.values.get("id").and_then(Value::as_str).map(str::to_owned),
         };
         let Some(id) = named else {
-            return Ok(Submission::Ambiguous(format!("{} named no job", answered.url.path())));
+            return Ok(Submission::Ambiguous(format!(
+                "{} answered {} and named no job, where the description takes its id",
+                answered.url.path(),
+                answered.status
+            )));
         };
         let id = match job_id(&id) {
             Ok(id) => id,
@@ -276,16 +280,16 @@ impl Submitting<'_> {
     async fn found(&self) -> Result<Found> {
         let Some(called) = self.called().await? else { return self.person("at the time of this run") };
         match &self.description().find {
-            Find::Person { .. } => self.person(&at(called.at)),
-            Find::Repeat { within } => self.repeat(called.at, *within).await,
+            Find::Person(_) => self.person(&at(called.at)),
+            Find::Repeat(repeat) => self.repeat(called.at, repeat.within_hours).await,
             Find::List(list) => self.find_in(list, &called).await,
         }
     }
 
     fn person(&self, when: &str) -> Result<Found> {
         let named = match &self.description().find {
-            Find::Person { look } => look.clone(),
-            Find::Repeat { .. } | Find::List(_) => {
+            Find::Person(person) => person.look.clone(),
+            Find::Repeat(_) | Find::List(_) => {
                 format!("look in {} for the job", self.description().title)
             }
         };
@@ -293,8 +297,8 @@ impl Submitting<'_> {
     }
 
     /// Finds the job by making the same call again, which its source does once for each key.
-    async fn repeat(&self, called: Timestamp, within: Duration) -> Result<Found> {
-        if elapsed(called, self.api.clock.now()) >= within {
+    async fn repeat(&self, called: Timestamp, within_hours: u64) -> Result<Found> {
+        if elapsed(called, self.api.clock.now()).as_secs() / 3600 >= within_hours {
             return self.person(&at(called));
         }
         match self.submit().await {
@@ -313,11 +317,14 @@ impl Submitting<'_> {
         let since = called.checked_sub(CLOCKS_DIFFER).unwrap_or(called);
         let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
         values.set("called_at", since.to_string());
-        let wanted: Vec<_> =
-            list.matches.iter().map(|(take, is)| Ok((take, is.text(&values)?))).collect::<Result<_>>()?;
+        let wanted: Vec<_> = list
+            .r#match
+            .iter()
+            .map(|wanted| Ok((&wanted.take, wanted.is.text(&values)?)))
+            .collect::<Result<_>>()?;
         let mut ids = Vec::new();
         walk(&self.api, &list.call, &values, list.pages.as_ref(), None, &mut |page| {
-            let count = each_entry(page, &list.each, &mut |entry| {
+            let count = list.each.each(page, &mut |entry| {
                 let is_it =
                     wanted.iter().all(|(take, is)| is_alike(take.text_in(entry).as_deref(), is.as_deref()));
                 if is_it {
@@ -378,13 +385,13 @@ fn meaning(step: &Step, answered: &Answered) -> Option<Meaning> {
 }
 
 fn take_kept(step: &Step, answered: &Answered, values: &mut Map<String, Value>) -> Result<()> {
-    for keep in &step.keep {
+    for (name, keep) in &step.keep {
         match keep.take.text(answered) {
             Some(value) => {
-                values.insert(keep.name.clone(), value.into());
+                values.insert(name.clone(), value.into());
             }
             None if keep.or.is_some() => {}
-            None => return Err(answered.malformed(&keep.name, "the answer does not have it")),
+            None => return Err(answered.malformed(name, "the answer does not have it")),
         }
     }
     Ok(())
@@ -428,13 +435,13 @@ pub(super) async fn of_job(
 
 /// Has the names of what is kept stand for it, or for their substitutes.
 fn set_kept(description: &Description, kept: Option<&Map<String, Value>>, values: &mut Values) -> Result<()> {
-    for keep in description.kept() {
-        let value = kept.and_then(|kept| kept.get(&keep.name).cloned());
+    for (name, keep) in description.kept() {
+        let value = kept.and_then(|kept| kept.get(name).cloned());
         match (value, &keep.or) {
-            (Some(value), _) => values.set(&keep.name, value),
+            (Some(value), _) => values.set(name, value),
             (None, Some(or)) => {
                 if let Some(substitute) = or.text(values)? {
-                    values.set(&keep.name, substitute);
+                    values.set(name, substitute);
                 }
             }
             (None, None) => {}

@@ -4,6 +4,7 @@ use http::StatusCode;
 use landfall::job::JobState;
 
 use super::take::{Answered, Take};
+use crate::tables::{Form, Node, Read, Words};
 
 /// What the answer to a call means for the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,19 +25,25 @@ pub(super) enum Meaning {
     Login,
 }
 
-/// The words for it in a description.
-pub(super) const MEANINGS: [(&str, Meaning); 6] = [
-    ("ok", Meaning::Ok),
-    ("wait", Meaning::Wait),
-    ("already", Meaning::Already),
-    ("absent", Meaning::Absent),
-    ("refused", Meaning::Refused),
-    ("quota", Meaning::Quota),
-];
+impl Words for Meaning {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("ok", Self::Ok),
+        ("wait", Self::Wait),
+        ("already", Self::Already),
+        ("absent", Self::Absent),
+        ("refused", Self::Refused),
+        ("quota", Self::Quota),
+    ];
+}
 
-/// The words for what any call may mean, whatever it is for.
-pub(super) const LIMITS: [(&str, Meaning); 3] =
-    [("wait", Meaning::Wait), ("quota", Meaning::Quota), ("login", Meaning::Login)];
+/// What any call may mean, whatever it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limit(pub(super) Meaning);
+
+impl Words for Limit {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("wait", Self(Meaning::Wait)), ("quota", Self(Meaning::Quota)), ("login", Self(Meaning::Login))];
+}
 
 /// What a job's status means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,21 +54,49 @@ pub(super) enum State {
     EmptyIfAllowed,
 }
 
-/// The words for it in a description.
-pub(super) const STATES: [(&str, State); 8] = [
-    ("running", State::Is(JobState::Running)),
-    ("succeeded", State::Is(JobState::Succeeded)),
-    ("partial", State::Is(JobState::Partial)),
-    ("empty", State::Is(JobState::Empty)),
-    ("failed", State::Is(JobState::Failed)),
-    ("cancelled", State::Is(JobState::Cancelled)),
-    ("needs_attention", State::Is(JobState::NeedsAttention)),
-    ("empty_if_allowed", State::EmptyIfAllowed),
-];
+impl Words for State {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("running", Self::Is(JobState::Running)),
+        ("succeeded", Self::Is(JobState::Succeeded)),
+        ("partial", Self::Is(JobState::Partial)),
+        ("empty", Self::Is(JobState::Empty)),
+        ("failed", Self::Is(JobState::Failed)),
+        ("cancelled", Self::Is(JobState::Cancelled)),
+        ("needs_attention", Self::Is(JobState::NeedsAttention)),
+        ("empty_if_allowed", Self::EmptyIfAllowed),
+    ];
+}
 
 /// Meanings by what an answer says: a value, an HTTP status, or a class of these (`4xx`).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Table<T>(pub(super) Vec<(String, T)>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Words> Read for Table<T> {
+    const FORM: Form = Form::Entries(&T::FORM);
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        Vec::read(node).map(Self)
+    }
+}
+
+impl Table<Meaning> {
+    /// What answers mean whose description does not say.
+    pub(super) fn usual() -> Self {
+        Self(vec![("2xx".to_owned(), Meaning::Ok), ("4xx".to_owned(), Meaning::Refused)])
+    }
+
+    /// What answers about a job mean whose description does not say.
+    pub(super) fn usual_of_jobs() -> Self {
+        let usual = [("2xx", Meaning::Ok), ("404", Meaning::Absent), ("410", Meaning::Absent)];
+        Self(usual.map(|(status, meaning)| (status.to_owned(), meaning)).to_vec())
+    }
+}
 
 impl<T: Copy> Table<T> {
     /// What a value means; writings that differ in nothing but case are one, unless the table has both.

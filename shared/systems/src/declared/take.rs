@@ -8,8 +8,9 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 use url::Url;
 
-use super::bounded::Bounded;
+use super::bounded::{Bounded, KEPT, each_element};
 use super::template;
+use crate::tables::{Form, Node, Read};
 
 /// The longest text that is taken: more is no id, no status and no link.
 const MAX_TEXT: usize = 8192;
@@ -31,6 +32,24 @@ pub(super) enum Place {
     Pointer(String),
     /// JSON, by a path (RFC 9535): the first that it finds.
     Path(JsonPath),
+}
+
+impl Read for Take {
+    const FORM: Form = Form::Called(
+        "take",
+        "Where a value is taken from: status, header NAME, last-segment of …, json /pointer, json $.path; or the first of several.",
+        &Form::Several(&Form::Text),
+    );
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let places = node.several();
+        if places.is_empty() {
+            node.fault("it does not say where to take it: name one place at least");
+        }
+        let place = |node: &Node<'_>| Place::parse(node.text()?).map_err(|reason| node.fault(reason)).ok();
+        let parsed: Vec<Place> = places.iter().filter_map(place).collect();
+        (!places.is_empty() && parsed.len() == places.len()).then_some(Self(parsed))
+    }
 }
 
 impl Place {
@@ -74,7 +93,21 @@ impl Place {
             Self::Status => made(answer.status.as_u16().to_string()),
             Self::Header(name) => made(answer.headers.get(name)?.to_str().ok()?.to_owned()),
             Self::LastSegment(place) => made(last_segment(place.find(answer)?.as_str()?)?),
+            Self::Pointer(_) | Self::Path(_) if answer.is_cut && self.may_be_cut_off() => {
+                let whole: Value = serde_json::from_slice(answer.body()).ok()?;
+                self.find_in(&whole).map(|found| Cow::Owned(found.into_owned()))
+            }
             Self::Pointer(_) | Self::Path(_) => self.find_in(answer.json.as_ref()?),
+        }
+    }
+
+    /// Whether it may be further down a list than is kept of one.
+    fn may_be_cut_off(&self) -> bool {
+        match self {
+            Self::Pointer(pointer) => {
+                pointer.split('/').any(|token| token.parse::<usize>().is_ok_and(|index| index >= KEPT))
+            }
+            _ => true,
         }
     }
 
@@ -133,9 +166,36 @@ impl Take {
         found.and_then(|found| short_text(&found))
     }
 
-    /// What is there, be it an empty list.
-    pub(super) fn list<'v>(&self, answer: &'v Answered) -> Option<Cow<'v, Value>> {
-        self.0.iter().find_map(|place| place.find(answer).filter(|found| !found.is_null()))
+    /// Whether anything is there, be it an empty list.
+    pub(super) fn is_there(&self, answer: &Answered) -> bool {
+        self.list(answer).is_some()
+    }
+
+    /// What is there, be it an empty list, and where.
+    fn list<'v>(&'v self, answer: &'v Answered) -> Option<(&'v Place, Cow<'v, Value>)> {
+        let found = |place| Place::find(place, answer).map(|found| (place, found));
+        self.0.iter().filter_map(found).find(|(_, found)| !found.is_null())
+    }
+
+    /// Visits the entries that are there: those of a list, or what stands there as the only one. Their number; none where
+    /// nothing is there.
+    pub(super) fn each(
+        &self,
+        answer: &Answered,
+        visit: &mut dyn FnMut(&Value) -> landfall::Result<()>,
+    ) -> landfall::Result<Option<usize>> {
+        let Some((place, found)) = self.list(answer) else { return Ok(None) };
+        match (found.as_ref(), place) {
+            (Value::Array(_), Place::Pointer(pointer)) if answer.is_cut => {
+                each_element(answer.body(), pointer, visit)
+            }
+            (Value::Array(list), _) => {
+                list.iter().try_for_each(visit)?;
+                Ok(Some(list.len()))
+            }
+            (Value::String(text), _) if text.trim().is_empty() => Ok(Some(0)),
+            (one, _) => visit(one).map(|()| Some(1)),
+        }
     }
 
     /// Whether all of its places are in a body.
@@ -161,25 +221,28 @@ pub(super) struct Answered {
     pub(super) headers: HeaderMap,
     /// Where it came from: what its links are relative to.
     pub(super) url: Url,
+    /// What its body says, the beginnings of its lists.
     pub(super) json: Option<Value>,
+    /// Whether its lists have more.
+    is_cut: bool,
     answer: Option<Answer>,
 }
 
 impl Answered {
     /// An answer to a call of this URL. A web page in its place is an error, whatever is taken of it.
     pub(super) fn new(answer: Answer, url: Url) -> Result<Self, HttpError> {
-        let json = match answer.json::<Bounded>() {
-            Ok(Bounded(json)) => Some(json),
+        let (json, is_cut) = match answer.json::<Bounded>() {
+            Ok(Bounded { value, is_cut }) => (Some(value), is_cut),
             Err(error) if answer.is_login_page() => return Err(error),
-            Err(_) => None,
+            Err(_) => (None, false),
         };
         let (status, headers) = (answer.status, answer.headers.clone());
-        Ok(Self { status, headers, url, json, answer: Some(answer) })
+        Ok(Self { status, headers, url, json, is_cut, answer: Some(answer) })
     }
 
     /// An answer of which the body is not read.
     pub(super) fn of_head(status: StatusCode, headers: HeaderMap, url: Url) -> Self {
-        Self { status, headers, url, json: None, answer: None }
+        Self { status, headers, url, json: None, is_cut: false, answer: None }
     }
 
     /// An error about it: something is not as the description has it.
@@ -218,7 +281,7 @@ pub(super) mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("content-location", "https://h.example/fhir/bulkstatus/ab%20c/?x=/y".parse().unwrap());
         let url = "https://h.example/".parse().unwrap();
-        Answered { status: StatusCode::ACCEPTED, headers, url, json: Some(json), answer: None }
+        Answered { status: StatusCode::ACCEPTED, headers, url, json: Some(json), is_cut: false, answer: None }
     }
 
     /// Each way of taking a value, and the first of several that has one.
@@ -242,8 +305,8 @@ pub(super) mod tests {
             assert_eq!(take(places).text(&answer).as_deref(), found, "{places:?}");
         }
         assert!(take(&["json /empty"]).value(&answer).is_none());
-        assert!(take(&["json /empty"]).list(&answer).is_some());
-        assert!(take(&["json /none"]).list(&answer).is_none());
+        assert!(take(&["json /empty"]).is_there(&answer));
+        assert!(!take(&["json /none"]).is_there(&answer));
     }
 
     /// What does not say where is refused with what would.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use landfall::error::{Error, Result};
 use serde_json::{Map, Value};
 
+use crate::tables::{Form, Node, Read, Spot};
+
 /// The longest that a value may be where it goes into a URL or a header: more is no id, and no name.
 const MAX_VALUE: usize = 4096;
 
@@ -37,9 +39,7 @@ impl Values {
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.get(name).and_then(|bound| text(&bound.value))
     }
-}
 
-impl Values {
     /// The elements of the list that a name stands for, as texts.
     pub(super) fn list(&self, name: &str) -> Option<Vec<String>> {
         let Value::Array(list) = &self.get(name)?.value else { return None };
@@ -63,7 +63,20 @@ pub(super) fn text(value: &Value) -> Option<String> {
 
 /// A text with names in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Template(Vec<Part>);
+pub(super) struct Template {
+    parts: Vec<Part>,
+    /// Where it stands in its description.
+    at: Spot,
+}
+
+impl Read for Template {
+    const FORM: Form = Form::Called("template", "A text in which {name} stands for a value.", &Form::Text);
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let parsed = Self::parse(node.text()?).map_err(|reason| node.fault(reason));
+        parsed.map(|template| Self { at: node.spot(), ..template }).ok()
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -87,9 +100,15 @@ impl Template {
             let name = found.strip_prefix('{').and_then(|name| name.split_once('}'));
             let Some((name, after)) = name.filter(|(name, _)| is_name(name)) else {
                 return Err(format!(
-                    "{text:?} has a brace that is not of a {{name}}: write {{{{ or }}}} for a brace"
+                    "{text:?} has a brace that is not of a {{name}}, of small letters, digits and underscores: write {{{{ or }}}} for \
+                     a brace"
                 ));
             };
+            if plain.ends_with('$') {
+                return Err(format!(
+                    "{text:?} has a $ before {{{name}}}, which would be sent: braces are enough"
+                ));
+            }
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
             }
@@ -100,20 +119,29 @@ impl Template {
         if !plain.is_empty() {
             parts.push(Part::Text(plain));
         }
-        Ok(Self(parts))
+        Ok(Self { parts, at: Spot::default() })
     }
 
     /// The names in it.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|part| match part {
+        self.parts.iter().filter_map(|part| match part {
             Part::Name(name) => Some(name.as_str()),
             Part::Text(_) => None,
         })
     }
 
+    /// Whether what stands between its names is such.
+    pub(super) fn has_text(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Text(text) if is_such(text)))
+    }
+
+    pub(super) fn at(&self) -> &Spot {
+        &self.at
+    }
+
     /// The name that it consists of, where it is nothing else.
     pub(super) fn alone(&self) -> Option<&str> {
-        match self.0.as_slice() {
+        match self.parts.as_slice() {
             [Part::Name(name)] => Some(name),
             _ => None,
         }
@@ -158,7 +186,7 @@ impl Template {
         write: impl Fn(&Bound, String) -> Result<String>,
     ) -> Result<Option<String>> {
         let mut written = String::new();
-        for part in &self.0 {
+        for part in &self.parts {
             match part {
                 Part::Text(text) => written.push_str(text),
                 Part::Name(name) => match values.get(name) {
@@ -222,6 +250,23 @@ pub(super) enum JsonTemplate {
     List(Vec<JsonTemplate>),
     /// An object. A field whose value is a name that stands for nothing is left out.
     Object(Vec<(String, JsonTemplate)>),
+}
+
+impl Read for JsonTemplate {
+    const FORM: Form = Form::Called("JSON", "JSON in which texts are templates.", &Form::Any);
+
+    fn read(node: &Node<'_>) -> Option<Self> {
+        if node.is_text() {
+            return Template::read(node).map(Self::Text);
+        }
+        if node.is_list() {
+            return Some(Self::List(node.several().iter().filter_map(Self::read).collect()));
+        }
+        match node.is_table() {
+            true => Vec::read(node).map(Self::Object),
+            false => Some(Self::Literal(node.json())),
+        }
+    }
 }
 
 impl JsonTemplate {
@@ -307,7 +352,7 @@ mod tests {
     /// What is no name is a mistake, and not a text.
     #[test]
     fn a_brace_that_is_of_no_name_is_refused() {
-        for bad in ["{", "}", "{}", "{Id}", "{a b}", "{a", "a}", "{{a}"] {
+        for bad in ["{", "}", "{}", "{Id}", "{a b}", "{a", "a}", "{{a}", "${a}"] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
     }

@@ -28,8 +28,7 @@ impl Description {
                 }
             }
         }
-        let missing =
-            self.inputs.iter().filter(|(name, input)| input.is_required && !with.contains_key(*name));
+        let missing = self.inputs.iter().filter(|(name, input)| input.required && !with.contains_key(*name));
         wrong.extend(missing.map(|(name, input)| format!("with.{name} is missing: {}", input.about)));
         match wrong.is_empty() {
             true => Ok(()),
@@ -65,7 +64,7 @@ impl Description {
             }
             (true, _, None) if self.has_window_by_inputs() => {
                 let names =
-                    self.inputs.iter().filter(|(_, input)| input.has_window).map(|(name, _)| name.as_str());
+                    self.inputs.iter().filter(|(_, input)| input.window).map(|(name, _)| name.as_str());
                 let names = names.collect::<Vec<_>>().join(" or ");
                 refused(
                     &format!("with.{names}"),
@@ -83,7 +82,7 @@ impl Description {
         for (name, input) in &self.inputs {
             if let Some(value) = with.get(name).or(input.default.as_ref()) {
                 let is_path = input.kind == InputKind::Path;
-                let value = if input.has_window { said(value, &moments) } else { value.clone() };
+                let value = if input.window { said(value, &moments) } else { value.clone() };
                 values.set_bound(name, Bound { value, is_path });
             }
         }
@@ -95,9 +94,7 @@ impl Description {
         }
         values
     }
-}
 
-impl Description {
     /// The moments of a window as texts, and what stands for them.
     fn moments(&self, window: Option<&Window>) -> Vec<(&'static str, String)> {
         let (Some(form), Some(window)) = (&self.window, window) else { return Vec::new() };

@@ -3,32 +3,44 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::tables::{Words, table};
+
 /// The longest that a text may be.
 const MAX_TEXT: usize = 32 << 10;
 /// The most elements of a list.
 const MAX_ELEMENTS: usize = 1000;
 
-/// Something that an export says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Input {
-    /// What it is.
-    pub kind: InputKind,
-    /// What it is for.
-    pub about: String,
-    /// Whether it must be said.
-    pub is_required: bool,
-    /// What it is where it is not said.
-    pub default: Option<serde_json::Value>,
-    /// What it may be; anything, if empty.
-    pub one_of: Vec<String>,
-    /// Whether `{from}` and `{until}` in it are the moments of the export's window.
-    pub has_window: bool,
+table! {
+    /// Something that an export says.
+    pub struct Input {
+        /// What it is; a text, if not said.
+        kind: or InputKind = InputKind::default(),
+        /// What it is for.
+        about: needed String,
+        /// Whether it must be said.
+        required: or bool = false,
+        /// What it is where it is not said.
+        default: maybe Value,
+        /// What it may be; anything, if not said.
+        one_of: or Vec<String> = Vec::new(),
+        /// Whether `{from}` and `{until}` in it are the moments of the export's window.
+        window: or bool = false,
+    }
+    |input, fields| if let (Some(node), Some(value)) = (fields.node("default"), &input.default) {
+        if let Err(reason) = input.check(value) {
+            node.fault(reason);
+        }
+        if input.required {
+            node.fault("what is required has no default");
+        }
+    }
 }
 
 /// What an input is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum InputKind {
     /// A text.
+    #[default]
     Text,
     /// A path, whose slashes stay.
     Path,
@@ -44,10 +56,22 @@ pub enum InputKind {
     Table,
 }
 
+impl Words for InputKind {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("text", Self::Text),
+        ("path", Self::Path),
+        ("list", Self::List),
+        ("time", Self::Time),
+        ("number", Self::Number),
+        ("flag", Self::Flag),
+        ("table", Self::Table),
+    ];
+}
+
 impl Input {
     /// Whether a value says this moment of the window.
     pub(in crate::declared) fn says(&self, value: &Value, moment: &str) -> bool {
-        self.has_window && value.to_string().contains(moment)
+        self.window && value.to_string().contains(moment)
     }
 
     /// Why a value cannot be this, in words.
@@ -105,14 +129,7 @@ mod tests {
     use super::*;
 
     fn input(kind: InputKind) -> Input {
-        Input {
-            kind,
-            about: String::new(),
-            is_required: false,
-            default: None,
-            one_of: Vec::new(),
-            has_window: false,
-        }
+        Input { kind, ..Input::default() }
     }
 
     /// Bad input: what an export says is refused by what it was to be, before anything is called.

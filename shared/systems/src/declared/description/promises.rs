@@ -6,21 +6,19 @@ impl Description {
     /// What it promises and what it cannot, a line each.
     pub fn promises(&self) -> Vec<String> {
         let lost = match &self.find {
-            Find::Repeat { within } => format!(
+            Find::Repeat(repeat) => format!(
                 "a lost submission is found by repeating the call under its key, for {} hours; after that by a person",
-                within.as_secs() / 3600
+                repeat.within_hours
             ),
             Find::List(_) => "a lost submission is found in the source's list".to_owned(),
-            Find::Person { .. } => {
-                "a lost submission is left to a person: the source cannot be asked".to_owned()
-            }
+            Find::Person(_) => "a lost submission is left to a person: the source cannot be asked".to_owned(),
         };
         let increments = match &self.window {
             Some(_) => "increments: by a watermark that landfall keeps",
             None => "increments: none",
         };
-        let of_pages = self.files.iter().any(|files| matches!(files.link, Link::Page));
-        let fresh = self.files.iter().any(|files| matches!(files.link, Link::Call(_)));
+        let of_pages = self.files.iter().any(|files| matches!(files.link(), Link::Page));
+        let fresh = self.files.iter().any(|files| matches!(files.link(), Link::Call(_)));
         let links = match (fresh || of_pages, &self.download.credentials) {
             (true, _) if of_pages => {
                 "links: each page of the results is a file, of which the head is asked for beforehand, to find the next"

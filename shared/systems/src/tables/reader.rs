@@ -32,28 +32,39 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Where something stands in a description.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Spot {
+    start: usize,
+    key: String,
+}
+
 /// What has been found wrong with a text so far.
 #[derive(Debug)]
-pub(super) struct Reader<'t> {
+pub(crate) struct Reader<'t> {
     text: &'t str,
     faults: RefCell<Vec<Fault>>,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         Self { text, faults: RefCell::default() }
     }
 
-    pub(super) fn fault(&self, span: Range<usize>, key: &str, reason: impl Into<String>) {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
+    pub(crate) fn fault(&self, at: Range<usize>, key: &str, reason: impl Into<String>) {
+        self.fault_at(&Spot { start: at.start, key: key.to_owned() }, reason);
+    }
+
+    pub(crate) fn fault_at(&self, Spot { start, key }: &Spot, reason: impl Into<String>) {
+        let before = self.text.get(..*start).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
-        let fault = Fault { line, column, key: key.to_owned(), reason: reason.into() };
+        let fault = Fault { line, column, key: key.clone(), reason: reason.into() };
         self.faults.borrow_mut().push(fault);
     }
 
     /// All that was found, in the order of the text.
-    pub(super) fn into_faults(self) -> Vec<Fault> {
+    pub(crate) fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults.into_inner();
         faults.sort_by_key(|fault| (fault.line, fault.column));
         faults
@@ -61,8 +72,8 @@ impl<'t> Reader<'t> {
 }
 
 /// A table, of which is noted what was asked for: the rest is unknown.
-pub(super) struct Fields<'r> {
-    reader: &'r Reader<'r>,
+pub(crate) struct Fields<'r> {
+    pub(crate) reader: &'r Reader<'r>,
     path: String,
     span: Range<usize>,
     table: &'r DeTable<'r>,
@@ -70,7 +81,7 @@ pub(super) struct Fields<'r> {
 }
 
 impl<'r> Fields<'r> {
-    pub(super) fn of(
+    pub(crate) fn of(
         reader: &'r Reader<'r>,
         path: String,
         span: Range<usize>,
@@ -83,24 +94,33 @@ impl<'r> Fields<'r> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// What a key has, if it is there.
-    pub(super) fn get(&self, key: &'static str) -> Option<Node<'r>> {
-        self.asked.borrow_mut().push(key);
+    /// What a key has, if it is there: for a fault about it.
+    pub(crate) fn node(&self, key: &str) -> Option<Node<'r>> {
         let value = self.table.get(key)?;
         Some(Node { reader: self.reader, path: self.below(key), value })
     }
 
-    /// What a key has that must be there.
-    pub(super) fn need(&self, key: &'static str) -> Option<Node<'r>> {
-        let found = self.get(key);
-        if found.is_none() {
-            self.fault(format!("{key} is missing"));
-        }
-        found
+    /// The same, noted as one that there may be.
+    pub(crate) fn ask(&self, key: &'static str) -> Option<Node<'r>> {
+        let key = written(key);
+        self.asked.borrow_mut().push(key);
+        self.node(key)
+    }
+
+    /// What is below these keys, one below the other, if it is there.
+    pub(crate) fn at(&self, keys: &[&str]) -> Option<Node<'r>> {
+        let (first, rest) = keys.split_first()?;
+        let node = self.node(first)?;
+        if rest.is_empty() { Some(node) } else { node.table()?.at(rest) }
+    }
+
+    /// The tables that a key has.
+    pub(crate) fn tables(&self, key: &str) -> Vec<Fields<'r>> {
+        self.node(key).map(|node| node.several()).unwrap_or_default().iter().filter_map(Node::table).collect()
     }
 
     /// Every key, and what it has: of a table whose keys the author chooses.
-    pub(super) fn entries(&self) -> Vec<(Name<'r>, Node<'r>)> {
+    pub(crate) fn entries(&self) -> Vec<(Name<'r>, Node<'r>)> {
         let entry = |(key, value): (&'r Spanned<std::borrow::Cow<'r, str>>, &'r Spanned<DeValue<'r>>)| {
             let path = self.below(key.get_ref());
             let name =
@@ -110,12 +130,12 @@ impl<'r> Fields<'r> {
         self.table.iter().map(entry).collect()
     }
 
-    pub(super) fn fault(&self, reason: impl Into<String>) {
+    pub(crate) fn fault(&self, reason: impl Into<String>) {
         self.reader.fault(self.span.clone(), &self.path, reason);
     }
 
     /// Says which keys nobody has asked for.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         let asked = self.asked.borrow();
         for (key, _) in self.table.iter() {
             if !asked.contains(&key.get_ref().as_ref()) {
@@ -128,31 +148,41 @@ impl<'r> Fields<'r> {
     }
 }
 
+/// A key as it is written: some are words of Rust's.
+pub(crate) fn written(key: &str) -> &str {
+    key.strip_prefix("r#").unwrap_or(key)
+}
+
 /// A key that the author has chosen.
-pub(super) struct Name<'r> {
+pub(crate) struct Name<'r> {
     reader: &'r Reader<'r>,
     path: String,
-    pub(super) text: &'r str,
+    pub(crate) text: &'r str,
     span: Range<usize>,
 }
 
 impl Name<'_> {
-    pub(super) fn fault(&self, reason: impl Into<String>) {
+    pub(crate) fn fault(&self, reason: impl Into<String>) {
         self.reader.fault(self.span.clone(), &self.path, reason);
     }
 }
 
 /// A value, and where it stands.
 #[derive(Clone)]
-pub(super) struct Node<'r> {
+pub(crate) struct Node<'r> {
     reader: &'r Reader<'r>,
     path: String,
     value: &'r Spanned<DeValue<'r>>,
 }
 
 impl<'r> Node<'r> {
-    pub(super) fn fault(&self, reason: impl Into<String>) {
+    pub(crate) fn fault(&self, reason: impl Into<String>) {
         self.reader.fault(self.value.span(), &self.path, reason);
+    }
+
+    /// Where it stands.
+    pub(crate) fn spot(&self) -> Spot {
+        Spot { start: self.value.span().start, key: self.path.clone() }
     }
 
     fn wanted<T>(&self, found: Option<T>, what: &str) -> Option<T> {
@@ -162,29 +192,39 @@ impl<'r> Node<'r> {
         found
     }
 
-    pub(super) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         self.value.get_ref().is_table()
     }
 
-    pub(super) fn is_flag(&self) -> bool {
+    pub(crate) fn is_flag(&self) -> bool {
         self.value.get_ref().is_bool()
     }
 
-    pub(super) fn text(&self) -> Option<&'r str> {
+    pub(crate) fn text(&self) -> Option<&'r str> {
         self.wanted(self.value.get_ref().as_str(), "a text")
     }
 
-    pub(super) fn flag(&self) -> Option<bool> {
+    pub(crate) fn flag(&self) -> Option<bool> {
         self.wanted(self.value.get_ref().as_bool(), "true or false")
     }
 
-    pub(super) fn fields(&self) -> Option<Fields<'r>> {
+    pub(crate) fn fields(&self) -> Option<Fields<'r>> {
         let table = self.wanted(self.value.get_ref().as_table(), "a table")?;
         Some(Fields::of(self.reader, self.path.clone(), self.value.span(), table))
     }
 
+    /// The table that stands here, if one does.
+    fn table(&self) -> Option<Fields<'r>> {
+        if self.is_table() { self.fields() } else { None }
+    }
+
+    /// Whether it is this word.
+    pub(crate) fn says(&self, word: &str) -> bool {
+        self.value.get_ref().as_str() == Some(word)
+    }
+
     /// The elements of a list; a value that is none is a list of one.
-    pub(super) fn several(&self) -> Vec<Node<'r>> {
+    pub(crate) fn several(&self) -> Vec<Node<'r>> {
         let Some(list) = self.value.get_ref().as_array() else { return vec![self.clone()] };
         let element = |(index, value): (usize, &'r Spanned<DeValue<'r>>)| Node {
             reader: self.reader,
@@ -194,12 +234,8 @@ impl<'r> Node<'r> {
         list.iter().enumerate().map(element).collect()
     }
 
-    pub(super) fn texts(&self) -> Vec<String> {
-        self.several().iter().filter_map(|node| node.text().map(str::to_owned)).collect()
-    }
-
     /// One of a closed list of words.
-    pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.text()?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
@@ -211,7 +247,7 @@ impl<'r> Node<'r> {
     }
 
     /// The value as JSON. A date is a text.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         match self.value.get_ref() {
             DeValue::String(text) => Value::String(text.to_string()),
             DeValue::Integer(number) => {
@@ -234,11 +270,11 @@ impl<'r> Node<'r> {
     }
 
     /// Whether a text stands here, as templates do in a body.
-    pub(super) fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         self.value.get_ref().is_str()
     }
 
-    pub(super) fn is_list(&self) -> bool {
+    pub(crate) fn is_list(&self) -> bool {
         self.value.get_ref().is_array()
     }
 }
@@ -255,7 +291,7 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 }
 
 /// What a word was probably meant to be, in words; nothing where nothing is near.
-pub(super) fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let near = known.map(|known| (strsim::jaro_winkler(word, known), known));
     let nearest = near.filter(|(score, _)| *score >= SIMILAR).max_by(|(one, _), (two, _)| one.total_cmp(two));
     nearest.map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"))
