@@ -106,7 +106,6 @@ fn cases() -> Vec<Case> {
         archive("symlink", "refused", "UnsafeArchive"),
         archive("overlapping", "refused", "UnsafeArchive"),
         archive("encrypted", "refused", "Unsupported"),
-        archive("html_page", "failed", "ContractBroken"),
     ]
 }
 
