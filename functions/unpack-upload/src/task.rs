@@ -9,6 +9,7 @@ use landfall::context::{Context, Landing};
 use landfall::export::ExportKind;
 use landfall::job::{JobRecord, StagedFile};
 use landfall::observer::Tally;
+use landfall::rows::{RowFormat, RowSettings};
 use landfall::state::WorkState;
 use landfall::state::keys::{self, LandingPlace};
 use landfall::{Error, Result};
@@ -78,7 +79,10 @@ impl<'a> Task<'a> {
             context,
             invocation,
             work,
-            tables: SeenTables::new(landing.destination.observe_columns || job.export.declares_columns()),
+            tables: SeenTables::new(
+                landing.destination.observe_columns || job.export.declares_columns(),
+                job.form,
+            ),
             landing,
             export: context.systems().kind(&job.export)?,
             job,
@@ -91,6 +95,13 @@ impl<'a> Task<'a> {
             place,
             started_at,
         })
+    }
+
+    /// How the rows of a file or member of this name are written, if it has rows.
+    pub(crate) fn row_format(&self, name: &str) -> Option<RowFormat> {
+        let settings = self.landing.destination.row_settings();
+        let on_broken_record = self.job.export.on_broken_record().unwrap_or(settings.on_broken_record);
+        self.export.row_format(name, RowSettings { on_broken_record, ..settings })
     }
 
     /// Whether a member is to land.

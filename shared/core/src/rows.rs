@@ -8,6 +8,7 @@ mod dialect;
 mod error;
 mod fields;
 mod marc;
+mod reader;
 mod recognition;
 
 use memchr::memchr;
@@ -23,6 +24,7 @@ pub use self::dialect::{CsvSettings, DELIMITERS, Delimiter, Dialect, InvalidDial
 pub use self::error::RowError;
 pub use self::fields::FieldScanner;
 use self::marc::MarcRecords;
+pub use self::reader::{RowReader, RowSink, UnreadableRow};
 
 /// So many first bytes say how text is written.
 const BEGINNING_BYTES: usize = 16 << 10;
@@ -65,6 +67,15 @@ enum Columns {
 }
 
 impl RowFormat {
+    /// Whether rows in it have columns that their text names.
+    pub fn has_columns(self) -> bool {
+        match self {
+            Self::Csv { settings, .. } => settings.has_header,
+            Self::Ndjson => true,
+            Self::Marc { .. } => false,
+        }
+    }
+
     /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.mrc`, in any case.
     ///
     /// `.json` promises nothing: it may be one value over many lines.
@@ -256,7 +267,8 @@ impl Columns {
     /// Those of text that a counter is to count; of delimited text, a header names them.
     fn of(format: RowFormat, counter: &Counter) -> Option<Self> {
         match (counter, format) {
-            (Counter::Csv(records), RowFormat::Csv { settings, .. }) if settings.has_header => {
+            _ if !format.has_columns() => None,
+            (Counter::Csv(records), RowFormat::Csv { .. }) => {
                 Some(Self::Delimited(Box::new(DelimitedColumns::new(records.dialect()))))
             }
             (Counter::Ndjson(_), _) => Some(Self::Json(Box::default())),

@@ -32,6 +32,7 @@ mod many_members;
 mod oci;
 mod oci_native;
 mod oci_principals;
+mod parquet;
 mod run_keys;
 mod schemas;
 mod stack;

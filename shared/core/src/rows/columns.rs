@@ -6,7 +6,7 @@ mod sql;
 mod value;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use super::dialect::Dialect;
 use crate::checksum::{Crc64Nvme, Hasher};
 
 pub(super) use self::delimited::DelimitedColumns;
-pub(super) use self::json::JsonColumns;
+pub(super) use self::json::{JsonColumns, Row as JsonRow};
 pub use self::sql::UnknownType;
 use self::value::MAX_TYPED_BYTES;
 pub use self::value::{Case, ColumnType, Digits, Pattern, ValueKind};
@@ -60,6 +60,12 @@ pub struct Column {
     pub may_be_missing: bool,
     /// Whether a value is the empty text: a field that is only its quotes.
     pub may_be_empty: bool,
+    /// Whether a value of delimited text is not UTF-8.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_other_bytes: bool,
+    /// Whether a value in JSON lines is something else than a string of characters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_bare_values: bool,
 }
 
 /// Rows of the same columns.
@@ -130,11 +136,30 @@ impl Column {
         Self { name, place, ..Self::default() }
     }
 
+    /// The type that keeps each of its values where a reader is not told how the text was written: other than the one
+    /// of their kind, it tells what is missing from the empty text, text from other bytes, and JSON's strings from its
+    /// other values.
+    pub fn exact_type(&self, format: TableFormat) -> ColumnType {
+        let untyped = match format {
+            TableFormat::Ndjson if self.has_bare_values => ColumnType::Json,
+            TableFormat::Csv { .. } if self.has_other_bytes => ColumnType::Binary,
+            _ => ColumnType::Text,
+        };
+        match self.kind.column_type() {
+            ColumnType::Text => untyped,
+            ColumnType::Json => ColumnType::Json,
+            _ if self.may_be_empty && self.may_be_missing => untyped,
+            of_type => of_type,
+        }
+    }
+
     fn join(&mut self, other: &Self) {
         self.place = self.place.min(other.place);
         self.kind.join(&other.kind);
         self.may_be_missing |= other.may_be_missing;
         self.may_be_empty |= other.may_be_empty;
+        self.has_other_bytes |= other.has_other_bytes;
+        self.has_bare_values |= other.has_bare_values;
     }
 }
 
@@ -162,6 +187,18 @@ impl Table {
             TableFormat::Ndjson => hasher.update(b"j"),
         }
         TableId(hasher.finish().crc64nvme)
+    }
+
+    /// Its columns' names as most readers want them: each has one, and no two are alike without regard to case.
+    pub fn unique_names(&self) -> Vec<String> {
+        let mut taken = HashSet::new();
+        let mut unique = |column: &Column| {
+            let base = if column.name.is_empty() { "column" } else { &column.name };
+            let further = (2_u32..).map(|number| format!("{base}_{number}"));
+            let mut names = std::iter::once(base.to_owned()).chain(further);
+            names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
+        };
+        self.columns.iter().map(&mut unique).collect()
     }
 
     fn join(&mut self, other: &Self) {
@@ -226,6 +263,50 @@ impl Tables {
         while self.0.len() > MAX_TABLES {
             self.0.pop_last();
         }
+    }
+}
+
+/// Whether a value is UTF-8; it may be cut anywhere.
+#[derive(Debug, Clone, Default)]
+struct Utf8Check {
+    /// The beginning of a character.
+    cut: [u8; 4],
+    cut_bytes: usize,
+    is_broken: bool,
+}
+
+impl Utf8Check {
+    fn push(&mut self, mut bytes: &[u8]) {
+        if self.cut_bytes == 0 && bytes.is_ascii() {
+            return;
+        }
+        while let (1.., Some((byte, rest))) = (self.cut_bytes, bytes.split_first()) {
+            let Some(place) = self.cut.get_mut(self.cut_bytes) else { break };
+            *place = *byte;
+            self.cut_bytes = self.cut_bytes.saturating_add(1);
+            bytes = rest;
+            match std::str::from_utf8(self.cut.get(..self.cut_bytes).unwrap_or_default()) {
+                Err(error) if error.error_len().is_none() => {}
+                whole => {
+                    self.is_broken |= whole.is_err();
+                    self.cut_bytes = 0;
+                }
+            }
+        }
+        if let Err(error) = std::str::from_utf8(bytes) {
+            let cut = bytes.get(error.valid_up_to()..).unwrap_or_default();
+            self.is_broken |= error.error_len().is_some();
+            if let Some(place) = self.cut.get_mut(..cut.len()).filter(|_| error.error_len().is_none()) {
+                place.copy_from_slice(cut);
+                self.cut_bytes = cut.len();
+            }
+        }
+    }
+
+    /// Whether what has passed since the last end is whole.
+    fn end(&mut self) -> bool {
+        let Self { cut_bytes, is_broken, .. } = std::mem::take(self);
+        cut_bytes == 0 && !is_broken
     }
 }
 

@@ -78,7 +78,10 @@ fn fit(kept: ColumnType, seen: ColumnType) -> Fit {
         (Some((integer, scale)), Some(seen)) => {
             Fit::Wider(with_room(number(integer.max(seen.0), scale.max(seen.1))))
         }
-        _ if kept == seen || kept == ColumnType::Text => Fit::Same,
+        // Bytes keep any text, and nothing else keeps bytes.
+        _ if kept == seen || kept == ColumnType::Binary => Fit::Same,
+        _ if seen == ColumnType::Binary => Fit::Wider(ColumnType::Binary),
+        _ if kept == ColumnType::Text => Fit::Same,
         _ => Fit::Other,
     }
 }
@@ -134,6 +137,10 @@ mod tests {
             ("VARCHAR", "DECIMAL(18,2)", Fit::Same),
             ("JSON", "JSON", Fit::Same),
             ("BOOLEAN", "BIGINT", Fit::Other),
+            ("BLOB", "VARCHAR", Fit::Same),
+            ("BLOB", "DATE", Fit::Same),
+            ("VARCHAR", "BLOB", Fit::Wider(ColumnType::Binary)),
+            ("BIGINT", "BLOB", Fit::Wider(ColumnType::Binary)),
         ] {
             assert_eq!(fit(of(kept), of(seen)), expected, "{kept} and {seen}");
         }

@@ -1,6 +1,6 @@
 //! The columns of delimited text: its header names them, and every field behind it counts.
 
-use super::{Column, MAX_COLUMNS, MAX_NAME_BYTES, Table, TableFormat, ValueKind, ValueText};
+use super::{Column, MAX_COLUMNS, MAX_NAME_BYTES, Table, TableFormat, Utf8Check, ValueKind, ValueText};
 use crate::rows::dialect::Dialect;
 use crate::rows::fields::{FieldScanner, Scanned, WholeField};
 
@@ -11,6 +11,7 @@ pub(in crate::rows) struct DelimitedColumns {
     scanner: FieldScanner,
     header: Header,
     value: ValueText,
+    utf8: Utf8Check,
     is_quoted: bool,
     /// Whether something stood outside the quotes of a quoted field.
     is_odd: bool,
@@ -39,6 +40,7 @@ impl DelimitedColumns {
             scanner: FieldScanner::new(dialect),
             header: Header::Name(Vec::new()),
             value: ValueText::default(),
+            utf8: Utf8Check::default(),
             is_quoted: false,
             is_odd: false,
             field: 0,
@@ -85,7 +87,13 @@ impl DelimitedColumns {
             Some(column) => match (field.content.is_empty(), field.is_quoted) {
                 (true, true) => column.may_be_empty = true,
                 (true, false) => column.may_be_missing = true,
-                (false, _) => column.kind.see(field.content),
+                (false, _) => {
+                    column.kind.see(field.content);
+                    // Whatever has another type is ASCII.
+                    if column.kind.is_settled() && !column.has_other_bytes {
+                        column.has_other_bytes = std::str::from_utf8(field.content).is_err();
+                    }
+                }
             },
         }
         self.field = self.field.saturating_add(1);
@@ -116,7 +124,10 @@ impl DelimitedColumns {
                 name.extend_from_slice(content);
             }
             Header::Name(_) => self.header = Header::Unusable,
-            Header::Read => self.value.push(content),
+            Header::Read => {
+                self.value.push(content);
+                self.utf8.push(content);
+            }
             Header::Unusable => {}
         }
     }
@@ -145,10 +156,12 @@ impl DelimitedColumns {
     }
 
     fn see(&mut self) {
+        let is_utf8 = self.utf8.end();
         let Some(column) = self.columns.get_mut(self.field) else {
             self.has_longer_rows = true;
             return;
         };
+        column.has_other_bytes |= !is_utf8;
         match self.value.kind() {
             ValueKind::Nothing if self.is_quoted => column.may_be_empty = true,
             ValueKind::Nothing => column.may_be_missing = true,
@@ -170,13 +183,12 @@ impl DelimitedColumns {
         self.field = 0;
     }
 
-    /// A record of the only column, where there is one.
+    /// A record without anything, where such are counted: of the only column, most often.
     fn see_empty_line(&mut self) {
         if matches!(self.header, Header::Read) && self.dialect.has_one_column {
             self.rows = self.rows.saturating_add(1);
-            if let [column] = self.columns.as_mut_slice() {
-                column.may_be_missing = true;
-            }
+            self.has_shorter_rows |= self.columns.len() > 1;
+            self.columns.iter_mut().for_each(|column| column.may_be_missing = true);
         }
     }
 

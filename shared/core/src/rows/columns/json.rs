@@ -99,6 +99,7 @@ impl Counted {
         let column = &mut self.column;
         column.place = column.place.min(u32::try_from(place).unwrap_or(u32::MAX));
         self.rows = self.rows.saturating_add(1);
+        column.has_bare_values |= !(value == b"null" || is_text(value));
         let kind = match value {
             b"null" => {
                 column.may_be_missing = true;
@@ -117,8 +118,15 @@ impl Counted {
     }
 }
 
+/// Whether a value is a string of characters: one that names half a character outside the first 65,536 is none.
+fn is_text(value: &[u8]) -> bool {
+    let is_string = value.starts_with(b"\"");
+    is_string
+        && (memchr::memmem::find(value, b"\\u").is_none() || serde_json::from_slice::<String>(value).is_ok())
+}
+
 /// An object's fields, in its order.
-struct Row<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(in crate::rows) struct Row<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Row<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

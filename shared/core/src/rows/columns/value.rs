@@ -101,6 +101,8 @@ pub enum ColumnType {
     TimestampWithZone,
     /// A value of JSON.
     Json,
+    /// Bytes that are not all text.
+    Binary,
 }
 
 impl ValueKind {
@@ -160,6 +162,20 @@ impl ValueKind {
             Self::Boolean { .. } => ColumnType::Boolean,
             Self::Moment { pattern } => pattern.column_type(),
             Self::Json => ColumnType::Json,
+        }
+    }
+}
+
+impl Case {
+    /// How a truth value is written.
+    pub fn text(self, value: bool) -> &'static str {
+        match (self, value) {
+            (Self::Lower, true) => "true",
+            (Self::Lower, false) => "false",
+            (Self::Upper, true) => "TRUE",
+            (Self::Upper, false) => "FALSE",
+            (Self::Title, true) => "True",
+            (Self::Title, false) => "False",
         }
     }
 }
@@ -291,14 +307,22 @@ fn moment(text: &[u8]) -> Option<ValueKind> {
 }
 
 fn is_day(year: [u8; 4], month: [u8; 2], day: [u8; 2]) -> bool {
-    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u16>().ok();
     let is_digits = year.iter().chain(&month).chain(&day).all(u8::is_ascii_digit);
-    let date = || {
-        let (year, month, day) = (number(&year)?, number(&month)?, number(&day)?);
-        let (year, month, day) = (year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?);
-        jiff::civil::Date::new(year, month, day).ok().filter(|date| date.year() > 0)
+    let number = |digits: &[u8]| {
+        digits.iter().fold(0_u16, |number, digit| {
+            number.wrapping_mul(10).wrapping_add(u16::from(digit.wrapping_sub(b'0')))
+        })
     };
-    is_digits && date().is_some()
+    let (year, month, day) = (number(&year), number(&month), number(&day));
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let last = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    is_digits && year > 0 && (1..=last).contains(&day)
 }
 
 /// The pattern of what follows a day: a separator, a time, perhaps a fraction, perhaps an offset.
