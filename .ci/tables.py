@@ -138,10 +138,10 @@ def drifts(landfall: str, folder: pathlib.Path, form: str) -> None:
         source.parent.mkdir(parents=True)
         source.write_text(text, newline="")
         table, _ = landed(landfall, source, data, form)
-    # A file's types are those of its own values; where both nothing and the empty text are among them, that is text.
+    # Where both nothing and the empty text are among a file's values, these are text.
     types = {
         "raw": ["BIGINT", "VARCHAR", "DECIMAL(20,4)", "DATE"],
-        "parquet": ["BIGINT", "VARCHAR", "DECIMAL(18,4)", "VARCHAR"],
+        "parquet": ["BIGINT", "VARCHAR", "DECIMAL(20,4)", "VARCHAR"],
     }
     assert [column["type"] for column in table["columns"]] == types[form], table
     made = made_by_schema(landfall, "orders", data)

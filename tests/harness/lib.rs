@@ -510,9 +510,9 @@ pub fn assert_holds_rows(file: &[u8], content: &[u8], case: &str) {
         let column = text_of(name).unwrap_or_else(|| panic!("{case}: {name} is no column"));
         let text = column.texts.get(row).unwrap_or_else(|| panic!("{case}: there is no row {row}"));
         let text = text.as_ref().map(|text| String::from_utf8_lossy(text).into_owned());
-        // With the zeros that its column's scale gives it.
+        // With the zeros that those of its column with more digits give it.
         match column.column.kind {
-            landfall_parquet::ColumnKind::Decimal { scale, min_scale, .. } if min_scale < scale => {
+            landfall_parquet::ColumnKind::Decimal { min_scale, max_scale, .. } if min_scale < max_scale => {
                 text.map(|text| text.trim_end_matches('0').trim_end_matches('.').to_owned())
             }
             _ => text,

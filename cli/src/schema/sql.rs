@@ -3,11 +3,10 @@
 //! They read text, and give it its type by casts that fail where a value does not have it: no reader's guess comes
 //! between. Parquet files have types of their own, which are cast likewise to those of the schema.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
-use landfall::rows::{ColumnType, TableFormat};
+use landfall::rows::{ColumnType, TableFormat, unique_names};
 use landfall::schema::{SchemaColumn, SchemaTable, SchemaVersion};
 
 /// Whose SQL it is.
@@ -39,7 +38,8 @@ pub(crate) struct Place {
 
 /// The statements for all tables.
 pub(crate) fn statements(dialect: Dialect, version: &SchemaVersion, place: &Place) -> String {
-    let one = |table| Statements { dialect, version, table, names: names(&table.columns), place }.all();
+    let names = |table: &SchemaTable| unique_names(table.columns.iter().map(|column| column.name.as_str()));
+    let one = |table| Statements { dialect, version, table, names: names(table), place }.all();
     version.tables.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
@@ -446,17 +446,6 @@ impl Statements<'_> {
             Dialect::Duckdb | Dialect::Athena | Dialect::Snowflake => quoted(name),
         }
     }
-}
-
-fn names(columns: &[SchemaColumn]) -> Vec<String> {
-    let mut taken = HashSet::new();
-    let mut unique = |column: &SchemaColumn| {
-        let base = if column.name.is_empty() { "column" } else { &column.name };
-        let further = (2_u32..).map(|number| format!("{base}_{number}"));
-        let mut names = std::iter::once(base.to_owned()).chain(further);
-        names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
-    };
-    columns.iter().map(&mut unique).collect()
 }
 
 fn quoted(name: &str) -> String {

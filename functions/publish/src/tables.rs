@@ -68,9 +68,10 @@ struct ReadColumn<'a> {
 }
 
 impl<'a> ReadColumn<'a> {
-    /// The columns of a table in Parquet files, which have their own types, whatever its schema keeps.
+    /// The columns of a table in Parquet files, by the types that these were written with.
     fn in_parquet(table: &'a Table) -> Vec<Self> {
-        table.columns.iter().map(|column| Self::with(column, column.exact_type(table.format))).collect()
+        let written_as = |column: &Column| column.written_as.unwrap_or(column.exact_type(table.format, None));
+        table.columns.iter().map(|column| Self::with(column, written_as(column))).collect()
     }
 
     /// The columns of a table of text, by its schema's types where it has them.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landfall::Result;
 use landfall::observer::Tally;
-use landfall::rows::{RowCount, RowCounter, RowFormat};
+use landfall::rows::{Expectations, RowCount, RowCounter, RowFormat};
 
 use crate::task::Task;
 
@@ -39,7 +39,7 @@ impl Content {
     /// The content of a file or member of this name.
     pub(crate) fn named(task: &Task<'_>, name: &str) -> Self {
         let counter = task.row_format(name).map(|format| match task.tables.are_looked_at() {
-            true => RowCounter::new(format).observing_columns(),
+            true => RowCounter::new(format).expecting(Arc::clone(&task.known) as Arc<dyn Expectations>),
             false => RowCounter::new(format),
         });
         Self::counted_by(task, counter)

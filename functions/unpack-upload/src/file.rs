@@ -11,7 +11,7 @@ use landfall::{Error, Result};
 use landfall_store::{ObjectDigest, StoreError};
 
 use crate::content::{Content, Reported};
-use crate::form::{self, ContentDigest, ContentEncoder, RowsToWrite, TableRows};
+use crate::form::{self, ContentDigest, ContentEncoder, RowsToWrite};
 use crate::parts::Parts;
 use crate::pipeline::{self, EncodedObject, Pieces, Transfer};
 use crate::tables::CountedRows;
@@ -72,7 +72,7 @@ async fn in_time<T>(task: &Task<'_>, landing: impl Future<Output = Result<T>>) -
 /// What has become of a file that was to land in the job's form.
 enum Encoded {
     Landed(Box<LandedObject>),
-    /// It is no table where those alone are to land otherwise, and is to land as it is.
+    /// It is no table where those alone are to land otherwise, and is to land as it is; or it is not what was expected.
     IsAsItIs,
 }
 
@@ -80,21 +80,39 @@ enum Encoded {
 async fn land_encoded(task: &Task<'_>, key: String) -> Result<Option<Encoded>> {
     let size = task.staged.info().size;
     let (form, mut rows) = form::of_content(task, &task.file.name);
-    if let Some(format) = rows.as_ref().and_then(|rows| rows.are_to_be_looked_at(size)) {
+    if let Some(expected) = rows.clone().filter(|rows| rows.are_expected(size)) {
+        rows = Some(expected.with_misfit());
+        match encode(task, form, Some(expected), &key).await? {
+            Some(Encoded::IsAsItIs) => {}
+            landed => return Ok(landed),
+        }
+    }
+    if let Some(unknown) = rows.as_ref().filter(|rows| rows.are_to_be_looked_at(size)) {
         rows = match in_time(task, Box::pin(look(task))).await? {
-            Some(Some(table)) => Some(RowsToWrite::Known(TableRows { format, table })),
+            Some(Some(table)) => Some(unknown.with(table)),
             Some(None) => return Ok(Some(Encoded::IsAsItIs)),
             None => return Ok(None),
         };
     }
+    encode(task, form, rows, &key).await
+}
+
+/// Lands the file in a form, if it is what is known of its rows.
+async fn encode(
+    task: &Task<'_>,
+    form: JobForm,
+    rows: Option<RowsToWrite>,
+    key: &str,
+) -> Result<Option<Encoded>> {
+    let size = task.staged.info().size;
     let max_bytes = form::max_bytes(form, size);
-    let mut writer = task.writer(&key, max_bytes);
+    let mut writer = task.writer(key, max_bytes);
     let encoding = FileEncoding::of(task, form, rows)?;
     let transfer = Transfer { range: 0..size, max_bytes, copy_range: None };
     let encode = |pieces, parts| encoding.run(pieces, parts);
     match in_time(task, Box::pin(pipeline::run(task, transfer, &mut writer, encode))).await {
         Ok(Some(Some(encoded))) => {
-            let landed = encoded.commit(task, writer, key, None).await?;
+            let landed = encoded.commit(task, writer, key.to_owned(), None).await?;
             Ok(Some(Encoded::Landed(Box::new(landed))))
         }
         Ok(Some(None)) => {
@@ -146,25 +164,32 @@ impl FileEncoding {
         })
     }
 
-    /// Makes parts of the file; `None` where it is to land as it is.
+    /// Makes parts of the file; `None` where it is to land as it is, or is not what was expected.
     fn run(mut self, mut pieces: Pieces, mut parts: Parts) -> Result<Option<EncodedObject>> {
         let mut hasher = Hasher::new(false);
         while let Some(piece) = pieces.next() {
             hasher.update(&piece);
             self.content.inspect(&piece)?;
             self.encoder.encode(&piece, &mut parts)?;
+            if self.encoder.has_misfit() {
+                return Ok(None);
+            }
         }
         let read = hasher.finish();
         verify_read(&self.name, self.fetched, &read)?;
         let content = ContentDigest { size: read.size, crc32: read.crc32.into() };
-        let (mut rows, reported) = self.content.finish()?;
-        if let (Some(RowsToWrite::Known(known)), Some(rows)) = (self.rows, &mut rows) {
-            rows.table = Some(known.table);
-        }
+        let (rows, reported) = self.content.finish()?;
+        let rows = match self.rows {
+            Some(how) => rows.map(|counted| how.complete(counted)),
+            None => rows,
+        };
         if self.form.is_for_tables() && !form::is_table(rows.as_ref()) {
             return Ok(None);
         }
         self.encoder.finish(content, rows.as_ref(), &mut parts)?;
+        if self.encoder.has_misfit() {
+            return Ok(None);
+        }
         Ok(Some(EncodedObject { form: self.form, content, parts: parts.finish()?, rows, reported }))
     }
 }
@@ -190,7 +215,7 @@ async fn land_as_it_is(task: &Task<'_>, key: String) -> Result<Option<LandedObje
     };
     let Some(read) = read else { return Ok(None) };
     read.reported.keep();
-    let CountedRows { rows, broken_records, table } = task.tables.counted(read.rows, JobForm::Raw);
+    let CountedRows { rows, broken_records, table } = task.tables.counted(read.rows, JobForm::Raw, &key);
     Ok(Some(LandedObject {
         key,
         size: read.checksums.size,

@@ -115,7 +115,7 @@ impl EncodedObject {
         let sealed = writer.seal(|sealed| self.parts.verify(sealed)).await?;
         self.reported.keep();
         let (form, content_size) = form::recorded(self.form, self.content.size);
-        let CountedRows { rows, broken_records, table } = task.tables.counted(self.rows, self.form);
+        let CountedRows { rows, broken_records, table } = task.tables.counted(self.rows, self.form, &key);
         Ok(LandedObject {
             key,
             size: sealed.digest.size,

@@ -46,10 +46,14 @@ impl SeenTables {
         self.with(|tables| tables.join(others));
     }
 
-    /// What was counted of content that has landed in a form, whose table is added.
-    pub(crate) fn counted(&self, rows: Option<RowCount>, form: JobForm) -> CountedRows {
+    /// What was counted of content that has landed in a form under a key, whose table is added.
+    pub(crate) fn counted(&self, rows: Option<RowCount>, form: JobForm, key: &str) -> CountedRows {
         let Some(RowCount { rows, broken_records, table }) = rows else { return CountedRows::default() };
-        let table = table.filter(|_| self.of_form.is_none_or(|of_form| of_form == form));
+        let mut table = table.filter(|_| self.of_form.is_none_or(|of_form| of_form == form));
+        let columns = table.iter_mut().flat_map(|table| &mut table.columns);
+        columns
+            .filter_map(|column| column.misfit.as_mut())
+            .for_each(|misfit| key.clone_into(&mut misfit.key));
         table.iter().for_each(|table| self.with(|tables| tables.add(table)));
         let table = table.as_deref().map_or_else(TableId::none, Table::id);
         CountedRows { rows: Some(rows), broken_records, table: self.are_looked_at.then_some(table) }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::rows::ColumnType;
+use crate::rows::{ColumnType, kept_type};
 
 /// What becomes of a job whose columns do not fit the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,11 +48,6 @@ fn declared_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ColumnTyp
         ColumnType::Binary => Err(D::Error::custom("BLOB cannot be declared: declare VARCHAR")),
         of_type => Ok(of_type),
     }
-}
-
-/// A type that a release has kept: one that this one does not know is text to it.
-pub(crate) fn kept_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ColumnType, D::Error> {
-    Ok(String::deserialize(deserializer)?.parse().unwrap_or(ColumnType::Text))
 }
 
 fn yes() -> bool {

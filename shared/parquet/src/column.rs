@@ -23,8 +23,10 @@ pub enum ColumnKind {
         precision: u8,
         /// Those behind the point.
         scale: u8,
-        /// The fewest behind the point that a text has: where that is less, it comes back with more zeros.
+        /// The fewest behind the point that a text has: where others have more, it comes back with more zeros.
         min_scale: u8,
+        /// The most behind the point that a text has.
+        max_scale: u8,
     },
     /// Truth values.
     Boolean {
@@ -64,43 +66,66 @@ pub struct TypedColumn {
     pub null_is_empty: bool,
 }
 
-/// The columns that a table's text is written as, in the table's order: each in a type only if all of its values come back
-/// from that.
+/// The columns that a table's text is written as, in the table's order: each in the type that it was given, and otherwise in
+/// one of its own, if all of its values come back from that.
 pub fn typed_columns(table: &Table) -> Vec<TypedColumn> {
     let typed = |(name, column): (String, &Column)| {
         let kind = kind_of(column, table.format);
         TypedColumn {
             name_in_text: Some(column.name.clone()).filter(|of_text| *of_text != name),
             name,
-            null_is_empty: !kind.has_empty_value() && column.may_be_empty,
             kind,
+            null_is_empty: false,
         }
     };
     std::iter::zip(table.unique_names(), &table.columns).map(typed).collect()
 }
 
+/// The kind by which a column is written. Where it has no value, its texts could be written in any way.
 fn kind_of(column: &Column, format: TableFormat) -> ColumnKind {
-    match (column.exact_type(format), &column.kind) {
-        (ColumnType::Integer, _) => ColumnKind::Integer,
-        (ColumnType::Json, _) => ColumnKind::Json,
-        (ColumnType::Binary, _) => ColumnKind::Bytes,
-        (ColumnType::Decimal { precision, scale }, ValueKind::Number(digits)) => {
-            ColumnKind::Decimal { precision, scale, min_scale: digits.min_scale }
+    let of_type = column.written_as.unwrap_or_else(|| column.exact_type(format, None));
+    let pattern = match &column.kind {
+        ValueKind::Moment { pattern } => *pattern,
+        _ => Pattern::default(),
+    };
+    match of_type {
+        ColumnType::Text => ColumnKind::Text,
+        ColumnType::Binary => ColumnKind::Bytes,
+        ColumnType::Json => ColumnKind::Json,
+        ColumnType::Integer => ColumnKind::Integer,
+        ColumnType::Decimal { precision, scale } => {
+            ColumnKind::Decimal { precision, scale, min_scale: scale, max_scale: scale }
         }
-        (ColumnType::Boolean, ValueKind::Boolean { case }) => ColumnKind::Boolean { case: *case },
-        (ColumnType::Date, ValueKind::Moment { pattern }) => ColumnKind::Date { pattern: *pattern },
-        (ColumnType::Timestamp, ValueKind::Moment { pattern }) => ColumnKind::Timestamp { pattern: *pattern },
-        (ColumnType::TimestampWithZone, ValueKind::Moment { pattern }) => {
-            ColumnKind::TimestampWithZone { pattern: *pattern }
-        }
-        _ => ColumnKind::Text,
+        ColumnType::Boolean => match &column.kind {
+            ValueKind::Boolean { case } => ColumnKind::Boolean { case: *case },
+            _ => ColumnKind::Boolean { case: Case::Lower },
+        },
+        ColumnType::Date => ColumnKind::Date { pattern },
+        ColumnType::Timestamp => ColumnKind::Timestamp { pattern },
+        ColumnType::TimestampWithZone => ColumnKind::TimestampWithZone { pattern },
     }
 }
 
-impl ColumnKind {
-    /// Whether the empty text is a value of it.
-    pub(crate) fn has_empty_value(&self) -> bool {
-        matches!(self, Self::Text | Self::Bytes | Self::Json)
+/// What all values of a column so far have shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    /// Whether one was missing.
+    pub(crate) has_null: bool,
+    /// Whether one was the empty text, which the type has no value for.
+    pub(crate) has_empty: bool,
+    /// The fewest and the most digits behind the point of a number.
+    pub(crate) scales: Option<(u8, u8)>,
+}
+
+impl TypedColumn {
+    /// With what all values have shown.
+    pub(crate) fn complete(&mut self, seen: Seen) {
+        self.null_is_empty = seen.has_empty;
+        if let (ColumnKind::Decimal { min_scale, max_scale, .. }, Some(scales)) =
+            (&mut self.kind, seen.scales)
+        {
+            (*min_scale, *max_scale) = scales;
+        }
     }
 }
 

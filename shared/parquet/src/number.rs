@@ -51,9 +51,15 @@ fn whole(before: u128, digits: &[u8]) -> Option<u128> {
     Some(number)
 }
 
-/// A whole number of at most 64 bits; `None` where it does not write back to the text.
+/// A whole number of at most 18 digits; `None` where it does not write back to the text.
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
-    unscaled(text, 19, 0).and_then(|number| i64::try_from(number).ok())
+    unscaled(text, 18, 0).and_then(|number| i64::try_from(number).ok())
+}
+
+/// The digits behind the point of a number.
+pub(crate) fn scale(text: &[u8]) -> u8 {
+    let digits = text.iter().rev().position(|byte| *byte == b'.').unwrap_or_default();
+    u8::try_from(digits).unwrap_or(u8::MAX)
 }
 
 /// The text of a whole number with its point at a scale.
@@ -98,8 +104,9 @@ mod tests {
         ] {
             assert_eq!(unscaled(written.as_bytes(), precision, scale), number, "{written}");
         }
-        assert_eq!(integer(b"-9223372036854775808"), Some(i64::MIN));
-        assert_eq!(integer(b"9223372036854775808"), None);
+        assert_eq!(integer(b"-999999999999999999"), Some(-999_999_999_999_999_999));
+        assert_eq!(integer(b"1000000000000000000"), None);
+        assert_eq!([scale(b"-1.50"), scale(b"7"), scale(b"0.123")], [2, 0, 3]);
     }
 
     proptest! {

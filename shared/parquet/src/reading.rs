@@ -103,12 +103,16 @@ fn number_text(kind: ColumnKind) -> impl Fn(i128) -> Vec<u8> {
         _ => None,
     };
     let is_date = matches!(kind, ColumnKind::Date { .. });
-    let scale = if let ColumnKind::Decimal { scale, .. } = kind { scale } else { 0 };
+    let (scale, max_scale) = match kind {
+        ColumnKind::Decimal { scale, max_scale, .. } => (scale, max_scale),
+        _ => (0, 0),
+    };
+    let zeros = 10_i128.checked_pow(u32::from(scale.saturating_sub(max_scale))).unwrap_or(1);
     move |number| {
         let text = match &format {
             Some(format) if is_date => format.date_text(i32::try_from(number).unwrap_or_default()),
             Some(format) => format.text(i64::try_from(number).unwrap_or_default()),
-            None => number::text(number, scale),
+            None => number::text(number / zeros, max_scale),
         };
         text.into_bytes()
     }

@@ -77,12 +77,10 @@ pub(crate) fn properties(
     has_dictionary: impl Fn(usize) -> bool,
     level: i32,
 ) -> Result<WriterProperties, FileError> {
-    let said = serde_json::to_string(columns).map_err(|error| FileError::External(Box::new(error)))?;
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_key_value_metadata(Some(vec![KeyValue::new(COLUMNS_KEY.to_owned(), said)]))
         .set_dictionary_enabled(false);
     for (place, column) in columns.iter().enumerate() {
         if has_dictionary(place) {
@@ -91,4 +89,10 @@ pub(crate) fn properties(
         }
     }
     Ok(properties.build())
+}
+
+/// What the file's metadata says of its columns, once all of their values are there.
+pub(crate) fn metadata(columns: &[TypedColumn]) -> Result<KeyValue, FileError> {
+    let said = serde_json::to_string(columns).map_err(|error| FileError::External(Box::new(error)))?;
+    Ok(KeyValue::new(COLUMNS_KEY.to_owned(), said))
 }

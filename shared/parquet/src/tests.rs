@@ -72,6 +72,24 @@ fn every_type_comes_back_as_it_was_sent() {
     assert_eq!(columns[8], [Some("007"), Some("8"), None]);
 }
 
+/// A column is written by the type that it was given, and its texts come back without what that has more.
+#[test]
+fn a_given_type_adds_nothing_to_the_texts() {
+    let text = "n,m,day,b,at\n5,1.5,,,\n-70,2.25,,,\n";
+    let mut table = table(CSV, text.as_bytes());
+    let given = ["DECIMAL(18,2)", "DECIMAL(30,10)", "DATE", "BOOLEAN", "TIMESTAMP WITH TIME ZONE"];
+    for (column, of_type) in std::iter::zip(&mut table.columns, given) {
+        column.written_as = Some(of_type.parse().unwrap());
+    }
+    let read = read_texts(file_of(CSV, text.as_bytes(), &table, 100).unwrap()).unwrap();
+    let kinds = kinds(&read);
+    assert!(std::iter::zip(&kinds, given).all(|(kind, given)| kind.starts_with(given)), "{kinds:?}");
+    let columns: Vec<_> = read.iter().map(texts).collect();
+    assert_eq!(columns[0], [Some("5"), Some("-70")]);
+    assert_eq!(columns[1], [Some("1.50"), Some("2.25")]);
+    assert!(columns[2..].iter().flatten().all(Option::is_none));
+}
+
 /// Nothing and the empty text are told apart: where a type has no empty value, null is one of the two, or the column is
 /// text.
 #[test]

@@ -12,7 +12,7 @@ use parquet::data_type::{
 use parquet::errors::ParquetError as FileError;
 use parquet::file::writer::{SerializedColumnWriter, SerializedRowGroupWriter};
 
-use crate::column::ColumnKind;
+use crate::column::{ColumnKind, Seen};
 use crate::moment::Format;
 use crate::number;
 use crate::schema::{decimal_bytes, decimal_physical};
@@ -29,6 +29,7 @@ pub(crate) struct Unfit;
 /// What a column's texts are read as.
 #[derive(Debug)]
 enum Kind {
+    Text,
     Bytes,
     Integer,
     Decimal { precision: u8, scale: u8 },
@@ -53,13 +54,15 @@ pub(crate) struct Values {
     stored: Stored,
     /// Of each row, 1 where it has a value and 0 where that is null.
     levels: Vec<i16>,
+    seen: Seen,
 }
 
 impl Values {
     pub(crate) fn new(kind: ColumnKind) -> Self {
         let bytes = || Stored::Bytes { bytes: Vec::new(), ends: Vec::new() };
         let (kind, stored) = match kind {
-            ColumnKind::Text | ColumnKind::Bytes | ColumnKind::Json => (Kind::Bytes, bytes()),
+            ColumnKind::Text | ColumnKind::Json => (Kind::Text, bytes()),
+            ColumnKind::Bytes => (Kind::Bytes, bytes()),
             ColumnKind::Integer => (Kind::Integer, Stored::Int64(Vec::new())),
             ColumnKind::Decimal { precision, scale, .. } => {
                 let stored = match decimal_physical(precision) {
@@ -78,7 +81,7 @@ impl Values {
                 (Kind::Moment(Format::of(pattern)), Stored::Int64(Vec::new()))
             }
         };
-        Self { kind, stored, levels: Vec::new() }
+        Self { kind, stored, levels: Vec::new(), seen: Seen::default() }
     }
 
     /// How many rows there are.
@@ -86,22 +89,41 @@ impl Values {
         self.levels.len()
     }
 
+    /// What all values so far have shown.
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen
+    }
+
     /// A row that has no value; returns the memory that it takes.
-    pub(crate) fn push_null(&mut self) -> usize {
-        self.levels.push(0);
-        size_of::<i16>()
+    pub(crate) fn push_null(&mut self) -> Result<usize, Unfit> {
+        self.seen.has_null = true;
+        self.push_level()
     }
 
     /// A row's value; returns the memory that it takes.
     pub(crate) fn push(&mut self, text: &[u8]) -> Result<usize, Unfit> {
+        if text.is_empty() && !matches!(self.kind, Kind::Text | Kind::Bytes) {
+            self.seen.has_empty = true;
+            return self.push_level();
+        }
         let bytes = self.store(text).ok_or(Unfit)?;
         self.levels.push(1);
         Ok(bytes.saturating_add(size_of::<i16>()))
     }
 
+    /// Null stands for one of the two, nothing and the empty text, and not for both.
+    fn push_level(&mut self) -> Result<usize, Unfit> {
+        self.levels.push(0);
+        match self.seen.has_null && self.seen.has_empty {
+            true => Err(Unfit),
+            false => Ok(size_of::<i16>()),
+        }
+    }
+
     fn store(&mut self, text: &[u8]) -> Option<usize> {
         match (&self.kind, &mut self.stored) {
-            (Kind::Bytes, Stored::Bytes { bytes, ends }) => {
+            (Kind::Text, _) if std::str::from_utf8(text).is_err() => None,
+            (Kind::Text | Kind::Bytes, Stored::Bytes { bytes, ends }) => {
                 bytes.extend_from_slice(text);
                 ends.push(bytes.len());
                 Some(text.len().saturating_add(size_of::<usize>()))
@@ -111,7 +133,11 @@ impl Values {
                 Some(size_of::<i64>())
             }
             (Kind::Decimal { precision, scale }, stored) => {
-                store_decimal(number::unscaled(text, *precision, *scale)?, stored)
+                let bytes = store_decimal(number::unscaled(text, *precision, *scale)?, stored)?;
+                let digits = number::scale(text);
+                let (min, max) = self.seen.scales.unwrap_or((digits, digits));
+                self.seen.scales = Some((min.min(digits), max.max(digits)));
+                Some(bytes)
             }
             (Kind::Boolean { yes, no }, Stored::Boolean(values)) => {
                 values.push(match text {

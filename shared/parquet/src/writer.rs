@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::column::{ColumnKind, TypedColumn};
 use crate::error::ParquetError;
 use crate::schema;
-use crate::values::Values;
+use crate::values::{Unfit, Values};
 
 /// A row of more bytes is not taken: a row group has whole rows.
 const MAX_ROW_BYTES: usize = 32 << 20;
@@ -87,9 +87,15 @@ impl<W: Write + Send> RowWriter<W> {
         if self.group_rows > 0 {
             self.write_group()?;
         }
+        for (column, values) in std::iter::zip(&mut self.columns, &self.values) {
+            column.complete(values.seen());
+        }
         match self.output {
             // That writes the footer first.
-            Output::File(file) => Ok(file.into_inner()?),
+            Output::File(mut file) => {
+                file.append_key_value_metadata(schema::metadata(&self.columns)?);
+                Ok(file.into_inner()?)
+            }
             Output::Sink(sink) => Ok(sink),
             Output::Broken => Err(ended()),
         }
@@ -109,15 +115,11 @@ impl<W: Write + Send> RowWriter<W> {
         if values.rows() > self.group_rows {
             return Err(ParquetError::Twice { row, column: column.name.clone() });
         }
-        let text = text.filter(|text| !(text.is_empty() && column.null_is_empty));
-        let bytes = match text {
+        let stored = match text {
             None => values.push_null(),
-            Some(text) => values.push(text).map_err(|_| ParquetError::Unfit {
-                row,
-                column: column.name.clone(),
-                kind: column.kind.to_string(),
-            })?,
+            Some(text) => values.push(text),
         };
+        let bytes = stored.map_err(|Unfit| self.unfit(place))?;
         self.row_bytes = self.row_bytes.saturating_add(bytes);
         match self.row_bytes > MAX_ROW_BYTES {
             true => Err(ParquetError::RowTooLong { row, mib: MAX_ROW_BYTES >> 20 }),
@@ -203,13 +205,14 @@ impl<W: Write + Send> RowSink for RowWriter<W> {
     }
 
     fn end_row(&mut self) -> Result<(), ParquetError> {
-        self.group_rows = self.group_rows.saturating_add(1);
-        self.rows = self.rows.saturating_add(1);
-        for values in &mut self.values {
-            if values.rows() < self.group_rows {
-                self.row_bytes = self.row_bytes.saturating_add(values.push_null());
+        let rows = self.group_rows.saturating_add(1);
+        for place in 0..self.values.len() {
+            if self.values.get(place).is_some_and(|values| values.rows() < rows) {
+                self.set(place, None)?;
             }
         }
+        self.group_rows = rows;
+        self.rows = self.rows.saturating_add(1);
         self.next_place = 0;
         self.group_bytes = self.group_bytes.saturating_add(std::mem::take(&mut self.row_bytes));
         if self.group_bytes >= self.max_group_bytes { self.write_group() } else { Ok(()) }

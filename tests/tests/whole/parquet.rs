@@ -126,9 +126,9 @@ async fn tables_land_as_parquet_and_all_else_as_it_is() {
         let ledger = manifest.objects[0].table.unwrap();
         let ledger = manifest.tables.iter().find(|table| table.id == ledger).unwrap();
         let types: Vec<_> = ledger.columns.iter().map(|column| column.r#type.to_string()).collect();
-        assert_eq!(types, ["BIGINT", "DECIMAL(10,2)", "DATE", "VARCHAR", "VARCHAR"]);
+        assert_eq!(types, ["BIGINT", "DECIMAL(18,2)", "DATE", "VARCHAR", "VARCHAR"]);
         assert!(ledger.duckdb.contains("read_parquet(getvariable('objects'), union_by_name = true)"));
-        // The schema of the export is kept, whose types no file has.
+        // The schema of the export is kept, whose types the files have.
         assert!(
             manifest.schema.is_some() && manifest.tables.iter().all(|table| table.schema_table.is_some())
         );

@@ -9,7 +9,6 @@ use landfall::job::LandedObject;
 use landfall::rows::Table;
 
 use super::plan::MemberPlan;
-use crate::form::TableRows;
 use crate::invocation::StopSignal;
 use crate::pipeline::{self, Transfer};
 use crate::task::Task;
@@ -70,12 +69,9 @@ async fn land_as_planned(task: &Task<'_>, plan: &MemberPlan<'_>, stop: &StopSign
     if stop.is_here() {
         return Ok(Attempt::Stopped);
     }
-    if let Some(format) = plan.is_to_be_looked_at() {
+    if plan.is_to_be_looked_at() {
         return match Box::pin(look(task, plan, stop)).await? {
-            Looked::Table(table) => {
-                let plan = plan.with_rows(TableRows { format, table });
-                Box::pin(land_as_planned(task, &plan, stop)).await
-            }
+            Looked::Table(table) => Box::pin(land_as_planned(task, &plan.with(table), stop)).await,
             Looked::NoTable => Ok(Attempt::IsAsItIs),
             Looked::Stopped => Ok(Attempt::Stopped),
         };
@@ -103,7 +99,10 @@ async fn land_as_planned(task: &Task<'_>, plan: &MemberPlan<'_>, stop: &StopSign
         }
         Ok(None) => {
             writer.abandon().await;
-            Ok(Attempt::IsAsItIs)
+            match plan.with_misfit() {
+                Some(plan) => Box::pin(land_as_planned(task, &plan, stop)).await,
+                None => Ok(Attempt::IsAsItIs),
+            }
         }
         Err(error) => {
             writer.abandon().await;

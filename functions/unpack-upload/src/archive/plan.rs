@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use landfall::form::JobForm;
-use landfall::rows::{RowFormat, Table};
+use landfall::rows::Table;
 use landfall::{Error, Result};
 use landfall_zip::{Kind, Limits, Member, MemberDecoder, sniff};
 
 use super::compressed::NamesTaken;
 use crate::content::Content;
-use crate::form::{self, ContentDigest, RowsToWrite, TableRows};
+use crate::form::{self, ContentDigest, RowsToWrite};
 use crate::parts::{CopyRange, Parts};
 use crate::pipeline::{EncodedObject, Pieces};
 use crate::refusal::refused;
@@ -54,13 +54,19 @@ impl<'a> MemberPlan<'a> {
     }
 
     /// Whether all of it is looked through, for its columns, before it lands.
-    pub(crate) fn is_to_be_looked_at(&self) -> Option<RowFormat> {
-        self.rows.as_ref().and_then(|rows| rows.are_to_be_looked_at(self.member.size()))
+    pub(crate) fn is_to_be_looked_at(&self) -> bool {
+        self.rows.as_ref().is_some_and(|rows| rows.are_to_be_looked_at(self.member.size()))
     }
 
-    /// The same member, whose rows have been looked at.
-    pub(crate) fn with_rows(&self, rows: TableRows) -> Self {
-        Self { rows: Some(RowsToWrite::Known(rows)), ..self.without_copying() }
+    /// The same member, where its rows were expected to be of types that are known, and are not, or it is no table.
+    pub(crate) fn with_misfit(&self) -> Option<Self> {
+        let rows = self.rows.as_ref().filter(|rows| rows.are_expected(self.member.size()))?;
+        Some(Self { rows: Some(rows.with_misfit()), ..self.without_copying() })
+    }
+
+    /// The same member, which has been looked through, and has this table.
+    pub(crate) fn with(&self, table: Box<Table>) -> Self {
+        Self { rows: self.rows.as_ref().map(|rows| rows.with(table)), ..self.without_copying() }
     }
 
     /// Plans how the member lands as it is.
@@ -163,7 +169,8 @@ impl MemberEncoding {
     }
 
     /// Makes parts of what the archive has of the member; `None` where it is compressed already, or no table in a form for
-    /// tables, and is to land as it is. The pieces may begin before that and go on behind it.
+    /// tables, and is to land as it is, and where it is not what was expected. The pieces may begin before that and go on
+    /// behind it.
     pub(crate) fn run(
         mut self,
         decoder: &mut MemberDecoder,
@@ -179,17 +186,24 @@ impl MemberEncoding {
         let mut first_pieces = first_pieces.into_iter();
         while let Some(piece) = first_pieces.next().or_else(|| pieces.next_before(end)) {
             encoder.take(&piece, decoder, &mut self.content, &mut parts)?;
+            if encoder.has_misfit() {
+                return Ok(None);
+            }
         }
         let decoded = decoder.finish().map_err(refused)?;
         let content = ContentDigest { size: decoded.size, crc32: decoded.crc32 };
-        let (mut rows, reported) = self.content.finish()?;
-        if let (Some(RowsToWrite::Known(known)), Some(rows)) = (self.rows, &mut rows) {
-            rows.table = Some(known.table);
-        }
+        let (rows, reported) = self.content.finish()?;
+        let rows = match self.rows {
+            Some(how) => rows.map(|counted| how.complete(counted)),
+            None => rows,
+        };
         if self.form.is_for_tables() && !form::is_table(rows.as_ref()) {
             return Ok(None);
         }
         encoder.finish(content, rows.as_ref(), &mut parts)?;
+        if encoder.has_misfit() {
+            return Ok(None);
+        }
         Ok(Some(EncodedObject { form: self.form, content, parts: parts.finish()?, rows, reported }))
     }
 }

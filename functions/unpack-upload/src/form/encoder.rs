@@ -19,6 +19,11 @@ pub(crate) trait MemberEncoder: Send {
         parts: &mut Parts,
     ) -> Result<()>;
 
+    /// Whether the content is not what it was expected to be, and the object is none.
+    fn has_misfit(&self) -> bool {
+        false
+    }
+
     /// Ends the object, whose content is known to be this, and to have had these rows.
     fn finish(
         &mut self,
@@ -34,6 +39,11 @@ pub(crate) trait MemberEncoder: Send {
 pub(crate) trait ContentEncoder: Send {
     /// Takes the next bytes of the content.
     fn encode(&mut self, content: &[u8], parts: &mut Parts) -> Result<()>;
+
+    /// Whether the content is not what it was expected to be, and the object is none.
+    fn has_misfit(&self) -> bool {
+        false
+    }
 
     /// Ends the object, whose content was this, and had these rows.
     fn finish(
@@ -70,6 +80,10 @@ impl MemberEncoder for Recoded {
             content.inspect(bytes)?;
             self.0.encode(bytes, parts)
         })
+    }
+
+    fn has_misfit(&self) -> bool {
+        self.0.has_misfit()
     }
 
     fn finish(&mut self, content: ContentDigest, rows: Option<&RowCount>, parts: &mut Parts) -> Result<()> {

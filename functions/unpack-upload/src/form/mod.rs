@@ -13,8 +13,11 @@ mod parquet;
 mod raw;
 mod zstd;
 
+use std::sync::Arc;
+
 use landfall::form::{JobForm, LandedForm};
-use landfall::rows::RowFormat;
+use landfall::rows::{RowCount, RowFormat, Table};
+use landfall::schema::KnownColumns;
 use landfall::{Error, Result};
 use landfall_store::MIN_PART_BYTES;
 use landfall_zip::{Member, Method};
@@ -24,8 +27,8 @@ use crate::task::Task;
 use blocks::InBlocks;
 use encoder::Recoded;
 pub(crate) use encoder::{ContentDigest, ContentEncoder, MemberEncoder, decode};
+use parquet::{ExpectedRows, KeptRows, KnownRows, Rows};
 pub(crate) use parquet::{KEPT_BYTES, TableRows, is_table};
-use parquet::{KeptRows, KnownRows, Rows};
 
 /// Makes of a member what it becomes in a form.
 pub(crate) fn member_encoder(
@@ -56,7 +59,12 @@ pub(crate) fn content_encoder(
         (JobForm::Parquet { level }, Some(RowsToWrite::Known(rows))) => {
             Ok(Box::new(KnownRows(Some(Rows::of(rows, level)))))
         }
-        (JobForm::Parquet { level }, Some(RowsToWrite::Unknown(format))) => {
+        (JobForm::Parquet { level }, Some(rows @ RowsToWrite::Unknown { format, known, .. }))
+            if rows.are_expected(size) =>
+        {
+            Ok(Box::new(ExpectedRows::of(*format, known, level)))
+        }
+        (JobForm::Parquet { level }, Some(RowsToWrite::Unknown { format, .. })) => {
             Ok(Box::new(KeptRows { format: *format, level, content: Vec::new() }))
         }
         // Nobody plans it.
@@ -67,8 +75,13 @@ pub(crate) fn content_encoder(
 /// What is known of the rows of content that lands in a form for tables.
 #[derive(Debug, Clone)]
 pub(crate) enum RowsToWrite {
-    /// How they are written, if it is a table; its columns are not known yet.
-    Unknown(RowFormat),
+    /// How they are written, if it is a table, and what is known of the export's columns; which it has is not known yet.
+    Unknown {
+        format: RowFormat,
+        known: Arc<KnownColumns>,
+        /// Whether they may be of the types that are known.
+        may_fit: bool,
+    },
     /// That it is a table, and which columns it has.
     Known(TableRows),
 }
@@ -78,7 +91,12 @@ pub(crate) fn of_content(task: &Task<'_>, name: &str) -> (JobForm, Option<RowsTo
     match task.job.form.is_for_tables() {
         false => (task.job.form, None),
         true => match task.row_format(name).filter(|format| format.has_columns()) {
-            Some(format) => (task.job.form, Some(RowsToWrite::Unknown(format))),
+            Some(format) => {
+                // Which keys lines of JSON have shows only in all of them.
+                let may_fit = task.known.are_some() && matches!(format, RowFormat::Csv { .. });
+                let known = Arc::clone(&task.known);
+                (task.job.form, Some(RowsToWrite::Unknown { format, known, may_fit }))
+            }
             None => (JobForm::Raw, None),
         },
     }
@@ -86,11 +104,52 @@ pub(crate) fn of_content(task: &Task<'_>, name: &str) -> (JobForm, Option<RowsTo
 
 impl RowsToWrite {
     /// Whether content of a size has to be looked through, for its columns, before it is written.
-    pub(crate) fn are_to_be_looked_at(&self, size: u64) -> Option<RowFormat> {
+    pub(crate) fn are_to_be_looked_at(&self, size: u64) -> bool {
+        matches!(self, Self::Unknown { may_fit: false, .. }) && size > KEPT_BYTES
+    }
+
+    /// Whether content of a size is written by the types that are known, as long as all values fit.
+    pub(crate) fn are_expected(&self, size: u64) -> bool {
+        matches!(self, Self::Unknown { may_fit: true, .. }) && size > KEPT_BYTES
+    }
+
+    /// The same, of content of which something does not fit the types that are known.
+    pub(crate) fn with_misfit(&self) -> Self {
         match self {
-            Self::Unknown(format) if size > KEPT_BYTES => Some(*format),
-            Self::Unknown(_) | Self::Known(_) => None,
+            Self::Unknown { format, known, .. } => {
+                Self::Unknown { format: *format, known: Arc::clone(known), may_fit: false }
+            }
+            Self::Known(_) => self.clone(),
         }
+    }
+
+    /// The same, of content that has been looked through, and has this table.
+    pub(crate) fn with(&self, table: Box<Table>) -> Self {
+        Self::Known(TableRows { format: self.format(), table: self.typed(table) })
+    }
+
+    /// How the rows are written.
+    pub(crate) fn format(&self) -> RowFormat {
+        match self {
+            Self::Unknown { format, .. } => *format,
+            Self::Known(rows) => rows.format,
+        }
+    }
+
+    /// What was counted of the rows, with their columns and the types that these are written by.
+    pub(crate) fn complete(&self, counted: RowCount) -> RowCount {
+        let table = match self {
+            Self::Unknown { .. } => counted.table.map(|table| self.typed(table)),
+            Self::Known(rows) => Some(rows.table.clone()),
+        };
+        RowCount { table, ..counted }
+    }
+
+    fn typed(&self, mut table: Box<Table>) -> Box<Table> {
+        if let Self::Unknown { known, .. } = self {
+            known.give_types(&mut table);
+        }
+        table
     }
 }
 

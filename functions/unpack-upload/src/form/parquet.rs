@@ -1,12 +1,17 @@
 //! `parquet`: the rows of a table by its columns, each value in a type that it comes back from as the text that it was.
 //!
-//! The columns' types follow from all values, so they are known only once all of the content has passed: of a little
-//! content it is kept until then, and what is larger passes twice.
+//! The columns' types follow from all values, so they are known only once all of the content has passed. A little content
+//! is kept until then. What is larger is written by the types that the export's schema has for its header, as long as all
+//! values fit; where they do not, and where there is no such schema, it passes once more, for its columns.
+
+use std::sync::Arc;
 
 use landfall::form::ZstdLevel;
-use landfall::rows::{RowCount, RowFormat, RowReader, Table};
+use landfall::rows::{RowCount, RowFormat, RowReader, RowSink, Table, UnreadableRow};
+use landfall::schema::KnownColumns;
 use landfall::{Error, Result};
 use landfall_parquet::{ParquetError, RowWriter, typed_columns};
+use serde_json::value::RawValue;
 
 use super::encoder::{ContentDigest, ContentEncoder};
 use crate::parts::Parts;
@@ -50,22 +55,115 @@ impl Rows {
 
     fn take(&mut self, content: &[u8], parts: &mut Parts) -> Result<()> {
         self.reader.push(content, &mut self.writer).map_err(refused)?;
-        if let Some(made) = self.writer.sink().filter(|made| !made.is_empty()) {
-            parts.write(made)?;
-            made.clear();
-        }
-        Ok(())
+        hand_on(&mut self.writer, parts)
     }
 
     fn end(mut self, rows: Option<&RowCount>, parts: &mut Parts) -> Result<()> {
         self.reader.finish(&mut self.writer).map_err(refused)?;
-        let written = self.writer.rows();
-        let counted = rows.map_or(0, |rows| rows.rows);
-        if written != counted {
-            return Err(Error::integrity(format!("{counted} rows were counted, but {written} written")));
+        end(self.writer, rows, parts)
+    }
+}
+
+/// Makes parts of what has been written so far.
+fn hand_on(writer: &mut RowWriter<Vec<u8>>, parts: &mut Parts) -> Result<()> {
+    if let Some(made) = writer.sink().filter(|made| !made.is_empty()) {
+        parts.write(made)?;
+        made.clear();
+    }
+    Ok(())
+}
+
+/// Makes parts of the rest, if all rows were written that were counted.
+fn end(writer: RowWriter<Vec<u8>>, rows: Option<&RowCount>, parts: &mut Parts) -> Result<()> {
+    let written = writer.rows();
+    let counted = rows.map_or(0, |rows| rows.rows);
+    if written != counted {
+        return Err(Error::integrity(format!("{counted} rows were counted, but {written} written")));
+    }
+    parts.write_last(&writer.finish().map_err(refused)?)
+}
+
+/// Content that passes once, by the types that the export's schema has for its header.
+pub(super) struct ExpectedRows {
+    reader: Option<RowReader>,
+    sink: ExpectedSink,
+    has_misfit: bool,
+}
+
+struct ExpectedSink {
+    known: Arc<KnownColumns>,
+    level: ZstdLevel,
+    written: Option<(Table, RowWriter<Vec<u8>>)>,
+}
+
+impl ExpectedRows {
+    pub(super) fn of(format: RowFormat, known: &Arc<KnownColumns>, level: ZstdLevel) -> Self {
+        let sink = ExpectedSink { known: Arc::clone(known), level, written: None };
+        Self { reader: Some(RowReader::new(format)), sink, has_misfit: false }
+    }
+}
+
+impl ContentEncoder for ExpectedRows {
+    fn encode(&mut self, content: &[u8], parts: &mut Parts) -> Result<()> {
+        let Some(reader) = self.reader.as_mut().filter(|_| !self.has_misfit) else { return Ok(()) };
+        self.has_misfit = reader.push(content, &mut self.sink).is_err();
+        self.sink.written.as_mut().map_or(Ok(()), |(_, writer)| hand_on(writer, parts))
+    }
+
+    fn has_misfit(&self) -> bool {
+        self.has_misfit
+    }
+
+    fn finish(&mut self, _: ContentDigest, rows: Option<&RowCount>, parts: &mut Parts) -> Result<()> {
+        let read = self.reader.take().map(|reader| reader.finish(&mut self.sink).is_ok());
+        let table = rows.and_then(|rows| rows.table.as_deref());
+        match (self.sink.written.take(), table) {
+            // Values that fit into other types, too, would be written by those now.
+            (Some((expected, writer)), Some(table))
+                if read == Some(true) && has_types_of(&expected, table) =>
+            {
+                end(writer, rows, parts)
+            }
+            _ => {
+                self.has_misfit = true;
+                Ok(())
+            }
         }
-        let made = self.writer.finish().map_err(refused)?;
-        parts.write_last(&made)
+    }
+}
+
+fn has_types_of(expected: &Table, table: &Table) -> bool {
+    let types = |table: &Table| -> Vec<_> { table.columns.iter().map(|column| column.written_as).collect() };
+    types(expected) == types(table)
+}
+
+impl RowSink for ExpectedSink {
+    type Error = ParquetError;
+
+    fn header(&mut self, header: Table) -> Result<(), ParquetError> {
+        let table = self.known.expected(header).ok_or(UnreadableRow::NoTable)?;
+        let writer = RowWriter::new(Vec::new(), typed_columns(&table), self.level.into());
+        self.written = Some((table, writer));
+        Ok(())
+    }
+
+    fn field(&mut self, place: usize, value: Option<&[u8]>) -> Result<(), ParquetError> {
+        self.writer()?.field(place, value)
+    }
+
+    fn value(&mut self, place: usize, key: &str, value: &RawValue) -> Result<(), ParquetError> {
+        self.writer()?.value(place, key, value)
+    }
+
+    fn end_row(&mut self) -> Result<(), ParquetError> {
+        self.writer()?.end_row()
+    }
+}
+
+impl ExpectedSink {
+    fn writer(&mut self) -> Result<&mut RowWriter<Vec<u8>>, ParquetError> {
+        let written = self.written.as_mut().map(|(_, writer)| writer);
+        written.ok_or_else(|| UnreadableRow::NoTable.into())
     }
 }
 

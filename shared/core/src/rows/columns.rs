@@ -18,6 +18,7 @@ use crate::checksum::{Crc64Nvme, Hasher};
 pub(super) use self::delimited::DelimitedColumns;
 pub(super) use self::json::{JsonColumns, Row as JsonRow};
 pub use self::sql::UnknownType;
+pub(crate) use self::sql::{kept_type, kept_types};
 use self::value::MAX_TYPED_BYTES;
 pub use self::value::{Case, ColumnType, Digits, Pattern, ValueKind};
 
@@ -66,6 +67,28 @@ pub struct Column {
     /// Whether a value in JSON lines is something else than a string of characters.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_bare_values: bool,
+    /// The type by which it was written, where its rows have landed in a form that has types.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "kept_types")]
+    pub written_as: Option<ColumnType>,
+    /// Its first value that does not fit what was known of it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misfit: Option<Misfit>,
+}
+
+/// Where a value is that does not fit what was known of its column.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Misfit {
+    /// The object that its row has landed in.
+    pub key: String,
+    /// The row, from 1; a header is none.
+    pub row: u64,
+}
+
+/// What is known of columns before any of their values is seen.
+pub trait Expectations: fmt::Debug + Send + Sync {
+    /// Whether a value of a kind fits what is known of a column.
+    fn takes(&self, column: &str, kind: &ValueKind) -> bool;
 }
 
 /// Rows of the same columns.
@@ -136,20 +159,28 @@ impl Column {
         Self { name, place, ..Self::default() }
     }
 
-    /// The type that keeps each of its values where a reader is not told how the text was written: other than the one
-    /// of their kind, it tells what is missing from the empty text, text from other bytes, and JSON's strings from its
-    /// other values.
-    pub fn exact_type(&self, format: TableFormat) -> ColumnType {
+    /// The type that keeps each of its values where a reader is not told how the text was written: other than the one that
+    /// is known to take them, or the one of their kind, it tells what is missing from the empty text, text from other bytes,
+    /// and JSON's strings from its other values.
+    pub fn exact_type(&self, format: TableFormat, known: Option<ColumnType>) -> ColumnType {
         let untyped = match format {
             TableFormat::Ndjson if self.has_bare_values => ColumnType::Json,
             TableFormat::Csv { .. } if self.has_other_bytes => ColumnType::Binary,
             _ => ColumnType::Text,
         };
-        match self.kind.column_type() {
-            ColumnType::Text => untyped,
+        match known.unwrap_or(self.kind.column_type()) {
+            ColumnType::Text | ColumnType::Binary => untyped,
             ColumnType::Json => ColumnType::Json,
             _ if self.may_be_empty && self.may_be_missing => untyped,
             of_type => of_type,
+        }
+    }
+
+    /// Notes where a value is that has changed what the column's are, if it is the first that does not fit.
+    fn hold(&mut self, expected: Option<&dyn Expectations>, kind: Option<&ValueKind>, row: u64) {
+        let (Some(expected), Some(kind), None) = (expected, kind, &self.misfit) else { return };
+        if !expected.takes(&self.name, kind) {
+            self.misfit = Some(Misfit { key: String::new(), row });
         }
     }
 
@@ -160,6 +191,15 @@ impl Column {
         self.may_be_empty |= other.may_be_empty;
         self.has_other_bytes |= other.has_other_bytes;
         self.has_bare_values |= other.has_bare_values;
+        let written_as = |of_type: ColumnType| other.written_as.map_or(of_type, |other| of_type.with(other));
+        self.written_as = self.written_as.map(written_as).or(other.written_as);
+        self.misfit = [self.misfit.take(), other.misfit.clone()].into_iter().flatten().min();
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "row {} of {:?}", self.row, self.key)
     }
 }
 
@@ -171,6 +211,13 @@ impl TableFormat {
 }
 
 impl Table {
+    /// That of a header, whose columns have no values yet.
+    pub(super) fn headed(dialect: Dialect, names: Vec<String>) -> Self {
+        let columns = names.into_iter().enumerate().map(|(place, name)| Column::named(name, place)).collect();
+        let format = TableFormat::of(dialect);
+        Self { format, columns, has_shorter_rows: false, has_longer_rows: false }
+    }
+
     /// By what it is known.
     pub fn id(&self) -> TableId {
         let mut hasher = Hasher::new(false);
@@ -189,16 +236,9 @@ impl Table {
         TableId(hasher.finish().crc64nvme)
     }
 
-    /// Its columns' names as most readers want them: each has one, and no two are alike without regard to case.
+    /// Its columns' names as most readers want them.
     pub fn unique_names(&self) -> Vec<String> {
-        let mut taken = HashSet::new();
-        let mut unique = |column: &Column| {
-            let base = if column.name.is_empty() { "column" } else { &column.name };
-            let further = (2_u32..).map(|number| format!("{base}_{number}"));
-            let mut names = std::iter::once(base.to_owned()).chain(further);
-            names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
-        };
-        self.columns.iter().map(&mut unique).collect()
+        unique_names(self.columns.iter().map(|column| column.name.as_str()))
     }
 
     fn join(&mut self, other: &Self) {
@@ -225,6 +265,18 @@ impl Table {
             .extend(others.into_values().map(|column| Column { may_be_missing: true, ..column.clone() }));
         self.columns.sort_by(|one, other| (one.place, &one.name).cmp(&(other.place, &other.name)));
     }
+}
+
+/// Names as most readers want them: each column has one, and no two are alike without regard to case.
+pub fn unique_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let unique = |name: &str| {
+        let base = if name.is_empty() { "column" } else { name };
+        let further = (2_u32..).map(|number| format!("{base}_{number}"));
+        let mut names = std::iter::once(base.to_owned()).chain(further);
+        names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
+    };
+    names.map(unique).collect()
 }
 
 impl Tables {

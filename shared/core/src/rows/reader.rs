@@ -4,7 +4,7 @@ use memchr::memchr;
 use serde_json::value::RawValue;
 
 use super::beginning::{self, Encoding};
-use super::columns::JsonRow;
+use super::columns::{JsonRow, Table};
 use super::dialect::Dialect;
 use super::fields::{FieldScanner, Scanned, WholeField};
 use super::{BEGINNING_BYTES, RowFormat, recognition};
@@ -12,10 +12,18 @@ use super::{BEGINNING_BYTES, RowFormat, recognition};
 /// A value of more bytes is not read: it is kept in memory as a whole.
 const MAX_VALUE_BYTES: usize = 16 << 20;
 
+/// So many names of a header are handed on: nobody has use for more.
+const MAX_NAMES: usize = 1 << 12;
+
 /// Takes the rows of a text: the values of each, then its end.
 pub trait RowSink {
     /// Why a row is not taken.
     type Error: From<UnreadableRow>;
+
+    /// The header of delimited text, before its rows: a table whose columns have no values yet.
+    fn header(&mut self, _header: Table) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// A field of delimited text, by its place in the row; none where there is nothing, not even quotes.
     fn field(&mut self, place: usize, value: Option<&[u8]>) -> Result<(), Self::Error>;
@@ -126,7 +134,8 @@ struct DelimitedRows {
     has_begun: bool,
     is_quoted: bool,
     place: usize,
-    is_header: bool,
+    /// The names in the header, as long as it has not ended.
+    header: Option<Vec<String>>,
     rows: u64,
 }
 
@@ -139,7 +148,7 @@ impl DelimitedRows {
             has_begun: false,
             is_quoted: false,
             place: 0,
-            is_header: true,
+            header: Some(Vec::new()),
             rows: 0,
         }
     }
@@ -231,21 +240,23 @@ impl DelimitedRows {
     fn see<S: RowSink>(&mut self, value: &[u8], is_quoted: bool, sink: &mut S) -> Result<(), S::Error> {
         let place = self.place;
         self.place = place.saturating_add(1);
-        match self.is_header {
-            true => Ok(()),
-            false => sink.field(place, Some(value).filter(|value| is_quoted || !value.is_empty())),
+        match &mut self.header {
+            Some(names) if names.len() < MAX_NAMES => names.push(String::from_utf8_lossy(value).into_owned()),
+            Some(_) => {}
+            None => sink.field(place, Some(value).filter(|value| is_quoted || !value.is_empty()))?,
         }
+        Ok(())
     }
 
     /// It is a row where there is one column alone, behind the header.
     fn end_empty_line<S: RowSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        if self.dialect.has_one_column && !self.is_header { self.end_row(sink) } else { Ok(()) }
+        if self.dialect.has_one_column && self.header.is_none() { self.end_row(sink) } else { Ok(()) }
     }
 
     fn end_row<S: RowSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         self.place = 0;
-        if std::mem::take(&mut self.is_header) {
-            return Ok(());
+        if let Some(names) = self.header.take() {
+            return sink.header(Table::headed(self.dialect, names));
         }
         self.rows = self.rows.saturating_add(1);
         sink.end_row()

@@ -1,6 +1,10 @@
 //! The columns of delimited text: its header names them, and every field behind it counts.
 
-use super::{Column, MAX_COLUMNS, MAX_NAME_BYTES, Table, TableFormat, Utf8Check, ValueKind, ValueText};
+use std::sync::Arc;
+
+use super::{
+    Column, Expectations, MAX_COLUMNS, MAX_NAME_BYTES, Table, TableFormat, Utf8Check, ValueKind, ValueText,
+};
 use crate::rows::dialect::Dialect;
 use crate::rows::fields::{FieldScanner, Scanned, WholeField};
 
@@ -19,6 +23,7 @@ pub(in crate::rows) struct DelimitedColumns {
     /// The records behind the header.
     rows: u64,
     columns: Vec<Column>,
+    expected: Option<Arc<dyn Expectations>>,
     has_shorter_rows: bool,
     has_longer_rows: bool,
 }
@@ -46,9 +51,15 @@ impl DelimitedColumns {
             field: 0,
             rows: 0,
             columns: Vec::new(),
+            expected: None,
             has_shorter_rows: false,
             has_longer_rows: false,
         }
+    }
+
+    /// The same, where something is known of the columns before.
+    pub(in crate::rows) fn expecting(self, expected: Option<Arc<dyn Expectations>>) -> Self {
+        Self { expected, ..self }
     }
 
     pub(in crate::rows) fn push(&mut self, mut bytes: &[u8]) {
@@ -88,7 +99,8 @@ impl DelimitedColumns {
                 (true, true) => column.may_be_empty = true,
                 (true, false) => column.may_be_missing = true,
                 (false, _) => {
-                    column.kind.see(field.content);
+                    let changed = column.kind.see(field.content);
+                    column.hold(self.expected.as_deref(), changed.as_ref(), self.rows.saturating_add(1));
                     // Whatever has another type is ASCII.
                     if column.kind.is_settled() && !column.has_other_bytes {
                         column.has_other_bytes = std::str::from_utf8(field.content).is_err();
@@ -162,13 +174,14 @@ impl DelimitedColumns {
             return;
         };
         column.has_other_bytes |= !is_utf8;
-        match self.value.kind() {
-            ValueKind::Nothing if self.is_quoted => column.may_be_empty = true,
-            ValueKind::Nothing => column.may_be_missing = true,
-            _ if column.kind.is_settled() => {}
-            _ if self.is_odd => column.kind = ValueKind::Text,
-            kind => column.kind.join(&kind),
-        }
+        let kind = match self.value.kind() {
+            ValueKind::Nothing if self.is_quoted => return column.may_be_empty = true,
+            ValueKind::Nothing => return column.may_be_missing = true,
+            _ if self.is_odd => ValueKind::Text,
+            kind => kind,
+        };
+        let changed = column.kind.join(&kind).then_some(&kind);
+        column.hold(self.expected.as_deref(), changed, self.rows.saturating_add(1));
     }
 
     fn end_record(&mut self) {
@@ -289,22 +302,24 @@ mod tests {
         /// finds, however the text is cut.
         #[test]
         fn rows_and_fields_are_those_of_a_close_look(
-            text in "([ab ,\"\\\\\n\r]|1|,\"\",|a{7,50}){0,40}",
+            text in "([ab ,\"\\\\\n\r]|1|,\"\",|a{7,50}|[b\u{e9}\u{20ac}]){0,40}",
             cut in 1_usize..60,
             has_backslashes in any::<bool>(),
             has_one_column in any::<bool>(),
         ) {
             let dialect = Dialect { has_backslashes, has_one_column, ..Dialect::delimited_by(b',') };
-            let text = format!("a,b,c\n{text}");
+            // Some of it is no UTF-8.
+            let text = text.bytes().map(|byte| if byte == b'b' { 0xe9 } else { byte });
+            let text: Vec<u8> = b"a,b,c\n".iter().copied().chain(text).collect();
             let mut records = CsvRecords::new(dialect, true);
             let mut columns = DelimitedColumns::new(dialect);
             let mut closely = DelimitedColumns::new(dialect);
-            for piece in text.as_bytes().chunks(cut) {
+            for piece in text.chunks(cut) {
                 records.push(piece);
                 columns.push(piece);
             }
             // A byte at a time, no field is there as a whole.
-            text.as_bytes().chunks(1).for_each(|byte| closely.push(byte));
+            text.chunks(1).for_each(|byte| closely.push(byte));
             if let Some(rows) = columns.rows() {
                 prop_assert_eq!(rows, records.finish());
             }

@@ -85,6 +85,17 @@ impl JsonSchema for ColumnType {
     }
 }
 
+/// A type that a release has kept: one that this one does not know is text to it.
+pub(crate) fn kept_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ColumnType, D::Error> {
+    Ok(String::deserialize(deserializer)?.parse().unwrap_or(ColumnType::Text))
+}
+
+/// The same, where there may be none.
+pub(crate) fn kept_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ColumnType>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| text.parse().unwrap_or(ColumnType::Text)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
