@@ -64,11 +64,7 @@ pub(crate) async fn run(
     let landing = async {
         match submitted.landed {
             true => publish(machine, event).await,
-            false => {
-                machine.progress().stage(format!("waiting for {}", event.job()));
-                wait(machine, Some(submitted.wait_seconds)).await;
-                land(machine, event).await
-            }
+            false => land(machine, event, submitted.wait_seconds).await,
         }
     };
     landing.await.map(Ran::Landed)
@@ -94,7 +90,7 @@ pub(crate) async fn resume(machine: &LocalRuntime, event: &JobEvent) -> Result<P
     machine.progress().stage(format!("checking {}", event.job()));
     match has_landed(machine.context(), event).await? {
         true => publish(machine, event).await,
-        false => land(machine, event).await,
+        false => land(machine, event, 0).await,
     }
 }
 
@@ -128,8 +124,8 @@ async fn has_landed(context: &Context, event: &JobEvent) -> Result<bool> {
 }
 
 /// Lands a job. What is gone when a step needs it, a staged file or an object that has landed, is made again.
-async fn land(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
-    poll_until_ended(machine, event).await?;
+async fn land(machine: &LocalRuntime, event: &JobEvent, first_wait_seconds: u64) -> Result<Published> {
+    poll_until_ended(machine, event, first_wait_seconds).await?;
     let mut returns = 0;
     loop {
         let at_work = machine.at_work_on(&event.job()).await?;
@@ -155,8 +151,9 @@ async fn land(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> {
     }
 }
 
-async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
+async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent, first_wait_seconds: u64) -> Result<()> {
     machine.progress().stage(format!("waiting for {}", event.job()));
+    wait(machine, Some(first_wait_seconds)).await;
     let mut is_asked = true;
     loop {
         let polled = step(machine, Step::PollStatus, event, poll_status::poll_status).await?;
