@@ -4,6 +4,7 @@ use std::io;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
+use futures::{StreamExt as _, stream};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -103,6 +104,24 @@ pub(crate) fn hang_up() -> Response {
     let mut answer = StatusCode::BAD_GATEWAY.into_response();
     answer.extensions_mut().insert(HangUp);
     answer
+}
+
+/// A file; if a switch says so, it breaks off in its middle.
+pub(crate) fn file(content_type: &'static str, bytes: &Bytes, cut: Option<&'static str>) -> Response {
+    let body = if cut.is_some() { first_half(bytes) } else { Body::from(bytes.clone()) };
+    let mut answer = Response::new(body);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    match cut {
+        Some(switch) => answer.by(switch),
+        None => answer,
+    }
+}
+
+/// A body that breaks off in its middle.
+pub(crate) fn first_half(bytes: &Bytes) -> Body {
+    let half = stream::iter([Ok(bytes.slice(..bytes.len() / 2))]);
+    Body::from_stream(half.chain(stream::once(break_off())))
 }
 
 /// Closes the connection in the middle of a body. The pause lets the bytes before it leave first.

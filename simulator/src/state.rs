@@ -59,6 +59,14 @@ impl State {
         times.includes(self.count(switch, subject))
     }
 
+    /// The first of these switches that acts now: those behind it are not asked.
+    pub(crate) fn first_to_occur<const N: usize>(
+        &mut self,
+        switches: [(Times, &'static str); N],
+    ) -> Option<&'static str> {
+        switches.into_iter().find(|(times, switch)| self.occurs(*times, switch, "")).map(|(_, switch)| switch)
+    }
+
     /// How often this has been called for a subject before.
     pub(crate) fn count(&mut self, what: &str, subject: &str) -> u32 {
         let count = self.occasions.entry(format!("{what} {subject}")).or_default();

@@ -121,7 +121,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
     let recurring = export.recurs();
-    let is_new = !already_submitted && source.runs_jobs();
+    let is_new = !already_submitted && source.runs_jobs(&event.export);
     let wait = || connection.job().next_poll_seconds(Duration::ZERO, job.usual_duration());
     let wait_seconds = is_new.then(wait).unwrap_or_default();
     Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring, wait_seconds })

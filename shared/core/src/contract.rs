@@ -140,8 +140,9 @@ pub trait Source: Send + Sync {
         false
     }
 
-    /// Whether the source runs jobs, which take their time. Of one that does not, what an export asks for is there at once.
-    fn runs_jobs(&self) -> bool {
+    /// Whether the source runs a job for this export, which takes its time. Where it does not, what is asked for is there at
+    /// once.
+    fn runs_jobs(&self, _export: &Export) -> bool {
         true
     }
 

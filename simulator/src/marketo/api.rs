@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -149,10 +148,7 @@ async fn enqueue(
             (faults.enqueue_then_unavailable, "marketo.enqueue_then_unavailable"),
             (faults.enqueue_vaguely, "marketo.enqueue_vaguely"),
         ];
-        switches
-            .into_iter()
-            .find(|(times, switch)| state.occurs(*times, switch, ""))
-            .map(|(_, switch)| switch)
+        state.first_to_occur(switches)
     })?;
     let answer = match fault {
         Some(switch @ "marketo.enqueue_then_drop") => response::hang_up().by(switch),
@@ -281,21 +277,12 @@ async fn file(
         .filter(|from| *from < length)
         .filter(|_| !headers.contains_key(header::IF_RANGE));
     let rest = bytes.slice(from.unwrap_or(0)..);
-    let body = match cut {
-        true => {
-            let half = stream::iter([Ok(rest.slice(..rest.len() / 2))]);
-            Body::from_stream(half.chain(stream::once(response::break_off())))
-        }
-        false => Body::from(rest.clone()),
-    };
-    let mut answer = Response::new(body);
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv"));
-    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(rest.len()));
+    let mut answer = response::file("text/csv", &rest, cut.then_some("marketo.cut"));
     if let Some(from) = from {
         let range = format!("bytes {from}-{}/{length}", length.saturating_sub(1));
         let value = HeaderValue::from_str(&range).ok();
         answer.headers_mut().extend(value.map(|value| (header::CONTENT_RANGE, value)));
         *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
-    Ok(if cut { answer.by("marketo.cut") } else { answer })
+    Ok(answer)
 }

@@ -7,7 +7,6 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
-use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
@@ -99,8 +98,8 @@ async fn record(
             (faults.take_then_unavailable, "netsuite.take_then_unavailable"),
             (faults.no_location, "netsuite.no_location"),
         ];
-        let fault = switches.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
-        (id, fault.map(|(_, switch)| switch))
+        let fault = state.first_to_occur(switches);
+        (id, fault)
     })?;
     let mut accepted = Response::new(Body::empty());
     *accepted.status_mut() = StatusCode::ACCEPTED;
@@ -192,19 +191,6 @@ async fn result(
     identity::admit(&context, &headers, NETSUITE_SCOPE, &faults.result, "netsuite.result", "")?;
     polls(&context, id)?;
     let bytes = Bytes::from(content::result(&context.scenario, id, task));
-    let length = bytes.len();
     let cut = context.change(|state| state.occurs(faults.cut, "netsuite.cut", ""))?;
-    let body = match cut {
-        true => {
-            let half = stream::iter([Ok(bytes.slice(..length / 2))]);
-            Body::from_stream(half.chain(stream::once(response::break_off())))
-        }
-        false => Body::from(bytes),
-    };
-    let mut answer = Response::new(body);
-    answer
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.oracle.resource+json"));
-    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    Ok(if cut { answer.by("netsuite.cut") } else { answer })
+    Ok(response::file("application/vnd.oracle.resource+json", &bytes, cut.then_some("netsuite.cut")))
 }

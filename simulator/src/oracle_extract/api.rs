@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use futures::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -96,8 +95,8 @@ async fn submit(
             (faults.submit_then_unavailable, "oracle.submit_then_unavailable"),
             (faults.no_id, "oracle.no_id"),
         ];
-        let fault = switches.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
-        (id, fault.map(|(_, switch)| switch))
+        let fault = state.first_to_occur(switches);
+        (id, fault)
     })?;
     let answer = match fault {
         Some(switch @ "oracle.submit_then_drop") => response::hang_up().by(switch),
@@ -238,16 +237,5 @@ async fn file(
     };
     let cut = context.change(|state| state.occurs(faults.cut, "oracle.cut", &name))?;
     let bytes = Bytes::from(archive(&context, number, chunk)?);
-    let length = bytes.len();
-    let body = match cut {
-        true => {
-            let half = stream::iter([Ok(bytes.slice(..length / 2))]);
-            Body::from_stream(half.chain(stream::once(response::break_off())))
-        }
-        false => Body::from(bytes),
-    };
-    let mut answer = Response::new(body);
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    Ok(if cut { answer.by("oracle.cut") } else { answer })
+    Ok(response::file("application/octet-stream", &bytes, cut.then_some("oracle.cut")))
 }

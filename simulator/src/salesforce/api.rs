@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
@@ -75,8 +74,8 @@ async fn create(
             (faults.create_then_unavailable, "salesforce.create_then_unavailable"),
             (faults.no_id, "salesforce.no_id"),
         ];
-        let fault = switches.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
-        (accepted, fault.map(|(_, switch)| switch))
+        let fault = state.first_to_occur(switches);
+        (accepted, fault)
     })?;
     let mut told = told(&id, &SalesforceQuery { version, request, polls: 0, aborted: false }, &faults, 0);
     let answer = match fault {
@@ -232,24 +231,14 @@ async fn results(
         (false, false) => "null".to_owned(),
     };
     let bytes = Bytes::from(content::page(&context.scenario, &id, from..until));
-    let length = bytes.len();
-    let body = match cut {
-        true => {
-            let half = stream::iter([Ok(bytes.slice(..length / 2))]);
-            Body::from_stream(half.chain(stream::once(response::break_off())))
-        }
-        false => Body::from(bytes),
-    };
-    let mut answer = Response::new(body);
+    let mut answer = response::file("text/csv; charset=UTF-8", &bytes, cut.then_some("salesforce.cut"));
     let mut set = |name: &'static str, value: String| {
         let value = HeaderValue::from_str(&value).ok();
         answer.headers_mut().extend(value.map(|value| (header::HeaderName::from_static(name), value)));
     };
-    set("content-type", "text/csv; charset=UTF-8".to_owned());
-    set("content-length", length.to_string());
     set("sforce-numberofrecords", until.saturating_sub(from).to_string());
     if !no_locator {
         set("sforce-locator", next);
     }
-    Ok(if cut { answer.by("salesforce.cut") } else { answer })
+    Ok(answer)
 }

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use futures::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -112,8 +111,8 @@ fn create(context: &Context, asked: &Asked, faults: &ShopifyFaults) -> Result<Re
             (faults.create_then_drop, "shopify.create_then_drop"),
             (faults.create_then_unavailable, "shopify.create_then_unavailable"),
         ];
-        let fault = switches.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
-        (id, fault.map(|(_, switch)| switch))
+        let fault = state.first_to_occur(switches);
+        (id, fault)
     })?;
     let made = json!({ "id": format!("{NODE}{id}"), "status": "CREATED" });
     let told = match fault {
@@ -237,17 +236,6 @@ async fn object(
         return Ok(refused("The provided token has expired.").by("shopify.expired_links"));
     }
     let bytes = Bytes::from(content::objects(&context.scenario, id));
-    let length = bytes.len();
     let cut = context.change(|state| state.occurs(faults.cut, "shopify.cut", ""))?;
-    let body = match cut {
-        true => {
-            let half = stream::iter([Ok(bytes.slice(..length / 2))]);
-            Body::from_stream(half.chain(stream::once(response::break_off())))
-        }
-        false => Body::from(bytes),
-    };
-    let mut answer = Response::new(body);
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"));
-    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    Ok(if cut { answer.by("shopify.cut") } else { answer })
+    Ok(response::file("application/jsonl", &bytes, cut.then_some("shopify.cut")))
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use futures::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::content;
@@ -94,11 +93,11 @@ async fn create(
             (faults.create_fails_for_good, "stripe.create_fails_for_good"),
             (faults.create_then_drop, "stripe.create_then_drop"),
         ];
-        let fault = switches.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
-        let fails = matches!(fault, Some((_, "stripe.create_fails_for_good")));
+        let fault = state.first_to_occur(switches);
+        let fails = fault == Some("stripe.create_fails_for_good");
         let run = (!fails).then(|| state.stripe.accept(request.clone()));
         state.stripe.keys.insert(key.to_owned(), Answered { request, run });
-        (run, fault.map(|(_, switch)| switch))
+        (run, fault)
     })?;
     let answer = match (run, fault) {
         (Some(run), None) => made(&context, run),
@@ -223,16 +222,5 @@ async fn file(
         return Ok(refused(StatusCode::OK, "api_error", "An error occurred.").by("stripe.error_for_file"));
     }
     let bytes = Bytes::from(content::report(&context.scenario, number));
-    let length = bytes.len();
-    let body = match cut {
-        true => {
-            let half = stream::iter([Ok(bytes.slice(..length / 2))]);
-            Body::from_stream(half.chain(stream::once(response::break_off())))
-        }
-        false => Body::from(bytes),
-    };
-    let mut answer = Response::new(body);
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv"));
-    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    Ok(if cut { answer.by("stripe.cut") } else { answer })
+    Ok(response::file("text/csv", &bytes, cut.then_some("stripe.cut")))
 }

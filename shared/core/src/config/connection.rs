@@ -175,7 +175,9 @@ mod tests {
     fn polled(settings: &JobSettings, ends: u64, usual: Option<u64>) -> (u64, u64) {
         let (mut taken, mut polls) = (0, 0);
         loop {
-            taken += settings.next_poll_seconds(Duration::from_secs(taken), usual.map(Duration::from_secs));
+            let next = settings.next_poll_seconds(Duration::from_secs(taken), usual.map(Duration::from_secs));
+            assert!(next <= settings.poll_seconds.max(taken / 100), "{next} s after {taken} s");
+            taken += next;
             polls += 1;
             if taken >= ends {
                 return (polls, taken - ends);

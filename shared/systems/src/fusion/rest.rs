@@ -246,7 +246,7 @@ impl Source for FusionRestSource {
         export.read::<FusionRest>()?.check()
     }
 
-    fn runs_jobs(&self) -> bool {
+    fn runs_jobs(&self, _export: &Export) -> bool {
         false
     }
 

@@ -70,6 +70,10 @@ impl Source for FusionSource {
         self.running(export)?.accepts(export)
     }
 
+    fn runs_jobs(&self, export: &Export) -> bool {
+        self.running(export).is_ok_and(|source| source.runs_jobs(export))
+    }
+
     fn increments(&self, export: &Export) -> Option<Increments> {
         self.running(export).ok()?.increments(export)
     }

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use futures::stream::{self, StreamExt as _};
+use futures::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -272,13 +272,11 @@ fn send(context: &Context, name: &str, faults: &EpmDownloadFaults) -> Result<Res
     if is_short {
         bytes.truncate(bytes.len() / 2);
     }
-    let length = bytes.len();
+    let (length, bytes) = (bytes.len(), Bytes::from(bytes));
     let body = if is_cut {
-        bytes.truncate(length / 2);
-        let half: io::Result<Bytes> = Ok(bytes.into());
-        Body::from_stream(stream::iter([half]).chain(stream::once(response::break_off())))
+        response::first_half(&bytes)
     } else if faults.no_content_length {
-        Body::from_stream(stream::iter([io::Result::Ok(Bytes::from(bytes))]))
+        Body::from_stream(stream::iter([io::Result::Ok(bytes)]))
     } else {
         Body::from(bytes)
     };

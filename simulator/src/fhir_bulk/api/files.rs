@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::get;
-use futures::{StreamExt, stream};
+use futures::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::told::told;
@@ -76,10 +76,7 @@ async fn file(
     let bytes = Bytes::from(content::bytes(&context.scenario, id, &listed));
     let length = bytes.len();
     let body = match (cut, faults.no_content_length) {
-        (true, _) => {
-            let half = stream::iter([Ok(bytes.slice(..length / 2))]);
-            Body::from_stream(half.chain(stream::once(response::break_off())))
-        }
+        (true, _) => response::first_half(&bytes),
         (false, true) => Body::from_stream(stream::iter([Ok::<_, std::io::Error>(bytes)])),
         (false, false) => Body::from(bytes),
     };

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::get;
-use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::admission::{admit, refused};
 use crate::context::Context;
-use crate::response::{self, Marked, Rejection};
+use crate::response::{self, Rejection};
 use crate::sp_api::content;
 
 const PREFIX: &str = "amzn1.spdoc.1.4.eu.";
@@ -105,23 +104,15 @@ async fn object(
         .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok())
         .filter(|from| *from < length);
     let rest = bytes.slice(from.unwrap_or(0)..);
-    let body = match cut {
-        true => {
-            let half = rest.slice(..rest.len() / 2);
-            Body::from_stream(stream::iter([Ok(half)]).chain(stream::once(response::break_off())))
-        }
-        false => Body::from(rest.clone()),
-    };
-    let mut answer = Response::new(body);
+    let cut = cut.then_some("sp_api.cut_and_expire");
+    let mut answer = response::file("application/octet-stream", &rest, cut);
     let mut set = |name, value: &str| {
         answer.headers_mut().extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
     };
-    set(header::CONTENT_LENGTH, &rest.len().to_string());
     set(header::ETAG, &etag);
-    set(header::CONTENT_TYPE, "application/octet-stream");
     if let Some(from) = from {
         set(header::CONTENT_RANGE, &format!("bytes {from}-{}/{length}", length.saturating_sub(1)));
         *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
-    Ok(if cut { answer.by("sp_api.cut_and_expire") } else { answer })
+    Ok(answer)
 }

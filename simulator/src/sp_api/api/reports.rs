@@ -44,8 +44,8 @@ async fn create(
             (faults.create_then_drop, "sp_api.create_then_drop"),
             (faults.create_then_unavailable, "sp_api.create_then_unavailable"),
         ];
-        let fault = switches.into_iter().find(|(times, switch)| state.occurs(*times, switch, ""));
-        (id, fault.map(|(_, switch)| switch))
+        let fault = state.first_to_occur(switches);
+        (id, fault)
     })?;
     let answer = match fault {
         Some(switch @ "sp_api.create_then_drop") => response::hang_up().by(switch),
