@@ -117,6 +117,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  landfall check fusion-prod --destination lake --config landfall.toml"
     )]
     Check(Check),
+    /// Print the completions of a shell, to be put where it looks for them
+    #[command(after_help = "Example:\n  landfall completions bash")]
+    Completions(Completions),
+    /// Print a man page: of landfall, or of one command
+    #[command(after_help = "Example:\n  landfall man run")]
+    Man(Man),
     /// Serve the simulated source systems and a local store until stopped
     #[command(after_help = "Example:\n  landfall simulate --port 8765")]
     Simulate(Simulate),
@@ -438,6 +444,20 @@ pub(crate) struct Check {
     pub(crate) systems: Systems,
 }
 
+/// `landfall completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `landfall man`.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The command; landfall as a whole, if none is named
+    pub(crate) command: Option<String>,
+}
+
 /// `landfall simulate`.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
@@ -685,6 +705,9 @@ mod tests {
             "landfall systems --json",
             "landfall systems check things.toml",
             "landfall systems try fhir-bulk --event e.json --base-url https://fhir.example.org/r4",
+            "landfall completions zsh",
+            "landfall man",
+            "landfall man status",
             "landfall simulate",
             "landfall simulate --port 0 --faults f.json --data D",
         ] {

@@ -29,8 +29,8 @@ use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{
-    advice, cancel, check, event, forget, init, inputs, prune, run, schema, serve, simulate, sources, status,
-    sweep, systems, unpack, verify,
+    advice, cancel, check, event, forget, help, init, inputs, prune, run, schema, serve, simulate,
+    sources, status, sweep, systems, unpack, verify,
 };
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
@@ -58,6 +58,15 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
             let text = if arguments.json { sources::lines() } else { sources::text() };
             let outcome = out.write_all(text.as_bytes()).map_err(Failure::Output);
             ended(outcome, &mut Report::new(out, &progress, arguments.json), FailureContext::default)
+        }
+        Command::Completions(arguments) => {
+            let outcome = help::completions(arguments, out).map_err(Failure::Output);
+            ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
+        }
+        Command::Man(arguments) => {
+            let outcome = help::man(arguments).map_err(Failure::from);
+            let outcome = outcome.and_then(|page| out.write_all(&page).map_err(Failure::Output));
+            ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
         }
         Command::Systems(arguments) => systems_command(arguments, out, &progress),
         Command::Simulate(arguments) => {
