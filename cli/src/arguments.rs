@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Init(Init),
     /// Submit a run's job, wait for it, and land its files
     #[command(
-        after_help = "Examples:\n  landfall run event.json --config landfall.toml\n  landfall run events/run-fusion-extract.json --simulate"
+        after_help = "Examples:\n  landfall run event.json --config landfall.toml\n  landfall run event.json --config landfall.toml --dry-run\n  landfall run events/run-fusion-extract.json --simulate"
     )]
     Run(Run),
     /// Continue a job that was submitted before, by landfall or in the source's own user interface
@@ -150,6 +150,9 @@ pub(crate) struct Run {
     /// Submit again after a submission whose outcome was unknown: you have checked that the run has no job at the source
     #[arg(long)]
     pub(crate) no_job: bool,
+    /// Check all that can be checked and print what would be done, and change nothing
+    #[arg(long, conflicts_with_all = ["job", "no_job"])]
+    pub(crate) dry_run: bool,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -524,7 +527,7 @@ fn functions() -> impl TypedValueParser<Value = Step> {
 }
 
 /// The systems that a command works with.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Systems {
     /// Run against simulated source systems, which this command starts; every connection leads to them
     #[arg(long, conflicts_with = "config")]
@@ -538,7 +541,7 @@ pub(crate) struct Systems {
 }
 
 /// How a simulator behaves.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Simulated {
     /// The simulator's faults, a JSON file
     #[arg(long, value_name = "FILE")]
@@ -549,7 +552,7 @@ pub(crate) struct Simulated {
 }
 
 /// The local store and the configuration that a command works with.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LocalOptions {
     /// The folder for the local store (work, landing) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
@@ -690,6 +693,7 @@ mod tests {
             "landfall verify fusion-demo --export A --since 2026-11-01T00:00:00Z --read --json",
             "landfall verify fusion-demo 44046 --repair --simulate --data D",
             "landfall run e.json --job 44055",
+            "landfall run e.json --dry-run --json --config c.toml",
             "landfall run e.json --no-job --config c.toml",
             "landfall sweep fusion-demo --export A --export B --destination lake --since 2026-11-01T00:00:00Z",
             "landfall sweep fusion-demo --export * --destination lake --simulate",

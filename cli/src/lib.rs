@@ -15,6 +15,7 @@ mod check;
 mod command;
 mod confirm;
 mod disk;
+mod dry_run;
 mod event;
 mod failure;
 mod folder_store;
