@@ -33,6 +33,7 @@ RARE = {
     ("PublishFunction", "WriteManifests", "s3:AbortMultipartUpload"): "a manifest of very many objects",
     ("PublishFunction", "NoteWhatCannotLand", "s3:PutObject"): "fewer rows than the source has counted",
     # tests/tests/whole/stack.rs holds these roles against steps that use them.
+    ("UnpackUploadFunction", "ReadSchemas", "s3:GetObject"): "the schema of an export whose columns are looked at",
     ("PublishFunction", "KeepSchemas", "s3:GetObject"): "the schema of an export whose columns are looked at",
     ("PublishFunction", "KeepSchemas", "s3:PutObject"): "a version of it",
     ("PublishFunction", "ShowSchemas", "s3:PutObject"): "the same version, for readers",

@@ -215,7 +215,11 @@ async fn write_manifest(
         unverified.extend(staged.unverified.map(|reason| (file.ordinal, reason)));
     }
     if let Some(ToldBy { version, record, manifest }) = &told_by {
-        let location = Location { bucket: landing.store.object(""), manifest: landing.store.object(key) };
+        let location = Location {
+            bucket: landing.store.object(""),
+            manifest: landing.store.object(key),
+            are_parquet: job.form.is_for_tables(),
+        };
         writer.begin_tables(manifest, &record.changes).await?;
         for (id, table) in tables.iter() {
             let number = record.tables.iter().find(|told| told.id == id).map(|told| told.table);

@@ -8,21 +8,27 @@ mod dialect;
 mod error;
 mod fields;
 mod marc;
+mod reader;
 mod recognition;
+
+use std::sync::Arc;
 
 use memchr::memchr;
 
 use self::beginning::{Encoding, Narrowing};
 pub use self::broken::{BrokenRecord, BrokenRecords, OnBrokenRecord, RowCount};
 pub use self::columns::{
-    Case, Column, ColumnType, Digits, Pattern, Table, TableFormat, TableId, Tables, UnknownType, ValueKind,
+    Case, Column, ColumnType, Digits, Expectations, Misfit, Pattern, Table, TableFormat, TableId, Tables,
+    UnknownType, ValueKind, unique_names,
 };
 use self::columns::{DelimitedColumns, JsonColumns};
+pub(crate) use self::columns::{kept_type, kept_types};
 use self::delimited::CsvRecords;
 pub use self::dialect::{CsvSettings, DELIMITERS, Delimiter, Dialect, InvalidDialect, Quote};
 pub use self::error::RowError;
 pub use self::fields::FieldScanner;
 use self::marc::MarcRecords;
+pub use self::reader::{RowReader, RowSink, UnreadableRow};
 
 /// So many first bytes say how text is written.
 const BEGINNING_BYTES: usize = 16 << 10;
@@ -65,6 +71,15 @@ enum Columns {
 }
 
 impl RowFormat {
+    /// Whether rows in it have columns that their text names.
+    pub fn has_columns(self) -> bool {
+        match self {
+            Self::Csv { settings, .. } => settings.has_header,
+            Self::Ndjson => true,
+            Self::Marc { .. } => false,
+        }
+    }
+
     /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.mrc`, in any case.
     ///
     /// `.json` promises nothing: it may be one value over many lines.
@@ -88,6 +103,7 @@ impl RowFormat {
 pub struct RowCounter {
     format: RowFormat,
     observes_columns: bool,
+    expected: Option<Arc<dyn Expectations>>,
     state: State,
 }
 
@@ -114,12 +130,17 @@ enum Counter {
 impl RowCounter {
     /// A counter at the start of a file.
     pub fn new(format: RowFormat) -> Self {
-        Self { format, observes_columns: false, state: State::Beginning(Vec::new()) }
+        Self { format, observes_columns: false, expected: None, state: State::Beginning(Vec::new()) }
     }
 
     /// The same, which looks at every value, too, and tells the columns.
     pub fn observing_columns(self) -> Self {
         Self { observes_columns: true, ..self }
+    }
+
+    /// The same, where something is known of the columns before: it notes the first value of each that does not fit that.
+    pub fn expecting(self, expected: Arc<dyn Expectations>) -> Self {
+        Self { expected: Some(expected), ..self.observing_columns() }
     }
 
     /// Takes the next bytes; an error where they break what the format promises.
@@ -175,7 +196,8 @@ impl RowCounter {
             Encoding::Ascii => {
                 let counter = Counter::of(self.format, text, is_whole);
                 let columns = Some(self.format).filter(|_| self.observes_columns);
-                let columns = columns.and_then(|format| Columns::of(format, &counter));
+                let columns =
+                    columns.and_then(|format| Columns::of(format, &counter, self.expected.as_ref()));
                 State::Counting { counter, columns, narrowing: None }
             }
             Encoding::Utf16 { big_endian } => {
@@ -254,12 +276,14 @@ impl Counter {
 
 impl Columns {
     /// Those of text that a counter is to count; of delimited text, a header names them.
-    fn of(format: RowFormat, counter: &Counter) -> Option<Self> {
+    fn of(format: RowFormat, counter: &Counter, expected: Option<&Arc<dyn Expectations>>) -> Option<Self> {
         match (counter, format) {
-            (Counter::Csv(records), RowFormat::Csv { settings, .. }) if settings.has_header => {
-                Some(Self::Delimited(Box::new(DelimitedColumns::new(records.dialect()))))
+            _ if !format.has_columns() => None,
+            (Counter::Csv(records), RowFormat::Csv { .. }) => {
+                let columns = DelimitedColumns::new(records.dialect()).expecting(expected.cloned());
+                Some(Self::Delimited(Box::new(columns)))
             }
-            (Counter::Ndjson(_), _) => Some(Self::Json(Box::default())),
+            (Counter::Ndjson(_), _) => Some(Self::Json(Box::new(JsonColumns::expecting(expected.cloned())))),
             _ => None,
         }
     }
