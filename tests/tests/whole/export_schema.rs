@@ -221,8 +221,15 @@ async fn a_jobs_files_are_the_same_whatever_becomes_of_the_schema() {
     landed(&world.context, "2", second).await.unwrap();
     let before = world.landed().await.remove("forms/2/rows.csv.parquet").unwrap();
     stage_for(&world.context, "3", &[("rows.csv", second.as_bytes())]).await;
-    landed(&world.context, "4", "ID,AMOUNT,DAY,NOTE\nx,1.2575,soon,\n").await.unwrap();
-    assert_eq!(versions(&world).await.len(), 2);
+    for (id, changed, version) in [("4", "x,1.2575,soon,", 2), ("5", "x,1.2575,soon,y,more", 3)] {
+        let header = if version == 3 { "ID,AMOUNT,DAY,NOTE,MORE" } else { "ID,AMOUNT,DAY,NOTE" };
+        landed(&world.context, id, &format!("{header}\n{changed}\n")).await.unwrap();
+        assert_eq!(versions(&world).await.len(), version);
+        assert!(unpack_for(&world.anew(), "3", 0).await.unwrap().complete);
+        assert!(world.landed().await["forms/3/rows.csv.parquet"] == before, "after job {id}");
+        // What is gone before the job has its manifest lands anew.
+        world.landing().await.delete("forms/3/rows.csv.parquet").await.unwrap();
+    }
     assert!(unpack_for(&world.anew(), "3", 0).await.unwrap().complete);
     publish_for(&world.anew(), "3").await.unwrap();
     assert!(world.landed().await["forms/3/rows.csv.parquet"] == before);
