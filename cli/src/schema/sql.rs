@@ -194,10 +194,10 @@ impl Statements<'_> {
     fn delimited(&self) -> Delimited {
         let byte = |byte: u8| char::from(byte).to_string();
         match self.table.format {
-            Some(TableFormat::Csv { delimiter, quote, has_backslashes }) => {
+            Some(format @ TableFormat::Csv { quote, has_backslashes, .. }) => {
                 let quote = quote.map(byte).unwrap_or_default();
                 let escape = if has_backslashes { "\\".to_owned() } else { quote.clone() };
-                Delimited { delimiter: byte(delimiter), quote, escape }
+                Delimited { delimiter: format.delimiter().unwrap_or_default(), quote, escape }
             }
             _ => Delimited { delimiter: ",".to_owned(), quote: "\"".to_owned(), escape: "\"".to_owned() },
         }
@@ -327,6 +327,11 @@ impl Statements<'_> {
         let header = if self.are_lines() { "" } else { "\nTBLPROPERTIES ('skip.header.line.count' = '1')" };
         let path = hive_literal(&format!("{}{}", self.place.bucket, self.folder()));
         let mut text = String::new();
+        if self.delimited().delimiter.len() > 1 {
+            text.push_str(
+                "-- OpenCSVSerde reads text with one character between two fields, and this has two.\n",
+            );
+        }
         if !self.are_lines() {
             text.push_str(
                 "-- OpenCSVSerde takes columns by their places, and reads no line breaks in fields.\n",

@@ -168,7 +168,7 @@ fn selected_from_text(table: &Table, columns: &[ReadColumn<'_>]) -> (String, Str
 
 fn reader(table: &Table) -> String {
     match table.format {
-        TableFormat::Csv { delimiter, quote, has_backslashes } => {
+        TableFormat::Csv { quote, has_backslashes, .. } => {
             let byte = |byte: u8| text(&char::from(byte).to_string());
             let quote = quote.map_or_else(|| "''".to_owned(), byte);
             let escape = if has_backslashes { text("\\") } else { quote.clone() };
@@ -176,7 +176,7 @@ fn reader(table: &Table) -> String {
             format!(
                 "read_csv(getvariable('objects'), auto_detect = false, header = true, delim = {}, quote = {quote}, \
                  escape = {escape}{padding}",
-                byte(delimiter)
+                text(&table.format.delimiter().unwrap_or_default())
             )
         }
         TableFormat::Ndjson => "read_json(getvariable('objects'), format = 'newline_delimited'".to_owned(),

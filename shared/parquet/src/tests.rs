@@ -1,7 +1,9 @@
 //! Promise 4, of tables: what was written comes back as the text that it was.
 
 use bytes::Bytes;
-use landfall::rows::{CsvSettings, OnBrokenRecord, RowCounter, RowFormat, RowReader, RowSettings, Table};
+use landfall::rows::{
+    CsvSettings, OnBrokenRecord, QuotedEmpty, RowCounter, RowFormat, RowReader, RowSettings, Table,
+};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use proptest::prelude::*;
 
@@ -9,7 +11,7 @@ use crate::{ColumnKind, ParquetError, RowWriter, TextColumn, read_texts, typed_c
 
 const SETTINGS: RowSettings = RowSettings {
     has_header: true,
-    csv: CsvSettings { delimiter: None, quote: None },
+    csv: CsvSettings { delimiter: None, quote: None, quoted_empty: QuotedEmpty::Text },
     on_broken_record: OnBrokenRecord::Refuse,
 };
 const CSV: RowFormat = RowFormat::Csv { usual_delimiter: b',', settings: SETTINGS };
@@ -107,6 +109,40 @@ fn nothing_and_the_empty_text_are_told_apart() {
         (kinds(&both)[0].as_str(), texts(&both[0])),
         ("text in UTF-8", vec![Some("1"), None, Some("")])
     );
+}
+
+/// Where a source puts quotes around everything, they say nothing, if a person says so: both are nothing then.
+#[test]
+fn quotes_around_nothing_may_be_nothing() {
+    let csv = CsvSettings { quoted_empty: QuotedEmpty::Null, ..SETTINGS.csv };
+    let format = RowFormat::Csv { usual_delimiter: b',', settings: RowSettings { csv, ..SETTINGS } };
+    let read = read_texts(file(format, b"n,t\n1,\"\"\n,x\n\"\",\n")).unwrap();
+    assert_eq!(kinds(&read), ["BIGINT", "text in UTF-8"]);
+    assert_eq!(texts(&read[0]), [Some("1"), None, None]);
+    assert_eq!(texts(&read[1]), [None, Some("x"), None]);
+}
+
+/// Two characters between two fields are one delimiter, and what they are in quotes is the field's.
+#[test]
+fn two_characters_delimit_fields() {
+    let csv = CsvSettings { delimiter: "||".to_owned().try_into().ok(), ..SETTINGS.csv };
+    let format = RowFormat::Csv { usual_delimiter: b',', settings: RowSettings { csv, ..SETTINGS } };
+    let text = "id||a|b||\"c||d\"\r\n1||x|y||\"p||q\n\"\r\n2||||z|\r\n".as_bytes();
+    let table = table(format, text);
+    for piece in 1..text.len() {
+        let read = read_texts(file_of(format, text, &table, piece).unwrap()).unwrap();
+        let names: Vec<_> = read.iter().map(|column| column.column.name.as_str()).collect();
+        assert_eq!(names, ["id", "a|b", "c||d"]);
+        let columns: Vec<_> = read.iter().map(texts).collect();
+        assert_eq!(columns[0], [Some("1"), Some("2")]);
+        assert_eq!(columns[1], [Some("x|y"), None]);
+        assert_eq!(columns[2], [Some("p||q\n"), Some("z|")]);
+    }
+    assert_eq!(table.format.delimiter().as_deref(), Some("||"));
+    // A byte that stands for the pair in text that is not UTF-8: then nothing is told of its fields.
+    let mut counter = RowCounter::new(format).observing_columns();
+    counter.push(b"id||name\n1||a\xff\n").unwrap();
+    assert_eq!(counter.finish().unwrap(), None);
 }
 
 /// Bytes that are not UTF-8 stay the bytes that they are, and only in the columns that have them.
@@ -266,7 +302,7 @@ proptest! {
     #[test]
     fn text_comes_back_as_the_text_that_it_was(
         columns in prop::collection::vec((0_usize..7).prop_flat_map(fields), 2..6),
-        delimiter in prop::sample::select(vec![',', ';', '\t', '|']),
+        delimiter in prop::sample::select(vec![",", ";", "\t", "|", "||", "~|"]),
         line_break in prop::sample::select(vec!["\n", "\r\n"]),
         has_mark in any::<bool>(),
         piece in 1_usize..5000,
@@ -274,15 +310,16 @@ proptest! {
         let rows = columns.iter().map(Vec::len).min().unwrap();
         let mut text = String::from(if has_mark { "\u{feff}" } else { "" });
         let names: Vec<String> = (0..columns.len()).map(|place| format!("c{place}")).collect();
-        text.push_str(&names.join(&delimiter.to_string()));
+        text.push_str(&names.join(delimiter));
         for row in 0..rows {
             text.push_str(line_break);
             for (place, column) in columns.iter().enumerate() {
                 if place > 0 {
-                    text.push(delimiter);
+                    text.push_str(delimiter);
                 }
                 if let Field::Value(value, is_quoted) = &column[row] {
-                    let needs = value.is_empty() || value.contains([delimiter, '"', '\n', '\r', ' ', '\'', '\\']);
+                    let is_odd = |c: char| delimiter.contains(c) || "\"\n\r '\\".contains(c);
+                    let needs = value.is_empty() || value.contains(is_odd);
                     match *is_quoted || needs {
                         true => text.push_str(&format!("\"{}\"", value.replace('"', "\"\""))),
                         false => text.push_str(value),
@@ -291,9 +328,9 @@ proptest! {
             }
         }
         text.push_str(line_break);
-        let delimiter = landfall::rows::Delimiter::try_from(delimiter.to_string()).unwrap();
+        let delimiter = landfall::rows::Delimiter::try_from(delimiter.to_owned()).unwrap();
         let quote = landfall::rows::Quote::try_from("\"".to_owned()).unwrap();
-        let settings = RowSettings { csv: CsvSettings { delimiter: Some(delimiter), quote: Some(quote) }, ..SETTINGS };
+        let settings = RowSettings { csv: CsvSettings { delimiter: Some(delimiter), quote: Some(quote), ..CsvSettings::default() }, ..SETTINGS };
         let format = RowFormat::Csv { usual_delimiter: b',', settings };
         let mut counter = RowCounter::new(format).observing_columns();
         counter.push(text.as_bytes()).unwrap();

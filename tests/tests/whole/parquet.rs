@@ -136,6 +136,38 @@ async fn tables_land_as_parquet_and_all_else_as_it_is() {
     }
 }
 
+/// Promise 5: a dialect that a person says is that of the whole run: two characters between two fields, and quotes around
+/// nothing that are nothing.
+#[tokio::test]
+async fn a_dialect_that_is_said_holds_throughout() {
+    let text = b"ID||AMOUNT||NOTE\n1||\"2.50\"||\"a||b\"\n\"\"||10.00||\"\"\n3||||c|d\n";
+    for form in ["raw", "parquet"] {
+        let said = "observe_columns = true\ncsv.delimiter = '||'\ncsv.quoted_empty = 'null'";
+        let world =
+            World::new(Setup { destination: format!("form = '{form}'\n{said}"), ..Setup::default() }).await;
+        stage(&world.context, &[("rows.csv", text)]).await;
+        let (manifest, landed) = land_staged(&world, 1).await;
+        let table = &manifest.tables[0];
+        let columns =
+            table.columns.iter().map(|it| (it.r#type.to_string(), it.may_be_missing, it.may_be_empty));
+        let types = ["BIGINT", "DECIMAL(18,2)", "VARCHAR"];
+        assert_eq!(columns.collect::<Vec<_>>(), types.map(|of_type| (of_type.to_owned(), true, false)));
+        if form == "raw" {
+            assert!(table.duckdb.contains("delim = '||'"), "{}", table.duckdb);
+        } else {
+            let file = bytes::Bytes::copy_from_slice(&landed[&manifest.objects[0].key]);
+            let texts = |column: landfall_parquet::TextColumn| {
+                let text =
+                    |text: Option<Vec<u8>>| text.map_or("-".to_owned(), |it| String::from_utf8(it).unwrap());
+                column.texts.into_iter().map(text).collect::<Vec<_>>()
+            };
+            let read: Vec<_> = landfall_parquet::read_texts(file).unwrap().into_iter().map(texts).collect();
+            assert_eq!(read, [["1", "-", "3"], ["2.50", "10.00", "-"], ["a||b", "-", "c|d"]]);
+        }
+        world.end().await;
+    }
+}
+
 /// Promise 4: two members never share a key: a table whose file another member's name is taken for lands as it is.
 #[tokio::test]
 async fn a_table_does_not_meet_a_file_of_its_name() {

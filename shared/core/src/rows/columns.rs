@@ -39,6 +39,9 @@ pub enum TableFormat {
     Csv {
         /// The byte between two fields.
         delimiter: u8,
+        /// The one behind that, where two are between them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<u8>,
         /// The byte around a field, where there is one.
         quote: Option<u8>,
         /// Whether a quote behind a backslash is the field's.
@@ -204,9 +207,20 @@ impl fmt::Display for Misfit {
 }
 
 impl TableFormat {
+    /// What is between two fields of delimited text.
+    pub fn delimiter(self) -> Option<String> {
+        match self {
+            Self::Csv { delimiter, second, .. } => {
+                Some([Some(delimiter), second].into_iter().flatten().map(char::from).collect())
+            }
+            Self::Ndjson => None,
+        }
+    }
+
     fn of(dialect: Dialect) -> Self {
-        let Dialect { delimiter, quote, has_backslashes, has_one_column: _ } = dialect;
-        Self::Csv { delimiter, quote, has_backslashes }
+        let Dialect { delimiter, pair, quote, has_backslashes, .. } = dialect;
+        let (delimiter, second) = pair.map_or((delimiter, None), |[first, second]| (first, Some(second)));
+        Self::Csv { delimiter, second, quote, has_backslashes }
     }
 }
 
@@ -222,9 +236,10 @@ impl Table {
     pub fn id(&self) -> TableId {
         let mut hasher = Hasher::new(false);
         match self.format {
-            TableFormat::Csv { delimiter, quote, has_backslashes } => {
+            TableFormat::Csv { delimiter, second, quote, has_backslashes } => {
                 let quote = quote.unwrap_or(b'\n');
                 hasher.update(&[b'c', delimiter, quote, u8::from(has_backslashes)]);
+                hasher.update(second.as_slice());
                 for column in &self.columns {
                     hasher.update(column.name.as_bytes());
                     hasher.update(b"\n\0");

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::beginning::{self, Encoding};
 use super::columns::{JsonRow, Table};
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Folding};
 use super::fields::{FieldScanner, Scanned, WholeField};
 use super::{BEGINNING_BYTES, RowFormat, recognition};
 
@@ -128,6 +128,7 @@ impl State {
 #[derive(Debug)]
 struct DelimitedRows {
     dialect: Dialect,
+    folding: Option<Folding>,
     scanner: FieldScanner,
     /// The field that has begun, as far as it has come.
     value: Vec<u8>,
@@ -143,6 +144,7 @@ impl DelimitedRows {
     fn new(dialect: Dialect) -> Self {
         Self {
             dialect,
+            folding: dialect.pair.map(Folding::new),
             scanner: FieldScanner::new(dialect),
             value: Vec::new(),
             has_begun: false,
@@ -153,7 +155,14 @@ impl DelimitedRows {
         }
     }
 
-    fn push<S: RowSink>(&mut self, mut bytes: &[u8], sink: &mut S) -> Result<(), S::Error> {
+    fn push<S: RowSink>(&mut self, bytes: &[u8], sink: &mut S) -> Result<(), S::Error> {
+        let Some(mut folding) = self.folding.take() else { return self.scan(bytes, sink) };
+        let scanned = self.scan(folding.push(bytes), sink);
+        self.folding = Some(folding);
+        scanned
+    }
+
+    fn scan<S: RowSink>(&mut self, mut bytes: &[u8], sink: &mut S) -> Result<(), S::Error> {
         while !bytes.is_empty() {
             let whole = if self.has_begun { None } else { self.scanner.whole_field(bytes) };
             bytes = match whole {
@@ -240,10 +249,14 @@ impl DelimitedRows {
     fn see<S: RowSink>(&mut self, value: &[u8], is_quoted: bool, sink: &mut S) -> Result<(), S::Error> {
         let place = self.place;
         self.place = place.saturating_add(1);
+        let is_null = value.is_empty() && (!is_quoted || self.dialect.quoted_empty_is_null);
+        let value = self.dialect.unfolded(value);
         match &mut self.header {
-            Some(names) if names.len() < MAX_NAMES => names.push(String::from_utf8_lossy(value).into_owned()),
+            Some(names) if names.len() < MAX_NAMES => {
+                names.push(String::from_utf8_lossy(&value).into_owned())
+            }
             Some(_) => {}
-            None => sink.field(place, Some(value).filter(|value| is_quoted || !value.is_empty()))?,
+            None => sink.field(place, Some(&*value).filter(|_| !is_null))?,
         }
         Ok(())
     }
@@ -263,6 +276,9 @@ impl DelimitedRows {
     }
 
     fn finish<S: RowSink>(mut self, sink: &mut S) -> Result<(), S::Error> {
+        if let Some(mut folding) = self.folding.take() {
+            self.scan(folding.finish(), sink)?;
+        }
         if self.scanner.open_record().is_some() {
             self.end_field(sink)?;
             self.end_row(sink)?;
@@ -341,13 +357,13 @@ impl JsonLines {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::dialect::CsvSettings;
+    use super::super::dialect::{CsvSettings, QuotedEmpty};
     use super::super::{OnBrokenRecord, RowCounter, RowSettings};
     use super::*;
 
     const SETTINGS: RowSettings = RowSettings {
         has_header: true,
-        csv: CsvSettings { delimiter: None, quote: None },
+        csv: CsvSettings { delimiter: None, quote: None, quoted_empty: QuotedEmpty::Text },
         on_broken_record: OnBrokenRecord::Refuse,
     };
     const CSV: RowFormat = RowFormat::Csv { usual_delimiter: b',', settings: SETTINGS };

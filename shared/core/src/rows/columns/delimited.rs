@@ -96,14 +96,15 @@ impl DelimitedColumns {
         match self.columns.get_mut(self.field) {
             None => self.has_longer_rows = true,
             Some(column) => match (field.content.is_empty(), field.is_quoted) {
-                (true, true) => column.may_be_empty = true,
-                (true, false) => column.may_be_missing = true,
+                (true, true) if !self.dialect.quoted_empty_is_null => column.may_be_empty = true,
+                (true, _) => column.may_be_missing = true,
                 (false, _) => {
                     let changed = column.kind.see(field.content);
                     column.hold(self.expected.as_deref(), changed.as_ref(), self.rows.saturating_add(1));
                     // Whatever has another type is ASCII.
                     if column.kind.is_settled() && !column.has_other_bytes {
-                        column.has_other_bytes = std::str::from_utf8(field.content).is_err();
+                        let content = self.dialect.unfolded(field.content);
+                        column.has_other_bytes = std::str::from_utf8(&content).is_err();
                     }
                 }
             },
@@ -138,7 +139,7 @@ impl DelimitedColumns {
             Header::Name(_) => self.header = Header::Unusable,
             Header::Read => {
                 self.value.push(content);
-                self.utf8.push(content);
+                self.utf8.push(&self.dialect.unfolded(content));
             }
             Header::Unusable => {}
         }
@@ -153,9 +154,10 @@ impl DelimitedColumns {
 
     fn end_field(&mut self) {
         match &mut self.header {
-            Header::Name(name) => match String::from_utf8(std::mem::take(name)) {
-                Ok(name) if self.columns.len() < MAX_COLUMNS => {
-                    self.columns.push(Column::named(name, self.columns.len()));
+            Header::Name(name) => match String::from_utf8(self.dialect.unfolded(name).into_owned()) {
+                Ok(text) if self.columns.len() < MAX_COLUMNS => {
+                    name.clear();
+                    self.columns.push(Column::named(text, self.columns.len()));
                 }
                 _ => self.header = Header::Unusable,
             },
@@ -175,7 +177,9 @@ impl DelimitedColumns {
         };
         column.has_other_bytes |= !is_utf8;
         let kind = match self.value.kind() {
-            ValueKind::Nothing if self.is_quoted => return column.may_be_empty = true,
+            ValueKind::Nothing if self.is_quoted && !self.dialect.quoted_empty_is_null => {
+                return column.may_be_empty = true;
+            }
             ValueKind::Nothing => return column.may_be_missing = true,
             _ if self.is_odd => ValueKind::Text,
             kind => kind,
