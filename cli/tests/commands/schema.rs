@@ -37,7 +37,8 @@ async fn versions_and_their_differences_are_shown() {
          \u{20} NOTE    VARCHAR        whole jobs  observed\n\
          \n\
          version 2, made by job {second}\n\
-         \u{20} column \"AMOUNT\" was DECIMAL(18,2) and now takes DECIMAL(20,4)\n\
+         \u{20} column \"AMOUNT\" was DECIMAL(18,2) and now takes DECIMAL(20,4), first in row 1 of \
+         \"local/orders/{second}/orders.csv\"\n\
          \u{20} column \"NOTE\" is new, a VARCHAR\n\
          \n\
          version 1, made by job {first}\n\
