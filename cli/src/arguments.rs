@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -18,10 +19,11 @@ use url::Url;
 
 use crate::init;
 use crate::schema::Dialect;
+use crate::status::State;
 
 /// Run export jobs of SaaS systems and land their files, unpacked and verified, in object storage.
 #[derive(Debug, Parser)]
-#[command(name = "landfall", version, after_help = EXIT_CODES)]
+#[command(name = "landfall", version = VERSION.as_str(), after_help = EXIT_CODES)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -39,6 +41,19 @@ impl Arguments {
     }
 }
 
+/// The commit that an archive of the sources is made from, where version control fills it in; a placeholder in a checkout.
+const ARCHIVED: &str = include_str!("commit.txt");
+
+/// The version, with the commit that it was built from: as the build says (`LANDFALL_COMMIT`), or the archive.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let archived = Some(ARCHIVED.trim()).filter(|commit| !commit.starts_with('$'));
+    let version = env!("CARGO_PKG_VERSION");
+    match option_env!("LANDFALL_COMMIT").filter(|commit| !commit.is_empty()).or(archived) {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
+    }
+});
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 landed; 1 the job or the run failed; 2 wrong usage, event or configuration;
 3 refused (UnsafeArchive, Unsupported, LimitExceeded, IntegrityError, SchemaChanged); 130 stopped by Ctrl-C, 143 by SIGTERM.";
@@ -47,34 +62,63 @@ Exit codes: 0 landed; 1 the job or the run failed; 2 wrong usage, event or confi
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a configuration and an event of a system into this folder, to be filled in
+    #[command(after_help = "Example:\n  landfall init fusion_extract --folder oracle")]
     Init(Init),
     /// Submit a run's job, wait for it, and land its files
+    #[command(
+        after_help = "Examples:\n  landfall run event.json --config landfall.toml\n  landfall run events/run-fusion-extract.json --simulate"
+    )]
     Run(Run),
     /// Continue a job that was submitted before, by landfall or in the source's own user interface
+    #[command(after_help = "Example:\n  landfall resume fusion-prod 44046 --config landfall.toml")]
     Resume(Resume),
     /// Ask the source to cancel a job that has not ended
+    #[command(after_help = "Example:\n  landfall cancel fusion-prod 44046 --dry-run --config landfall.toml")]
     Cancel(Cancel),
     /// Call one function once, as Lambda would, and print its result as JSON
+    #[command(after_help = "Example:\n  landfall invoke poll-status job.json --config landfall.toml")]
     Invoke(Invoke),
     /// Serve the functions by HTTP (POST /submit with its event, and so on) until stopped, or one of them to OCI Functions
+    #[command(after_help = "Example:\n  landfall serve --listen 127.0.0.1:8080 --config landfall.toml")]
     Serve(Serve),
     /// Land jobs that have ended at the source and have not landed, whoever submitted them
+    #[command(
+        after_help = "Example:\n  landfall sweep fusion-prod --export SimpleCarriers --destination lake --since 2026-11-01T00:00:00Z"
+    )]
     Sweep(Sweep),
     /// Land local files: unpacked, verified, one job and one manifest per file
+    #[command(after_help = "Example:\n  landfall unpack delivered.zip --form gzip")]
     Unpack(Unpack),
     /// Show runs and jobs, how far they are, and what happens next; changes nothing and calls no source
+    #[command(
+        after_help = "Examples:\n  landfall status --state failed --since 2026-11-21T00:00:00Z\n  landfall status fusion-prod 44046 --json"
+    )]
     Status(Status),
     /// Show what is known of an export's columns: its versions, how they differ, and SQL that reads what has landed
+    #[command(after_help = "Example:\n  landfall schema fusion-prod SimpleCarriers --sql duckdb")]
     Schema(ShowSchema),
     /// Hold what has landed against its manifests: what is gone, changed or missing is told; changes nothing without --repair
+    #[command(after_help = "Example:\n  landfall verify fusion-prod --since 2026-11-01T00:00:00Z --read")]
     Verify(Verify),
+    /// Delete what is kept of a run that surely has no job, or of a job that is over; what has landed stays
+    #[command(after_help = "Example:\n  landfall forget fusion-prod --run carriers-2026-11-21T06 --dry-run")]
+    Forget(Forget),
+    /// Delete what jobs that are over have left behind: staged files, checkpoints, unfinished uploads
+    #[command(after_help = "Example:\n  landfall prune fusion-prod --dry-run")]
+    Prune(Prune),
     /// List the supported systems, and what landfall supports of each
+    #[command(after_help = "Example:\n  landfall sources --json")]
     Sources(Sources),
     /// List the systems that are described in a file, or look at a description
+    #[command(after_help = "Example:\n  landfall systems check things.toml")]
     Systems(Descriptions),
     /// Test a connection, and the buckets it needs, without changing anything at the source
+    #[command(
+        after_help = "Example:\n  landfall check fusion-prod --destination lake --config landfall.toml"
+    )]
     Check(Check),
     /// Serve the simulated source systems and a local store until stopped
+    #[command(after_help = "Example:\n  landfall simulate --port 8765")]
     Simulate(Simulate),
 }
 
@@ -230,6 +274,15 @@ pub(crate) struct Status {
     pub(crate) connection: Option<ConnectionName>,
     /// Only this job, in detail
     pub(crate) job_request_id: Option<JobRequestId>,
+    /// Only runs and jobs of this export; repeat the option for more exports
+    #[arg(long = "export", value_name = "NAME")]
+    pub(crate) exports: Vec<String>,
+    /// Only runs and jobs in this state; repeat the option for more states
+    #[arg(long = "state", value_name = "STATE")]
+    pub(crate) states: Vec<State>,
+    /// Only what was started at this time or later, for example 2026-11-21T06:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
     /// Where it is looked at.
     #[command(flatten)]
     pub(crate) machine: LocalOptions,
@@ -281,6 +334,47 @@ pub(crate) struct Verify {
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
+}
+
+/// `landfall forget`.
+#[derive(Debug, Args)]
+pub(crate) struct Forget {
+    /// The connection that the run or the job is on
+    pub(crate) connection: ConnectionName,
+    /// The job's id at the source; its run's record stays, so that its run key is never submitted again
+    #[arg(required_unless_present = "run")]
+    pub(crate) job_request_id: Option<JobRequestId>,
+    /// The run, which has no job: its run key can be submitted again
+    #[arg(long, value_name = "RUN_KEY", conflicts_with = "job_request_id")]
+    pub(crate) run: Option<RunKey>,
+    /// You have checked that the run has no job at the source
+    #[arg(long, requires = "run")]
+    pub(crate) no_job: bool,
+    /// Say what would be deleted, and delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask whether to
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Where it is kept.
+    #[command(flatten)]
+    pub(crate) machine: LocalOptions,
+}
+
+/// `landfall prune`.
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Only jobs of this connection
+    pub(crate) connection: Option<ConnectionName>,
+    /// Say what would be deleted, and delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask whether to
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Where it is kept.
+    #[command(flatten)]
+    pub(crate) machine: LocalOptions,
 }
 
 /// `landfall sources`.
@@ -528,6 +622,26 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    /// Whoever asks for help on a command sees a line that can be given.
+    #[test]
+    fn every_command_has_an_example_that_parses() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let mut lines = help.lines();
+            assert!(lines.next().is_some_and(|line| line.starts_with("Example")), "{}", command.get_name());
+            for line in lines {
+                assert!(line.trim().starts_with(&format!("landfall {}", command.get_name())), "{line}");
+                assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
+            }
+        }
+    }
+
+    /// The version names the commit where the build, or the archive, says which it was.
+    #[test]
+    fn the_version_leads_with_the_packages() {
+        assert!(VERSION.starts_with(env!("CARGO_PKG_VERSION")) && !VERSION.contains('$'), "{}", *VERSION);
+    }
+
     /// The command line of the documentation, word for word.
     #[test]
     fn every_documented_form_parses() {
@@ -549,7 +663,12 @@ mod tests {
             "landfall schema fusion-demo SimpleCarriers --sql duckdb --job 44055 --destination lake --data D",
             "landfall status",
             "landfall status fusion-demo --json",
+            "landfall status --export A --export B --state failed --state waiting_for_source --since 2026-11-01T00:00:00Z",
             "landfall status fusion-demo 44046 --data D --config c.toml",
+            "landfall forget pod 44046 --dry-run",
+            "landfall forget pod --run carriers-2026-11-21T06 --no-job --yes --data D --json",
+            "landfall prune",
+            "landfall prune pod --yes --config c.toml",
             "landfall verify",
             "landfall verify fusion-demo --export A --since 2026-11-01T00:00:00Z --read --json",
             "landfall verify fusion-demo 44046 --repair --simulate --data D",
@@ -590,6 +709,8 @@ mod tests {
     #[test]
     fn wrong_usage_is_refused() {
         assert_eq!(parse("landfall run").unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse("landfall forget pod").unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse("landfall forget pod 7 --run r").unwrap_err(), ErrorKind::ArgumentConflict);
         assert_eq!(parse("landfall unpack").unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse("landfall unpack a.zip --form lz4").unwrap_err(), ErrorKind::InvalidValue);
         assert_eq!(parse("landfall invoke land e.json").unwrap_err(), ErrorKind::InvalidValue);

@@ -2,14 +2,13 @@
 //!
 //! Nothing is noted of it: what has become of the job, its source says to whoever asks for its status next.
 
-use std::io::{self, IsTerminal as _};
-
 use landfall::contract::Cancellation;
 use landfall::job::{JobRecord, JobRef};
 use landfall::{Error, Result};
 use serde_json::json;
 
 use crate::arguments::Cancel;
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::report::Report;
@@ -34,9 +33,7 @@ pub(crate) async fn cancel(
         let line = json!({ "connection": connection, "job_request_id": job_request_id, "would_call": call });
         return report.finding(&format!("would call: {call}\n"), &line);
     }
-    if !arguments.yes {
-        confirm(machine, &job, &call).await?;
-    }
+    confirm(machine.progress(), &format!("cancel {job} ({call})?"), arguments.yes).await?;
     machine.progress().stage(format!("asking {connection} to cancel job {job_request_id}"));
     match source.cancel(&record).await? {
         Cancellation::Accepted => {
@@ -88,40 +85,4 @@ fn cannot(job: &JobRef) -> Error {
 
 fn too_late(job: &JobRef, said: &str) -> Error {
     Error::rejected(format!("{job} has ended, and is not cancelled any more ({said})"))
-}
-
-/// Asks whoever sits at the terminal.
-async fn confirm(machine: &LocalRuntime, job: &JobRef, call: &str) -> Result<()> {
-    if !io::stdin().is_terminal() {
-        return Err(Error::invalid_event("there is nobody to ask whether to cancel it: add --yes"));
-    }
-    machine.progress().say(&format!("cancel {job} ({call})? [y/N]"));
-    // A signal ends the command all the same.
-    let read = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    match read.await {
-        Ok(Ok(answer)) if is_yes(&answer) => Ok(()),
-        _ => Err(Error::invalid_event(format!("{job} is left as it is"))),
-    }
-}
-
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Nothing but a clear yes is one.
-    #[test]
-    fn only_a_yes_is_one() {
-        for (answer, yes) in
-            [("y\n", true), ("Yes\r\n", true), ("", false), ("\n", false), ("no", false), ("ye", false)]
-        {
-            assert_eq!(is_yes(answer), yes, "{answer:?}");
-        }
-    }
 }

@@ -6,16 +6,16 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
-use landfall::ErrorType;
 use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::job::JobRef;
+use landfall::{AwaitsPerson, ErrorType};
 use landfall_systems::SYSTEMS;
 use serde_json::Value;
 
 use crate::arguments::{
-    Arguments, Cancel, Check, Command, DescriptionAction, Descriptions, Invoke, Resume, Run, Serve,
-    ShowSchema, Status, Sweep, Systems, Unpack, Verify,
+    Arguments, Cancel, Check, Command, DescriptionAction, Descriptions, Forget, Invoke, Prune, Resume, Run,
+    Serve, ShowSchema, Status, Sweep, Systems, Unpack, Verify,
 };
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
@@ -29,8 +29,8 @@ use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{
-    cancel, check, event, init, inputs, run, schema, serve, simulate, sources, status, sweep, systems,
-    unpack, verify,
+    advice, cancel, check, event, forget, init, inputs, prune, run, schema, serve, simulate, sources, status,
+    sweep, systems, unpack, verify,
 };
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
@@ -51,6 +51,8 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Status(arguments) => status_command(arguments, out, &progress).await,
         Command::Schema(arguments) => schema_command(arguments, out, &progress).await,
         Command::Verify(arguments) => verify_command(arguments, out, &progress).await,
+        Command::Forget(arguments) => forget_command(arguments, out, &progress).await,
+        Command::Prune(arguments) => prune_command(arguments, out, &progress).await,
         Command::Check(arguments) => check_command(arguments, out, &progress).await,
         Command::Sources(arguments) => {
             let text = if arguments.json { sources::lines() } else { sources::text() };
@@ -391,6 +393,41 @@ async fn verify_command(arguments: &Verify, out: &mut (dyn Write + Send), progre
     }
 }
 
+async fn forget_command(arguments: &Forget, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.machine.json);
+    let outcome = async {
+        match LocalRuntime::for_status(&arguments.machine, progress).await? {
+            Some(machine) => {
+                on(machine, async |machine| forget::forget(machine, arguments, &mut report).await).await
+            }
+            None => Err(forget::forget_nothing(arguments)),
+        }
+    }
+    .await;
+    ended(outcome, &mut report, || FailureContext {
+        connection: Some(arguments.connection.to_string()),
+        job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
+        ..FailureContext::default()
+    })
+}
+
+async fn prune_command(arguments: &Prune, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.machine.json);
+    let outcome = async {
+        match LocalRuntime::for_status(&arguments.machine, progress).await? {
+            Some(machine) => {
+                on(machine, async |machine| prune::prune(machine, arguments, &mut report).await).await
+            }
+            None => report.words("nothing is left behind\n"),
+        }
+    }
+    .await;
+    ended(outcome, &mut report, || FailureContext {
+        connection: arguments.connection.as_ref().map(ToString::to_string),
+        ..FailureContext::default()
+    })
+}
+
 /// Works on a machine until the work is done or a signal comes, and stops the machine either way.
 async fn on(
     machine: LocalRuntime,
@@ -461,35 +498,14 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
         Failure::Output(_) => return None,
         Failure::Landfall(error) => error,
     };
-    match error.error_type() {
-        ErrorType::Throttled | ErrorType::SourceUnavailable | ErrorType::StoreUnavailable => {
-            Some(format!("to continue later: {resume}"))
-        }
-        ErrorType::AuthRejected => Some(format!("to continue once the credentials work: {resume}")),
-        ErrorType::InvalidConfig => Some(format!("to continue once the configuration is right: {resume}")),
-        ErrorType::Rejected => Some(format!("to continue once the cause is fixed: {resume}")),
-        ErrorType::JobTimedOut | ErrorType::UnknownStatus => {
-            Some(format!("to continue once the job has ended: {resume}"))
-        }
-        ErrorType::JobFailed if run::awaits_person(error) => {
-            Some(format!("to continue once the job goes on at the source: {resume}"))
-        }
-        ErrorType::JobFailed => Some(format!(
-            "to continue if the job is restarted at the source: {resume}\nto submit a new job: run with another run_key"
-        )),
-        ErrorType::ContractBroken | ErrorType::IntegrityError | ErrorType::Damaged => {
-            Some(format!("to try again: {resume}"))
-        }
-        ErrorType::SchemaChanged => {
-            Some(format!("to continue if the change is right: {resume} --on-schema-change widen"))
-        }
-        ErrorType::LimitExceeded => Some(format!("to continue after raising the limit: {resume}")),
-        ErrorType::InvalidEvent
-        | ErrorType::NotFound
-        | ErrorType::UnsafeArchive
-        | ErrorType::Unsupported
-        | ErrorType::Conflict => None,
+    let name = error.error_type();
+    let awaits_person = error.cause::<AwaitsPerson>().is_some();
+    let option = if name == ErrorType::SchemaChanged { advice::IF_RIGHT } else { "" };
+    let mut next = format!("to {}: {resume}{option}", advice::continuing(name, awaits_person)?);
+    if name == ErrorType::JobFailed && !awaits_person {
+        next.push_str("\nto submit a new job: run with another run_key");
     }
+    Some(next)
 }
 
 #[cfg(test)]
@@ -536,7 +552,7 @@ mod tests {
         }
         let failed = Failure::from(Error::job_failed("it is over"));
         assert!(next_step(&failed, Some(&job()), "").unwrap().contains("another run_key"));
-        let waits = Failure::from(Error::job_failed("it waits").because(run::AwaitsPerson));
+        let waits = Failure::from(Error::job_failed("it waits").because(AwaitsPerson));
         let next = next_step(&waits, Some(&job()), "").unwrap();
         assert!(next.contains("landfall resume") && !next.contains("another run_key"), "{next}");
     }

@@ -4,6 +4,7 @@ use futures::FutureExt as _;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::parse;
+use landfall::failure::{self, About};
 use landfall::job::JobRef;
 use landfall::step::Step;
 use landfall::{Error, Result};
@@ -14,7 +15,7 @@ use tracing::Instrument as _;
 
 use crate::machine::LocalRuntime;
 
-/// Calls a function with an event; what it returns, as JSON.
+/// Calls a function with an event; what it returns, as JSON. A failure is kept for whoever looks.
 pub(crate) async fn invoke(
     machine: &LocalRuntime,
     function: Step,
@@ -22,7 +23,7 @@ pub(crate) async fn invoke(
     deadline: &Deadline,
 ) -> Result<Value> {
     machine.progress().stage(function.name());
-    let span = landfall_edge::span(function, &event);
+    let (span, about) = (landfall_edge::span(function, &event), About::event(&event));
     let called = async {
         // An event that names no job, or none that can be, is for the function to judge.
         let _at_work = match JobRef::deserialize(&event) {
@@ -42,7 +43,11 @@ pub(crate) async fn invoke(
             Step::Sweep => call(machine, event, deadline, sweep::sweep).await,
         }
     };
-    called.instrument(span).await
+    let outcome = called.instrument(span).await;
+    if let Err(error) = &outcome {
+        failure::note(machine.context(), function, &about, error).await;
+    }
+    outcome
 }
 
 async fn call<Event: DeserializeOwned, Output: Serialize>(

@@ -8,20 +8,24 @@
 //! Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration; 3 refused
 //! (`UnsafeArchive`, `Unsupported`, `LimitExceeded`, `IntegrityError`, `SchemaChanged`); 130 and 143 stopped by a signal.
 
+mod advice;
 mod arguments;
 mod cancel;
 mod check;
 mod command;
+mod confirm;
 mod disk;
 mod event;
 mod failure;
 mod folder_store;
+mod forget;
 mod init;
 mod inputs;
 mod invoke;
 mod lock;
 mod machine;
 mod progress;
+mod prune;
 mod report;
 mod retry;
 mod run;
@@ -50,8 +54,15 @@ pub use progress::Progress;
 
 /// Runs the command that the arguments name, the program's own name first, as the process that it is.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let logs = arguments.iter().any(|word| word == "--log");
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
+        Err(error) if logs && error.use_stderr() => {
+            let progress = progress::for_process(logs);
+            progress.say_failure(&landfall::error::chain(&error), None);
+            return ExitCode::from(2);
+        }
         Err(error) => {
             // Help and version come this way too. If even this cannot be printed, nothing can.
             let _ = error.print();

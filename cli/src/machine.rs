@@ -10,7 +10,7 @@ use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::form::LandedForm;
-use landfall::job::{DestinationName, JobRef};
+use landfall::job::{ConnectionName, DestinationName, JobRef, RunKey};
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
 use serde_json::{Value, json};
@@ -213,7 +213,16 @@ impl LocalRuntime {
     ///
     /// No lock is needed where the work bucket is elsewhere: there the claim's lease keeps processes apart.
     pub(crate) async fn lock_run(&self, event: &RunEvent) -> Result<Option<Held>> {
-        self.turn(&format!("runs/{}/{}.lock", event.connection, event.run_key)).await
+        self.lock_run_of(&event.connection, &event.run_key).await
+    }
+
+    /// The same for a run whose event nobody has.
+    pub(crate) async fn lock_run_of(
+        &self,
+        connection: &ConnectionName,
+        run_key: &RunKey,
+    ) -> Result<Option<Held>> {
+        self.turn(&format!("runs/{connection}/{run_key}.lock")).await
     }
 
     /// Waits for the lock of this name, if the work bucket is this machine's own.

@@ -1,5 +1,6 @@
 //! How far a run is, on stderr: a bar on a terminal, plain lines elsewhere, a few seconds apart.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -10,11 +11,16 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use landfall::clock::{Clock, SystemClock};
 use landfall::observer::{Amounts, Observer};
 use landfall_edge::telemetry;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The time between two plain lines of one stage.
 const BETWEEN_LINES_MS: i64 = 5_000;
+
+/// So many warnings are remembered.
+const MAX_WARNED: usize = 1000;
 
 /// How often a bar moves where nothing else moves it.
 const TICK: Duration = Duration::from_millis(120);
@@ -26,11 +32,17 @@ pub struct Progress {
     clock: Arc<dyn Clock>,
     stage: Mutex<String>,
     counts: Counts,
+    /// The most bytes of the stage that a bar has shown.
+    shown_bytes: AtomicU64,
     next_line_at: AtomicI64,
+    /// The warnings that have been said: each is said once.
+    warned: Mutex<HashSet<String>>,
 }
 
 enum Show {
     Nothing,
+    /// In the logs, which are JSON lines.
+    Logged,
     Lines,
     Bar(ProgressBar),
 }
@@ -51,7 +63,7 @@ struct Counts {
 pub(crate) fn for_process(log: bool) -> Progress {
     if log || std::env::var_os("LANDFALL_LOG").is_some() {
         telemetry::log_json();
-        return Progress::silent();
+        return Progress::new(Show::Logged, Box::new(io::sink()), Arc::new(SystemClock));
     }
     match io::stderr().is_terminal() {
         true => Progress::bar(ProgressBar::new_spinner()),
@@ -61,7 +73,7 @@ pub(crate) fn for_process(log: bool) -> Progress {
 
 /// Shows warnings between the progress, unless somebody has set another subscriber already.
 pub(crate) fn show_warnings(progress: &Arc<Progress>) {
-    if matches!(progress.show, Show::Nothing) {
+    if matches!(progress.show, Show::Nothing | Show::Logged) {
         return;
     }
     let subscriber = tracing_subscriber::fmt()
@@ -70,7 +82,9 @@ pub(crate) fn show_warnings(progress: &Arc<Progress>) {
         .with_ansi(false)
         .with_target(false)
         .without_time()
-        .compact();
+        .compact()
+        .finish()
+        .with(filter_fn(|line| !telemetry::is_of_a_client(line)));
     let _ = subscriber.try_init();
 }
 
@@ -96,7 +110,9 @@ impl Progress {
             clock,
             stage: Mutex::default(),
             counts: Counts::default(),
+            shown_bytes: AtomicU64::new(0),
             next_line_at: AtomicI64::new(0),
+            warned: Mutex::default(),
         }
     }
 
@@ -105,12 +121,13 @@ impl Progress {
         let stage = stage.into();
         self.counts.reset();
         match &self.show {
-            Show::Nothing => {}
+            Show::Nothing | Show::Logged => {}
             Show::Lines => {
                 self.write(&stage);
                 self.next_line_at.store(self.now().saturating_add(BETWEEN_LINES_MS), Ordering::Relaxed);
             }
             Show::Bar(bar) => {
+                self.shown_bytes.store(0, Ordering::Relaxed);
                 bar.set_style(spinner());
                 bar.unset_length();
                 bar.reset();
@@ -124,7 +141,7 @@ impl Progress {
     /// Where the stage stands, in words.
     pub(crate) fn at(&self, state: &str) {
         match &self.show {
-            Show::Nothing => {}
+            Show::Nothing | Show::Logged => {}
             Show::Lines if self.a_line_is_due() => self.write(&format!("{}: {state}", locked(&self.stage))),
             Show::Lines => {}
             Show::Bar(bar) => bar.set_message(format!("{}: {state}", locked(&self.stage))),
@@ -135,7 +152,19 @@ impl Progress {
     pub(crate) fn say(&self, text: &str) {
         match &self.show {
             Show::Bar(bar) => bar.suspend(|| self.write(text)),
+            Show::Logged => tracing::info!("{text}"),
             Show::Nothing | Show::Lines => self.write(text),
+        }
+    }
+
+    /// Says what has failed, and what to do about it.
+    pub(crate) fn say_failure(&self, error: &str, next: Option<&str>) {
+        if matches!(self.show, Show::Logged) {
+            return tracing::error!(next, "{error}");
+        }
+        self.say(&format!("error: {error}"));
+        if let Some(next) = next {
+            self.say(next);
         }
     }
 
@@ -149,13 +178,20 @@ impl Progress {
     fn moved(&self, bytes: u64) {
         self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         match &self.show {
-            Show::Nothing => {}
+            Show::Nothing | Show::Logged => {}
             Show::Lines if self.a_line_is_due() => {
                 self.write(&format!("{}: {}", locked(&self.stage), self.counts));
             }
             Show::Lines => {}
-            Show::Bar(bar) => bar.inc(bytes),
+            Show::Bar(bar) => self.show_position(bar),
         }
+    }
+
+    /// Moves the bar to what has been done, and never back: what is done again, or counted again, has been shown.
+    fn show_position(&self, bar: &ProgressBar) {
+        let bytes = self.counts.bytes.load(Ordering::Relaxed);
+        let shown = self.shown_bytes.fetch_max(bytes, Ordering::Relaxed);
+        bar.set_position(shown.max(bytes));
     }
 
     fn expect_bytes(&self, bytes_in_all: u64) {
@@ -194,9 +230,6 @@ impl Observer for Progress {
         self.counts.files_in_all.store(files, Ordering::Relaxed);
         self.counts.bytes.store(0, Ordering::Relaxed);
         self.counts.bytes_in_all.store(bytes.unwrap_or(0), Ordering::Relaxed);
-        if let Show::Bar(bar) = &self.show {
-            bar.set_position(0);
-        }
         self.expect_bytes(bytes.unwrap_or(0));
     }
 
@@ -243,9 +276,6 @@ impl Observer for Progress {
                 Some(count.saturating_sub(amount))
             });
         }
-        if let Show::Bar(bar) = &self.show {
-            bar.set_position(counts.bytes.load(Ordering::Relaxed));
-        }
         self.expect_bytes(counts.bytes_in_all.load(Ordering::Relaxed));
     }
 }
@@ -285,13 +315,14 @@ impl fmt::Debug for Progress {
 }
 
 fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {msg} ({elapsed})")
+    // A wide message takes the room that is left, and no more.
+    ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn bytes_bar() -> ProgressStyle {
     const TEMPLATE: &str =
-        "{spinner} {msg} [{wide_bar}] {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left";
+        "{spinner} {wide_msg} {percent} %, {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left";
     ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -330,7 +361,10 @@ impl Drop for Warning {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.text);
         let text = text.trim();
-        if !text.is_empty() {
+        let mut warned = locked(&self.progress.warned);
+        let is_new = warned.len() >= MAX_WARNED || warned.insert(text.to_owned());
+        drop(warned);
+        if !text.is_empty() && is_new {
             self.progress.say(text);
         }
     }
@@ -338,6 +372,7 @@ impl Drop for Warning {
 
 #[cfg(test)]
 mod tests {
+    use indicatif::{ProgressDrawTarget, TermLike};
     use jiff::Timestamp;
     use landfall::clock::ManualClock;
     use landfall::observer::Tally;
@@ -466,5 +501,88 @@ mod tests {
         assert!(written.lines().is_empty());
         drop(warning);
         assert_eq!(written.lines(), ["WARN the source was slow"]);
+        // One line a fault, and not one a poll.
+        warnings.make_writer().write_all(b" WARN the source was slow\n").unwrap();
+        assert_eq!(written.lines().len(), 1);
+    }
+
+    /// A terminal of 80 columns, as far as one line is drawn on it.
+    #[derive(Debug, Clone, Default)]
+    struct Terminal(Arc<Mutex<String>>);
+
+    impl Terminal {
+        fn line(&self) -> String {
+            self.0.lock().unwrap().trim_end().to_owned()
+        }
+    }
+
+    impl TermLike for Terminal {
+        fn width(&self) -> u16 {
+            80
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.0.lock().unwrap().clear();
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// On a terminal, the line of a stage is as wide as that at most, and what it shows of the bytes never goes back.
+    #[test]
+    fn a_bar_fits_its_line_and_does_not_jump_back() {
+        let terminal = Terminal::default();
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let progress = Progress::bar(ProgressBar::with_draw_target(None, target));
+        progress.stage(format!("waiting for job {} on {}", "4".repeat(60), "p".repeat(60)));
+        let Show::Bar(bar) = &progress.show else { panic!() };
+        let shown = || {
+            bar.force_draw();
+            let line = terminal.line();
+            assert!(line.chars().count() <= 80 && !line.contains('\n'), "{line:?}");
+            line
+        };
+        assert!(shown().contains("waiting for job 444"));
+        progress.stage("fetching files");
+        progress.files_listed(2000, Some(40 << 30));
+        progress.fetched(30 << 30);
+        progress.file_fetched();
+        assert!(shown().contains("75 %, 30.00 GiB of 40.00 GiB"));
+        // Another call counts anew what is there.
+        progress.files_listed(2000, Some(40 << 30));
+        progress.fetched(10 << 30);
+        assert!(shown().contains("75 %, 30.00 GiB"));
+        progress.taken_back(Amounts { bytes: 10 << 30, ..Amounts::default() });
+        assert!(shown().contains("75 %, 30.00 GiB"));
+        progress.end();
+        assert_eq!(terminal.line(), "");
     }
 }

@@ -233,10 +233,7 @@ impl<'a> Report<'a> {
             }
         }
         let of = about.archive.as_ref().map(|archive| format!("{archive}: ")).unwrap_or_default();
-        self.progress.say(&format!("error: {of}{name}: {message}"));
-        if let Some(next) = &about.next {
-            self.progress.say(next);
-        }
+        self.progress.say_failure(&format!("{of}{name}: {message}"), about.next.as_deref());
     }
 
     /// Prints a line and, as its last field, the manifest, which is streamed: it may be larger than memory.

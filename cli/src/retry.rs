@@ -1,6 +1,6 @@
 //! Calling a step again when that can help, as the state machine does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use landfall::clock::Clock;
@@ -19,6 +19,7 @@ pub(crate) async fn retrying<T>(
     // Errors that are retried alike are counted together, as the state machine counts them.
     let mut retries: HashMap<RetryPolicy, u32> = HashMap::new();
     let mut requested_waits = 0;
+    let mut said = HashSet::new();
     loop {
         let error = match call().await {
             Ok(output) => return Ok(output),
@@ -41,7 +42,9 @@ pub(crate) async fn retrying<T>(
                 jittered(policy.wait(*retry)).max(asked.unwrap_or_default())
             }
         };
-        wait(clock, progress, step, delay, &error).await;
+        let is_new = said.insert(error.error_type());
+        announce(progress, step, delay, &error, is_new);
+        clock.sleep(delay).await;
     }
 }
 
@@ -50,14 +53,19 @@ fn jittered(longest: Duration) -> Duration {
     longest.mul_f64(fastrand::f64().mul_add(0.5, 0.5))
 }
 
-async fn wait(clock: &dyn Clock, progress: &Progress, step: Step, wait: Duration, error: &Error) {
+/// One line a fault: the same one again is shown where the stage stands.
+fn announce(progress: &Progress, step: Step, wait: Duration, error: &Error, is_new: bool) {
     let (name, line, seconds) = (error.error_type().name(), error.line(), wait.as_secs_f64());
-    progress.say(&format!("{}: {name}: {line}; retrying in {seconds:.0} s", step.name()));
-    clock.sleep(wait).await;
+    match is_new {
+        true => progress.say(&format!("{}: {name}: {line}; retrying in {seconds:.0} s", step.name())),
+        false => progress.at(&format!("{name} again, retrying in {seconds:.0} s")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use jiff::Timestamp;
     use landfall::AskAgain;
     use landfall::clock::{ManualClock, elapsed};
@@ -83,6 +91,39 @@ mod tests {
         assert_eq!(calls, 1 + 6);
         let all = Duration::from_secs(10 + 20 + 40 + 80 + 160 + 300);
         assert!(waited >= all / 2 && waited <= all, "{waited:?}");
+    }
+
+    /// One line a fault: of the same one again the progress tells, another is a line of its own.
+    #[tokio::test]
+    async fn a_fault_is_announced_once() {
+        let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+        let (said, mut calls) = (Said::default(), 0);
+        let progress = Progress::lines(Box::new(said.clone()), clock.clone());
+        let outcome = retrying(clock.as_ref(), &progress, Step::Submit, async || {
+            calls += 1;
+            match calls {
+                1..=4 => Err(Error::store_unavailable("no space left on device")),
+                5 => Err(Error::source_unavailable("503")),
+                _ => Ok(()),
+            }
+        });
+        outcome.await.unwrap();
+        let said = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(said.matches("no space left on device").count(), 1, "{said}");
+        assert_eq!(said.matches("submit: SourceUnavailable: 503; retrying in ").count(), 1, "{said}");
+    }
+
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 
     /// A source that says when it may be asked again is waited for, for as long as that takes.

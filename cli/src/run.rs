@@ -21,12 +21,13 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, RunEvent};
-use landfall::job::{JobRef, JobState};
+use landfall::failure::{self, About};
+use landfall::job::JobState;
 use landfall::step::MAX_RETURNS;
-use landfall::{Error, ErrorType, Result, Step};
+use landfall::{ErrorType, Result, Step};
 use poll_status::Polled;
 use publish::Published;
-use serde::{Deserialize as _, Serialize};
+use serde::Serialize;
 use submit::{OperatorAnswer, Submitted};
 use tracing::Instrument as _;
 
@@ -104,8 +105,8 @@ pub(crate) async fn fetch_now(machine: &LocalRuntime, event: &JobEvent) -> Resul
     if polled.state == JobState::Running {
         return Ok(polled.wait_seconds.map(Duration::from_secs));
     }
-    if !polled.state.lands() {
-        return Err(ended_badly(event, &polled));
+    if let Some(failure) = polled.failure(&event.job()) {
+        return Err(failure);
     }
     let _at_work = machine.at_work_on(&event.job()).await?;
     loop {
@@ -159,8 +160,8 @@ async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent, first_wait_s
         if polled.state.lands() {
             return Ok(());
         }
-        if polled.state != JobState::Running {
-            return Err(ended_badly(event, &polled));
+        if let Some(failure) = polled.failure(&event.job()) {
+            return Err(failure);
         }
         let was_asked = std::mem::replace(&mut is_asked, polled.native_status != poll_status::NOT_ASKED);
         match (&polled.message, was_asked, is_asked) {
@@ -238,7 +239,7 @@ async fn notify_source(machine: &LocalRuntime, event: &JobEvent) {
     }
 }
 
-/// Calls a function, again where that can help.
+/// Calls a function, again where that can help. What it fails over is kept for whoever looks.
 pub(crate) async fn step<Event: Clone + Serialize, Output>(
     machine: &LocalRuntime,
     step: Step,
@@ -247,12 +248,18 @@ pub(crate) async fn step<Event: Clone + Serialize, Output>(
 ) -> Result<Output> {
     let (context, deadline) = (machine.context(), machine.deadline());
     let fields = serde_json::to_value(event).unwrap_or_default();
-    let span = landfall_edge::span(step, &fields);
-    // On the heap, and its type forgotten: a step's future is large, and of a type to match.
-    let call = async || function(context, event.clone(), deadline).boxed_local().await;
+    let (span, about) = (landfall_edge::span(step, &fields), About::event(&fields));
+    let call = async || {
+        // On the heap, and its type forgotten: a step's future is large, and of a type to match.
+        let called = function(context, event.clone(), deadline).boxed_local().await;
+        if let Err(error) = &called {
+            failure::note(context, step, &about, error).await;
+        }
+        called
+    };
     let outcome = retrying(context.clock().as_ref(), machine.progress(), step, call).instrument(span).await;
-    if let (Err(error), Ok(job)) = (&outcome, JobRef::deserialize(&fields)) {
-        context.note_failure(step, &job, error).await;
+    if outcome.as_ref().is_err_and(|error| error.retryable()) {
+        failure::gave_up(context, step, &about).await;
     }
     outcome
 }
@@ -268,69 +275,23 @@ fn progress(polled: &Polled) -> String {
     }
 }
 
-fn ended_badly(event: &JobEvent, polled: &Polled) -> Error {
-    let how = match polled.state {
-        JobState::Cancelled => "was cancelled",
-        JobState::NeedsAttention => "waits for a person to act at the source",
-        _ => "failed at the source",
-    };
-    let said = polled.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
-    let error = Error::job_failed(format!("{} {how} ({}){said}", event.job(), polled.native_status));
-    match polled.state {
-        JobState::NeedsAttention => error.because(AwaitsPerson),
-        _ => error,
-    }
-}
-
-/// The cause of a failure over a job that may still go on: another one beside it would be one too many.
-#[derive(Debug, thiserror::Error)]
-#[error("decide there what becomes of it")]
-pub(crate) struct AwaitsPerson;
-
-/// Whether an error is about a job that may still go on.
-pub(crate) fn awaits_person(error: &Error) -> bool {
-    std::error::Error::source(error).is_some_and(|cause| cause.is::<AwaitsPerson>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn polled(state: JobState, message: Option<&str>) -> Polled {
-        Polled {
-            state,
-            native_status: "ERROR".to_owned(),
-            progress: None,
-            message: message.map(str::to_owned),
-            wait_seconds: None,
-            running_seconds: None,
-        }
-    }
-
-    fn event() -> JobEvent {
-        JobEvent {
-            connection: "pod".parse().unwrap(),
-            job_request_id: "7".parse().unwrap(),
-            destination: None,
-        }
-    }
-
-    /// A job that failed at the source ends the run with the source's own words.
-    #[test]
-    fn a_failed_job_is_reported_in_the_sources_words() {
-        let error = ended_badly(&event(), &polled(JobState::Failed, Some("ORA-01555: snapshot too old")));
-        assert_eq!(error.error_type().name(), "JobFailed");
-        assert_eq!(error.line(), "job 7 on pod failed at the source (ERROR): ORA-01555: snapshot too old");
-        let cancelled = ended_badly(&event(), &polled(JobState::Cancelled, None));
-        assert_eq!(cancelled.line(), "job 7 on pod was cancelled (ERROR)");
-    }
-
     /// How far a job is, where the source says so.
     #[test]
     fn a_poll_is_reported_in_the_sources_words() {
-        let mut running = polled(JobState::Running, None);
-        assert_eq!(progress(&running), "ERROR");
+        let mut running = Polled {
+            state: JobState::Running,
+            native_status: "RUNNING".to_owned(),
+            progress: None,
+            message: None,
+            wait_seconds: None,
+            running_seconds: None,
+        };
+        assert_eq!(progress(&running), "RUNNING");
         running.progress = Some(41.6);
-        assert_eq!(progress(&running), "ERROR, 42 %");
+        assert_eq!(progress(&running), "RUNNING, 42 %");
     }
 }

@@ -7,13 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall::clock::Deadline;
-use landfall::job::JobRef;
 use landfall::step::Step;
 use landfall::{Error, Result};
 use landfall_edge::{fn_project, http};
-use serde::Deserialize as _;
 use serde_json::Value;
-use tracing::Instrument as _;
 
 use crate::arguments::Serve;
 use crate::failure::Failure;
@@ -49,10 +46,10 @@ pub(crate) async fn serve(
 
 async fn called(machine: &LocalRuntime, step: Step, event: Value, ends_at: Timestamp) -> Result<Value> {
     let deadline = Deadline::at(ends_at, Arc::clone(machine.context().clock()));
-    let (job, span) = (JobRef::deserialize(&event).ok(), landfall_edge::span(step, &event));
+    let span = landfall_edge::span(step, &event);
     let outcome = invoke(machine, step, event, &deadline).await;
     if let Err(error) = &outcome {
-        landfall_edge::failed(Some(machine.context()), step, job.as_ref(), error).instrument(span).await;
+        span.in_scope(|| landfall_edge::log(error));
     }
     outcome
 }

@@ -2,8 +2,10 @@
 //!
 //! The story: a job's state follows from which of its objects there are, and from whether its manifest is in the
 //! landing bucket. What a source has not been asked yet, nobody knows here: a job that has failed there counts as
-//! submitted until a step sees it.
+//! submitted until a step sees it. What a step has failed over is kept with the run or the job, and told until that is
+//! past.
 
+mod failed;
 mod text;
 mod view;
 
@@ -12,17 +14,20 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 use landfall::export::Export;
-use landfall::job::{ConnectionName, FileList, JobRecord, JobRef, RunKey, Totals};
+use landfall::job::{
+    ConnectionName, ExportName, Failure, FileList, JobRecord, JobRef, JobState, RunKey, Totals,
+};
 use landfall::state::{JobObjects, RunRecord, WorkState, keys};
+use landfall::step::Step;
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
 
-use crate::arguments::{LocalOptions, Status};
-use crate::failure::Failure;
+use crate::arguments::Status;
+use crate::failure::Failure as CommandFailure;
 use crate::machine::LocalRuntime;
 use crate::report::Report;
-use crate::sweep;
-pub(crate) use view::{Details, Exported, JobView, Manifest, Next, State};
+use crate::{sweep, unpack};
+pub(crate) use view::{Details, JobView, Manifest, Next, State};
 
 /// How many runs or jobs are looked at at once.
 const AT_ONCE: usize = 8;
@@ -35,9 +40,9 @@ pub(crate) async fn show(
     machine: &LocalRuntime,
     arguments: &Status,
     report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    let survey = Survey::of(machine, &arguments.machine).await?;
-    let now = machine.context().clock().now();
+) -> Result<(), CommandFailure> {
+    let survey = Survey::of(machine, arguments).await?;
+    let now = survey.now;
     match (&arguments.connection, &arguments.job_request_id) {
         (Some(connection), Some(id)) => {
             let job = JobRef { connection: connection.clone(), job_request_id: id.clone() };
@@ -45,17 +50,17 @@ pub(crate) async fn show(
             let is_known = machine.names_connections() || SYSTEMS.built_in(&view.connection).is_some();
             report.view(&view, || text::details(&view, now, is_known))
         }
-        (Some(connection), None) => match show_connection(&survey, connection, now, report).await? {
-            0 => report.words(&format!("no runs or jobs of connection {connection}\n")),
+        (Some(connection), None) => match show_connection(&survey, connection, report).await? {
+            0 => report.words(&format!("no {}runs or jobs of connection {connection}\n", survey.such())),
             _ => Ok(()),
         },
         (None, _) => {
             let mut shown = 0;
             for connection in survey.work.connections().await.map_err(Error::from)? {
-                shown += show_connection(&survey, &connection, now, report).await?;
+                shown += show_connection(&survey, &connection, report).await?;
             }
             match shown {
-                0 => report.words("no runs or jobs\n"),
+                0 => report.words(&format!("no {}runs or jobs\n", survey.such())),
                 _ => Ok(()),
             }
         }
@@ -63,7 +68,7 @@ pub(crate) async fn show(
 }
 
 /// Shows that there are no runs: the folder that would hold them is not there.
-pub(crate) fn show_nothing(arguments: &Status, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) fn show_nothing(arguments: &Status, report: &mut Report<'_>) -> Result<(), CommandFailure> {
     let data = arguments.machine.data.display();
     match (&arguments.connection, &arguments.job_request_id) {
         (Some(connection), Some(id)) => {
@@ -78,14 +83,14 @@ pub(crate) fn show_nothing(arguments: &Status, report: &mut Report<'_>) -> Resul
 async fn show_connection(
     survey: &Survey<'_>,
     connection: &ConnectionName,
-    now: Timestamp,
     report: &mut Report<'_>,
-) -> Result<usize, Failure> {
+) -> Result<usize, CommandFailure> {
     let mut shown = 0;
-    let mut chunks = survey.views(connection).try_chunks(LINES_AT_ONCE);
+    let views = survey.views(connection).try_filter(|view| std::future::ready(survey.is_asked_for(view)));
+    let mut chunks = views.try_chunks(LINES_AT_ONCE);
     while let Some(views) = chunks.try_next().await.map_err(|error| error.1)? {
         let title = (shown == 0).then_some(connection);
-        report.views(&views, || text::table(title, &views, now))?;
+        report.views(&views, || text::table(title, &views, survey.now, text::columns()))?;
         shown += views.len();
     }
     Ok(shown)
@@ -94,23 +99,41 @@ async fn show_connection(
 /// The work bucket, looked at.
 struct Survey<'a> {
     machine: &'a LocalRuntime,
+    arguments: &'a Status,
     work: WorkState,
+    now: Timestamp,
     /// The options that a command needs to work with the same buckets.
     options: String,
 }
 
 impl<'a> Survey<'a> {
-    async fn of(machine: &'a LocalRuntime, on: &LocalOptions) -> Result<Self> {
-        Ok(Self { machine, work: machine.context().work().await?, options: on.as_options() })
+    async fn of(machine: &'a LocalRuntime, arguments: &'a Status) -> Result<Self> {
+        let (work, now) = (machine.context().work().await?, machine.context().clock().now());
+        Ok(Self { machine, arguments, work, now, options: arguments.machine.as_options() })
+    }
+
+    fn is_asked_for(&self, view: &JobView) -> bool {
+        let Status { exports, states, since, .. } = self.arguments;
+        (exports.is_empty() || exports.contains(&view.export.name))
+            && (states.is_empty() || states.contains(&view.state))
+            && since.is_none_or(|since| view.since >= since)
+    }
+
+    /// What those are that are shown, in words, where it is not all.
+    fn such(&self) -> &'static str {
+        let Status { exports, states, since, .. } = self.arguments;
+        if exports.is_empty() && states.is_empty() && since.is_none() { "" } else { "such " }
     }
 
     /// A connection's runs that have no job, then its jobs.
     fn views<'s>(&'s self, connection: &'s ConnectionName) -> BoxStream<'s, Result<JobView>> {
         let runs = self.work.runs(connection).map_err(Error::from);
         let runs = runs.map_ok(move |run_key| self.run(connection, run_key)).try_buffered(AT_ONCE);
+        let failed = self.work.failed_runs(connection).map_err(Error::from);
+        let failed = failed.map_ok(move |run_key| self.failed_run(connection, run_key)).try_buffered(AT_ONCE);
         let jobs = self.work.jobs(connection).map_err(Error::from);
         let jobs = jobs.map_ok(move |objects| self.kept_job(objects)).try_buffered(AT_ONCE);
-        runs.chain(jobs).try_filter_map(async |view| Ok(view)).boxed()
+        runs.chain(failed).chain(jobs).try_filter_map(async |view| Ok(view)).boxed()
     }
 
     /// A run; `None` where its job says more.
@@ -122,26 +145,72 @@ impl<'a> Survey<'a> {
                 return Ok(None);
             }
         }
-        Ok(Some(self.view_of_run(connection, run_key, run)))
+        let failed = match run.job_request_id {
+            Some(_) => None,
+            None => self.work.failed_run(connection, &run_key).await?,
+        };
+        // Whoever has claimed it since is at work on it.
+        let failure = failed.map(|failed| failed.failure).filter(|failure| failure.last >= run.claimed_at);
+        Ok(Some(self.view_of_run(connection, run_key, run, failure)))
     }
 
-    fn view_of_run(&self, connection: &ConnectionName, run_key: RunKey, run: RunRecord) -> JobView {
-        let state = match (&run.job_request_id, run.released) {
+    /// A run that has failed before it was claimed; `None` where its record says more.
+    async fn failed_run(&self, connection: &ConnectionName, run_key: RunKey) -> Result<Option<JobView>> {
+        let Some(failed) = self.work.failed_run(connection, &run_key).await? else { return Ok(None) };
+        if self.work.run(connection, &run_key).await?.is_some() {
+            return Ok(None);
+        }
+        let unnamed = || ExportName { kind: "-".to_owned(), name: "-".to_owned() };
+        Ok(Some(JobView {
+            connection: connection.clone(),
+            run_key: Some(run_key),
+            next: Some(self.next_of_failed_run(&failed.failure)),
+            job_request_id: None,
+            state: failed::state(&failed.failure, State::Released, self.now),
+            reached: State::Released,
+            export: failed.export.unwrap_or_else(unnamed),
+            destination: failed.destination,
+            since: failed.failure.since,
+            files: None,
+            fetched: 0,
+            unpacked: 0,
+            manifest: None,
+            landing_unknown: None,
+            outage: None,
+            failure: Some(failed.failure),
+            notice: None,
+            details: None,
+        }))
+    }
+
+    fn view_of_run(
+        &self,
+        connection: &ConnectionName,
+        run_key: RunKey,
+        run: RunRecord,
+        failure: Option<Failure>,
+    ) -> JobView {
+        let reached = match (&run.job_request_id, run.released) {
             (Some(_), _) => State::Expired,
             (None, true) => State::Released,
             (None, false) => State::Claimed,
         };
+        let (state, next) = match (run.unsettled, &failure) {
+            (Some(why), _) => (State::NeedsPerson, Some(next_of_unsettled(&why, &self.options))),
+            (None, Some(failure)) => {
+                (failed::state(failure, reached, self.now), Some(self.next_of_failed_run(failure)))
+            }
+            (None, None) => (reached, next_of_run(reached, &self.options)),
+        };
         JobView {
             connection: connection.clone(),
             run_key: Some(run_key),
-            next: match run.unsettled {
-                Some(why) => Some(next_of_unsettled(&why, &self.options)),
-                None => next_of_run(state, &self.options),
-            },
+            next,
             job_request_id: run.job_request_id,
             state,
+            reached,
             export: exported(&run.export),
-            destination: run.destination,
+            destination: Some(run.destination),
             since: run.claimed_at,
             files: None,
             fetched: 0,
@@ -149,6 +218,7 @@ impl<'a> Survey<'a> {
             manifest: None,
             landing_unknown: None,
             outage: None,
+            failure,
             notice: None,
             details: None,
         }
@@ -196,14 +266,34 @@ impl<'a> Survey<'a> {
             None if has_landed => Some(objects.unpacked.len()),
             list => list.as_ref().map(|list| list.files.len()),
         };
-        let state = if has_landed { State::Landed } else { state(objects, files) };
+        let reached = match has_landed {
+            true => State::Landed,
+            false => state(objects, files),
+        };
+        let failure = record
+            .failure
+            .as_deref()
+            .cloned()
+            .filter(|failure| !has_landed && !failed::is_past(failure, objects));
+        let next = self.next_of_job(reached, record, objects, files);
+        let (state, next) = match &failure {
+            // Nothing is to be done about such a job itself.
+            Some(_) if next.as_ref().is_some_and(|next| next.step == Step::Sweep.name()) => (reached, next),
+            Some(failure) => {
+                (failed::state(failure, reached, self.now), Some(self.next_of_failed_job(failure, record)))
+            }
+            None if record.outage.is_some() && !has_landed => (State::WaitingForSource, next),
+            None if has_landed && self.is_partial(objects).await? => (State::LandedPartly, next),
+            None => (reached, next),
+        };
         let view = JobView {
             connection: record.connection.clone(),
             run_key: record.run_key.clone(),
             job_request_id: Some(record.job_request_id.clone()),
             state,
+            reached,
             export: exported(&record.export),
-            destination: record.destination.clone(),
+            destination: Some(record.destination.clone()),
             since: record.since,
             files,
             fetched: objects.staged.len(),
@@ -211,11 +301,21 @@ impl<'a> Survey<'a> {
             manifest,
             landing_unknown,
             outage: record.outage.clone(),
+            failure,
+            next,
             notice: record.notice.as_deref().cloned(),
-            next: self.next_of_job(state, record, objects, files),
             details: None,
         };
         Ok((view, list))
+    }
+
+    /// Whether a job's source has finished it with warnings.
+    async fn is_partial(&self, objects: &JobObjects) -> Result<bool> {
+        let outcome = match objects.has_outcome {
+            true => self.work.outcome(&objects.job).await?,
+            false => None,
+        };
+        Ok(outcome.is_some_and(|outcome| outcome.state == JobState::Partial))
     }
 
     async fn manifest(&self, record: &JobRecord) -> Result<Manifest> {
@@ -302,7 +402,7 @@ impl<'a> Survey<'a> {
                 let bytes = HumanBytes(objects.body_bytes);
                 ("tidy", format!("delete {bytes} of staged files that are no longer needed"))
             }
-            State::Landed | State::Expired | State::Claimed | State::Released => return None,
+            _ => return None,
         };
         if SYSTEMS.spec(&record.export).is_ok_and(|export| export.recurs()) {
             let JobRecord { connection, export, destination, since, .. } = record;
@@ -313,9 +413,27 @@ impl<'a> Survey<'a> {
                 command: sweep::command(connection, &export, destination, *since, &self.options),
             });
         }
-        let command =
-            format!("landfall resume {} {}{}", record.connection, record.job_request_id, self.options);
-        Some(Next { step, what, command })
+        Some(Next { step, what, command: self.resume(record) })
+    }
+
+    fn next_of_failed_job(&self, failure: &Failure, record: &JobRecord) -> Next {
+        let anew = match record.connection.as_str() == unpack::LOCAL {
+            true => format!("landfall unpack FILE{}", self.options),
+            false => self.start_by_event(),
+        };
+        failed::next(failure, self.now, &self.resume(record), &anew)
+    }
+
+    fn next_of_failed_run(&self, failure: &Failure) -> Next {
+        failed::next(failure, self.now, &self.start_by_event(), &self.start_by_event())
+    }
+
+    fn resume(&self, record: &JobRecord) -> String {
+        format!("landfall resume {} {}{}", record.connection, record.job_request_id, self.options)
+    }
+
+    fn start_by_event(&self) -> String {
+        format!("landfall run EVENT{}", self.options)
     }
 }
 
@@ -355,8 +473,8 @@ fn state(objects: &JobObjects, files: Option<usize>) -> State {
     }
 }
 
-fn exported(export: &Export) -> Exported {
-    Exported { kind: export.kind().to_owned(), name: SYSTEMS.name(export) }
+fn exported(export: &Export) -> ExportName {
+    ExportName { kind: export.kind().to_owned(), name: SYSTEMS.name(export) }
 }
 
 fn unknown(job: &JobRef, place: &str) -> Error {

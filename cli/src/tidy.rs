@@ -10,7 +10,7 @@
 use futures::TryStreamExt as _;
 use landfall::Result;
 use landfall::event::JobEvent;
-use landfall::job::JobRef;
+use landfall::job::{JobRecord, JobRef};
 use landfall::state::keys;
 use landfall_store::{Store, StoreError};
 
@@ -31,9 +31,14 @@ async fn try_tidy(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
     let job = event.job();
     // Where others are at the job, the last of them tidies up.
     let Some(_alone) = machine.alone_with(&job)? else { return Ok(()) };
-    let work = machine.context().work().await?;
-    delete_unneeded(work.store(), &job).await?;
     let record = machine.context().job(event).await?;
+    delete_leftovers(machine, &record).await
+}
+
+/// Deletes what a job that is over has left behind. Interrupted, it is gone on with by whoever does it again.
+pub(crate) async fn delete_leftovers(machine: &LocalRuntime, record: &JobRecord) -> Result<()> {
+    let (work, job) = (machine.context().work().await?, record.job());
+    delete_unneeded(work.store(), &job).await?;
     let landing = machine.context().landing(&record.destination).await?;
     work.store().abort_uploads(&keys::job(&job), |_| true).await?;
     landing.store.abort_uploads(&record.landing_prefix, |_| true).await?;

@@ -18,7 +18,7 @@ use crate::machine::LocalRuntime;
 use crate::run;
 
 /// The connection that files of this machine are said to come from.
-const LOCAL: &str = "local";
+pub(crate) const LOCAL: &str = "local";
 
 /// Its job is known by its bytes: under what run key it is submitted does not matter.
 const RUN_KEY: &str = "unpack";

@@ -12,7 +12,7 @@ use crate::checksum::{Digests, Kind};
 use crate::keys::{escaped_path, plain_path};
 use crate::record::{Facts, Generation, Headers, Record, RecordFile};
 use crate::session::TempFile;
-use crate::store::{Place, Store, failed};
+use crate::store::{Place, Store, failed, no_space};
 
 /// How much is read from a file at a time.
 const BUFFER: usize = 1 << 20;
@@ -378,9 +378,7 @@ fn refused(key: &str) -> impl Fn(io::Error) -> S3Error {
         ErrorKind::InvalidFilename => {
             s3_error!(error, KeyTooLongError, "{key:?} is too long for the file system")
         }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            s3_error!(error, InternalError, "no space is left for {key:?}")
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => no_space(error, &format!("write {key:?}")),
         _ => failed("write an object")(error),
     }
 }

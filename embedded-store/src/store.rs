@@ -18,6 +18,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use http::StatusCode;
 use s3s::crypto::{Checksum as _, Sha256};
 use s3s::path::check_bucket_name;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
@@ -192,10 +193,23 @@ fn key_hash(key: &str) -> (String, String) {
     (hash, rest)
 }
 
+/// That the disk is full, in the words that people know it by. It is nothing that a client need try again at once.
+pub(crate) fn no_space(source: io::Error, what: &str) -> S3Error {
+    let message = format!("no space left on device: the store could not {what}");
+    let code = S3ErrorCode::Custom("InsufficientStorage".into());
+    let mut error = S3Error::with_message(code, message);
+    error.set_status_code(StatusCode::INSUFFICIENT_STORAGE);
+    error.set_source(Box::new(source));
+    error
+}
+
 /// Turns a failure of the file system into S3's `InternalError`, which clients retry. The client is told what
 /// the store could not do; the cause, with its paths, is logged here.
 pub(crate) fn failed(what: &'static str) -> impl Fn(io::Error) -> S3Error {
     move |source| {
+        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return no_space(source, what);
+        }
         tracing::error!(error = %source, "the store could not {what}");
         let mut error =
             S3Error::with_message(S3ErrorCode::InternalError, format!("the store could not {what}"));

@@ -32,6 +32,7 @@ RARE = {
     ("UnpackUploadFunction", "GiveUpReceipts", "s3:DeleteObject"): "a receipt of objects that are gone",
     ("PublishFunction", "WriteManifests", "s3:AbortMultipartUpload"): "a manifest of very many objects",
     ("PublishFunction", "NoteWhatCannotLand", "s3:PutObject"): "fewer rows than the source has counted",
+    ("PublishFunction", "KeepFailures", "s3:PutObject"): "the same, for whoever looks",
     # tests/tests/whole/stack.rs holds these roles against steps that use them.
     ("UnpackUploadFunction", "ReadSchemas", "s3:GetObject"): "the schema of an export whose columns are looked at",
     ("PublishFunction", "KeepSchemas", "s3:GetObject"): "the schema of an export whose columns are looked at",

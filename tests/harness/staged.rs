@@ -65,6 +65,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         since,
         usual_seconds: None,
         outage: None,
+        failure: None,
         notice: None,
     };
     work.record_job(record).await.expect("a store that works");

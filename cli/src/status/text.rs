@@ -6,24 +6,34 @@ use std::time::Duration;
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 use landfall::clock::elapsed;
-use landfall::job::ConnectionName;
+use landfall::job::{ConnectionName, Failure};
 
 use super::view::{Details, JobView, Manifest, State};
+use crate::advice;
 use crate::totals;
 
-/// What a terminal is taken to hold in a line.
-const COLUMNS: usize = 80;
-
 /// However little room is left, so much of a run's name is shown.
-const MIN_NAME: usize = 12;
+const MIN_NAME: usize = 8;
 
 const HEADINGS: [&str; 5] = ["JOB", "STATE", "FILES", "AGE", "RUN"];
 
 /// A line of the table.
 type Row = [String; 5];
 
-/// Views below each other, under the connection's name and headings if this is where they begin.
-pub(super) fn table(title: Option<&ConnectionName>, views: &[JobView], now: Timestamp) -> String {
+/// How many columns a line has where it is shown; none where nobody looks, and it is as long as it is.
+pub(super) fn columns() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(usize::from(columns))
+}
+
+/// Views below each other, under the connection's name and headings if this is where they begin. Each failure has a line
+/// of its own.
+pub(super) fn table(
+    title: Option<&ConnectionName>,
+    views: &[JobView],
+    now: Timestamp,
+    columns: Option<usize>,
+) -> String {
     let headings: Row = HEADINGS.map(str::to_owned);
     let rows: Vec<Row> = views.iter().map(|view| row(view, now)).collect();
     let mut widths = [0; 5];
@@ -33,11 +43,38 @@ pub(super) fn table(title: Option<&ConnectionName>, views: &[JobView], now: Time
         }
     }
     let mut text = title.map(|title| format!("{title}\n")).unwrap_or_default();
-    let shown = title.map(|_| &headings);
-    for row in shown.into_iter().chain(&rows) {
-        text.push_str(&line(row, widths));
+    if title.is_some() {
+        text.push_str(&line(&headings, widths, columns));
+    }
+    for (row, view) in std::iter::zip(&rows, views) {
+        text.push_str(&line(row, widths, columns));
+        if let Some(failure) = view.failure.as_ref() {
+            let told = format!("      {}", failed(failure, now));
+            text.push_str(&beginning(&told, columns));
+            text.push('\n');
+        }
     }
     text
+}
+
+/// A failure in a line.
+fn failed(failure: &Failure, now: Timestamp) -> String {
+    let Failure { step, error, message, since, times, .. } = failure;
+    let how_often = match times {
+        1 => format!("{} ago", age(elapsed(*since, now))),
+        times => format!("{times} times, first {} ago", age(elapsed(*since, now))),
+    };
+    format!("{step}: {error}, {how_often}: {message}")
+}
+
+/// As much of a line as is shown.
+fn beginning(line: &str, columns: Option<usize>) -> String {
+    match columns {
+        Some(columns) if line.chars().count() > columns => {
+            line.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+        }
+        _ => line.to_owned(),
+    }
 }
 
 fn row(view: &JobView, now: Timestamp) -> Row {
@@ -52,19 +89,18 @@ fn row(view: &JobView, now: Timestamp) -> Row {
 fn line(
     [job, state, files, age, run]: &Row,
     [job_width, state_width, files_width, age_width, _]: [usize; 5],
+    columns: Option<usize>,
 ) -> String {
     let start =
         format!("  {job:job_width$}  {state:state_width$}  {files:>files_width$}  {age:>age_width$}  ");
-    let room = COLUMNS.saturating_sub(start.chars().count()).max(MIN_NAME);
+    let room = columns.map(|columns| columns.saturating_sub(start.chars().count()).max(MIN_NAME));
     format!("{start}{}\n", shortened(run, room))
 }
 
 /// The end of a name that is too long: dates and numbers are there.
-fn shortened(name: &str, room: usize) -> String {
+fn shortened(name: &str, room: Option<usize>) -> String {
     let length = name.chars().count();
-    if length <= room {
-        return name.to_owned();
-    }
+    let Some(room) = room.filter(|room| length > *room) else { return name.to_owned() };
     std::iter::once('…').chain(name.chars().skip(length + 1 - room)).collect()
 }
 
@@ -81,13 +117,18 @@ fn state(state: State) -> String {
         State::Unpacking => "unpacking",
         State::Unpacked => "unpacked",
         State::Landed => "landed",
+        State::LandedPartly => "landed partly",
+        State::WaitingForSource => "waiting for source",
+        State::NeedsPerson => "needs a person",
+        State::Refused => "refused",
+        State::Failed => "failed",
     };
     name.to_owned()
 }
 
 /// How many files, and how many of them the state is about.
 fn files(view: &JobView) -> String {
-    match (view.files, view.state) {
+    match (view.files, view.reached) {
         (None, _) => "-".to_owned(),
         (Some(files), State::Listed | State::Fetching) => format!("{}/{files}", view.fetched),
         (Some(files), State::Fetched | State::Unpacking) => format!("{}/{files}", view.unpacked),
@@ -118,10 +159,20 @@ pub(super) fn details(view: &JobView, now: Timestamp, knows_connection: bool) ->
         fact("run", run_key.as_str());
     }
     fact("export", &format!("{} {}", view.export.kind, view.export.name));
-    fact("destination", view.destination.as_str());
+    if let Some(destination) = &view.destination {
+        fact("destination", destination.as_str());
+    }
+    if view.reached != view.state {
+        fact("reached", &state(view.reached));
+    }
     fact("submitted", &moment(view.since, now));
     if let Some(outage) = &view.outage {
         fact("source", &format!("not to be asked since {}: {}", moment(outage.since, now), outage.error));
+    }
+    if let Some(failure) = &view.failure {
+        for (name, value) in facts_of_failure(failure, now) {
+            fact(name, &value);
+        }
     }
     if let Some(details) = &view.details {
         for (name, value) in facts_of(view, details, now) {
@@ -148,6 +199,19 @@ pub(super) fn details(view: &JobView, now: Timestamp, knows_connection: bool) ->
         }
     }
     text
+}
+
+fn facts_of_failure(failure: &Failure, now: Timestamp) -> Vec<(&'static str, String)> {
+    let Failure { step, error, message, since, last, times, .. } = failure;
+    let when = match times {
+        1 => moment(*last, now),
+        times => {
+            format!("{times} times since {}, last {} ago", moment(*since, now), age(elapsed(*last, now)))
+        }
+    };
+    let mut facts = vec![("failed", format!("{step}, {when}")), ("error", format!("{error}: {message}"))];
+    facts.extend(advice::named(error).map(|error| ("what to do", error.remedy().to_owned())));
+    facts
 }
 
 fn facts_of(view: &JobView, details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
@@ -198,9 +262,9 @@ fn moment(moment: Timestamp, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall::job::{JobState, Outage, Outcome, Totals};
+    use landfall::job::{ExportName, JobState, Outage, Outcome, Totals};
 
-    use super::super::{Exported, Next};
+    use super::super::Next;
     use super::*;
 
     fn now() -> Timestamp {
@@ -213,8 +277,9 @@ mod tests {
             run_key: Some(format!("carriers-{job}").parse().unwrap()),
             job_request_id: Some(job.parse().unwrap()),
             state,
-            export: Exported { kind: "fusion_extract".to_owned(), name: "SimpleCarriers".to_owned() },
-            destination: "lake".parse().unwrap(),
+            reached: state,
+            export: ExportName { kind: "fusion_extract".to_owned(), name: "SimpleCarriers".to_owned() },
+            destination: Some("lake".parse().unwrap()),
             since: "2026-11-21T06:00:00Z".parse().unwrap(),
             files: Some(6),
             fetched: done,
@@ -228,6 +293,7 @@ mod tests {
             }),
             landing_unknown: None,
             outage: None,
+            failure: None,
             notice: None,
             next: None,
             details: None,
@@ -245,25 +311,64 @@ mod tests {
         let rows = [claim(), view("44046", State::Landed, 6), view("440461", State::Fetching, 2)];
         let title = rows[0].connection.clone();
         assert_eq!(
-            table(Some(&title), &rows, now()),
+            table(Some(&title), &rows, now(), Some(80)),
             "fusion-demo\n\
              \x20 JOB     STATE     FILES  AGE  RUN\n\
              \x20 -       claimed       -  90s  carriers-7\n\
              \x20 44046   landed        6   2h  carriers-44046\n\
              \x20 440461  fetching    2/6   2h  carriers-440461\n"
         );
-        assert!(table(None, &rows, now()).starts_with("  -  "));
+        assert!(table(None, &rows, now(), None).starts_with("  -  "));
     }
 
-    /// A line fits a terminal of 80 columns, also with the longest ids that sources give in practice.
+    /// A line fits a terminal of 80 columns, also with the longest ids that sources give in practice; where nobody looks,
+    /// nothing is cut.
     #[test]
     fn a_line_fits_a_terminal() {
-        let mut long = view("d0d6b4dc-2207-42ec-ac6b-3c30300e4307", State::Unpacking, 6);
-        long.files = Some(100_000);
+        let mut long = view("d0d6b4dc-2207-42ec-ac6b-3c30300e4307", State::WaitingForSource, 6);
+        long.files = Some(1000);
         long.run_key = Some(format!("{}-2026-11-21", "x".repeat(100)).parse().unwrap());
-        let table = table(None, &[long], now());
-        assert!(table.lines().all(|line| line.chars().count() <= COLUMNS), "{table}");
-        assert!(table.ends_with("-2026-11-21\n") && table.contains('…'), "{table}");
+        long.failure = Some(failure());
+        let shown = table(None, std::slice::from_ref(&long), now(), Some(80));
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        assert!(shown.contains("-11-21\n") && shown.contains("…"), "{shown}");
+        let piped = table(None, &[long], now(), None);
+        assert!(piped.contains(&"x".repeat(100)) && !piped.contains("…"), "{piped}");
+    }
+
+    fn failure() -> Failure {
+        Failure {
+            step: "unpack-upload".to_owned(),
+            ordinal: Some(2),
+            error: "UnsafeArchive".to_owned(),
+            message: format!("{}.zip: member ../x leaves its prefix", "a".repeat(40)),
+            since: "2026-11-21T06:30:00Z".parse().unwrap(),
+            last: "2026-11-21T07:59:00Z".parse().unwrap(),
+            times: 3,
+            tried_again_until: None,
+            awaits_person: false,
+        }
+    }
+
+    /// What a job has failed over is told with since when, how often, and what to do.
+    #[test]
+    fn a_failure_is_told_with_what_to_do() {
+        let mut job = view("44046", State::Refused, 6);
+        (job.reached, job.failure) = (State::Fetched, Some(failure()));
+        let shown = table(None, std::slice::from_ref(&job), now(), None);
+        assert!(
+            shown.contains("\n      unpack-upload: UnsafeArchive, 3 times, first 90m ago: aaa"),
+            "{shown}"
+        );
+        let told = details(&job, now(), true);
+        for line in [
+            "job 44046 on fusion-demo: refused",
+            "  reached      fetched",
+            "  failed       unpack-upload, 3 times since 2026-11-21 06:30:00 UTC (90m ago), last 60s ago",
+            "  what to do   Nothing of the archive has landed. The message says",
+        ] {
+            assert!(told.lines().any(|found| found.starts_with(line)), "{line}: {told}");
+        }
     }
 
     /// Promise 2: a job is shown with what there is of it, and the command that continues it.

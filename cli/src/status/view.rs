@@ -1,12 +1,17 @@
 //! What `landfall status` shows of a run or a job.
 
+use clap::ValueEnum;
 use jiff::Timestamp;
-use landfall::job::{ConnectionName, DestinationName, JobRequestId, Notice, Outage, Outcome, RunKey, Totals};
+use landfall::job::{
+    ConnectionName, DestinationName, ExportName, Failure, JobRequestId, Notice, Outage, Outcome, RunKey,
+    Totals,
+};
 use serde::Serialize;
 
-/// How far a run or a job is. A later one has everything that an earlier one has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// How a run or a job is: how far it is, or what keeps it from getting further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub(crate) enum State {
     /// The run was given up before its source had a job of it: whoever starts it again submits it.
     Released,
@@ -30,6 +35,16 @@ pub(crate) enum State {
     Unpacked,
     /// The manifest is there.
     Landed,
+    /// Likewise, of a job that its source has finished with warnings.
+    LandedPartly,
+    /// Its source cannot be asked, or asks to be left alone: whoever is at work on it asks again.
+    WaitingForSource,
+    /// Somebody has to decide: at the source, or whether the run has a job there.
+    NeedsPerson,
+    /// What it is, or has put out, is not accepted: by the source, or by landfall.
+    Refused,
+    /// A step has failed, and does not try again by itself.
+    Failed,
 }
 
 /// A run without a job, or a job: what `landfall status --json` prints, one a line.
@@ -45,12 +60,15 @@ pub(crate) struct JobView {
     /// The job; none for a run that has not got one yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) job_request_id: Option<JobRequestId>,
-    /// How far it is.
+    /// How it is.
     pub(crate) state: State,
+    /// How far it is: the state but for what keeps it from getting further.
+    pub(crate) reached: State,
     /// What it exports.
-    pub(crate) export: Exported,
-    /// Where it lands.
-    pub(crate) destination: DestinationName,
+    pub(crate) export: ExportName,
+    /// Where it lands; not known of every run that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) destination: Option<DestinationName>,
     /// When the run was claimed, or the job was submitted or first seen.
     pub(crate) since: Timestamp,
     /// How many output files the job has, once they are listed.
@@ -69,6 +87,9 @@ pub(crate) struct JobView {
     /// Since when the job's source cannot be asked, while that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) outage: Option<Outage>,
+    /// What a step has failed over last, unless it is past that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Failure>,
     /// What has become of telling its source that it has landed, where the source wants to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) notice: Option<Notice>,
@@ -78,15 +99,6 @@ pub(crate) struct JobView {
     /// More, where one job was asked for.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) details: Option<Details>,
-}
-
-/// What a job exports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Exported {
-    /// The export's kind, as its event names it.
-    pub(crate) kind: String,
-    /// The export's own name.
-    pub(crate) name: String,
 }
 
 /// A job's manifest.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Parser as _;
+use futures::FutureExt as _;
 use landfall_cli::{Arguments, Progress, execute};
 use serde_json::{Value, json};
 use simulator::{Scenario, Simulator};
@@ -66,7 +67,8 @@ impl Machine {
         let program = ["landfall"].iter().chain(words).map(OsString::from);
         let arguments = Arguments::try_parse_from(program).unwrap();
         let mut out = Vec::new();
-        let code = execute(&arguments, &mut out, Arc::new(Progress::silent())).await;
+        // Its type forgotten: it holds those of every step.
+        let code = execute(&arguments, &mut out, Arc::new(Progress::silent())).boxed_local().await;
         Done { code, out: String::from_utf8(out).unwrap() }
     }
 

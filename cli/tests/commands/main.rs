@@ -3,10 +3,12 @@
 // The exemption for tests does not reach the functions that they share.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod advice;
 mod cancel;
 mod corpora;
 #[cfg(unix)]
 mod disk;
+mod forget;
 mod kills;
 mod listing;
 mod local;

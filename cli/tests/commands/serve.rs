@@ -156,7 +156,7 @@ async fn what_cannot_be_served_is_named() {
         (&["--listen", "192.0.2.1:80"], &[("LANDFALL_SERVE_SECRET", "s")], "choose another address"),
         (&[], &[("FN_LISTENER", "unix:/tmp/f")], "LANDFALL_FUNCTION is not set"),
         (&[], &[("FN_LISTENER", "unix:/tmp/f"), ("LANDFALL_FUNCTION", "land")], "there is no such function"),
-        (&["--function", "submit"], &[("FN_LISTENER", "tcp:80")], "FN_LISTENER is \"tcp:80\""),
+        (&["--function", "submit"], &[("FN_LISTENER", "tcp:80")], r#"FN_LISTENER is \"tcp:80\""#),
         (&["--function", "submit"], &[("FN_LISTENER", &at_a_file)], "what is there is no socket"),
     ] {
         let done = server(&machine, &config, words).envs(variables.iter().copied()).output().unwrap();
@@ -164,6 +164,13 @@ async fn what_cannot_be_served_is_named() {
             String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
         assert_eq!(done.status.code(), Some(2), "{said}");
         assert!(said.contains(named), "{said}");
+        // What logs is JSON to the last line.
+        for line in String::from_utf8_lossy(&done.stderr).lines() {
+            assert!(
+                serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line.is_object()),
+                "{line}"
+            );
+        }
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "a user's own");
     simulator.shutdown().await;

@@ -175,7 +175,7 @@ async fn runs_without_a_job_are_shown() {
         ("pod", "claimed"),
         ("pod", "released"),
         ("pod", "expired"),
-        ("pod", "claimed"),
+        ("pod", "needs_person"),
     ];
     assert_eq!(shown, expected.map(|(connection, state)| (Some(connection), Some(state))));
     let run = format!("landfall run EVENT --data {}", text(&machine.path("data")));

@@ -28,7 +28,7 @@ use landfall::event::JobEvent;
 use landfall::job::{DamagedFile, FileList, JobRecord, JobRef, OutputFile};
 use landfall::metrics::Measured;
 use landfall::state::{WorkState, keys};
-use landfall::{AskAgain, Result, outage};
+use landfall::{AskAgain, Result, Step, failure, outage};
 use landfall_store::PART_BYTES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -108,6 +108,7 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     match fetch(context, &job, deadline).await {
         Ok(fetched) => {
             outage::end(context, &job).await?;
+            failure::end(context, &job, Step::FetchFiles).await?;
             Ok(fetched)
         }
         Err(error) => {

@@ -3,15 +3,17 @@
 //! The story: a job that ended well once has ended well for good, which is written down and never asked again.
 //! One that runs is waited for until its deadline; a status that the source's table does not name counts as running. So
 //! does a source that cannot be asked meanwhile: the job runs on without us.
-//! A job that failed is not written down: an operator may start it again at the source, under the same id.
+//! A job that failed has not ended for good: an operator may start it again at the source, under the same id. What is
+//! written down is that it was seen so, for whoever looks, until it is seen otherwise.
 
 use landfall::clock::{Deadline, elapsed};
 use landfall::context::Context;
 use landfall::contract::{JobStatus, Source};
 use landfall::event::JobEvent;
-use landfall::job::{JobRecord, JobState, Outcome};
+use landfall::failure::About;
+use landfall::job::{JobRecord, JobRef, JobState, Outcome};
 use landfall::metrics::{Measure, Measured};
-use landfall::{Error, ErrorType, Result, outage};
+use landfall::{AwaitsPerson, Error, ErrorType, Result, Step, failure, outage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,24 @@ impl Measured for Polled {
     }
 }
 
+impl Polled {
+    /// What a job comes to that has not ended well; nothing where it runs or has.
+    pub fn failure(&self, job: &JobRef) -> Option<Error> {
+        let how = match self.state {
+            JobState::Running | JobState::Succeeded | JobState::Partial | JobState::Empty => return None,
+            JobState::Failed => "failed at the source",
+            JobState::Cancelled => "was cancelled",
+            JobState::NeedsAttention => "waits for a person to act at the source",
+        };
+        let said = self.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+        let error = Error::job_failed(format!("{job} {how} ({}){said}", self.native_status));
+        Some(match self.state {
+            JobState::NeedsAttention => error.because(AwaitsPerson),
+            _ => error,
+        })
+    }
+}
+
 /// Asks what has become of a job.
 pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadline) -> Result<Polled> {
     let job = context.job(&event).await?;
@@ -80,7 +100,11 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
     tracing::info!(state = ?status.state, native_status = status.native_status, "the source was asked");
 
     match status.state {
-        JobState::Running => running(context, &job, status).await,
+        JobState::Running => {
+            let polled = running(context, &job, status).await?;
+            failure::end(context, &job, Step::PollStatus).await?;
+            Ok(polled)
+        }
         JobState::Succeeded | JobState::Partial | JobState::Empty => {
             let outcome = Outcome {
                 state: status.state,
@@ -90,10 +114,16 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
                 since: context.clock().now(),
                 observed_at: status.observed_at,
             };
-            Ok(ended(work.record_outcome(&job.job(), outcome).await?))
+            let outcome = work.record_outcome(&job.job(), outcome).await?;
+            failure::end(context, &job, Step::PollStatus).await?;
+            Ok(ended(outcome))
         }
         JobState::Failed | JobState::Cancelled | JobState::NeedsAttention => {
-            not_well(source.as_ref(), &job, status).await
+            let polled = not_well(source.as_ref(), &job, status).await?;
+            if let Some(error) = polled.failure(&job.job()) {
+                failure::note(context, Step::PollStatus, &About::job(&job.job()), &error).await;
+            }
+            Ok(polled)
         }
     }
 }
@@ -198,4 +228,35 @@ async fn not_well(source: &dyn Source, job: &JobRecord, status: JobStatus) -> Re
         wait_seconds: None,
         running_seconds: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(state: JobState, message: Option<&str>) -> Option<Error> {
+        let polled = Polled {
+            state,
+            native_status: "ERROR".to_owned(),
+            progress: None,
+            message: message.map(str::to_owned),
+            wait_seconds: None,
+            running_seconds: None,
+        };
+        polled.failure(&JobRef { connection: "pod".parse().unwrap(), job_request_id: "7".parse().unwrap() })
+    }
+
+    /// A job that failed at the source ends the run with the source's own words; one that may go on says so.
+    #[test]
+    fn a_failed_job_is_reported_in_the_sources_words() {
+        let error = failure(JobState::Failed, Some("ORA-01555: snapshot too old")).unwrap();
+        assert_eq!(error.error_type().name(), "JobFailed");
+        assert_eq!(error.line(), "job 7 on pod failed at the source (ERROR): ORA-01555: snapshot too old");
+        assert_eq!(failure(JobState::Cancelled, None).unwrap().line(), "job 7 on pod was cancelled (ERROR)");
+        let waits = failure(JobState::NeedsAttention, None).unwrap();
+        assert!(waits.cause::<AwaitsPerson>().is_some() && error.cause::<AwaitsPerson>().is_none());
+        for well in [JobState::Running, JobState::Succeeded, JobState::Partial, JobState::Empty] {
+            assert!(failure(well, None).is_none());
+        }
+    }
 }

@@ -189,7 +189,11 @@ impl Run<'_> {
         Ok(self.write(&record, Some(&claim.etag)).await?.is_some())
     }
 
-    async fn write(&self, record: &RunRecord, unchanged_since: Option<&str>) -> Result<Option<String>> {
+    pub(crate) async fn write(
+        &self,
+        record: &RunRecord,
+        unchanged_since: Option<&str>,
+    ) -> Result<Option<String>> {
         let RunEvent { connection, run_key, .. } = self.event;
         match self.work.write_run(connection, run_key, record, unchanged_since).await? {
             Some(etag) => Ok(Some(etag)),
@@ -201,7 +205,7 @@ impl Run<'_> {
         }
     }
 
-    fn new_claim(&self, found: Option<&RunRecord>) -> RunRecord {
+    pub(crate) fn new_claim(&self, found: Option<&RunRecord>) -> RunRecord {
         // A window is of the rows of one export.
         let window =
             found.filter(|found| self.difference(found).is_none()).and_then(|found| found.window.clone());
@@ -220,7 +224,7 @@ impl Run<'_> {
         }
     }
 
-    fn is_free(&self, found: &RunRecord) -> bool {
+    pub(crate) fn is_free(&self, found: &RunRecord) -> bool {
         found.released
             || found.unsettled.is_some()
             || elapsed(found.claimed_at, self.clock.now()) >= self.lease
@@ -228,7 +232,7 @@ impl Run<'_> {
 
     /// Whether the source surely has no job of the run, and nobody is about to submit one: an event that was corrected
     /// then takes the run key over. By the write that takes the claim, whoever held it knows that it is lost.
-    fn surely_has_no_job(&self, found: &RunRecord) -> bool {
+    pub(crate) fn surely_has_no_job(&self, found: &RunRecord) -> bool {
         found.job_request_id.is_none() && self.is_free(found) && before(Some(found)).is_sure_of_no_job()
     }
 

@@ -11,6 +11,7 @@
 //! gives time to catch up. Where a job's id follows from its export alone, there is nothing to claim.
 
 mod claim;
+mod forget;
 mod recorded;
 mod settle;
 mod window;
@@ -24,12 +25,13 @@ use landfall::event::{JobEvent, RunEvent};
 use landfall::job::JobRequestId;
 use landfall::metrics::{Measure, Measured};
 use landfall::state::RunRecord;
-use landfall::{Error, Result};
+use landfall::{Error, Result, failure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use claim::MAY_SUBMIT;
 use claim::{Claim, ClaimOutcome, FIRST_WAIT, MAX_WAIT, PriorClaim, Run};
+pub use forget::{Forgetting, forget};
 pub use settle::{OperatorAnswer, settle};
 
 /// A call that submits ends within this time, with an answer or without.
@@ -134,10 +136,13 @@ async fn submit_again(context: &Context, source: &dyn Source, event: RunEvent) -
             return Err(Error::source_unavailable(format!("{what}: call again")));
         }
     };
-    let (connection, destination) = (event.connection, Some(event.destination));
+    let RunEvent { connection, destination, run_key, .. } = event;
+    let destination = Some(destination);
     let event = JobEvent { connection, job_request_id, destination };
     let already_submitted = context.work().await?.job(&event.job()).await?.is_some();
     let job = context.job(&event).await?;
+    // Nothing but its job is kept of such a run: what it had failed over would stay.
+    failure::end_run(context, &job.connection, &run_key).await?;
     let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the export is a job");
     let (recurring, wait_seconds) = (false, 0);

@@ -6,6 +6,7 @@ use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::contract::{EndedJob, Source};
 use landfall::event::JobEvent;
+use landfall::failure::shortened;
 use landfall::job::{JobRecord, JobRef};
 use landfall::state::{RunRecord, Swept as Noted};
 use landfall::{Error, ErrorType, Result};
@@ -180,13 +181,5 @@ impl Inspection<'_> {
             native_status,
             message: status.message.as_ref().map(|message| shortened(message, MAX_MESSAGE)),
         })
-    }
-}
-
-/// A text as far as it is told.
-fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
     }
 }

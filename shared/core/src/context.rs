@@ -343,6 +343,7 @@ impl Context {
             since,
             usual_seconds: usual.map(|usual| usual.as_secs()),
             outage: None,
+            failure: None,
             notice: None,
         };
         let recorded = self.work().await?.record_job(record).await?;
@@ -452,6 +453,7 @@ impl Context {
             since,
             usual_seconds: None,
             outage: None,
+            failure: None,
             notice: None,
         };
         Ok(self.work().await?.record_job(record).await?)

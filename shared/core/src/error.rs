@@ -43,6 +43,11 @@ pub struct AskAgain {
     pub after: Duration,
 }
 
+/// The cause of a failure over a job that may still go on: another one beside it would be one too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("decide there what becomes of it")]
+pub struct AwaitsPerson;
+
 /// A duration in whole seconds, which it has passed after.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))

@@ -141,7 +141,7 @@ impl JobState {
     }
 }
 
-/// What was asked for, where it lands, and when: `job.json`, written once but for the outage.
+/// What was asked for, where it lands, and when: `job.json`, written once but for the outage and the failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobRecord {
     /// The connection that it runs on.
@@ -171,6 +171,9 @@ pub struct JobRecord {
     /// Since when its source cannot be asked, while that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage: Option<Outage>,
+    /// What a step has failed over last, until that step or a later one succeeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Box<Failure>>,
     /// What has become of telling its source that it has landed, where the source wants to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Box<Notice>>,
@@ -194,6 +197,54 @@ pub struct Outage {
     pub since: Timestamp,
     /// Its error: the name and the line.
     pub error: String,
+}
+
+/// The last error of a run or a job, and how often it has come in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The step that failed, by its name.
+    pub step: String,
+    /// The file that it failed over, where it was called for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordinal: Option<u32>,
+    /// The error's name.
+    pub error: String,
+    /// Its line, as far as it is kept.
+    pub message: String,
+    /// When it came first, of those in a row.
+    pub since: Timestamp,
+    /// When it came last.
+    pub last: Timestamp,
+    /// How often it has come in a row.
+    pub times: u64,
+    /// Until when whoever called is waited for to call again by itself; none where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried_again_until: Option<Timestamp>,
+    /// Whether the job waits at its source for a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_person: bool,
+}
+
+/// The failure of a run that has no job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRun {
+    /// The failure.
+    pub failure: Failure,
+    /// What the run was to export, where its event says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<ExportName>,
+    /// Where it was to land.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationName>,
+}
+
+/// An export by its names alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportName {
+    /// Its kind, as its event names it.
+    pub kind: String,
+    /// Its own name.
+    pub name: String,
 }
 
 /// The rows of an increment: those whose time is in `[from, until)`.

@@ -9,6 +9,7 @@ pub mod declaration;
 pub mod error;
 pub mod event;
 pub mod export;
+pub mod failure;
 pub mod form;
 pub mod job;
 pub mod landed;
@@ -25,6 +26,6 @@ pub mod systems;
 pub use landfall_http::clock;
 pub use landfall_store::checksum;
 
-pub use error::{AskAgain, Error, ErrorType, Result};
+pub use error::{AskAgain, AwaitsPerson, Error, ErrorType, Result};
 pub use step::Step;
 pub use systems::Systems;

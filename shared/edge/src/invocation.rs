@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
 use landfall::clock::{Clock, Deadline, SystemClock};
 use landfall::context::Context;
-use landfall::job::JobRef;
+use landfall::failure::{About, note};
 use landfall::metrics::Measured;
 use landfall::{Error, Result, Step, Systems, event};
 
@@ -55,7 +55,7 @@ impl<Run> Function<Run> {
             .map_err(|error| Error::contract_broken("the result cannot be written as JSON").because(error))
     }
 
-    /// Calls it. A failure is logged here, and kept where it is for good.
+    /// Calls it. A failure is logged here, and kept for whoever looks.
     pub(crate) async fn call<Event, Output>(
         &self,
         event: Value,
@@ -68,7 +68,7 @@ impl<Run> Function<Run> {
     {
         let clock = Arc::new(SystemClock);
         let deadline = Deadline::at(ends_at(clock.now()), Arc::clone(&clock) as Arc<dyn Clock>);
-        let (span, job) = (span(self.step, &event), JobRef::deserialize(&event).ok());
+        let (span, about) = (span(self.step, &event), About::event(&event));
         let outcome = async {
             let context = self.context.get_or_try_init(|| Context::from_environment(self.systems)).await?;
             // On the heap: a step's future is large, and each layer above would hold it by value.
@@ -76,8 +76,13 @@ impl<Run> Function<Run> {
         };
         let outcome = outcome.instrument(span.clone()).await;
         if let Err(error) = &outcome {
-            Box::pin(failed(self.context.get(), self.step, job.as_ref(), error).instrument(span.clone()))
-                .await;
+            let failed = async {
+                log(error);
+                if let Some(context) = self.context.get() {
+                    note(context, self.step, &about, error).await;
+                }
+            };
+            Box::pin(failed.instrument(span.clone())).await;
         }
         span.in_scope(|| match &outcome {
             Ok(answer) => self.metrics.tell_answer(answer, clock.now()),
@@ -115,15 +120,12 @@ pub fn span(step: Step, event: &Value) -> tracing::Span {
     )
 }
 
-/// Logs a failure, once, at the edge, and keeps with its job what is for good.
-pub async fn failed(context: Option<&Context>, step: Step, job: Option<&JobRef>, error: &Error) {
+/// Logs a failure, once, at the edge.
+pub fn log(error: &Error) {
     tracing::error!(
         error.r#type = error.error_type().name(),
         error.retryable = error.retryable(),
         error.message = error.line(),
         "the step failed"
     );
-    if let (Some(context), Some(job)) = (context, job) {
-        context.note_failure(step, job, error).await;
-    }
 }

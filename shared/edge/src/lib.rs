@@ -15,7 +15,7 @@ use landfall::{Result, Step, Systems};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use invocation::{Function, failed, span};
+pub use invocation::{Function, log, span};
 pub use lambda_runtime::Error as RuntimeError;
 
 /// Serves a step until its process is ended: to OCI Functions where `FN_LISTENER` is set, else to Lambda.

@@ -11,7 +11,7 @@ const USUAL: &str = "warn,landfall=info,submit=info,poll_status=info,fetch_files
     sweep=info";
 
 /// Libraries that put whole requests into their finer lines: what signs them, session tokens, keys of objects.
-const TELL_TOO_MUCH: [&str; 6] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "tower"];
+const TELL_TOO_MUCH: [&str; 7] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "s3s", "tower"];
 
 /// Logs to stderr, one JSON object a line, from the level that `LANDFALL_LOG` names (default `info`). Whatever it
 /// names, the libraries that speak to stores and sources say nothing below `info`: their lines hold signed requests.
@@ -46,10 +46,15 @@ where
 }
 
 fn may_be_said(line: &Metadata<'_>) -> bool {
+    !is_of_a_client(line) || *line.level() <= Level::INFO
+}
+
+/// Whether a line is of the libraries that speak to stores and sources: what of it matters to a person is in the error of
+/// the call.
+pub fn is_of_a_client(line: &Metadata<'_>) -> bool {
     let library = line.target().split("::").next().unwrap_or_default();
     // The SDK is many crates, and gets more.
-    let tells_too_much = library.starts_with("aws_") || TELL_TOO_MUCH.contains(&library);
-    !tells_too_much || *line.level() <= Level::INFO
+    library.starts_with("aws_") || TELL_TOO_MUCH.contains(&library)
 }
 
 #[cfg(test)]

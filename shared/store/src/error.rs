@@ -2,8 +2,6 @@
 
 use std::error::Error as StdError;
 
-use aws_sdk_s3::error::DisplayErrorContext;
-
 /// What comes of a call to the object store.
 pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -240,8 +238,8 @@ impl StoreError {
         matches!(self, Self::Contended { .. })
     }
 
-    pub(crate) fn body(operation: &'static str, object: String, error: impl StdError) -> Self {
-        let source = Described(DisplayErrorContext(error).to_string());
+    pub(crate) fn body(operation: &'static str, object: String, error: impl StdError + 'static) -> Self {
+        let source = Described(landfall_http::chain(&error));
         Self::Unavailable { operation, object, source }
     }
 }

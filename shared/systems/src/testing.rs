@@ -46,6 +46,7 @@ pub(crate) fn record(job_request_id: &str, export: Export) -> JobRecord {
         since: Timestamp::UNIX_EPOCH,
         usual_seconds: None,
         outage: None,
+        failure: None,
         notice: None,
     }
 }

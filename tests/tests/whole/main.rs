@@ -19,6 +19,7 @@ mod downloads;
 mod epm_job;
 mod epm_planning;
 mod export_schema;
+mod failures;
 mod fan_out;
 mod folio;
 mod folio_direct;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use embedded_store::{Before, Call, Intercept, Options};
 use landfall::clock::Deadline;
 use landfall::event::parse;
+use landfall::failure::{self, About};
 use landfall::job::JobRef;
 use landfall::{Error, ErrorType, Step};
 use landfall_store::Condition;
@@ -330,14 +331,15 @@ async fn with_tokens(asked: &Arc<Asked>) {
     let context = world.configured_anew(|config| config.replace("THE TOKEN", &token));
     let noted = |step: &'static str| asked.at(Some(step));
     land_noting(&context, landfall_tests::run_event(), &noted).await.unwrap();
-    let job = JobRef { connection: "fusion-demo".parse().unwrap(), job_request_id: "1".parse().unwrap() };
+    let id = world.simulator.jobs()[0].id.to_string();
+    let job = JobRef { connection: "fusion-demo".parse().unwrap(), job_request_id: id.parse().unwrap() };
     for (step, error) in [
         (Step::FetchFiles, Error::not_found("expired")),
         (Step::UnpackUpload, Error::unsafe_archive("leaves its prefix")),
         (Step::Publish, Error::integrity("too few rows")),
     ] {
         asked.at(Some(step.name()));
-        context.note_failure(step, &job, &error).await;
+        failure::note(&context, step, &About::job(&job), &error).await;
     }
     let event = json!({
         "connection": "fusion-demo", "exports": ["*"], "destination": "lake", "allow_empty": true,

@@ -65,7 +65,15 @@ impl WorkState {
 
     /// The runs of a connection, in the order of their keys, a page in memory at a time.
     pub fn runs(&self, connection: &ConnectionName) -> BoxStream<'_, Result<RunKey>> {
-        let prefix = keys::runs(connection);
+        self.run_keys(keys::runs(connection))
+    }
+
+    /// The runs of a connection that have failed without a job, likewise; they may have one by now.
+    pub fn failed_runs(&self, connection: &ConnectionName) -> BoxStream<'_, Result<RunKey>> {
+        self.run_keys(keys::failed_runs(connection))
+    }
+
+    fn run_keys(&self, prefix: String) -> BoxStream<'_, Result<RunKey>> {
         let listed = self.store().list(&prefix);
         let run_key = move |object: ObjectInfo| {
             object.key.strip_prefix(&prefix)?.strip_suffix(".json")?.parse::<RunKey>().ok()

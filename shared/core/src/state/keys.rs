@@ -38,6 +38,17 @@ pub fn run(connection: &ConnectionName, run_key: &RunKey) -> String {
     format!("{}{run_key}.json", runs(connection))
 }
 
+/// The prefix of what is kept of the failures of a connection's runs.
+pub fn failed_runs(of: &ConnectionName) -> String {
+    // A run key has no slash: this is no run's.
+    format!("{}failures/", runs(of))
+}
+
+/// What is kept of the failure of a run that has no job.
+pub fn failed_run(connection: &ConnectionName, run_key: &RunKey) -> String {
+    format!("{}{run_key}.json", failed_runs(connection))
+}
+
 /// What a source that takes a job in several steps has to remember of a submission, should it be interrupted.
 pub fn submission(connection: &ConnectionName, run_key: &RunKey) -> String {
     format!("submissions/{connection}/{run_key}.json")

@@ -22,8 +22,8 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::export::Export;
 use crate::job::{
-    ConnectionName, DamagedFile, DestinationName, FileList, JobRecord, JobRef, JobRequestId, Outcome, RunKey,
-    StagedFile, Window,
+    ConnectionName, DamagedFile, DestinationName, FailedRun, FileList, JobRecord, JobRef, JobRequestId,
+    Outcome, RunKey, StagedFile, Window,
 };
 use crate::rows::Tables;
 use document::{json, parse};
@@ -80,6 +80,7 @@ impl Document for FileList {}
 impl Document for StagedFile {}
 impl Document for DamagedFile {}
 impl Document for RunRecord {}
+impl Document for FailedRun {}
 
 /// Up to when the increments of an export have landed: `watermarks/<connection>/<export>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -222,6 +223,15 @@ impl WorkState {
         run_key: &RunKey,
     ) -> Result<Option<(RunRecord, String)>, StoreError> {
         self.read(&keys::run(connection, run_key)).await
+    }
+
+    /// The last failure of a run that has no job.
+    pub async fn failed_run(
+        &self,
+        connection: &ConnectionName,
+        run_key: &RunKey,
+    ) -> Result<Option<FailedRun>, StoreError> {
+        Ok(self.read(&keys::failed_run(connection, run_key)).await?.map(|(failed, _)| failed))
     }
 
     /// Writes a run if nobody has changed it: with no `ETag` if there is none yet. `None` if somebody was first.
