@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Init(Init),
     /// Submit a run's job, wait for it, and land its files
     #[command(
-        after_help = "Examples:\n  landfall run event.json --config landfall.toml\n  landfall run events/run-fusion-extract.json --simulate"
+        after_help = "Examples:\n  landfall run event.json --config landfall.toml\n  landfall run event.json --config landfall.toml --dry-run\n  landfall run events/run-fusion-extract.json --simulate"
     )]
     Run(Run),
     /// Continue a job that was submitted before, by landfall or in the source's own user interface
@@ -117,6 +117,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  landfall check fusion-prod --destination lake --config landfall.toml"
     )]
     Check(Check),
+    /// Print the completions of a shell, to be put where it looks for them
+    #[command(after_help = "Example:\n  landfall completions bash")]
+    Completions(Completions),
+    /// Print a man page: of landfall, or of one command
+    #[command(after_help = "Example:\n  landfall man run")]
+    Man(Man),
     /// Serve the simulated source systems and a local store until stopped
     #[command(after_help = "Example:\n  landfall simulate --port 8765")]
     Simulate(Simulate),
@@ -144,6 +150,9 @@ pub(crate) struct Run {
     /// Submit again after a submission whose outcome was unknown: you have checked that the run has no job at the source
     #[arg(long)]
     pub(crate) no_job: bool,
+    /// Check all that can be checked and print what would be done, and change nothing
+    #[arg(long, conflicts_with_all = ["job", "no_job"])]
+    pub(crate) dry_run: bool,
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
@@ -438,6 +447,20 @@ pub(crate) struct Check {
     pub(crate) systems: Systems,
 }
 
+/// `landfall completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `landfall man`.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The command; landfall as a whole, if none is named
+    pub(crate) command: Option<String>,
+}
+
 /// `landfall simulate`.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
@@ -507,7 +530,7 @@ fn functions() -> impl TypedValueParser<Value = Step> {
 }
 
 /// The systems that a command works with.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Systems {
     /// Run against simulated source systems, which this command starts; every connection leads to them
     #[arg(long, conflicts_with = "config")]
@@ -521,7 +544,7 @@ pub(crate) struct Systems {
 }
 
 /// How a simulator behaves.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Simulated {
     /// The simulator's faults, a JSON file
     #[arg(long, value_name = "FILE")]
@@ -532,7 +555,7 @@ pub(crate) struct Simulated {
 }
 
 /// The local store and the configuration that a command works with.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LocalOptions {
     /// The folder for the local store (work, landing) and the simulator's jobs
     #[arg(long, value_name = "DIR", default_value = DATA)]
@@ -673,6 +696,7 @@ mod tests {
             "landfall verify fusion-demo --export A --since 2026-11-01T00:00:00Z --read --json",
             "landfall verify fusion-demo 44046 --repair --simulate --data D",
             "landfall run e.json --job 44055",
+            "landfall run e.json --dry-run --json --config c.toml",
             "landfall run e.json --no-job --config c.toml",
             "landfall sweep fusion-demo --export A --export B --destination lake --since 2026-11-01T00:00:00Z",
             "landfall sweep fusion-demo --export * --destination lake --simulate",
@@ -688,6 +712,9 @@ mod tests {
             "landfall systems --json",
             "landfall systems check things.toml",
             "landfall systems try fhir-bulk --event e.json --base-url https://fhir.example.org/r4",
+            "landfall completions zsh",
+            "landfall man",
+            "landfall man status",
             "landfall simulate",
             "landfall simulate --port 0 --faults f.json --data D",
         ] {

@@ -1,6 +1,7 @@
 //! `landfall check`: whether a connection, the work bucket and a destination do what a run needs of them.
 
 use landfall::check::{BucketUse, Finding, Found, bucket};
+use landfall::job::ConnectionName;
 use landfall::{Error, Result};
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ pub(crate) async fn check(
     let mut report_all = |findings: Vec<Finding>| {
         for finding in findings {
             code = worst(code, code_of(&finding));
-            report.finding(&text(&finding), &line(arguments, &finding))?;
+            report.finding(&text(&finding), &line(&arguments.connection, &finding))?;
         }
         Ok::<_, Failure>(())
     };
@@ -53,14 +54,14 @@ pub(crate) async fn check(
     Ok(code)
 }
 
-fn prefix(prefix: &str) -> String {
+pub(crate) fn prefix(prefix: &str) -> String {
     match prefix.trim_matches('/') {
         "" => String::new(),
         prefix => format!("{prefix}/"),
     }
 }
 
-fn code_of(finding: &Finding) -> u8 {
+pub(crate) fn code_of(finding: &Finding) -> u8 {
     match &finding.found {
         Found::Broken(error) => exit_code(error.error_type()),
         Found::Well(_) | Found::Doubtful(_) => 0,
@@ -79,14 +80,14 @@ fn named(error: &Error) -> String {
     format!("{}: {}", error.error_type().name(), error.line())
 }
 
-fn text(finding: &Finding) -> String {
+pub(crate) fn text(finding: &Finding) -> String {
     let (outcome, said) = outcome(&finding.found);
     format!("{outcome:<9} {:<26} {said}\n", finding.what)
 }
 
-fn line(arguments: &Check, finding: &Finding) -> Value {
+pub(crate) fn line(connection: &ConnectionName, finding: &Finding) -> Value {
     let (outcome, _) = outcome(&finding.found);
-    let mut line = json!({ "connection": arguments.connection, "what": finding.what, "outcome": outcome });
+    let mut line = json!({ "connection": connection, "what": finding.what, "outcome": outcome });
     let fields = match &finding.found {
         Found::Well(said) | Found::Doubtful(said) => json!({ "message": said }),
         Found::Broken(error) => {

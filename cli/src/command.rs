@@ -29,8 +29,8 @@ use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{
-    advice, cancel, check, event, forget, init, inputs, prune, run, schema, serve, simulate, sources, status,
-    sweep, systems, unpack, verify,
+    advice, cancel, check, dry_run, event, forget, help, init, inputs, prune, run, schema, serve, simulate,
+    sources, status, sweep, systems, unpack, verify,
 };
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
@@ -41,6 +41,7 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
             let outcome = outcome.and_then(|text| out.write_all(text.as_bytes()).map_err(Failure::Output));
             ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
         }
+        Command::Run(arguments) if arguments.dry_run => dry_run_command(arguments, out, &progress).await,
         Command::Run(arguments) => run_command(arguments, out, &progress).await,
         Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
         Command::Cancel(arguments) => cancel_command(arguments, out, &progress).await,
@@ -58,6 +59,15 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
             let text = if arguments.json { sources::lines() } else { sources::text() };
             let outcome = out.write_all(text.as_bytes()).map_err(Failure::Output);
             ended(outcome, &mut Report::new(out, &progress, arguments.json), FailureContext::default)
+        }
+        Command::Completions(arguments) => {
+            let outcome = help::completions(arguments, out).map_err(Failure::Output);
+            ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
+        }
+        Command::Man(arguments) => {
+            let outcome = help::man(arguments).map_err(Failure::from);
+            let outcome = outcome.and_then(|page| out.write_all(&page).map_err(Failure::Output));
+            ended(outcome, &mut Report::new(out, &progress, false), FailureContext::default)
         }
         Command::Systems(arguments) => systems_command(arguments, out, &progress),
         Command::Simulate(arguments) => {
@@ -123,6 +133,27 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
         });
         FailureContext { connection: connection.get().cloned(), next, ..about }
     })
+}
+
+async fn dry_run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
+    let mut report = Report::new(out, progress, arguments.systems.machine.json);
+    let connection = OnceLock::new();
+    let mut code = 0;
+    let outcome = async {
+        let event = event::read(&arguments.event)?;
+        let subject = Subject::of_event(&event);
+        let event: RunEvent = parse(event)?;
+        let _ = connection.set(event.connection.to_string());
+        let machine = LocalRuntime::for_dry_run(&arguments.systems, &subject, progress).await?;
+        on(machine, async |machine| {
+            code = dry_run::dry_run(machine, event, &mut report).await?;
+            Ok(())
+        })
+        .await
+    }
+    .await;
+    let about = || FailureContext { connection: connection.get().cloned(), ..FailureContext::default() };
+    worst(code, ended(outcome, &mut report, about))
 }
 
 async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {

@@ -25,10 +25,31 @@ pub(crate) async fn bring(machine: &LocalRuntime, event: RunEvent) -> Result<Run
     }
 }
 
-async fn put(machine: &LocalRuntime, path: &Path) -> Result<String> {
+/// The event as [`bring`] makes it, and what would be brought. Nothing is put anywhere.
+pub(crate) async fn would_bring(
+    machine: &LocalRuntime,
+    event: RunEvent,
+) -> Result<(RunEvent, Option<String>)> {
+    let export = machine.context().spec(&event.export)?;
+    let Some(path) = export.local_input() else { return Ok((event, None)) };
+    let Hashed { file, .. } = read(machine, Path::new(path)).await?;
+    let said = format!("{path} ({} bytes) would be put into the work bucket", file.size);
+    let export = export.with_input(key(&file)).with_tables_of(&event.export);
+    Ok((RunEvent { export, ..event }, Some(said)))
+}
+
+async fn read(machine: &LocalRuntime, path: &Path) -> Result<Hashed> {
     machine.progress().stage(format!("reading {}", path.display()));
-    let Hashed { checksums, file } = hash_in_background(path).await?;
-    let key = format!("{}{}", keys::INPUTS, file.sha256);
+    hash_in_background(path).await
+}
+
+fn key(file: &DiskFile) -> String {
+    format!("{}{}", keys::INPUTS, file.sha256)
+}
+
+async fn put(machine: &LocalRuntime, path: &Path) -> Result<String> {
+    let Hashed { checksums, file } = read(machine, path).await?;
+    let key = key(&file);
     let work = machine.context().work().await?;
     if work.store().head(&key).await?.is_some_and(|object| object.size == file.size) {
         return Ok(key);

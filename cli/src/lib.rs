@@ -15,10 +15,12 @@ mod check;
 mod command;
 mod confirm;
 mod disk;
+mod dry_run;
 mod event;
 mod failure;
 mod folder_store;
 mod forget;
+mod help;
 mod init;
 mod inputs;
 mod invoke;
@@ -46,8 +48,6 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser as _;
-
 pub use arguments::Arguments;
 pub use command::execute;
 pub use progress::Progress;
@@ -56,7 +56,7 @@ pub use progress::Progress;
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let logs = arguments.iter().any(|word| word == "--log");
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match help::parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) if logs && error.use_stderr() => {
             let progress = progress::for_process(logs);

@@ -41,6 +41,27 @@ pub(crate) struct LocalRuntime {
     names_connections: bool,
     store: Option<Handle>,
     pod: Option<Pod>,
+    /// What stands in for a data folder that is not there, for who makes none.
+    _in_place_of_data: Option<Scratch>,
+}
+
+/// An empty folder that goes with whoever has it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("landfall-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&path).map_err(|error| {
+            Error::invalid_config(format!("{} cannot be made", path.display())).because(error)
+        })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What of a configuration the embedded store stands in for.
@@ -83,6 +104,23 @@ impl LocalRuntime {
         })?;
         let embedded = embedded_behind(&provider);
         Self::start(on, Buckets::Made, Some(provider), embedded, None, progress).await
+    }
+
+    /// Starts what looking at a run needs that may never be done: a data folder that is not there is not made.
+    pub(crate) async fn for_dry_run(
+        systems: &Systems,
+        subject: &Subject,
+        progress: &Arc<Progress>,
+    ) -> Result<Self> {
+        if systems.machine.data.join(WORK).is_dir() {
+            return Self::for_run(systems, subject, progress).await;
+        }
+        let scratch = Scratch::new()?;
+        let data = scratch.0.clone();
+        let machine = LocalOptions { data, ..systems.machine.clone() };
+        let systems = Systems { machine, ..systems.clone() };
+        let runtime = Self::for_run(&systems, subject, progress).await?;
+        Ok(Self { _in_place_of_data: Some(scratch), ..runtime })
     }
 
     /// Starts what landing files needs that a person has named: their connections need no configuration, which is
@@ -183,6 +221,7 @@ impl LocalRuntime {
             names_connections,
             store,
             pod,
+            _in_place_of_data: None,
         })
     }
 
@@ -276,7 +315,7 @@ impl LocalRuntime {
 
     /// Stops the servers.
     pub(crate) async fn stop(self) {
-        let Self { context, store, pod, .. } = self;
+        let Self { context, store, pod, _in_place_of_data, .. } = self;
         drop(context);
         let stopping = async {
             if let Some(pod) = pod {

@@ -8,6 +8,7 @@ mod cancel;
 mod corpora;
 #[cfg(unix)]
 mod disk;
+mod dry_run;
 mod forget;
 mod kills;
 mod listing;

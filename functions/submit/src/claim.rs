@@ -36,6 +36,17 @@ pub(crate) enum ClaimOutcome {
     Ours { claim: Box<Claim>, before: PriorClaim },
 }
 
+/// How a run stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has its job.
+    Submitted(JobRequestId),
+    /// It may be claimed.
+    Free(PriorClaim),
+    /// Another invocation is submitting it.
+    Taken,
+}
+
 /// What the claimant before us, if there was one, may have done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PriorClaim {
@@ -66,21 +77,16 @@ impl Run<'_> {
         let mut wait = FIRST_WAIT;
         loop {
             let found = self.work.run(&self.event.connection, &self.event.run_key).await?;
-            if let Some((found, etag)) = &found {
-                if !self.surely_has_no_job(found) {
-                    self.must_be_the_same_run(found)?;
-                }
-                if let Some(id) = found.job_request_id.clone() {
-                    let claim = Claim { record: found.clone(), etag: etag.clone() };
-                    return Ok(ClaimOutcome::Submitted { id, claim: Box::new(claim) });
-                }
+            let standing = self.standing(found.as_ref().map(|(found, _)| found))?;
+            if let (Standing::Submitted(id), Some((record, etag))) = (&standing, &found) {
+                let claim = Claim { record: record.clone(), etag: etag.clone() };
+                return Ok(ClaimOutcome::Submitted { id: id.clone(), claim: Box::new(claim) });
             }
             let (found, etag) = found.unzip();
             self.must_have_time()?;
-            if found.as_ref().is_none_or(|found| self.is_free(found)) {
+            if let Standing::Free(before) = standing {
                 let record = self.new_claim(found.as_ref());
                 if let Some(etag) = self.write(&record, etag.as_deref()).await? {
-                    let before = before(found.as_ref());
                     return Ok(ClaimOutcome::Ours { claim: Box::new(Claim { record, etag }), before });
                 }
             } else {
@@ -88,6 +94,22 @@ impl Run<'_> {
                 wait = MAX_WAIT.min(wait * 2);
             }
         }
+    }
+
+    /// How the run stands, by its record. One that was started with another export is a `Conflict`.
+    pub(crate) fn standing(&self, found: Option<&RunRecord>) -> Result<Standing> {
+        if let Some(found) = found {
+            if !self.surely_has_no_job(found) {
+                self.must_be_the_same_run(found)?;
+            }
+            if let Some(id) = &found.job_request_id {
+                return Ok(Standing::Submitted(id.clone()));
+            }
+        }
+        Ok(match found.is_none_or(|found| self.is_free(found)) {
+            true => Standing::Free(before(found)),
+            false => Standing::Taken,
+        })
     }
 
     /// Records the job that the run has become.

@@ -12,6 +12,7 @@
 
 mod claim;
 mod forget;
+mod plan;
 mod recorded;
 mod settle;
 mod window;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use claim::MAY_SUBMIT;
 use claim::{Claim, ClaimOutcome, FIRST_WAIT, MAX_WAIT, PriorClaim, Run};
 pub use forget::{Forgetting, forget};
+pub use plan::{Plan, Planned, plan};
 pub use settle::{OperatorAnswer, settle};
 
 /// A call that submits ends within this time, with an answer or without.

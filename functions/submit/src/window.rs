@@ -29,26 +29,56 @@ pub(crate) async fn window(
     source: &dyn Source,
     increments: Increments,
 ) -> Result<Window> {
-    if let Some((from, until)) = increments.given {
-        return Ok(Window { field: increments.field, from, until, overlap_until: None });
+    if let Some(given) = given(&increments) {
+        return Ok(given);
     }
     // Rows carry the source's time: a clock of ours that is ahead of it would leave a gap.
     let now = context.clock().now();
     let now = source.time().await?.map_or(now, |theirs| theirs.min(now));
     let key = watermark_key(context, event)?;
-    let give = |there: Option<Watermark>| async {
-        let mut watermark =
-            there.unwrap_or_else(|| Watermark::new(event.export.clone(), event.destination.clone()));
-        if let Some(given) = watermark.given.iter().find(|given| given.run_key == event.run_key) {
-            return Ok(Change::Keep(given.window.clone()));
-        }
-        move_on(context, event, &mut watermark).await?;
-        must_not_be_ahead(&watermark, now, &key)?;
-        let window = next(&watermark, &increments, now);
-        watermark.given.push(GivenWindow { run_key: event.run_key.clone(), window: window.clone() });
-        Ok(Change::Write(watermark, window))
-    };
+    let give = |there| give(context, event, &increments, now, &key, there);
     context.work().await?.update(&key, context.clock().as_ref(), give).await
+}
+
+/// The window that a run would be given now, by this machine's clock.
+pub(crate) async fn would_be(context: &Context, event: &RunEvent, increments: Increments) -> Result<Window> {
+    if let Some(given) = given(&increments) {
+        return Ok(given);
+    }
+    let (now, key) = (context.clock().now(), watermark_key(context, event)?);
+    let keep = |there| async {
+        let (Change::Keep(window) | Change::Write(_, window)) =
+            give(context, event, &increments, now, &key, there).await?;
+        Ok(Change::<Watermark, _>::Keep(window))
+    };
+    context.work().await?.update(&key, context.clock().as_ref(), keep).await
+}
+
+/// The window that the event names, where it names one.
+fn given(increments: &Increments) -> Option<Window> {
+    let (from, until) = increments.given?;
+    Some(Window { field: increments.field.clone(), from, until, overlap_until: None })
+}
+
+/// What of a watermark changes when a run is given its window.
+async fn give(
+    context: &Context,
+    event: &RunEvent,
+    increments: &Increments,
+    now: Timestamp,
+    key: &str,
+    there: Option<Watermark>,
+) -> Result<Change<Watermark, Window>> {
+    let mut watermark =
+        there.unwrap_or_else(|| Watermark::new(event.export.clone(), event.destination.clone()));
+    if let Some(given) = watermark.given.iter().find(|given| given.run_key == event.run_key) {
+        return Ok(Change::Keep(given.window.clone()));
+    }
+    move_on(context, event, &mut watermark).await?;
+    must_not_be_ahead(&watermark, now, key)?;
+    let window = next(&watermark, increments, now);
+    watermark.given.push(GivenWindow { run_key: event.run_key.clone(), window: window.clone() });
+    Ok(Change::Write(watermark, window))
 }
 
 /// Takes a window back that was given to a run which surely has no job.

@@ -1,5 +1,6 @@
 //! The contract of a system: what landfall asks of whatever runs export jobs.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use jiff::Timestamp;
 use landfall_http::Transport;
 use landfall_store::Store;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
 
 use crate::check::Finding;
 use crate::checksum::Sha256;
@@ -112,6 +115,44 @@ pub enum Cancellation {
     TooLate(String),
     /// It does not know the job, or does not any more.
     Unknown,
+}
+
+/// A call that would be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedCall {
+    /// What for.
+    pub what: String,
+    /// The method, and where to. What only an answer tells stands as `{name}`.
+    pub line: String,
+    /// The headers besides the connection's credentials.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<String>,
+}
+
+impl PlannedCall {
+    /// A call that carries nothing.
+    pub fn new(what: impl Into<String>, method: &str, url: &Url) -> Self {
+        let url = url.as_str().replace("%7B", "{").replace("%7D", "}");
+        Self { what: what.into(), line: format!("{method} {url}"), headers: Vec::new(), body: None }
+    }
+
+    /// The same call, with a document of JSON.
+    #[must_use]
+    pub fn carrying(mut self, body: &Value) -> Self {
+        self.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        Self { body: Some(body.to_string()), ..self }
+    }
+}
+
+impl fmt::Display for PlannedCall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{}\n  {}", self.what, self.line)?;
+        for (name, value) in &self.headers {
+            writeln!(formatter, "  {name}: {value}")?;
+        }
+        self.body.iter().try_for_each(|body| writeln!(formatter, "  {body}"))
+    }
 }
 
 /// A file being downloaded.
@@ -230,6 +271,12 @@ pub trait Source: Send + Sync {
     /// Tells the source that all of a job has landed. It may be told again: that it has heard of it is no error.
     async fn notify_landed(&self, _job: &JobRecord) -> Result<()> {
         Ok(())
+    }
+
+    /// The calls that the order's run would make, in their order; none where the source is not called by HTTP. None of them is
+    /// made. What the order names is looked up at the source, where that changes nothing there.
+    async fn calls(&self, _order: &SubmitRequest<'_>) -> Result<Vec<PlannedCall>> {
+        Ok(Vec::new())
     }
 
     /// The call that would cancel a job, in one line; none where the source has none. Nothing is called.

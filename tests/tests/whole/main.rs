@@ -12,6 +12,7 @@ mod crash_matrix;
 mod deadlines;
 mod declared;
 mod delivery;
+mod deployer;
 mod described;
 mod docs;
 mod documents;

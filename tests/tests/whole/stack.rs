@@ -16,7 +16,7 @@ use landfall_tests::{Setup, World, land_noting, toml_text};
 use serde_json::{Value, json};
 use simulator::credentials;
 
-fn template() -> String {
+pub(crate) fn template() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
     std::fs::read_to_string(path).unwrap()
 }
@@ -143,9 +143,17 @@ fn statement(lines: &[String], at: usize) -> Grant {
         }
     };
     let place = |resource: &String| {
+        if resource.trim_start_matches(['&', '*']).starts_with("landing") {
+            return "landing".to_owned();
+        }
+        if let Some((place, _)) =
+            resource.strip_prefix("!Sub [\"${Landing}").and_then(|place| place.split_once('"'))
+        {
+            return format!("landing{place}");
+        }
         let place = resource.trim_start_matches("!Sub ").trim_start_matches("!GetAtt ");
         let place = place.replace("${", "").replace('}', "");
-        let place = place.replace("WorkBucket.Arn", "work").replace("LandingBucket.Arn", "landing");
+        let place = place.replace("WorkBucket.Arn", "work");
         place.replace("arn:AWS::Partition:s3:::FromBucket", "uploads")
     };
     Grant {
@@ -156,7 +164,7 @@ fn statement(lines: &[String], at: usize) -> Grant {
 }
 
 /// Whether a text is of a pattern, in which `*` stands for anything.
-fn is_like(pattern: &str, text: &str) -> bool {
+pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((before, rest)) => text.strip_prefix(before).is_some_and(|text| {

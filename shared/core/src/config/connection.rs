@@ -93,6 +93,11 @@ impl Connection {
         self.settings.fit()
     }
 
+    /// Whether each login spends a refresh token, and another has to be kept in its place.
+    pub fn spends_refresh_tokens(&self) -> bool {
+        self.settings.has("/auth/refresh_token")
+    }
+
     /// An `InvalidConfig` about this connection.
     pub fn invalid(&self, reason: impl fmt::Display) -> Error {
         self.settings.invalid(reason)

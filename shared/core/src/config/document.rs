@@ -47,6 +47,11 @@ impl Document {
         Self::new(&format!("{}/{key}", self.path), &self.place, value.clone()).fit().map(Some)
     }
 
+    /// Whether a value stands at a path (RFC 6901).
+    pub(super) fn has(&self, pointer: &str) -> bool {
+        self.value.pointer(pointer).is_some_and(|value| !value.is_null())
+    }
+
     /// The table as a type.
     pub(super) fn fit<T: DeserializeOwned>(&self) -> Result<T> {
         serde_path_to_error::deserialize(self.value.clone()).map_err(|error| {

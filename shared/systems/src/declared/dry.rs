@@ -1,7 +1,6 @@
 //! The calls that an export would make, without making them.
 
-use std::fmt;
-
+use landfall::contract::PlannedCall;
 use landfall::error::Result;
 use landfall::export::Export;
 use landfall::job::Window;
@@ -12,33 +11,9 @@ use super::description::{Description, Find, Link};
 use super::export::DeclaredExport;
 use super::template::Values;
 
-/// A call that would be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DryCall {
-    /// What for.
-    pub what: String,
-    /// The method, and where to. What only an answer tells stands as `{name}`.
-    pub line: String,
-    /// The headers besides the connection's credentials.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Option<String>,
-}
-
-impl fmt::Display for DryCall {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{}\n  {}", self.what, self.line)?;
-        for (name, value) in &self.headers {
-            writeln!(formatter, "  {name}: {value}")?;
-        }
-        self.body.iter().try_for_each(|body| writeln!(formatter, "  {body}"))
-    }
-}
-
 /// Every call that an export of a description would make, in their order; `InvalidEvent` where the export does not fit.
-pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Result<Vec<DryCall>> {
+pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Result<Vec<PlannedCall>> {
     let export: DeclaredExport = export.read()?;
-    export.check_for(description)?;
     let given = export.window.as_ref();
     let window = given.map(|given| Window {
         field: description.window.as_ref().map(|form| form.field.clone()).unwrap_or_default(),
@@ -46,7 +21,18 @@ pub fn calls(description: &Description, base_url: &Url, export: &Export) -> Resu
         until: given.until,
         overlap_until: None,
     });
-    let mut values = description.values(&export.with, window.as_ref());
+    calls_of(description, base_url, &export, window.as_ref())
+}
+
+/// The same, of a run whose window is known.
+pub(super) fn calls_of(
+    description: &Description,
+    base_url: &Url,
+    export: &DeclaredExport,
+    window: Option<&Window>,
+) -> Result<Vec<PlannedCall>> {
+    export.check_for(description)?;
+    let mut values = description.values(&export.with, window);
     if export.incremental.is_some() && window.is_none() {
         unknown(&mut values, ["from", "until"]);
     }
@@ -96,7 +82,7 @@ fn unknown<'n>(values: &mut Values, names: impl IntoIterator<Item = &'n str>) {
     }
 }
 
-fn made(what: &str, call: &Call, base_url: &Url, values: &Values) -> Result<DryCall> {
+fn made(what: &str, call: &Call, base_url: &Url, values: &Values) -> Result<PlannedCall> {
     let line = call.line(base_url, values)?.replace("%7B", "{").replace("%7D", "}");
     let mut headers = Vec::new();
     for (name, template) in &call.headers {
@@ -107,7 +93,7 @@ fn made(what: &str, call: &Call, base_url: &Url, values: &Values) -> Result<DryC
         headers.push(("content-type".to_owned(), (*kind).to_owned()));
     }
     let body = body.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(DryCall { what: what.to_owned(), line, headers, body })
+    Ok(PlannedCall { what: what.to_owned(), line, headers, body })
 }
 
 #[cfg(test)]

@@ -44,8 +44,8 @@ use self::template::Values;
 use landfall::check::{Finding, clock_skew};
 use landfall::clock::Clock;
 use landfall::contract::{
-    Cancellation, Download, Found, Increments, JobStatus, ResumeAt, Source, SourceDeps, Submission,
-    SubmitRequest, Wrap,
+    Cancellation, Download, Found, Increments, JobStatus, PlannedCall, ResumeAt, Source, SourceDeps,
+    Submission, SubmitRequest, Wrap,
 };
 use landfall::error::{Error, Result};
 use landfall::export::{Export, ExportKind, Kind};
@@ -154,6 +154,11 @@ impl Source for DeclaredSource {
 
     async fn time(&self) -> Result<Option<Timestamp>> {
         self.server.time().await
+    }
+
+    async fn calls(&self, order: &SubmitRequest<'_>) -> Result<Vec<PlannedCall>> {
+        let (api, export) = self.export(order.export)?;
+        dry::calls_of(&api.description, &self.server.base_url, &export, order.window)
     }
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {

@@ -38,7 +38,7 @@ use crate::server::not_of_run;
 use landfall::check::{Finding, clock_skew};
 use landfall::clock::{Clock, elapsed};
 use landfall::contract::{
-    Download, Found, JobStatus, ResumeAt, Source, SourceDeps, Submission, SubmitRequest, Wrap,
+    Download, Found, JobStatus, PlannedCall, ResumeAt, Source, SourceDeps, Submission, SubmitRequest, Wrap,
 };
 use landfall::error::{Error, Result};
 use landfall::export::Export;
@@ -253,6 +253,16 @@ impl Source for EpmSource {
         // Of jobs nothing can be read but by an id: the list of files proves who we are taken for.
         let listed = Finding::of("repository", self.repository.look().await);
         vec![clock_skew(self.environment.client.told_time(), self.environment.clock.now()), listed]
+    }
+
+    async fn calls(&self, order: &SubmitRequest<'_>) -> Result<Vec<PlannedCall>> {
+        let export: EpmJob = order.export.read()?;
+        let owner = Owner(export.application.as_deref());
+        let jobs = |rest: &[&str]| owner.jobs(&self.environment, rest);
+        Ok(vec![
+            PlannedCall::new("submit the job", "POST", &jobs(&[])).carrying(&submission(&export)),
+            PlannedCall::new("poll", "GET", &jobs(&["{id}"])),
+        ])
     }
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {

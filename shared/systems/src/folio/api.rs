@@ -21,7 +21,7 @@ use landfall_http::auth::Authorizer;
 
 use super::okapi::OkapiTokens;
 use crate::server::{client, client_of, policy, url_below};
-use landfall::contract::Wrap;
+use landfall::contract::{PlannedCall, Wrap};
 use landfall_http::{Answer, Client, HttpError, Redactor, Request};
 
 /// FOLIO's lists have ten entries unless more are asked for.
@@ -205,16 +205,7 @@ impl Api {
         id_type: Option<IdType>,
         export: &FolioExport,
     ) -> Result<(), HttpError> {
-        let mut body = json!({ "fileDefinitionId": definition, "jobProfileId": profile });
-        let optional = [
-            ("idType", id_type.map(|id_type| json!(id_type.word()))),
-            ("recordType", export.record_type.map(|record_type| json!(record_type.word()))),
-            ("deletedRecords", export.deleted_records.map(Value::from)),
-            ("suppressedFromDiscovery", export.suppressed_from_discovery.map(Value::from)),
-        ];
-        if let Some(fields) = body.as_object_mut() {
-            fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        }
+        let body = start_body(definition, profile, id_type, export);
         let request = Request::post_json(self.url(&["export"], &[]), &body)?
             .once()
             .within(self.timeout.min(START_ENDS))
@@ -237,6 +228,30 @@ impl Api {
             .within(self.timeout.min(START_ENDS))
             .authorized_by(Arc::clone(&self.tokens));
         self.client.call(&request).await
+    }
+
+    /// The call that makes and starts a job at once, not made.
+    pub(super) fn direct_call(&self, call: &str, body: &Value) -> PlannedCall {
+        PlannedCall::new("make and start the job", "POST", &self.url(&[call], &[])).carrying(body)
+    }
+
+    /// The calls of a submission, not made; the profile that the export names is looked up.
+    pub(super) async fn submission_calls(&self, export: &FolioExport) -> Result<Vec<PlannedCall>> {
+        let profile = self.profile_id(export).await?;
+        let definitions = self.url(&["file-definitions"], &[]);
+        let upload = self.url(&["file-definitions", "{definition}", "upload"], &[]);
+        let start = start_body("{definition}", &profile, Some(export.id_type), export);
+        Ok(vec![
+            PlannedCall::new("announce the list of ids", "POST", &definitions),
+            PlannedCall::new("upload the list of ids", "POST", &upload),
+            PlannedCall::new("start the job", "POST", &self.url(&["export"], &[])).carrying(&start),
+        ])
+    }
+
+    /// The call that asks for a job's status, not made.
+    pub(super) fn poll_call(&self) -> PlannedCall {
+        let query = [("query", "id=={id}"), ("limit", "1")];
+        PlannedCall::new("poll", "GET", &self.url(&["job-executions"], &query))
     }
 
     /// A job execution, if FOLIO lists it. There is no call for one: the list is asked for it.
@@ -289,6 +304,21 @@ impl Api {
         let parameters = [("query", query.as_str()), ("limit", limit.as_str()), ("offset", offset.as_str())];
         Ok(self.read(&["logs"], &parameters).await?)
     }
+}
+
+/// What starts an export.
+fn start_body(definition: &str, profile: &str, id_type: Option<IdType>, export: &FolioExport) -> Value {
+    let mut body = json!({ "fileDefinitionId": definition, "jobProfileId": profile });
+    let optional = [
+        ("idType", id_type.map(|id_type| json!(id_type.word()))),
+        ("recordType", export.record_type.map(|record_type| json!(record_type.word()))),
+        ("deletedRecords", export.deleted_records.map(Value::from)),
+        ("suppressedFromDiscovery", export.suppressed_from_discovery.map(Value::from)),
+    ];
+    if let Some(fields) = body.as_object_mut() {
+        fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    body
 }
 
 /// Whether an answer says that the body was too large for the gateway before FOLIO.

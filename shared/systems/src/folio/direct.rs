@@ -80,6 +80,11 @@ impl<'a> Direct<'a> {
         Some(Self { api, work, clock, connection, export, call, run_key })
     }
 
+    /// What the call is called.
+    pub(super) fn name(&self) -> &'static str {
+        self.call.name()
+    }
+
     /// Notes what is there before the call.
     pub(super) async fn prepare(&self) -> Result<()> {
         self.body().await?;
@@ -208,7 +213,8 @@ impl<'a> Direct<'a> {
         Error::from(error).while_doing(format!("calling {name} for run {}", self.run_key))
     }
 
-    async fn body(&self) -> Result<Value> {
+    /// What the call carries; the profile that the export names is looked up.
+    pub(super) async fn body(&self) -> Result<Value> {
         let mut body = Map::new();
         let mut say =
             |field: &str, value: Option<Value>| body.extend(value.map(|value| (field.to_owned(), value)));

@@ -29,7 +29,7 @@ use crate::server::not_of_run;
 use landfall::check::{Finding, clock_skew};
 use landfall::clock::{Clock, elapsed};
 use landfall::contract::{
-    Download, Found, JobStatus, ResumeAt, Source, SourceDeps, Submission, SubmitRequest, Wrap,
+    Download, Found, JobStatus, PlannedCall, ResumeAt, Source, SourceDeps, Submission, SubmitRequest, Wrap,
 };
 use landfall::error::{Error, Result};
 use landfall::export::{Export, ExportKind, Kind};
@@ -101,6 +101,16 @@ impl Source for FolioSource {
         let said =
             listed.map(|profiles| format!("a token is issued, and {profiles} job profiles are listed"));
         vec![clock_skew(self.api.told_time(), self.clock.now()), Finding::of("data-export", said)]
+    }
+
+    async fn calls(&self, order: &SubmitRequest<'_>) -> Result<Vec<PlannedCall>> {
+        let export: FolioExport = order.export.read()?;
+        let mut calls = match self.direct(&export, order) {
+            Some(direct) => vec![self.api.direct_call(direct.name(), &direct.body().await?)],
+            None => self.api.submission_calls(&export).await?,
+        };
+        calls.push(self.api.poll_call());
+        Ok(calls)
     }
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {

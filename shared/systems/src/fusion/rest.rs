@@ -40,7 +40,7 @@ use crate::fusion::settings::FusionConnection;
 use landfall::check::Finding;
 use landfall::clock::Clock;
 use landfall::contract::{
-    Download, Found, Increments, JobStatus, ResumeAt, Source, Submission, SubmitRequest,
+    Download, Found, Increments, JobStatus, PlannedCall, ResumeAt, Source, Submission, SubmitRequest,
 };
 use landfall::error::{Error, Result};
 use landfall::export::Export;
@@ -270,6 +270,18 @@ impl Source for FusionRestSource {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn calls(&self, order: &SubmitRequest<'_>) -> Result<Vec<PlannedCall>> {
+        self.checked(order).await?;
+        let export = &order.export.read::<FusionRest>()?;
+        let shape = self.shape(export).await?;
+        let collection = self.collection(export, &shape, shape.key(export)?, order.window)?;
+        Ok(vec![PlannedCall::new(
+            "read each page",
+            "GET",
+            &collection.page(&KeyRange::default(), 0, MAX_ROWS),
+        )])
     }
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {

@@ -11,7 +11,8 @@ use super::{FusionExtract, FusionExtractSource, FusionRest, FusionRestSource};
 use crate::fusion::settings::FusionConnection;
 use landfall::check::{Finding, clock_skew};
 use landfall::contract::{
-    Download, EndedJob, Found, Increments, JobStatus, ResumeAt, Source, SourceDeps, Submission, SubmitRequest,
+    Download, EndedJob, Found, Increments, JobStatus, PlannedCall, ResumeAt, Source, SourceDeps, Submission,
+    SubmitRequest,
 };
 use landfall::error::{Error, Result};
 use landfall::export::Export;
@@ -101,6 +102,10 @@ impl Source for FusionSource {
             Ok(rest) => rest.time().await,
             Err(_) => Ok(None),
         }
+    }
+
+    async fn calls(&self, order: &SubmitRequest<'_>) -> Result<Vec<PlannedCall>> {
+        self.running(order.export)?.calls(order).await
     }
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {

@@ -18,7 +18,7 @@ use crate::created;
 use crate::entries::entries;
 use crate::fusion::pod::Pod;
 use crate::fusion::settings::ScheduleDates;
-use landfall::contract::{EndedJob, Submission};
+use landfall::contract::{EndedJob, PlannedCall, Submission};
 use landfall::error::{Error, Result};
 use landfall::export::Export;
 use landfall::job::{ConnectionName, JobRequestId, JobState, RunKey};
@@ -62,6 +62,30 @@ impl<'a> Batch<'a> {
     /// Of a list that is longer, no more pages are kept than have so many bytes.
     pub(super) fn new(pod: &'a Pod, authorizer: Arc<dyn Authorizer>, max_kept_bytes: usize) -> Self {
         Self { pod, authorizer, max_kept_bytes }
+    }
+
+    /// The calls of a job, not made. Before an installation's first run it is not known what its jobs are marked by.
+    pub(super) fn calls(
+        &self,
+        export: &FusionExtract,
+        mark: &Mark<'_>,
+        form: Form,
+        is_known: bool,
+    ) -> Vec<PlannedCall> {
+        let form = Form { client_request_uuid: form.client_request_uuid && is_known, ..form };
+        let mut body = submission(export, mark, form);
+        if let Some(fields) = body.as_object_mut().filter(|_| !is_known) {
+            let description = format!("{} {{mark}}", mark.earlier_description(export));
+            fields.insert("description".to_owned(), json!(description));
+        }
+        let mut job = self.collection();
+        if let Ok(mut path) = job.path_segments_mut() {
+            path.push("{id}");
+        }
+        vec![
+            PlannedCall::new("submit the job", "POST", &self.collection()).carrying(&body),
+            PlannedCall::new("poll", "GET", &job),
+        ]
     }
 
     /// Submits once: neither here nor below is that repeated. What cannot be known is said, not guessed.

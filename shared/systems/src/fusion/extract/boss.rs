@@ -9,6 +9,7 @@ use url::Url;
 use super::export::{Definition, FusionExtract, Group};
 use crate::entries::entries;
 use crate::fusion::pod::Pod;
+use landfall::contract::PlannedCall;
 use landfall::error::{Error, Result};
 use landfall_http::auth::Authorizer;
 use landfall_http::{Client, HttpError, Request};
@@ -57,6 +58,23 @@ impl<'a> Boss<'a> {
             self.ensure_one(GROUPS, &group.name, &body).await?;
         }
         Ok(())
+    }
+
+    /// The calls by which [`ensure`](Self::ensure) creates what is not there.
+    pub(super) fn calls(&self, export: &FusionExtract) -> Vec<PlannedCall> {
+        let created = |collection: &str, name: &str, body: &Value| {
+            let what = format!("create {name:?} in {collection}, where it is not there");
+            PlannedCall::new(what, "POST", &self.collection(collection)).carrying(body)
+        };
+        let definition = export.definition.as_ref().map(|definition| {
+            let name = definition.name.as_deref().unwrap_or(&export.extract);
+            created(DEFINITIONS, name, &definition_body(name, definition))
+        });
+        let group = export.group.as_ref().map(|group| {
+            let extract = export.definition.as_ref().and_then(|definition| definition.name.as_deref());
+            created(GROUPS, &group.name, &group_body(group, extract.unwrap_or(&export.extract)))
+        });
+        definition.into_iter().chain(group).collect()
     }
 
     /// Whether definitions can be read.

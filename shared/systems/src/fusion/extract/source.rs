@@ -15,7 +15,9 @@ use crate::fusion::settings::FusionConnection;
 use crate::server::not_of_run;
 use landfall::check::Finding;
 use landfall::clock::Clock;
-use landfall::contract::{Download, EndedJob, Found, JobStatus, ResumeAt, Source, Submission, SubmitRequest};
+use landfall::contract::{
+    Download, EndedJob, Found, JobStatus, PlannedCall, ResumeAt, Source, Submission, SubmitRequest,
+};
 use landfall::error::{Error, Result};
 use landfall::export::Export;
 use landfall::job::{ConnectionName, JobRecord, JobRequestId, OutputFile};
@@ -141,6 +143,18 @@ impl Source for FusionExtractSource {
             }
         };
         vec![Finding::of("saas-batch", said), boss]
+    }
+
+    async fn calls(&self, order: &SubmitRequest<'_>) -> Result<Vec<PlannedCall>> {
+        let export = order.export.read()?;
+        let mut calls = match &self.boss {
+            Some(boss) => Boss::new(&self.pod, Arc::clone(boss)).calls(&export),
+            None => Vec::new(),
+        };
+        let installation = self.work.known_installation().await?;
+        let mark = Mark::new(installation.as_deref().unwrap_or_default(), &self.name, order.run_key);
+        calls.extend(self.batch().calls(&export, &mark, self.form, installation.is_some()));
+        Ok(calls)
     }
 
     async fn prepare(&self, order: &SubmitRequest<'_>) -> Result<()> {
