@@ -1,5 +1,6 @@
 """Lands generated tables, reads them in DuckDB by the statements of their manifests and of `landfall schema`, and holds
-every value against its text, to the digit. What `landfall schema` prints for others is parsed.
+every value against its text, to the digit; Parquet files also as PyArrow reads them. What `landfall schema` prints for
+others is parsed.
 
 usage: tables.py LANDFALL
 """
@@ -15,6 +16,8 @@ import sys
 import tempfile
 
 import duckdb
+import pyarrow
+import pyarrow.parquet
 import sqlglot
 
 ROWS = 20_000
@@ -32,15 +35,20 @@ def main(landfall: str) -> None:
                 writer = csv.writer(file, **dialect)
                 writer.writerow(header)
                 writer.writerows(rows)
-            for form in ("raw", "gzip", "zstd"):
+            for form in ("raw", "gzip", "zstd", "parquet"):
                 data = folder / f"{name}-{form}"
                 table, read = landed(landfall, source, data, form)
                 compare(name, table, header, rows, read)
                 made = made_by_schema(landfall, source.stem, data)
                 compare(name, table, header, rows, selected(made, table, source.stem.replace("-", "_")))
+            (file,) = (data / "landing").rglob("*.parquet")
+            by_arrow = read_by_arrow(file, table)
+            compare(name, table, header, rows, by_arrow)
+            tell_nothing_from_empty(name, table, dialect, rows, by_arrow)
             types = ", ".join(column["type"] for column in table["columns"])
-            print(f"{name}: {len(rows)} rows in three forms are what was sent: {types}")
-        drifts(landfall, folder)
+            print(f"{name}: {len(rows)} rows in four forms are what was sent: {types}")
+        for form in ("raw", "parquet"):
+            drifts(landfall, folder / f"drifts-{form}", form)
 
 
 def tables(drawn: random.Random) -> dict:
@@ -118,21 +126,58 @@ def made_by_schema(landfall: str, export: str, data: pathlib.Path) -> duckdb.Duc
     return connection
 
 
-def drifts(landfall: str, folder: pathlib.Path) -> None:
+def drifts(landfall: str, folder: pathlib.Path, form: str) -> None:
     """Two jobs of one export, of which the second has a column more and wider amounts, are read as one table."""
-    data = folder / "drifts"
-    jobs = [("one", "ID,AMOUNT\n1,10.50\n2,-3.25\n"), ("two", "ID,NOTE,AMOUNT\n3,\"a\nb\",0.0001\n4,,12345678901234.5\n")]
+    data = folder / "data"
+    jobs = [
+        ("one", "ID,AMOUNT,DAY\n1,10.50,2026/01/31\n2,-3.25,\n"),
+        ("two", "ID,NOTE,AMOUNT,DAY\n3,\"a\nb\",0.0001,\"\"\n4,,12345678901234.5,2026/02/01\n5,,,\n"),
+    ]
     for name, text in jobs:
         source = folder / name / "orders.csv"
-        source.parent.mkdir()
+        source.parent.mkdir(parents=True)
         source.write_text(text, newline="")
-        table, _ = landed(landfall, source, data, "raw")
-    assert [column["type"] for column in table["columns"]] == ["BIGINT", "VARCHAR", "DECIMAL(20,4)"], table
-    read = made_by_schema(landfall, "orders", data).execute("SELECT * FROM orders ORDER BY ID").fetchall()
-    amounts = ["10.5000", "-3.2500", "0.0001", "12345678901234.5000"]
+        table, _ = landed(landfall, source, data, form)
+    # Where both nothing and the empty text are among a file's values, these are text.
+    types = {
+        "raw": ["BIGINT", "VARCHAR", "DECIMAL(20,4)", "DATE"],
+        "parquet": ["BIGINT", "VARCHAR", "DECIMAL(20,4)", "VARCHAR"],
+    }
+    assert [column["type"] for column in table["columns"]] == types[form], table
+    made = made_by_schema(landfall, "orders", data)
+    known = [column[1] for column in made.execute("DESCRIBE orders").fetchall()]
+    assert known == ["BIGINT", "DECIMAL(20,4)", "DATE", "VARCHAR"], known
+    read = made.execute("SELECT * FROM orders ORDER BY ID").fetchall()
+    amounts = ["10.5000", "-3.2500", "0.0001", "12345678901234.5000", "None"]
     assert [str(row[1]) for row in read] == amounts, read
-    assert [row[2] for row in read] == [None, None, "a\nb", None], read
-    print("orders.csv: 4 rows of two jobs, of which one has another schema, are read as one table")
+    days = ["2026-01-31", "None", "None", "2026-02-01", "None"]
+    assert [str(row[2]) for row in read] == days, read
+    assert [row[3] for row in read] == [None, None, "a\nb", None, None], read
+    print(f"orders.csv: 5 rows of two jobs as {form}, of which one has another schema, are read as one table")
+
+
+def read_by_arrow(file: pathlib.Path, table: dict) -> list[tuple]:
+    read = pyarrow.parquet.ParquetFile(file)
+    assert read.metadata.created_by == "landfall version 1.0.0 (build 1)", read.metadata
+    group = read.metadata.row_group(0)
+    for place in range(group.num_columns):
+        column = group.column(place)
+        assert column.compression == "ZSTD" and column.has_column_index and column.has_offset_index, column
+        assert column.statistics is not None, column
+    columns = []
+    for column, values in zip(table["columns"], read.read().columns, strict=True):
+        zoned = column["type"].endswith("ZONE")
+        columns.append((values.cast(pyarrow.int64()) if zoned else values).to_pylist())
+    return list(zip(*columns, strict=True))
+
+
+def tell_nothing_from_empty(name: str, table: dict, dialect: dict, rows: list, read: list[tuple]) -> None:
+    """What has quotes is the empty text, what has none is nothing."""
+    are_quoted = dialect.get("quoting") == csv.QUOTE_ALL
+    for place, column in enumerate(table["columns"]):
+        if column["type"] == "VARCHAR":
+            empty = {values[place] for sent, values in zip(rows, read, strict=True) if not sent[place]}
+            assert empty <= {"" if are_quoted else None}, f"{name}: {column}: {empty}"
 
 
 def quoted(name: str) -> str:

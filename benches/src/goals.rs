@@ -1,10 +1,14 @@
 //! The goals, and what was measured of each.
 
 use crate::contestants::{self, Contestant, Run};
-use crate::report::{Bound, Goal, Section, Start, cpu, disk_mib, median, mib, peak_mib, up_mib, wall};
+use crate::report::{
+    Bound, Goal, Section, Start, cpu, disk_mib, median, megabytes_a_second, mib, peak_mib, peak_of, up_mib,
+    wall,
+};
+use crate::tables::Maker;
 
 /// Holds the goals against what was measured.
-pub(crate) fn all(sections: &[Section], starts: &[Start]) -> Vec<Goal> {
+pub(crate) fn all(sections: &[Section], starts: &[Start], makers: &[Maker]) -> Vec<Goal> {
     use Bound::{AtLeast, AtMost};
     use contestants::{GZIP, GZIP_COPIED, RAW, SEEDS};
     let section = |name: &str| sections.iter().find(|section| section.name == name);
@@ -22,6 +26,7 @@ pub(crate) fn all(sections: &[Section], starts: &[Start]) -> Vec<Goal> {
     let most = |what: fn(&Run) -> f64| landfall().map(what).max_by(f64::total_cmp);
     let rclone = Contestant::RcloneExtract;
     let goal = |measure, bound, unit, measured| Goal { measure, bound, measured, unit };
+    let own = makers.first();
     let zipped = starts.iter().filter_map(|start| start.zipped_bytes).max();
     vec![
         goal("wall of Python, large members, loopback", AtLeast(5.0), "x", ratio("large", SEEDS, RAW, wall)),
@@ -47,6 +52,8 @@ pub(crate) fn all(sections: &[Section], starts: &[Start]) -> Vec<Goal> {
         goal("disk bytes written", AtMost(0.0), " MiB", most(disk_mib)),
         goal("gzip: CPU against raw", AtMost(1.0), "x", ratio("large", GZIP, RAW, cpu)),
         goal("first poll of Python against a function's", AtLeast(40.0), "x", polls(starts)),
+        goal("text to Parquet, typed, a core", AtLeast(40.0), " MB/s", own.and_then(megabytes_a_second)),
+        goal("text to Parquet, peak memory", AtMost(128.0), " MiB", own.and_then(peak_of)),
         goal("largest function, zipped", AtMost(6.0), " MB", zipped.map(|bytes| mib(bytes) * 1.048_576)),
     ]
 }

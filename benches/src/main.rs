@@ -14,6 +14,7 @@ mod plan;
 mod proxy;
 mod report;
 mod sink;
+mod tables;
 mod tools;
 mod wire;
 mod world;
@@ -60,6 +61,9 @@ enum Part {
     /// Decoding alone.
     #[command(hide = true)]
     Decode { archive: PathBuf },
+    /// A Parquet file of a text.
+    #[command(hide = true)]
+    Parquet { text: PathBuf, parquet: PathBuf },
 }
 
 #[tokio::main]
@@ -88,6 +92,7 @@ async fn run_part(part: Part) -> Result<()> {
         Part::Make { name, folder, quick } => data::Dataset::named(&name)?.make(&folder, quick),
         Part::Floor { port, served_at, archive } => print_floor(&archive, port, &served_at).await,
         Part::Decode { archive } => floor::decode_by_zip_crate(&archive),
+        Part::Parquet { text, parquet } => tables::make(&text, &parquet),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::failure::{Failure, Result, While as _};
 use crate::goals;
 use crate::measure::{self, Server};
 use crate::report::{self, Report, Row, Section};
+use crate::tables;
 use crate::tools::Tools;
 
 /// A round trip of a function to a store in its region, and what one connection to one brings.
@@ -30,8 +31,9 @@ struct Planned {
     contestants: &'static [Contestant],
 }
 
-/// The part that lands no archive.
+/// The parts that land no archive.
 const STARTS: &str = "cold";
+const TABLES: &str = "tables";
 
 const PLAN: [Planned; 8] = [
     near("large", &contestants::ALL),
@@ -108,21 +110,29 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         true => cold::starts(&around, &probe, options.rounds).await?,
         false => Vec::new(),
     };
-    let goals = goals::all(&sections, &starts);
-    println!("\n{}\n{}", report::starts(&starts), report::goals(&goals));
+    let makers = match is_wanted(TABLES) {
+        true => {
+            let archive = Dataset::named("large")?.archive(&target.join("data"), options.quick)?;
+            tables::makers(&archive, &target.join("tables"), &around.python, &around.tools, options.rounds)?
+        }
+        false => Vec::new(),
+    };
+    let goals = goals::all(&sections, &starts, &makers);
+    println!("\n{}\n{}\n{}", report::starts(&starts), report::makers(&makers), report::goals(&goals));
     let report = Report {
         machine: machine(),
         is_quick: options.quick,
         rounds: options.rounds,
         sections,
         starts,
+        makers,
         goals,
     };
     keep(&target, &report)
 }
 
 fn check_names(only: &[String]) -> Result<()> {
-    let names: Vec<_> = PLAN.iter().map(|planned| planned.name).chain([STARTS]).collect();
+    let names: Vec<_> = PLAN.iter().map(|planned| planned.name).chain([STARTS, TABLES]).collect();
     match only.iter().find(|name| !names.contains(&name.as_str())) {
         None => Ok(()),
         Some(unknown) => {

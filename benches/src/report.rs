@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use crate::contestants::{Contestant, Run};
+use crate::measure::Usage;
+use crate::tables::Maker;
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -17,6 +19,8 @@ pub(crate) struct Report {
     pub(crate) sections: Vec<Section>,
     /// How functions start.
     pub(crate) starts: Vec<Start>,
+    /// How Parquet files are made of text.
+    pub(crate) makers: Vec<Maker>,
     /// The goals.
     pub(crate) goals: Vec<Goal>,
 }
@@ -259,6 +263,52 @@ pub(crate) fn starts(starts: &[Start]) -> String {
         ]);
     }
     format!("cold: from a function's exec, medians\n{}", aligned(&lines))
+}
+
+/// How much text somebody makes into a file, in MB a second of processor.
+pub(crate) fn megabytes_a_second(maker: &Maker) -> Option<f64> {
+    let seconds = median(maker.runs.iter().map(Usage::cpu_seconds))?;
+    Some(mib(maker.text_bytes) * 1.048_576 / seconds)
+}
+
+/// The most memory that somebody held, in MiB.
+pub(crate) fn peak_of(maker: &Maker) -> Option<f64> {
+    maker.runs.iter().map(|run| mib(run.peak_bytes)).max_by(f64::total_cmp)
+}
+
+/// The makers of Parquet files as a table.
+pub(crate) fn makers(makers: &[Maker]) -> String {
+    let Some(first) = makers.first() else { return String::new() };
+    let heads = ["", "CPU s", "x", "MB/s a core", "peak MiB", "file MiB", "runs"];
+    let mut lines = vec![heads.map(str::to_owned).to_vec()];
+    for maker in makers {
+        let cell = |value: Option<f64>, digits: usize| {
+            value.map_or_else(String::new, |value| format!("{value:.digits$}"))
+        };
+        let pairs = std::iter::zip(&maker.runs, &first.runs);
+        let ratio = median(pairs.map(|(run, first)| run.cpu_seconds() / first.cpu_seconds()));
+        lines.push(vec![
+            maker.name.to_owned(),
+            cell(median(maker.runs.iter().map(Usage::cpu_seconds)), 2),
+            cell(ratio, 2),
+            cell(megabytes_a_second(maker), 0),
+            cell(peak_of(maker), 0),
+            cell(Some(mib(maker.file_bytes)), 1),
+            maker.runs.len().to_string(),
+        ]);
+    }
+    let mut text = format!(
+        "tables: {:.0} MiB of delimited text made into a Parquet file, typed, zstd 1\nx: as many times as landfall, in the \
+         same round\n{}",
+        mib(first.text_bytes),
+        aligned(&lines)
+    );
+    for maker in makers {
+        if let Some(why) = &maker.missing {
+            text.push_str(&format!("{}: not available: {why}\n", maker.name));
+        }
+    }
+    text
 }
 
 /// The goals as a table.

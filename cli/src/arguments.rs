@@ -487,6 +487,8 @@ pub(crate) enum Form {
     Gzip,
     /// A Zstandard frame
     Zstd,
+    /// A Parquet file, of what has rows and columns; all else unchanged
+    Parquet,
 }
 
 /// What becomes of columns that do not fit.
@@ -516,6 +518,7 @@ impl From<Form> for LandedForm {
             Form::Raw => Self::Raw,
             Form::Gzip => Self::Gzip,
             Form::Zstd => Self::Zstd,
+            Form::Parquet => Self::Parquet,
         }
     }
 }

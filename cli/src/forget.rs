@@ -4,7 +4,7 @@
 //! again. What has landed stays as it is.
 
 use futures::TryStreamExt as _;
-use landfall::job::{ConnectionName, JobRecord, JobRef, RunKey};
+use landfall::job::{ConnectionName, JobRecord, JobRef, RunKey, Totals};
 use landfall::state::keys;
 use landfall::{Error, Result};
 use serde_json::json;
@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::prune::{is_at_rest, is_over};
 use crate::report::Report;
+use crate::totals::in_words;
 
 /// Forgets what the arguments name.
 pub(crate) async fn forget(
@@ -75,8 +76,8 @@ async fn forget_job(
     let store = work.store();
     let objects: Vec<_> = store.list(&keys::job(job)).try_collect().await.map_err(Error::from)?;
     let bytes: u64 = objects.iter().map(|object| object.size).sum();
-    let what =
-        format!("{} objects, {}, of what is kept of {job}", objects.len(), indicatif::HumanBytes(bytes));
+    let totals = Totals { objects: objects.len().try_into().unwrap_or(u64::MAX), bytes, rows: None };
+    let what = format!("{}, of what is kept of {job}", in_words(&totals));
     if !arguments.dry_run {
         confirm(machine.progress(), &format!("delete {what}?"), arguments.yes).await?;
         let _alone = alone(machine, job)?;

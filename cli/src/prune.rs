@@ -21,6 +21,7 @@ use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::report::Report;
 use crate::tidy;
+use crate::totals::number_of;
 
 /// What a job has left behind.
 struct Leftovers {
@@ -34,12 +35,12 @@ struct Leftovers {
 impl Leftovers {
     fn text(&self) -> String {
         format!(
-            "{}: {} staged files, {}, {} checkpoints, {} unfinished uploads",
+            "{}: {}, {}, {}, {}",
             self.record.job(),
-            self.files,
+            number_of(self.files, "staged file"),
             HumanBytes(self.bytes),
-            self.checkpoints,
-            self.uploads
+            number_of(self.checkpoints, "checkpoint"),
+            number_of(self.uploads.try_into().unwrap_or(u64::MAX), "unfinished upload")
         )
     }
 }
@@ -61,7 +62,8 @@ pub(crate) async fn prune(
         look(machine, &work, &connection, &mut found).await?;
     }
     let bytes: u64 = found.iter().map(|found| found.bytes).sum();
-    let all = format!("what {} jobs have left behind, {}", found.len(), HumanBytes(bytes));
+    let jobs = number_of(found.len().try_into().unwrap_or(u64::MAX), "job");
+    let all = format!("what {jobs} left behind, {}", HumanBytes(bytes));
     if !found.is_empty() && !arguments.dry_run {
         for found in &found {
             machine.progress().say(&found.text());

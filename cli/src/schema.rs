@@ -44,7 +44,7 @@ pub(crate) fn unknown(arguments: &ShowSchema) -> Error {
     let number = arguments.number.map(|number| format!("version {number} of the ")).unwrap_or_default();
     Error::not_found(format!(
         "no {number}schema of {} on {} is kept: one is made by the first job that lands where its columns are looked at \
-         (`observe_columns` of the destination, or `columns` of the export)",
+         (`observe_columns` or the form `parquet` of the destination, or `columns` of the export)",
         arguments.export, arguments.connection
     ))
 }
@@ -89,12 +89,18 @@ async fn place(
     let landing = machine.context().landing(destination).await?;
     let bucket = landing.store.object("");
     let named = arguments.job.as_ref();
+    // A job keeps its form; of another destination nothing but its own is known.
+    let is_of_it = named.is_some() || arguments.destination.is_none();
+    let form = record.as_ref().filter(|_| is_of_it).map(|record| record.form);
+    let are_parquet = form.unwrap_or_else(|| landing.destination.job_form()).is_for_tables();
     match (named, record) {
         (Some(id), None) => Err(Error::not_found(format!("{} is not known here, or has expired", job(id)))),
-        (Some(_), Some(record)) => Ok(Place { bucket, folder: record.landing_prefix, is_of_a_job: true }),
+        (Some(_), Some(record)) => {
+            Ok(Place { bucket, folder: record.landing_prefix, is_of_a_job: true, are_parquet })
+        }
         (None, _) => {
             let folder = landing.destination.folders_of_jobs(&version.connection, &version.export);
-            Ok(Place { bucket, folder, is_of_a_job: false })
+            Ok(Place { bucket, folder, is_of_a_job: false, are_parquet })
         }
     }
 }

@@ -5,12 +5,18 @@ use landfall::job::Totals;
 
 /// Objects, bytes and, where any are counted, rows.
 pub(crate) fn in_words(totals: &Totals) -> String {
-    let noun = if totals.objects == 1 { "object" } else { "objects" };
-    let rows = totals.rows.map(|rows| {
-        let noun = if rows == 1 { "row" } else { "rows" };
-        format!(", {} {noun}", HumanCount(rows))
-    });
-    format!("{} {noun}, {}{}", HumanCount(totals.objects), HumanBytes(totals.bytes), rows.unwrap_or_default())
+    let rows = totals.rows.map(|rows| format!(", {}", number_of(rows, "row")));
+    format!(
+        "{}, {}{}",
+        number_of(totals.objects, "object"),
+        HumanBytes(totals.bytes),
+        rows.unwrap_or_default()
+    )
+}
+
+/// So many of something.
+pub(crate) fn number_of(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::arguments::Verify;
 use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::report::Report;
-use crate::totals;
+use crate::totals::{in_words, number_of};
 use finding::{Finding, Of};
 use job::{Look, Looked};
 use series::Series;
@@ -65,33 +65,27 @@ impl Verified {
         if self.is_of_nothing() {
             return "nothing has landed: there is nothing to verify\n".to_owned();
         }
-        let mut text =
-            format!("verified {} {}: {}", self.jobs, noun(self.jobs, "job"), totals::in_words(&self.totals));
-        let mut add = |count: u64, what: &str| {
-            if count > 0 {
-                text.push_str(&format!("\n{count} {}{what}", noun(count, "job")));
+        let mut text = format!("verified {}: {}", number_of(self.jobs, "job"), in_words(&self.totals));
+        let mut add = |jobs: u64, what: &str| {
+            if jobs > 0 {
+                text.push_str(&format!("\n{}{what}", number_of(jobs, "job")));
             }
         };
         add(self.repaired, " landed again");
         add(self.not_landed, " not landed, and not looked at: landfall status tells how far they are");
         add(self.not_seen, " could not be looked at");
         if self.objects_by_size > 0 {
-            let objects = noun(self.objects_by_size, "object");
             text.push_str(&format!(
-                "\n{} {objects} by size alone, as the store keeps no checksum of them: --read reads every byte",
-                self.objects_by_size
+                "\n{} by size alone, as the store keeps no checksum of them: --read reads every byte",
+                number_of(self.objects_by_size, "object")
             ));
         }
         let findings = match self.findings {
             0 => "\nnothing is gone or changed\n".to_owned(),
-            count => format!("\n{count} {}\n", noun(count, "finding")),
+            findings => format!("\n{}\n", number_of(findings, "finding")),
         };
         text + &findings
     }
-}
-
-fn noun(count: u64, noun: &str) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
 }
 
 /// Looks, tells what is found as it comes, and returns the exit code: 1 where something differs, 2 where something could

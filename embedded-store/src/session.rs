@@ -132,6 +132,16 @@ impl TempFile {
         Err(io::Error::other("the file system keeps no times that tell two versions of a file apart"))
     }
 
+    /// Writes a value that is small. Not through a buffer: what it had not written when it is dropped is lost, and nobody
+    /// is told.
+    ///
+    /// # Errors
+    /// The value is no JSON, or the file takes no more.
+    pub(crate) fn write_json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+        let json = serde_json::to_vec(value)?;
+        self.file.write_all(&json)
+    }
+
     /// Flushes contents and times to the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
@@ -185,6 +195,16 @@ mod tests {
 
     fn folders(sessions: &Path) -> usize {
         fs::read_dir(sessions).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count()
+    }
+
+    /// A file of the store's own that cannot be written, as the disk is full, takes the place of none that was whole.
+    #[test]
+    fn what_cannot_be_written_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0");
+        fs::write(&path, b"").unwrap();
+        let mut takes_nothing = TempFile { file: File::open(&path).unwrap(), path, kept: false };
+        takes_nothing.write_json(&"a record").unwrap_err();
     }
 
     /// Promise 6: what a killed process leaves is deleted, what a live one has is not.

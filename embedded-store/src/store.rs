@@ -138,7 +138,7 @@ impl Store {
     /// Replaces a file of the store's own by `value`, at once.
     pub(crate) fn write_json(&self, path: &Path, value: &impl serde::Serialize) -> io::Result<()> {
         let mut temp = self.session.file()?;
-        serde_json::to_writer(io::BufWriter::new(&mut temp), value)?;
+        temp.write_json(value)?;
         if self.fsync {
             temp.sync()?;
         }

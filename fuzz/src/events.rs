@@ -135,7 +135,7 @@ pub(crate) fn places_are_apart(mut files: Vec<OutputFile>) {
     for (file, ordinal) in files.iter_mut().zip(0..) {
         file.ordinal = ordinal;
     }
-    for form in [LandedForm::Raw, LandedForm::Gzip, LandedForm::Zstd] {
+    for form in [LandedForm::Raw, LandedForm::Gzip, LandedForm::Zstd, LandedForm::Parquet] {
         let mut taken = BTreeSet::from([keys::MANIFEST.to_owned()]);
         for place in keys::landing_places(&files, form) {
             let folder = place.folder.trim_end_matches('/').to_owned();

@@ -13,14 +13,16 @@ pub fn rows(bytes: &[u8]) {
         settings: RowSettings { has_header, csv, ..RowSettings::default() },
     };
     let said = CsvSettings { delimiter: "\"".to_owned().try_into().ok(), ..CsvSettings::default() };
-    let format = match format % 7 {
+    let pair = CsvSettings { delimiter: "||".to_owned().try_into().ok(), ..CsvSettings::default() };
+    let format = match format % 8 {
         0 => csv(b',', true, CsvSettings::default()),
         1 => csv(b',', false, CsvSettings::default()),
         2 => csv(b'\t', true, CsvSettings::default()),
         3 => csv(b',', false, said),
         4 => RowFormat::Ndjson,
         5 => RowFormat::Marc { on_broken_record: OnBrokenRecord::Refuse },
-        _ => RowFormat::Marc { on_broken_record: OnBrokenRecord::LandAndList },
+        6 => RowFormat::Marc { on_broken_record: OnBrokenRecord::LandAndList },
+        _ => csv(b',', true, pair),
     };
     let whole = memory::within(MIB, || counted(format, [text]));
     if let Err(broken) = &whole {

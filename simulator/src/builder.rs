@@ -22,8 +22,9 @@ use crate::systems;
 /// How a simulator is set up.
 #[derive(Default)]
 pub struct Builder {
-    faults: Faults,
-    scenario: Scenario,
+    // Boxed: a future that starts a simulator holds it for long.
+    faults: Box<Faults>,
+    scenario: Box<Scenario>,
     data: Option<PathBuf>,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -32,14 +33,14 @@ impl Builder {
     /// What goes wrong. Nothing, unless said.
     #[must_use]
     pub fn faults(mut self, faults: Faults) -> Self {
-        self.faults = faults;
+        *self.faults = faults;
         self
     }
 
     /// What the pod holds.
     #[must_use]
     pub fn scenario(mut self, scenario: Scenario) -> Self {
-        self.scenario = scenario;
+        *self.scenario = scenario;
         self
     }
 
@@ -109,8 +110,8 @@ impl Builder {
             journal: Journal::open(self.data.as_deref()).map_err(refused)?,
             store,
             folder,
-            scenario: self.scenario,
-            faults: RwLock::new(self.faults),
+            scenario: *self.scenario,
+            faults: RwLock::new(*self.faults),
             memory: Mutex::new(Extensions::new()),
         })
     }

@@ -34,6 +34,7 @@ RARE = {
     ("PublishFunction", "NoteWhatCannotLand", "s3:PutObject"): "fewer rows than the source has counted",
     ("PublishFunction", "KeepFailures", "s3:PutObject"): "the same, for whoever looks",
     # tests/tests/whole/stack.rs holds these roles against steps that use them.
+    ("UnpackUploadFunction", "ReadSchemas", "s3:GetObject"): "the schema of an export whose columns are looked at",
     ("PublishFunction", "KeepSchemas", "s3:GetObject"): "the schema of an export whose columns are looked at",
     ("PublishFunction", "KeepSchemas", "s3:PutObject"): "a version of it",
     ("PublishFunction", "ShowSchemas", "s3:PutObject"): "the same version, for readers",

@@ -481,13 +481,75 @@ pub fn assert_holds(object: &LandedObject, bytes: &[u8], content: &[u8], case: &
     );
     let form = object.form.unwrap_or_default();
     assert!(key.ends_with(form.suffix()), "{case}: {key} is {form:?}");
-    assert!(content_of(form, bytes) == content, "{case}: {key} holds other bytes than the source generated");
+    match form {
+        LandedForm::Parquet => assert_holds_rows(bytes, content, &format!("{case}: {key}")),
+        _ => {
+            assert!(
+                content_of(form, bytes) == content,
+                "{case}: {key} holds other bytes than the source generated"
+            );
+        }
+    }
     let (whole, inner) = (checksums(bytes), checksums(content));
     assert_eq!(object.crc64nvme, whole.crc64nvme, "{case}: CRC-64/NVME of {key}");
     assert_eq!(object.crc32, inner.crc32, "{case}: CRC-32 of the content of {key}");
     if object.sha256.is_some() {
         assert_eq!(object.sha256, whole.sha256, "{case}: SHA-256 of {key}");
     }
+}
+
+/// Holds a Parquet file against the text that it was made of, delimited text or JSON lines: every value of every row, as
+/// readers that are not landfall's see it.
+pub fn assert_holds_rows(file: &[u8], content: &[u8], case: &str) {
+    let read = landfall_parquet::read_texts(bytes::Bytes::copy_from_slice(file));
+    let read = read.unwrap_or_else(|error| panic!("{case}: {error:?}"));
+    let text_of = |name: &str| {
+        read.iter().find(|it| it.column.name_in_text.as_deref().unwrap_or(&it.column.name) == name)
+    };
+    let came_back = |name: &str, row: usize| {
+        let column = text_of(name).unwrap_or_else(|| panic!("{case}: {name} is no column"));
+        let text = column.texts.get(row).unwrap_or_else(|| panic!("{case}: there is no row {row}"));
+        let text = text.as_ref().map(|text| String::from_utf8_lossy(text).into_owned());
+        // With the zeros that those of its column with more digits give it.
+        match column.column.kind {
+            landfall_parquet::ColumnKind::Decimal { min_scale, max_scale, .. } if min_scale < max_scale => {
+                text.map(|text| text.trim_end_matches('0').trim_end_matches('.').to_owned())
+            }
+            _ => text,
+        }
+    };
+    let mut rows = 0;
+    if content.starts_with(b"{") {
+        for line in content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let row: serde_json::Map<String, Value> = serde_json::from_slice(line).expect("an object");
+            for (key, value) in row {
+                let sent = match value {
+                    Value::Null => None,
+                    Value::String(text) => Some(text),
+                    other => Some(other.to_string()),
+                };
+                let text = came_back(&key, rows);
+                assert!(
+                    text == sent || text.as_deref().map(str::trim) == sent.as_deref(),
+                    "{case}: {key} of row {rows}"
+                );
+            }
+            rows += 1;
+        }
+    } else {
+        let delimiter = content.iter().find(|byte| b",;\t|".contains(byte)).copied().unwrap_or(b',');
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(content);
+        let header = reader.headers().expect("a header").clone();
+        for row in reader.records() {
+            for (name, sent) in header.iter().zip(&row.expect("a row")) {
+                let text = came_back(name, rows).unwrap_or_default();
+                let is_padded = text != sent && text == sent.trim_end_matches('0').trim_end_matches('.');
+                assert!(text == sent || is_padded, "{case}: {name} of row {rows}: {text:?} for {sent:?}");
+            }
+            rows += 1;
+        }
+    }
+    assert!(read.iter().all(|it| it.texts.len() == rows), "{case}: {rows} rows were sent");
 }
 
 fn checksums(bytes: &[u8]) -> Checksums {
@@ -508,6 +570,7 @@ pub fn content_of(form: LandedForm, bytes: &[u8]) -> Vec<u8> {
             content
         }
         LandedForm::Zstd => zstd::decode_all(bytes).expect("a Zstandard frame"),
+        LandedForm::Parquet => panic!("a Parquet file has the rows of its content, and not its bytes"),
     }
 }
 

@@ -8,7 +8,7 @@ use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent};
 use landfall::export::Export;
-use landfall::job::{JobRecord, JobState, Outcome, OutputFile, StagedFile};
+use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile, StagedFile};
 use landfall_store::Condition;
 use landfall_systems::local::LocalFile;
 
@@ -79,7 +79,11 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
     };
     work.record_outcome(&event.job(), outcome).await.expect("a store that works");
     let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
-    work.freeze_files(&event.job(), files(&names).into()).await.expect("a store that works");
+    let path = context.export_path(&Export::of(&export));
+    let newest = work.newest_schema_number(&event.connection, &path).await.expect("a store that works");
+    let schema_version = newest.filter(|_| settings.job_form().is_for_tables());
+    let list = FileList { schema_version, ..files(&names).into() };
+    work.freeze_files(&event.job(), list).await.expect("a store that works");
     for ((name, bytes), ordinal) in named.iter().zip(0..) {
         let mut hasher = Hasher::new(true);
         hasher.update(bytes);

@@ -35,7 +35,7 @@ pub struct System {
     pub seen_by_a_person: Option<fn(&Simulator) -> Option<String>>,
 }
 
-/// Calls a macro with every system, and with one whose content lands in another form: the name of its tests, and what
+/// Calls a macro with every system, and with one whose content lands in other forms: the name of its tests, and what
 /// it is.
 #[macro_export]
 macro_rules! for_each_system {
@@ -57,13 +57,14 @@ macro_rules! for_each_system {
             netsuite_async: $crate::systems::NETSUITE_ASYNC,
             oracle_extract: $crate::systems::ORACLE_EXTRACT,
             fusion_extract_as_gzip: $crate::systems::FUSION_EXTRACT_AS_GZIP,
+            fusion_extract_as_parquet: $crate::systems::FUSION_EXTRACT_AS_PARQUET,
         }
     };
 }
 
 macro_rules! all {
     ($($name:ident: $system:expr),+ $(,)?) => {
-        /// Every system, and one whose content lands in another form.
+        /// Every system, and one whose content lands in other forms.
         pub const ALL: &[System] = &[$($system),+];
     };
 }
@@ -90,6 +91,10 @@ pub const FUSION_EXTRACT_AS_GZIP: System = System {
     destination: "form = 'gzip'\nobserve_columns = true",
     ..FUSION_EXTRACT
 };
+
+/// The same, landing as Parquet.
+pub const FUSION_EXTRACT_AS_PARQUET: System =
+    System { kind: "fusion_extract as parquet", destination: "form = 'parquet'", ..FUSION_EXTRACT };
 
 /// The same, with state and landing in OCI Object Storage.
 pub const FUSION_EXTRACT_IN_OCI: System =

@@ -1,13 +1,12 @@
 //! Statements that make an export's tables and read what has landed of them, in the words of those who read it.
 //!
 //! They read text, and give it its type by casts that fail where a value does not have it: no reader's guess comes
-//! between.
+//! between. Parquet files have types of their own, which are cast likewise to those of the schema.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
-use landfall::rows::{ColumnType, TableFormat};
+use landfall::rows::{ColumnType, TableFormat, unique_names};
 use landfall::schema::{SchemaColumn, SchemaTable, SchemaVersion};
 
 /// Whose SQL it is.
@@ -33,11 +32,14 @@ pub(crate) struct Place {
     pub(crate) folder: String,
     /// Whether it is of one job.
     pub(crate) is_of_a_job: bool,
+    /// Whether tables are Parquet files there.
+    pub(crate) are_parquet: bool,
 }
 
 /// The statements for all tables.
 pub(crate) fn statements(dialect: Dialect, version: &SchemaVersion, place: &Place) -> String {
-    let one = |table| Statements { dialect, version, table, names: names(&table.columns), place }.all();
+    let names = |table: &SchemaTable| unique_names(table.columns.iter().map(|column| column.name.as_str()));
+    let one = |table| Statements { dialect, version, table, names: names(table), place }.all();
     version.tables.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
@@ -99,7 +101,7 @@ impl Statements<'_> {
     }
 
     fn are_lines(&self) -> bool {
-        matches!(self.table.format, Some(TableFormat::Ndjson))
+        !self.place.are_parquet && matches!(self.table.format, Some(TableFormat::Ndjson))
     }
 
     fn create(&self, head: &str, tail: &str) -> String {
@@ -122,6 +124,10 @@ impl Statements<'_> {
             (Dialect::Snowflake, ColumnType::Timestamp) => "TIMESTAMP_NTZ".to_owned(),
             (Dialect::Snowflake, ColumnType::TimestampWithZone) => "TIMESTAMP_TZ".to_owned(),
             (Dialect::Snowflake, ColumnType::Json) => "VARIANT".to_owned(),
+            (Dialect::Athena, ColumnType::Binary) => "VARBINARY".to_owned(),
+            (Dialect::Spark | Dialect::Iceberg | Dialect::Snowflake, ColumnType::Binary) => {
+                "BINARY".to_owned()
+            }
             (_, ColumnType::Text | ColumnType::Json) if is_hive => "STRING".to_owned(),
             (_, ColumnType::Timestamp) if is_hive => "TIMESTAMP_NTZ".to_owned(),
             (_, ColumnType::TimestampWithZone) if is_hive => "TIMESTAMP".to_owned(),
@@ -171,13 +177,27 @@ impl Statements<'_> {
         }
     }
 
+    /// A column of Parquet files as its type. Where a value is missing in some rows and the empty text in others, it is text
+    /// there, whatever its type is.
+    fn cast_typed(&self, name: &str, column: &SchemaColumn) -> String {
+        let name = self.identifier(name);
+        let typed = self.of_type(column.r#type);
+        match (self.dialect, column.r#type.unwrap_or(ColumnType::Text)) {
+            (Dialect::Duckdb, ColumnType::Text | ColumnType::Json | ColumnType::Binary) => {
+                format!("CAST({name} AS {typed})")
+            }
+            (Dialect::Duckdb, _) => format!("CAST(NULLIF(CAST({name} AS VARCHAR), '') AS {typed})"),
+            _ => format!("CAST({name} AS {typed})"),
+        }
+    }
+
     fn delimited(&self) -> Delimited {
         let byte = |byte: u8| char::from(byte).to_string();
         match self.table.format {
-            Some(TableFormat::Csv { delimiter, quote, has_backslashes }) => {
+            Some(format @ TableFormat::Csv { quote, has_backslashes, .. }) => {
                 let quote = quote.map(byte).unwrap_or_default();
                 let escape = if has_backslashes { "\\".to_owned() } else { quote.clone() };
-                Delimited { delimiter: byte(delimiter), quote, escape }
+                Delimited { delimiter: format.delimiter().unwrap_or_default(), quote, escape }
             }
             _ => Delimited { delimiter: ",".to_owned(), quote: "\"".to_owned(), escape: "\"".to_owned() },
         }
@@ -193,8 +213,12 @@ impl Statements<'_> {
         let columns: Vec<_> = self
             .columns()
             .map(|(name, column)| {
-                let name = self.identifier(name);
-                format!("{} AS {name}", self.cast(&name, column))
+                let quoted = self.identifier(name);
+                let typed = match self.place.are_parquet {
+                    true => self.cast_typed(name, column),
+                    false => self.cast(&quoted, column),
+                };
+                format!("{typed} AS {quoted}")
             })
             .collect();
         let manifests = "objects: 'STRUCT(\"key\" VARCHAR, \"table\" VARCHAR)[]', \
@@ -209,7 +233,9 @@ impl Statements<'_> {
             literal(&self.place.bucket),
             self.table.number
         );
-        let reader = if self.are_lines() {
+        let reader = if self.place.are_parquet {
+            "read_parquet(getvariable('objects'), union_by_name = true)".to_owned()
+        } else if self.are_lines() {
             let typed = self.columns().map(|(_, column)| {
                 format!("{}: {}", literal(&column.name), literal(&self.of_type(column.r#type)))
             });
@@ -252,7 +278,12 @@ impl Statements<'_> {
         // Without it, a cast that fails is a missing value in Spark before version 4.
         let mut text = "SET spark.sql.ansi.enabled = true;\n".to_owned();
         text.push_str(&self.create(&format!("CREATE TABLE {table}"), using));
-        let (format, options) = if self.are_lines() {
+        let (format, options) = if self.place.are_parquet {
+            text.push_str(
+                "-- Spark merges types of files that are DECIMAL with the same scale, and refuses others.\n",
+            );
+            ("parquet", "pathGlobFilter '*.parquet', mergeSchema 'true'".to_owned())
+        } else if self.are_lines() {
             ("json", "primitivesAsString 'true'".to_owned())
         } else {
             let Delimited { delimiter, quote, escape } = self.delimited();
@@ -275,6 +306,9 @@ impl Statements<'_> {
 
     /// A table of text that Hive's reader gives, and a view of it with types.
     fn athena(&self, name: &str) -> String {
+        if self.place.are_parquet {
+            return self.athena_parquet(name);
+        }
         let landed = format!("{name}_landed").to_ascii_lowercase();
         let columns = self.columns().map(|(name, _)| format!("  `{}` string", name.replace('`', "``")));
         let columns: Vec<_> = columns.collect();
@@ -293,6 +327,11 @@ impl Statements<'_> {
         let header = if self.are_lines() { "" } else { "\nTBLPROPERTIES ('skip.header.line.count' = '1')" };
         let path = hive_literal(&format!("{}{}", self.place.bucket, self.folder()));
         let mut text = String::new();
+        if self.delimited().delimiter.len() > 1 {
+            text.push_str(
+                "-- OpenCSVSerde reads text with one character between two fields, and this has two.\n",
+            );
+        }
         if !self.are_lines() {
             text.push_str(
                 "-- OpenCSVSerde takes columns by their places, and reads no line breaks in fields.\n",
@@ -318,23 +357,50 @@ impl Statements<'_> {
         text
     }
 
+    /// Athena itself makes the table's types of those of the files.
+    fn athena_parquet(&self, name: &str) -> String {
+        let of_type = |column: &SchemaColumn| match column.r#type.unwrap_or(ColumnType::Text) {
+            ColumnType::Text | ColumnType::Json => "string".to_owned(),
+            ColumnType::Timestamp | ColumnType::TimestampWithZone => "timestamp".to_owned(),
+            ColumnType::Binary => "binary".to_owned(),
+            other => other.to_string().to_ascii_lowercase(),
+        };
+        let columns = self
+            .columns()
+            .map(|(name, column)| format!("  `{}` {}", name.replace('`', "``"), of_type(column)));
+        let columns: Vec<_> = columns.collect();
+        format!(
+            "-- Athena refuses files whose types are others than it can make these of.\nCREATE EXTERNAL TABLE `{}` (\n{}\n)\n\
+             STORED AS PARQUET\nLOCATION {};\n",
+            name.to_ascii_lowercase(),
+            columns.join(",\n"),
+            hive_literal(&format!("{}{}", self.place.bucket, self.folder()))
+        )
+    }
+
     /// From a stage of the bucket: Snowflake takes columns by their places, or by their keys.
     fn snowflake(&self, name: &str) -> String {
         let table = self.identifier(name);
         let mut text = self.create(&format!("CREATE TABLE {table}"), "");
+        let are_named = self.are_lines() || self.place.are_parquet;
         let mut columns: Vec<_> =
-            self.columns().filter(|(_, column)| self.are_lines() || !column.may_be_absent).collect();
+            self.columns().filter(|(_, column)| are_named || !column.may_be_absent).collect();
         columns.sort_by_key(|(_, column)| column.place);
         let names: Vec<_> = columns.iter().map(|(name, _)| self.identifier(name)).collect();
         let typed: Vec<_> = columns
             .iter()
             .zip(1..)
-            .map(|((_, column), place): (_, usize)| match self.are_lines() {
-                true => format!("$1:{}::{}", self.identifier(&column.name), self.of_type(column.r#type)),
-                false => self.cast(&format!("${place}"), column),
+            .map(|((name, column), place): (_, usize)| {
+                let key = if self.place.are_parquet { name } else { &column.name };
+                match are_named {
+                    true => format!("$1:{}::{}", self.identifier(key), self.of_type(column.r#type)),
+                    false => self.cast(&format!("${place}"), column),
+                }
             })
             .collect();
-        let format = if self.are_lines() {
+        let format = if self.place.are_parquet {
+            "TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE".to_owned()
+        } else if self.are_lines() {
             "TYPE = JSON".to_owned()
         } else {
             let Delimited { delimiter, quote, .. } = self.delimited();
@@ -348,10 +414,11 @@ impl Statements<'_> {
                 hive_literal(&delimiter)
             )
         };
+        let pattern = if self.place.are_parquet { ".*[.]parquet" } else { ".*/[^_][^/]*" };
         let _ = writeln!(text, "-- @landing is a stage of {}.", one_line(&self.place.bucket));
         let _ = writeln!(
             text,
-            "COPY INTO {table} ({}) FROM (SELECT {} FROM @landing/{}) FILE_FORMAT = ({format}) PATTERN = '.*/[^_][^/]*';",
+            "COPY INTO {table} ({}) FROM (SELECT {} FROM @landing/{}) FILE_FORMAT = ({format}) PATTERN = '{pattern}';",
             names.join(", "),
             typed.join(", "),
             one_line(&self.folder())
@@ -369,7 +436,11 @@ impl Statements<'_> {
 
     fn selected(&self) -> String {
         let typed = self.columns().map(|(name, column)| {
-            format!("{} AS {}", self.cast(&self.identifier(&column.name), column), self.identifier(name))
+            let typed = match self.place.are_parquet {
+                true => self.cast_typed(name, column),
+                false => self.cast(&self.identifier(&column.name), column),
+            };
+            format!("{typed} AS {}", self.identifier(name))
         });
         typed.collect::<Vec<_>>().join(", ")
     }
@@ -380,17 +451,6 @@ impl Statements<'_> {
             Dialect::Duckdb | Dialect::Athena | Dialect::Snowflake => quoted(name),
         }
     }
-}
-
-fn names(columns: &[SchemaColumn]) -> Vec<String> {
-    let mut taken = HashSet::new();
-    let mut unique = |column: &SchemaColumn| {
-        let base = if column.name.is_empty() { "column" } else { &column.name };
-        let further = (2_u32..).map(|number| format!("{base}_{number}"));
-        let mut names = std::iter::once(base.to_owned()).chain(further);
-        names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
-    };
-    columns.iter().map(&mut unique).collect()
 }
 
 fn quoted(name: &str) -> String {

@@ -37,7 +37,8 @@ async fn versions_and_their_differences_are_shown() {
          \u{20} NOTE    VARCHAR        whole jobs  observed\n\
          \n\
          version 2, made by job {second}\n\
-         \u{20} column \"AMOUNT\" was DECIMAL(18,2) and now takes DECIMAL(20,4)\n\
+         \u{20} column \"AMOUNT\" was DECIMAL(18,2) and now takes DECIMAL(20,4), first in row 1 of \
+         \"local/orders/{second}/orders.csv\"\n\
          \u{20} column \"NOTE\" is new, a VARCHAR\n\
          \n\
          version 1, made by job {first}\n\
@@ -82,6 +83,39 @@ async fn statements_name_the_tables_and_where_they_are() {
     let job = job.as_str().unwrap();
     let of_job = machine.landfall(&["schema", "local", "orders", "--sql", "duckdb", "--job", job]).await.out;
     assert!(of_job.contains(&format!("'s3://landing/local/orders/{job}/_manifest.json'")), "{of_job}");
+}
+
+/// Parquet files are read as such, and cast from their own types to the schema's.
+#[tokio::test]
+async fn parquet_files_are_read_as_such() {
+    let machine = Machine::new();
+    let file = machine.file("orders.csv", "ID,AMOUNT,Name\n1,10.50,x\n2,,y\n");
+    assert_eq!(machine.landfall(&["unpack", text(&file), "--form", "parquet"]).await.code, 0);
+    let line = machine.landfall(&["schema", "local", "orders", "--json"]).await.line();
+    let job = line["made_by"].as_str().unwrap();
+    for of_job in [&[][..], &["--job", job]] {
+        for (dialect, parts) in [
+            (
+                "duckdb",
+                &[
+                    "\"AMOUNT\" DECIMAL(18,2)",
+                    "CAST(NULLIF(CAST(\"AMOUNT\" AS VARCHAR), '') AS DECIMAL(18,2)) AS \"AMOUNT\"",
+                    "FROM read_parquet(getvariable('objects'), union_by_name = true)",
+                ][..],
+            ),
+            ("spark", &["USING parquet", "CAST(`AMOUNT` AS DECIMAL(18,2)) AS `AMOUNT`"]),
+            ("iceberg", &["USING iceberg", "USING parquet"]),
+            ("athena", &["`AMOUNT` decimal(18,2)", "`Name` string", "STORED AS PARQUET"]),
+            ("snowflake", &["$1:\"AMOUNT\"::NUMBER(18,2)", "TYPE = PARQUET", "PATTERN = '.*[.]parquet'"]),
+        ] {
+            let arguments = [&["schema", "local", "orders", "--sql", dialect], of_job].concat();
+            let said = machine.landfall(&arguments).await.out;
+            for part in parts {
+                assert!(said.contains(part), "{dialect}: {part} is not in\n{said}");
+            }
+            assert!(!said.contains("read_csv") && !said.contains("header"), "{dialect}:\n{said}");
+        }
+    }
 }
 
 /// Promise 5: a job that its export's declaration keeps back is refused by name, and goes on by what the error proposes.

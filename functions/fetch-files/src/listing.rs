@@ -34,14 +34,14 @@ pub(crate) async fn frozen(
     }
     let outcome = outcome(context, source, work, job).await?;
     if outcome.state == JobState::Empty {
-        return freeze(work, job, Vec::new().into()).await;
+        return freeze(context, work, job, Vec::new().into()).await;
     }
     match source.file_list(job).await {
         Ok(list) if list.files.is_empty() => not_yet(context, source, work, job, &outcome, None).await,
         Ok(list) if source.lists_may_grow(&job.export) => {
             seen(context, source, work, job, &outcome, list).await
         }
-        Ok(list) => freeze(work, job, list).await,
+        Ok(list) => freeze(context, work, job, list).await,
         // A list that is short may be one that is still growing, and one that is not there yet may come.
         Err(error) if matches!(error.error_type(), ErrorType::ContractBroken | ErrorType::NotFound) => {
             not_yet(context, source, work, job, &outcome, Some(error)).await
@@ -81,7 +81,7 @@ async fn seen(
     work: &WorkState,
     job: &JobRecord,
     outcome: &Outcome,
-    FileList { files, warnings, columns }: FileList,
+    FileList { files, warnings, columns, schema_version: _ }: FileList,
 ) -> Result<Listed> {
     let now = context.clock().now();
     let key = keys::listing_checkpoint(&job.job());
@@ -95,7 +95,7 @@ async fn seen(
     let changed_at = look.has_changed.then_some(look.at);
     let Some(wait_seconds) = settle::wait_seconds(context, job, outcome, changed_at).await? else {
         if look.gone.is_empty() {
-            return freeze(work, job, FileList { files: look.files, warnings, columns }).await;
+            return freeze(context, work, job, FileList { warnings, columns, ..look.files.into() }).await;
         }
         let error = lost(job, &look.files, &look.gone);
         work.save_checkpoint(&key, &Look { at: now, has_changed: false, gone: Vec::new(), ..look }).await?;
@@ -107,7 +107,7 @@ async fn seen(
         && elapsed(look.at, now) >= Duration::from_secs(wait_seconds)
         && source.has_last_file(job, &look.files).await
     {
-        return freeze(work, job, FileList { files: look.files, warnings, columns }).await;
+        return freeze(context, work, job, FileList { warnings, columns, ..look.files.into() }).await;
     }
     tracing::info!(wait_seconds, "the list of output files looks complete: it counts if it stays the same");
     Ok(Listed::NotYet { wait_seconds })
@@ -178,8 +178,12 @@ pub(crate) async fn listed_otherwise(
     Ok(Some(now))
 }
 
-async fn freeze(work: &WorkState, job: &JobRecord, list: FileList) -> Result<Listed> {
-    let files = work.freeze_files(&job.job(), list).await?;
+async fn freeze(context: &Context, work: &WorkState, job: &JobRecord, list: FileList) -> Result<Listed> {
+    let schema_version = match job.form.is_for_tables() {
+        true => work.newest_schema_number(&job.connection, &context.export_path(&job.export)).await?,
+        false => None,
+    };
+    let files = work.freeze_files(&job.job(), FileList { schema_version, ..list }).await?;
     tracing::info!(files = files.files.len(), "the list of output files is complete");
     Ok(Listed::Files(files))
 }
@@ -230,7 +234,7 @@ async fn not_yet(
     match short {
         Some(error) => Err(error),
         None if export.allows_empty() || request_allows_empty(context, source, job).await? => {
-            freeze(work, job, Vec::new().into()).await
+            freeze(context, work, job, Vec::new().into()).await
         }
         None => Err(Error::contract_broken(format!(
             "{} ended as {} and lists no output file after {} s: if it is normal that {} has no output, continue the \

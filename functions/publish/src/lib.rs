@@ -215,7 +215,11 @@ async fn write_manifest(
         unverified.extend(staged.unverified.map(|reason| (file.ordinal, reason)));
     }
     if let Some(ToldBy { version, record, manifest }) = &told_by {
-        let location = Location { bucket: landing.store.object(""), manifest: landing.store.object(key) };
+        let location = Location {
+            bucket: landing.store.object(""),
+            manifest: landing.store.object(key),
+            are_parquet: job.form.is_for_tables(),
+        };
         writer.begin_tables(manifest, &record.changes).await?;
         for (id, table) in tables.iter() {
             let number = record.tables.iter().find(|told| told.id == id).map(|told| told.table);
@@ -232,8 +236,8 @@ async fn write_manifest(
             // A member was held against what its archive says of it.
             object.etag_digest = None;
             object.table = object.table.filter(|table| is_observed && tables.has(*table));
-            unobserved =
-                unobserved.saturating_add(u64::from(object.rows.is_some() && object.table.is_none()));
+            let has_rows = object.rows.is_some_and(|rows| rows > 0);
+            unobserved = unobserved.saturating_add(u64::from(has_rows && object.table.is_none()));
             object.unverified = unverified.get(&file.ordinal).filter(|_| object.member.is_none()).cloned();
             writer.object(&object, !file.is_log).await?;
         }
@@ -243,6 +247,8 @@ async fn write_manifest(
         warnings.push(format!(
             "columns are declared, and {unobserved} of the objects with rows have none that could be looked at"
         ));
+    } else if unobserved > 0 && job.form.is_for_tables() {
+        warnings.push(format!("{unobserved} of the objects with rows are no tables, and landed as they are"));
     }
     writer.finish(outcome, warnings).await?;
     Ok(told_by.map(|told_by| u64::try_from(told_by.record.changes.len()).unwrap_or(u64::MAX)))

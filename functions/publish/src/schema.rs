@@ -10,7 +10,7 @@ use landfall::context::{Context, Landing};
 use landfall::job::{FileList, JobRecord};
 use landfall::rows::Tables;
 use landfall::schema::{JobColumns, JobSchema, SchemaChange, SchemaVersion};
-use landfall::state::{WorkState, keys};
+use landfall::state::WorkState;
 use landfall::{Error, Result};
 use landfall_store::Condition;
 
@@ -44,7 +44,7 @@ impl Deciding<'_> {
     /// # Errors
     /// `SchemaChanged` where the job's columns do not fit, and its settings refuse that.
     pub(crate) async fn decide(&self) -> Result<ToldBy> {
-        let export = self.export_path();
+        let export = self.context.export_path(&self.job.export);
         let record = match self.work.job_schema(&self.job.job()).await? {
             Some(record) => record,
             None => {
@@ -53,19 +53,13 @@ impl Deciding<'_> {
                 self.work.record_job_schema(&self.job.job(), made).await?
             }
         };
-        let version = self.version(&export, record.schema_version).await?;
+        let version = self.context.kept_schema(self.job, record.schema_version).await?;
         let manifest = ManifestSchema {
             version: record.schema_version,
             from: record.from,
             key: self.show(&version).await?,
         };
         Ok(ToldBy { version, record, manifest })
-    }
-
-    /// What an export says that this release cannot read has no name but its kind's, as in the landing layout.
-    fn export_path(&self) -> String {
-        let spec = self.context.spec(&self.job.export);
-        spec.map_or_else(|_| self.job.export.kind().to_owned(), |spec| keys::export_path(spec.as_ref()))
     }
 
     async fn make(&self, export: &str) -> Result<JobSchema> {
@@ -80,7 +74,7 @@ impl Deciding<'_> {
         for _ in 0..TRIES {
             let newest = self.work.newest_schema(connection, export).await?;
             if let Some(number) = newest.as_ref().and_then(|newest| newest.number_made_by(job_request_id)) {
-                return Ok(self.version(export, number).await?.record());
+                return Ok(self.context.kept_schema(self.job, number).await?.record());
             }
             let outcome = columns
                 .held_against(newest.as_ref().map(|newest| newest.tables.as_slice()).unwrap_or_default());
@@ -107,17 +101,6 @@ impl Deciding<'_> {
         Err(Error::store_unavailable(format!(
             "the schema of {export} on {connection} keeps changing: call again"
         )))
-    }
-
-    async fn version(&self, export: &str, number: u32) -> Result<SchemaVersion> {
-        let connection = &self.job.connection;
-        self.work.schema(connection, export, number).await?.ok_or_else(|| {
-            let object = self.work.store().object(&keys::schema(connection, export, number));
-            Error::not_found(format!(
-                "{} is told by version {number} of its export's schema, and {object} is no longer there: put it back",
-                self.job.job()
-            ))
-        })
     }
 
     /// Writes the version where readers of the landing bucket find it, unless it is there. Each has an object of its own,

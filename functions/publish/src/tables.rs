@@ -1,8 +1,6 @@
 //! What the manifest tells of the columns: each table with its columns' types, by the version of the export's schema that
 //! the job is of, and a statement that reads it by them.
 
-use std::collections::HashSet;
-
 use landfall::rows::{Column, ColumnType, Table, TableFormat, TableId, ValueKind};
 use landfall::schema::SchemaTable;
 use schemars::JsonSchema;
@@ -26,7 +24,7 @@ pub struct ManifestTable {
     pub duckdb: String,
 }
 
-/// A column: its type by the export's schema, and how it is in this job.
+/// A column: its type by the export's schema, or in the job's Parquet files, and how it is in this job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ManifestColumn {
@@ -57,6 +55,8 @@ pub(crate) struct Location {
     pub bucket: String,
     /// The manifest, as a whole.
     pub manifest: String,
+    /// Whether those of tables are Parquet files.
+    pub are_parquet: bool,
 }
 
 /// A column of a job's table, as it is to be read.
@@ -68,18 +68,24 @@ struct ReadColumn<'a> {
 }
 
 impl<'a> ReadColumn<'a> {
-    /// The columns of a table, by its schema's types where it has them.
-    fn of(table: &'a Table, known: Option<&SchemaTable>) -> Vec<Self> {
-        let of_type = known.map(|known| known.types_of(table)).unwrap_or_default();
-        let types = of_type.into_iter().chain(std::iter::repeat(None));
-        std::iter::zip(&table.columns, types).map(|(column, known)| Self::with(column, known)).collect()
+    /// The columns of a table in Parquet files, by the types that these were written with.
+    fn in_parquet(table: &'a Table) -> Vec<Self> {
+        let written_as = |column: &Column| column.written_as.unwrap_or(column.exact_type(table.format, None));
+        table.columns.iter().map(|column| Self::with(column, written_as(column))).collect()
     }
 
-    fn with(column: &'a Column, known: Option<ColumnType>) -> Self {
-        let observed = column.kind.column_type();
-        let of_type = known.unwrap_or(observed);
+    /// The columns of a table of text, by its schema's types where it has them.
+    fn in_text(table: &'a Table, known: Option<&SchemaTable>) -> Vec<Self> {
+        let of_type = known.map(|known| known.types_of(table)).unwrap_or_default();
+        let types = of_type.into_iter().chain(std::iter::repeat(None));
+        std::iter::zip(&table.columns, types)
+            .map(|(column, known)| Self::with(column, known.unwrap_or(column.kind.column_type())))
+            .collect()
+    }
+
+    fn with(column: &'a Column, of_type: ColumnType) -> Self {
         let format = match &column.kind {
-            ValueKind::Moment { pattern } if of_type == observed => Some(pattern.as_str()),
+            ValueKind::Moment { pattern } if of_type == column.kind.column_type() => Some(pattern.as_str()),
             _ => None,
         };
         Self { column, of_type, format }
@@ -98,7 +104,10 @@ impl<'a> ReadColumn<'a> {
 
 impl ManifestTable {
     pub(crate) fn of(id: TableId, table: &Table, known: Option<&SchemaTable>, location: &Location) -> Self {
-        let columns = ReadColumn::of(table, known);
+        let columns = match location.are_parquet {
+            true => ReadColumn::in_parquet(table),
+            false => ReadColumn::in_text(table, known),
+        };
         Self {
             id,
             schema_table: known.map(|known| known.number),
@@ -126,8 +135,24 @@ impl ManifestColumn {
 
 /// The statements that read a table: which objects it has, the manifest tells.
 fn duckdb(id: TableId, table: &Table, columns: &[ReadColumn<'_>], location: &Location) -> String {
-    let Location { bucket, manifest } = location;
-    let names = unique_names(&table.columns);
+    let Location { bucket, manifest, are_parquet } = location;
+    let (selected, reader) = match are_parquet {
+        // Objects of one table may have a column in several types, as their values are: DuckDB finds the one of all.
+        true => ("*".to_owned(), "read_parquet(getvariable('objects'), union_by_name = true)".to_owned()),
+        false => selected_from_text(table, columns),
+    };
+    format!(
+        "SET VARIABLE objects = (SELECT list({} || o.key) FROM (SELECT unnest(objects) AS o FROM read_json({}, columns = \
+         {{objects: 'STRUCT(\"key\" VARCHAR, \"table\" VARCHAR)[]'}})) WHERE o.\"table\" = '{id}'); SELECT {selected} FROM \
+         {reader};",
+        text(bucket),
+        text(manifest),
+    )
+}
+
+/// What is selected of text, and what reads it.
+fn selected_from_text(table: &Table, columns: &[ReadColumn<'_>]) -> (String, String) {
+    let names = table.unique_names();
     let read: Vec<String> = std::iter::zip(&names, columns)
         .map(|(name, column)| format!("{}: {}", text(name), text(&type_as_read(column).to_string())))
         .collect();
@@ -138,20 +163,12 @@ fn duckdb(id: TableId, table: &Table, columns: &[ReadColumn<'_>], location: &Loc
             true => "*".to_owned(),
             false => selected.join(", "),
         };
-    format!(
-        "SET VARIABLE objects = (SELECT list({} || o.key) FROM (SELECT unnest(objects) AS o FROM read_json({}, columns = \
-         {{objects: 'STRUCT(\"key\" VARCHAR, \"table\" VARCHAR)[]'}})) WHERE o.\"table\" = '{id}'); SELECT {selected} FROM \
-         {}, columns = {{{}}});",
-        text(bucket),
-        text(manifest),
-        reader(table),
-        read.join(", "),
-    )
+    (selected, format!("{}, columns = {{{}}})", reader(table), read.join(", ")))
 }
 
 fn reader(table: &Table) -> String {
     match table.format {
-        TableFormat::Csv { delimiter, quote, has_backslashes } => {
+        TableFormat::Csv { quote, has_backslashes, .. } => {
             let byte = |byte: u8| text(&char::from(byte).to_string());
             let quote = quote.map_or_else(|| "''".to_owned(), byte);
             let escape = if has_backslashes { text("\\") } else { quote.clone() };
@@ -159,23 +176,11 @@ fn reader(table: &Table) -> String {
             format!(
                 "read_csv(getvariable('objects'), auto_detect = false, header = true, delim = {}, quote = {quote}, \
                  escape = {escape}{padding}",
-                byte(delimiter)
+                text(&table.format.delimiter().unwrap_or_default())
             )
         }
         TableFormat::Ndjson => "read_json(getvariable('objects'), format = 'newline_delimited'".to_owned(),
     }
-}
-
-/// Names as DuckDB wants them: told apart without regard to case.
-fn unique_names(columns: &[Column]) -> Vec<String> {
-    let mut taken = HashSet::new();
-    let mut unique = |column: &Column| {
-        let base = if column.name.is_empty() { "column" } else { &column.name };
-        let further = (2_u32..).map(|number| format!("{base}_{number}"));
-        let mut names = std::iter::once(base.to_owned()).chain(further);
-        names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
-    };
-    columns.iter().map(&mut unique).collect()
 }
 
 fn type_as_read(column: &ReadColumn<'_>) -> ColumnType {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landfall::Result;
 use landfall::observer::Tally;
-use landfall::rows::{RowCount, RowCounter, RowSettings};
+use landfall::rows::{Expectations, RowCount, RowCounter, RowFormat};
 
 use crate::task::Task;
 
@@ -38,16 +38,20 @@ impl Drop for Reported {
 impl Content {
     /// The content of a file or member of this name.
     pub(crate) fn named(task: &Task<'_>, name: &str) -> Self {
-        let settings = task.landing.destination.row_settings();
-        let on_broken_record = task.job.export.on_broken_record().unwrap_or(settings.on_broken_record);
-        let settings = RowSettings { on_broken_record, ..settings };
-        Self {
-            rows: task.export.row_format(name, settings).map(|format| match task.tables.are_looked_at() {
-                true => RowCounter::new(format).observing_columns(),
-                false => RowCounter::new(format),
-            }),
-            reported: Reported { tally: Arc::clone(&task.tally), bytes: 0 },
-        }
+        let counter = task.row_format(name).map(|format| match task.tables.are_looked_at() {
+            true => RowCounter::new(format).expecting(Arc::clone(&task.known) as Arc<dyn Expectations>),
+            false => RowCounter::new(format),
+        });
+        Self::counted_by(task, counter)
+    }
+
+    /// The content of a file or member whose rows are in a format, and whose columns are known.
+    pub(crate) fn of_known_columns(task: &Task<'_>, format: RowFormat) -> Self {
+        Self::counted_by(task, Some(RowCounter::new(format)))
+    }
+
+    fn counted_by(task: &Task<'_>, rows: Option<RowCounter>) -> Self {
+        Self { rows, reported: Reported { tally: Arc::clone(&task.tally), bytes: 0 } }
     }
 
     /// Takes the next bytes.

@@ -112,6 +112,14 @@ impl Parts {
         }
     }
 
+    /// Takes the object's last bytes: where those are all of it, no more room is taken than they need.
+    pub(crate) fn write_last(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.size == 0 {
+            self.part_bytes = self.part_bytes.min(bytes.len().saturating_add(1));
+        }
+        self.write(bytes)
+    }
+
     /// Takes the bytes behind the `made` ones, and uploads those that are not copied. Those that are go by: all that
     /// is to be done with them is to hash them.
     fn fill_around(&mut self, copy: &CopyRange, made: u64, bytes: &[u8]) -> Result<()> {

@@ -115,7 +115,7 @@ impl EncodedObject {
         let sealed = writer.seal(|sealed| self.parts.verify(sealed)).await?;
         self.reported.keep();
         let (form, content_size) = form::recorded(self.form, self.content.size);
-        let CountedRows { rows, broken_records, table } = task.tables.counted(self.rows);
+        let CountedRows { rows, broken_records, table } = task.tables.counted(self.rows, self.form, &key);
         Ok(LandedObject {
             key,
             size: sealed.digest.size,
@@ -133,6 +133,22 @@ impl EncodedObject {
             etag_digest: sealed.etag.as_deref().map(etag_digest),
         })
     }
+}
+
+/// Reads the staged bytes, and has them looked at on a thread of its own.
+pub(crate) async fn look<T: Send + 'static>(
+    task: &Task<'_>,
+    range: Range<u64>,
+    look: impl FnOnce(Pieces) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (pieces, coming) = mpsc::channel(PIECES_AHEAD);
+    let given_up = CancellationToken::new();
+    let _with_this = given_up.clone().drop_guard();
+    let coming = Pieces::new(coming, range.start, given_up);
+    let looking = tokio::task::spawn_blocking(move || look(coming));
+    let (read, looked) = tokio::join!(read(&task.staged, range, pieces), looking);
+    read?;
+    looked.map_err(|panicked| Error::integrity("the decoder broke").because(panicked))?
 }
 
 /// Reads the staged bytes, has them encoded on a thread of its own, and writes the parts. Nothing of the object is

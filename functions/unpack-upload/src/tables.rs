@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use landfall::form::JobForm;
 use landfall::job::LandedObject;
 use landfall::rows::{BrokenRecords, RowCount, Table, TableId, Tables};
 
@@ -10,6 +11,8 @@ use landfall::rows::{BrokenRecords, RowCount, Table, TableId, Tables};
 #[derive(Debug, Clone)]
 pub(crate) struct SeenTables {
     are_looked_at: bool,
+    /// The form in which a table's rows land: what has landed in another is none.
+    of_form: Option<JobForm>,
     tables: Arc<Mutex<Tables>>,
 }
 
@@ -22,9 +25,10 @@ pub(crate) struct CountedRows {
 }
 
 impl SeenTables {
-    /// None yet; `are_looked_at` says whether there will be any.
-    pub(crate) fn new(are_looked_at: bool) -> Self {
-        Self { are_looked_at, tables: Arc::default() }
+    /// None yet; `are_observed` says whether there will be any in a form that does not need them.
+    pub(crate) fn new(are_observed: bool, form: JobForm) -> Self {
+        let of_form = Some(form).filter(|form| form.is_for_tables());
+        Self { are_looked_at: are_observed || of_form.is_some(), of_form, tables: Arc::default() }
     }
 
     /// Whether columns are looked at.
@@ -42,9 +46,14 @@ impl SeenTables {
         self.with(|tables| tables.join(others));
     }
 
-    /// What was counted of content that has landed, whose table is added.
-    pub(crate) fn counted(&self, rows: Option<RowCount>) -> CountedRows {
+    /// What was counted of content that has landed in a form under a key, whose table is added.
+    pub(crate) fn counted(&self, rows: Option<RowCount>, form: JobForm, key: &str) -> CountedRows {
         let Some(RowCount { rows, broken_records, table }) = rows else { return CountedRows::default() };
+        let mut table = table.filter(|_| self.of_form.is_none_or(|of_form| of_form == form));
+        let columns = table.iter_mut().flat_map(|table| &mut table.columns);
+        columns
+            .filter_map(|column| column.misfit.as_mut())
+            .for_each(|misfit| key.clone_into(&mut misfit.key));
         table.iter().for_each(|table| self.with(|tables| tables.add(table)));
         let table = table.as_deref().map_or_else(TableId::none, Table::id);
         CountedRows { rows: Some(rows), broken_records, table: self.are_looked_at.then_some(table) }

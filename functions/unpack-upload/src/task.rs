@@ -7,8 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use landfall::context::{Context, Landing};
 use landfall::export::ExportKind;
-use landfall::job::{JobRecord, StagedFile};
+use landfall::job::{FileList, JobRecord, StagedFile};
 use landfall::observer::Tally;
+use landfall::rows::{RowFormat, RowSettings};
+use landfall::schema::KnownColumns;
 use landfall::state::WorkState;
 use landfall::state::keys::{self, LandingPlace};
 use landfall::{Error, Result};
@@ -44,6 +46,8 @@ pub(crate) struct Task<'a> {
     pub tally: Arc<Tally>,
     /// The tables that have been seen in what has landed of the file, where columns are looked at.
     pub tables: SeenTables,
+    /// What is known of the columns before, where they are looked at.
+    pub known: Arc<KnownColumns>,
     /// What is recorded of the staged file.
     pub file: StagedFile,
     /// The staged file itself.
@@ -65,7 +69,14 @@ impl<'a> Task<'a> {
         let UnpackFile { ordinal, members, fan_out: may_divide, .. } = *event;
         let range = members.filter(|_| gone.is_none());
         let landing = context.landing(&job.destination).await?;
-        let place = place(&work, &job, ordinal).await?;
+        let files = files(&work, &job).await?;
+        let place = place(&files, &job, ordinal)?;
+        let are_observed = landing.destination.observe_columns || job.export.declares_columns();
+        let tables = SeenTables::new(are_observed, job.form);
+        let known = match tables.are_looked_at() {
+            true => known_columns(context, &work, &landing, &job, files).await?,
+            false => KnownColumns::default(),
+        };
         let id = job.job();
         let file = work.staged(&id, ordinal).await?;
         let file = file.ok_or_else(|| {
@@ -78,7 +89,8 @@ impl<'a> Task<'a> {
             context,
             invocation,
             work,
-            tables: SeenTables::new(landing.destination.observe_columns || job.export.declares_columns()),
+            tables,
+            known: Arc::new(known),
             landing,
             export: context.systems().kind(&job.export)?,
             job,
@@ -91,6 +103,13 @@ impl<'a> Task<'a> {
             place,
             started_at,
         })
+    }
+
+    /// How the rows of a file or member of this name are written, if it has rows.
+    pub(crate) fn row_format(&self, name: &str) -> Option<RowFormat> {
+        let settings = self.landing.destination.row_settings();
+        let on_broken_record = self.job.export.on_broken_record().unwrap_or(settings.on_broken_record);
+        self.export.row_format(name, RowSettings { on_broken_record, ..settings })
     }
 
     /// Whether a member is to land.
@@ -150,22 +169,46 @@ impl<'a> Task<'a> {
     }
 }
 
-async fn place(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<LandingPlace> {
-    let form = job.form.name();
-    let job = job.job();
-    let files = work.files(&job).await?;
-    let files = files.ok_or_else(|| {
-        Error::not_found(format!("the output files of {job} have not been listed: call fetch-files first"))
-    })?;
+async fn files(work: &WorkState, job: &JobRecord) -> Result<FileList> {
+    work.files(&job.job()).await?.ok_or_else(|| {
+        Error::not_found(format!(
+            "the output files of {} have not been listed: call fetch-files first",
+            job.job()
+        ))
+    })
+}
+
+fn place(files: &FileList, job: &JobRecord, ordinal: u32) -> Result<LandingPlace> {
     let place = usize::try_from(ordinal)
         .ok()
-        .and_then(|at| keys::landing_places(&files.files, form).into_iter().nth(at));
+        .and_then(|at| keys::landing_places(&files.files, job.form.name()).into_iter().nth(at));
     place.ok_or_else(|| {
         Error::not_found(format!(
-            "{job} has {} output files, and none with ordinal {ordinal}",
+            "{} has {} output files, and none with ordinal {ordinal}",
+            job.job(),
             files.files.len()
         ))
     })
+}
+
+/// What is known of the columns: by the version of the schema that the job's list of files names, where types are written
+/// by it; and otherwise by the newest, which only says of a value that it does not fit.
+async fn known_columns(
+    context: &Context,
+    work: &WorkState,
+    landing: &Landing,
+    job: &JobRecord,
+    files: FileList,
+) -> Result<KnownColumns> {
+    let version = match files.schema_version {
+        Some(number) => Some(context.kept_schema(job, number).await?),
+        None if job.form.is_for_tables() => None,
+        None => work.newest_schema(&job.connection, &context.export_path(&job.export)).await?,
+    };
+    let settings = job.export.tables()?;
+    let rule = settings.on_schema_change.or(landing.destination.on_schema_change);
+    let tables = version.map(|version| version.tables).unwrap_or_default();
+    Ok(KnownColumns::of(tables, settings.columns, files.columns, rule))
 }
 
 fn while_unpacking(file: &StagedFile, error: Error) -> Error {

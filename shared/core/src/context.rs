@@ -20,7 +20,7 @@ use crate::export::{Export, ExportSpec};
 use crate::form::LandedForm;
 use crate::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, Outcome, RunKey, Totals};
 use crate::observer::{Observer, Silent, name_job};
-use crate::schema::OnSchemaChange;
+use crate::schema::{OnSchemaChange, SchemaVersion};
 use crate::state::{PastJob, RunRecord, Swept, WorkState, keys};
 use crate::step::Step;
 use crate::systems::Systems;
@@ -219,6 +219,24 @@ impl Context {
     /// What an export says that a job was recorded with.
     pub fn spec(&self, export: &Export) -> Result<Box<dyn ExportSpec>> {
         self.systems.spec(export)
+    }
+
+    /// The path that an export's jobs land below. What an export says that this release cannot read has no name but its
+    /// kind's, as in the landing layout.
+    pub fn export_path(&self, export: &Export) -> String {
+        self.spec(export).map_or_else(|_| export.kind().to_owned(), |spec| keys::export_path(spec.as_ref()))
+    }
+
+    /// The version of its export's schema that something of a job was decided by.
+    pub async fn kept_schema(&self, job: &JobRecord, number: u32) -> Result<SchemaVersion> {
+        let (work, export) = (self.work().await?, self.export_path(&job.export));
+        work.schema(&job.connection, &export, number).await?.ok_or_else(|| {
+            let object = work.store().object(&keys::schema(&job.connection, &export, number));
+            Error::not_found(format!(
+                "{} goes by version {number} of its export's schema, and {object} is no longer there: put it back",
+                job.job()
+            ))
+        })
     }
 
     /// What a connection's name stands for.

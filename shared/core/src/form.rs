@@ -14,6 +14,8 @@ pub enum LandedForm {
     Gzip,
     /// A Zstandard frame (RFC 8878).
     Zstd,
+    /// A Parquet file, of what has rows and columns. All else lands as it is.
+    Parquet,
 }
 
 impl LandedForm {
@@ -24,6 +26,7 @@ impl LandedForm {
             Self::Raw => "",
             Self::Gzip => ".gz",
             Self::Zstd => ".zst",
+            Self::Parquet => ".parquet",
         }
     }
 
@@ -48,15 +51,21 @@ pub enum JobForm {
         /// How hard it is compressed.
         level: ZstdLevel,
     },
+    /// A Parquet file.
+    Parquet {
+        /// How hard its pages are compressed.
+        level: ZstdLevel,
+    },
 }
 
 impl JobForm {
-    /// The form of this name; `level` matters to `zstd` alone.
-    pub fn of(form: LandedForm, level: ZstdLevel) -> Self {
+    /// The form of this name. `level`, where it is given, is that of Zstandard, which only some forms compress by.
+    pub fn of(form: LandedForm, level: Option<ZstdLevel>) -> Self {
         match form {
             LandedForm::Raw => Self::Raw,
             LandedForm::Gzip => Self::Gzip,
-            LandedForm::Zstd => Self::Zstd { level },
+            LandedForm::Zstd => Self::Zstd { level: level.unwrap_or_default() },
+            LandedForm::Parquet => Self::Parquet { level: level.unwrap_or(ZstdLevel::FASTEST) },
         }
     }
 
@@ -66,12 +75,18 @@ impl JobForm {
             Self::Raw => LandedForm::Raw,
             Self::Gzip => LandedForm::Gzip,
             Self::Zstd { .. } => LandedForm::Zstd,
+            Self::Parquet { .. } => LandedForm::Parquet,
         }
     }
 
     /// Whether content lands as it is.
     pub fn is_raw(&self) -> bool {
         *self == Self::Raw
+    }
+
+    /// Whether only what is a table lands in it.
+    pub fn is_for_tables(self) -> bool {
+        matches!(self, Self::Parquet { .. })
     }
 }
 
@@ -86,6 +101,11 @@ pub struct ZstdLevel(i32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("zstd_level {0} is not one of 1 to 9")]
 pub struct InvalidZstdLevel(i32);
+
+impl ZstdLevel {
+    /// The level that takes the least time.
+    const FASTEST: Self = Self(1);
+}
 
 impl Default for ZstdLevel {
     fn default() -> Self {
@@ -119,6 +139,7 @@ mod tests {
             (JobForm::Raw, r#""raw""#),
             (JobForm::Gzip, r#""gzip""#),
             (JobForm::Zstd { level }, r#"{"zstd":{"level":9}}"#),
+            (JobForm::Parquet { level }, r#"{"parquet":{"level":9}}"#),
         ] {
             assert_eq!(serde_json::to_string(&form).unwrap(), json);
             assert_eq!(serde_json::from_str::<JobForm>(json).unwrap(), form);

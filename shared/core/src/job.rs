@@ -348,11 +348,15 @@ pub struct FileList {
     /// The columns of their rows, as far as the source describes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<SourceColumn>,
+    /// The newest version of the export's schema when the list was frozen, where the job's form has types: the files are
+    /// written by that one, whatever other jobs make of the schema meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<u32>,
 }
 
 impl From<Vec<OutputFile>> for FileList {
     fn from(files: Vec<OutputFile>) -> Self {
-        Self { files, warnings: Vec::new(), columns: Vec::new() }
+        Self { files, warnings: Vec::new(), columns: Vec::new(), schema_version: None }
     }
 }
 

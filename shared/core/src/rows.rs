@@ -8,21 +8,28 @@ mod dialect;
 mod error;
 mod fields;
 mod marc;
+mod reader;
 mod recognition;
+
+use std::sync::Arc;
 
 use memchr::memchr;
 
 use self::beginning::{Encoding, Narrowing};
 pub use self::broken::{BrokenRecord, BrokenRecords, OnBrokenRecord, RowCount};
 pub use self::columns::{
-    Case, Column, ColumnType, Digits, Pattern, Table, TableFormat, TableId, Tables, UnknownType, ValueKind,
+    Case, Column, ColumnType, Digits, Expectations, Misfit, Pattern, Table, TableFormat, TableId, Tables,
+    UnknownType, ValueKind, unique_names,
 };
 use self::columns::{DelimitedColumns, JsonColumns};
+pub(crate) use self::columns::{kept_type, kept_types};
 use self::delimited::CsvRecords;
-pub use self::dialect::{CsvSettings, DELIMITERS, Delimiter, Dialect, InvalidDialect, Quote};
+use self::dialect::Folding;
+pub use self::dialect::{CsvSettings, DELIMITERS, Delimiter, Dialect, InvalidDialect, Quote, QuotedEmpty};
 pub use self::error::RowError;
 pub use self::fields::FieldScanner;
 use self::marc::MarcRecords;
+pub use self::reader::{RowReader, RowSink, UnreadableRow};
 
 /// So many first bytes say how text is written.
 const BEGINNING_BYTES: usize = 16 << 10;
@@ -65,6 +72,15 @@ enum Columns {
 }
 
 impl RowFormat {
+    /// Whether rows in it have columns that their text names.
+    pub fn has_columns(self) -> bool {
+        match self {
+            Self::Csv { settings, .. } => settings.has_header,
+            Self::Ndjson => true,
+            Self::Marc { .. } => false,
+        }
+    }
+
     /// The format that a file's name promises: `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.mrc`, in any case.
     ///
     /// `.json` promises nothing: it may be one value over many lines.
@@ -88,6 +104,7 @@ impl RowFormat {
 pub struct RowCounter {
     format: RowFormat,
     observes_columns: bool,
+    expected: Option<Arc<dyn Expectations>>,
     state: State,
 }
 
@@ -99,6 +116,7 @@ enum State {
         counter: Counter,
         columns: Option<Columns>,
         narrowing: Option<Narrowing>,
+        folding: Option<Folding>,
     },
     /// It is something else.
     NotCounted,
@@ -114,12 +132,17 @@ enum Counter {
 impl RowCounter {
     /// A counter at the start of a file.
     pub fn new(format: RowFormat) -> Self {
-        Self { format, observes_columns: false, state: State::Beginning(Vec::new()) }
+        Self { format, observes_columns: false, expected: None, state: State::Beginning(Vec::new()) }
     }
 
     /// The same, which looks at every value, too, and tells the columns.
     pub fn observing_columns(self) -> Self {
         Self { observes_columns: true, ..self }
+    }
+
+    /// The same, where something is known of the columns before: it notes the first value of each that does not fit that.
+    pub fn expecting(self, expected: Arc<dyn Expectations>) -> Self {
+        Self { expected: Some(expected), ..self.observing_columns() }
     }
 
     /// Takes the next bytes; an error where they break what the format promises.
@@ -143,9 +166,11 @@ impl RowCounter {
         if let State::Beginning(_) = &self.state {
             self.state = self.begin(true)?;
         }
+        self.state.end()?;
         match self.state {
             // Cut in the middle of a character.
             State::Counting { narrowing: Some(narrowing), .. } if !narrowing.is_whole() => Ok(None),
+            State::Counting { folding: Some(folding), .. } if folding.is_ambiguous() => Ok(None),
             State::Counting { counter, columns, .. } => {
                 let rows = columns.as_ref().and_then(Columns::rows);
                 let table = columns.and_then(Columns::finish).map(Box::new);
@@ -175,17 +200,18 @@ impl RowCounter {
             Encoding::Ascii => {
                 let counter = Counter::of(self.format, text, is_whole);
                 let columns = Some(self.format).filter(|_| self.observes_columns);
-                let columns = columns.and_then(|format| Columns::of(format, &counter));
-                State::Counting { counter, columns, narrowing: None }
+                let columns =
+                    columns.and_then(|format| Columns::of(format, &counter, self.expected.as_ref()));
+                let folding = counter.folding();
+                State::Counting { counter, columns, narrowing: None, folding }
             }
             Encoding::Utf16 { big_endian } => {
                 let mut narrow = Vec::with_capacity(text.len() / 2);
                 Narrowing::new(big_endian).push(text, |bytes| narrow.extend_from_slice(bytes));
-                State::Counting {
-                    counter: Counter::of(self.format, &narrow, is_whole),
-                    columns: None,
-                    narrowing: Some(Narrowing::new(big_endian)),
-                }
+                let counter = Counter::of(self.format, &narrow, is_whole);
+                let folding = counter.folding();
+                let narrowing = Some(Narrowing::new(big_endian));
+                State::Counting { counter, columns: None, narrowing, folding }
             }
         };
         state.push(text)?;
@@ -195,30 +221,46 @@ impl RowCounter {
 
 impl State {
     fn push(&mut self, bytes: &[u8]) -> Result<(), RowError> {
-        match self {
-            Self::Counting { counter, columns, narrowing: None } => {
-                if let Some(columns) = columns {
-                    let counts = columns.rows().is_some();
-                    columns.push(bytes);
-                    // Whoever looks at all fields counts the rows, too, once there is a header.
-                    if counts {
-                        return Ok(());
-                    }
-                }
-                counter.push(bytes)
+        let Self::Counting { counter, columns, narrowing, folding } = self else { return Ok(()) };
+        let Some(narrowing) = narrowing else {
+            return see(counter, columns.as_mut(), folding.as_mut(), bytes);
+        };
+        let mut counted = Ok(());
+        narrowing.push(bytes, |narrow| {
+            if counted.is_ok() {
+                counted = see(counter, None, folding.as_mut(), narrow);
             }
-            Self::Counting { counter, narrowing: Some(narrowing), .. } => {
-                let mut counted = Ok(());
-                narrowing.push(bytes, |narrow| {
-                    if counted.is_ok() {
-                        counted = counter.push(narrow);
-                    }
-                });
-                counted
-            }
-            Self::Beginning(_) | Self::NotCounted => Ok(()),
+        });
+        counted
+    }
+
+    /// Takes what is left, once all bytes have been taken.
+    fn end(&mut self) -> Result<(), RowError> {
+        let Self::Counting { counter, columns, folding: Some(folding), .. } = self else { return Ok(()) };
+        see(counter, columns.as_mut(), None, folding.finish())
+    }
+}
+
+/// Counts text, and looks at its columns.
+fn see(
+    counter: &mut Counter,
+    columns: Option<&mut Columns>,
+    folding: Option<&mut Folding>,
+    bytes: &[u8],
+) -> Result<(), RowError> {
+    let bytes = match folding {
+        Some(folding) => folding.push(bytes),
+        None => bytes,
+    };
+    if let Some(columns) = columns {
+        let counts = columns.rows().is_some();
+        columns.push(bytes);
+        // Whoever looks at all fields counts the rows, too, once there is a header.
+        if counts {
+            return Ok(());
         }
     }
+    counter.push(bytes)
 }
 
 impl Counter {
@@ -231,6 +273,14 @@ impl Counter {
             }
             RowFormat::Ndjson => Self::Ndjson(Lines::default()),
             RowFormat::Marc { on_broken_record } => Self::Marc(MarcRecords::new(on_broken_record)),
+        }
+    }
+
+    /// What folds the pairs between the fields, where they are pairs.
+    fn folding(&self) -> Option<Folding> {
+        match self {
+            Self::Csv(records) => records.dialect().pair.map(Folding::new),
+            Self::Ndjson(_) | Self::Marc(_) => None,
         }
     }
 
@@ -254,12 +304,14 @@ impl Counter {
 
 impl Columns {
     /// Those of text that a counter is to count; of delimited text, a header names them.
-    fn of(format: RowFormat, counter: &Counter) -> Option<Self> {
+    fn of(format: RowFormat, counter: &Counter, expected: Option<&Arc<dyn Expectations>>) -> Option<Self> {
         match (counter, format) {
-            (Counter::Csv(records), RowFormat::Csv { settings, .. }) if settings.has_header => {
-                Some(Self::Delimited(Box::new(DelimitedColumns::new(records.dialect()))))
+            _ if !format.has_columns() => None,
+            (Counter::Csv(records), RowFormat::Csv { .. }) => {
+                let columns = DelimitedColumns::new(records.dialect()).expecting(expected.cloned());
+                Some(Self::Delimited(Box::new(columns)))
             }
-            (Counter::Ndjson(_), _) => Some(Self::Json(Box::default())),
+            (Counter::Ndjson(_), _) => Some(Self::Json(Box::new(JsonColumns::expecting(expected.cloned())))),
             _ => None,
         }
     }
@@ -353,7 +405,7 @@ mod tests {
 
     const PLAIN: RowSettings = RowSettings {
         has_header: false,
-        csv: CsvSettings { delimiter: None, quote: None },
+        csv: CsvSettings { delimiter: None, quote: None, quoted_empty: QuotedEmpty::Text },
         on_broken_record: OnBrokenRecord::Refuse,
     };
     const MARC: RowFormat = RowFormat::Marc { on_broken_record: OnBrokenRecord::Refuse };
@@ -394,6 +446,25 @@ mod tests {
     fn every_kind_of_line_break_ends_a_row() {
         for text in ["a,x\nb,y", "a,x\nb,y\n", "a,x\r\nb,y\r\n", "a,x\rb,y\r", "a,x\n\n\r\nb,y\n\n"] {
             assert_eq!(csv(text.as_bytes(), false), 2, "{text:?}");
+        }
+    }
+
+    /// Promise 5: what two characters delimit is counted like other text, in any encoding.
+    #[test]
+    fn two_characters_may_delimit_fields() {
+        let delimiter = "||".to_owned().try_into().ok();
+        let settings = RowSettings { csv: CsvSettings { delimiter, ..PLAIN.csv }, has_header: true, ..PLAIN };
+        let format = RowFormat::Csv { usual_delimiter: b',', settings };
+        let text = "id||text\n1||\"a||\u{e9}\n\"\n2|||c|\n3||d|";
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for text in [text.as_bytes(), &wide] {
+            for piece in [1, 3, 100] {
+                assert_eq!(
+                    count(format, &text.chunks(piece).collect::<Vec<_>>()),
+                    Some(3),
+                    "in pieces of {piece}"
+                );
+            }
         }
     }
 

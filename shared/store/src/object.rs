@@ -105,6 +105,7 @@ pub(crate) fn content_type(key: &str) -> &'static str {
         Some("ndjson" | "jsonl") => "application/x-ndjson",
         Some("gz") => "application/gzip",
         Some("zst") => "application/zstd",
+        Some("parquet") => "application/vnd.apache.parquet",
         Some("zip") => "application/zip",
         _ => "application/octet-stream",
     }

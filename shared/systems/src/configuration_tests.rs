@@ -227,9 +227,9 @@ async fn what_is_wrong_is_named_with_its_key_and_place() {
 
     let lake = |settings: &str| FILE.replace("bucket = \"lake\"", &format!("bucket = 'l'\n{settings}"));
     for (settings, named) in [
-        ("form = 'parquet'", "destinations.lake.form"),
+        ("form = 'orc'", "destinations.lake.form"),
         ("form = 'zstd'\nzstd_level = 10", "destinations.lake.zstd_level"),
-        ("zstd_level = 3", "form is not \"zstd\""),
+        ("zstd_level = 3", "form is neither \"zstd\" nor \"parquet\""),
     ] {
         let form = refusal(lake(settings)).await;
         assert!(form.contains(named), "{form}");

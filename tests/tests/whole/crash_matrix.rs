@@ -16,7 +16,8 @@ use landfall_systems::SYSTEMS;
 use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
 use landfall_tests::systems::{
-    self, DELIVERY_IN_OCI, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_IN_OCI, System,
+    self, DELIVERY_IN_OCI, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_AS_PARQUET,
+    FUSION_EXTRACT_IN_OCI, System,
 };
 use landfall_tests::watch::{Landed, landed};
 use landfall_tests::{for_each_system, on_a_thread};
@@ -183,6 +184,8 @@ async fn cut_inside_large_transfers_a_run_lands_as_if_nothing_had_been() {
     let copied = Scenario { member_size: MemberSize::Bytes(60 << 20), ..large(Producer::ZipCrate) };
     let made = cut_inside(FUSION_EXTRACT_AS_GZIP, copied, &is_landed).await;
     assert!(made.iter().any(is_copy), "a deflated member is copied inside the store");
+    let made = cut_inside(FUSION_EXTRACT_AS_PARQUET, large(Producer::ZipCrate), &is_landed).await;
+    assert!(made.iter().any(|made| made.name.ends_with(".csv.parquet")), "a member lands as Parquet");
 }
 
 fn is_copy(made: &Made) -> bool {

@@ -86,22 +86,22 @@ const CASES: &[Case] = &[
     },
     Case {
         changes: &["wider"],
-        second: "ID,AMOUNT,DAY,NOTE\n3,1.2575,2026-03-01,c\n",
-        refused: "column \"AMOUNT\" was DECIMAL(18,2) and now takes DECIMAL(20,4)",
+        second: "ID,AMOUNT,DAY,NOTE\n3,1.25,2026-03-01,\"c\nd\"\n4,1.2575,2026-03-01,c\n5,12345678.9,2026-03-01,e\n",
+        refused: "column \"AMOUNT\" was DECIMAL(18,2) and now takes DECIMAL(20,4), first in row 2 of \"forms/2/rows.csv",
         widened: "ID BIGINT, AMOUNT DECIMAL(20,4), DAY DATE, NOTE VARCHAR",
         as_text: "ID BIGINT, AMOUNT VARCHAR, DAY DATE, NOTE VARCHAR",
     },
     Case {
         changes: &["other_type"],
         second: "ID,AMOUNT,DAY,NOTE\n3,1.25,31.01.2026,c\n",
-        refused: "column \"DAY\" was DATE and has values of another kind",
+        refused: "column \"DAY\" was DATE and has values of another kind, first in row 1 of \"forms/2/rows.csv",
         widened: "ID BIGINT, AMOUNT DECIMAL(18,2), DAY VARCHAR, NOTE VARCHAR",
         as_text: "ID BIGINT, AMOUNT DECIMAL(18,2), DAY VARCHAR, NOTE VARCHAR",
     },
     Case {
         changes: &["other_type"],
         second: "ID,AMOUNT,DAY,NOTE\n3,1.25,2026/03/01,c\n",
-        refused: "column \"DAY\" was DATE and has values of another kind",
+        refused: "column \"DAY\" was DATE and has values of another kind, first in row 1 of \"forms/2/rows.csv",
         widened: "ID BIGINT, AMOUNT DECIMAL(18,2), DAY VARCHAR, NOTE VARCHAR",
         as_text: "ID BIGINT, AMOUNT DECIMAL(18,2), DAY VARCHAR, NOTE VARCHAR",
     },
@@ -121,42 +121,156 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// Promise 5: a change of columns is told by name before it does harm: in the error that keeps the manifest back, or in
-/// the manifest and by a metric; and a job that was refused goes on once the rule is another.
+/// The types that a Parquet file has.
+fn types_in(file: &[u8]) -> String {
+    let read = landfall_parquet::read_texts(bytes::Bytes::copy_from_slice(file)).unwrap();
+    let typed = |column: landfall_parquet::TypedColumn| {
+        let kind = column.kind.to_string();
+        let of_type = kind.split(", written").next().unwrap_or_default();
+        format!("{} {}", column.name, of_type.replace("text in UTF-8", "VARCHAR"))
+    };
+    read.into_iter().map(|read| typed(read.column)).collect::<Vec<_>>().join(", ")
+}
+
+fn as_parquet() -> Setup {
+    Setup { destination: "form = 'parquet'".to_owned(), ..Setup::default() }
+}
+
+/// Promise 5: a change of columns is told by name before it does harm, of text and of Parquet files: in the error that keeps
+/// the manifest back, or in the manifest and by a metric; the files have the types that it tells. A job that was refused goes
+/// on once the rule is another, in the files that it has.
 #[tokio::test]
 async fn each_change_is_told_and_goes_by_the_rule() {
-    for case in CASES {
-        for (rule, expected) in [("widen", case.widened), ("text", case.as_text)] {
-            let world = World::new(observed()).await;
-            landed(&world.context, "1", FIRST).await.unwrap();
-            let first = manifest(&world, "1").await;
-            assert_eq!(types(&first), "ID BIGINT, AMOUNT DECIMAL(18,2), DAY DATE, NOTE VARCHAR");
-            assert_eq!((first.schema.unwrap().version, first.schema_changes.len()), (1, 0));
+    let rules = |case: &Case| [("widen", case.widened), ("text", case.as_text)];
+    let cases = CASES.iter().flat_map(|case| rules(case).map(|(rule, expected)| (case, rule, expected)));
+    let cases = cases.flat_map(|case| [("raw", case), ("parquet", case)]);
+    for (form, (case, rule, expected)) in cases {
+        let said = format!("{form}, {rule}: {}", case.second);
+        let world = World::new(if form == "raw" { observed() } else { as_parquet() }).await;
+        landed(&world.context, "1", FIRST).await.unwrap();
+        let first = manifest(&world, "1").await;
+        assert_eq!(types(&first), "ID BIGINT, AMOUNT DECIMAL(18,2), DAY DATE, NOTE VARCHAR");
+        assert_eq!((first.schema.unwrap().version, first.schema_changes.len()), (1, 0));
 
-            let refusing = world.configured_otherwise("on_schema_change = 'fail'");
-            let refused = landed(&refusing, "2", case.second).await;
-            assert_failed(refused, ("SchemaChanged", case.refused), &[], case.second);
-            assert_eq!(world.manifests().await.len(), 1, "{}", case.second);
-            assert_eq!(versions(&world).await.len(), 1, "{}", case.second);
+        let refusing = world.configured_otherwise("on_schema_change = 'fail'");
+        let refused = landed(&refusing, "2", case.second).await;
+        assert_failed(refused, ("SchemaChanged", case.refused), &[], &said);
+        assert_eq!((world.manifests().await.len(), versions(&world).await.len()), (1, 1), "{said}");
 
-            let other = world.configured_otherwise(&format!("on_schema_change = '{rule}'"));
-            let published = publish_for(&other, "2").await.unwrap();
-            let second = manifest(&world, "2").await;
-            assert_eq!(types(&second), expected, "{rule}: {}", case.second);
-            assert_eq!(changes(&second), case.changes, "{rule}: {}", case.second);
-            assert_eq!(published.schema_changes, Some(case.changes.len() as u64));
-            let measured = landfall::metrics::Measured::measures(&published);
-            assert!(measured.iter().any(|measure| measure.name == "schema_changes" && measure.value > 0));
-            let schema = second.schema.unwrap();
-            assert_eq!((schema.from, schema.version), (1, 2));
-            // What fits by now is no change any more, nor is what was there before.
-            for (id, csv) in [("3", case.second), ("4", FIRST)] {
-                landed(&refusing, id, csv).await.unwrap();
-                let again = manifest(&world, id).await;
-                assert_eq!((changes(&again), again.schema.unwrap().version), (Vec::new(), 2), "{csv}");
-            }
-            world.end().await;
+        let other = world.configured_otherwise(&format!("on_schema_change = '{rule}'"));
+        let (id, published) = match form {
+            "raw" => ("2", publish_for(&other, "2").await),
+            _ => ("3", landed(&other, "3", case.second).await),
+        };
+        let (published, told) = (published.unwrap(), manifest(&world, id).await);
+        assert_eq!(types(&told), expected, "{said}");
+        assert_eq!(changes(&told), case.changes, "{said}");
+        assert_eq!(published.schema_changes, Some(case.changes.len() as u64));
+        let measured = landfall::metrics::Measured::measures(&published);
+        assert!(measured.iter().any(|measure| measure.name == "schema_changes" && measure.value > 0));
+        let schema = told.schema.unwrap();
+        assert_eq!((schema.from, schema.version), (1, 2));
+        publish_for(&other, "2").await.unwrap();
+        // What fits by now is no change any more, nor is what was there before.
+        for (id, csv) in [("4", case.second), ("5", FIRST)] {
+            landed(&refusing, id, csv).await.unwrap();
+            let again = manifest(&world, id).await;
+            assert_eq!((changes(&again), again.schema.unwrap().version), (Vec::new(), 2), "{said}");
         }
+        if form == "parquet" {
+            let files = world.landed().await;
+            let types_in = |id: &str| types_in(&files[&format!("forms/{id}/rows.csv.parquet")]);
+            assert_eq!((types_in("3").as_str(), types_in("4").as_str()), (expected, expected), "{said}");
+            // Of the types that are kept by now, though the values would do with less.
+            let kept = versions(&world).await;
+            let newest = kept.values().max_by_key(|version| version.number).unwrap();
+            let known = |name: &str| newest.tables[0].columns.iter().find(|column| column.name == name);
+            let kept = ["ID", "AMOUNT", "DAY", "NOTE"]
+                .map(|name| format!("{name} {}", known(name).unwrap().r#type.unwrap()));
+            assert_eq!(types_in("5"), kept.join(", "), "{said}");
+        }
+        world.end().await;
+    }
+}
+
+/// Promise 4: the types of a job's files are those of the schema as it was when the job's files were listed, whatever other
+/// jobs have made of it before they land, or land anew.
+#[tokio::test]
+async fn a_jobs_files_are_the_same_whatever_becomes_of_the_schema() {
+    let second = "ID,AMOUNT,DAY,NOTE\n3,7.25,2026-03-01,c\n";
+    let world = World::new(as_parquet()).await;
+    landed(&world.context, "1", FIRST).await.unwrap();
+    landed(&world.context, "2", second).await.unwrap();
+    let before = world.landed().await.remove("forms/2/rows.csv.parquet").unwrap();
+    stage_for(&world.context, "3", &[("rows.csv", second.as_bytes())]).await;
+    for (id, changed, version) in [("4", "x,1.2575,soon,", 2), ("5", "x,1.2575,soon,y,more", 3)] {
+        let header = if version == 3 { "ID,AMOUNT,DAY,NOTE,MORE" } else { "ID,AMOUNT,DAY,NOTE" };
+        landed(&world.context, id, &format!("{header}\n{changed}\n")).await.unwrap();
+        assert_eq!(versions(&world).await.len(), version);
+        assert!(unpack_for(&world.anew(), "3", 0).await.unwrap().complete);
+        assert!(world.landed().await["forms/3/rows.csv.parquet"] == before, "after job {id}");
+        // What is gone before the job has its manifest lands anew.
+        world.landing().await.delete("forms/3/rows.csv.parquet").await.unwrap();
+    }
+    assert!(unpack_for(&world.anew(), "3", 0).await.unwrap().complete);
+    publish_for(&world.anew(), "3").await.unwrap();
+    assert!(world.landed().await["forms/3/rows.csv.parquet"] == before);
+    assert_eq!(types_in(&before), "ID BIGINT, AMOUNT DECIMAL(18,2), DAY DATE, NOTE VARCHAR");
+    world.end().await;
+}
+
+/// A ledger of so many rows, of which the last is as said.
+fn ledger(rows: u32, last: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = "ID,AMOUNT,DAY,NOTE\n".to_owned();
+    for id in 0..rows {
+        let (euros, cents, day) = (id.wrapping_mul(7919) % 100_000, id % 100, id % 28 + 1);
+        writeln!(text, "{id},{euros}.{cents:02},2026-02-{day:02},\"n {id}, {euros}\"").unwrap();
+    }
+    text + last
+}
+
+/// Promises 4 and 5: what is large is read once where the schema has types for all of it, and is the file that it would be
+/// if it was looked through before; whatever does not fit, where it is and what it is, lands as if nothing had been expected.
+#[tokio::test]
+async fn what_fits_the_schema_is_read_once_and_lands_alike() {
+    let line = Arc::new(Line::default());
+    let intercept = Some(Arc::clone(&line) as Arc<dyn Intercept>);
+    let world = World::with_store(as_parquet(), Options { fsync: false, intercept }).await;
+    landed(&world.context, "1", &ledger(30_000, "7,1.50,,\n")).await.unwrap();
+    for (id, last, reads, types) in [
+        ("2", "7,1.5,,\"\"\n", 2, "ID BIGINT, AMOUNT DECIMAL(18,2), DAY DATE, NOTE VARCHAR"),
+        ("3", "7,1.505,,x\n", 4, "ID BIGINT, AMOUNT DECIMAL(19,3), DAY DATE, NOTE VARCHAR"),
+        ("4", "x,1.50,,x\n", 4, "ID VARCHAR, AMOUNT DECIMAL(19,3), DAY DATE, NOTE VARCHAR"),
+        ("5", "7,\"\",,x\n8,,,\n", 4, "ID VARCHAR, AMOUNT VARCHAR, DAY DATE, NOTE VARCHAR"),
+        ("6", "7,1.50,2026-02-28,\u{e9}", 2, "ID VARCHAR, AMOUNT DECIMAL(19,3), DAY DATE, NOTE VARCHAR"),
+    ] {
+        let text = ledger(30_000, last);
+        stage_for(&world.context, id, &[("rows.csv", text.as_bytes())]).await;
+        let context = world.anew();
+        let ended = line.run(None, async { unpack_for(&context, id, 0).await }).await;
+        assert!(matches!(ended, Ended::ByItself(Ok(_))), "{last}: {ended:?}");
+        // One of them is of its first bytes alone, which say what it is.
+        let staged = format!("GetObject work/jobs/local/{id}/staged/0");
+        let read = line.made().iter().filter(|made| made.name == staged).count();
+        assert_eq!(read, reads, "{last}");
+        publish_for(&world.context, id).await.unwrap();
+        let file = &world.landed().await[&format!("forms/{id}/rows.csv.parquet")];
+        assert_eq!(types_in(file), types, "{last}");
+        landfall_tests::assert_holds_rows(file, text.as_bytes(), last);
+    }
+    // A row that is longer than the header is in no table, as if the schema had known nothing.
+    let text = ledger(30_000, "7,1.50,,x,y\n");
+    landed(&world.context, "7", &text).await.unwrap();
+    assert!(world.landed().await["forms/7/rows.csv"] == text.as_bytes());
+    // The same text, looked through, is the same file.
+    let text = ledger(30_000, "7,1.5,,\"\"\n");
+    let other = World::new(as_parquet()).await;
+    landed(&other.context, "1", &text).await.unwrap();
+    let (looked, expected) = (other.landed().await, world.landed().await);
+    assert!(looked["forms/1/rows.csv.parquet"] == expected["forms/2/rows.csv.parquet"]);
+    for world in [world, other] {
+        world.end().await;
     }
 }
 

@@ -10,18 +10,26 @@ use std::path::{Path, PathBuf};
 use self::modules::{Arrows, Modules, circles};
 
 /// The crates that are deployed, and what of the workspace each may depend on.
-const FLOORS: [(&str, &[&str]); 6] = [
+const FLOORS: [(&str, &[&str]); 7] = [
     ("landfall-zip", &[]),
     ("landfall-http", &[]),
     ("landfall-store", &["landfall-http"]),
     ("landfall", &["landfall-http", "landfall-store", "landfall-zip"]),
+    ("landfall-parquet", &["landfall"]),
     ("landfall-systems", &["landfall", "landfall-http", "landfall-store", "landfall-zip"]),
     ("landfall-edge", &["landfall"]),
 ];
 
 /// What a function may depend on: every shared crate, and no other function.
-const SHARED: [&str; 6] =
-    ["landfall", "landfall-edge", "landfall-http", "landfall-store", "landfall-systems", "landfall-zip"];
+const SHARED: [&str; 7] = [
+    "landfall",
+    "landfall-edge",
+    "landfall-http",
+    "landfall-parquet",
+    "landfall-store",
+    "landfall-systems",
+    "landfall-zip",
+];
 
 /// What only one machine needs, and tests.
 const NEVER_DEPLOYED: [&str; 5] =

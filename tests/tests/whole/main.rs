@@ -35,6 +35,7 @@ mod many_members;
 mod oci;
 mod oci_native;
 mod oci_principals;
+mod parquet;
 mod requests;
 mod run_keys;
 mod schemas;

@@ -54,7 +54,8 @@ pub(crate) async fn land(task: &Task<'_>, archive: OpenArchive) -> Result<Archiv
 
 /// The keys that these members may land under.
 fn own_keys(task: &Task<'_>, taken: &NamesTaken, members: &[&Member]) -> HashSet<String> {
-    let as_they_are = members.iter().filter(|member| !taken.has(member));
+    let may_be_as_it_is = |member: &&&Member| task.job.form.is_for_tables() || !taken.has(member);
+    let as_they_are = members.iter().filter(may_be_as_it_is);
     let as_they_are = as_they_are.map(|member| task.member_key_as_it_is(member.name()));
     members.iter().map(|member| task.member_key(member.name())).chain(as_they_are).collect()
 }

@@ -6,6 +6,7 @@
 
 use landfall::Result;
 use landfall::job::LandedObject;
+use landfall::rows::Table;
 
 use super::plan::MemberPlan;
 use crate::invocation::StopSignal;
@@ -17,8 +18,8 @@ enum Attempt {
     Landed(Box<LandedObject>),
     /// It was time to stop first.
     Stopped,
-    /// It is compressed already, and is to land as it is.
-    IsCompressed,
+    /// It is compressed already, or no table where those alone are to land otherwise, and is to land as it is.
+    IsAsItIs,
 }
 
 /// Lands a member; `None` if it was time to stop first.
@@ -38,14 +39,42 @@ pub(crate) async fn land(
     match attempt? {
         Attempt::Landed(object) => Ok(Some(*object)),
         Attempt::Stopped => Ok(None),
-        // That plan does not ask whether it is compressed.
-        Attempt::IsCompressed => Box::pin(land(task, &plan.as_it_is(task), stop)).await,
+        // That plan does not ask what it is.
+        Attempt::IsAsItIs => Box::pin(land(task, &plan.as_it_is(task), stop)).await,
+    }
+}
+
+/// What looking through a member has shown.
+enum Looked {
+    Table(Box<Table>),
+    NoTable,
+    /// It was time to stop first.
+    Stopped,
+}
+
+/// Looks through a member, which lands by another reading of it.
+async fn look(task: &Task<'_>, plan: &MemberPlan<'_>, stop: &StopSignal<'_>) -> Result<Looked> {
+    let encoding = plan.encoding(task);
+    let mut decoder = encoding.decoder(&task.landing.destination.limits);
+    let looking = pipeline::look(task, plan.member.data_range(), move |mut pieces| {
+        encoding.look(&mut decoder, &mut pieces)
+    });
+    tokio::select! {
+        table = Box::pin(looking) => table.map(|table| table.map_or(Looked::NoTable, Looked::Table)),
+        () = stop.arrival() => Ok(Looked::Stopped),
     }
 }
 
 async fn land_as_planned(task: &Task<'_>, plan: &MemberPlan<'_>, stop: &StopSignal<'_>) -> Result<Attempt> {
     if stop.is_here() {
         return Ok(Attempt::Stopped);
+    }
+    if plan.is_to_be_looked_at() {
+        return match Box::pin(look(task, plan, stop)).await? {
+            Looked::Table(table) => Box::pin(land_as_planned(task, &plan.with(table), stop)).await,
+            Looked::NoTable => Ok(Attempt::IsAsItIs),
+            Looked::Stopped => Ok(Attempt::Stopped),
+        };
     }
     let MemberPlan { member, key, max_bytes, copy_range, .. } = plan;
     let mut writer = task.writer(key, *max_bytes);
@@ -70,7 +99,10 @@ async fn land_as_planned(task: &Task<'_>, plan: &MemberPlan<'_>, stop: &StopSign
         }
         Ok(None) => {
             writer.abandon().await;
-            Ok(Attempt::IsCompressed)
+            match plan.with_misfit() {
+                Some(plan) => Box::pin(land_as_planned(task, &plan, stop)).await,
+                None => Ok(Attempt::IsAsItIs),
+            }
         }
         Err(error) => {
             writer.abandon().await;

@@ -41,8 +41,8 @@ pub(crate) fn coalesce<'a>(form: JobForm, mut members: Vec<&'a Member>) -> Vec<W
     members.sort_by_key(|member| member.data_range().start);
     let mut units: Vec<WorkUnit<'a>> = Vec::new();
     for member in members {
-        let max_bytes = form::max_member_bytes(form, member);
-        let is_small = max_bytes.max(member.compressed_size()) <= SMALL_BYTES;
+        let held_bytes = form::held_bytes(form, member);
+        let is_small = held_bytes.max(member.compressed_size()) <= SMALL_BYTES;
         match units.last_mut().filter(|unit| is_small && unit.takes(member)) {
             Some(unit) => unit.members.push(member),
             None => units.push(WorkUnit { members: vec![member], is_small }),
@@ -97,7 +97,11 @@ impl<'a> WorkUnit<'a> {
         let part_bytes = u64::try_from(task.landing.store.part_bytes(None)).unwrap_or(u64::MAX);
         let max_bytes = part_bytes.saturating_mul(PARTS_OF_A_UNIT);
         let bytes = match self.members.as_slice() {
-            [alone] => form::max_member_bytes(task.job.form, alone).min(max_bytes),
+            [alone] => {
+                let (form, _) = form::of_content(task, alone.name());
+                let bytes = form::max_member_bytes(form, alone).min(max_bytes);
+                bytes.saturating_add(form::working_bytes(form, alone.size()))
+            }
             _ => max_bytes,
         };
         let windows = self.members.iter().map(|member| member.method().window_bytes()).max();

@@ -2,6 +2,7 @@
 //! how it comes is the network's doing.
 
 use landfall::Result;
+use landfall::rows::RowCount;
 
 use super::encoder::{ContentDigest, ContentEncoder};
 use crate::parts::{Parts, STEP_BYTES};
@@ -46,7 +47,7 @@ impl<E: BlockEncoder> ContentEncoder for InBlocks<E> {
         Ok(())
     }
 
-    fn finish(&mut self, content: ContentDigest, parts: &mut Parts) -> Result<()> {
+    fn finish(&mut self, content: ContentDigest, _: Option<&RowCount>, parts: &mut Parts) -> Result<()> {
         if !self.block.is_empty() {
             self.encoder.encode(&self.block, parts)?;
         }

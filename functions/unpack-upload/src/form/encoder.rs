@@ -1,5 +1,6 @@
 //! What a form implements: how a member's data, or content, becomes the parts of an object.
 
+use landfall::rows::RowCount;
 use landfall::{Error, Result};
 use landfall_zip::{ArchiveError, MemberDecoder};
 
@@ -18,8 +19,18 @@ pub(crate) trait MemberEncoder: Send {
         parts: &mut Parts,
     ) -> Result<()>;
 
-    /// Ends the object, whose content is known to be this.
-    fn finish(&mut self, _content: ContentDigest, _parts: &mut Parts) -> Result<()> {
+    /// Whether the content is not what it was expected to be, and the object is none.
+    fn has_misfit(&self) -> bool {
+        false
+    }
+
+    /// Ends the object, whose content is known to be this, and to have had these rows.
+    fn finish(
+        &mut self,
+        _content: ContentDigest,
+        _rows: Option<&RowCount>,
+        _parts: &mut Parts,
+    ) -> Result<()> {
         Ok(())
     }
 }
@@ -29,8 +40,18 @@ pub(crate) trait ContentEncoder: Send {
     /// Takes the next bytes of the content.
     fn encode(&mut self, content: &[u8], parts: &mut Parts) -> Result<()>;
 
-    /// Ends the object, whose content was this.
-    fn finish(&mut self, _content: ContentDigest, _parts: &mut Parts) -> Result<()> {
+    /// Whether the content is not what it was expected to be, and the object is none.
+    fn has_misfit(&self) -> bool {
+        false
+    }
+
+    /// Ends the object, whose content was this, and had these rows.
+    fn finish(
+        &mut self,
+        _content: ContentDigest,
+        _rows: Option<&RowCount>,
+        _parts: &mut Parts,
+    ) -> Result<()> {
         Ok(())
     }
 }
@@ -61,13 +82,17 @@ impl MemberEncoder for Recoded {
         })
     }
 
-    fn finish(&mut self, content: ContentDigest, parts: &mut Parts) -> Result<()> {
-        self.0.finish(content, parts)
+    fn has_misfit(&self) -> bool {
+        self.0.has_misfit()
+    }
+
+    fn finish(&mut self, content: ContentDigest, rows: Option<&RowCount>, parts: &mut Parts) -> Result<()> {
+        self.0.finish(content, rows, parts)
     }
 }
 
 /// Decodes a piece and hands on what it holds, in steps that stay in the cache.
-pub(super) fn decode(
+pub(crate) fn decode(
     decoder: &mut MemberDecoder,
     piece: &[u8],
     mut take: impl FnMut(&[u8]) -> Result<()>,

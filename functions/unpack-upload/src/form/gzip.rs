@@ -3,6 +3,7 @@
 //! A deflated member of an archive holds a deflate stream already: it is framed anew and not compressed again.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
+use landfall::rows::RowCount;
 use landfall::{Error, Result};
 use landfall_zip::MemberDecoder;
 
@@ -58,7 +59,7 @@ impl MemberEncoder for Reframed {
         parts.write(piece)
     }
 
-    fn finish(&mut self, content: ContentDigest, parts: &mut Parts) -> Result<()> {
+    fn finish(&mut self, content: ContentDigest, _: Option<&RowCount>, parts: &mut Parts) -> Result<()> {
         parts.write(&trailer(content))
     }
 }

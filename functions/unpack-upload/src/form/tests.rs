@@ -58,9 +58,9 @@ fn digest(content: &[u8]) -> ContentDigest {
 async fn encoded(form: JobForm, content: Vec<u8>, piece: usize) -> Vec<u8> {
     let most = max_bytes(form, content.len() as u64);
     let gone = made(most, None, move |parts| {
-        let mut encoder = content_encoder(form, content.len() as u64)?;
+        let mut encoder = content_encoder(form, content.len() as u64, None)?;
         content.chunks(piece).try_for_each(|piece| encoder.encode(piece, parts))?;
-        encoder.finish(digest(&content), parts)
+        encoder.finish(digest(&content), None, parts)
     });
     let gone = gone.await;
     assert!(gone.len() <= 1, "what fits into one part became {}", gone.len());

@@ -40,7 +40,7 @@ pub struct Destination {
     /// The form in which everything lands.
     #[serde(default)]
     pub form: LandedForm,
-    /// How hard `zstd` compresses; only with that form.
+    /// How hard Zstandard compresses; only in the forms `zstd` and `parquet`.
     #[serde(default)]
     pub zstd_level: Option<ZstdLevel>,
     /// Whether each object's SHA-256 is computed and kept in the manifest: a third of what landing costs.
@@ -148,7 +148,7 @@ impl TryFrom<String> for Layout {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDestination {
     /// A level of a form that it is not.
-    #[error("zstd_level is given, and form is not \"zstd\"")]
+    #[error("zstd_level is given, and form is neither \"zstd\" nor \"parquet\"")]
     LevelWithoutZstd,
     /// A way in which no text is written.
     #[error(transparent)]
@@ -158,7 +158,8 @@ pub enum InvalidDestination {
 impl Destination {
     /// Holds the settings against each other.
     pub(super) fn check(&self) -> std::result::Result<(), InvalidDestination> {
-        if self.zstd_level.is_some() && self.form != LandedForm::Zstd {
+        let has_level = matches!(self.form, LandedForm::Zstd | LandedForm::Parquet);
+        if self.zstd_level.is_some() && !has_level {
             return Err(InvalidDestination::LevelWithoutZstd);
         }
         Ok(self.csv.check()?)
@@ -176,7 +177,7 @@ impl Destination {
 
     /// The same, where the form is asked for by name.
     pub fn in_form(&self, form: LandedForm) -> JobForm {
-        JobForm::of(form, self.zstd_level.unwrap_or_default())
+        JobForm::of(form, self.zstd_level)
     }
 
     /// The prefix below which a job's objects land, with a slash behind it.

@@ -115,7 +115,7 @@ impl Narrowing {
 
     /// Takes the next bytes, and hands on what they are.
     pub(super) fn push(&mut self, bytes: &[u8], mut take: impl FnMut(&[u8])) {
-        const OUTSIDE_ASCII: u8 = 0xff;
+        const OUTSIDE_ASCII: u8 = 0xfe;
         let mut narrow = Vec::with_capacity(bytes.len().min(4096));
         for &byte in bytes {
             let Some(first) = self.first.take() else {

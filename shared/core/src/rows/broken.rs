@@ -62,13 +62,6 @@ pub struct RowCount {
     pub table: Option<Box<Table>>,
 }
 
-impl RowCount {
-    /// The rows and the broken records of what was counted, where it was.
-    pub fn parts(counted: Option<Self>) -> (Option<u64>, Option<Box<BrokenRecords>>) {
-        counted.map_or((None, None), |count| (Some(count.rows), count.broken_records))
-    }
-}
-
 impl From<u64> for RowCount {
     fn from(rows: u64) -> Self {
         Self { rows, ..Self::default() }

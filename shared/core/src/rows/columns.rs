@@ -6,7 +6,7 @@ mod sql;
 mod value;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -16,8 +16,9 @@ use super::dialect::Dialect;
 use crate::checksum::{Crc64Nvme, Hasher};
 
 pub(super) use self::delimited::DelimitedColumns;
-pub(super) use self::json::JsonColumns;
+pub(super) use self::json::{JsonColumns, Row as JsonRow};
 pub use self::sql::UnknownType;
+pub(crate) use self::sql::{kept_type, kept_types};
 use self::value::MAX_TYPED_BYTES;
 pub use self::value::{Case, ColumnType, Digits, Pattern, ValueKind};
 
@@ -38,6 +39,9 @@ pub enum TableFormat {
     Csv {
         /// The byte between two fields.
         delimiter: u8,
+        /// The one behind that, where two are between them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<u8>,
         /// The byte around a field, where there is one.
         quote: Option<u8>,
         /// Whether a quote behind a backslash is the field's.
@@ -60,6 +64,34 @@ pub struct Column {
     pub may_be_missing: bool,
     /// Whether a value is the empty text: a field that is only its quotes.
     pub may_be_empty: bool,
+    /// Whether a value of delimited text is not UTF-8.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_other_bytes: bool,
+    /// Whether a value in JSON lines is something else than a string of characters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_bare_values: bool,
+    /// The type by which it was written, where its rows have landed in a form that has types.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "kept_types")]
+    pub written_as: Option<ColumnType>,
+    /// Its first value that does not fit what was known of it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misfit: Option<Misfit>,
+}
+
+/// Where a value is that does not fit what was known of its column.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Misfit {
+    /// The object that its row has landed in.
+    pub key: String,
+    /// The row, from 1; a header is none.
+    pub row: u64,
+}
+
+/// What is known of columns before any of their values is seen.
+pub trait Expectations: fmt::Debug + Send + Sync {
+    /// Whether a value of a kind fits what is known of a column.
+    fn takes(&self, column: &str, kind: &ValueKind) -> bool;
 }
 
 /// Rows of the same columns.
@@ -130,29 +162,84 @@ impl Column {
         Self { name, place, ..Self::default() }
     }
 
+    /// The type that keeps each of its values where a reader is not told how the text was written: other than the one that
+    /// is known to take them, or the one of their kind, it tells what is missing from the empty text, text from other bytes,
+    /// and JSON's strings from its other values.
+    pub fn exact_type(&self, format: TableFormat, known: Option<ColumnType>) -> ColumnType {
+        let untyped = match format {
+            TableFormat::Ndjson if self.has_bare_values => ColumnType::Json,
+            TableFormat::Csv { .. } if self.has_other_bytes => ColumnType::Binary,
+            _ => ColumnType::Text,
+        };
+        match known.unwrap_or(self.kind.column_type()) {
+            ColumnType::Text | ColumnType::Binary => untyped,
+            ColumnType::Json => ColumnType::Json,
+            _ if self.may_be_empty && self.may_be_missing => untyped,
+            of_type => of_type,
+        }
+    }
+
+    /// Notes where a value is that has changed what the column's are, if it is the first that does not fit.
+    fn hold(&mut self, expected: Option<&dyn Expectations>, kind: Option<&ValueKind>, row: u64) {
+        let (Some(expected), Some(kind), None) = (expected, kind, &self.misfit) else { return };
+        if !expected.takes(&self.name, kind) {
+            self.misfit = Some(Misfit { key: String::new(), row });
+        }
+    }
+
     fn join(&mut self, other: &Self) {
         self.place = self.place.min(other.place);
         self.kind.join(&other.kind);
         self.may_be_missing |= other.may_be_missing;
         self.may_be_empty |= other.may_be_empty;
+        self.has_other_bytes |= other.has_other_bytes;
+        self.has_bare_values |= other.has_bare_values;
+        let written_as = |of_type: ColumnType| other.written_as.map_or(of_type, |other| of_type.with(other));
+        self.written_as = self.written_as.map(written_as).or(other.written_as);
+        self.misfit = [self.misfit.take(), other.misfit.clone()].into_iter().flatten().min();
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "row {} of {:?}", self.row, self.key)
     }
 }
 
 impl TableFormat {
+    /// What is between two fields of delimited text.
+    pub fn delimiter(self) -> Option<String> {
+        match self {
+            Self::Csv { delimiter, second, .. } => {
+                Some([Some(delimiter), second].into_iter().flatten().map(char::from).collect())
+            }
+            Self::Ndjson => None,
+        }
+    }
+
     fn of(dialect: Dialect) -> Self {
-        let Dialect { delimiter, quote, has_backslashes, has_one_column: _ } = dialect;
-        Self::Csv { delimiter, quote, has_backslashes }
+        let Dialect { delimiter, pair, quote, has_backslashes, .. } = dialect;
+        let (delimiter, second) = pair.map_or((delimiter, None), |[first, second]| (first, Some(second)));
+        Self::Csv { delimiter, second, quote, has_backslashes }
     }
 }
 
 impl Table {
+    /// That of a header, whose columns have no values yet.
+    pub(super) fn headed(dialect: Dialect, names: Vec<String>) -> Self {
+        let columns = names.into_iter().enumerate().map(|(place, name)| Column::named(name, place)).collect();
+        let format = TableFormat::of(dialect);
+        Self { format, columns, has_shorter_rows: false, has_longer_rows: false }
+    }
+
     /// By what it is known.
     pub fn id(&self) -> TableId {
         let mut hasher = Hasher::new(false);
         match self.format {
-            TableFormat::Csv { delimiter, quote, has_backslashes } => {
+            TableFormat::Csv { delimiter, second, quote, has_backslashes } => {
                 let quote = quote.unwrap_or(b'\n');
                 hasher.update(&[b'c', delimiter, quote, u8::from(has_backslashes)]);
+                hasher.update(second.as_slice());
                 for column in &self.columns {
                     hasher.update(column.name.as_bytes());
                     hasher.update(b"\n\0");
@@ -162,6 +249,11 @@ impl Table {
             TableFormat::Ndjson => hasher.update(b"j"),
         }
         TableId(hasher.finish().crc64nvme)
+    }
+
+    /// Its columns' names as most readers want them.
+    pub fn unique_names(&self) -> Vec<String> {
+        unique_names(self.columns.iter().map(|column| column.name.as_str()))
     }
 
     fn join(&mut self, other: &Self) {
@@ -188,6 +280,18 @@ impl Table {
             .extend(others.into_values().map(|column| Column { may_be_missing: true, ..column.clone() }));
         self.columns.sort_by(|one, other| (one.place, &one.name).cmp(&(other.place, &other.name)));
     }
+}
+
+/// Names as most readers want them: each column has one, and no two are alike without regard to case.
+pub fn unique_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let unique = |name: &str| {
+        let base = if name.is_empty() { "column" } else { name };
+        let further = (2_u32..).map(|number| format!("{base}_{number}"));
+        let mut names = std::iter::once(base.to_owned()).chain(further);
+        names.find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
+    };
+    names.map(unique).collect()
 }
 
 impl Tables {
@@ -226,6 +330,50 @@ impl Tables {
         while self.0.len() > MAX_TABLES {
             self.0.pop_last();
         }
+    }
+}
+
+/// Whether a value is UTF-8; it may be cut anywhere.
+#[derive(Debug, Clone, Default)]
+struct Utf8Check {
+    /// The beginning of a character.
+    cut: [u8; 4],
+    cut_bytes: usize,
+    is_broken: bool,
+}
+
+impl Utf8Check {
+    fn push(&mut self, mut bytes: &[u8]) {
+        if self.cut_bytes == 0 && bytes.is_ascii() {
+            return;
+        }
+        while let (1.., Some((byte, rest))) = (self.cut_bytes, bytes.split_first()) {
+            let Some(place) = self.cut.get_mut(self.cut_bytes) else { break };
+            *place = *byte;
+            self.cut_bytes = self.cut_bytes.saturating_add(1);
+            bytes = rest;
+            match std::str::from_utf8(self.cut.get(..self.cut_bytes).unwrap_or_default()) {
+                Err(error) if error.error_len().is_none() => {}
+                whole => {
+                    self.is_broken |= whole.is_err();
+                    self.cut_bytes = 0;
+                }
+            }
+        }
+        if let Err(error) = std::str::from_utf8(bytes) {
+            let cut = bytes.get(error.valid_up_to()..).unwrap_or_default();
+            self.is_broken |= error.error_len().is_some();
+            if let Some(place) = self.cut.get_mut(..cut.len()).filter(|_| error.error_len().is_none()) {
+                place.copy_from_slice(cut);
+                self.cut_bytes = cut.len();
+            }
+        }
+    }
+
+    /// Whether what has passed since the last end is whole.
+    fn end(&mut self) -> bool {
+        let Self { cut_bytes, is_broken, .. } = std::mem::take(self);
+        cut_bytes == 0 && !is_broken
     }
 }
 

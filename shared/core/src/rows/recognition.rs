@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use memchr::{memchr, memchr2, memmem};
 
-use super::dialect::{CsvSettings, DELIMITERS, Delimiter, Dialect};
+use super::dialect::{CsvSettings, DELIMITERS, Delimiter, Dialect, Folding, QuotedEmpty};
 use super::fields::FieldScanner;
 
 /// How fields are quoted.
@@ -21,6 +21,13 @@ const QUOTINGS: [Quoting; 5] =
 /// The dialect of text that begins so; where the beginning does not tell, that of RFC 4180 with the usual delimiter.
 /// `is_whole` says whether the beginning is all there is.
 pub(super) fn recognise(beginning: &[u8], is_whole: bool, usual: u8, settings: CsvSettings) -> Dialect {
+    let pair = settings.delimiter.and_then(Delimiter::pair);
+    let folded = pair.map(|pair| Folding::of_all(pair, beginning));
+    let recognised = recognised(folded.as_deref().unwrap_or(beginning), is_whole, usual, settings);
+    Dialect { pair, quoted_empty_is_null: settings.quoted_empty == QuotedEmpty::Null, ..recognised }
+}
+
+fn recognised(beginning: &[u8], is_whole: bool, usual: u8, settings: CsvSettings) -> Dialect {
     let delimiters = delimiters(beginning, usual, settings.delimiter);
     let quotings = quotings(beginning, settings);
     let plain = quotings.first().copied().unwrap_or_default();
@@ -53,7 +60,7 @@ pub(super) fn recognise(beginning: &[u8], is_whole: bool, usual: u8, settings: C
 }
 
 fn dialect(delimiter: u8, (quote, has_backslashes): Quoting, has_one_column: bool) -> Dialect {
-    Dialect { delimiter, quote, has_backslashes, has_one_column }
+    Dialect { quote, has_backslashes, has_one_column, ..Dialect::delimited_by(delimiter) }
 }
 
 /// The delimiters that it may have, the usual one first.
@@ -200,6 +207,7 @@ mod tests {
         let said = CsvSettings {
             delimiter: Some(":".to_owned().try_into().unwrap()),
             quote: Some("'".to_owned().try_into().unwrap()),
+            ..CsvSettings::default()
         };
         let dialect = recognise(b"a,b:c\n1,2:'3\n'\n", true, b',', said);
         assert_eq!(dialect, Dialect { quote: Some(b'\''), ..Dialect::delimited_by(b':') });

@@ -361,7 +361,8 @@ impl Drift<'_> {
         known.r#type = Some(after);
         known.format = known.format.take().filter(|_| after != ColumnType::Text);
         let noted = change(kind, number, Some(&known.name));
-        self.note(SchemaChange { before: Some(kept), after: Some(after), ..noted }, rule);
+        let first = column.misfit.clone();
+        self.note(SchemaChange { before: Some(kept), after: Some(after), first, ..noted }, rule);
     }
 
     fn note(&mut self, change: SchemaChange, rule: OnSchemaChange) {
@@ -393,7 +394,7 @@ fn declare_column(column: &mut SchemaColumn, wanted: &DeclaredColumn) -> bool {
 
 fn change(change: ChangeKind, table: u32, column: Option<&str>) -> SchemaChange {
     let column = column.map(ToOwned::to_owned);
-    SchemaChange { change, table, column, renamed_from: None, before: None, after: None }
+    SchemaChange { change, table, column, renamed_from: None, before: None, after: None, first: None }
 }
 
 #[cfg(test)]

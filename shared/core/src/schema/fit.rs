@@ -1,12 +1,10 @@
 //! Whether values of one type fit into another, and the type that keeps both.
 
 use super::{ColumnType, KnownFrom, SchemaColumn};
-use crate::rows::{Case, Column, ValueKind};
+use crate::rows::{Column, ValueKind};
 
 /// So many digits fit into 64 bits.
 const DIGITS_OF_64_BITS: u8 = 18;
-/// The most that a decimal has.
-const MAX_DIGITS: u8 = 38;
 
 /// What values are to a column that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +22,8 @@ pub(super) enum Fit {
 pub(super) struct Seen {
     /// None where it has no value.
     pub(super) of_type: Option<ColumnType>,
+    /// The digits before and behind the point that its numbers were seen to have: fewer, perhaps, than their type has.
+    digits: Option<(u8, u8)>,
     /// How its days, moments or truth values are written.
     pub(super) format: Option<String>,
     pub(super) known_from: KnownFrom,
@@ -32,22 +32,37 @@ pub(super) struct Seen {
 impl Seen {
     /// What all values of a column show, and what its source says, where they fit that.
     pub(super) fn of(column: &Column, source: Option<ColumnType>) -> Self {
-        let observed = Some(column.kind.column_type()).filter(|_| column.kind != ValueKind::Nothing);
-        let format = match &column.kind {
+        let observed = Self::of_kind(&column.kind);
+        let fits = |source: &ColumnType| {
+            observed.of_type.is_none_or(|seen| fit(*source, seen, observed.digits) == Fit::Same)
+        };
+        match source.filter(fits) {
+            Some(ColumnType::Text) => Self {
+                of_type: Some(ColumnType::Text),
+                format: None,
+                known_from: KnownFrom::Source,
+                ..observed
+            },
+            Some(of_type) => {
+                Self { of_type: Some(of_type), digits: None, known_from: KnownFrom::Source, ..observed }
+            }
+            None => observed,
+        }
+    }
+
+    /// What values of a kind show.
+    pub(super) fn of_kind(kind: &ValueKind) -> Self {
+        let format = match kind {
             ValueKind::Moment { pattern } => Some(pattern.as_str().to_owned()),
-            ValueKind::Boolean { case: Case::Lower } => Some("true".to_owned()),
-            ValueKind::Boolean { case: Case::Upper } => Some("TRUE".to_owned()),
-            ValueKind::Boolean { case: Case::Title } => Some("True".to_owned()),
+            ValueKind::Boolean { case } => Some(case.text(true).to_owned()),
             _ => None,
         };
-        let by_source = source.filter(|source| observed.is_none_or(|seen| fit(*source, seen) == Fit::Same));
-        match by_source {
-            Some(ColumnType::Text) => {
-                Self { of_type: Some(ColumnType::Text), format: None, known_from: KnownFrom::Source }
-            }
-            Some(of_type) => Self { of_type: Some(of_type), format, known_from: KnownFrom::Source },
-            None => Self { of_type: observed, format, known_from: KnownFrom::Observed },
-        }
+        let digits = match kind {
+            ValueKind::Number(digits) => Some((digits.integer, digits.max_scale)),
+            _ => None,
+        };
+        let of_type = Some(kind.column_type()).filter(|_| *kind != ValueKind::Nothing);
+        Self { of_type, digits, format, known_from: KnownFrom::Observed }
     }
 
     /// The type of a column that begins so: numbers that were only observed get room for more digits, where that costs
@@ -66,37 +81,21 @@ pub(super) fn fit_column(column: &SchemaColumn, kept: ColumnType, seen: &Seen, o
         && column.format.is_some()
         && seen.format.is_some()
         && column.format != seen.format;
-    match fit(kept, of_type) {
+    match fit(kept, of_type, seen.digits) {
         Fit::Same if is_written_otherwise => Fit::Other,
         fit => fit,
     }
 }
 
-fn fit(kept: ColumnType, seen: ColumnType) -> Fit {
-    match (digits(kept), digits(seen)) {
+/// Whether values of a type fit into another, and if they are numbers, of so many digits.
+fn fit(kept: ColumnType, seen: ColumnType, digits: Option<(u8, u8)>) -> Fit {
+    match (kept.digits(), seen.digits().and(digits).or(seen.digits())) {
         (Some((integer, scale)), Some(seen)) if seen.0 <= integer && seen.1 <= scale => Fit::Same,
         (Some((integer, scale)), Some(seen)) => {
-            Fit::Wider(with_room(number(integer.max(seen.0), scale.max(seen.1))))
+            Fit::Wider(with_room(ColumnType::of_digits(integer.max(seen.0), scale.max(seen.1))))
         }
         _ if kept == seen || kept == ColumnType::Text => Fit::Same,
         _ => Fit::Other,
-    }
-}
-
-/// The digits before and behind the point that numbers of a type may have.
-fn digits(of_type: ColumnType) -> Option<(u8, u8)> {
-    match of_type {
-        ColumnType::Integer => Some((DIGITS_OF_64_BITS, 0)),
-        ColumnType::Decimal { precision, scale } => Some((precision.saturating_sub(scale), scale)),
-        _ => None,
-    }
-}
-
-fn number(integer: u8, scale: u8) -> ColumnType {
-    match integer.saturating_add(scale) {
-        precision if scale == 0 && precision <= DIGITS_OF_64_BITS => ColumnType::Integer,
-        precision if precision > MAX_DIGITS => ColumnType::Text,
-        precision => ColumnType::Decimal { precision: precision.max(1), scale },
     }
 }
 
@@ -135,7 +134,7 @@ mod tests {
             ("JSON", "JSON", Fit::Same),
             ("BOOLEAN", "BIGINT", Fit::Other),
         ] {
-            assert_eq!(fit(of(kept), of(seen)), expected, "{kept} and {seen}");
+            assert_eq!(fit(of(kept), of(seen), None), expected, "{kept} and {seen}");
         }
     }
 }

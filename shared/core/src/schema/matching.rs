@@ -38,9 +38,13 @@ pub(super) fn of_job(columns: &[Column]) -> Vec<(&str, usize)> {
 impl SchemaTable {
     /// The types of a job's columns, in the order of the job; none for one that has had no value.
     pub fn types_of(&self, table: &Table) -> Vec<Option<ColumnType>> {
+        self.columns_of(table).into_iter().map(|known| known.and_then(|known| known.r#type)).collect()
+    }
+
+    /// What is known of a job's columns, in the order of the job.
+    pub(super) fn columns_of(&self, table: &Table) -> Vec<Option<&SchemaColumn>> {
         let known: BTreeMap<_, _> = std::iter::zip(of_schema(&self.columns), &self.columns).collect();
-        let of_job = of_job(&table.columns).into_iter();
-        of_job.map(|name| known.get(&name).and_then(|column| column.r#type)).collect()
+        of_job(&table.columns).into_iter().map(|name| known.get(&name).copied()).collect()
     }
 }
 

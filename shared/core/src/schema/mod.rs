@@ -6,19 +6,20 @@
 
 mod drift;
 mod fit;
+mod known;
 mod matching;
 
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::declaration::kept_type;
 use crate::job::{ConnectionName, JobRequestId};
-use crate::rows::{ColumnType, TableFormat, TableId};
+use crate::rows::{ColumnType, Misfit, TableFormat, TableId, kept_type, kept_types};
 
 pub use crate::declaration::{DeclaredColumn, OnSchemaChange, SourceColumn};
 pub use drift::{JobColumns, Outcome};
+pub use known::KnownColumns;
 
 /// Where what is known of a column is from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -127,6 +128,9 @@ pub struct SchemaChange {
     /// The type that keeps all of its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ColumnType>,
+    /// The first of its values that the type before does not take, where that was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Misfit>,
 }
 
 /// Which table of the schema a job's table is.
@@ -230,6 +234,7 @@ impl fmt::Display for SchemaChange {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = self.column.as_deref().unwrap_or_default();
         let (before, after) = (or_none(self.before), or_none(self.after));
+        let first = self.first.as_ref().map(|misfit| format!(", first in {misfit}")).unwrap_or_default();
         match self.change {
             ChangeKind::NewTable => write!(formatter, "table {} is new", self.table),
             ChangeKind::NewColumn => write!(formatter, "column {column:?} is new, a {after}"),
@@ -238,7 +243,9 @@ impl fmt::Display for SchemaChange {
                 let from = self.renamed_from.as_deref().unwrap_or_default();
                 write!(formatter, "column {from:?} is gone, and {column:?} is in its place")
             }
-            ChangeKind::Wider => write!(formatter, "column {column:?} was {before} and now takes {after}"),
+            ChangeKind::Wider => {
+                write!(formatter, "column {column:?} was {before} and now takes {after}{first}")
+            }
             ChangeKind::Missing => write!(formatter, "column {column:?} lacks values, which it never did"),
             ChangeKind::FirstValues => {
                 write!(formatter, "column {column:?} has its first values, of {after}")
@@ -247,7 +254,7 @@ impl fmt::Display for SchemaChange {
                 write!(formatter, "column {column:?} was {before} and is declared as {after}")
             }
             ChangeKind::OtherType => {
-                write!(formatter, "column {column:?} was {before} and has values of another kind")
+                write!(formatter, "column {column:?} was {before} and has values of another kind{first}")
             }
         }
     }
@@ -255,9 +262,4 @@ impl fmt::Display for SchemaChange {
 
 fn or_none(of_type: Option<ColumnType>) -> String {
     of_type.map_or_else(|| "column without values".to_owned(), |of_type| of_type.to_string())
-}
-
-fn kept_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ColumnType>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.map(|text| text.parse().unwrap_or(ColumnType::Text)))
 }

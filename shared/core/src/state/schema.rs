@@ -16,10 +16,19 @@ impl WorkState {
         connection: &ConnectionName,
         export: &str,
     ) -> Result<Option<SchemaVersion>> {
-        match self.schema_numbers(connection, export).await?.into_iter().max() {
+        match self.newest_schema_number(connection, export).await? {
             Some(newest) => self.schema(connection, export, newest).await,
             None => Ok(None),
         }
+    }
+
+    /// The number of that version.
+    pub async fn newest_schema_number(
+        &self,
+        connection: &ConnectionName,
+        export: &str,
+    ) -> Result<Option<u32>> {
+        Ok(self.schema_numbers(connection, export).await?.into_iter().max())
     }
 
     /// The numbers of the versions that there are.

@@ -1,6 +1,10 @@
 //! The columns of delimited text: its header names them, and every field behind it counts.
 
-use super::{Column, MAX_COLUMNS, MAX_NAME_BYTES, Table, TableFormat, ValueKind, ValueText};
+use std::sync::Arc;
+
+use super::{
+    Column, Expectations, MAX_COLUMNS, MAX_NAME_BYTES, Table, TableFormat, Utf8Check, ValueKind, ValueText,
+};
 use crate::rows::dialect::Dialect;
 use crate::rows::fields::{FieldScanner, Scanned, WholeField};
 
@@ -11,6 +15,7 @@ pub(in crate::rows) struct DelimitedColumns {
     scanner: FieldScanner,
     header: Header,
     value: ValueText,
+    utf8: Utf8Check,
     is_quoted: bool,
     /// Whether something stood outside the quotes of a quoted field.
     is_odd: bool,
@@ -18,6 +23,7 @@ pub(in crate::rows) struct DelimitedColumns {
     /// The records behind the header.
     rows: u64,
     columns: Vec<Column>,
+    expected: Option<Arc<dyn Expectations>>,
     has_shorter_rows: bool,
     has_longer_rows: bool,
 }
@@ -39,14 +45,21 @@ impl DelimitedColumns {
             scanner: FieldScanner::new(dialect),
             header: Header::Name(Vec::new()),
             value: ValueText::default(),
+            utf8: Utf8Check::default(),
             is_quoted: false,
             is_odd: false,
             field: 0,
             rows: 0,
             columns: Vec::new(),
+            expected: None,
             has_shorter_rows: false,
             has_longer_rows: false,
         }
+    }
+
+    /// The same, where something is known of the columns before.
+    pub(in crate::rows) fn expecting(self, expected: Option<Arc<dyn Expectations>>) -> Self {
+        Self { expected, ..self }
     }
 
     pub(in crate::rows) fn push(&mut self, mut bytes: &[u8]) {
@@ -83,9 +96,17 @@ impl DelimitedColumns {
         match self.columns.get_mut(self.field) {
             None => self.has_longer_rows = true,
             Some(column) => match (field.content.is_empty(), field.is_quoted) {
-                (true, true) => column.may_be_empty = true,
-                (true, false) => column.may_be_missing = true,
-                (false, _) => column.kind.see(field.content),
+                (true, true) if !self.dialect.quoted_empty_is_null => column.may_be_empty = true,
+                (true, _) => column.may_be_missing = true,
+                (false, _) => {
+                    let changed = column.kind.see(field.content);
+                    column.hold(self.expected.as_deref(), changed.as_ref(), self.rows.saturating_add(1));
+                    // Whatever has another type is ASCII.
+                    if column.kind.is_settled() && !column.has_other_bytes {
+                        let content = self.dialect.unfolded(field.content);
+                        column.has_other_bytes = std::str::from_utf8(&content).is_err();
+                    }
+                }
             },
         }
         self.field = self.field.saturating_add(1);
@@ -116,7 +137,10 @@ impl DelimitedColumns {
                 name.extend_from_slice(content);
             }
             Header::Name(_) => self.header = Header::Unusable,
-            Header::Read => self.value.push(content),
+            Header::Read => {
+                self.value.push(content);
+                self.utf8.push(&self.dialect.unfolded(content));
+            }
             Header::Unusable => {}
         }
     }
@@ -130,9 +154,10 @@ impl DelimitedColumns {
 
     fn end_field(&mut self) {
         match &mut self.header {
-            Header::Name(name) => match String::from_utf8(std::mem::take(name)) {
-                Ok(name) if self.columns.len() < MAX_COLUMNS => {
-                    self.columns.push(Column::named(name, self.columns.len()));
+            Header::Name(name) => match String::from_utf8(self.dialect.unfolded(name).into_owned()) {
+                Ok(text) if self.columns.len() < MAX_COLUMNS => {
+                    name.clear();
+                    self.columns.push(Column::named(text, self.columns.len()));
                 }
                 _ => self.header = Header::Unusable,
             },
@@ -145,17 +170,22 @@ impl DelimitedColumns {
     }
 
     fn see(&mut self) {
+        let is_utf8 = self.utf8.end();
         let Some(column) = self.columns.get_mut(self.field) else {
             self.has_longer_rows = true;
             return;
         };
-        match self.value.kind() {
-            ValueKind::Nothing if self.is_quoted => column.may_be_empty = true,
-            ValueKind::Nothing => column.may_be_missing = true,
-            _ if column.kind.is_settled() => {}
-            _ if self.is_odd => column.kind = ValueKind::Text,
-            kind => column.kind.join(&kind),
-        }
+        column.has_other_bytes |= !is_utf8;
+        let kind = match self.value.kind() {
+            ValueKind::Nothing if self.is_quoted && !self.dialect.quoted_empty_is_null => {
+                return column.may_be_empty = true;
+            }
+            ValueKind::Nothing => return column.may_be_missing = true,
+            _ if self.is_odd => ValueKind::Text,
+            kind => kind,
+        };
+        let changed = column.kind.join(&kind).then_some(&kind);
+        column.hold(self.expected.as_deref(), changed, self.rows.saturating_add(1));
     }
 
     fn end_record(&mut self) {
@@ -170,13 +200,12 @@ impl DelimitedColumns {
         self.field = 0;
     }
 
-    /// A record of the only column, where there is one.
+    /// A record without anything, where such are counted: of the only column, most often.
     fn see_empty_line(&mut self) {
         if matches!(self.header, Header::Read) && self.dialect.has_one_column {
             self.rows = self.rows.saturating_add(1);
-            if let [column] = self.columns.as_mut_slice() {
-                column.may_be_missing = true;
-            }
+            self.has_shorter_rows |= self.columns.len() > 1;
+            self.columns.iter_mut().for_each(|column| column.may_be_missing = true);
         }
     }
 
@@ -277,22 +306,24 @@ mod tests {
         /// finds, however the text is cut.
         #[test]
         fn rows_and_fields_are_those_of_a_close_look(
-            text in "([ab ,\"\\\\\n\r]|1|,\"\",|a{7,50}){0,40}",
+            text in "([ab ,\"\\\\\n\r]|1|,\"\",|a{7,50}|[b\u{e9}\u{20ac}]){0,40}",
             cut in 1_usize..60,
             has_backslashes in any::<bool>(),
             has_one_column in any::<bool>(),
         ) {
             let dialect = Dialect { has_backslashes, has_one_column, ..Dialect::delimited_by(b',') };
-            let text = format!("a,b,c\n{text}");
+            // Some of it is no UTF-8.
+            let text = text.bytes().map(|byte| if byte == b'b' { 0xe9 } else { byte });
+            let text: Vec<u8> = b"a,b,c\n".iter().copied().chain(text).collect();
             let mut records = CsvRecords::new(dialect, true);
             let mut columns = DelimitedColumns::new(dialect);
             let mut closely = DelimitedColumns::new(dialect);
-            for piece in text.as_bytes().chunks(cut) {
+            for piece in text.chunks(cut) {
                 records.push(piece);
                 columns.push(piece);
             }
             // A byte at a time, no field is there as a whole.
-            text.as_bytes().chunks(1).for_each(|byte| closely.push(byte));
+            text.chunks(1).for_each(|byte| closely.push(byte));
             if let Some(rows) = columns.rows() {
                 prop_assert_eq!(rows, records.finish());
             }

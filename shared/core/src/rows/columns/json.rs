@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use memchr::memchr;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Column, MAX_COLUMNS, MAX_NAME_BYTES, MAX_TYPED_BYTES, Table, TableFormat, ValueKind};
+use super::{
+    Column, Expectations, MAX_COLUMNS, MAX_NAME_BYTES, MAX_TYPED_BYTES, Table, TableFormat, ValueKind,
+};
 
 /// A longer line is not looked at, and nor are the columns then.
 const MAX_LINE_BYTES: usize = 4 << 20;
@@ -19,6 +22,7 @@ const MAX_LINE_BYTES: usize = 4 << 20;
 pub(in crate::rows) struct JsonColumns {
     line: Vec<u8>,
     columns: BTreeMap<String, Counted>,
+    expected: Option<Arc<dyn Expectations>>,
     rows: u64,
     is_unusable: bool,
 }
@@ -30,6 +34,11 @@ struct Counted {
 }
 
 impl JsonColumns {
+    /// None yet, where perhaps something is known of them before.
+    pub(in crate::rows) fn expecting(expected: Option<Arc<dyn Expectations>>) -> Self {
+        Self { expected, ..Self::default() }
+    }
+
     pub(in crate::rows) fn push(&mut self, mut bytes: &[u8]) {
         while !self.is_unusable {
             let Some(at) = memchr(b'\n', bytes) else { break };
@@ -73,7 +82,8 @@ impl JsonColumns {
                 Some(counted) => counted,
                 None => self.columns.entry(name.to_string()).or_insert_with(new),
             };
-            counted.see(place, value.get().as_bytes());
+            let changed = counted.see(place, value.get().as_bytes());
+            counted.column.hold(self.expected.as_deref(), changed.as_ref(), self.rows);
         }
     }
 
@@ -95,30 +105,39 @@ impl JsonColumns {
 }
 
 impl Counted {
-    fn see(&mut self, place: usize, value: &[u8]) {
+    /// Takes a value; returns what it is, if that changes what the column's are.
+    fn see(&mut self, place: usize, value: &[u8]) -> Option<ValueKind> {
         let column = &mut self.column;
         column.place = column.place.min(u32::try_from(place).unwrap_or(u32::MAX));
         self.rows = self.rows.saturating_add(1);
+        column.has_bare_values |= !(value == b"null" || is_text(value));
         let kind = match value {
             b"null" => {
                 column.may_be_missing = true;
-                return;
+                return None;
             }
             [b'"', b'"'] => {
                 column.may_be_empty = true;
-                return;
+                return None;
             }
             [b'{' | b'[', ..] => ValueKind::Json,
             [b'"', text @ .., b'"'] => ValueKind::of_string(text),
             number if number.len() > MAX_TYPED_BYTES => ValueKind::Text,
             other => ValueKind::of_text(other),
         };
-        column.kind.join(&kind);
+        column.kind.join(&kind).then_some(kind)
     }
 }
 
+/// Whether a value is a string of characters: one that names half a character outside the first 65,536 is none.
+fn is_text(value: &[u8]) -> bool {
+    let is_string = value.starts_with(b"\"");
+    is_string
+        && (memchr::memmem::find(value, b"\\u").is_none() || serde_json::from_slice::<String>(value).is_ok())
+}
+
 /// An object's fields, in its order.
-struct Row<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(in crate::rows) struct Row<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Row<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -14,12 +14,12 @@ use super::value::{ColumnType, MAX_PRECISION};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no type of a column: it is one of VARCHAR, BIGINT, DECIMAL(p,s) with p up to 38 and s up to p, BOOLEAN, DATE, \
-     TIMESTAMP, TIMESTAMP WITH TIME ZONE and JSON"
+     TIMESTAMP, TIMESTAMP WITH TIME ZONE, JSON and BLOB"
 )]
 pub struct UnknownType(String);
 
 /// The types without parameters.
-const PLAIN: [(&str, ColumnType); 7] = [
+const PLAIN: [(&str, ColumnType); 8] = [
     ("VARCHAR", ColumnType::Text),
     ("BIGINT", ColumnType::Integer),
     ("BOOLEAN", ColumnType::Boolean),
@@ -27,6 +27,7 @@ const PLAIN: [(&str, ColumnType); 7] = [
     ("TIMESTAMP", ColumnType::Timestamp),
     ("TIMESTAMP WITH TIME ZONE", ColumnType::TimestampWithZone),
     ("JSON", ColumnType::Json),
+    ("BLOB", ColumnType::Binary),
 ];
 
 impl fmt::Display for ColumnType {
@@ -78,10 +79,21 @@ impl JsonSchema for ColumnType {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({
             "description": "A type as SQL has it: VARCHAR, BIGINT, DECIMAL(p,s), BOOLEAN, DATE, TIMESTAMP, \
-                            TIMESTAMP WITH TIME ZONE or JSON.",
+                            TIMESTAMP WITH TIME ZONE, JSON or BLOB.",
             "type": "string",
         })
     }
+}
+
+/// A type that a release has kept: one that this one does not know is text to it.
+pub(crate) fn kept_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ColumnType, D::Error> {
+    Ok(String::deserialize(deserializer)?.parse().unwrap_or(ColumnType::Text))
+}
+
+/// The same, where there may be none.
+pub(crate) fn kept_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ColumnType>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| text.parse().unwrap_or(ColumnType::Text)))
 }
 
 #[cfg(test)]

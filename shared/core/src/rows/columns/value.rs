@@ -101,6 +101,8 @@ pub enum ColumnType {
     TimestampWithZone,
     /// A value of JSON.
     Json,
+    /// Bytes that are not all text.
+    Binary,
 }
 
 impl ValueKind {
@@ -115,20 +117,21 @@ impl ValueKind {
         }
     }
 
-    /// Joins what another value is: the same as if what that is were told first, and cheaper, as most values are like those
-    /// before them.
-    pub(super) fn see(&mut self, text: &[u8]) {
+    /// Joins what another value is, and returns that if it changes anything: the same as if what that is were told first,
+    /// and cheaper, as most values are like those before them.
+    pub(super) fn see(&mut self, text: &[u8]) -> Option<Self> {
         match self {
-            Self::Text => return,
-            Self::Moment { pattern } if pattern.has(text) => return,
+            Self::Text => return None,
+            Self::Moment { pattern } if pattern.has(text) => return None,
             Self::Number(these) if text.len() <= MAX_TYPED_BYTES => {
                 if let Some(those) = number(text) {
-                    return these.join(those);
+                    return these.join(those).then_some(Self::Number(those));
                 }
             }
             _ => {}
         }
-        self.join(&Self::of_text(text));
+        let kind = Self::of_text(text);
+        self.join(&kind).then_some(kind)
     }
 
     /// What a string of JSON is, given without its quotes: a number between quotes is none.
@@ -141,14 +144,32 @@ impl ValueKind {
         *self == Self::Text
     }
 
-    /// Joins what another value, or another part of the column, is.
-    pub(super) fn join(&mut self, other: &Self) {
+    /// Joins what another value, or another part of the column, is; whether that changes anything.
+    pub(super) fn join(&mut self, other: &Self) -> bool {
         match (&mut *self, other) {
-            (_, Self::Nothing) => {}
-            (Self::Number(these), Self::Number(those)) => these.join(*those),
+            (_, Self::Nothing) => return false,
+            (Self::Number(these), Self::Number(those)) => return these.join(*those),
             (this @ Self::Nothing, other) => *this = other.clone(),
-            (this, other) if *this == *other => {}
+            (this, other) if *this == *other => return false,
+            (Self::Text, _) => return false,
             (this, _) => *this = Self::Text,
+        }
+        true
+    }
+
+    /// What values of a type are whose days, moments or truth values are written so; none where that has to be said and is not.
+    pub(crate) fn written(of_type: ColumnType, format: Option<&str>) -> Option<Self> {
+        match of_type {
+            ColumnType::Boolean => {
+                let cases = [Case::Lower, Case::Upper, Case::Title];
+                let case = cases.into_iter().find(|case| Some(case.text(true)) == format)?;
+                Some(Self::Boolean { case })
+            }
+            ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampWithZone => {
+                let pattern = Pattern::of(&[format?])?;
+                (pattern.column_type() == of_type).then_some(Self::Moment { pattern })
+            }
+            _ => Some(Self::Nothing),
         }
     }
 
@@ -164,20 +185,69 @@ impl ValueKind {
     }
 }
 
+impl Case {
+    /// How a truth value is written.
+    pub fn text(self, value: bool) -> &'static str {
+        match (self, value) {
+            (Self::Lower, true) => "true",
+            (Self::Lower, false) => "false",
+            (Self::Upper, true) => "TRUE",
+            (Self::Upper, false) => "FALSE",
+            (Self::Title, true) => "True",
+            (Self::Title, false) => "False",
+        }
+    }
+}
+
 impl Digits {
-    fn join(&mut self, other: Self) {
+    /// Whether that changes anything.
+    fn join(&mut self, other: Self) -> bool {
+        let before = *self;
         self.integer = self.integer.max(other.integer);
         self.min_scale = self.min_scale.min(other.min_scale);
         self.max_scale = self.max_scale.max(other.max_scale);
+        *self != before
     }
 
     fn column_type(self) -> ColumnType {
-        let precision = self.integer.saturating_add(self.max_scale).max(1);
-        match self.max_scale {
-            0 if precision <= MAX_INTEGER_DIGITS => ColumnType::Integer,
-            _ if precision > MAX_PRECISION => ColumnType::Text,
-            scale => ColumnType::Decimal { precision, scale },
+        ColumnType::of_digits(self.integer, self.max_scale)
+    }
+}
+
+impl ColumnType {
+    /// The type of numbers with at most so many digits before the point and behind it.
+    pub(crate) fn of_digits(integer: u8, scale: u8) -> Self {
+        let precision = integer.saturating_add(scale).max(1);
+        match scale {
+            0 if precision <= MAX_INTEGER_DIGITS => Self::Integer,
+            _ if precision > MAX_PRECISION => Self::Text,
+            scale => Self::Decimal { precision, scale },
         }
+    }
+
+    /// The digits before and behind the point that numbers of the type may have.
+    pub(crate) fn digits(self) -> Option<(u8, u8)> {
+        match self {
+            Self::Integer => Some((MAX_INTEGER_DIGITS, 0)),
+            Self::Decimal { precision, scale } => Some((precision.saturating_sub(scale), scale)),
+            _ => None,
+        }
+    }
+
+    /// The type that keeps the values of both.
+    pub(super) fn with(self, other: Self) -> Self {
+        match (self.digits(), other.digits()) {
+            _ if self == other => self,
+            (Some(these), Some(those)) => Self::of_digits(these.0.max(those.0), these.1.max(those.1)),
+            _ => Self::Text,
+        }
+    }
+}
+
+/// That of no text.
+impl Default for Pattern {
+    fn default() -> Self {
+        Self { bytes: [0; MAX_TYPED_BYTES], length: 0 }
     }
 }
 
@@ -291,14 +361,22 @@ fn moment(text: &[u8]) -> Option<ValueKind> {
 }
 
 fn is_day(year: [u8; 4], month: [u8; 2], day: [u8; 2]) -> bool {
-    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u16>().ok();
     let is_digits = year.iter().chain(&month).chain(&day).all(u8::is_ascii_digit);
-    let date = || {
-        let (year, month, day) = (number(&year)?, number(&month)?, number(&day)?);
-        let (year, month, day) = (year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?);
-        jiff::civil::Date::new(year, month, day).ok().filter(|date| date.year() > 0)
+    let number = |digits: &[u8]| {
+        digits.iter().fold(0_u16, |number, digit| {
+            number.wrapping_mul(10).wrapping_add(u16::from(digit.wrapping_sub(b'0')))
+        })
     };
-    is_digits && date().is_some()
+    let (year, month, day) = (number(&year), number(&month), number(&day));
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let last = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    is_digits && year > 0 && (1..=last).contains(&day)
 }
 
 /// The pattern of what follows a day: a separator, a time, perhaps a fraction, perhaps an offset.
@@ -345,7 +423,9 @@ mod tests {
 
     fn of(texts: &[&str]) -> ColumnType {
         let mut kind = ValueKind::default();
-        texts.iter().for_each(|text| kind.join(&ValueKind::of_text(text.as_bytes())));
+        texts.iter().for_each(|text| {
+            kind.join(&ValueKind::of_text(text.as_bytes()));
+        });
         kind.column_type()
     }
 
@@ -414,7 +494,9 @@ mod tests {
             let kinds: Vec<_> = texts.iter().map(|text| ValueKind::of_text(text.as_bytes())).collect();
             let join = |kinds: &[ValueKind]| {
                 let mut joined = ValueKind::default();
-                kinds.iter().for_each(|kind| joined.join(kind));
+                kinds.iter().for_each(|kind| {
+                    joined.join(kind);
+                });
                 joined
             };
             let joined = join(&kinds);
