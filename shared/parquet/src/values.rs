@@ -3,11 +3,9 @@
 use std::collections::HashSet;
 use std::io::Write;
 
-use bytes::Bytes;
 use parquet::basic::Type as Physical;
 use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type,
-    Int64Type,
+    BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type,
 };
 use parquet::errors::ParquetError as FileError;
 use parquet::file::writer::{SerializedColumnWriter, SerializedRowGroupWriter};
@@ -190,18 +188,19 @@ impl Values {
             Stored::Int32(values) => write_all::<Int32Type>(&mut column, values, &self.levels)?,
             Stored::Int64(values) => write_all::<Int64Type>(&mut column, values, &self.levels)?,
             Stored::Boolean(values) => write_all::<BoolType>(&mut column, values, &self.levels)?,
+            // Each value has memory of its own: the file keeps the least and the greatest of each row group to its end, and a
+            // slice would keep all of them.
             Stored::Bytes { bytes, ends } => {
-                let shared = Bytes::from(std::mem::take(bytes));
-                let slices = slices(ends, 0).map(|range| ByteArray::from(shared.slice(range)));
-                write_batches::<ByteArrayType>(&mut column, slices, &self.levels)?;
+                let values =
+                    slices(ends, 0).map(|range| bytes.get(range).unwrap_or_default().to_vec().into());
+                write_batches::<ByteArrayType>(&mut column, values, &self.levels)?;
+                bytes.clear();
                 ends.clear();
             }
             Stored::Fixed { bytes, length } => {
-                let shared = Bytes::from(std::mem::take(bytes));
-                let starts = (0..shared.len()).step_by(*length);
-                let slices = starts.map(|start| shared.slice(start..start.saturating_add(*length)));
-                let values = slices.map(|slice| FixedLenByteArray::from(ByteArray::from(slice)));
+                let values = bytes.chunks_exact(*length).map(|value| ByteArray::from(value.to_vec()).into());
                 write_batches::<FixedLenByteArrayType>(&mut column, values, &self.levels)?;
+                bytes.clear();
             }
         }
         self.levels.clear();
