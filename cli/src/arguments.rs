@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Continue a job that was submitted before, by landfall or in the source's own user interface
     Resume(Resume),
+    /// Append what a job has landed to the table that its destination names, once; run and resume do that, too
+    Register(Register),
     /// Ask the source to cancel a job that has not ended
     Cancel(Cancel),
     /// Call one function once, as Lambda would, and print its result as JSON
@@ -124,6 +126,18 @@ pub(crate) struct Resume {
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
+}
+
+/// `landfall register`.
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    /// The connection that the job ran on
+    pub(crate) connection: ConnectionName,
+    /// The job's id at the source
+    pub(crate) job_request_id: JobRequestId,
+    /// Where it has landed.
+    #[command(flatten)]
+    pub(crate) machine: LocalOptions,
 }
 
 /// `landfall cancel`.

@@ -22,6 +22,7 @@ mod invoke;
 mod lock;
 mod machine;
 mod progress;
+mod register;
 mod report;
 mod retry;
 mod run;
