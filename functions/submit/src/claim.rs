@@ -10,6 +10,9 @@ use landfall::job::{JobRecord, JobRef, JobRequestId};
 use landfall::state::{RunRecord, WorkState};
 use landfall::{Error, Result};
 
+/// How old the claim of an invocation that has died must be before another takes its place.
+pub const LEASE: Duration = Duration::from_secs(180);
+
 /// After its claim, a claimant submits within this time or not at all.
 pub const MAY_SUBMIT: Duration = Duration::from_secs(60);
 
@@ -69,6 +72,31 @@ impl PriorClaim {
 pub(crate) struct Claim {
     pub(crate) record: RunRecord,
     etag: String,
+}
+
+impl<'a> Run<'a> {
+    /// The run of an event.
+    pub(crate) async fn of(
+        context: &'a Context,
+        event: &'a RunEvent,
+        deadline: &'a Deadline,
+    ) -> Result<Self> {
+        Ok(Self {
+            work: context.work().await?,
+            clock: context.clock().as_ref(),
+            lease: context.claim_lease().unwrap_or(LEASE),
+            event,
+            deadline,
+        })
+    }
+}
+
+/// Whether the job has landed that a run has.
+pub(crate) async fn has_landed(context: &Context, record: &RunRecord) -> Result<bool> {
+    match &record.landing_prefix {
+        Some(landing_prefix) => context.has_landed(&record.destination, landing_prefix).await,
+        None => Ok(false),
+    }
 }
 
 impl Run<'_> {

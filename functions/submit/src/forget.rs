@@ -7,8 +7,8 @@ use landfall::job::{ConnectionName, RunKey};
 use landfall::state::{RunRecord, keys};
 use landfall::{Error, Result};
 
-use crate::claim::{MAY_SUBMIT, Run};
-use crate::{LEASE, window};
+use crate::claim::{LEASE, MAY_SUBMIT, Run};
+use crate::window;
 
 /// A run that is to be forgotten.
 #[derive(Debug)]
@@ -44,13 +44,7 @@ pub async fn forget(context: &Context, forgetting: &Forgetting<'_>, deadline: &D
         destination: found.destination.clone(),
         run_key: run_key.clone(),
     };
-    let run = Run {
-        work,
-        clock: context.clock().as_ref(),
-        lease: context.claim_lease().unwrap_or(LEASE),
-        event: &event,
-        deadline,
-    };
+    let run = Run::of(context, &event, deadline).await?;
     must_have_no_job(&run, &found, has_no_job)?;
     if only_look {
         return Ok(());

@@ -30,17 +30,14 @@ use landfall::{Error, Result, failure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use claim::MAY_SUBMIT;
 use claim::{Claim, ClaimOutcome, FIRST_WAIT, MAX_WAIT, PriorClaim, Run};
+pub use claim::{LEASE, MAY_SUBMIT};
 pub use forget::{Forgetting, forget};
 pub use plan::{Plan, Planned, plan};
 pub use settle::{OperatorAnswer, settle};
 
 /// A call that submits ends within this time, with an answer or without.
 pub const CALL_ENDS: Duration = Duration::from_secs(60);
-
-/// How old the claim of an invocation that has died must be before another takes its place.
-pub const LEASE: Duration = Duration::from_secs(180);
 
 /// How often a submission is tried when the source, asked after each, lists no job for it.
 const TRIES: usize = 2;
@@ -80,13 +77,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     if source.is_idempotent() {
         return submit_again(context, source.as_ref(), event).await;
     }
-    let run = Run {
-        work: context.work().await?,
-        clock: context.clock().as_ref(),
-        lease: context.claim_lease().unwrap_or(LEASE),
-        event: &event,
-        deadline,
-    };
+    let run = Run::of(context, &event, deadline).await?;
 
     let connection = context.connection(&event.connection).await?;
     let (job, already_submitted) = match run.claim().await? {

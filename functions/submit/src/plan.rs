@@ -1,15 +1,14 @@
 //! What submitting a run would do now. Nothing is written, and of the source nothing is asked.
 
+use landfall::Result;
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::contract::{PlannedCall, SubmitRequest};
 use landfall::event::RunEvent;
 use landfall::job::{JobRequestId, Window};
-use landfall::state::RunRecord;
-use landfall::{Error, Result};
 
-use crate::claim::{PriorClaim, Run, Standing};
-use crate::{LEASE, window};
+use crate::claim::{PriorClaim, Run, Standing, has_landed};
+use crate::window;
 
 /// What would become of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,20 +50,14 @@ pub async fn plan(context: &Context, event: &RunEvent, deadline: &Deadline) -> R
         let calls = source.calls(&order(None)).await?;
         return Ok(Plan { planned: Planned::SubmitAgain, window: None, calls });
     }
-    let run = Run {
-        work: context.work().await?,
-        clock: context.clock().as_ref(),
-        lease: context.claim_lease().unwrap_or(LEASE),
-        event,
-        deadline,
-    };
+    let run = Run::of(context, event, deadline).await?;
     let found = run.work.run(&event.connection, &event.run_key).await?.map(|(found, _)| found);
     let standing = run.standing(found.as_ref())?;
     let is_new = matches!(standing, Standing::Free(_));
     let planned = match standing {
-        Standing::Submitted(id) => match has_landed(context, found.as_ref()).await? {
-            true => Planned::Nothing(id),
-            false => Planned::Continue(id),
+        Standing::Submitted(id) => match &found {
+            Some(found) if has_landed(context, found).await? => Planned::Nothing(id),
+            _ => Planned::Continue(id),
         },
         Standing::Free(PriorClaim::MayHaveSubmitted { why }) => Planned::FindOrSubmit(why),
         Standing::Free(PriorClaim::Nobody | PriorClaim::DiedBeforeItsCall) => Planned::Submit,
@@ -83,11 +76,4 @@ pub async fn plan(context: &Context, event: &RunEvent, deadline: &Deadline) -> R
         _ => source.calls(&order(window.as_ref())).await?,
     };
     Ok(Plan { planned, window, calls })
-}
-
-async fn has_landed(context: &Context, run: Option<&RunRecord>) -> Result<bool, Error> {
-    match run.and_then(|run| run.landing_prefix.as_ref().map(|prefix| (&run.destination, prefix))) {
-        Some((destination, prefix)) => context.has_landed(destination, prefix).await,
-        None => Ok(false),
-    }
 }

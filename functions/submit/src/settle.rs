@@ -8,8 +8,8 @@ use landfall::job::{JobRef, JobRequestId};
 use landfall::state::{RunRecord, keys};
 use landfall::{Error, ErrorType, Result};
 
-use crate::claim::{Claim, ClaimOutcome, Run};
-use crate::{LEASE, recorded};
+use crate::claim::{Claim, ClaimOutcome, Run, has_landed};
+use crate::recorded;
 
 /// What a person has seen at the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +38,7 @@ pub async fn settle(
         let said = "the job of this export follows from the export itself: leave --job and --no-job out";
         return Err(Error::invalid_event(said));
     }
-    let run = Run {
-        work: context.work().await?,
-        clock: context.clock().as_ref(),
-        lease: context.claim_lease().unwrap_or(LEASE),
-        event,
-        deadline,
-    };
+    let run = Run::of(context, event, deadline).await?;
     let found = run.work.run(&event.connection, &event.run_key).await?;
     let window = found.and_then(|(found, _)| found.window);
     let order = SubmitRequest { export: &event.export, run_key: &event.run_key, window: window.as_ref() };
@@ -55,7 +49,7 @@ pub async fn settle(
         (ClaimOutcome::Submitted { id, .. }, OperatorAnswer::Job(seen)) if id == seen => Ok(()),
         (ClaimOutcome::Submitted { id, claim }, OperatorAnswer::Job(seen)) => {
             let is_its_own = !claim.record.named_by_operator
-                && (has_landed(context, &claim).await?
+                && (has_landed(context, &claim.record).await?
                     || can_be_its_job(source.as_ref(), &id, &order).await?);
             if is_its_own {
                 return Err(has_job(event, &id));
@@ -93,13 +87,6 @@ async fn can_be_its_job(source: &dyn Source, id: &JobRequestId, order: &SubmitRe
 }
 
 /// Whether the run's job has landed.
-async fn has_landed(context: &Context, claim: &Claim) -> Result<bool> {
-    match &claim.record.landing_prefix {
-        Some(landing_prefix) => context.has_landed(&claim.record.destination, landing_prefix).await,
-        None => Ok(false),
-    }
-}
-
 /// Makes a job that was found the run's.
 async fn bind(context: &Context, run: &Run<'_>, claim: Box<Claim>, id: &JobRequestId) -> Result<()> {
     let job = run.record_job(context, &claim.record, id).await?;
