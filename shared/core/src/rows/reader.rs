@@ -227,11 +227,7 @@ impl DelimitedRows {
 
     fn take(&mut self, content: &[u8]) -> Result<(), UnreadableRow> {
         self.has_begun |= !content.is_empty();
-        if self.value.len().saturating_add(content.len()) > MAX_VALUE_BYTES {
-            return Err(UnreadableRow::ValueTooLong(self.rows.saturating_add(1)));
-        }
-        self.value.extend_from_slice(content);
-        Ok(())
+        append(&mut self.value, content, self.rows)
     }
 
     fn end_field<S: RowSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
@@ -316,19 +312,11 @@ impl JsonLines {
             if self.line.is_empty() {
                 self.see(line, sink)?;
             } else {
-                self.take(line)?;
+                append(&mut self.line, line, self.rows)?;
                 self.end_line(sink)?;
             }
         }
-        Ok(self.take(bytes)?)
-    }
-
-    fn take(&mut self, part: &[u8]) -> Result<(), UnreadableRow> {
-        if self.line.len().saturating_add(part.len()) > MAX_VALUE_BYTES {
-            return Err(UnreadableRow::ValueTooLong(self.rows.saturating_add(1)));
-        }
-        self.line.extend_from_slice(part);
-        Ok(())
+        Ok(append(&mut self.line, bytes, self.rows)?)
     }
 
     fn end_line<S: RowSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
@@ -351,6 +339,15 @@ impl JsonLines {
         }
         sink.end_row()
     }
+}
+
+/// Adds to what is kept of the row behind so many, as long as that is of a size that can be kept.
+fn append(kept: &mut Vec<u8>, part: &[u8], rows: u64) -> Result<(), UnreadableRow> {
+    if kept.len().saturating_add(part.len()) > MAX_VALUE_BYTES {
+        return Err(UnreadableRow::ValueTooLong(rows.saturating_add(1)));
+    }
+    kept.extend_from_slice(part);
+    Ok(())
 }
 
 #[cfg(test)]
