@@ -1,5 +1,6 @@
 //! Files of a test's own, put where a job would have fetched them to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -11,6 +12,8 @@ use landfall::export::Export;
 use landfall::job::{FileList, JobRecord, JobState, Outcome, OutputFile, StagedFile};
 use landfall_store::Condition;
 use landfall_systems::local::LocalFile;
+
+use crate::World;
 
 fn files(names: &[&str]) -> Vec<OutputFile> {
     let file = |(name, ordinal): (&&str, u32)| OutputFile {
@@ -150,4 +153,18 @@ pub async fn unpack_by(
 /// Publishes a job by its id.
 pub async fn publish_for(context: &Context, id: &str) -> landfall::Result<publish::Published> {
     publish::publish(context, event_of(id), &Deadline::none(Arc::clone(context.clock()))).await
+}
+
+/// Lands the staged files, of which there are so many; the manifest, and what has landed beside it.
+pub async fn land_staged(world: &World, count: u32) -> (publish::Manifest, BTreeMap<String, Vec<u8>>) {
+    for ordinal in 0..count {
+        assert!(unpack(&world.context, ordinal).await.expect("what can be unpacked").complete);
+    }
+    publish_for(&world.context, USUAL).await.expect("what has all been unpacked");
+    let mut landed = world.landed().await;
+    landed.remove("forms/1/_manifest.json").expect("a manifest");
+    landed.retain(|key, _| !key.contains("/_schema/"));
+    let (_, manifest) = world.manifests().await.pop_first().expect("a manifest");
+    assert_eq!(manifest.totals.bytes, landed.values().map(|bytes| bytes.len() as u64).sum::<u64>());
+    (manifest, landed)
 }

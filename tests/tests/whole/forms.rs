@@ -11,7 +11,7 @@ use landfall::clock::Deadline;
 use landfall::form::LandedForm;
 use landfall_store::MIN_PART_BYTES;
 use landfall_tests::cut::{At, Cut, Ended, Line, Moment};
-use landfall_tests::staged::{event, stage, unpack};
+use landfall_tests::staged::{event, land_staged, stage, unpack};
 use landfall_tests::{Setup, World, assert_holds, assert_landed, land, run_event};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
@@ -73,21 +73,6 @@ fn large() -> Archive {
         ("deflated.csv", CompressionMethod::Deflated, rows(18 * MIB, false)),
         ("stored.csv", CompressionMethod::Stored, rows(14 * MIB, false)),
     ])
-}
-
-/// Lands the staged files; what has landed, with its manifest.
-async fn land_staged(world: &World, count: u32) -> (publish::Manifest, BTreeMap<String, Vec<u8>>) {
-    for ordinal in 0..count {
-        assert!(unpack(&world.context, ordinal).await.unwrap().complete);
-    }
-    let deadline = Deadline::none(Arc::clone(world.context.clock()));
-    publish::publish(&world.context, event(), &deadline).await.unwrap();
-    let mut landed = world.landed().await;
-    landed.remove("forms/1/_manifest.json").unwrap();
-    landed.retain(|key, _| !key.contains("/_schema/"));
-    let (_, manifest) = world.manifests().await.pop_first().unwrap();
-    assert_eq!(manifest.totals.bytes, landed.values().map(|bytes| bytes.len() as u64).sum::<u64>());
-    (manifest, landed)
 }
 
 /// Promises 3 to 5: every member's content is there in the form, under a key of its own, and told of truly.

@@ -1,15 +1,13 @@
 //! The form `parquet`: what is a table lands as one Parquet file, every value in a type that it comes back from as the text
 //! that it was; all else lands as it is.
 
-use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
 use std::sync::Arc;
 
 use embedded_store::{Intercept, Options};
-use landfall::clock::Deadline;
 use landfall::form::LandedForm;
 use landfall_tests::cut::{At, Cut, Ended, Line, Moment};
-use landfall_tests::staged::{event, stage, unpack};
+use landfall_tests::staged::{land_staged, stage, unpack};
 use landfall_tests::{Setup, World, assert_holds, assert_landed, land, run_event};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
@@ -47,19 +45,6 @@ fn archive(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
         zip.write_all(bytes).unwrap();
     }
     zip.finish().unwrap().into_inner()
-}
-
-async fn land_staged(world: &World, count: u32) -> (publish::Manifest, BTreeMap<String, Vec<u8>>) {
-    for ordinal in 0..count {
-        assert!(unpack(&world.context, ordinal).await.unwrap().complete);
-    }
-    let deadline = Deadline::none(Arc::clone(world.context.clock()));
-    publish::publish(&world.context, event(), &deadline).await.unwrap();
-    let mut landed = world.landed().await;
-    landed.remove("forms/1/_manifest.json").unwrap();
-    landed.retain(|key, _| !key.contains("/_schema/"));
-    let (_, manifest) = world.manifests().await.pop_first().unwrap();
-    (manifest, landed)
 }
 
 /// Tables and others: the name, the content, and the rows where it is a table.
