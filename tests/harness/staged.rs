@@ -100,6 +100,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
             crc64nvme: sums.crc64nvme,
             sha256: sums.sha256.expect("a SHA-256"),
             unverified: None,
+            place: None,
         };
         work.record_staged(&event.job(), staged).await.expect("a store that works");
     }

@@ -12,12 +12,12 @@ mod tables;
 
 use std::collections::{HashMap, HashSet};
 
-use futures::TryStreamExt as _;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::JobEvent;
-use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals};
+use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, OutputFile, Totals};
 use landfall::landed;
 use landfall::metrics::{Measure, Measured};
 use landfall::rows::Tables;
@@ -34,6 +34,9 @@ pub use reader::ManifestReader;
 use schema::{Deciding, ToldBy};
 use tables::Location;
 pub use tables::{ManifestColumn, ManifestTable};
+
+/// How many files are looked at at the same time.
+const FILES_AT_ONCE: usize = 8;
 
 /// Where the manifest is, and what it counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -140,8 +143,9 @@ async fn objects_are_there(
     job: &JobRecord,
     files: &FileList,
 ) -> Result<()> {
-    let places = keys::landing_places(&files.files, job.form.name());
-    for (file, place) in std::iter::zip(&files.files, places) {
+    let places = keys::LandingPlaces::of(&files.files, job.form.name());
+    let is_there = async |file: &OutputFile| {
+        let place = places.place(file);
         let landed = landed::at_place(work, &landing.store, job, file.ordinal, &place).await?;
         let landed = landed.ok_or_else(|| not_unpacked(job, file.ordinal))?;
         if let Some(key) = landed.gone.iter().min() {
@@ -153,8 +157,9 @@ async fn objects_are_there(
                 file.ordinal
             )));
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    stream::iter(&files.files).map(is_there).buffered(FILES_AT_ONCE).try_collect().await
 }
 
 async fn receipt(

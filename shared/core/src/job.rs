@@ -376,6 +376,18 @@ pub struct StagedFile {
     /// Why nothing shows that it is whole, where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unverified: Option<String>,
+    /// Where it lands, so that nobody reads the whole list for it; not recorded by earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<LandingPlace>,
+}
+
+/// Where a file of a job lands, below the job's landing prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandingPlace {
+    /// The folder that an archive's members land in, with a slash behind it.
+    pub folder: String,
+    /// The name that a file which is not an archive lands under.
+    pub file: String,
 }
 
 /// How often a file was fetched and unpacking it showed damage, which may have come about on its way:
