@@ -14,6 +14,7 @@ mod kills;
 mod listing;
 mod local;
 mod machine;
+mod pages;
 mod previous_release;
 mod proxy;
 mod schema;
