@@ -110,7 +110,8 @@ fn shortened(name: &str, room: Option<usize>) -> String {
     std::iter::once('…').chain(name.chars().skip(length + 1 - room)).collect()
 }
 
-fn state(state: State) -> String {
+/// A state in words.
+pub(crate) fn state(state: State) -> String {
     let name = match state {
         State::Released => "released",
         State::Claimed => "claimed",

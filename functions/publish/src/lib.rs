@@ -3,10 +3,12 @@
 //! The story: a manifest that is there is the answer. Otherwise every file of the job must have its receipt, and
 //! every object that the receipts name must be in the landing bucket, and be what landed; then the manifest is written,
 //! last, and only if no other is there. Its bytes depend on nothing but the job, and on the version of its export's schema
-//! that is recorded of it before. At last the job is remembered beside the last ones of its export.
+//! that is recorded of it before. At last the job is remembered beside the last ones of its export, and a report of it is
+//! written for people.
 
 mod manifest;
 mod reader;
+pub mod report;
 mod schema;
 mod tables;
 
@@ -104,6 +106,7 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
     if let Some(outcome) = &outcome {
         context.remember(&job, outcome, tail.totals).await;
     }
+    report::write(context, &job).await;
     tracing::info!(
         manifest.key = key,
         landed.objects = tail.totals.objects,

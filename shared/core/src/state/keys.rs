@@ -125,6 +125,9 @@ pub fn refresh_token(connection: &ConnectionName) -> String {
     format!("tokens/{connection}.json")
 }
 
+/// The name of the report of a job.
+pub(super) const REPORT: &str = "report.html";
+
 /// The prefix of a connection's jobs.
 pub fn jobs(of: &ConnectionName) -> String {
     format!("{JOBS}{of}/")
@@ -138,6 +141,11 @@ pub fn job(job: &JobRef) -> String {
 /// What was asked for, where it lands, when.
 pub fn job_record(of: &JobRef) -> String {
     format!("{}job.json", job(of))
+}
+
+/// What is told of it to people.
+pub fn report(of: &JobRef) -> String {
+    format!("{}{REPORT}", job(of))
 }
 
 /// Where the file of a job is that no system runs.
