@@ -28,6 +28,7 @@ mod lock;
 mod machine;
 mod progress;
 mod prune;
+mod register;
 mod report;
 mod retry;
 mod run;

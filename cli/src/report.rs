@@ -19,6 +19,7 @@ use sweep::{FailedJob, Problem, Swept};
 use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::progress::Progress;
+use crate::register::{Registered, Table};
 use crate::status::JobView;
 use crate::totals;
 
@@ -111,6 +112,31 @@ impl<'a> Report<'a> {
         };
         let landing = machine.context().landing(&destination).await?;
         self.print_with_manifest(&line, &landing, &published.manifest_key).await
+    }
+
+    /// A job's rows are in tables.
+    pub(crate) fn registered(&mut self, job: &JobEvent, registered: &Registered) -> Result<(), Failure> {
+        self.progress.end();
+        if self.json {
+            let JobEvent { connection, job_request_id, .. } = job;
+            let line = json!({ "connection": connection, "job_request_id": job_request_id, "registered": registered });
+            return self.print(format!("{line}\n").as_bytes());
+        }
+        let mut text = String::new();
+        for table in &registered.tables {
+            let Table { catalog, table, snapshot_id, files, rows, already_registered } = table;
+            let already = if *already_registered { "already " } else { "" };
+            text.push_str(&format!(
+                "{already}registered: {} in table {table} of catalog {catalog}: {} rows in {} files, snapshot {snapshot_id}\n",
+                job.job(),
+                HumanCount(*rows),
+                HumanCount(*files)
+            ));
+        }
+        if registered.tables.is_empty() {
+            text = format!("registered: {} has no rows for a table\n", job.job());
+        }
+        self.print(text.as_bytes())
     }
 
     /// The source has accepted a recurring request; `sweep` is the command that lands its occurrences.
