@@ -64,6 +64,7 @@ def main(landfall: str, program: str) -> None:
         with seaweedfs(folder / "seaweedfs", iceberg=True) as store:
             landfall = Landfall(bin / "landfall", folder, store)
             catalog = prepared(store)
+            gone_on_with(landfall, catalog)
             for partition in ("", 'partition = "day"'):
                 appended(landfall, catalog, store, partition)
 
@@ -118,6 +119,31 @@ def ended(process: subprocess.Popen) -> list[dict]:
     return [json.loads(line) for line in said.splitlines()]
 
 
+def gone_on_with(landfall: Landfall, catalog: Catalog) -> None:
+    """What ended between the manifest and the table is told, and the same command goes on there."""
+    name = "gone_on_with"
+    landfall.configured(name, "")
+    source = landfall.folder / f"{name}.csv"
+    source.write_text("id\n1\n2\n")
+    program = landfall.program.with_name("landfall-register-table")
+    away = program.rename(landfall.folder / "away")
+    process = landfall.start("unpack", source, "--destination", "lake")
+    said, _ = process.communicate(timeout=120)
+    landed, failed = map(json.loads, said.splitlines())
+    assert (process.returncode, failed["error"]["type"]) == (2, "InvalidConfig"), said
+    job = (landed["connection"], landed["job_request_id"])
+    (told,) = landfall.run("status", *job)
+    assert (told["state"], told["failure"]["step"]) == ("landed_not_in_table", "register-table"), told
+    away.rename(program)
+    again, registered = landfall.run("unpack", source, "--destination", "lake")
+    (table,) = registered["registered"]["tables"]
+    assert again["already_landed"] and not table["already_registered"], (again, table)
+    (told,) = landfall.run("status", *job)
+    assert told["state"] == "landed" and "failure" not in told, told
+    assert len(catalog.load_table(f"erp.{name}").snapshots()) == 1
+    print(f"{name}: landed first, in its table by the same command", flush=True)
+
+
 def appended(landfall: Landfall, catalog: Catalog, store: dict, partition: str) -> None:
     began, drawn = time.monotonic(), random.Random(SEED)
     name = "ledger_by_day" if partition else "ledger"
@@ -148,7 +174,10 @@ def appended(landfall: Landfall, catalog: Catalog, store: dict, partition: str) 
     snapshots = [snapshot.summary.additional_properties.get("landfall.job-request-id") for snapshot in table.snapshots()]
     assert len(snapshots) == len(set(snapshots)) == len(jobs), snapshots
     hold(f"{name} by PyIceberg", expected, by_pyiceberg(table))
-    hold(f"{name} by DuckDB", expected, by_duckdb(table.metadata_location, store))
+    rows, sums = by_duckdb(table.metadata_location, store)
+    hold(f"{name} by DuckDB", expected, rows)
+    exact = tuple(sum(decimal.Decimal(row[at]) for row in expected) for at in (1, 2))
+    assert sums == exact, f"{name}: DuckDB's sums are {sums} instead of {exact}"
     # Bounds leave files out, and no row.
     (one,) = (row for row in expected if row[0] == str(2 * 10**9 + 7))
     assert table.scan(row_filter=f"id == {one[0]}").to_arrow().num_rows == 1
@@ -210,7 +239,7 @@ def by_pyiceberg(table) -> list[list[str | None]]:
     return [texts(tuple(row.values())) for row in rows.to_pylist()]
 
 
-def by_duckdb(metadata: str, store: dict) -> list[list[str | None]]:
+def by_duckdb(metadata: str, store: dict) -> tuple[list[list[str | None]], tuple[decimal.Decimal, ...]]:
     connection = duckdb.connect()
     for extension in ("httpfs", "avro", "iceberg"):
         package = importlib.import_module(f"duckdb_extension_{extension}")
@@ -221,7 +250,9 @@ def by_duckdb(metadata: str, store: dict) -> list[list[str | None]]:
         f"ENDPOINT '{store['endpoint'].removeprefix('http://')}', URL_STYLE 'path', USE_SSL false, REGION '{REGION}')"
     )
     names = ", ".join(f'"{name}"' for name in COLUMNS)
-    return [texts(row) for row in connection.execute(f"SELECT {names} FROM iceberg_scan('{metadata}')").fetchall()]
+    rows = connection.execute(f"SELECT {names} FROM iceberg_scan('{metadata}')").fetchall()
+    sums = connection.execute(f"SELECT sum(amount), sum(rate) FROM iceberg_scan('{metadata}')").fetchone()
+    return [texts(row) for row in rows], sums
 
 
 def hold(case: str, expected: list, read: list) -> None:

@@ -73,6 +73,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  landfall resume fusion-prod 44046 --config landfall.toml")]
     Resume(Resume),
     /// Append what a job has landed to the table that its destination names, once; run and resume do that, too
+    #[command(after_help = "Example:\n  landfall register fusion-prod 44046 --config landfall.toml")]
     Register(Register),
     /// Ask the source to cancel a job that has not ended
     #[command(after_help = "Example:\n  landfall cancel fusion-prod 44046 --dry-run --config landfall.toml")]

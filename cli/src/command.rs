@@ -209,9 +209,10 @@ async fn register_command(
             Some(machine) => machine,
             None => return Err(Error::not_found(format!("{} is not known here", job.job())).into()),
         };
-        on(machine, async |machine| match register::register(machine, &job).await? {
-            Some(registered) => report.registered(&job, &registered),
-            None => Err(register::without_table(machine, &job).await?.into()),
+        on(machine, async |machine| {
+            register::has_table(machine, &job).await?;
+            let registered = register::register(machine, &job).await?;
+            report.registered(&job, &registered)
         })
         .await
     }
@@ -232,9 +233,9 @@ async fn landed(
     took: Duration,
 ) -> Result<(), Failure> {
     report.landed(machine, job, file, published, took).await?;
-    match register::register(machine, job).await? {
-        Some(registered) => report.registered(job, &registered),
-        None => Ok(()),
+    match published.register_table {
+        true => report.registered(job, &register::register_landed(machine, job).await?),
+        false => Ok(()),
     }
 }
 
@@ -559,8 +560,18 @@ fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> Fa
         connection: job.map(|job| job.connection.to_string()),
         job_request_id: job.map(|job| job.job_request_id.to_string()),
         archive: None,
-        next: next_step(failure, job, &systems.as_options()),
+        next: next_of_landed(failure, job, systems)
+            .or_else(|| next_step(failure, job, &systems.as_options())),
     }
+}
+
+/// What helps a job that has landed and is not in its table.
+fn next_of_landed(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> Option<String> {
+    let Failure::Landfall(error) = failure else { return None };
+    error.cause::<register::NotInTable>()?;
+    let JobEvent { connection, job_request_id, .. } = job?;
+    let options = systems.machine.as_options();
+    Some(format!("to append it: landfall register {connection} {job_request_id}{options}"))
 }
 
 fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option<String> {

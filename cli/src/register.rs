@@ -8,37 +8,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use landfall::event::JobEvent;
-use landfall::{Error, ErrorType, Result};
-use serde::{Deserialize, Serialize};
+use landfall::registered::Registered;
+use landfall::{Error, ErrorType, Result, Step};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::machine::LocalRuntime;
+use crate::run;
 
 const PROGRAM: &str = "landfall-register-table";
 
-/// The tables that a job's rows are in, as the program tells.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Registered {
-    /// Each of them.
-    pub(crate) tables: Vec<Table>,
-}
-
-/// A table that has a job's rows.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Table {
-    /// Its catalog.
-    pub(crate) catalog: String,
-    /// Its namespace and name.
-    pub(crate) table: String,
-    /// The snapshot that has them.
-    pub(crate) snapshot_id: i64,
-    /// How many files they are in.
-    pub(crate) files: u64,
-    /// How many they are.
-    pub(crate) rows: u64,
-    /// Whether it had them before.
-    pub(crate) already_registered: bool,
-}
+/// Why a job that has landed is not in its table.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct NotInTable(Error);
 
 /// What the program says.
 #[derive(Deserialize)]
@@ -48,27 +31,42 @@ enum Said {
     Error { r#type: ErrorType, message: String },
 }
 
-/// Appends what a job has landed, where its destination names a table; `None` where it names none.
-pub(crate) async fn register(machine: &LocalRuntime, event: &JobEvent) -> Result<Option<Registered>> {
-    let job = machine.context().job(event).await?;
-    let Some(table) = machine.context().landing(&job.destination).await?.destination.table.clone() else {
-        return Ok(None);
-    };
-    let Some(config) = machine.config() else { return Ok(None) };
-    machine.progress().stage(format!("appending to a table of catalog {}", table.catalog));
-    let call = json!({ "event": event, "config": config, "work": machine.own_work() });
-    match ask(&call.to_string()).await? {
-        Said::Registered(registered) => Ok(Some(registered)),
-        Said::Error { r#type, message } => Err(r#type.error(message)),
+/// Appends what a job has landed to the table that its destination names, again where that can help. What it fails over is kept
+/// for whoever looks.
+pub(crate) async fn register(machine: &LocalRuntime, event: &JobEvent) -> Result<Registered> {
+    machine.progress().stage(format!("appending {} to its table", event.job()));
+    run::step(machine, Step::RegisterTable, event, async |_, event, _| once(machine, &event).await).await
+}
+
+/// The same for a job that has landed just now, which it has whatever becomes of its table.
+pub(crate) async fn register_landed(machine: &LocalRuntime, event: &JobEvent) -> Result<Registered> {
+    register(machine, event).await.map_err(|error| {
+        let named = error.error_type();
+        named.error(format!("{} has landed, and is not in its table", event.job())).because(NotInTable(error))
+    })
+}
+
+/// Whether the job's destination names a table; an error where it does not.
+pub(crate) async fn has_table(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
+    let destination = machine.context().job(event).await?.destination;
+    match machine.context().landing(&destination).await?.destination.table.is_some() {
+        true => Ok(()),
+        false => Err(Error::invalid_config(format!(
+            "destination {destination} names no table: add `table = {{ catalog = …, namespace = …, name = … }}` to it"
+        ))),
     }
 }
 
-/// A destination that names no table.
-pub(crate) async fn without_table(machine: &LocalRuntime, event: &JobEvent) -> Result<Error> {
-    let destination = machine.context().job(event).await?.destination;
-    Ok(Error::invalid_config(format!(
-        "destination {destination} names no table: add `table = {{ catalog = …, namespace = …, name = … }}` to it"
-    )))
+/// Calls the step once. It ends with the program that it is.
+pub(crate) async fn once(machine: &LocalRuntime, event: &JobEvent) -> Result<Registered> {
+    let config = machine.config().ok_or_else(|| {
+        Error::invalid_config("without --config or LANDFALL_CONFIG no destination names a table")
+    })?;
+    let call = json!({ "event": event, "config": config, "work": machine.own_work() });
+    match ask(&call.to_string()).await? {
+        Said::Registered(registered) => Ok(registered),
+        Said::Error { r#type, message } => Err(r#type.error(message)),
+    }
 }
 
 async fn ask(call: &str) -> Result<Said> {
@@ -101,7 +99,7 @@ impl Drop for Running {
 }
 
 fn start(program: &Path, call: &str) -> std::io::Result<(Running, Option<ChildStdout>)> {
-    let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut child = Command::new(program).arg("once").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let (input, output) = (child.stdin.take(), child.stdout.take());
     let running = Running(child);
     if let Some(mut input) = input {

@@ -9,6 +9,7 @@ use indicatif::{HumanCount, HumanDuration};
 use landfall::context::Landing;
 use landfall::event::JobEvent;
 use landfall::job::{ConnectionName, JobState};
+use landfall::registered::{Registered, RegisteredTable};
 use landfall::{Error, Result};
 use landfall_store::StoreError;
 use publish::Published;
@@ -19,7 +20,6 @@ use sweep::{FailedJob, Problem, Swept};
 use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::progress::Progress;
-use crate::register::{Registered, Table};
 use crate::status::JobView;
 use crate::totals;
 
@@ -124,7 +124,7 @@ impl<'a> Report<'a> {
         }
         let mut text = String::new();
         for table in &registered.tables {
-            let Table { catalog, table, snapshot_id, files, rows, already_registered } = table;
+            let RegisteredTable { catalog, table, snapshot_id, files, rows, already_registered } = table;
             let already = if *already_registered { "already " } else { "" };
             text.push_str(&format!(
                 "{already}registered: {} in table {table} of catalog {catalog}: {} rows in {} files, snapshot {snapshot_id}\n",
@@ -368,6 +368,7 @@ mod tests {
             totals: Totals { objects: 8, bytes: 1536, rows: Some(12_000) },
             already_published,
             notify_source: false,
+            register_table: false,
             schema_changes: None,
         }
     }

@@ -16,6 +16,8 @@ mod local;
 mod machine;
 mod previous_release;
 mod proxy;
+#[cfg(unix)]
+mod register;
 mod schema;
 mod serve;
 mod signals;

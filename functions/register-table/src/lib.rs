@@ -22,53 +22,15 @@ use landfall::clock::Deadline;
 use landfall::config::TableSettings;
 use landfall::context::Context;
 use landfall::event::JobEvent;
+use landfall::failure;
 use landfall::job::JobRecord;
-use landfall::metrics::{Measure, Measured};
-use landfall::state::keys;
-use landfall::{Error, Result};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use landfall::registered::Registered;
+use landfall::state::{Change, WorkState, keys};
+use landfall::{Error, Result, Step};
 
 use catalog::Catalog;
 use registrar::{Mark, Registrar};
 use registration::Record;
-
-/// The tables that a job's rows are in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Registered {
-    /// Each of them; none where the destination names no table, or the job has no rows.
-    pub tables: Vec<RegisteredTable>,
-}
-
-/// A table that has a job's rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RegisteredTable {
-    /// Its catalog, by its name in the configuration.
-    pub catalog: String,
-    /// Its namespace and name.
-    pub table: String,
-    /// The snapshot that has them.
-    pub snapshot_id: i64,
-    /// How many files they are in.
-    pub files: u64,
-    /// How many they are.
-    pub rows: u64,
-    /// Whether the table had them before this call.
-    pub already_registered: bool,
-}
-
-impl Measured for Registered {
-    fn measures(&self) -> Vec<Measure> {
-        let new = self.tables.iter().filter(|table| !table.already_registered);
-        let rows = new.clone().map(|table| table.rows).sum();
-        vec![
-            Measure::count("tables_registered", new.count().try_into().unwrap_or(u64::MAX)),
-            Measure::count("rows_registered", rows),
-        ]
-    }
-}
 
 /// Appends what the job has landed to the tables that its destination names, or finds that they have it.
 ///
@@ -125,7 +87,26 @@ pub async fn register_table(context: &Context, event: JobEvent, deadline: &Deadl
         let files = landed::files(&landing.store, objects).await?;
         tables.push(registrar.register(&settings.namespace, &name.table, &files).await?);
     }
+    note(context, &work, &job).await?;
     Ok(Registered { tables })
+}
+
+/// Notes with the job, for whoever looks, that its table has its rows; what the step had failed over is past.
+async fn note(context: &Context, work: &WorkState, job: &JobRecord) -> Result<()> {
+    failure::end(context, job, Step::RegisterTable).await?;
+    if job.registered_at.is_some() {
+        return Ok(());
+    }
+    let clock = context.clock();
+    let change = |record: Option<JobRecord>| {
+        std::future::ready(Ok(match record {
+            Some(record) if record.registered_at.is_none() => {
+                Change::Write(JobRecord { registered_at: Some(clock.now()), ..record }, ())
+            }
+            _ => Change::Keep(()),
+        }))
+    };
+    work.update(&keys::job_record(&job.job()), clock.as_ref(), change).await
 }
 
 /// A table's name, and what it stands for.

@@ -1,4 +1,5 @@
-//! The step `register-table` as a program, which takes its event on stdin.
+//! The step `register-table` as a Lambda function, and, called as `landfall-register-table once`, as a program that takes its
+//! event on stdin, for `landfall`, which does not link it.
 //!
 //! Its one line on stdout is `{"registered": …}` or `{"error": {"type": …, "message": …}}`.
 
@@ -10,8 +11,11 @@ use landfall::clock::{Deadline, SystemClock};
 use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::event::JobEvent;
-use landfall::{Error, Result};
-use register_table::Registered;
+use landfall::registered::Registered;
+use landfall::{Error, Result, Step};
+use landfall_edge::RuntimeError;
+use landfall_systems::KINDS_ALONE;
+use register_table::register_table;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,7 +33,15 @@ struct Call {
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() -> std::result::Result<ExitCode, RuntimeError> {
+    if std::env::args_os().nth(1).is_some_and(|word| word == "once") {
+        return Ok(once().await);
+    }
+    landfall_edge::serve(Step::RegisterTable, &KINDS_ALONE, register_table).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn once() -> ExitCode {
     if std::env::var_os("LANDFALL_LOG").is_some() {
         landfall_edge::telemetry::log_json();
     }
@@ -60,6 +72,6 @@ async fn called() -> Result<Registered> {
     }
     let clock = Arc::new(SystemClock);
     // What is kept of a job says all that is asked of its system here.
-    let context = Context::new(provider, clock.clone(), &landfall_systems::KINDS_ALONE);
-    Box::pin(register_table::register_table(&context, call.event, &Deadline::none(clock))).await
+    let context = Context::new(provider, clock.clone(), &KINDS_ALONE);
+    Box::pin(register_table(&context, call.event, &Deadline::none(clock))).await
 }

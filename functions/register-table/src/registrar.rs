@@ -12,12 +12,12 @@ use landfall::clock::Deadline;
 use landfall::config::{PartitionBy, TableSettings};
 use landfall::context::Context;
 use landfall::job::JobRecord;
+use landfall::registered::RegisteredTable;
 use landfall::{Error, Result};
 use landfall_http::retry::{Budget, RetrySettings};
 use landfall_store::StoreSettings;
 use serde_json::json;
 
-use crate::RegisteredTable;
 use crate::catalog::{Catalog, Committed, Creation, Loaded};
 use crate::columns::{self, Column, ColumnError, DAY, NAME_MAPPING};
 use crate::commit;

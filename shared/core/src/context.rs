@@ -351,6 +351,7 @@ impl Context {
             outage: None,
             failure: None,
             notice: None,
+            registered_at: None,
         };
         let recorded = self.work().await?.record_job(record).await?;
         match &recorded.run_key {
@@ -461,6 +462,7 @@ impl Context {
             outage: None,
             failure: None,
             notice: None,
+            registered_at: None,
         };
         Ok(self.work().await?.record_job(record).await?)
     }

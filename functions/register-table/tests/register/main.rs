@@ -10,6 +10,7 @@
 )]
 
 mod double;
+mod role;
 
 use std::sync::Arc;
 
@@ -18,10 +19,14 @@ use iceberg::TableUpdate;
 use iceberg::spec::{PrimitiveType, Snapshot, TableMetadata, Type};
 use landfall::clock::Deadline;
 use landfall::context::Context;
+use landfall::failure::{self, About};
+use landfall::job::JobRecord;
+use landfall::registered::Registered;
+use landfall::{Error, Step};
 use landfall_tests::cut::{At, Cut, Ended, Line};
 use landfall_tests::staged::{event_of, publish_for, stage_for, unpack_for};
 use landfall_tests::{Setup, World};
-use register_table::{Registered, register_table};
+use register_table::register_table;
 
 use double::{Double, Fate};
 
@@ -64,6 +69,12 @@ impl Stage {
 
     async fn register(&self, id: &str) -> landfall::Result<Registered> {
         register(&self.context(), id).await
+    }
+
+    /// What is kept of the job.
+    async fn job(&self, id: &str) -> JobRecord {
+        let work = self.context().work().await.unwrap();
+        work.job(&event_of(id).job()).await.unwrap().unwrap()
     }
 
     /// The job's snapshots, of which there is to be one.
@@ -117,6 +128,7 @@ async fn a_job_is_appended_once() {
 
     let again = stage.register("1").await.unwrap();
     assert!(again.tables[0].already_registered);
+    assert!(stage.job("1").await.registered_at.is_some());
     assert_eq!(again.tables[0].snapshot_id, first.tables[0].snapshot_id);
     stage.assert_once("1", "asked twice");
 
@@ -125,6 +137,22 @@ async fn a_job_is_appended_once() {
     let table = stage.catalog.table(NAME);
     assert_eq!(table.snapshots().len(), 2);
     assert_eq!(total_records(table.current_snapshot().unwrap()), "4");
+}
+
+/// What the step has failed over is past once the table has the job, and what another has failed over before, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_past_once_the_table_has_the_job() {
+    let stage = Stage::new(TABLE).await;
+    stage.land("1", ROWS).await;
+    let context = stage.context();
+    let failed = Error::auth_rejected("403");
+    failure::note(&context, Step::RegisterTable, &About::job(&event_of("1").job()), &failed).await;
+    let job = stage.job("1").await;
+    assert_eq!((job.failure.unwrap().step.as_str(), job.registered_at), ("register-table", None));
+    stage.register("1").await.unwrap();
+    let job = stage.job("1").await;
+    assert!(job.failure.is_none() && job.registered_at.is_some());
+    stage.world.end().await;
 }
 
 /// Each call to the catalog, before it and after it: a process that ends there leaves what the next one completes.
