@@ -124,9 +124,11 @@ fn field(id: i32, column: &Column) -> Arc<NestedField> {
     Arc::new(NestedField::optional(id, &column.name, Type::Primitive(column.kind.clone())))
 }
 
-/// The schema that a table needs to hold the columns; `None` where the one that it has does.
+/// The schema that a table needs to hold the columns, under an id that none of its schemas has: some catalogs take one for the
+/// schema that they know by its id. `None` where the one that it has does.
 pub(crate) fn evolved(
     schema: &Schema,
+    last_schema_id: i32,
     last_column_id: i32,
     columns: &[Column],
 ) -> Result<Option<Schema>, ColumnError> {
@@ -164,7 +166,7 @@ pub(crate) fn evolved(
     }
     fields.extend(new);
     let evolved = Schema::builder()
-        .with_schema_id(schema.schema_id())
+        .with_schema_id(last_schema_id.saturating_add(1))
         .with_fields(fields)
         .with_identifier_field_ids(schema.identifier_field_ids())
         .build()?;
@@ -228,23 +230,24 @@ mod tests {
     fn a_schema_grows_and_its_columns_keep_their_ids() {
         let first = [column("id", PrimitiveType::Int), column("amount", decimal(8, 2))];
         let schema = first_schema(&first, true).unwrap();
-        assert_eq!(evolved(&schema, 3, &first).unwrap(), None);
+        assert_eq!(evolved(&schema, 0, 3, &first).unwrap(), None);
         // Fewer digits, or a column less, fit as they are.
-        assert_eq!(evolved(&schema, 3, &[column("amount", decimal(5, 2))]).unwrap(), None);
+        assert_eq!(evolved(&schema, 0, 3, &[column("amount", decimal(5, 2))]).unwrap(), None);
 
         let wider = [
             column("note", PrimitiveType::String),
             column("amount", decimal(12, 2)),
             column("id", PrimitiveType::Long),
         ];
-        let grown = evolved(&schema, 7, &wider).unwrap().unwrap();
+        let grown = evolved(&schema, 4, 7, &wider).unwrap().unwrap();
         let names: Vec<_> =
             grown.as_struct().fields().iter().map(|field| (field.id, field.name.as_str())).collect();
         assert_eq!(names, [(1, "id"), (2, "amount"), (3, DAY), (8, "note")]);
         let kind =
             |name: &str| grown.field_by_name(name).unwrap().field_type.as_primitive_type().unwrap().clone();
         assert_eq!((kind("id"), kind("amount")), (PrimitiveType::Long, decimal(12, 2)));
-        assert_eq!(evolved(&grown, 8, &wider).unwrap(), None);
+        assert_eq!(grown.schema_id(), 5);
+        assert_eq!(evolved(&grown, 5, 8, &wider).unwrap(), None);
     }
 
     /// What Iceberg cannot evolve is an error that names the column and what helps.
@@ -252,7 +255,7 @@ mod tests {
     fn what_iceberg_does_not_widen_is_refused_by_name() {
         let schema = first_schema(&[column("amount", decimal(8, 2))], false).unwrap();
         for kind in [decimal(8, 3), PrimitiveType::Long, PrimitiveType::String] {
-            let error = evolved(&schema, 1, &[column("amount", kind)]).unwrap_err().to_string();
+            let error = evolved(&schema, 0, 1, &[column("amount", kind)]).unwrap_err().to_string();
             assert!(error.starts_with("column \"amount\" is decimal(8, 2) in the table"), "{error}");
             assert!(error.contains("declare the column"), "{error}");
         }
@@ -260,7 +263,7 @@ mod tests {
         assert!(of_all(files.iter().map(Vec::as_slice)).is_err());
         let required = NestedField::required(1, "a", Type::Primitive(PrimitiveType::Long));
         let required = Schema::builder().with_fields([Arc::new(required)]).build().unwrap();
-        let error = evolved(&required, 1, &[column("a", PrimitiveType::Long)]).unwrap_err();
+        let error = evolved(&required, 0, 1, &[column("a", PrimitiveType::Long)]).unwrap_err();
         assert!(error.to_string().contains("make it optional"), "{error}");
     }
 

@@ -203,7 +203,10 @@ impl Registrar<'_> {
         metadata: &TableMetadata,
         columns: &[Column],
     ) -> Result<Option<Attempt>> {
-        let evolved = columns::evolved(metadata.current_schema(), metadata.last_column_id(), columns)
+        let last_schema_id =
+            metadata.schemas_iter().map(|schema| schema.schema_id()).max().unwrap_or_default();
+        let current = metadata.current_schema();
+        let evolved = columns::evolved(current, last_schema_id, metadata.last_column_id(), columns)
             .map_err(|error| misfit(table, error))?;
         let schema: &Schema = evolved.as_ref().unwrap_or(metadata.current_schema());
         let there = metadata.properties().get(NAME_MAPPING).map(String::as_str);
