@@ -38,8 +38,9 @@ def main(command: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def seaweedfs(folder: pathlib.Path) -> Iterator[dict]:
-    """One process of it: master, volume server, filer and S3 gateway, which checks signatures."""
+def seaweedfs(folder: pathlib.Path, *, iceberg: bool = False) -> Iterator[dict]:
+    """One process of it: master, volume server, filer and S3 gateway, which checks signatures; with its Iceberg catalog, if
+    that is asked for, which checks them too."""
     folder.mkdir()
     keys = {"access_key_id": "landfall", "secret_access_key": "a key of this run alone"}
     credentials = {"accessKey": keys["access_key_id"], "secretKey": keys["secret_access_key"]}
@@ -51,16 +52,18 @@ def seaweedfs(folder: pathlib.Path) -> Iterator[dict]:
     data.mkdir()
     names = [f"{server}.port{kind}" for server in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
+    (catalog,) = free_ports(1) if iceberg else (0,)
     # Each bucket has volumes of its own, seven at once.
     command = [
         tool("weed"), f"-logdir={folder}", "server", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}", "-filer", "-s3",
-        f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        f"-s3.config={config}", f"-s3.port.iceberg={catalog}", "-s3.port.lance=0",
         "-s3.iam=false", "-s3.autoCreateBucket=false",
         "-master.volumeSizeLimitMB=64", "-volume.max=2000", "-volume.minFreeSpace=1", "-volume.preStopSeconds=0",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     with serving("SeaweedFS", command, folder, {}, ports["s3.port"], "/status"):
-        yield {"name": "SeaweedFS", "endpoint": f"http://{HOST}:{ports['s3.port']}", **keys}
+        store = {"name": "SeaweedFS", "endpoint": f"http://{HOST}:{ports['s3.port']}", **keys}
+        yield store | ({"catalog": f"http://{HOST}:{catalog}"} if iceberg else {})
 
 
 @contextlib.contextmanager

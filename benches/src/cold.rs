@@ -53,7 +53,7 @@ pub(crate) async fn starts(around: &Surroundings, archive: &Archive, rounds: u32
     let key = world::job_record_key()?;
 
     let mut starts = Vec::new();
-    for function in Step::ALL.map(Step::name) {
+    for function in Step::TOGETHER.map(Step::name) {
         let program = around.programs.join(function);
         let (program_bytes, zipped_bytes) = sizes(&program)?;
         let mut start = Start { program_bytes, zipped_bytes, ..named(function) };

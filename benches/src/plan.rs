@@ -193,7 +193,7 @@ fn build(with_functions: bool) -> Result<()> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let mut commands = vec![vec!["--package", "benches", "--bins"]];
     if with_functions {
-        commands.push(Step::ALL.iter().flat_map(|step| ["--package", step.name()]).collect());
+        commands.push(Step::TOGETHER.iter().flat_map(|step| ["--package", step.name()]).collect());
     }
     for packages in commands {
         eprintln!("building {}", packages.join(" "));

@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Continue a job that was submitted before, by landfall or in the source's own user interface
     #[command(after_help = "Example:\n  landfall resume fusion-prod 44046 --config landfall.toml")]
     Resume(Resume),
+    /// Append what a job has landed to the table that its destination names, once; run and resume do that, too
+    #[command(after_help = "Example:\n  landfall register fusion-prod 44046 --config landfall.toml")]
+    Register(Register),
     /// Ask the source to cancel a job that has not ended
     #[command(after_help = "Example:\n  landfall cancel fusion-prod 44046 --dry-run --config landfall.toml")]
     Cancel(Cancel),
@@ -183,6 +186,18 @@ pub(crate) struct Resume {
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
+}
+
+/// `landfall register`.
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    /// The connection that the job ran on
+    pub(crate) connection: ConnectionName,
+    /// The job's id at the source
+    pub(crate) job_request_id: JobRequestId,
+    /// Where it has landed.
+    #[command(flatten)]
+    pub(crate) machine: LocalOptions,
 }
 
 /// `landfall cancel`.

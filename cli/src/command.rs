@@ -4,18 +4,20 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::job::JobRef;
-use landfall::{AwaitsPerson, ErrorType};
+use landfall::{AwaitsPerson, Error, ErrorType};
 use landfall_systems::SYSTEMS;
+use publish::Published;
 use serde_json::Value;
 
 use crate::arguments::{
     Arguments, Cancel, Check, Command, Dashboard, DescriptionAction, Descriptions, Forget, Invoke,
-    MakeReport, Prune, Resume, Run, Serve, ShowSchema, Status, Sweep, Systems, Unpack, Verify,
+    MakeReport, Prune, Register, Resume, Run, Serve, ShowSchema, Status, Sweep, Systems, Unpack, Verify,
 };
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
@@ -29,8 +31,8 @@ use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{
-    advice, cancel, check, dry_run, event, forget, help, init, inputs, pages, prune, run, schema, serve,
-    simulate, sources, status, sweep, systems, unpack, verify,
+    advice, cancel, check, dry_run, event, forget, help, init, inputs, pages, prune, register, run, schema,
+    serve, simulate, sources, status, sweep, systems, unpack, verify,
 };
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
@@ -44,6 +46,7 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Run(arguments) if arguments.dry_run => dry_run_command(arguments, out, &progress).await,
         Command::Run(arguments) => run_command(arguments, out, &progress).await,
         Command::Resume(arguments) => resume_command(arguments, out, &progress).await,
+        Command::Register(arguments) => register_command(arguments, out, &progress).await,
         Command::Cancel(arguments) => cancel_command(arguments, out, &progress).await,
         Command::Invoke(arguments) => invoke_command(arguments, out, &progress).await,
         Command::Serve(arguments) => serve_command(arguments, out, &progress).await,
@@ -120,7 +123,7 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
                 }
             };
             let took = elapsed(since, machine.context().clock().now());
-            report.landed(machine, job, None, &published, took).await
+            landed(machine, &mut report, (job, None), &published, took).await
         })
         .await
     }
@@ -184,12 +187,58 @@ async fn resume_command(arguments: &Resume, out: &mut (dyn Write + Send), progre
             let since = machine.context().clock().now();
             let published = run::resume(machine, &job).await?;
             let took = elapsed(since, machine.context().clock().now());
-            report.landed(machine, &job, None, &published, took).await
+            landed(machine, &mut report, (&job, None), &published, took).await
         })
         .await
     }
     .await;
     ended_with(outcome, &mut report, |failure| about_job(failure, Some(&job), &arguments.systems))
+}
+
+async fn register_command(
+    arguments: &Register,
+    out: &mut (dyn Write + Send),
+    progress: &Arc<Progress>,
+) -> u8 {
+    let mut report = Report::new(out, progress, arguments.machine.json);
+    let job = JobEvent {
+        connection: arguments.connection.clone(),
+        job_request_id: arguments.job_request_id.clone(),
+        destination: None,
+    };
+    let outcome = async {
+        let machine = match LocalRuntime::for_status(&arguments.machine, progress).await? {
+            Some(machine) => machine,
+            None => return Err(Error::not_found(format!("{} is not known here", job.job())).into()),
+        };
+        on(machine, async |machine| {
+            register::has_table(machine, &job).await?;
+            let registered = register::register(machine, &job).await?;
+            report.registered(&job, &registered)
+        })
+        .await
+    }
+    .await;
+    ended(outcome, &mut report, || FailureContext {
+        connection: Some(job.connection.to_string()),
+        job_request_id: Some(job.job_request_id.to_string()),
+        ..FailureContext::default()
+    })
+}
+
+/// Tells that a job has landed, and appends it to the table that its destination names.
+async fn landed(
+    machine: &LocalRuntime,
+    report: &mut Report<'_>,
+    (job, file): (&JobEvent, Option<&Path>),
+    published: &Published,
+    took: Duration,
+) -> Result<(), Failure> {
+    report.landed(machine, job, file, published, took).await?;
+    match published.register_table {
+        true => report.registered(job, &register::register_landed(machine, job).await?),
+        false => Ok(()),
+    }
 }
 
 async fn cancel_command(arguments: &Cancel, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
@@ -307,7 +356,7 @@ async fn land_one(
     let since = machine.context().clock().now();
     let Some(published) = landing.land(machine, job).await? else { return Ok(()) };
     let took = elapsed(since, machine.context().clock().now());
-    report.landed(machine, job, None, &published, took).await
+    landed(machine, report, (job, None), &published, took).await
 }
 
 /// Lands every file, also where one fails.
@@ -357,7 +406,7 @@ async fn unpack_one(
     let archive = Archive::read(path, &arguments.destination).await?;
     let (job, published) = unpack::unpack(machine, archive, arguments.form.map(Into::into)).await?;
     let took = elapsed(since, machine.context().clock().now());
-    report.landed(machine, &job, Some(path), &published, took).await
+    landed(machine, report, (&job, Some(path)), &published, took).await
 }
 
 async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
@@ -553,8 +602,18 @@ fn about_job(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> Fa
         connection: job.map(|job| job.connection.to_string()),
         job_request_id: job.map(|job| job.job_request_id.to_string()),
         archive: None,
-        next: next_step(failure, job, &systems.as_options()),
+        next: next_of_landed(failure, job, systems)
+            .or_else(|| next_step(failure, job, &systems.as_options())),
     }
+}
+
+/// What helps a job that has landed and is not in its table.
+fn next_of_landed(failure: &Failure, job: Option<&JobEvent>, systems: &Systems) -> Option<String> {
+    let Failure::Landfall(error) = failure else { return None };
+    error.cause::<register::NotInTable>()?;
+    let JobEvent { connection, job_request_id, .. } = job?;
+    let options = systems.machine.as_options();
+    Some(format!("to append it: landfall register {connection} {job_request_id}{options}"))
 }
 
 fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option<String> {
@@ -583,8 +642,6 @@ fn next_step(failure: &Failure, job: Option<&JobEvent>, options: &str) -> Option
 
 #[cfg(test)]
 mod tests {
-    use landfall::Error;
-
     use super::*;
     use crate::failure::Signal;
 

@@ -11,7 +11,7 @@ use crate::arguments::{Completions, Man};
 
 /// The page that each command is told on; all others are on the first.
 const PAGE: &str = "docs/guide/command-line.md";
-const PAGES: [(&str, &str); 11] = [
+const PAGES: [(&str, &str); 12] = [
     ("init", "docs/guide/configuration.md"),
     ("run", "docs/guide/events.md"),
     ("serve", "docs/guide/events.md"),
@@ -23,6 +23,7 @@ const PAGES: [(&str, &str); 11] = [
     ("dashboard", "docs/operating.md"),
     ("systems", "docs/systems/declared.md"),
     ("schema", "docs/guide/landed-forms.md"),
+    ("register", "docs/guide/landed-forms.md"),
 ];
 
 /// The command line, with what its help says beyond the arguments.

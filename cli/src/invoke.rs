@@ -14,6 +14,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::machine::LocalRuntime;
+use crate::register;
 
 /// Calls a function with an event; what it returns, as JSON. A failure is kept for whoever looks.
 pub(crate) async fn invoke(
@@ -40,6 +41,7 @@ pub(crate) async fn invoke(
             Step::FetchFiles => call(machine, event, deadline, fetch_files::fetch_files).await,
             Step::UnpackUpload => call(machine, event, deadline, unpack_upload::unpack_upload).await,
             Step::Publish => call(machine, event, deadline, publish::publish).await,
+            Step::RegisterTable => json(register::once(machine, &parse(event)?).await?),
             Step::Sweep => call(machine, event, deadline, sweep::sweep).await,
         }
     };

@@ -29,6 +29,7 @@ mod machine;
 mod pages;
 mod progress;
 mod prune;
+mod register;
 mod report;
 mod retry;
 mod run;

@@ -40,6 +40,8 @@ pub(crate) struct LocalRuntime {
     data: PathBuf,
     names_connections: bool,
     store: Option<Handle>,
+    own_work: Option<Value>,
+    config: Option<String>,
     pod: Option<Pod>,
     /// What stands in for a data folder that is not there, for who makes none.
     _in_place_of_data: Option<Scratch>,
@@ -186,6 +188,8 @@ impl LocalRuntime {
             true => serve(&on.data, buckets).await.map(|(handle, settings)| (Some(handle), settings))?,
             false => (None, Value::Null),
         };
+        let own_work = embedded.work.then(|| json!({ "bucket": WORK, "store": settings }));
+        let config = provider.is_some().then(|| config_name(on));
         let names_connections = provider.is_some() || simulated.is_some();
         let (pod, simulated) = match simulated {
             Some((pod, subject)) => {
@@ -220,6 +224,8 @@ impl LocalRuntime {
             data: on.data.clone(),
             names_connections,
             store,
+            own_work,
+            config,
             pod,
             _in_place_of_data: None,
         })
@@ -241,6 +247,16 @@ impl LocalRuntime {
     /// Whether it is known here what connections stand for.
     pub(crate) fn names_connections(&self) -> bool {
         self.names_connections
+    }
+
+    /// Where the configuration is, as `LANDFALL_CONFIG` says it; none where there is none.
+    pub(crate) fn config(&self) -> Option<&str> {
+        self.config.as_deref()
+    }
+
+    /// The work bucket as a configuration names it, where it is this machine's own.
+    pub(crate) fn own_work(&self) -> Option<&Value> {
+        self.own_work.as_ref()
     }
 
     /// Whether the work bucket is this machine's own.
@@ -350,6 +366,14 @@ async fn configured(on: &LocalOptions) -> Result<Option<ConfigProvider>> {
         (Some(file), _) => ConfigProvider::from_file(file).map(Some),
         (None, Ok(named)) if !named.is_empty() => ConfigProvider::named(&named).await.map(Some),
         (None, _) => Ok(None),
+    }
+}
+
+/// The name of that configuration.
+fn config_name(on: &LocalOptions) -> String {
+    match &on.config {
+        Some(file) => format!("file:{}", file.display()),
+        None => std::env::var("LANDFALL_CONFIG").unwrap_or_default(),
     }
 }
 

@@ -9,6 +9,7 @@ use indicatif::{HumanCount, HumanDuration};
 use landfall::context::Landing;
 use landfall::event::JobEvent;
 use landfall::job::{ConnectionName, JobState};
+use landfall::registered::{Registered, RegisteredTable};
 use landfall::{Error, Result};
 use landfall_store::StoreError;
 use publish::Published;
@@ -111,6 +112,31 @@ impl<'a> Report<'a> {
         };
         let landing = machine.context().landing(&destination).await?;
         self.print_with_manifest(&line, &landing, &published.manifest_key).await
+    }
+
+    /// A job's rows are in tables.
+    pub(crate) fn registered(&mut self, job: &JobEvent, registered: &Registered) -> Result<(), Failure> {
+        self.progress.end();
+        if self.json {
+            let JobEvent { connection, job_request_id, .. } = job;
+            let line = json!({ "connection": connection, "job_request_id": job_request_id, "registered": registered });
+            return self.print(format!("{line}\n").as_bytes());
+        }
+        let mut text = String::new();
+        for table in &registered.tables {
+            let RegisteredTable { catalog, table, snapshot_id, files, rows, already_registered } = table;
+            let already = if *already_registered { "already " } else { "" };
+            text.push_str(&format!(
+                "{already}registered: {} in table {table} of catalog {catalog}: {} rows in {} files, snapshot {snapshot_id}\n",
+                job.job(),
+                HumanCount(*rows),
+                HumanCount(*files)
+            ));
+        }
+        if registered.tables.is_empty() {
+            text = format!("registered: {} has no rows for a table\n", job.job());
+        }
+        self.print(text.as_bytes())
     }
 
     /// The source has accepted a recurring request; `sweep` is the command that lands its occurrences.
@@ -342,6 +368,7 @@ mod tests {
             totals: Totals { objects: 8, bytes: 1536, rows: Some(12_000) },
             already_published,
             notify_source: false,
+            register_table: false,
             schema_changes: None,
         }
     }

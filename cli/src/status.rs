@@ -302,17 +302,21 @@ impl<'a> Survey<'a> {
             None if has_landed => Some(objects.unpacked.len()),
             list => list.as_ref().map(|list| list.files.len()),
         };
+        let awaits_table = has_landed && record.registered_at.is_none() && self.names_table(record).await?;
         let reached = match has_landed {
+            true if awaits_table => State::LandedNotInTable,
             true => State::Landed,
             false => state(objects, files),
         };
-        let failure = record
-            .failure
-            .as_deref()
-            .cloned()
-            .filter(|failure| !has_landed && !failed::is_past(failure, objects));
+        let is_over = |failure: &Failure| match has_landed {
+            true => !awaits_table || Step::named(&failure.step) != Some(Step::RegisterTable),
+            false => failed::is_past(failure, objects),
+        };
+        let failure = record.failure.as_deref().cloned().filter(|failure| !is_over(failure));
         let next = self.next_of_job(reached, record, objects, files);
         let (state, next) = match &failure {
+            // It has landed, whatever became of the table.
+            failure if awaits_table => (reached, Some(self.next_of_unregistered(failure.as_ref(), record))),
             // Nothing is to be done about such a job itself.
             Some(_) if next.as_ref().is_some_and(|next| next.step == Step::Sweep.name()) => (reached, next),
             Some(failure) => {
@@ -352,6 +356,11 @@ impl<'a> Survey<'a> {
             false => None,
         };
         Ok(outcome.is_some_and(|outcome| outcome.state == JobState::Partial))
+    }
+
+    /// Whether what has landed is to be in a table.
+    async fn names_table(&self, record: &JobRecord) -> Result<bool> {
+        Ok(self.machine.context().landing(&record.destination).await?.destination.table.is_some())
     }
 
     async fn manifest(&self, record: &JobRecord) -> Result<Manifest> {
@@ -458,6 +467,19 @@ impl<'a> Survey<'a> {
             false => self.start_by_event(),
         };
         failed::next(failure, self.now, &self.resume(record), &anew)
+    }
+
+    fn next_of_unregistered(&self, failure: Option<&Failure>, record: &JobRecord) -> Next {
+        let JobRecord { connection, job_request_id, .. } = record;
+        let command = format!("landfall register {connection} {job_request_id}{}", self.options);
+        let what = match failure {
+            Some(failure) if failed::is_tried_again(failure, self.now) => {
+                return failed::next(failure, self.now, &command, &command);
+            }
+            Some(_) => "append its rows to its table, once what the error names is mended",
+            None => "append its rows to its table",
+        };
+        Next { step: Step::RegisterTable.name(), what: what.to_owned(), command }
     }
 
     fn next_of_failed_run(&self, failure: &Failure) -> Next {

@@ -58,6 +58,10 @@ async fn serve_one(step: Step) -> std::result::Result<(), RuntimeError> {
         Step::UnpackUpload => landfall_edge::serve(step, &SYSTEMS, unpack_upload::unpack_upload).await,
         Step::Publish => landfall_edge::serve(step, &SYSTEMS, publish::publish).await,
         Step::Sweep => landfall_edge::serve(step, &SYSTEMS, sweep::sweep).await,
+        Step::RegisterTable => {
+            telemetry::log_json();
+            Err(apart().into())
+        }
     }
 }
 
@@ -77,9 +81,17 @@ async fn serve_all() -> Result<Infallible> {
             Step::UnpackUpload => unpack_upload.call_with_json(event, ends_at).await,
             Step::Publish => publish.call_with_json(event, ends_at).await,
             Step::Sweep => sweep.call_with_json(event, ends_at).await,
+            Step::RegisterTable => Err(apart()),
         })
     };
     Ok(http::serve(listener, secret, call).await)
+}
+
+/// A step that is not among those that are compiled together.
+fn apart() -> Error {
+    Error::unsupported(
+        "register-table is not in this program: call landfall-register-table, or `landfall register`",
+    )
 }
 
 fn address() -> Result<SocketAddr> {

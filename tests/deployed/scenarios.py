@@ -189,6 +189,19 @@ def fails(export: dict, error: str, says: str) -> Callable[[Run], str]:
     return holds
 
 
+def without_register_table(run: Run) -> str:
+    """Where a destination names a table, and this stack has no function that appends to it, the job lands and the execution says
+    what is missing."""
+    table = {"catalog": "glue", "namespace": "erp", "name": "carriers"}
+    destination = {"type": "s3", "bucket": run.landing, "form": "parquet", "table": table}
+    secrets = run.stack.client("secretsmanager")
+    secrets.create_secret(Name="landfall/destinations/tables", SecretString=json.dumps(destination))
+    cause = run.fail(run.event(EXTRACT) | {"destination": "tables"}, "InvalidConfig")
+    assert "has landed" in cause and "RegisterTableFunction" in cause, cause
+    assert len(run.manifests()) == 1, run.manifests()
+    return "InvalidConfig, behind the manifest"
+
+
 def refused(error: str) -> Callable[[Run], str]:
     """What is found out before anything lands leaves nothing behind."""
     def holds(run: Run) -> str:
@@ -452,6 +465,7 @@ SCENARIOS = (
     Scenario("happy: EPM job", happy(EPM, 1), system="epm"),
     Scenario("happy: FOLIO data export", happy(FOLIO, 1), system="folio"),
     Scenario("started again", again),
+    Scenario("a table, and nothing that appends to it", without_register_table),
     Scenario("retries", retried({"Throttled"}), faults=OUTAGES, settings=ONCE),
     Scenario(
         "a submission answered by 503, and taken", submitted_once,

@@ -70,6 +70,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         outage: None,
         failure: None,
         notice: None,
+        registered_at: None,
         overcome: Vec::new(),
     };
     work.record_job(record).await.expect("a store that works");

@@ -71,7 +71,8 @@ pub(super) fn next(failure: &Failure, now: Timestamp, continuing: &str, anew: &s
     }
 }
 
-fn is_tried_again(failure: &Failure, now: Timestamp) -> bool {
+/// Whether whoever called is waited for to call again.
+pub(super) fn is_tried_again(failure: &Failure, now: Timestamp) -> bool {
     failure.tried_again_until.is_some_and(|until| until > now)
 }
 

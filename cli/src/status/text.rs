@@ -125,6 +125,7 @@ pub(crate) fn state(state: State) -> String {
         State::Unpacked => "unpacked",
         State::Landed => "landed",
         State::LandedPartly => "landed partly",
+        State::LandedNotInTable => "landed, not in its table",
         State::WaitingForSource => "waiting for source",
         State::NeedsPerson => "needs a person",
         State::Refused => "refused",

@@ -37,6 +37,8 @@ pub(crate) enum State {
     Landed,
     /// Likewise, of a job that its source has finished with warnings.
     LandedPartly,
+    /// Likewise, and its destination names a table that it is not known to be in.
+    LandedNotInTable,
     /// Its source cannot be asked, or asks to be left alone: whoever is at work on it asks again.
     WaitingForSource,
     /// Somebody has to decide: at the source, or whether the run has a job there.

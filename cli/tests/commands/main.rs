@@ -18,6 +18,8 @@ mod overlap;
 mod pages;
 mod previous_release;
 mod proxy;
+#[cfg(unix)]
+mod register;
 mod schema;
 mod serve;
 mod signals;

@@ -58,6 +58,9 @@ pub struct Published {
     /// tells it. Whether that succeeds changes nothing about the job.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub notify_source: bool,
+    /// Whether the destination names a table that what has landed is to be appended to: register-table does that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub register_table: bool,
     /// How often the job's columns differ from the export's schema, where this call has published it, and columns are
     /// looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +125,7 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
         totals: tail.totals,
         already_published,
         notify_source: job.is_to_be_told(),
+        register_table: landing.destination.table.is_some(),
         schema_changes,
     })
 }

@@ -62,7 +62,11 @@ class LandfallProgram:
         to = ["--destination", job["destination"]] if job.get("destination") else []
         self._run(["resume", job["connection"], job["job_request_id"], *to])
         # The line that it prints has the whole manifest in it, which may be large.
-        return self.call("publish", job)
+        published = self.call("publish", job)
+        if published.pop("register_table", False):
+            # It is in the table by then: this says where.
+            published["registered"] = self.call("register-table", job)["tables"]
+        return published
 
     def stop(self) -> None:
         """Asks the program to stop, which it does at once; what it has done so far is kept."""

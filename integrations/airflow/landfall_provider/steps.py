@@ -113,13 +113,16 @@ def land(call: Call, job: Event) -> Result:
 
 
 def publish(call: Call, job: Event) -> Result:
-    """Publishes a job, and has its source told where that wants to know: whatever becomes of it, the job has landed."""
+    """Publishes a job, and has its source told where that wants to know: whatever becomes of it, the job has landed. Where the
+    destination names a table, what has landed is appended to it."""
     published = call("publish", job)
     if published.pop("notify_source", False):
         try:
             call("fetch-files", job)
         except LandfallError as error:
             log.warning("whether the source was told that the job has landed is not known: %s", error)
+    if published.pop("register_table", False):
+        published["registered"] = call("register-table", job)["tables"]
     return published
 
 

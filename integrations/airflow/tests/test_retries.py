@@ -19,7 +19,13 @@ NAMES = [name["const"] for name in json.loads((ROOT / "schemas/error-type.json")
 
 @pytest.mark.parametrize(
     ("state", "function"),
-    [("Submit", "submit"), ("PollStatus", "poll-status"), ("FetchFiles", "fetch-files"), ("Publish", "publish")],
+    [
+        ("Submit", "submit"),
+        ("PollStatus", "poll-status"),
+        ("FetchFiles", "fetch-files"),
+        ("Publish", "publish"),
+        ("RegisterTable", "register-table"),
+    ],
 )
 @pytest.mark.parametrize("error", sorted(REPEATED))
 def test_policies_are_those_of_the_state_machine(state: str, function: str, error: str) -> None:

@@ -79,6 +79,15 @@ def test_a_source_that_is_not_ready_is_waited_for_by_the_task() -> None:
     assert raised.value.wait_seconds == 30
 
 
+def test_what_has_landed_is_appended_to_the_table_that_its_destination_names() -> None:
+    tables = [{"table": "erp.ledger", "snapshot_id": 1}]
+    functions = Functions(
+        fetch_files=[fetched(0)], publish=[PUBLISHED | {"register_table": True}], register_table=[{"tables": tables}]
+    )
+    assert land(functions, JOB) == PUBLISHED | {"registered": tables}
+    assert functions.called[-1] == ("register-table", JOB)
+
+
 @pytest.mark.parametrize("step", ["unpack_upload", "publish"])
 def test_what_is_gone_is_made_again_twice(step: str) -> None:
     gone = LandfallError("NotFound", "the staged file is gone")

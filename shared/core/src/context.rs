@@ -12,7 +12,7 @@ use landfall_store::{ByteBudget, Store, StoreSettings};
 use tokio::sync::Mutex;
 
 use crate::clock::{Clock, SystemClock, elapsed};
-use crate::config::{Config, ConfigProvider, Connection, Destination};
+use crate::config::{Catalog, Config, ConfigProvider, Connection, Destination};
 use crate::contract::{Disk, Source, SourceDeps, Wrap};
 use crate::error::{Error, Result};
 use crate::event::JobEvent;
@@ -286,7 +286,13 @@ impl Context {
         self.landings.get(name, self.clock.now(), open).await
     }
 
-    async fn store(&self, bucket: &str, settings: &StoreSettings) -> Store {
+    /// What a catalog's name stands for.
+    pub async fn catalog(&self, name: &str) -> Result<Catalog> {
+        self.config.catalog(name).await
+    }
+
+    /// A bucket that no name stands for.
+    pub async fn store(&self, bucket: &str, settings: &StoreSettings) -> Store {
         let clock = self.stores_clock.as_ref().unwrap_or(&self.clock);
         Store::open_at(bucket, settings, Arc::clone(clock)).await
     }
@@ -345,6 +351,7 @@ impl Context {
             outage: None,
             failure: None,
             notice: None,
+            registered_at: None,
             overcome: Vec::new(),
         };
         let recorded = self.work().await?.record_job(record).await?;
@@ -456,6 +463,7 @@ impl Context {
             outage: None,
             failure: None,
             notice: None,
+            registered_at: None,
             overcome: Vec::new(),
         };
         Ok(self.work().await?.record_job(record).await?)

@@ -207,7 +207,8 @@ closed_list! {
              and continue the job: staged files are not fetched again. Otherwise the message says what to do instead.";
     /// The job's columns do not fit the export's schema, and its settings refuse that.
     SchemaChanged / schema_changed, retry: false, continues: true,
-        do: "There is no manifest. The message names the columns, and `landfall schema` shows what they were. If the change \
+        do: "There is no manifest; or, where the message is about a table of a catalog, nothing is appended, and the message says \
+             what helps. It names the columns, and `landfall schema` shows what they were. If the change \
              is right, continue the job by `landfall resume` with `--on-schema-change widen` or `text`, or set \
              `on_schema_change` in the destination, where the export does not say it, and continue the job; correct columns \
              that are declared wrongly in the export of runs to come. If it is not, have it corrected at the source, and \

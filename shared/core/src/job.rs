@@ -177,6 +177,9 @@ pub struct JobRecord {
     /// What has become of telling its source that it has landed, where the source wants to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Box<Notice>>,
+    /// When its rows were in the table first that its destination names, where it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<Timestamp>,
     /// What it has come past: the last failures and outages, in the order in which they ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overcome: Vec<Overcome>,

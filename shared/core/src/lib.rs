@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod observer;
 pub mod outage;
 mod parse;
+pub mod registered;
 pub mod rows;
 pub mod schema;
 pub mod state;

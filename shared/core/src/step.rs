@@ -17,6 +17,8 @@ pub enum Step {
     UnpackUpload,
     /// Writes the manifest.
     Publish,
+    /// Appends what has landed to a table, where the destination names one.
+    RegisterTable,
     /// Finds jobs that have ended and not landed.
     Sweep,
 }
@@ -64,7 +66,18 @@ impl RetryPolicy {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 6] =
+    pub const ALL: [Step; 7] = [
+        Self::Submit,
+        Self::PollStatus,
+        Self::FetchFiles,
+        Self::UnpackUpload,
+        Self::Publish,
+        Self::RegisterTable,
+        Self::Sweep,
+    ];
+
+    /// All but `register-table`, which is a program of its own: these are compiled together.
+    pub const TOGETHER: [Step; 6] =
         [Self::Submit, Self::PollStatus, Self::FetchFiles, Self::UnpackUpload, Self::Publish, Self::Sweep];
 
     /// The step of this name.
@@ -80,6 +93,7 @@ impl Step {
             Self::FetchFiles => "fetch-files",
             Self::UnpackUpload => "unpack-upload",
             Self::Publish => "publish",
+            Self::RegisterTable => "register-table",
             Self::Sweep => "sweep",
         }
     }

@@ -318,6 +318,7 @@ async fn the_configuration_guide_has_every_key() {
         assert_alike(name, &with_tables(&page, name), &there_are);
     };
     compare("work", keys("work", json!({}), &[]).await);
+    compare("catalog", keys("catalogs/x", json!({}), &[]).await);
     for connection in types("connections/x").await {
         let there_are = keys("connections/x", json!({ "type": connection }), &[]).await;
         // A type that refuses no key is configured by nobody: its files are on the machine already.
@@ -362,6 +363,7 @@ async fn refusal(path: &str, document: Value) -> Option<String> {
         Some(("destinations", name)) => {
             Config::new(made, clock).destination(&name.parse().unwrap()).await.map(drop)
         }
+        Some(("catalogs", name)) => Config::new(made, clock).catalog(name).await.map(drop),
         _ => Config::new(made, clock).work().await.map(drop),
     };
     outcome.err().map(|error| error.line())

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use landfall::ErrorType;
 use landfall::event::{FileEvent, JobEvent, RunEvent, parse};
+use landfall::registered::Registered;
 use landfall_systems::SYSTEMS;
 use landfall_systems::declared::builtin;
 use landfall_systems::declared::description::{self, Form, KeyForm, TableForm};
@@ -83,7 +84,7 @@ fn refer_to(name: &str, schema: Value, named: &mut Map<String, Value>) -> Value 
     json!({ "$ref": format!("#/$defs/{name}") })
 }
 
-fn contract() -> [(&'static str, String); 13] {
+fn contract() -> [(&'static str, String); 15] {
     [
         ("submit.event", schema::<RunEvent>()),
         ("submit.result", schema::<submit::Submitted>()),
@@ -95,6 +96,8 @@ fn contract() -> [(&'static str, String); 13] {
         ("unpack-upload.result", schema::<unpack_upload::Unpacked>()),
         ("publish.event", schema::<JobEvent>()),
         ("publish.result", schema::<publish::Published>()),
+        ("register-table.event", schema::<JobEvent>()),
+        ("register-table.result", schema::<Registered>()),
         ("sweep.event", schema::<sweep::SweepEvent>()),
         ("sweep.result", schema::<sweep::Swept>()),
         ("manifest", schema::<publish::Manifest>()),

@@ -6,6 +6,7 @@ use landfall_store::StoreSettings;
 use landfall_zip::{Limits, NameEncoding};
 use serde::Deserialize;
 
+use super::catalog::{InvalidTable, TableSettings};
 use crate::error::{Error, Result};
 use crate::export::ExportSpec;
 use crate::form::{JobForm, LandedForm, ZstdLevel};
@@ -68,6 +69,9 @@ pub struct Destination {
     /// What an archive may hold at most.
     #[serde(default)]
     pub limits: Limits,
+    /// The table that what has landed is appended to, where there is one.
+    #[serde(default)]
+    pub table: Option<TableSettings>,
     /// Where the bucket is.
     #[serde(default)]
     pub store: StoreSettings,
@@ -150,6 +154,12 @@ pub enum InvalidDestination {
     /// A level of a form that it is not.
     #[error("zstd_level is given, and form is neither \"zstd\" nor \"parquet\"")]
     LevelWithoutZstd,
+    /// A table of what is no Parquet.
+    #[error("table is given, and form is not \"parquet\": only Parquet files can be appended to a table")]
+    TableWithoutParquet,
+    /// A table that cannot be.
+    #[error(transparent)]
+    Table(#[from] InvalidTable),
     /// A way in which no text is written.
     #[error(transparent)]
     Dialect(#[from] InvalidDialect),
@@ -161,6 +171,12 @@ impl Destination {
         let has_level = matches!(self.form, LandedForm::Zstd | LandedForm::Parquet);
         if self.zstd_level.is_some() && !has_level {
             return Err(InvalidDestination::LevelWithoutZstd);
+        }
+        if let Some(table) = &self.table {
+            table.check()?;
+            if self.form != LandedForm::Parquet {
+                return Err(InvalidDestination::TableWithoutParquet);
+            }
         }
         Ok(self.csv.check()?)
     }

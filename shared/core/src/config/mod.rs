@@ -3,12 +3,13 @@
 //! The place is named by `LANDFALL_CONFIG`, or the command line's `--config`:
 //!
 //! * `file:<path>` — a TOML file; its text values may name environment variables as `${NAME}`;
-//! * `secretsmanager:<prefix>` — secrets `<prefix>/connections/<name>`, `<prefix>/destinations/<name>` and
-//!   `<prefix>/work` of AWS Secrets Manager, each a JSON object;
+//! * `secretsmanager:<prefix>` — secrets `<prefix>/connections/<name>`, `<prefix>/destinations/<name>`,
+//!   `<prefix>/catalogs/<name>` and `<prefix>/work` of AWS Secrets Manager, each a JSON object;
 //! * `ssm:<path>` — parameters (SecureString or String) of the same names below a path of the SSM parameter store;
 //! * `ocivault:<vault>/<prefix>` — secrets of a vault of OCI Vault: `<prefix>.connections.<name>` and so on.
 
 mod aws;
+mod catalog;
 mod connection;
 mod destination;
 mod document;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+pub use catalog::*;
 pub use connection::*;
 pub use destination::*;
 pub use provider::ConfigProvider;
@@ -104,6 +106,14 @@ impl Config {
         let destination = self.bucket(&path, document, |named: &mut Destination| &mut named.store)?;
         destination.check().map_err(|wrong| self.invalid(&path, wrong))?;
         Ok(destination)
+    }
+
+    /// What a catalog's name stands for.
+    pub async fn catalog(&self, name: &str) -> Result<Catalog> {
+        let path = format!("catalogs/{name}");
+        let missing = || self.missing(&path, "is missing: add it there, or correct the name of the catalog");
+        let document = self.document(&path).await?.ok_or_else(missing)?;
+        self.at(&path, (*document).clone()).fit()
     }
 
     /// What a table says that names a bucket, of whichever type, and how that is reached.

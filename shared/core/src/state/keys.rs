@@ -193,6 +193,11 @@ pub fn job_schema(of: &JobRef) -> String {
     format!("{}schema.json", job(of))
 }
 
+/// What is known of a job's being appended to a table, by the table's number in its export's schema.
+pub fn registration(of: &JobRef, table: u32) -> String {
+    format!("{}registrations/{table}.json", job(of))
+}
+
 /// The prefix of what is noted of transfers under way.
 pub fn checkpoints_prefix(of: &JobRef) -> String {
     format!("{}checkpoints/", job(of))
