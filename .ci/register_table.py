@@ -1,6 +1,6 @@
-"""Appends what landfall lands to tables of a catalog that others wrote, and has others read them: SeaweedFS's catalog, by
-Iceberg's REST API with calls that are signed, is written to; PyIceberg and DuckDB's Iceberg extension find every row, once, to
-the digit.
+"""Appends what landfall lands to tables of catalogs that others wrote, and has others read them: SeaweedFS's catalog, which
+checks that calls are signed, and ministack's, which stands in for S3 Tables', are written to by Iceberg's REST API; PyIceberg and
+DuckDB's Iceberg extension find every row, once, to the digit.
 
 usage: register_table.py LANDFALL PROGRAM
 """
@@ -22,7 +22,7 @@ import time
 import boto3
 import duckdb
 from pyiceberg.catalog import Catalog, load_catalog
-from stores import seaweedfs
+from stores import ministack, seaweedfs
 
 SEED = 20261130
 ROWS = 5_000
@@ -40,14 +40,14 @@ form = "parquet"
 store = {store}
 
 [destinations.lake.table]
-catalog = "seaweed"
+catalog = "tables"
 namespace = "erp"
 name = "{name}"
 {partition}
 
-[catalogs.seaweed]
+[catalogs.tables]
 uri = "{catalog}"
-warehouse = "s3://warehouse"
+warehouse = "{warehouse}"
 login = {{ type = "sigv4", service = "s3tables", region = "us-east-1" }}
 """
 
@@ -67,6 +67,11 @@ def main(landfall: str, program: str) -> None:
             gone_on_with(landfall, catalog)
             for partition in ("", 'partition = "day"'):
                 appended(landfall, catalog, store, partition)
+        with ministack(folder / "ministack") as store:
+            store["catalog"] = f"{store['endpoint']}/iceberg"
+            landfall = Landfall(bin / "landfall", folder / "of-ministack", store)
+            landfall.folder.mkdir()
+            appended(landfall, prepared(store), store, 'partition = "day"')
 
 
 def prepared(store: dict) -> Catalog:
@@ -75,9 +80,11 @@ def prepared(store: dict) -> Catalog:
     for bucket in ("work", "landing"):
         s3.create_bucket(Bucket=bucket)
     tables = boto3.client("s3tables", endpoint_url=store["endpoint"], region_name=REGION, **keys)
-    tables.create_table_bucket(name="warehouse")
-    catalog = load_catalog("seaweed", **{
-        "type": "rest", "uri": store["catalog"], "warehouse": "s3://warehouse",
+    bucket = tables.create_table_bucket(name="warehouse")
+    # SeaweedFS has a name of its own for it.
+    store["warehouse"] = bucket["arn"] if store["name"] == "ministack" else "s3://warehouse"
+    catalog = load_catalog("tables", **{
+        "type": "rest", "uri": store["catalog"], "warehouse": store["warehouse"],
         "rest.sigv4-enabled": "true", "rest.signing-name": "s3tables", "rest.signing-region": REGION,
         "client.access-key-id": store["access_key_id"], "client.secret-access-key": store["secret_access_key"],
         "s3.endpoint": store["endpoint"], "s3.region": REGION,
@@ -99,7 +106,8 @@ class Landfall:
             "access_key_id": self.store["access_key_id"], "secret_access_key": self.store["secret_access_key"],
         }
         inline = "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in store.items()) + "}"
-        text = CONFIG.format(store=inline, catalog=self.store["catalog"], name=name, partition=partition)
+        where = {"catalog": self.store["catalog"], "warehouse": self.store["warehouse"]}
+        text = CONFIG.format(store=inline, name=name, partition=partition, **where)
         (self.folder / "landfall.toml").write_text(text)
 
     def start(self, *words: str) -> subprocess.Popen:
