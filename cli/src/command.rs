@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
+use landfall::advice;
 use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::job::JobRef;
@@ -29,7 +30,7 @@ use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{
-    advice, cancel, check, dry_run, event, forget, help, init, inputs, prune, run, schema, serve, simulate,
+    cancel, check, dry_run, event, forget, help, init, inputs, prune, run, schema, serve, simulate,
     sources, status, sweep, systems, unpack, verify,
 };
 

@@ -8,7 +8,6 @@
 //! Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration; 3 refused
 //! (`UnsafeArchive`, `Unsupported`, `LimitExceeded`, `IntegrityError`, `SchemaChanged`); 130 and 143 stopped by a signal.
 
-mod advice;
 mod arguments;
 mod cancel;
 mod check;
