@@ -70,6 +70,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         outage: None,
         failure: None,
         notice: None,
+        lineage: None,
     };
     work.record_job(record).await.expect("a store that works");
     let outcome = Outcome {

@@ -15,6 +15,7 @@ pub mod form;
 pub mod job;
 pub mod landed;
 pub mod metrics;
+pub mod notify;
 pub mod observer;
 pub mod outage;
 mod parse;

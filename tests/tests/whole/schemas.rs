@@ -83,7 +83,7 @@ fn refer_to(name: &str, schema: Value, named: &mut Map<String, Value>) -> Value 
     json!({ "$ref": format!("#/$defs/{name}") })
 }
 
-fn contract() -> [(&'static str, String); 13] {
+fn contract() -> [(&'static str, String); 14] {
     [
         ("submit.event", schema::<RunEvent>()),
         ("submit.result", schema::<submit::Submitted>()),
@@ -98,6 +98,7 @@ fn contract() -> [(&'static str, String); 13] {
         ("sweep.event", schema::<sweep::SweepEvent>()),
         ("sweep.result", schema::<sweep::Swept>()),
         ("manifest", schema::<publish::Manifest>()),
+        ("notification", schema::<landfall::notify::Notification>()),
     ]
 }
 
