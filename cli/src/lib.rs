@@ -25,6 +25,7 @@ mod inputs;
 mod invoke;
 mod lock;
 mod machine;
+mod pipes;
 mod progress;
 mod prune;
 mod report;
