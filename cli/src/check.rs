@@ -2,7 +2,7 @@
 
 use landfall::check::{BucketUse, Finding, Found, bucket};
 use landfall::job::ConnectionName;
-use landfall::{Error, Result};
+use landfall::{Error, Result, notify};
 use serde_json::{Value, json};
 
 use crate::arguments::Check;
@@ -51,6 +51,8 @@ pub(crate) async fn check(
             Err(error) => vec![Finding::of(name.as_str(), Err(error))],
         })?;
     }
+    let told = notify::check(context, &arguments.connection, arguments.destination.as_ref()).await;
+    report_all(told.transpose().map(|told| Finding::of("notify", told)).into_iter().collect())?;
     Ok(code)
 }
 

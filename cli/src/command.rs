@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use landfall::advice;
 use landfall::clock::elapsed;
 use landfall::event::{JobEvent, RunEvent, parse};
 use landfall::job::JobRef;
@@ -23,6 +24,7 @@ use crate::disk::files_of;
 use crate::failure::{Failure, worst};
 use crate::invoke;
 use crate::machine::LocalRuntime;
+use crate::pipes::Pipes;
 use crate::progress::Progress;
 use crate::report::{FailureContext, Report};
 use crate::run::Ran;
@@ -31,8 +33,8 @@ use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{
-    advice, cancel, check, dry_run, event, forget, help, init, inputs, pages, prune, register, run, schema,
-    serve, simulate, sources, status, sweep, systems, unpack, verify,
+    cancel, check, dry_run, event, forget, help, init, inputs, pages, prune, register, run, schema, serve,
+    simulate, sources, status, sweep, systems, unpack, verify,
 };
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
@@ -100,7 +102,11 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
     let mut report = Report::new(out, progress, arguments.systems.machine.json);
     let job = OnceLock::new();
     let connection = OnceLock::new();
+    let pipes = OnceLock::new();
     let outcome = async {
+        if let Some(opened) = Pipes::from_environment()? {
+            progress.tells(pipes.get_or_init(|| Arc::new(opened)));
+        }
         let event = event::read(&arguments.event)?;
         let subject = Subject::of_event(&event);
         let event: RunEvent = parse(event)?;
@@ -122,13 +128,19 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
                     return report.recurring(job, &sweep);
                 }
             };
+            if let Some(pipes) = pipes.get() {
+                let destination = machine.context().job(job).await?.destination;
+                let store = machine.context().landing(&destination).await?.store;
+                pipes.landed(job, &published, &store.object(&published.manifest_key));
+            }
             let took = elapsed(since, machine.context().clock().now());
             landed(machine, &mut report, (job, None), &published, took).await
         })
         .await
     }
     .await;
-    ended_with(outcome, &mut report, |failure| {
+    let failed = outcome.as_ref().err().map(|failure| (failure.name(), failure.line()));
+    let code = ended_with(outcome, &mut report, |failure| {
         let about = about_job(failure, job.get(), &arguments.systems);
         // Given again, it would say once more that there is no job, when there may be one by now.
         let is_said_already = arguments.no_job && job.get().is_none();
@@ -137,7 +149,11 @@ async fn run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &A
             false => next,
         });
         FailureContext { connection: connection.get().cloned(), next, ..about }
-    })
+    });
+    if let Some(pipes) = pipes.get() {
+        pipes.closed(failed);
+    }
+    code
 }
 
 async fn dry_run_command(arguments: &Run, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {

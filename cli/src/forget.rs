@@ -4,13 +4,13 @@
 //! again. What has landed stays as it is.
 
 use futures::TryStreamExt as _;
+use landfall::advice;
 use landfall::job::{ConnectionName, JobRecord, JobRef, RunKey, Totals};
 use landfall::state::keys;
 use landfall::{Error, Result};
 use serde_json::json;
 use submit::Forgetting;
 
-use crate::advice;
 use crate::arguments::Forget;
 use crate::confirm::confirm;
 use crate::failure::Failure;

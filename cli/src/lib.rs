@@ -8,7 +8,6 @@
 //! Exit codes: 0 landed; 1 the source's job or the run failed; 2 wrong usage, event or configuration; 3 refused
 //! (`UnsafeArchive`, `Unsupported`, `LimitExceeded`, `IntegrityError`, `SchemaChanged`); 130 and 143 stopped by a signal.
 
-mod advice;
 mod arguments;
 mod cancel;
 mod check;
@@ -27,6 +26,7 @@ mod invoke;
 mod lock;
 mod machine;
 mod pages;
+mod pipes;
 mod progress;
 mod prune;
 mod register;

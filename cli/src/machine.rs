@@ -10,7 +10,7 @@ use landfall::config::ConfigProvider;
 use landfall::context::Context;
 use landfall::event::RunEvent;
 use landfall::form::LandedForm;
-use landfall::job::{ConnectionName, DestinationName, JobRef, RunKey};
+use landfall::job::{ConnectionName, DestinationName, JobRef, ParentRun, RunKey};
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
 use serde_json::{Value, json};
@@ -215,7 +215,9 @@ impl LocalRuntime {
             Some(provider) => provider.or(own),
             None => own,
         };
-        let context = Context::new(provider, Arc::new(SystemClock), &SYSTEMS).observed_by(progress.clone());
+        let context = Context::new(provider, Arc::new(SystemClock), &SYSTEMS)
+            .observed_by(progress.clone())
+            .started_by(parent_run());
         Ok(Self {
             // Whoever submits on this store holds the run's lock: a claim without an id was left by the dead.
             context: if store.is_some() { context.as_sole_claimant() } else { context },
@@ -380,6 +382,19 @@ fn config_name(on: &LocalOptions) -> String {
 fn embedded_behind(provider: &ConfigProvider) -> Embedded {
     let work_bucket = std::env::var_os("LANDFALL_WORK_BUCKET");
     Embedded::behind(provider, work_bucket.is_some_and(|bucket| !bucket.is_empty()))
+}
+
+/// The run that has started this one, where whoever has started it says so as `OpenLineage`'s own integrations do.
+fn parent_run() -> Option<ParentRun> {
+    const VARIABLE: &str = "OPENLINEAGE_PARENT_ID";
+    let named = std::env::var(VARIABLE).ok().filter(|named| !named.is_empty())?;
+    match named.parse() {
+        Ok(parent) => Some(parent),
+        Err(error) => {
+            tracing::warn!(%error, "{VARIABLE} names no run");
+            None
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
@@ -15,6 +15,8 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::pipes::Pipes;
 
 /// The time between two plain lines of one stage.
 const BETWEEN_LINES_MS: i64 = 5_000;
@@ -40,6 +42,8 @@ pub struct Progress {
     next_line_at: AtomicI64,
     /// The warnings that have been said: each is said once.
     warned: Mutex<HashSet<String>>,
+    /// Dagster, where it has started the run: it is told of the stages.
+    pipes: OnceLock<Arc<Pipes>>,
 }
 
 enum Show {
@@ -118,7 +122,13 @@ impl Progress {
             shown_bytes: AtomicU64::new(0),
             next_line_at: AtomicI64::new(0),
             warned: Mutex::default(),
+            pipes: OnceLock::new(),
         }
+    }
+
+    /// Tells Dagster, too, from here on.
+    pub(crate) fn tells(&self, pipes: &Arc<Pipes>) {
+        let _ = self.pipes.set(Arc::clone(pipes));
     }
 
     /// A new stage begins, with nothing done of it.
@@ -138,6 +148,9 @@ impl Progress {
     }
 
     fn begin(&self, stage: String) {
+        if let Some(pipes) = self.pipes.get() {
+            pipes.log("INFO", &stage);
+        }
         match &self.show {
             Show::Nothing | Show::Logged => {}
             Show::Lines => {
@@ -168,6 +181,9 @@ impl Progress {
 
     /// Says something on stderr, whatever else is shown there.
     pub(crate) fn say(&self, text: &str) {
+        if let Some(pipes) = self.pipes.get() {
+            pipes.log("WARNING", text);
+        }
         match &self.show {
             Show::Bar(bar) => bar.suspend(|| self.write(text)),
             Show::Logged => tracing::info!("{text}"),

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use indicatif::HumanBytes;
+use landfall::advice;
 use landfall::clock::elapsed;
 use landfall::job::{ConnectionName, JobRecord, JobRef};
 use landfall::state::{JobObjects, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use serde_json::json;
 
-use crate::advice;
 use crate::arguments::Prune;
 use crate::confirm::confirm;
 use crate::failure::Failure;

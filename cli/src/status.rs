@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
+use landfall::advice::{self, Standing};
 use landfall::export::Export;
 use landfall::job::{
     ConnectionName, ExportName, Failure, FileList, JobRecord, JobRef, JobState, RunKey, Totals,
@@ -473,7 +474,7 @@ impl<'a> Survey<'a> {
         let JobRecord { connection, job_request_id, .. } = record;
         let command = format!("landfall register {connection} {job_request_id}{}", self.options);
         let what = match failure {
-            Some(failure) if failed::is_tried_again(failure, self.now) => {
+            Some(failure) if advice::standing(failure, self.now) == Standing::TriedAgain => {
                 return failed::next(failure, self.now, &command, &command);
             }
             Some(_) => "append its rows to its table, once what the error names is mended",

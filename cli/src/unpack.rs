@@ -41,6 +41,7 @@ impl Archive {
             export: Export::of(&export),
             destination: destination.clone(),
             run_key: RUN_KEY.parse().map_err(unnamed)?,
+            parent: None,
         };
         Ok(Self { path: path.to_owned(), event })
     }

@@ -39,6 +39,15 @@ RARE = {
     ("PublishFunction", "KeepSchemas", "s3:PutObject"): "a version of it",
     ("PublishFunction", "ShowSchemas", "s3:PutObject"): "the same version, for readers",
 } | {
+    # Nobody is to be told in the scenarios; tests/tests/whole/stack.rs holds these against steps that tell.
+    (function, statement, action): "somebody who is told of runs"
+    for function in (
+        "SubmitFunction", "PollStatusFunction", "FetchFilesFunction", "UnpackUploadFunction", "PublishFunction",
+    )
+    for statement, action in (
+        ("TellOthers", "s3:GetObject"), ("TellOthers", "s3:PutObject"), ("KeepEvents", "s3:PutObject"),
+    )
+} | {
     (function, "ReadSystems", "s3:GetObject"): "the description of a connection's system"
     for function in ("SubmitFunction", "PollStatusFunction", "FetchFilesFunction", "SweepFunction")
 } | {

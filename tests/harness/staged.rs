@@ -71,6 +71,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         failure: None,
         notice: None,
         registered_at: None,
+        lineage: None,
         overcome: Vec::new(),
     };
     work.record_job(record).await.expect("a store that works");

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use landfall::context::Context;
+use landfall_http::scripted::{Reply, Scripted};
 use landfall_tests::echo::{Echo, Manner, spellings};
 use landfall_tests::systems::{EPM_JOB, FOLIO_EXPORT, FUSION_EXTRACT, FUSION_REST, System};
 use landfall_tests::{Setup, World, land, say, toml_text};
@@ -75,6 +76,11 @@ fn cases() -> Vec<Case> {
 fn never_sent() -> impl Iterator<Item = String> {
     credentials::PRIVATE_KEY_PEM.lines().filter(|line| !line.starts_with('-')).map(str::to_owned)
 }
+
+/// Where somebody is told of a run, and what a collector of events is shown.
+const WEBHOOK: &str = "/services/T0SECRET/B0SECRET/SECRETOFAWEBHOOK";
+const COLLECTOR: &str = "/api/SECRETOFACOLLECTOR";
+const TOKEN: &str = "TOKENOFACOLLECTOR";
 
 /// What is logged.
 #[derive(Clone, Default)]
@@ -169,7 +175,14 @@ fn assert_holds_none(written: &[Written], secrets: &BTreeSet<String>, case: &str
 async fn run(case: &Case, log: &Log, call: usize, manner: Manner) -> (usize, usize, Option<&'static str>) {
     let world = World::new(case.setup()).await;
     let echo = Echo::from(call, manner);
-    let context = world.anew().with_transport(echo.wrap());
+    let receiver = Scripted::start(|seen, _| Reply::status(500).body(format!("no {}", seen.target))).await;
+    let (webhook, collector) = (receiver.url(WEBHOOK), receiver.url(COLLECTOR));
+    let receivers = format!(
+        "[lineage]\nurl = '{collector}'\ntoken = '{TOKEN}'\n\
+         [[destinations.lake.notify]]\nwebhook = '{webhook}'\non = ['landed', 'failed', 'refused', 'landed_partly']"
+    );
+    let context =
+        world.configured_anew(|config| format!("{config}\n{receivers}")).with_transport(echo.wrap());
     let came = Box::pin(land(&context, (case.system.event)())).await;
 
     let mut written = told(&context, &came);
@@ -184,6 +197,7 @@ async fn run(case: &Case, log: &Log, call: usize, manner: Manner) -> (usize, usi
     let configured = [credentials::CLIENT_SECRET, credentials::PASSWORD, credentials::FOLIO_PASSWORD];
     secrets.extend(configured.map(str::to_owned));
     secrets.insert(world.store_secret().to_owned());
+    secrets.extend([WEBHOOK, COLLECTOR, TOKEN].map(str::to_owned));
     assert_holds_none(&written, &secrets, &format!("{}, call {call}, {manner:?}", case.name));
     world.end().await;
     (echo.calls(), written.len(), came.err().map(|error| error.error_type().name()))

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use landfall::ErrorType;
+use landfall::advice::{self, Standing};
 use landfall::job::Failure;
 use landfall::state::JobObjects;
 use landfall::step::Step;
 
 use super::view::{Next, State};
-use crate::advice;
 
 /// Whether a job has come past what it had failed over, as far as its objects tell.
 pub(super) fn is_past(failure: &Failure, objects: &JobObjects) -> bool {
@@ -22,58 +22,22 @@ pub(super) fn is_past(failure: &Failure, objects: &JobObjects) -> bool {
 
 /// How what has failed so is, and has come so far.
 pub(super) fn state(failure: &Failure, reached: State, now: Timestamp) -> State {
-    let error = advice::named(&failure.error);
-    if is_tried_again(failure, now) {
-        return match error {
+    match advice::standing(failure, now) {
+        Standing::TriedAgain => match advice::named(&failure.error) {
             Some(ErrorType::Throttled | ErrorType::SourceUnavailable) => State::WaitingForSource,
             _ => reached,
-        };
-    }
-    match error {
-        _ if failure.awaits_person => State::NeedsPerson,
-        Some(ErrorType::Conflict) => State::NeedsPerson,
-        Some(
-            ErrorType::InvalidEvent
-            | ErrorType::Rejected
-            | ErrorType::UnsafeArchive
-            | ErrorType::Unsupported
-            | ErrorType::LimitExceeded
-            | ErrorType::IntegrityError
-            | ErrorType::SchemaChanged,
-        ) => State::Refused,
-        _ => State::Failed,
+        },
+        Standing::NeedsPerson => State::NeedsPerson,
+        Standing::Refused => State::Refused,
+        Standing::Failed => State::Failed,
     }
 }
 
 /// What helps: by the command that continues it, or by the one that starts another run.
 pub(super) fn next(failure: &Failure, now: Timestamp, continuing: &str, anew: &str) -> Next {
     let step = Step::named(&failure.step).map_or("unknown", Step::name);
-    let next = |what: String, command: String| Next { step, what, command };
-    let Some(error) = advice::named(&failure.error) else {
-        return next("see what the message says, then continue".to_owned(), continuing.to_owned());
-    };
-    if let Some(until) = failure.tried_again_until.filter(|until| *until > now) {
-        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
-        let what =
-            format!("wait, as it is tried again by itself, until {until} at the latest; then continue");
-        return next(what, continuing.to_owned());
-    }
-    let continued = advice::continuing(error, failure.awaits_person);
-    match (advice::starting_anew(error), continued) {
-        (Some(what), Some(continued)) if !failure.awaits_person => {
-            next(format!("{what}; or {continued}: {continuing}"), anew.to_owned())
-        }
-        (Some(what), None) => next(what.to_owned(), anew.to_owned()),
-        (_, continued) => {
-            let option = if error == ErrorType::SchemaChanged { advice::IF_RIGHT } else { "" };
-            next(continued.unwrap_or("continue").to_owned(), format!("{continuing}{option}"))
-        }
-    }
-}
-
-/// Whether whoever called is waited for to call again.
-pub(super) fn is_tried_again(failure: &Failure, now: Timestamp) -> bool {
-    failure.tried_again_until.is_some_and(|until| until > now)
+    let (what, command) = advice::next(failure, now, continuing, anew);
+    Next { step, what, command }
 }
 
 #[cfg(test)]

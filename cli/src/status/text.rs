@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use indicatif::HumanBytes;
 use jiff::Timestamp;
+use landfall::advice;
 use landfall::clock::elapsed;
 use landfall::job::{ConnectionName, Failure};
 
 use super::view::{Details, JobView, Manifest, Next, State};
-use crate::advice;
 use crate::totals;
 
 /// However little room is left, so much of a run's name is shown.

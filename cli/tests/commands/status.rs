@@ -158,6 +158,7 @@ async fn runs_without_a_job_are_shown() {
             released,
             called: false,
             unsettled: (run_key == "d-unsettled").then(|| "the connection broke".to_owned()),
+            parent: None,
             window: None,
             job_request_id: job.map(|job| job.parse().unwrap()),
             named_by_operator: false,

@@ -3,8 +3,8 @@
 //! The story: a manifest that is there is the answer. Otherwise every file of the job must have its receipt, and
 //! every object that the receipts name must be in the landing bucket, and be what landed; then the manifest is written,
 //! last, and only if no other is there. Its bytes depend on nothing but the job, and on the version of its export's schema
-//! that is recorded of it before. At last the job is remembered beside the last ones of its export, and a report of it is
-//! written for people.
+//! that is recorded of it before. At last the job is remembered beside the last ones of its export, a report of it is
+//! written for people, and whoever wants to know is told.
 
 mod manifest;
 mod reader;
@@ -22,6 +22,7 @@ use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, OutputFile, Totals};
 use landfall::landed;
 use landfall::metrics::{Measure, Measured};
+use landfall::notify::{self, FreshLanding};
 use landfall::rows::Tables;
 use landfall::schema::SchemaVersion;
 use landfall::state::{WorkState, keys};
@@ -118,6 +119,14 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
         already_published,
         "the job has landed"
     );
+    let fresh = FreshLanding {
+        landing: &landing,
+        manifest_key: &key,
+        state: tail.state,
+        totals: tail.totals,
+        is_new: !already_published,
+    };
+    notify::landed(context, &job, fresh).await;
     Ok(Published {
         bucket: landing.store.bucket().to_owned(),
         manifest_key: key,

@@ -268,6 +268,7 @@ impl Run<'_> {
             called: found.is_some_and(|found| found.called),
             unsettled: None,
             window,
+            parent: self.event.parent.clone(),
             job_request_id: None,
             named_by_operator: false,
             landing_prefix: None,

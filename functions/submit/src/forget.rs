@@ -43,6 +43,7 @@ pub async fn forget(context: &Context, forgetting: &Forgetting<'_>, deadline: &D
         export: found.export.clone(),
         destination: found.destination.clone(),
         run_key: run_key.clone(),
+        parent: found.parent.clone(),
     };
     let run = Run::of(context, &event, deadline).await?;
     must_have_no_job(&run, &found, has_no_job)?;

@@ -26,7 +26,7 @@ use landfall::event::{JobEvent, RunEvent};
 use landfall::job::JobRequestId;
 use landfall::metrics::{Measure, Measured};
 use landfall::state::RunRecord;
-use landfall::{Error, Result, failure};
+use landfall::{Error, Result, failure, notify};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +114,9 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the run has its job");
     let recurring = export.recurs();
+    if !landed {
+        notify::submitted(context, &job).await;
+    }
     let is_new = !already_submitted && source.runs_jobs(&event.export);
     let wait = || connection.job().next_poll_seconds(Duration::ZERO, job.usual_duration());
     let wait_seconds = is_new.then(wait).unwrap_or_default();
@@ -138,6 +141,9 @@ async fn submit_again(context: &Context, source: &dyn Source, event: RunEvent) -
     failure::end_run(context, &job.connection, &run_key).await?;
     let landed = context.has_landed(&job.destination, &job.landing_prefix).await?;
     tracing::info!(job_request_id = %job.job_request_id, already_submitted, landed, "the export is a job");
+    if !landed {
+        notify::submitted(context, &job).await;
+    }
     let (recurring, wait_seconds) = (false, 0);
     Ok(Submitted { job_request_id: job.job_request_id, already_submitted, landed, recurring, wait_seconds })
 }

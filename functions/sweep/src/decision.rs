@@ -84,7 +84,7 @@ impl Inspection<'_> {
             return Ok(SweepDecision::TooOld);
         }
         match ended.status.state.lands() {
-            true => self.to_land(job, record).await.map(SweepDecision::ToLand),
+            true => Box::pin(self.to_land(job, record)).await.map(SweepDecision::ToLand),
             false => Ok(self.failed_job(ended, noted)),
         }
     }

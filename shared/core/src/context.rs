@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall_http::Transport;
 use landfall_http::auth::oci::PrincipalSettings;
+use landfall_http::{Client, Transport};
 use landfall_store::{ByteBudget, Store, StoreSettings};
 use tokio::sync::Mutex;
 
@@ -18,7 +18,10 @@ use crate::error::{Error, Result};
 use crate::event::JobEvent;
 use crate::export::{Export, ExportSpec};
 use crate::form::LandedForm;
-use crate::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, Outcome, RunKey, Totals};
+use crate::job::{
+    ConnectionName, DestinationName, JobLineage, JobRecord, JobRef, JobRequestId, Outcome, ParentRun, RunKey,
+    Totals,
+};
 use crate::observer::{Observer, Silent, name_job};
 use crate::schema::{OnSchemaChange, SchemaVersion};
 use crate::state::{PastJob, RunRecord, Swept, WorkState, keys};
@@ -51,6 +54,7 @@ pub struct Context {
     wrap: Option<WrapTransport>,
     stores_clock: Option<Arc<dyn Clock>>,
     disk: Option<Arc<dyn Disk>>,
+    parent_run: Option<ParentRun>,
     sources: Cache<ConnectionName, Arc<dyn Source>>,
     works: Cache<(), WorkState>,
     landings: Cache<DestinationName, Landing>,
@@ -107,6 +111,7 @@ impl Context {
             wrap: None,
             stores_clock: None,
             disk: None,
+            parent_run: None,
             sources: Cache::default(),
             works: Cache::default(),
             landings: Cache::default(),
@@ -186,6 +191,13 @@ impl Context {
         self
     }
 
+    /// The same context, for a process whose runs another run has started, which events of `OpenLineage` name as their parent.
+    #[must_use]
+    pub fn started_by(mut self, parent: Option<ParentRun>) -> Self {
+        self.parent_run = parent;
+        self
+    }
+
     /// How old a claim must be before it may be taken over, where that is not the usual time.
     pub fn claim_lease(&self) -> Option<Duration> {
         self.claim_lease
@@ -194,6 +206,19 @@ impl Context {
     /// What a range of an archive may cost that is divided, in bytes, where that is not the usual.
     pub fn range_cost(&self) -> Option<u64> {
         self.range_cost
+    }
+
+    /// The configuration.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A client whose calls pass through what those of the sources pass through.
+    pub(crate) fn wrapped(&self, client: Client) -> Client {
+        match &self.wrap {
+            Some(wrap) => client.wrapped(wrap),
+            None => client,
+        }
     }
 
     /// The clock.
@@ -352,6 +377,7 @@ impl Context {
             failure: None,
             notice: None,
             registered_at: None,
+            lineage: Box::pin(self.lineage_of(connection, run.parent.clone())).await.map(Box::new),
             overcome: Vec::new(),
         };
         let recorded = self.work().await?.record_job(record).await?;
@@ -382,6 +408,21 @@ impl Context {
                 None
             }
         }
+    }
+
+    /// What the events of `OpenLineage` about a job say of where it runs, and of what has started it; nothing where there are
+    /// no events.
+    pub(crate) async fn lineage_of(
+        &self,
+        connection: &ConnectionName,
+        parent: Option<ParentRun>,
+    ) -> Option<JobLineage> {
+        if !matches!(self.config.lineage().await, Ok(Some(_))) {
+            return None;
+        }
+        let namespace = self.connection(connection).await.ok().and_then(|known| known.namespace());
+        let namespace = namespace.unwrap_or_else(|| format!("landfall://{connection}"));
+        Some(JobLineage { namespace, parent: parent.or_else(|| self.parent_run.clone()) })
     }
 
     /// Remembers that a job has landed. It has whether or not this can be noted, so a failure is logged alone.
@@ -464,6 +505,7 @@ impl Context {
             failure: None,
             notice: None,
             registered_at: None,
+            lineage: Box::pin(self.lineage_of(&event.connection, None)).await.map(Box::new),
             overcome: Vec::new(),
         };
         Ok(self.work().await?.record_job(record).await?)

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::export::Export;
-use crate::job::{ConnectionName, DestinationName, JobRef, JobRequestId, RunKey};
+use crate::job::{ConnectionName, DestinationName, JobRef, JobRequestId, ParentRun, RunKey};
 use crate::parse;
 
 /// The largest event that is read, in bytes; Lambda takes as much.
@@ -25,6 +25,9 @@ pub struct RunEvent {
     pub destination: DestinationName,
     /// What makes two runs the same run. The state machine's default is the execution's name.
     pub run_key: RunKey,
+    /// The run of somebody else's that has started this one, an orchestrator's task say: the events of `OpenLineage` name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentRun>,
 }
 
 /// Names a job: the event of `poll-status`, `fetch-files` and `publish`.

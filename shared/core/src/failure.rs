@@ -5,7 +5,8 @@
 //! nobody but who submits may change a run's record; a run that has got its job is past it.
 //!
 //! Keeping it is worth less than what failed: it takes no longer than a few seconds, and where it cannot be kept, that is
-//! logged, and the step's own error is what its caller sees.
+//! logged, and the step's own error is what its caller sees. What is kept, and is not tried again, is told to whoever is to
+//! know ([`crate::notify`]).
 
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use crate::export::Export;
 pub use crate::job::shortened;
 use crate::job::{
     ConnectionName, DestinationName, ExportName, FailedRun, Failure, JobRecord, JobRef, JobRequestId,
-    Overcome, RunKey,
+    Overcome, ParentRun, RunKey,
 };
+use crate::notify;
 use crate::state::{Change, keys};
 use crate::step::{OUTAGE, Step};
 
@@ -45,6 +47,7 @@ pub struct About {
     run_key: Option<RunKey>,
     export: Option<Export>,
     destination: Option<DestinationName>,
+    parent: Option<ParentRun>,
 }
 
 impl About {
@@ -60,6 +63,7 @@ impl About {
             run_key: field(event, "run_key"),
             export: field(event, "export"),
             destination: field(event, "destination"),
+            parent: field(event, "parent"),
         }
     }
 
@@ -123,26 +127,72 @@ fn tried_again_until(step: Step, error: &Error, now: Timestamp) -> Option<Timest
 }
 
 /// Keeps what a step has failed over with the run or the job that its event names, and, where it is for good, that no
-/// sweep need try it again.
+/// sweep need try it again. Whoever is to know is told, once nobody tries it again.
 pub async fn note(context: &Context, step: Step, about: &About, error: &Error) {
     let failure = Failure::new(step, about, error, context.clock().now());
-    kept(Box::pin(keep(context, step, about, failure))).await;
+    let kept = kept(Box::pin(keep(context, step, about, failure))).await;
     if let Some(job) = about.job_ref() {
         context.note_failure(step, &job, error).await;
     }
+    match kept {
+        Some(kept) if is_given_up(step, error, kept.failure()) => Box::pin(tell(context, about, kept)).await,
+        _ => {}
+    }
 }
 
-/// Keeps that whoever called does not call again by itself any more.
+/// Keeps that whoever called does not call again by itself any more, and tells whoever is to know.
 pub async fn gave_up(context: &Context, step: Step, about: &About) {
     let given_up = |failure: Option<Failure>| Some(Failure { tried_again_until: None, ..failure? });
     let change = Box::pin(async {
         match about.job_ref() {
             Some(job) => change_job(context, &job, given_up).await,
             None if step == Step::Submit => change_run(context, about, given_up).await,
-            None => Ok(()),
+            None => Ok(None),
         }
     });
-    kept(change).await;
+    if let Some(kept) = kept(change).await {
+        Box::pin(tell(context, about, kept)).await;
+    }
+}
+
+/// Whether nobody calls again by itself: calling again does not help, or has not as often as it is done.
+fn is_given_up(step: Step, error: &Error, failure: &Failure) -> bool {
+    let is_spent = || {
+        let policy = step.retry(error.error_type())?;
+        // A wait that was asked for is no try.
+        Some(error.wait_seconds().is_none() && failure.times > u64::from(policy.retries))
+    };
+    failure.tried_again_until.is_none() || is_spent().unwrap_or(false)
+}
+
+async fn tell(context: &Context, about: &About, kept: Kept) {
+    match kept {
+        Kept::OfJob(record, failure) => {
+            let failure = Failure { tried_again_until: None, ..failure };
+            notify::failed_job(context, &record, failure).await;
+        }
+        Kept::OfRun(mut failed) => {
+            failed.failure.tried_again_until = None;
+            if let (Some(connection), Some(run_key)) = (&about.connection, &about.run_key) {
+                notify::failed_run(context, (connection, run_key), *failed, about.parent.clone()).await;
+            }
+        }
+    }
+}
+
+/// What is kept of a failure.
+enum Kept {
+    OfJob(Box<JobRecord>, Failure),
+    OfRun(Box<FailedRun>),
+}
+
+impl Kept {
+    fn failure(&self) -> &Failure {
+        match self {
+            Self::OfJob(_, failure) => failure,
+            Self::OfRun(failed) => &failed.failure,
+        }
+    }
 }
 
 /// Takes note that a step has succeeded: what it, or a step before it, had failed over is past.
@@ -153,7 +203,8 @@ pub async fn end(context: &Context, job: &JobRecord, step: Step) -> Result<()> {
     let Some(failure) = job.failure.as_deref().filter(|failure| failure.is_over_after(step)) else {
         return Ok(());
     };
-    change_job(context, &job.job(), |failure| failure.filter(|failure| !failure.is_over_after(step))).await?;
+    let still = |failure: Option<Failure>| failure.filter(|failure| !failure.is_over_after(step));
+    change_job(context, &job.job(), still).await?;
     tracing::info!(failed.step = failure.step, since = %failure.since, "what had failed succeeds");
     Ok(())
 }
@@ -166,48 +217,48 @@ pub async fn end_run(context: &Context, connection: &ConnectionName, run_key: &R
     Ok(context.work().await?.store().delete(&keys::failed_run(connection, run_key)).await?)
 }
 
-async fn keep(context: &Context, step: Step, about: &About, failure: Failure) -> Result<()> {
+async fn keep(context: &Context, step: Step, about: &About, failure: Failure) -> Result<Option<Kept>> {
     let change = |before| Some(failure.clone().after(before));
     match about.job_ref() {
         Some(job) => change_job(context, &job, change).await,
         None if step == Step::Submit => change_run(context, about, change).await,
-        None => Ok(()),
+        None => Ok(None),
     }
 }
 
-/// Changes the failure of a job; one that has no record has nothing to keep it in.
+/// Changes the failure of a job, and returns it with what is kept of the job; one that has no record has nothing to keep it
+/// in.
 async fn change_job(
     context: &Context,
     job: &JobRef,
     change: impl Fn(Option<Failure>) -> Option<Failure>,
-) -> Result<()> {
+) -> Result<Option<Kept>> {
     let changed = |there: Option<JobRecord>| {
-        let written = there.and_then(|mut record| {
-            let before = record.failure.take().map(|failure| *failure);
-            let failure = change(before.clone());
-            let is_other = failure != before;
-            // One more of a row is the same failure still.
-            if let Some(before) =
-                before.filter(|before| failure.as_ref().is_none_or(|now| now.since != before.since))
-            {
-                record.overcame(Overcome::failure(&before));
-            }
-            record.failure = failure.map(Box::new);
-            is_other.then_some(record)
-        });
-        std::future::ready(Ok(written.map_or(Change::Keep(()), |record| Change::Write(record, ()))))
+        let Some(mut record) = there else { return std::future::ready(Ok(Change::Keep(None))) };
+        let before = record.failure.take().map(|failure| *failure);
+        let failure = change(before.clone());
+        let is_other = failure != before;
+        // One more of a row is the same failure still.
+        if let Some(before) =
+            before.filter(|before| failure.as_ref().is_none_or(|now| now.since != before.since))
+        {
+            record.overcame(Overcome::failure(&before));
+        }
+        record.failure = failure.clone().map(Box::new);
+        let kept = failure.map(|failure| Kept::OfJob(Box::new(record.clone()), failure));
+        std::future::ready(Ok(if is_other { Change::Write(record, kept) } else { Change::Keep(kept) }))
     };
     let key = keys::job_record(job);
     context.work().await?.update(&key, context.clock().as_ref(), changed).await
 }
 
-/// Changes the failure of a run, where the event names one.
+/// Changes the failure of a run, where the event names one, and returns what is kept.
 async fn change_run(
     context: &Context,
     about: &About,
     change: impl Fn(Option<Failure>) -> Option<Failure>,
-) -> Result<()> {
-    let (Some(connection), Some(run_key)) = (&about.connection, &about.run_key) else { return Ok(()) };
+) -> Result<Option<Kept>> {
+    let (Some(connection), Some(run_key)) = (&about.connection, &about.run_key) else { return Ok(None) };
     let export = about.export.as_ref().map(|export| ExportName {
         kind: shortened(export.kind(), MAX_NAME),
         name: shortened(&context.systems().name(export), MAX_NAME),
@@ -217,20 +268,24 @@ async fn change_run(
             let (export, destination) = (export.clone(), about.destination.clone());
             FailedRun { failure, export, destination }
         });
-        std::future::ready(Ok(written.map_or(Change::Keep(()), |failed| Change::Write(failed, ()))))
+        std::future::ready(Ok(match written {
+            Some(failed) => Change::Write(failed.clone(), Some(Kept::OfRun(Box::new(failed)))),
+            None => Change::Keep(None),
+        }))
     };
     let key = keys::failed_run(connection, run_key);
     context.work().await?.update(&key, context.clock().as_ref(), changed).await
 }
 
 /// Waits for a note, and not for long; one that cannot be kept is logged.
-async fn kept(note: impl Future<Output = Result<()>>) {
+async fn kept(note: impl Future<Output = Result<Option<Kept>>>) -> Option<Kept> {
     let error = match tokio::time::timeout(KEPT_WITHIN, note).await {
-        Ok(Ok(())) => return,
+        Ok(Ok(kept)) => return kept,
         Ok(Err(error)) => error.line(),
         Err(_) => format!("the store did not take it within {} s", KEPT_WITHIN.as_secs()),
     };
     tracing::warn!(error, "the failure is not kept: `landfall status` does not tell of it");
+    None
 }
 
 #[cfg(test)]

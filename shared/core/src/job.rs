@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
 
 use crate::checksum::{Crc32, Crc64Nvme, Sha256};
 use crate::declaration::SourceColumn;
@@ -183,6 +185,9 @@ pub struct JobRecord {
     /// What it has come past: the last failures and outages, in the order in which they ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overcome: Vec<Overcome>,
+    /// What the events of `OpenLineage` about it say of where it runs, where such are sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Box<JobLineage>>,
 }
 
 /// A failure or an outage that a job has come past.
@@ -238,6 +243,56 @@ pub fn shortened(text: &str, max_chars: usize) -> String {
         None => text.to_owned(),
     }
 }
+
+/// What the events of `OpenLineage` about a job say of where it runs: functions that land files know no connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobLineage {
+    /// The namespace of its system: where that is.
+    pub namespace: String,
+    /// The run that has started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentRun>,
+}
+
+/// A run of somebody else's, an orchestrator's task say, in the terms of `OpenLineage`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ParentRun {
+    /// The namespace of its job.
+    pub namespace: String,
+    /// The name of its job.
+    pub name: String,
+    /// Its id, a UUID.
+    #[serde(deserialize_with = "uuid")]
+    pub run_id: String,
+}
+
+fn uuid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Uuid::parse_str(&text).map(|id| id.to_string()).map_err(D::Error::custom)
+}
+
+impl FromStr for ParentRun {
+    type Err = InvalidParentRun;
+
+    /// Reads it as `OPENLINEAGE_PARENT_ID` has it: namespace, name and id with slashes between them, of which the namespace
+    /// may have more.
+    fn from_str(text: &str) -> Result<Self, InvalidParentRun> {
+        let mut parts = text.rsplitn(3, '/');
+        let (id, name, namespace) = (parts.next(), parts.next(), parts.next());
+        let read = || {
+            let run_id = Uuid::parse_str(id?).ok()?.to_string();
+            let (name, namespace) = (name.filter(|name| !name.is_empty())?, namespace?);
+            Some(Self { namespace: namespace.to_owned(), name: name.to_owned(), run_id })
+        };
+        read().ok_or(InvalidParentRun)
+    }
+}
+
+/// A text that names no run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it takes the form namespace/name/run id, with a UUID as the run id")]
+pub struct InvalidParentRun;
 
 /// What has become of telling a source that a job has landed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -299,7 +354,7 @@ pub struct FailedRun {
 }
 
 /// An export by its names alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportName {
     /// Its kind, as its event names it.
     pub kind: String,
@@ -583,6 +638,20 @@ mod tests {
             let outcome: Outcome = serde_json::from_value(kept.clone()).unwrap();
             assert_eq!(outcome.expected_rows, expected);
             assert_eq!(serde_json::to_value(&outcome).unwrap(), kept);
+        }
+    }
+
+    /// What an orchestrator puts into the environment names the run that has started this one.
+    #[test]
+    fn a_parent_is_read_as_the_environment_has_it() {
+        let id = "0190d4c8-0000-7000-8000-000000000001";
+        let parent: ParentRun = format!("https://airflow.example/x/nightly.carriers/{id}").parse().unwrap();
+        assert_eq!(
+            (parent.namespace.as_str(), parent.name.as_str()),
+            ("https://airflow.example/x", "nightly.carriers")
+        );
+        for wrong in ["", "a/b", "a/b/c", &format!("nightly/{id}"), &format!("ns//{id}")] {
+            assert!(wrong.parse::<ParentRun>().is_err(), "{wrong}");
         }
     }
 

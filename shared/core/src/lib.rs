@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod advice;
 mod capabilities;
 pub mod check;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod form;
 pub mod job;
 pub mod landed;
 pub mod metrics;
+pub mod notify;
 pub mod observer;
 pub mod outage;
 mod parse;

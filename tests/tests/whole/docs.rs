@@ -317,8 +317,10 @@ async fn the_configuration_guide_has_every_key() {
     let compare = |name: &str, there_are: BTreeSet<String>| {
         assert_alike(name, &with_tables(&page, name), &there_are);
     };
-    compare("work", keys("work", json!({}), &[]).await);
     compare("catalog", keys("catalogs/x", json!({}), &[]).await);
+    for document in ["work", "lineage", "notify"] {
+        compare(document, keys(document, json!({}), &[]).await);
+    }
     for connection in types("connections/x").await {
         let there_are = keys("connections/x", json!({ "type": connection }), &[]).await;
         // A type that refuses no key is configured by nobody: its files are on the machine already.
@@ -353,6 +355,7 @@ async fn refusal(path: &str, document: Value) -> Option<String> {
     let is_work = path == "work";
     let made = ConfigProvider::made("the test", move |asked| match asked {
         "work" if !is_work => Some(json!({ "bucket": "work", "store": { "region": "us-east-1" } })),
+        "destinations/x/notify" => Some(json!([document])),
         _ => Some(document.clone()),
     });
     let clock = Arc::new(SystemClock);
@@ -364,6 +367,10 @@ async fn refusal(path: &str, document: Value) -> Option<String> {
             Config::new(made, clock).destination(&name.parse().unwrap()).await.map(drop)
         }
         Some(("catalogs", name)) => Config::new(made, clock).catalog(name).await.map(drop),
+        _ if path == "lineage" => Config::new(made, clock).lineage().await.map(drop),
+        _ if path == "notify" => {
+            Config::new(made, clock).notify_of_destination(&"x".parse().unwrap()).await.map(drop)
+        }
         _ => Config::new(made, clock).work().await.map(drop),
     };
     outcome.err().map(|error| error.line())

@@ -32,6 +32,7 @@ mod house;
 mod limits;
 mod local;
 mod many_members;
+mod notify;
 mod oci;
 mod oci_native;
 mod oci_principals;

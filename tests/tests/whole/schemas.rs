@@ -84,7 +84,7 @@ fn refer_to(name: &str, schema: Value, named: &mut Map<String, Value>) -> Value 
     json!({ "$ref": format!("#/$defs/{name}") })
 }
 
-fn contract() -> [(&'static str, String); 15] {
+fn contract() -> [(&'static str, String); 16] {
     [
         ("submit.event", schema::<RunEvent>()),
         ("submit.result", schema::<submit::Submitted>()),
@@ -101,6 +101,7 @@ fn contract() -> [(&'static str, String); 15] {
         ("sweep.event", schema::<sweep::SweepEvent>()),
         ("sweep.result", schema::<sweep::Swept>()),
         ("manifest", schema::<publish::Manifest>()),
+        ("notification", schema::<landfall::notify::Notification>()),
     ]
 }
 

@@ -10,6 +10,7 @@ use landfall::event::parse;
 use landfall::failure::{self, About};
 use landfall::job::JobRef;
 use landfall::{Error, ErrorType, Step};
+use landfall_http::scripted::{Reply, Scripted};
 use landfall_store::Condition;
 use landfall_tests::systems::{self, System};
 use landfall_tests::{Setup, World, land_noting, toml_text};
@@ -292,6 +293,7 @@ async fn everything(asked: &Arc<Asked>) {
     }
     with_tokens(asked).await;
     with_deliveries(asked).await;
+    with_somebody_to_tell(asked).await;
     by_a_description_in_the_bucket(asked).await;
     let inbox = world(Setup::default(), asked).await;
     inbox.work().await.put("inbox/a.csv", "ID\n1\n".into(), Condition::Always).await.unwrap();
@@ -309,6 +311,29 @@ async fn with_deliveries(asked: &Arc<Asked>) {
     systems::DELIVERY.upload(&world).await;
     let event = json!({ "connection": "deliveries", "exports": ["*"], "destination": "lake" });
     assert_eq!(sweeps(&world, event, asked).await.jobs.len(), 1);
+    world.end().await;
+}
+
+/// Runs of which somebody is told, by each step that can fail.
+async fn with_somebody_to_tell(asked: &Arc<Asked>) {
+    let world = world(Setup::default(), asked).await;
+    let receiver = Scripted::replies(vec![Reply::status(200)]).await;
+    let notify = format!("[[destinations.lake.notify]]\nwebhook = '{}'\n[lineage]", receiver.url("/hook"));
+    let context = world.configured_anew(|config| format!("{config}\n{notify}"));
+    let refused = Error::integrity("too few rows");
+    let run = About::event(&landfall_tests::run_event());
+    asked.at(Some(Step::Submit.name()));
+    failure::note(&context, Step::Submit, &run, &refused).await;
+    asked.at(None);
+    land_noting(&context, landfall_tests::run_event(), &|step| asked.at(Some(step))).await.unwrap();
+    let id = world.simulator.jobs()[0].id.to_string();
+    let job = JobRef { connection: "fusion-demo".parse().unwrap(), job_request_id: id.parse().unwrap() };
+    for step in [Step::PollStatus, Step::FetchFiles, Step::UnpackUpload, Step::Publish] {
+        asked.at(Some(step.name()));
+        failure::note(&context, step, &About::job(&job), &refused).await;
+    }
+    asked.at(None);
+    assert_eq!(receiver.count(), 6);
     world.end().await;
 }
 
@@ -385,7 +410,6 @@ const RARE: &[(&str, &str, &str)] = &[
     ("PollStatusRole", "s3:PutObject", "work/tokens/*"),
     // A job that somebody else submitted is recorded by the step that sees it first.
     ("FetchFilesRole", "s3:PutObject", "work/jobs/*/outcome.json"),
-    ("PollStatusRole", "s3:PutObject", "work/jobs/*/job.json"),
     // All steps may list both buckets.
     ("PollStatusRole", "s3:ListBucket", "landing"),
     // Lists of records, and files to upload.

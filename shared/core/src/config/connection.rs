@@ -8,6 +8,7 @@ use landfall_store::StoreSettings;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::Url;
 
 use super::document::Document;
 use crate::error::{Error, Result};
@@ -86,6 +87,15 @@ impl Connection {
     /// The bucket that its files are taken from, where it has one.
     pub fn from_bucket(&self) -> Option<&FromBucket> {
         self.from_bucket.as_ref()
+    }
+
+    /// Where the system is, as a namespace of its own: its server's URL, or the bucket that its files are taken from.
+    pub fn namespace(&self) -> Option<String> {
+        if let Some(from) = &self.from_bucket {
+            return Some(format!("s3://{}", from.bucket));
+        }
+        let url = Url::parse(self.settings.text("/base_url")?).ok()?;
+        url.origin().is_tuple().then(|| url.origin().ascii_serialization())
     }
 
     /// The settings as its system reads them; `InvalidConfig` names the key that does not fit, and never a value.

@@ -52,6 +52,11 @@ impl Document {
         self.value.pointer(pointer).is_some_and(|value| !value.is_null())
     }
 
+    /// The text at a path (RFC 6901).
+    pub(super) fn text(&self, pointer: &str) -> Option<&str> {
+        self.value.pointer(pointer)?.as_str()
+    }
+
     /// The table as a type.
     pub(super) fn fit<T: DeserializeOwned>(&self) -> Result<T> {
         serde_path_to_error::deserialize(self.value.clone()).map_err(|error| {

@@ -13,6 +13,7 @@ mod catalog;
 mod connection;
 mod destination;
 mod document;
+mod notify;
 mod oci;
 mod oci_vault;
 mod provider;
@@ -28,6 +29,7 @@ use tokio::sync::Mutex;
 pub use catalog::*;
 pub use connection::*;
 pub use destination::*;
+pub use notify::*;
 pub use provider::ConfigProvider;
 
 use crate::clock::{Clock, elapsed};
@@ -40,6 +42,10 @@ use oci::OciStore;
 
 /// How long a document is used before it is read again: a rotated secret is noticed after this time.
 const KEPT: Duration = Duration::from_secs(300);
+
+/// The key of who is told, and where events of `OpenLineage` go.
+const NOTIFY: &str = "notify";
+const LINEAGE: &str = "lineage";
 
 /// A document, or that there is none, and when that was read.
 type CachedDocument = (jiff::Timestamp, Option<Arc<Value>>);
@@ -87,7 +93,7 @@ impl Config {
     pub async fn configured_connection(&self, name: &ConnectionName) -> Result<Option<Connection>> {
         let path = connection_path(name);
         let Some(document) = self.document(&path).await? else { return Ok(None) };
-        let mut connection = Connection::read(self.at(&path, (*document).clone()))?;
+        let mut connection = Connection::read(self.at(&path, self.without_notify(&path, &document).await?))?;
         if let Some(table) = document.get("from_bucket") {
             let path = format!("{path}/from_bucket");
             let from_bucket = self.bucket(&path, table.clone(), |from: &mut FromBucket| &mut from.store)?;
@@ -102,7 +108,7 @@ impl Config {
         let missing =
             || self.missing(&path, "is missing: add it there, or correct the name of the destination");
         let document = self.document(&path).await?.ok_or_else(missing)?;
-        let document = (*document).clone();
+        let document = self.without_notify(&path, &document).await?;
         let destination = self.bucket(&path, document, |named: &mut Destination| &mut named.store)?;
         destination.check().map_err(|wrong| self.invalid(&path, wrong))?;
         Ok(destination)
@@ -114,6 +120,43 @@ impl Config {
         let missing = || self.missing(&path, "is missing: add it there, or correct the name of the catalog");
         let document = self.document(&path).await?.ok_or_else(missing)?;
         self.at(&path, (*document).clone()).fit()
+    }
+
+    /// Who is told of what becomes of a connection's runs.
+    pub async fn notify_of_connection(&self, name: &ConnectionName) -> Result<Vec<Notify>> {
+        self.notify(&connection_path(name)).await
+    }
+
+    /// Who is told of what lands, or does not, in a destination.
+    pub async fn notify_of_destination(&self, name: &DestinationName) -> Result<Vec<Notify>> {
+        self.notify(&format!("destinations/{name}")).await
+    }
+
+    /// The list below a table, which is a document of its own but in a file: functions that handle what others wrote read
+    /// it, and not the credentials beside it.
+    async fn notify(&self, of: &str) -> Result<Vec<Notify>> {
+        let path = format!("{of}/{NOTIFY}");
+        match self.document(&path).await? {
+            Some(document) => self.at(&path, (*document).clone()).fit(),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A table without the list of who is told, which is refused where nobody would find it.
+    async fn without_notify(&self, path: &str, document: &Value) -> Result<Value> {
+        let mut document = document.clone();
+        let notify = document.as_object_mut().and_then(|table| table.shift_remove(NOTIFY));
+        let own = format!("{path}/{NOTIFY}");
+        if notify.is_some() && self.document(&own).await?.is_none() {
+            return Err(self.invalid(path, format!("`{NOTIFY}` is a document of its own here: {own}")));
+        }
+        Ok(document)
+    }
+
+    /// Where the events of `OpenLineage` go, if anywhere.
+    pub async fn lineage(&self) -> Result<Option<Lineage>> {
+        let document = self.document(LINEAGE).await?;
+        document.map(|document| self.at(LINEAGE, (*document).clone()).fit()).transpose()
     }
 
     /// What a table says that names a bucket, of whichever type, and how that is reached.

@@ -130,8 +130,8 @@ impl ConfigProvider {
         })?;
         let mut tables = Map::new();
         for (name, value) in table {
-            if !["connections", "destinations", "catalogs", "work"].contains(&name.as_str()) {
-                let known = "connections, destinations, catalogs, work";
+            if !["connections", "destinations", "catalogs", "lineage", "work"].contains(&name.as_str()) {
+                let known = "connections, destinations, catalogs, lineage, work";
                 return Err(Error::invalid_config(format!(
                     "unknown section `{name}` in {label}: it takes {known}"
                 )));

@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::export::ExportSpec;
 use crate::form::LandedForm;
-use crate::job::{ConnectionName, DestinationName, JobRef, LandingPlace, OutputFile, RunKey};
+use crate::job::{ConnectionName, DestinationName, JobRef, JobRequestId, LandingPlace, OutputFile, RunKey};
 
 /// The name of the manifest below a job's landing prefix. No file lands under it.
 pub const MANIFEST: &str = "_manifest.json";
@@ -97,6 +98,25 @@ fn of_rows(connection: &ConnectionName, export: &dyn ExportSpec, destination: &D
 /// What a sweep has found of a job: kept for good, as the source's list goes further back than what is kept of jobs.
 pub fn swept(of: &JobRef) -> String {
     format!("swept/{}/{}.json", of.connection, of.job_request_id)
+}
+
+/// Where it is kept who was told what of a run; of a job that is of none, under the job's id.
+pub fn told(
+    connection: &ConnectionName,
+    run_key: Option<&RunKey>,
+    job: Option<&JobRequestId>,
+) -> Option<String> {
+    let of = match (run_key, job) {
+        (Some(run_key), _) => format!("runs/{run_key}"),
+        (None, Some(job)) => format!("jobs/{job}"),
+        (None, None) => return None,
+    };
+    Some(format!("told/{connection}/{of}.json"))
+}
+
+/// An event of `OpenLineage`, where those are kept in the work bucket.
+pub fn lineage(connection: &ConnectionName, run_id: &Uuid, event: &str) -> String {
+    format!("lineage/{connection}/{run_id}/{event}.json")
 }
 
 /// The prefix of the versions of the schema of an export, which is named by its path.

@@ -10,6 +10,7 @@ pub mod keys;
 mod receipt;
 mod schema;
 mod token;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::error::Error;
 use crate::export::Export;
 use crate::job::{
     ConnectionName, DamagedFile, DestinationName, FailedRun, FileList, JobRecord, JobRef, JobRequestId,
-    Outcome, RunKey, StagedFile, Window,
+    Outcome, ParentRun, RunKey, StagedFile, Window,
 };
 use crate::rows::Tables;
 use document::{json, parse};
@@ -33,6 +34,7 @@ pub use document::{Change, Document};
 pub use history::{ExportHistory, PastJob};
 pub use inventory::JobObjects;
 pub use token::RefreshTokenDocument;
+pub use told::{Mark, Told};
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -62,6 +64,9 @@ pub struct RunRecord {
     /// What time the run's rows are of, decided once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// The run that has started it, where its event names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentRun>,
     /// The job that it has become.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_request_id: Option<JobRequestId>,

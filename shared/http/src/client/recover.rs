@@ -71,7 +71,7 @@ impl Client {
     }
 
     pub(crate) fn exchange(&self, request: &Request, budget: &Budget) -> Exchange {
-        let mut exchange = Exchange::new(&request.method, &request.url);
+        let mut exchange = Exchange::new(&request.method, &request.shown_url());
         exchange.attempts = budget.tries();
         exchange.elapsed = budget.elapsed(self.clock.now());
         exchange

@@ -1,5 +1,6 @@
 //! A call to be made: what it carries, when it is made again, whose credentials it takes along.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct Request {
     pub(super) reads_json: bool,
     /// Of a call whose refusals are answers like any other: whether one will have passed in a moment.
     pub(super) is_passing: Option<Arc<IsPassing>>,
+    /// Whether all of the URL behind its host lets in whoever knows it.
+    is_secret: bool,
 }
 
 type IsPassing = dyn Fn(&Answer) -> bool + Send + Sync;
@@ -71,7 +74,7 @@ impl Payload {
 
 impl fmt::Debug for Request {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.method, redact::url(&self.url))
+        write!(formatter, "{} {}", self.method, redact::url(&self.shown_url()))
     }
 }
 
@@ -91,6 +94,7 @@ impl Request {
             limit: MAX_ANSWER_BYTES,
             reads_json: false,
             is_passing: None,
+            is_secret: false,
         }
     }
 
@@ -188,6 +192,21 @@ impl Request {
         value.set_sensitive(true);
         self.headers.insert(name, value);
         self
+    }
+
+    /// The same call, whose URL lets in whoever knows it, as a webhook's does: of it, only the server is ever shown.
+    #[must_use]
+    pub fn to_secret_url(mut self) -> Self {
+        self.is_secret = true;
+        self
+    }
+
+    /// The call's URL, as far as it may be shown.
+    pub(super) fn shown_url(&self) -> Cow<'_, Url> {
+        match self.is_secret {
+            true => Cow::Owned(self.url.join("/").unwrap_or_else(|_| self.url.clone())),
+            false => Cow::Borrowed(&self.url),
+        }
     }
 
     /// The same call, with credentials for those hosts that they are for.

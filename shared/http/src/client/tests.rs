@@ -629,3 +629,16 @@ async fn a_private_authority_is_trusted_where_it_is_named() {
     assert_eq!(thing.id, 7);
     assert_eq!(*connections.lock().unwrap(), [None, Some(b"http/1.1".to_vec())]);
 }
+
+/// Promise 7: of a URL that lets in whoever knows it, errors and what is shown of a request have the server alone.
+#[tokio::test]
+async fn of_a_secret_url_only_the_server_is_shown() {
+    let server = Scripted::replies(vec![Reply::status(500)]).await;
+    let (client, _) = server.client();
+    let url = server.url("/services/T0/B0/SECRET?sig=SECRET");
+    let request = Request::post_json(url, &serde_json::json!({})).unwrap().to_secret_url();
+    let error = client.call(&request).await.unwrap_err();
+    let shown = format!("{request:?} {error} {error:?} {}", error.exchange().url);
+    assert!(shown.contains(&server.host()) && !shown.contains("SECRET") && !shown.contains("T0"), "{shown}");
+    assert_eq!(server.seen()[0].target, "/services/T0/B0/SECRET?sig=SECRET");
+}

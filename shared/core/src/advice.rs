@@ -1,12 +1,16 @@
-//! What a person may do about a failure: the same when a command ends with it, and when it is looked at later.
+//! What a person may do about a failure: the same when a command ends with it, when it is looked at later, and when somebody
+//! is told of it.
 
-use landfall::ErrorType;
+use jiff::Timestamp;
+
+use crate::error::ErrorType;
+use crate::job::Failure;
 
 /// The columns of a job have changed, and that is right.
-pub(crate) const IF_RIGHT: &str = " --on-schema-change widen";
+pub const IF_RIGHT: &str = " --on-schema-change widen";
 
 /// What continuing what has failed so comes to; nothing where that does not help.
-pub(crate) fn continuing(error: ErrorType, awaits_person: bool) -> Option<&'static str> {
+pub fn continuing(error: ErrorType, awaits_person: bool) -> Option<&'static str> {
     match error {
         ErrorType::Throttled | ErrorType::SourceUnavailable | ErrorType::StoreUnavailable => {
             Some("continue later")
@@ -29,7 +33,7 @@ pub(crate) fn continuing(error: ErrorType, awaits_person: bool) -> Option<&'stat
 }
 
 /// What helps where continuing does not: a run of its own, or another event.
-pub(crate) fn starting_anew(error: ErrorType) -> Option<&'static str> {
+pub fn starting_anew(error: ErrorType) -> Option<&'static str> {
     match error {
         ErrorType::InvalidEvent => Some("correct the event, and start it again"),
         ErrorType::Conflict => {
@@ -49,8 +53,66 @@ pub(crate) fn starting_anew(error: ErrorType) -> Option<&'static str> {
 }
 
 /// The error of this name; none of one that only a later release has.
-pub(crate) fn named(name: &str) -> Option<ErrorType> {
+pub fn named(name: &str) -> Option<ErrorType> {
     ErrorType::ALL.iter().copied().find(|error| error.name() == name)
+}
+
+/// How what has failed stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Whoever called calls again by itself.
+    TriedAgain,
+    /// Somebody has to decide.
+    NeedsPerson,
+    /// What was asked for, or has come of it, is not accepted.
+    Refused,
+    /// Nobody calls again by itself.
+    Failed,
+}
+
+/// How what has failed so stands.
+pub fn standing(failure: &Failure, now: Timestamp) -> Standing {
+    if failure.tried_again_until.is_some_and(|until| until > now) {
+        return Standing::TriedAgain;
+    }
+    match named(&failure.error) {
+        _ if failure.awaits_person => Standing::NeedsPerson,
+        Some(ErrorType::Conflict) => Standing::NeedsPerson,
+        Some(
+            ErrorType::InvalidEvent
+            | ErrorType::Rejected
+            | ErrorType::UnsafeArchive
+            | ErrorType::Unsupported
+            | ErrorType::LimitExceeded
+            | ErrorType::IntegrityError
+            | ErrorType::SchemaChanged,
+        ) => Standing::Refused,
+        _ => Standing::Failed,
+    }
+}
+
+/// What helps, in words, and the command for it: the one that continues what has failed, or the one that starts another run.
+pub fn next(failure: &Failure, now: Timestamp, continuing_by: &str, anew: &str) -> (String, String) {
+    let Some(error) = named(&failure.error) else {
+        return ("see what the message says, then continue".to_owned(), continuing_by.to_owned());
+    };
+    if let Some(until) = failure.tried_again_until.filter(|until| *until > now) {
+        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let what =
+            format!("wait, as it is tried again by itself, until {until} at the latest; then continue");
+        return (what, continuing_by.to_owned());
+    }
+    let continued = continuing(error, failure.awaits_person);
+    match (starting_anew(error), continued) {
+        (Some(what), Some(continued)) if !failure.awaits_person => {
+            (format!("{what}; or {continued}: {continuing_by}"), anew.to_owned())
+        }
+        (Some(what), None) => (what.to_owned(), anew.to_owned()),
+        (_, continued) => {
+            let option = if error == ErrorType::SchemaChanged { IF_RIGHT } else { "" };
+            (continued.unwrap_or("continue").to_owned(), format!("{continuing_by}{option}"))
+        }
+    }
 }
 
 #[cfg(test)]
