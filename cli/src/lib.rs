@@ -25,6 +25,7 @@ mod inputs;
 mod invoke;
 mod lock;
 mod machine;
+mod pages;
 mod pipes;
 mod progress;
 mod prune;

@@ -71,6 +71,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         failure: None,
         notice: None,
         lineage: None,
+        overcome: Vec::new(),
     };
     work.record_job(record).await.expect("a store that works");
     let outcome = Outcome {
@@ -101,6 +102,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
             crc64nvme: sums.crc64nvme,
             sha256: sums.sha256.expect("a SHA-256"),
             unverified: None,
+            place: None,
         };
         work.record_staged(&event.job(), staged).await.expect("a store that works");
     }

@@ -4,18 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use landfall::job::{JobRecord, JobRequestId, Totals};
+use landfall::usual::Usual;
 
 use super::finding::{Finding, Of};
-
-/// So many jobs before one are looked at.
-const JOBS: usize = 30;
-/// Of fewer nobody can say what is usual.
-const MIN_JOBS: usize = 8;
-/// How many times the usual distance from the median is unusual. The median of the distances is 0.67 standard deviations
-/// of what is normally distributed, so this is about five of them.
-const DISTANCES: u64 = 8;
-/// A distance of less than this part of the median is never unusual.
-const MIN_PART: u64 = 3;
 
 /// The jobs of a connection's exports.
 #[derive(Debug, Default)]
@@ -99,32 +90,20 @@ fn gaps(jobs: &[Job]) -> Vec<(Of, Finding)> {
     findings
 }
 
-/// A job's rows beside those of the jobs before it: their median, and the median of the distances from it, which a few odd
-/// ones do not move.
+/// A job's rows beside those of the jobs before it.
 fn unusual(jobs: &[Job]) -> Vec<(Of, Finding)> {
     let counted: Vec<(&Job, u64)> =
         jobs.iter().filter_map(|job| Some((job, job.landed.flatten()?))).collect();
+    let all: Vec<u64> = counted.iter().map(|(_, rows)| *rows).collect();
     let mut findings = Vec::new();
-    for (at, (job, rows)) in counted.iter().enumerate() {
-        let before = counted.get(at.saturating_sub(JOBS)..at).unwrap_or_default();
-        if before.len() < MIN_JOBS {
-            continue;
-        }
-        let usual = median(before.iter().map(|(_, rows)| *rows));
-        let distance = median(before.iter().map(|(_, rows)| rows.abs_diff(usual)));
-        let far = distance.saturating_mul(DISTANCES).max(usual / MIN_PART);
-        if rows.abs_diff(usual) > far {
-            let jobs = before.len();
-            findings.push((job.of.clone(), Finding::RowsUnusual { rows: *rows, usual, jobs }));
+    for (at, (job, rows)) in counted.into_iter().enumerate() {
+        let Some(usual) = Usual::of(all.get(..at).unwrap_or_default()) else { continue };
+        if usual.is_far_from(rows) {
+            let Usual { median, jobs, .. } = usual;
+            findings.push((job.of.clone(), Finding::RowsUnusual { rows, usual: median, jobs }));
         }
     }
     findings
-}
-
-fn median(values: impl Iterator<Item = u64>) -> u64 {
-    let mut values: Vec<u64> = values.collect();
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

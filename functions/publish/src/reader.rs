@@ -7,7 +7,8 @@ use landfall::job::LandedObject;
 use landfall::{Error, Result};
 use landfall_store::{Store, StoreError};
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SourceFile};
+use crate::tables::ManifestTable;
 
 /// No line of a manifest is longer: that of a table has all of its columns.
 const MAX_LINE: usize = 16 << 20;
@@ -28,18 +29,31 @@ pub struct ManifestReader {
 /// A list, whose items have a line each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum List {
+    Files,
+    Tables,
     Objects,
-    Other,
 }
 
 impl List {
     fn begun_by(line: &str) -> Option<Self> {
         match line {
+            "  \"files\": [" => Some(Self::Files),
+            "  \"tables\": [" => Some(Self::Tables),
             "  \"objects\": [" => Some(Self::Objects),
-            "  \"files\": [" | "  \"tables\": [" => Some(Self::Other),
             _ => None,
         }
     }
+}
+
+/// What a list of a manifest has.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// One of the source's files.
+    File(SourceFile),
+    /// A table.
+    Table(ManifestTable),
+    /// An object that has landed.
+    Object(LandedObject),
 }
 
 impl ManifestReader {
@@ -59,13 +73,34 @@ impl ManifestReader {
     /// # Errors
     /// `IntegrityError` where what is there is no manifest in the form that landfall writes.
     pub async fn next(&mut self) -> Result<Option<LandedObject>> {
+        while let Some((list, line)) = self.next_line().await? {
+            if list == List::Objects {
+                return serde_json::from_str(&line).map(Some).map_err(|error| self.strange(error));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next that its lists have, in the order in which it names them.
+    ///
+    /// # Errors
+    /// Those of [`ManifestReader::next`].
+    pub(crate) async fn next_item(&mut self) -> Result<Option<Item>> {
+        let Some((list, line)) = self.next_line().await? else { return Ok(None) };
+        let item = match list {
+            List::Files => serde_json::from_str(&line).map(Item::File),
+            List::Tables => serde_json::from_str(&line).map(Item::Table),
+            List::Objects => serde_json::from_str(&line).map(Item::Object),
+        };
+        item.map(Some).map_err(|error| self.strange(error))
+    }
+
+    /// The next line of a list, as JSON.
+    async fn next_line(&mut self) -> Result<Option<(List, String)>> {
         while let Some(line) = self.line().await? {
             match self.list {
                 Some(list) if line.starts_with("    ") => {
-                    if list == List::Objects {
-                        let item = line.trim().trim_end_matches(',');
-                        return serde_json::from_str(item).map(Some).map_err(|error| self.strange(error));
-                    }
+                    return Ok(Some((list, line.trim().trim_end_matches(',').to_owned())));
                 }
                 _ => {
                     self.list = List::begun_by(&line);

@@ -371,6 +371,7 @@ impl Context {
             failure: None,
             notice: None,
             lineage: Box::pin(self.lineage_of(connection, run.parent.clone())).await.map(Box::new),
+            overcome: Vec::new(),
         };
         let recorded = self.work().await?.record_job(record).await?;
         match &recorded.run_key {
@@ -497,6 +498,7 @@ impl Context {
             failure: None,
             notice: None,
             lineage: Box::pin(self.lineage_of(&event.connection, None)).await.map(Box::new),
+            overcome: Vec::new(),
         };
         Ok(self.work().await?.record_job(record).await?)
     }

@@ -17,15 +17,14 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::{AwaitsPerson, Error, ErrorType, Result};
 use crate::export::Export;
+pub use crate::job::shortened;
 use crate::job::{
     ConnectionName, DestinationName, ExportName, FailedRun, Failure, JobRecord, JobRef, JobRequestId,
-    ParentRun, RunKey,
+    Overcome, ParentRun, RunKey,
 };
 use crate::notify;
 use crate::state::{Change, keys};
 use crate::step::{OUTAGE, Step};
-
-pub use crate::parse::shortened;
 
 /// How long keeping a failure may take.
 const KEPT_WITHIN: Duration = Duration::from_secs(10);
@@ -239,6 +238,12 @@ async fn change_job(
         let before = record.failure.take().map(|failure| *failure);
         let failure = change(before.clone());
         let is_other = failure != before;
+        // One more of a row is the same failure still.
+        if let Some(before) =
+            before.filter(|before| failure.as_ref().is_none_or(|now| now.since != before.since))
+        {
+            record.overcame(Overcome::failure(&before));
+        }
         record.failure = failure.clone().map(Box::new);
         let kept = failure.map(|failure| Kept::OfJob(Box::new(record.clone()), failure));
         std::future::ready(Ok(if is_other { Change::Write(record, kept) } else { Change::Keep(kept) }))

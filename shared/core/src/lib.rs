@@ -24,6 +24,7 @@ pub mod schema;
 pub mod state;
 pub mod step;
 pub mod systems;
+pub mod usual;
 
 pub use landfall_http::clock;
 pub use landfall_store::checksum;

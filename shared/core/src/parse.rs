@@ -16,8 +16,8 @@ pub(crate) fn below<E: DeserializeOwned>(at: &str, part: Value) -> Result<E> {
             (".", path) => path.to_owned(),
             (at, path) => format!("{at}.{path}"),
         };
-        let path = shortened(&path, MAX_REPEATED);
-        let reason = shortened(&error.into_inner().to_string(), MAX_REPEATED);
+        let path = beginning(&path);
+        let reason = beginning(&error.into_inner().to_string());
         match path.as_str() {
             "." => Error::invalid_event(format!("the event does not fit: {reason}")),
             path => Error::invalid_event(format!("the event does not fit at {path}: {reason}")),
@@ -25,9 +25,8 @@ pub(crate) fn below<E: DeserializeOwned>(at: &str, part: Value) -> Result<E> {
     })
 }
 
-/// A text as far as it is repeated or kept.
-pub fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(MAX_REPEATED) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }

@@ -49,6 +49,7 @@ pub(crate) fn record(job_request_id: &str, export: Export) -> JobRecord {
         failure: None,
         notice: None,
         lineage: None,
+        overcome: Vec::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::message::Notification;
 use crate::config::{NotifyEvent, NotifyForm};
-use crate::parse::shortened;
+use crate::job::shortened;
 
 /// So many bytes of a text are shown: a section holds 3000 characters.
 const MAX_TEXT: usize = 2900;

@@ -50,10 +50,10 @@ pub struct FreshLanding<'a> {
 pub async fn submitted(context: &Context, job: &JobRecord) {
     within(async {
         // Nobody but a collector of events wants to know.
-        if !matches!(context.config().lineage().await, Ok(Some(_))) {
-            return;
+        if let Ok(Some(lineage)) = context.config().lineage().await {
+            let receivers = Receivers { people: Vec::new(), lineage: Some(lineage) };
+            tell(context, &receivers, &Subject::job(context, job), &Fact::Submitted, None).await;
         }
-        tell(context, Subject::job(context, job), Fact::Submitted, None).await;
     })
     .await;
 }
@@ -63,7 +63,8 @@ pub async fn landed(context: &Context, job: &JobRecord, landed: FreshLanding<'_>
     within(async {
         let mut subject = Subject::job(context, job);
         let FreshLanding { landing, manifest_key, state, totals, is_new } = landed;
-        if Receivers::of(context, &subject).await.is_empty() {
+        let receivers = Receivers::of(context, &subject).await;
+        if receivers.is_empty() {
             return;
         }
         subject.folder = context.spec(&job.export).ok().and_then(|spec| {
@@ -84,14 +85,14 @@ pub async fn landed(context: &Context, job: &JobRecord, landed: FreshLanding<'_>
             true => None,
             false => Some((&landing.store, manifest_key)),
         };
-        tell(context, subject, Fact::Landed(Box::new(fact)), written).await;
+        tell(context, &receivers, &subject, &Fact::Landed(Box::new(fact)), written).await;
     })
     .await;
 }
 
 /// Tells that a step has failed over a job, and is not called again by itself.
 pub async fn failed_job(context: &Context, job: &JobRecord, failure: Failure) {
-    within(tell(context, Subject::job(context, job), Fact::Failed(Box::new(failure)), None)).await;
+    within(tell_failure(context, Subject::job(context, job), failure)).await;
 }
 
 /// Tells that a run has failed before it had a job.
@@ -114,9 +115,14 @@ pub async fn failed_run(
             since: Some(failure.since),
             lineage: context.lineage_of(connection, parent).await,
         };
-        tell(context, subject, Fact::Failed(Box::new(failure)), None).await;
+        tell_failure(context, subject, failure).await;
     })
     .await;
+}
+
+async fn tell_failure(context: &Context, subject: Subject, failure: Failure) {
+    let receivers = Receivers::of(context, &subject).await;
+    tell(context, &receivers, &subject, &Fact::Failed(Box::new(failure)), None).await;
 }
 
 async fn within(telling: impl Future<Output = ()>) {
@@ -154,8 +160,13 @@ async fn kept_of(context: &Context, job: &JobRecord) -> Result<Kept> {
 }
 
 /// Tells of a fact, and keeps that it was told. What was `written` before this call may be no news.
-async fn tell(context: &Context, subject: Subject, fact: Fact, written: Option<(&Store, &str)>) {
-    let receivers = Receivers::of(context, &subject).await;
+async fn tell(
+    context: &Context,
+    receivers: &Receivers,
+    subject: &Subject,
+    fact: &Fact,
+    written: Option<(&Store, &str)>,
+) {
     if receivers.is_empty() {
         return;
     }
@@ -164,8 +175,8 @@ async fn tell(context: &Context, subject: Subject, fact: Fact, written: Option<(
         let key = keys::told(&subject.connection, subject.run_key.as_ref(), subject.job_request_id.as_ref());
         let Some(key) = key else { return Ok(()) };
         let told = work.told(&key).await?;
-        let telling = Telling { context, work: &work, subject: &subject, fact: &fact, told: &told };
-        let marks = telling.tell_all(&receivers, written).await?;
+        let telling = Telling { context, work: &work, subject, fact, told: &told };
+        let marks = telling.tell_all(receivers, written).await?;
         if marks.is_empty() {
             return Ok(());
         }
