@@ -420,7 +420,7 @@ async fn unpack_one(
     let since = machine.context().clock().now();
     machine.progress().stage(format!("reading {}", path.display()));
     let archive = Archive::read(path, &arguments.destination).await?;
-    let (job, published) = unpack::unpack(machine, archive, arguments.form.map(Into::into)).await?;
+    let (job, published) = Box::pin(unpack::unpack(machine, archive, arguments.form.map(Into::into))).await?;
     let took = elapsed(since, machine.context().clock().now());
     landed(machine, report, (&job, Some(path)), &published, took).await
 }
@@ -500,7 +500,8 @@ async fn report_command(
     let outcome = async {
         match LocalRuntime::for_status(&arguments.machine, progress).await? {
             Some(machine) => {
-                on(machine, async |machine| pages::report(machine, arguments, &mut report).await).await
+                on(machine, async |machine| Box::pin(pages::report(machine, arguments, &mut report)).await)
+                    .await
             }
             None => Err(pages::report_nothing(arguments)),
         }
