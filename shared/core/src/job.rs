@@ -655,6 +655,28 @@ mod tests {
         }
     }
 
+    /// Promise 6: however often a job fails on its way, what is kept of that is bounded, and of the last.
+    #[test]
+    fn what_a_job_has_come_past_is_bounded() {
+        let mut record: JobRecord = serde_json::from_value(serde_json::json!({
+            "connection": "pod", "job_request_id": "7", "destination": "lake", "landing_prefix": "p/",
+            "export": { "kind": "fusion_extract" }, "since": "2026-11-21T06:00:00Z",
+        }))
+        .unwrap();
+        assert_eq!(
+            serde_json::to_value(&record).unwrap().get("overcome"),
+            None,
+            "as earlier releases wrote it"
+        );
+        for number in 0..50 {
+            let outage = Outage { since: record.since, error: format!("{number}{}", "é".repeat(10_000)) };
+            record.overcame(Overcome::outage(&outage, record.since));
+        }
+        assert_eq!(record.overcome.len(), Overcome::MAX);
+        let last = &record.overcome.last().unwrap().error;
+        assert!(last.starts_with("49") && last.chars().count() == Overcome::MAX_ERROR + 1);
+    }
+
     /// Promise 7: no name from an event can leave its place among the keys.
     #[test]
     fn names_cannot_hold_what_would_move_a_key() {

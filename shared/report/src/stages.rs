@@ -37,7 +37,8 @@ pub(crate) fn stages(facts: &JobFacts) -> Vec<Stage> {
     let mut stages = Vec::new();
     for (name, class, until) in ends {
         // A store keeps times to the second.
-        let Some(until) = until.filter(|until| *until + A_SECOND >= from).map(|until| until.max(from)) else {
+        let begins = from.checked_sub(A_SECOND).unwrap_or(from);
+        let Some(until) = until.filter(|until| *until >= begins).map(|until| until.max(from)) else {
             // A job without files has nothing to fetch or to unpack.
             if progress.files == Some(0) {
                 continue;
