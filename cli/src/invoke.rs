@@ -41,6 +41,7 @@ pub(crate) async fn invoke(
             Step::UnpackUpload => call(machine, event, deadline, unpack_upload::unpack_upload).await,
             Step::Publish => call(machine, event, deadline, publish::publish).await,
             Step::Sweep => call(machine, event, deadline, sweep::sweep).await,
+            Step::Verify => call(machine, event, deadline, verify::verify).await,
         }
     };
     let outcome = called.instrument(span).await;

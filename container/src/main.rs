@@ -1,4 +1,4 @@
-//! All functions as one program, for images of containers: six programs would be six times what they share.
+//! All functions as one program, for images of containers: seven programs would be seven times what they share.
 //!
 //! Where `LANDFALL_FUNCTION` names a function it is that one, to OCI Functions or to Lambda, as the function's own program
 //! is. Otherwise it serves all of them by HTTP, at `POST /<function>`.
@@ -58,6 +58,7 @@ async fn serve_one(step: Step) -> std::result::Result<(), RuntimeError> {
         Step::UnpackUpload => landfall_edge::serve(step, &SYSTEMS, unpack_upload::unpack_upload).await,
         Step::Publish => landfall_edge::serve(step, &SYSTEMS, publish::publish).await,
         Step::Sweep => landfall_edge::serve(step, &SYSTEMS, sweep::sweep).await,
+        Step::Verify => landfall_edge::serve(step, &SYSTEMS, verify::verify).await,
     }
 }
 
@@ -69,6 +70,7 @@ async fn serve_all() -> Result<Infallible> {
     let unpack_upload = Function::new(Step::UnpackUpload, &SYSTEMS, unpack_upload::unpack_upload);
     let publish = Function::new(Step::Publish, &SYSTEMS, publish::publish);
     let sweep = Function::new(Step::Sweep, &SYSTEMS, sweep::sweep);
+    let verify = Function::new(Step::Verify, &SYSTEMS, verify::verify);
     let call = async |name: &str, event, ends_at| {
         Some(match Step::named(name)? {
             Step::Submit => submit.call_with_json(event, ends_at).await,
@@ -77,6 +79,7 @@ async fn serve_all() -> Result<Infallible> {
             Step::UnpackUpload => unpack_upload.call_with_json(event, ends_at).await,
             Step::Publish => publish.call_with_json(event, ends_at).await,
             Step::Sweep => sweep.call_with_json(event, ends_at).await,
+            Step::Verify => verify.call_with_json(event, ends_at).await,
         })
     };
     Ok(http::serve(listener, secret, call).await)

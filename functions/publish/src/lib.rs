@@ -6,7 +6,6 @@
 //! that is recorded of it before. At last the job is remembered beside the last ones of its export.
 
 mod manifest;
-mod reader;
 mod schema;
 mod tables;
 
@@ -19,6 +18,7 @@ use landfall::context::{Context, Landing};
 use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals};
 use landfall::landed;
+use landfall::manifest::read_tail;
 use landfall::metrics::{Measure, Measured};
 use landfall::rows::Tables;
 use landfall::schema::SchemaVersion;
@@ -30,7 +30,6 @@ use serde::{Deserialize, Serialize};
 
 use manifest::{Head, ManifestWriter};
 pub use manifest::{MANIFEST_VERSION, Manifest, ManifestSchema, SourceFile};
-pub use reader::ManifestReader;
 use schema::{Deciding, ToldBy};
 use tables::Location;
 pub use tables::{ManifestColumn, ManifestTable};
@@ -97,7 +96,10 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
         schema_changes = write_manifest(context, &landing, &job, outcome, &files, &key).await?;
     }
 
-    let tail = manifest::read_tail(&landing.store, &key).await?;
+    let tail = read_tail(&landing.store, &key).await?.ok_or_else(|| {
+        let object = landing.store.object(&key);
+        Error::from(StoreError::NoSuchObject { operation: "HeadObject", object })
+    })?;
     if let Some(outcome) = &outcome {
         context.remember(&job, outcome, tail.totals).await;
     }

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod form;
 pub mod job;
 pub mod landed;
+pub mod manifest;
 pub mod metrics;
 pub mod observer;
 pub mod outage;
@@ -22,6 +23,7 @@ pub mod schema;
 pub mod state;
 pub mod step;
 pub mod systems;
+pub mod usual;
 
 pub use landfall_http::clock;
 pub use landfall_store::checksum;

@@ -19,6 +19,8 @@ pub enum Step {
     Publish,
     /// Finds jobs that have ended and not landed.
     Sweep,
+    /// Holds what has landed against its manifests.
+    Verify,
 }
 
 /// How often, and after which waits, what has failed is called again.
@@ -64,8 +66,15 @@ impl RetryPolicy {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 6] =
-        [Self::Submit, Self::PollStatus, Self::FetchFiles, Self::UnpackUpload, Self::Publish, Self::Sweep];
+    pub const ALL: [Step; 7] = [
+        Self::Submit,
+        Self::PollStatus,
+        Self::FetchFiles,
+        Self::UnpackUpload,
+        Self::Publish,
+        Self::Sweep,
+        Self::Verify,
+    ];
 
     /// The step of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -81,6 +90,7 @@ impl Step {
             Self::UnpackUpload => "unpack-upload",
             Self::Publish => "publish",
             Self::Sweep => "sweep",
+            Self::Verify => "verify",
         }
     }
 

@@ -42,3 +42,4 @@ mod schemas;
 mod stack;
 mod stores;
 mod sweep;
+mod verify;

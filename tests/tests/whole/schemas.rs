@@ -83,7 +83,7 @@ fn refer_to(name: &str, schema: Value, named: &mut Map<String, Value>) -> Value 
     json!({ "$ref": format!("#/$defs/{name}") })
 }
 
-fn contract() -> [(&'static str, String); 13] {
+fn contract() -> [(&'static str, String); 15] {
     [
         ("submit.event", schema::<RunEvent>()),
         ("submit.result", schema::<submit::Submitted>()),
@@ -97,6 +97,8 @@ fn contract() -> [(&'static str, String); 13] {
         ("publish.result", schema::<publish::Published>()),
         ("sweep.event", schema::<sweep::SweepEvent>()),
         ("sweep.result", schema::<sweep::Swept>()),
+        ("verify.event", schema::<verify::VerifyEvent>()),
+        ("verify.result", schema::<verify::Verified>()),
         ("manifest", schema::<publish::Manifest>()),
     ]
 }
@@ -166,6 +168,7 @@ fn the_sample_events_are_events() {
             }
             "poll-status" | "fetch-files" | "publish" => parse::<JobEvent>(event).err(),
             "sweep" => parse::<sweep::SweepEvent>(event).err(),
+            "verify" => parse::<verify::VerifyEvent>(event).err(),
             "unpack-upload" => parse::<FileEvent>(event).err(),
             "unpack-upload-s3" => parse::<unpack_upload::UnpackEvent>(event).err(),
             other => panic!("events/{other}.json is not known to this test"),

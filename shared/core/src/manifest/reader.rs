@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
-use landfall::job::LandedObject;
-use landfall::{Error, Result};
 use landfall_store::{Store, StoreError};
+use serde::de::DeserializeOwned;
 
-use crate::manifest::Manifest;
+use crate::error::{Error, Result};
+use crate::job::LandedObject;
 
 /// No line of a manifest is longer: that of a table has all of its columns.
 const MAX_LINE: usize = 16 << 20;
@@ -84,7 +84,7 @@ impl ManifestReader {
     ///
     /// # Errors
     /// `IntegrityError` where what is there is no manifest in the form that landfall writes.
-    pub fn finish(self) -> Result<Manifest> {
+    pub fn finish<Manifest: DeserializeOwned>(self) -> Result<Manifest> {
         serde_json::from_str(&self.rest).map_err(|error| self.strange(error))
     }
 
