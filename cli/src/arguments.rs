@@ -100,6 +100,12 @@ pub(crate) enum Command {
     /// Hold what has landed against its manifests: what is gone, changed or missing is told; changes nothing without --repair
     #[command(after_help = "Example:\n  landfall verify fusion-prod --since 2026-11-01T00:00:00Z --read")]
     Verify(Verify),
+    /// Write the report of a job: a page that tells people what has landed, or what has failed; changes nothing else
+    #[command(after_help = "Example:\n  landfall report fusion-prod 44046 --open")]
+    Report(MakeReport),
+    /// Write a page of all exports: how fresh they are, what has failed, how much has landed; changes nothing else
+    #[command(after_help = "Example:\n  landfall dashboard --open")]
+    Dashboard(Dashboard),
     /// Delete what is kept of a run that surely has no job, or of a job that is over; what has landed stays
     #[command(after_help = "Example:\n  landfall forget fusion-prod --run carriers-2026-11-21T06 --dry-run")]
     Forget(Forget),
@@ -343,6 +349,43 @@ pub(crate) struct Verify {
     /// Where it runs.
     #[command(flatten)]
     pub(crate) systems: Systems,
+}
+
+/// `landfall report`.
+#[derive(Debug, Args)]
+pub(crate) struct MakeReport {
+    /// The connection that the job runs on
+    pub(crate) connection: ConnectionName,
+    /// The job
+    pub(crate) job_request_id: JobRequestId,
+    /// What becomes of the page.
+    #[command(flatten)]
+    pub(crate) page: PageOptions,
+    /// Where it is looked at.
+    #[command(flatten)]
+    pub(crate) machine: LocalOptions,
+}
+
+/// `landfall dashboard`.
+#[derive(Debug, Args)]
+pub(crate) struct Dashboard {
+    /// What becomes of the page.
+    #[command(flatten)]
+    pub(crate) page: PageOptions,
+    /// Where it is looked at.
+    #[command(flatten)]
+    pub(crate) machine: LocalOptions,
+}
+
+/// What becomes of a page.
+#[derive(Debug, Args)]
+pub(crate) struct PageOptions {
+    /// Where the page is written, over what is there; - for stdout. Default: a file of this folder, named for what it is of
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Show it in the browser
+    #[arg(long)]
+    pub(crate) open: bool,
 }
 
 /// `landfall forget`.

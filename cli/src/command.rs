@@ -14,8 +14,8 @@ use landfall_systems::SYSTEMS;
 use serde_json::Value;
 
 use crate::arguments::{
-    Arguments, Cancel, Check, Command, DescriptionAction, Descriptions, Forget, Invoke, Prune, Resume, Run,
-    Serve, ShowSchema, Status, Sweep, Systems, Unpack, Verify,
+    Arguments, Cancel, Check, Command, Dashboard, DescriptionAction, Descriptions, Forget, Invoke,
+    MakeReport, Prune, Resume, Run, Serve, ShowSchema, Status, Sweep, Systems, Unpack, Verify,
 };
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
@@ -29,8 +29,8 @@ use crate::stop::unless_stopped;
 use crate::sweep::Landing;
 use crate::unpack::Archive;
 use crate::{
-    advice, cancel, check, dry_run, event, forget, help, init, inputs, prune, run, schema, serve, simulate,
-    sources, status, sweep, systems, unpack, verify,
+    advice, cancel, check, dry_run, event, forget, help, init, inputs, pages, prune, run, schema, serve,
+    simulate, sources, status, sweep, systems, unpack, verify,
 };
 
 /// Does what the arguments ask for; results go to `out`, the rest to the progress. Returns the exit code.
@@ -52,6 +52,8 @@ pub async fn execute(arguments: &Arguments, out: &mut (dyn Write + Send), progre
         Command::Status(arguments) => status_command(arguments, out, &progress).await,
         Command::Schema(arguments) => schema_command(arguments, out, &progress).await,
         Command::Verify(arguments) => verify_command(arguments, out, &progress).await,
+        Command::Report(arguments) => report_command(arguments, out, &progress).await,
+        Command::Dashboard(arguments) => dashboard_command(arguments, out, &progress).await,
         Command::Forget(arguments) => forget_command(arguments, out, &progress).await,
         Command::Prune(arguments) => prune_command(arguments, out, &progress).await,
         Command::Check(arguments) => check_command(arguments, out, &progress).await,
@@ -422,6 +424,46 @@ async fn verify_command(arguments: &Verify, out: &mut (dyn Write + Send), progre
         true => code_of_failure.max(2),
         false => code,
     }
+}
+
+async fn report_command(
+    arguments: &MakeReport,
+    out: &mut (dyn Write + Send),
+    progress: &Arc<Progress>,
+) -> u8 {
+    let mut report = Report::new(out, progress, arguments.machine.json);
+    let outcome = async {
+        match LocalRuntime::for_status(&arguments.machine, progress).await? {
+            Some(machine) => {
+                on(machine, async |machine| pages::report(machine, arguments, &mut report).await).await
+            }
+            None => Err(pages::report_nothing(arguments)),
+        }
+    }
+    .await;
+    ended(outcome, &mut report, || FailureContext {
+        connection: Some(arguments.connection.to_string()),
+        job_request_id: Some(arguments.job_request_id.to_string()),
+        ..FailureContext::default()
+    })
+}
+
+async fn dashboard_command(
+    arguments: &Dashboard,
+    out: &mut (dyn Write + Send),
+    progress: &Arc<Progress>,
+) -> u8 {
+    let mut report = Report::new(out, progress, arguments.machine.json);
+    let outcome = async {
+        match LocalRuntime::for_status(&arguments.machine, progress).await? {
+            Some(machine) => {
+                on(machine, async |machine| pages::dashboard(machine, arguments, &mut report).await).await
+            }
+            None => Err(pages::dashboard_of_nothing(arguments)),
+        }
+    }
+    .await;
+    ended(outcome, &mut report, FailureContext::default)
 }
 
 async fn forget_command(arguments: &Forget, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {

@@ -11,7 +11,7 @@ use crate::arguments::{Completions, Man};
 
 /// The page that each command is told on; all others are on the first.
 const PAGE: &str = "docs/guide/command-line.md";
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 11] = [
     ("init", "docs/guide/configuration.md"),
     ("run", "docs/guide/events.md"),
     ("serve", "docs/guide/events.md"),
@@ -19,6 +19,8 @@ const PAGES: [(&str, &str); 9] = [
     ("unpack", "docs/systems/local.md"),
     ("status", "docs/operating.md"),
     ("verify", "docs/operating.md"),
+    ("report", "docs/operating.md"),
+    ("dashboard", "docs/operating.md"),
     ("systems", "docs/systems/declared.md"),
     ("schema", "docs/guide/landed-forms.md"),
 ];

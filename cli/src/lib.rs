@@ -26,6 +26,7 @@ mod inputs;
 mod invoke;
 mod lock;
 mod machine;
+mod pages;
 mod progress;
 mod prune;
 mod report;

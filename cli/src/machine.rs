@@ -313,6 +313,12 @@ impl LocalRuntime {
         Ok((is_here && path.is_file()).then_some(path))
     }
 
+    /// The file that an object of the work bucket is, where that is on this machine.
+    pub(crate) fn kept_file(&self, key: &str) -> Option<PathBuf> {
+        let path = self.data.join(WORK).join(key);
+        (self.keeps_state() && path.is_file()).then_some(path)
+    }
+
     /// Stops the servers.
     pub(crate) async fn stop(self) {
         let Self { context, store, pod, _in_place_of_data, .. } = self;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +31,10 @@ pub struct Progress {
     stderr: Mutex<Box<dyn Write + Send>>,
     clock: Arc<dyn Clock>,
     stage: Mutex<String>,
-    counts: Counts,
+    fetching: Counts,
+    unpacking: Counts,
+    /// Which of the two is shown: files are unpacked while others are fetched.
+    shows_unpacking: AtomicBool,
     /// The most bytes of the stage that a bar has shown.
     shown_bytes: AtomicU64,
     next_line_at: AtomicI64,
@@ -47,7 +50,7 @@ enum Show {
     Bar(ProgressBar),
 }
 
-/// What has been done of a stage, and how much there is to do where that is known.
+/// What has been done, and how much there is to do where that is known.
 #[derive(Debug, Default)]
 struct Counts {
     files: AtomicU64,
@@ -109,7 +112,9 @@ impl Progress {
             stderr: Mutex::new(stderr),
             clock,
             stage: Mutex::default(),
-            counts: Counts::default(),
+            fetching: Counts::default(),
+            unpacking: Counts::default(),
+            shows_unpacking: AtomicBool::new(false),
             shown_bytes: AtomicU64::new(0),
             next_line_at: AtomicI64::new(0),
             warned: Mutex::default(),
@@ -118,8 +123,21 @@ impl Progress {
 
     /// A new stage begins, with nothing done of it.
     pub(crate) fn stage(&self, stage: impl Into<String>) {
-        let stage = stage.into();
-        self.counts.reset();
+        self.fetching.reset();
+        self.unpacking.reset();
+        self.shows_unpacking.store(false, Ordering::Relaxed);
+        self.begin(stage.into());
+    }
+
+    /// All files have come, and what is left is to unpack them: some of that may be done.
+    pub(crate) fn stage_of_unpacking(&self) {
+        self.shows_unpacking.store(true, Ordering::Relaxed);
+        self.begin("unpacking files".to_owned());
+        self.expect_bytes(&self.unpacking);
+        self.moved(&self.unpacking, 0);
+    }
+
+    fn begin(&self, stage: String) {
         match &self.show {
             Show::Nothing | Show::Logged => {}
             Show::Lines => {
@@ -175,28 +193,30 @@ impl Progress {
         }
     }
 
-    fn moved(&self, bytes: u64) {
-        self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+    fn is_shown(&self, counts: &Counts) -> bool {
+        std::ptr::eq(counts, &raw const self.unpacking) == self.shows_unpacking.load(Ordering::Relaxed)
+    }
+
+    fn moved(&self, counts: &Counts, bytes: u64) {
+        let bytes = counts.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         match &self.show {
-            Show::Nothing | Show::Logged => {}
-            Show::Lines if self.a_line_is_due() => {
-                self.write(&format!("{}: {}", locked(&self.stage), self.counts));
+            Show::Lines if self.is_shown(counts) && self.a_line_is_due() => {
+                self.write(&format!("{}: {counts}", locked(&self.stage)));
             }
-            Show::Lines => {}
-            Show::Bar(bar) => self.show_position(bar),
+            // Never back: what is done again, or counted again, has been shown.
+            Show::Bar(bar) if self.is_shown(counts) => {
+                let shown = self.shown_bytes.fetch_max(bytes, Ordering::Relaxed);
+                bar.set_position(shown.max(bytes));
+            }
+            Show::Nothing | Show::Logged | Show::Lines | Show::Bar(_) => {}
         }
     }
 
-    /// Moves the bar to what has been done, and never back: what is done again, or counted again, has been shown.
-    fn show_position(&self, bar: &ProgressBar) {
-        let bytes = self.counts.bytes.load(Ordering::Relaxed);
-        let shown = self.shown_bytes.fetch_max(bytes, Ordering::Relaxed);
-        bar.set_position(shown.max(bytes));
-    }
-
-    fn expect_bytes(&self, bytes_in_all: u64) {
+    fn expect_bytes(&self, counts: &Counts) {
+        let bytes_in_all = counts.bytes_in_all.load(Ordering::Relaxed);
         if let Show::Bar(bar) = &self.show
             && bytes_in_all > 0
+            && self.is_shown(counts)
         {
             bar.set_style(bytes_bar());
             bar.set_length(bytes_in_all);
@@ -226,57 +246,57 @@ impl Progress {
 impl Observer for Progress {
     fn files_listed(&self, files: u64, bytes: Option<u64>) {
         // Called by every call that continues the list: what is there already is counted again then.
-        self.counts.files.store(0, Ordering::Relaxed);
-        self.counts.files_in_all.store(files, Ordering::Relaxed);
-        self.counts.bytes.store(0, Ordering::Relaxed);
-        self.counts.bytes_in_all.store(bytes.unwrap_or(0), Ordering::Relaxed);
-        self.expect_bytes(bytes.unwrap_or(0));
+        self.fetching.reset();
+        self.fetching.files_in_all.store(files, Ordering::Relaxed);
+        self.fetching.bytes_in_all.store(bytes.unwrap_or(0), Ordering::Relaxed);
+        self.expect_bytes(&self.fetching);
     }
 
     fn fetched(&self, bytes: u64) {
-        self.moved(bytes);
+        self.moved(&self.fetching, bytes);
     }
 
     fn file_fetched(&self) {
-        let files = self.counts.files.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        let in_all = self.counts.files_in_all.load(Ordering::Relaxed);
+        let files = self.fetching.files.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let in_all = self.fetching.files_in_all.load(Ordering::Relaxed);
         if let Show::Bar(bar) = &self.show
             && in_all > 1
+            && self.is_shown(&self.fetching)
         {
             bar.set_message(format!("{}: {files} of {in_all} files", locked(&self.stage)));
         }
-        self.moved(0);
+        self.moved(&self.fetching, 0);
     }
 
     fn members_listed(&self, members: u64, bytes: u64) {
-        self.counts.objects_in_all.fetch_add(members, Ordering::Relaxed);
-        let before = self.counts.bytes_in_all.fetch_add(bytes, Ordering::Relaxed);
-        self.expect_bytes(before.saturating_add(bytes));
+        self.unpacking.objects_in_all.fetch_add(members, Ordering::Relaxed);
+        self.unpacking.bytes_in_all.fetch_add(bytes, Ordering::Relaxed);
+        self.expect_bytes(&self.unpacking);
     }
 
     fn unpacked(&self, bytes: u64) {
-        self.moved(bytes);
+        self.moved(&self.unpacking, bytes);
     }
 
     fn landed(&self) {
-        self.counts.objects.fetch_add(1, Ordering::Relaxed);
-        self.moved(0);
+        self.unpacking.objects.fetch_add(1, Ordering::Relaxed);
+        self.moved(&self.unpacking, 0);
     }
 
     fn taken_back(&self, amounts: Amounts) {
-        let Amounts { bytes, objects, listed_objects, listed_bytes } = amounts;
-        let counts = &self.counts;
+        let Amounts { fetched_bytes, unpacked_bytes, objects, listed_objects, listed_bytes } = amounts;
         for (count, amount) in [
-            (&counts.bytes, bytes),
-            (&counts.objects, objects),
-            (&counts.objects_in_all, listed_objects),
-            (&counts.bytes_in_all, listed_bytes),
+            (&self.fetching.bytes, fetched_bytes),
+            (&self.unpacking.bytes, unpacked_bytes),
+            (&self.unpacking.objects, objects),
+            (&self.unpacking.objects_in_all, listed_objects),
+            (&self.unpacking.bytes_in_all, listed_bytes),
         ] {
             let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
                 Some(count.saturating_sub(amount))
             });
         }
-        self.expect_bytes(counts.bytes_in_all.load(Ordering::Relaxed));
+        self.expect_bytes(&self.unpacking);
     }
 }
 
@@ -310,7 +330,11 @@ impl fmt::Display for Counts {
 
 impl fmt::Debug for Progress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Progress").field("counts", &self.counts).finish_non_exhaustive()
+        formatter
+            .debug_struct("Progress")
+            .field("fetching", &self.fetching)
+            .field("unpacking", &self.unpacking)
+            .finish_non_exhaustive()
     }
 }
 
@@ -421,13 +445,25 @@ mod tests {
         progress.fetched(1);
         assert_eq!(written.lines(), ["fetching", "fetching: 1 of 2 files, 2.00 MiB of 4.00 MiB"]);
 
-        progress.stage("unpacking");
+        // What is unpacked meanwhile is shown once all have come.
         progress.members_listed(3, 100);
+        progress.unpacked(60);
+        clock.advance(Duration::from_secs(5));
+        progress.fetched(0);
+        progress.stage_of_unpacking();
+        progress.files_listed(2, Some(4 << 20));
         progress.members_listed(1, 24);
-        progress.unpacked(62);
+        progress.unpacked(2);
         clock.advance(Duration::from_secs(5));
         progress.landed();
-        assert_eq!(written.lines()[2..], ["unpacking", "unpacking: 62 B of 124 B, 1 of 4 objects"]);
+        assert_eq!(
+            written.lines()[2..],
+            [
+                "fetching: 1 of 2 files, 2.00 MiB of 4.00 MiB",
+                "unpacking files",
+                "unpacking files: 62 B of 124 B, 1 of 4 objects"
+            ]
+        );
     }
 
     /// What a call finds done already is counted once.
@@ -450,7 +486,7 @@ mod tests {
     #[test]
     fn what_is_done_again_is_counted_once() {
         let (progress, clock, written) = plain();
-        progress.stage("unpacking");
+        progress.stage_of_unpacking();
         let observer: Arc<dyn Observer> = Arc::new(progress);
         for is_last in [false, true] {
             let call = Tally::new(&observer);
@@ -465,7 +501,7 @@ mod tests {
         }
         clock.advance(Duration::from_secs(5));
         observer.unpacked(1);
-        assert_eq!(written.lines()[1..], ["unpacking: 41 B of 100 B, 1 of 2 objects"]);
+        assert_eq!(written.lines()[1..], ["unpacking files: 41 B of 100 B, 1 of 2 objects"]);
     }
 
     /// How a poll stands is shown as seldom as the rest; what a person has to know is always said.
@@ -580,8 +616,14 @@ mod tests {
         progress.files_listed(2000, Some(40 << 30));
         progress.fetched(10 << 30);
         assert!(shown().contains("75 %, 30.00 GiB"));
-        progress.taken_back(Amounts { bytes: 10 << 30, ..Amounts::default() });
+        progress.taken_back(Amounts { fetched_bytes: 10 << 30, ..Amounts::default() });
         assert!(shown().contains("75 %, 30.00 GiB"));
+        // What has been unpacked meanwhile is shown at once when that is what is left to do.
+        progress.members_listed(4, 8 << 30);
+        progress.unpacked(2 << 30);
+        assert!(shown().contains("75 %, 30.00 GiB"));
+        progress.stage_of_unpacking();
+        assert!(shown().contains("25 %, 2.00 GiB of 8.00 GiB"));
         progress.end();
         assert_eq!(terminal.line(), "");
     }

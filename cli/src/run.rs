@@ -5,19 +5,21 @@
 //!                  |  \____________|
 //!                  v
 //!             fetch-files          until it is complete
-//!                  |
-//!         unpack-upload, one a file, several at once
+//!                  |  |  |
+//!         unpack-upload, one a file, several at once, each as soon as its file is staged
 //!                  |
 //!               publish, and what the landed job no longer needs is deleted
 //!                  |
 //!             fetch-files          once more, where the source wants to know that the job has landed
 //! ```
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use futures::{FutureExt as _, StreamExt as _, future};
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::{FileEvent, JobEvent, RunEvent};
@@ -129,8 +131,7 @@ async fn land(machine: &LocalRuntime, event: &JobEvent, first_wait_seconds: u64)
     let mut returns = 0;
     loop {
         let at_work = machine.at_work_on(&event.job()).await?;
-        let files = fetch_until_complete(machine, event).await?;
-        let unpacked = unpack(machine, event, &files).await;
+        let unpacked = fetch_and_unpack(machine, event).await;
         drop(at_work);
         let published = match unpacked {
             Ok(()) => {
@@ -149,6 +150,23 @@ async fn land(machine: &LocalRuntime, event: &JobEvent, first_wait_seconds: u64)
             published => return published,
         }
     }
+}
+
+/// Unpacks each file as soon as it is staged, while others are fetched. After a failure no file is begun any more; what is
+/// under way comes to its own end, so that nothing of it is left lying about, and what has been fetched is there for whoever
+/// goes on.
+async fn fetch_and_unpack(machine: &LocalRuntime, event: &JobEvent) -> Result<()> {
+    let failed = AtomicBool::new(false);
+    let (ready, staged) = mpsc::unbounded();
+    let (fetched, unpacked) = futures::join!(
+        async {
+            let fetched = fetch_until_complete(machine, event, ready).await;
+            failed.fetch_or(fetched.is_err(), Ordering::Relaxed);
+            fetched
+        },
+        unpack(machine, event, staged, &failed)
+    );
+    fetched.and(unpacked)
 }
 
 async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent, first_wait_seconds: u64) -> Result<()> {
@@ -176,12 +194,27 @@ async fn poll_until_ended(machine: &LocalRuntime, event: &JobEvent, first_wait_s
     }
 }
 
-async fn fetch_until_complete(machine: &LocalRuntime, event: &JobEvent) -> Result<Vec<u32>> {
+/// Fetches the files, and says of each that it can be unpacked.
+async fn fetch_until_complete(
+    machine: &LocalRuntime,
+    event: &JobEvent,
+    ready: UnboundedSender<u32>,
+) -> Result<()> {
     machine.progress().stage("fetching files");
+    let tell = |ordinal| {
+        // Whoever unpacks listens until this one is dropped.
+        let _ = ready.unbounded_send(ordinal);
+    };
+    let fetch_files = async |context: &Context, event, deadline: &Deadline| {
+        fetch_files::fetch_files_and_tell(context, event, deadline, &tell).await
+    };
     loop {
-        let fetched = step(machine, Step::FetchFiles, event, fetch_files::fetch_files).await?;
+        let fetched = step(machine, Step::FetchFiles, event, &fetch_files).await?;
         if fetched.complete {
-            return Ok(fetched.ordinals());
+            // Of a great many the answer names none.
+            fetched.ordinals().into_iter().for_each(tell);
+            machine.progress().stage_of_unpacking();
+            return Ok(());
         }
         if fetched.wait_seconds.is_some() {
             machine.progress().at("waiting for the source to provide the remaining files");
@@ -190,20 +223,24 @@ async fn fetch_until_complete(machine: &LocalRuntime, event: &JobEvent) -> Resul
     }
 }
 
-/// Unpacks the files. After a failure none is begun any more, and those under way come to their own end, so that
-/// nothing of them is left lying about.
-async fn unpack(machine: &LocalRuntime, event: &JobEvent, ordinals: &[u32]) -> Result<()> {
-    machine.progress().stage("unpacking files");
-    let failed = AtomicBool::new(false);
-    let unpack = async |ordinal: &u32| {
+/// Unpacks the files that are told of, each once.
+async fn unpack(
+    machine: &LocalRuntime,
+    event: &JobEvent,
+    staged: UnboundedReceiver<u32>,
+    failed: &AtomicBool,
+) -> Result<()> {
+    let unpack = async |ordinal: u32| {
         if failed.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let unpacked = unpack_until_complete(machine, event, *ordinal).await;
+        let unpacked = unpack_until_complete(machine, event, ordinal).await;
         failed.fetch_or(unpacked.is_err(), Ordering::Relaxed);
         unpacked
     };
-    let mut unpacking = stream::iter(ordinals).map(unpack).buffer_unordered(FILES_AT_ONCE);
+    let mut told = HashSet::new();
+    let each_once = staged.filter(|ordinal| future::ready(told.insert(*ordinal)));
+    let mut unpacking = each_once.map(unpack).buffer_unordered(FILES_AT_ONCE);
     let mut outcome = Ok(());
     while let Some(unpacked) = unpacking.next().await {
         outcome = outcome.and(unpacked);

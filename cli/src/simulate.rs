@@ -10,6 +10,7 @@ use landfall::{Error, Result};
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use simulator::credentials::{PASSWORD, USERNAME};
 use simulator::{Endpoints, SYSTEMS, Simulator, System};
 
 use crate::arguments::{Simulate, Simulated};
@@ -239,7 +240,9 @@ fn paste(address: &str, configuration: &Value) -> Result<String> {
     })?;
     Ok(format!(
         "# Serving the simulated systems at {address}, and a store, until this command is stopped (Ctrl-C).\n\
-         # Save these lines as FILE to run against them: landfall run EVENT --config FILE\n\n{toml}"
+         # Save these lines as FILE to run against them: landfall run EVENT --config FILE\n\
+         # In a configuration of your own, fusion-demo takes a user, too, instead of scopes.rest:\n\
+         # basic = {{ username = \"{USERNAME}\", password = \"{PASSWORD}\" }}\n\n{toml}"
     ))
 }
 

@@ -22,11 +22,12 @@ use landfall::step::Step;
 use landfall::{Error, Result};
 use landfall_systems::SYSTEMS;
 
-use crate::arguments::Status;
+use crate::arguments::{LocalOptions, Status};
 use crate::failure::Failure as CommandFailure;
 use crate::machine::LocalRuntime;
 use crate::report::Report;
 use crate::{sweep, unpack};
+pub(crate) use text::state as in_words;
 pub(crate) use view::{Details, JobView, Manifest, Next, State};
 
 /// How many runs or jobs are looked at at once.
@@ -64,6 +65,41 @@ pub(crate) async fn show(
                 _ => Ok(()),
             }
         }
+    }
+}
+
+/// What is known of one job.
+pub(crate) async fn of_job(machine: &LocalRuntime, options: &LocalOptions, job: &JobRef) -> Result<JobView> {
+    let arguments = all(options);
+    Survey::of(machine, &arguments).await?.job(job).await
+}
+
+/// Tells of all runs and jobs, one by one.
+pub(crate) async fn each(
+    machine: &LocalRuntime,
+    options: &LocalOptions,
+    mut tell: impl FnMut(JobView),
+) -> Result<()> {
+    let arguments = all(options);
+    let survey = Survey::of(machine, &arguments).await?;
+    for connection in survey.work.connections().await? {
+        let mut views = survey.views(&connection);
+        while let Some(view) = views.try_next().await? {
+            tell(view);
+        }
+    }
+    Ok(())
+}
+
+/// The arguments that leave nothing out.
+fn all(options: &LocalOptions) -> Status {
+    Status {
+        connection: None,
+        job_request_id: None,
+        exports: Vec::new(),
+        states: Vec::new(),
+        since: None,
+        machine: options.clone(),
     }
 }
 

@@ -139,7 +139,8 @@ pub(crate) fn places_are_apart(mut files: Vec<OutputFile>) {
     }
     for form in [LandedForm::Raw, LandedForm::Gzip, LandedForm::Zstd, LandedForm::Parquet] {
         let mut taken = BTreeSet::from([keys::MANIFEST.to_owned()]);
-        for place in keys::landing_places(&files, form) {
+        let places = keys::LandingPlaces::of(&files, form);
+        for place in files.iter().map(|file| places.place(file)) {
             let folder = place.folder.trim_end_matches('/').to_owned();
             let landed = format!("{}{}", place.file, form.suffix());
             for name in BTreeSet::from([folder, place.file, landed]) {

@@ -70,6 +70,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
         outage: None,
         failure: None,
         notice: None,
+        overcome: Vec::new(),
     };
     work.record_job(record).await.expect("a store that works");
     let outcome = Outcome {
@@ -100,6 +101,7 @@ pub async fn stage_for(context: &Context, id: &str, named: &[(&str, &[u8])]) {
             crc64nvme: sums.crc64nvme,
             sha256: sums.sha256.expect("a SHA-256"),
             unverified: None,
+            place: None,
         };
         work.record_staged(&event.job(), staged).await.expect("a store that works");
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use landfall_report::Requests;
 use landfall_store::PART_BYTES;
 use landfall_tests::{Setup, World, assert_landed, land, objects, run_event, say};
 use simulator::{MemberSize, Operation, Producer, Scenario};
@@ -62,17 +63,23 @@ async fn a_runs_requests_are_those_that_its_price_is_made_of() {
         let large_files = u64::from(staged.iter().any(|(_, bytes)| bytes.len() >= PART_BYTES));
         let large_objects = u64::from(landed.values().any(|bytes| bytes.len() >= PART_BYTES));
         // It is the first of its work bucket, whose id it makes.
-        let expected = 1 + 8 + 5 * files + of_staged + of_landed + 2 * large_files + large_objects;
+        let expected = 1 + 10 + 5 * files + of_staged + of_landed + 2 * large_files + large_objects;
         say(&format!(
             "requests of a run: {files} files, {} objects, {puts} charged as PUT, {gets} as GET",
             landed.len()
         ));
         assert_eq!(puts, expected, "{:?}", world.store_requests());
+        // The job's report puts its price on the same.
+        let mut told = Requests::default();
+        staged.iter().for_each(|(_, bytes)| told.file(u64::try_from(bytes.len()).unwrap()));
+        landed.values().for_each(|bytes| told.object(u64::try_from(bytes.len()).unwrap()));
+        assert_eq!(told.puts() + 1, puts);
         let reads: u64 = staged.iter().map(|(_, bytes)| parts(bytes)).sum();
         // Each look at the job reads what is kept of it: how many there are follows from how long the source takes.
         let looks = world.simulator.journal().count_of(Operation::JobStatus);
         let looks = u64::try_from(looks).unwrap();
-        assert!(gets <= 20 + 2 * looks + 16 * files + 4 * reads, "{looks} {:?}", world.store_requests());
+        assert!(gets <= 25 + 2 * looks + 16 * files + 4 * reads, "{looks} {:?}", world.store_requests());
+        assert!(gets <= told.gets() + 2 * looks, "{looks} {:?}", world.store_requests());
         let job = world.simulator.jobs()[0].id;
         assert_landed(&world, job, "cost").await;
         world.end().await;

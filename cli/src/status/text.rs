@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use landfall::clock::elapsed;
 use landfall::job::{ConnectionName, Failure};
 
-use super::view::{Details, JobView, Manifest, State};
+use super::view::{Details, JobView, Manifest, Next, State};
 use crate::advice;
 use crate::totals;
 
@@ -27,7 +27,7 @@ pub(super) fn columns() -> Option<usize> {
 }
 
 /// Views below each other, under the connection's name and headings if this is where they begin. Each failure has a line
-/// of its own.
+/// of its own, and what helps another.
 pub(super) fn table(
     title: Option<&ConnectionName>,
     views: &[JobView],
@@ -48,9 +48,10 @@ pub(super) fn table(
     }
     for (row, view) in std::iter::zip(&rows, views) {
         text.push_str(&line(row, widths, columns));
-        if let Some(failure) = view.failure.as_ref() {
-            let told = format!("      {}", failed(failure, now));
-            text.push_str(&beginning(&told, columns));
+        let failure = view.failure.as_ref().map(|failure| failed(failure, now));
+        let next = view.next.as_ref().filter(|_| failure.is_some()).map(next);
+        for told in failure.into_iter().chain(next) {
+            text.push_str(&beginning(&format!("      {told}"), columns));
             text.push('\n');
         }
     }
@@ -65,6 +66,11 @@ fn failed(failure: &Failure, now: Timestamp) -> String {
         times => format!("{times} times, first {} ago", age(elapsed(*since, now))),
     };
     format!("{step}: {error}, {how_often}: {message}")
+}
+
+/// What helps, in a line.
+fn next(next: &Next) -> String {
+    format!("next: {}: {}", next.what, next.command)
 }
 
 /// As much of a line as is shown.
@@ -104,7 +110,8 @@ fn shortened(name: &str, room: Option<usize>) -> String {
     std::iter::once('…').chain(name.chars().skip(length + 1 - room)).collect()
 }
 
-fn state(state: State) -> String {
+/// A state in words.
+pub(crate) fn state(state: State) -> String {
     let name = match state {
         State::Released => "released",
         State::Claimed => "claimed",
@@ -264,7 +271,6 @@ fn moment(moment: Timestamp, now: Timestamp) -> String {
 mod tests {
     use landfall::job::{ExportName, JobState, Outage, Outcome, Totals};
 
-    use super::super::Next;
     use super::*;
 
     fn now() -> Timestamp {
@@ -355,11 +361,17 @@ mod tests {
     fn a_failure_is_told_with_what_to_do() {
         let mut job = view("44046", State::Refused, 6);
         (job.reached, job.failure) = (State::Fetched, Some(failure()));
+        job.next = Some(Next {
+            step: "unpack-upload",
+            what: "run the export again".to_owned(),
+            command: "landfall run EVENT".to_owned(),
+        });
         let shown = table(None, std::slice::from_ref(&job), now(), None);
         assert!(
             shown.contains("\n      unpack-upload: UnsafeArchive, 3 times, first 90m ago: aaa"),
             "{shown}"
         );
+        assert!(shown.ends_with("\n      next: run the export again: landfall run EVENT\n"), "{shown}");
         let told = details(&job, now(), true);
         for line in [
             "job 44046 on fusion-demo: refused",

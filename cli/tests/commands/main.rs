@@ -14,6 +14,8 @@ mod kills;
 mod listing;
 mod local;
 mod machine;
+mod overlap;
+mod pages;
 mod previous_release;
 mod proxy;
 mod schema;
@@ -141,7 +143,8 @@ async fn what_a_landed_job_no_longer_needs_is_deleted() {
     let scenario = machine.file("scenario.json", r#"{ "chunks_per_view": 1, "views": ["carriersExtract"] }"#);
     let words = ["run", text(&event), "--simulate", "--scenario", text(&scenario), "--json"];
     let landed = machine.landfall(&words).await.line();
-    let records = ["files.json", "job.json", "outcome.json", "receipts/0.json", "staged/0.json"];
+    let records =
+        ["files.json", "job.json", "outcome.json", "receipts/0.json", "report.html", "staged/0.json"];
     assert_eq!(machine.kept(), records);
 
     // What a process that was killed in the midst of it has left goes with the next.

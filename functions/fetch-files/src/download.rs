@@ -8,6 +8,7 @@ use landfall::context::Context;
 use landfall::contract::{Download, ResumeAt, Source};
 use landfall::job::{JobRecord, OutputFile, StagedFile};
 use landfall::observer::Tally;
+use landfall::state::keys::LandingPlaces;
 use landfall::state::{Document, WorkState, keys};
 use landfall::{Error, ErrorType, Result};
 use landfall_http::HttpError;
@@ -20,6 +21,9 @@ use crate::{listing, settle};
 /// How often a file is fetched whose bytes are not what the source lists.
 const TRIES: u32 = 3;
 
+/// Learns the place of a file that can be unpacked, maybe more than once.
+pub type Ready<'a> = &'a (dyn Fn(u32) + Sync);
+
 /// What the downloads of one invocation have in common.
 pub(crate) struct Fetch<'a> {
     pub(crate) context: &'a Context,
@@ -29,6 +33,10 @@ pub(crate) struct Fetch<'a> {
     pub(crate) invocation: &'a Invocation<'a>,
     /// The most bytes that a file may have.
     pub(crate) max_bytes: u64,
+    /// Where each of the job's files lands.
+    pub(crate) places: LandingPlaces,
+    /// Whoever unpacks a file as soon as it is there.
+    pub(crate) ready: Ready<'a>,
 }
 
 /// What came of a download.
@@ -399,6 +407,7 @@ fn staged(file: &OutputFile, checksums: &Checksums, unverified: Option<&str>) ->
         crc64nvme: checksums.crc64nvme,
         sha256,
         unverified: unverified.map(|reason| format!("no list tells its size, and {reason}")),
+        place: None,
     })
 }
 

@@ -25,14 +25,16 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::event::JobEvent;
-use landfall::job::{DamagedFile, FileList, JobRecord, JobRef, OutputFile};
+use landfall::job::{DamagedFile, FileList, JobRecord, JobRef, OutputFile, StagedFile};
 use landfall::metrics::Measured;
+use landfall::state::keys::LandingPlaces;
 use landfall::state::{WorkState, keys};
 use landfall::{AskAgain, Result, Step, failure, outage};
 use landfall_store::PART_BYTES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use download::Ready;
 use download::{Fetch, Fetched};
 use invocation::Invocation;
 use listing::Listed;
@@ -101,11 +103,22 @@ impl Measured for FetchedFiles {}
 
 /// Fetches the job's output files, or goes on with them.
 pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline) -> Result<FetchedFiles> {
+    fetch_files_and_tell(context, event, deadline, &|_| {}).await
+}
+
+/// The same, and tells of each file as soon as it can be unpacked, while others are still fetched. What earlier calls have
+/// staged is told at the end: some of it may have been found damaged since, and is fetched anew.
+pub async fn fetch_files_and_tell(
+    context: &Context,
+    event: JobEvent,
+    deadline: &Deadline,
+    ready: Ready<'_>,
+) -> Result<FetchedFiles> {
     let job = context.job(&event).await?;
     if notice::is_given(context, &job).await? {
         return Ok(FetchedFiles { complete: true, files: Vec::new(), listed_in: None, wait_seconds: None });
     }
-    match fetch(context, &job, deadline).await {
+    match fetch(context, &job, deadline, ready).await {
         Ok(fetched) => {
             outage::end(context, &job).await?;
             failure::end(context, &job, Step::FetchFiles).await?;
@@ -117,7 +130,12 @@ pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline
     }
 }
 
-async fn fetch(context: &Context, job: &JobRecord, deadline: &Deadline) -> Result<FetchedFiles> {
+async fn fetch(
+    context: &Context,
+    job: &JobRecord,
+    deadline: &Deadline,
+    ready: Ready<'_>,
+) -> Result<FetchedFiles> {
     let work = context.work().await?;
     let source = context.source(&job.connection).await?;
     let invocation = Invocation::begin(context.clock().as_ref(), deadline);
@@ -139,8 +157,10 @@ async fn fetch(context: &Context, job: &JobRecord, deadline: &Deadline) -> Resul
     let http = connection.http();
     let max_bytes = http.max_file_bytes;
     let staged_before = AtomicUsize::new(0);
+    let places = LandingPlaces::of(&files.files, job.form.name());
+    let source = source.as_ref();
     let fetch =
-        Fetch { context, source: source.as_ref(), work: &work, job, invocation: &invocation, max_bytes };
+        Fetch { context, source, work: &work, job, invocation: &invocation, max_bytes, places, ready };
     let mut fetched: Vec<Fetched> = stream::iter(&files.files)
         .map(|file| fetch_one(&fetch, file, &staged_before))
         .buffered(http.parallel_downloads.max(1))
@@ -152,8 +172,8 @@ async fn fetch(context: &Context, job: &JobRecord, deadline: &Deadline) -> Resul
     {
         return Err(stuck);
     }
-    // Where all is staged, whoever calls may have found damage in it.
-    if staged_before.into_inner() == files.files.len() && discard_damaged(&work, &job.job()).await? {
+    // Whoever has unpacked what was staged before may have found damage in it.
+    if staged_before.into_inner() > 0 && discard_damaged(&work, &job.job()).await? {
         return Ok(FetchedFiles { complete: false, files: Vec::new(), listed_in: None, wait_seconds: None });
     }
     let complete = fetched.iter().all(|fetched| matches!(fetched, Fetched::Staged(_)));
@@ -162,6 +182,7 @@ async fn fetch(context: &Context, job: &JobRecord, deadline: &Deadline) -> Resul
     }
     let wait_seconds = wait_seconds(&fetched);
     let files: Vec<_> = fetched.into_iter().filter_map(staged).collect();
+    files.iter().for_each(|file| ready(file.ordinal));
     tracing::info!(complete, staged.files = files.len(), wait_seconds, "files were fetched");
     let bucket = work.store().bucket().to_owned();
     let listing = |count| Listing { bucket, key: keys::files(&job.job()), count };
@@ -254,9 +275,11 @@ async fn fetch_one(fetch: &Fetch<'_>, file: &OutputFile, staged_before: &AtomicU
             if let Some(recorded) = &recorded {
                 fetch.forget_other(recorded, &staged).await?;
             }
+            let staged = StagedFile { place: Some(fetch.places.place(file)), ..staged };
             let staged = fetch.work.record_staged(&fetch.job.job(), staged).await?;
             fetch.context.observer().file_fetched();
             fetch.invocation.advance();
+            (fetch.ready)(staged.ordinal);
             Ok(Fetched::Staged(staged))
         }
         unfinished => Ok(unfinished),

@@ -3,20 +3,22 @@
 //! The story: a manifest that is there is the answer. Otherwise every file of the job must have its receipt, and
 //! every object that the receipts name must be in the landing bucket, and be what landed; then the manifest is written,
 //! last, and only if no other is there. Its bytes depend on nothing but the job, and on the version of its export's schema
-//! that is recorded of it before. At last the job is remembered beside the last ones of its export.
+//! that is recorded of it before. At last the job is remembered beside the last ones of its export, and a report of it is
+//! written for people.
 
 mod manifest;
+pub mod report;
 mod schema;
 mod tables;
 
 use std::collections::{HashMap, HashSet};
 
-use futures::TryStreamExt as _;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::JobEvent;
-use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, Totals};
+use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, OutputFile, Totals};
 use landfall::landed;
 use landfall::manifest::read_tail;
 use landfall::metrics::{Measure, Measured};
@@ -33,6 +35,9 @@ pub use manifest::{MANIFEST_VERSION, Manifest, ManifestSchema, SourceFile};
 use schema::{Deciding, ToldBy};
 use tables::Location;
 pub use tables::{ManifestColumn, ManifestTable};
+
+/// How many files are looked at at the same time.
+const FILES_AT_ONCE: usize = 8;
 
 /// Where the manifest is, and what it counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,6 +108,7 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
     if let Some(outcome) = &outcome {
         context.remember(&job, outcome, tail.totals).await;
     }
+    report::write(context, &job).await;
     tracing::info!(
         manifest.key = key,
         landed.objects = tail.totals.objects,
@@ -142,8 +148,9 @@ async fn objects_are_there(
     job: &JobRecord,
     files: &FileList,
 ) -> Result<()> {
-    let places = keys::landing_places(&files.files, job.form.name());
-    for (file, place) in std::iter::zip(&files.files, places) {
+    let places = keys::LandingPlaces::of(&files.files, job.form.name());
+    let is_there = async |file: &OutputFile| {
+        let place = places.place(file);
         let landed = landed::at_place(work, &landing.store, job, file.ordinal, &place).await?;
         let landed = landed.ok_or_else(|| not_unpacked(job, file.ordinal))?;
         if let Some(key) = landed.gone.iter().min() {
@@ -155,8 +162,9 @@ async fn objects_are_there(
                 file.ordinal
             )));
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    stream::iter(&files.files).map(is_there).buffered(FILES_AT_ONCE).try_collect().await
 }
 
 async fn receipt(

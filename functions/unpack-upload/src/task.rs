@@ -7,13 +7,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use landfall::context::{Context, Landing};
 use landfall::export::ExportKind;
-use landfall::job::{FileList, JobRecord, StagedFile};
+use landfall::job::{FileList, JobRecord, LandingPlace, StagedFile};
 use landfall::observer::Tally;
 use landfall::rows::{RowFormat, RowSettings};
 use landfall::schema::KnownColumns;
 use landfall::state::WorkState;
-use landfall::state::keys::{self, LandingPlace};
-use landfall::{Error, Result};
+use landfall::{Error, Result, landed};
 use landfall_store::ObjectWriter;
 use landfall_zip::Member;
 
@@ -69,19 +68,18 @@ impl<'a> Task<'a> {
         let UnpackFile { ordinal, members, fan_out: may_divide, .. } = *event;
         let range = members.filter(|_| gone.is_none());
         let landing = context.landing(&job.destination).await?;
-        let files = files(&work, &job).await?;
-        let place = place(&files, &job, ordinal)?;
+        let id = job.job();
+        let file = work.staged(&id, ordinal).await?;
+        let place = landed::place(&work, &job, ordinal, file.as_ref()).await?;
+        let (Some(file), Some(place)) = (file, place) else {
+            return Err(not_staged(&files(&work, &job).await?, &job, ordinal));
+        };
         let are_observed = landing.destination.observe_columns || job.export.declares_columns();
         let tables = SeenTables::new(are_observed, job.form);
         let known = match tables.are_looked_at() {
-            true => known_columns(context, &work, &landing, &job, files).await?,
+            true => known_columns(context, &work, &landing, &job).await?,
             false => KnownColumns::default(),
         };
-        let id = job.job();
-        let file = work.staged(&id, ordinal).await?;
-        let file = file.ok_or_else(|| {
-            Error::not_found(format!("file {ordinal} of {id} has not been fetched: call fetch-files first"))
-        })?;
         let started_at = context.clock().now();
         let staged = StagedObject::open(work.store(), &id, &file).await;
         let staged = staged.map_err(|error| while_unpacking(&file, error))?;
@@ -178,17 +176,18 @@ async fn files(work: &WorkState, job: &JobRecord) -> Result<FileList> {
     })
 }
 
-fn place(files: &FileList, job: &JobRecord, ordinal: u32) -> Result<LandingPlace> {
-    let place = usize::try_from(ordinal)
-        .ok()
-        .and_then(|at| keys::landing_places(&files.files, job.form.name()).into_iter().nth(at));
-    place.ok_or_else(|| {
-        Error::not_found(format!(
-            "{} has {} output files, and none with ordinal {ordinal}",
-            job.job(),
+/// That a file is not staged, in words that say what is to be done.
+fn not_staged(files: &FileList, job: &JobRecord, ordinal: u32) -> Error {
+    let job = job.job();
+    match files.files.iter().any(|file| file.ordinal == ordinal) {
+        true => {
+            Error::not_found(format!("file {ordinal} of {job} has not been fetched: call fetch-files first"))
+        }
+        false => Error::not_found(format!(
+            "{job} has {} output files, and none with ordinal {ordinal}",
             files.files.len()
-        ))
-    })
+        )),
+    }
 }
 
 /// What is known of the columns: by the version of the schema that the job's list of files names, where types are written
@@ -198,8 +197,8 @@ async fn known_columns(
     work: &WorkState,
     landing: &Landing,
     job: &JobRecord,
-    files: FileList,
 ) -> Result<KnownColumns> {
+    let files = files(work, job).await?;
     let version = match files.schema_version {
         Some(number) => Some(context.kept_schema(job, number).await?),
         None if job.form.is_for_tables() => None,

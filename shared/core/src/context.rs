@@ -345,6 +345,7 @@ impl Context {
             outage: None,
             failure: None,
             notice: None,
+            overcome: Vec::new(),
         };
         let recorded = self.work().await?.record_job(record).await?;
         match &recorded.run_key {
@@ -455,6 +456,7 @@ impl Context {
             outage: None,
             failure: None,
             notice: None,
+            overcome: Vec::new(),
         };
         Ok(self.work().await?.record_job(record).await?)
     }

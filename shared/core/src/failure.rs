@@ -16,8 +16,10 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::{AwaitsPerson, Error, ErrorType, Result};
 use crate::export::Export;
+pub use crate::job::shortened;
 use crate::job::{
-    ConnectionName, DestinationName, ExportName, FailedRun, Failure, JobRecord, JobRef, JobRequestId, RunKey,
+    ConnectionName, DestinationName, ExportName, FailedRun, Failure, JobRecord, JobRef, JobRequestId,
+    Overcome, RunKey,
 };
 use crate::state::{Change, keys};
 use crate::step::{OUTAGE, Step};
@@ -184,6 +186,12 @@ async fn change_job(
             let before = record.failure.take().map(|failure| *failure);
             let failure = change(before.clone());
             let is_other = failure != before;
+            // One more of a row is the same failure still.
+            if let Some(before) =
+                before.filter(|before| failure.as_ref().is_none_or(|now| now.since != before.since))
+            {
+                record.overcame(Overcome::failure(&before));
+            }
             record.failure = failure.map(Box::new);
             is_other.then_some(record)
         });
@@ -223,14 +231,6 @@ async fn kept(note: impl Future<Output = Result<()>>) {
         Err(_) => format!("the store did not take it within {} s", KEPT_WITHIN.as_secs()),
     };
     tracing::warn!(error, "the failure is not kept: `landfall status` does not tell of it");
-}
-
-/// A text as far as it is kept.
-pub fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

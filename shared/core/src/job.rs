@@ -177,6 +177,63 @@ pub struct JobRecord {
     /// What has become of telling its source that it has landed, where the source wants to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Box<Notice>>,
+    /// What it has come past: the last failures and outages, in the order in which they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overcome: Vec<Overcome>,
+}
+
+/// A failure or an outage that a job has come past.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overcome {
+    /// The step that failed, by its name; none where it was the source that could not be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The file that it failed over, where it was called for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordinal: Option<u32>,
+    /// The error: its name and its line, as far as it is kept.
+    pub error: String,
+    /// When it came first.
+    pub since: Timestamp,
+    /// When it came last; of an outage, when the source answered again.
+    pub until: Timestamp,
+    /// How often it came; once for an outage, however often the source was asked.
+    pub times: u64,
+}
+
+impl Overcome {
+    /// So many are kept of a job.
+    const MAX: usize = 20;
+    /// So many characters of an error are kept.
+    const MAX_ERROR: usize = 500;
+
+    /// A failure that is past.
+    pub fn failure(failure: &Failure) -> Self {
+        let Failure { step, ordinal, error, message, since, last, times, .. } = failure;
+        let error = shortened(&format!("{error}: {message}"), Self::MAX_ERROR);
+        Self {
+            step: Some(step.clone()),
+            ordinal: *ordinal,
+            error,
+            since: *since,
+            until: *last,
+            times: *times,
+        }
+    }
+
+    /// An outage that is over.
+    pub fn outage(outage: &Outage, until: Timestamp) -> Self {
+        let error = shortened(&outage.error, Self::MAX_ERROR);
+        Self { step: None, ordinal: None, error, since: outage.since, until, times: 1 }
+    }
+}
+
+/// A text as far as it is kept.
+pub fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// What has become of telling a source that a job has landed.
@@ -275,6 +332,13 @@ impl JobRecord {
     /// How long the jobs of its export have taken at least, lately.
     pub fn usual_duration(&self) -> Option<Duration> {
         self.usual_seconds.map(Duration::from_secs)
+    }
+
+    /// Keeps what it has come past; the oldest goes where there are too many.
+    pub(crate) fn overcame(&mut self, overcome: Overcome) {
+        self.overcome.push(overcome);
+        let too_many = self.overcome.len().saturating_sub(Overcome::MAX);
+        self.overcome.drain(..too_many);
     }
 
     /// Whether its source is still to be told that it has landed, once it has.
@@ -376,6 +440,18 @@ pub struct StagedFile {
     /// Why nothing shows that it is whole, where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unverified: Option<String>,
+    /// Where it lands, so that nobody reads the whole list for it; not recorded by earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<LandingPlace>,
+}
+
+/// Where a file of a job lands, below the job's landing prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandingPlace {
+    /// The folder that an archive's members land in, with a slash behind it.
+    pub folder: String,
+    /// The name that a file which is not an archive lands under.
+    pub file: String,
 }
 
 /// How often a file was fetched and unpacking it showed damage, which may have come about on its way:

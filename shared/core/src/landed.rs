@@ -10,9 +10,9 @@ use landfall_store::{ObjectDigest, ObjectInfo, Store, StoreError};
 use crate::checksum::{Crc64Nvme, Sha256};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::job::{JobRecord, LandedObject, Totals};
+use crate::job::{JobRecord, LandedObject, LandingPlace, StagedFile, Totals};
 use crate::state::WorkState;
-use crate::state::keys::{self, LandingPlace};
+use crate::state::keys::LandingPlaces;
 
 /// How many objects are looked at one by one at the same time.
 const LOOKS_AT_ONCE: usize = 16;
@@ -45,13 +45,26 @@ pub async fn of_file(
         });
         return Ok(Some(LandedFile { totals: totals.await?, gone: HashSet::new() }));
     }
-    let files = work.files(&job.job()).await?.map(|list| list.files).unwrap_or_default();
-    let places = keys::landing_places(&files, job.form.name());
-    let Some(place) = usize::try_from(ordinal).ok().and_then(|at| places.into_iter().nth(at)) else {
-        return Ok(None);
-    };
+    let staged = work.staged(&job.job(), ordinal).await?;
+    let Some(place) = place(work, job, ordinal, staged.as_ref()).await? else { return Ok(None) };
     let landing = context.landing(&job.destination).await?;
     looked_at(work, &landing.store, job, ordinal, &place, receipt).await.map(Some)
+}
+
+/// Where a file of a job lands: as it was recorded with the staged file, or, of one that an earlier release has staged, by
+/// the list of all; `None` where that has no such file.
+pub async fn place(
+    work: &WorkState,
+    job: &JobRecord,
+    ordinal: u32,
+    staged: Option<&StagedFile>,
+) -> Result<Option<LandingPlace>> {
+    if let Some(place) = staged.and_then(|staged| staged.place.clone()) {
+        return Ok(Some(place));
+    }
+    let files = work.files(&job.job()).await?.map(|list| list.files).unwrap_or_default();
+    let places = LandingPlaces::of(&files, job.form.name());
+    Ok(files.iter().find(|file| file.ordinal == ordinal).map(|file| places.place(file)))
 }
 
 /// The same, of a file that lands at a place that is known.

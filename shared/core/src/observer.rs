@@ -46,8 +46,10 @@ pub trait Observer: Send + Sync {
 /// Amounts of what is reported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amounts {
-    /// Bytes that have come, or gone.
-    pub bytes: u64,
+    /// Bytes that have come from the source.
+    pub fetched_bytes: u64,
+    /// Bytes that have gone towards the landing bucket.
+    pub unpacked_bytes: u64,
     /// Objects that have landed.
     pub objects: u64,
     /// Objects that were to land.
@@ -60,7 +62,8 @@ pub struct Amounts {
 pub struct Tally {
     observer: Arc<dyn Observer>,
     is_kept: AtomicBool,
-    bytes: AtomicU64,
+    fetched_bytes: AtomicU64,
+    unpacked_bytes: AtomicU64,
     objects: AtomicU64,
     listed_objects: AtomicU64,
     listed_bytes: AtomicU64,
@@ -72,7 +75,8 @@ impl Tally {
         Self {
             observer: Arc::clone(observer),
             is_kept: AtomicBool::default(),
-            bytes: AtomicU64::default(),
+            fetched_bytes: AtomicU64::default(),
+            unpacked_bytes: AtomicU64::default(),
             objects: AtomicU64::default(),
             listed_objects: AtomicU64::default(),
             listed_bytes: AtomicU64::default(),
@@ -81,13 +85,13 @@ impl Tally {
 
     /// Bytes of a file have come from the source.
     pub fn fetched(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.observer.fetched(bytes);
     }
 
     /// Bytes of a file had come before this call.
     pub fn fetched_before(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.observer.fetched_before(bytes);
     }
 
@@ -100,13 +104,13 @@ impl Tally {
 
     /// Bytes have gone towards the landing bucket.
     pub fn unpacked(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.unpacked_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.observer.unpacked(bytes);
     }
 
     /// Bytes had gone there before this call.
     pub fn unpacked_before(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.unpacked_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.observer.unpacked_before(bytes);
     }
 
@@ -116,10 +120,10 @@ impl Tally {
         self.observer.landed();
     }
 
-    /// Bytes that were reported have to come, or go, again.
+    /// Bytes that were reported as unpacked have to go again.
     pub fn take_back(&self, bytes: u64) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.observer.taken_back(Amounts { bytes, ..Amounts::default() });
+        self.unpacked_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.observer.taken_back(Amounts { unpacked_bytes: bytes, ..Amounts::default() });
     }
 
     /// The attempt has come to its end: what it has reported counts.
@@ -134,7 +138,8 @@ impl Drop for Tally {
             return;
         }
         let amounts = Amounts {
-            bytes: self.bytes.load(Ordering::Relaxed),
+            fetched_bytes: self.fetched_bytes.load(Ordering::Relaxed),
+            unpacked_bytes: self.unpacked_bytes.load(Ordering::Relaxed),
             objects: self.objects.load(Ordering::Relaxed),
             listed_objects: self.listed_objects.load(Ordering::Relaxed),
             listed_bytes: self.listed_bytes.load(Ordering::Relaxed),

@@ -12,7 +12,7 @@ use landfall_http::HttpError;
 use crate::clock::elapsed;
 use crate::context::Context;
 use crate::error::{AskAgain, Error, ErrorType, Result};
-use crate::job::{JobRecord, Outage};
+use crate::job::{JobRecord, Outage, Overcome};
 use crate::state::{Change, keys};
 
 /// No outage is looked at more rarely, unless the source asks for that.
@@ -100,7 +100,13 @@ pub async fn wait_seconds_if_unreachable(context: &Context, job: &JobRecord, err
 /// Takes note that the source of a job answers.
 pub async fn end(context: &Context, job: &JobRecord) -> Result<()> {
     let Some(outage) = &job.outage else { return Ok(()) };
-    change(context, job, |_| None).await?;
+    let now = context.clock().now();
+    change(context, job, |record| {
+        if let Some(outage) = record.outage.take() {
+            record.overcame(Overcome::outage(&outage, now));
+        }
+    })
+    .await?;
     tracing::info!(since = %outage.since, "the source answers again");
     Ok(())
 }
@@ -113,18 +119,17 @@ async fn note(context: &Context, job: &JobRecord, error: &Error, now: Timestamp)
     }
     let outage = Outage { since: now, error: format!("{}: {}", error.error_type().name(), error.line()) };
     tracing::warn!(error = error.line(), "the source gives no answer that can be used: asking it again");
-    change(context, job, |noted| Some(noted.unwrap_or_else(|| outage.clone()))).await
+    change(context, job, |record| {
+        record.outage.get_or_insert_with(|| outage.clone());
+    })
+    .await
 }
 
-async fn change(
-    context: &Context,
-    job: &JobRecord,
-    outage: impl Fn(Option<Outage>) -> Option<Outage>,
-) -> Result<()> {
-    let changed = |there: Option<JobRecord>| {
+async fn change(context: &Context, job: &JobRecord, changed: impl Fn(&mut JobRecord)) -> Result<()> {
+    let change = |there: Option<JobRecord>| {
         let change = match there {
             Some(mut record) => {
-                record.outage = outage(record.outage.take());
+                changed(&mut record);
                 Change::Write(record, ())
             }
             None => Change::Keep(()),
@@ -132,5 +137,5 @@ async fn change(
         std::future::ready(Ok(change))
     };
     let key = keys::job_record(&job.job());
-    context.work().await?.update(&key, context.clock().as_ref(), changed).await
+    context.work().await?.update(&key, context.clock().as_ref(), change).await
 }

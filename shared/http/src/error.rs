@@ -92,6 +92,14 @@ impl HttpError {
         self.status() == Some(StatusCode::GONE)
     }
 
+    /// Why a call is not made whose credentials cannot be had, this being what came of asking for them.
+    pub(super) fn without_credentials(self) -> Failure {
+        match self.failure {
+            failure @ Failure::CredentialRefused(_) => failure,
+            _ => Failure::Token(Box::new(self)),
+        }
+    }
+
     /// Whether the URL is not one that the connection calls, so that nothing was.
     pub fn is_host_refused(&self) -> bool {
         matches!(self.failure, Failure::Refused(_))
@@ -248,6 +256,9 @@ pub enum Failure {
     /// No token: the credentials were refused, now or a while ago.
     #[error("the token endpoint refused the credentials{}", said(Some(.0)))]
     LoginRefused(String),
+    /// Not sent: what does not change was refused before, by the server itself.
+    #[error("not sent: the server has refused {0}, and a few wrong tries may lock the user")]
+    CredentialRefused(&'static str),
     /// No token, for another reason.
     #[error("no access token")]
     Token(#[source] Box<HttpError>),
@@ -395,7 +406,9 @@ impl HttpError {
             | Failure::Interrupted(_)
             | Failure::TimedOut(_)
             | Failure::Stopped { .. } => ErrorKind::Unavailable,
-            Failure::LoginRefused(_) | Failure::NoCredentials { .. } => ErrorKind::AuthRejected,
+            Failure::LoginRefused(_) | Failure::CredentialRefused(_) | Failure::NoCredentials { .. } => {
+                ErrorKind::AuthRejected
+            }
             Failure::Unsendable(_) | Failure::NoAuthorities(_) => ErrorKind::InvalidSettings,
             Failure::TokenKept(kept) if kept.is_retryable() => ErrorKind::TokenStoreUnavailable,
             Failure::TokenKept(_) => ErrorKind::AuthRejected,

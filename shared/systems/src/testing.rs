@@ -48,6 +48,7 @@ pub(crate) fn record(job_request_id: &str, export: Export) -> JobRecord {
         outage: None,
         failure: None,
         notice: None,
+        overcome: Vec::new(),
     }
 }
 

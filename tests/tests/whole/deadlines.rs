@@ -2,7 +2,7 @@
 //! and what no number of invocations can do is an error that says so.
 
 use std::io::{Cursor, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fetch_files::FetchedFiles;
@@ -205,4 +205,43 @@ async fn small_members_that_come_slowly_land_over_several_invocations() {
     assert!(landed.len() > 2 && landed.is_sorted(), "{landed:?}");
     assert_eq!((landed.last(), slow.world.landed().await.len()), (Some(&100), 100));
     slow.world.end().await;
+}
+
+/// A file is told of as soon as it can be unpacked, and what an earlier invocation has staged by the end of the next.
+#[tokio::test]
+async fn each_file_is_told_of_as_soon_as_it_is_staged() {
+    let connection = "http = { parallel_downloads = 1 }".to_owned();
+    let world = World::new(Setup { connection, ..Setup::default() }).await;
+    let submitted = submit_event(&world.anew(), run_event()).await.unwrap();
+    let id = submitted.job_request_id.as_str();
+    let event: JobEvent = parse(json!({ "connection": "fusion-demo", "job_request_id": id })).unwrap();
+    let downloads = || {
+        let requests = world.simulator.journal().requests().into_iter();
+        requests.filter(|entry| entry.operation == Operation::Download).count()
+    };
+    let context = world.anew();
+    let deadline = Deadline::none(world.clock.clone());
+    let poll = async || poll_status::poll_status(&context, event.clone(), &deadline).await.unwrap();
+    while poll().await.wait_seconds.is_some() {}
+    for is_staged in [false, true] {
+        let before = downloads();
+        let told = Mutex::new(Vec::new());
+        let tell = |ordinal| told.lock().unwrap().push((ordinal, downloads() - before));
+        let fetched = loop {
+            let fetched =
+                fetch_files::fetch_files_and_tell(&context, event.clone(), &deadline, &tell).await.unwrap();
+            if fetched.complete {
+                break fetched;
+            }
+            world.clock.advance(Duration::from_secs(fetched.wait_seconds.unwrap_or(0)));
+        };
+        let mut told = told.into_inner().unwrap();
+        if !is_staged {
+            let first: Vec<_> = told.drain(..fetched.files.len()).collect();
+            assert!(first.iter().is_sorted_by(|(_, sooner), (_, later)| sooner < later), "{first:?}");
+        }
+        let again: Vec<_> = told.iter().map(|(ordinal, _)| *ordinal).collect();
+        assert_eq!(again, fetched.ordinals());
+    }
+    world.end().await;
 }

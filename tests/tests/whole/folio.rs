@@ -18,7 +18,7 @@ pub(crate) fn id(number: u32) -> String {
     format!("6f7f3cd7-9f24-42eb-ae91-{number:012x}")
 }
 
-fn event() -> Value {
+pub(crate) fn event() -> Value {
     event_of(json!({ "ids": (0..25).map(id).collect::<Vec<_>>() }))
 }
 
@@ -136,7 +136,7 @@ fn outage(endpoint: &str, switch: Value) -> Value {
     json!({ endpoint: switch })
 }
 
-fn scenario(folio: FolioScenario) -> Option<Scenario> {
+pub(crate) fn scenario(folio: FolioScenario) -> Option<Scenario> {
     Some(Scenario { folio, ..landfall_tests::small_scenario() })
 }
 

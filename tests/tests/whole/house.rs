@@ -10,22 +10,24 @@ use std::path::{Path, PathBuf};
 use self::modules::{Arrows, Modules, circles};
 
 /// The crates that are deployed, and what of the workspace each may depend on.
-const FLOORS: [(&str, &[&str]); 7] = [
+const FLOORS: [(&str, &[&str]); 8] = [
     ("landfall-zip", &[]),
     ("landfall-http", &[]),
     ("landfall-store", &["landfall-http"]),
     ("landfall", &["landfall-http", "landfall-store", "landfall-zip"]),
     ("landfall-parquet", &["landfall"]),
+    ("landfall-report", &["landfall", "landfall-store"]),
     ("landfall-systems", &["landfall", "landfall-http", "landfall-store", "landfall-zip"]),
     ("landfall-edge", &["landfall"]),
 ];
 
 /// What a function may depend on: every shared crate, and no other function.
-const SHARED: [&str; 7] = [
+const SHARED: [&str; 8] = [
     "landfall",
     "landfall-edge",
     "landfall-http",
     "landfall-parquet",
+    "landfall-report",
     "landfall-store",
     "landfall-systems",
     "landfall-zip",

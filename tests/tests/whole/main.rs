@@ -36,6 +36,7 @@ mod oci;
 mod oci_native;
 mod oci_principals;
 mod parquet;
+mod report;
 mod requests;
 mod run_keys;
 mod schemas;

@@ -408,6 +408,7 @@ impl Planted {
             outage: None,
             failure: None,
             notice: None,
+            overcome: Vec::new(),
         };
         work.record_job(record).await.unwrap();
         let outcome = Outcome {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::job::{JobState, Totals};
 
-pub use reader::ManifestReader;
+pub use reader::{Item, ManifestReader};
 
 /// Every line of a manifest's lists begins so; the tail's own line begins with a brace's worth less.
 const TAIL_MARK: &str = "\n  ],\n  \"state\":";

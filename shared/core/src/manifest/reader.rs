@@ -28,18 +28,31 @@ pub struct ManifestReader {
 /// A list, whose items have a line each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum List {
+    Files,
+    Tables,
     Objects,
-    Other,
 }
 
 impl List {
     fn begun_by(line: &str) -> Option<Self> {
         match line {
+            "  \"files\": [" => Some(Self::Files),
+            "  \"tables\": [" => Some(Self::Tables),
             "  \"objects\": [" => Some(Self::Objects),
-            "  \"files\": [" | "  \"tables\": [" => Some(Self::Other),
             _ => None,
         }
     }
+}
+
+/// What a list of a manifest has; of files and tables, what their reader wants to know.
+#[derive(Debug)]
+pub enum Item<File, Table> {
+    /// One of the source's files.
+    File(File),
+    /// A table.
+    Table(Table),
+    /// An object that has landed.
+    Object(Box<LandedObject>),
 }
 
 impl ManifestReader {
@@ -59,13 +72,36 @@ impl ManifestReader {
     /// # Errors
     /// `IntegrityError` where what is there is no manifest in the form that landfall writes.
     pub async fn next(&mut self) -> Result<Option<LandedObject>> {
+        while let Some((list, line)) = self.next_line().await? {
+            if list == List::Objects {
+                return serde_json::from_str(&line).map(Some).map_err(|error| self.strange(error));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next that its lists have, in the order in which it names them.
+    ///
+    /// # Errors
+    /// Those of [`ManifestReader::next`].
+    pub async fn next_item<File: DeserializeOwned, Table: DeserializeOwned>(
+        &mut self,
+    ) -> Result<Option<Item<File, Table>>> {
+        let Some((list, line)) = self.next_line().await? else { return Ok(None) };
+        let item = match list {
+            List::Files => serde_json::from_str(&line).map(Item::File),
+            List::Tables => serde_json::from_str(&line).map(Item::Table),
+            List::Objects => serde_json::from_str(&line).map(|object| Item::Object(Box::new(object))),
+        };
+        item.map(Some).map_err(|error| self.strange(error))
+    }
+
+    /// The next line of a list, as JSON.
+    async fn next_line(&mut self) -> Result<Option<(List, String)>> {
         while let Some(line) = self.line().await? {
             match self.list {
                 Some(list) if line.starts_with("    ") => {
-                    if list == List::Objects {
-                        let item = line.trim().trim_end_matches(',');
-                        return serde_json::from_str(item).map(Some).map_err(|error| self.strange(error));
-                    }
+                    return Ok(Some((list, line.trim().trim_end_matches(',').to_owned())));
                 }
                 _ => {
                     self.list = List::begun_by(&line);

@@ -42,6 +42,7 @@ enum ObjectKind {
     Origin,
     Outcome,
     Files,
+    Report,
     Body,
     Staged(u32),
     Receipt(u32),
@@ -141,8 +142,8 @@ impl JobObjects {
     fn add(&mut self, kept: ObjectKind, size: u64) {
         match kept {
             ObjectKind::Record => self.has_record = true,
-            // Whether it is there says nothing of how far the job is.
-            ObjectKind::Origin => {}
+            // Whether they are there says nothing of how far the job is.
+            ObjectKind::Origin | ObjectKind::Report => {}
             ObjectKind::Outcome => self.has_outcome = true,
             ObjectKind::Files => self.has_files = true,
             ObjectKind::Body => {
@@ -172,6 +173,7 @@ fn parse(key: &str) -> Option<(JobRef, ObjectKind)> {
         None if rest == "origin.json" => ObjectKind::Origin,
         None if rest == "outcome.json" => ObjectKind::Outcome,
         None if rest == "files.json" => ObjectKind::Files,
+        None if rest == keys::REPORT => ObjectKind::Report,
         Some(("staged", name)) => match name.strip_suffix(".json") {
             Some(ordinal) => ObjectKind::Staged(ordinal.parse().ok()?),
             None => name.parse::<u32>().map(|_| ObjectKind::Body).ok()?,
@@ -203,6 +205,7 @@ mod tests {
             (keys::origin(&job), ObjectKind::Origin),
             (keys::outcome(&job), ObjectKind::Outcome),
             (keys::files(&job), ObjectKind::Files),
+            (keys::report(&job), ObjectKind::Report),
             (keys::staged(&job, 7), ObjectKind::Body),
             (keys::staged_record(&job, 7), ObjectKind::Staged(7)),
             (keys::receipt(&job, 7), ObjectKind::Receipt(7)),

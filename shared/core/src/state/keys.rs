@@ -1,12 +1,12 @@
 //! The layout of keys, in the work bucket and in the landing bucket.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::export::ExportSpec;
 use crate::form::LandedForm;
-use crate::job::{ConnectionName, DestinationName, JobRef, OutputFile, RunKey};
+use crate::job::{ConnectionName, DestinationName, JobRef, LandingPlace, OutputFile, RunKey};
 
 /// The name of the manifest below a job's landing prefix. No file lands under it.
 pub const MANIFEST: &str = "_manifest.json";
@@ -125,6 +125,9 @@ pub fn refresh_token(connection: &ConnectionName) -> String {
     format!("tokens/{connection}.json")
 }
 
+/// The name of the report of a job.
+pub(super) const REPORT: &str = "report.html";
+
 /// The prefix of a connection's jobs.
 pub fn jobs(of: &ConnectionName) -> String {
     format!("{JOBS}{of}/")
@@ -138,6 +141,11 @@ pub fn job(job: &JobRef) -> String {
 /// What was asked for, where it lands, when.
 pub fn job_record(of: &JobRef) -> String {
     format!("{}job.json", job(of))
+}
+
+/// What is told of it to people.
+pub fn report(of: &JobRef) -> String {
+    format!("{}{REPORT}", job(of))
 }
 
 /// Where the file of a job is that no system runs.
@@ -230,15 +238,6 @@ pub fn unpack_checkpoints(of: &JobRef, ordinal: u32) -> String {
     format!("{}unpack/{ordinal}/", checkpoints_prefix(of))
 }
 
-/// Where a file of a job lands, below the job's landing prefix.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LandingPlace {
-    /// The folder that an archive's members land in, with a slash behind it.
-    pub folder: String,
-    /// The name that a file which is not an archive lands under.
-    pub file: String,
-}
-
 /// The landing places of a job's files: the same for the same list, whatever the files hold, and no two alike.
 ///
 /// A source's file names are labels from another company's server: what is not a letter, digit or one of
@@ -246,25 +245,40 @@ pub struct LandingPlace {
 ///
 /// What `form` puts behind a file's name is not part of its place, as a file that is compressed already lands as it
 /// is. Either way it meets no other: `a.csv` that lands as `a.csv.gz` is told apart from an `a.csv.gz` of the source.
-pub fn landing_places(files: &[OutputFile], form: LandedForm) -> Vec<LandingPlace> {
-    let names: Vec<_> = files.iter().map(|file| safe_segment(&file.name)).collect();
-    let mut uses = HashMap::from([(MANIFEST.to_owned(), 2)]);
-    let names_of = |name: &String| {
-        BTreeSet::from([stem(name).to_owned(), name.clone(), format!("{name}{}", form.suffix())])
-    };
-    for name in names.iter().flat_map(names_of) {
-        *uses.entry(name).or_insert(0) += 1;
+#[derive(Debug)]
+pub struct LandingPlaces {
+    /// The ordinals of the files whose names meet others'.
+    met: HashSet<u32>,
+}
+
+impl LandingPlaces {
+    /// Those of all files of a job.
+    pub fn of(files: &[OutputFile], form: LandedForm) -> Self {
+        let names_of = |file: &OutputFile| {
+            let name = safe_segment(&file.name);
+            BTreeSet::from([stem(&name).to_owned(), format!("{name}{}", form.suffix()), name])
+        };
+        let mut uses = HashMap::from([(MANIFEST.to_owned(), 2)]);
+        for name in files.iter().flat_map(names_of) {
+            *uses.entry(name).or_insert(0) += 1;
+        }
+        let is_alone = |name: &String| uses.get(name).is_none_or(|&uses| uses == 1);
+        let met = files.iter().filter(|file| !names_of(file).iter().all(is_alone));
+        Self { met: met.map(|file| file.ordinal).collect() }
     }
-    let is_alone = |name: &String| uses.get(name).is_none_or(|&uses| uses == 1);
-    std::iter::zip(files, &names)
-        .map(|(file, name)| match names_of(name).iter().all(is_alone) {
-            true => LandingPlace { folder: format!("{}/", stem(name)), file: name.clone() },
-            false => LandingPlace {
-                folder: format!("{}~{}/", stem(name), file.ordinal),
-                file: format!("{name}~{}", file.ordinal),
+
+    /// That of one of them.
+    pub fn place(&self, file: &OutputFile) -> LandingPlace {
+        let name = safe_segment(&file.name);
+        let ordinal = file.ordinal;
+        match self.met.contains(&ordinal) {
+            false => LandingPlace { folder: format!("{}/", stem(&name)), file: name },
+            true => LandingPlace {
+                folder: format!("{}~{ordinal}/", stem(&name)),
+                file: format!("{name}~{ordinal}"),
             },
-        })
-        .collect()
+        }
+    }
 }
 
 /// A name as one segment of a key: nothing in it can leave its place or surprise a reader.
@@ -307,8 +321,9 @@ mod tests {
             locator: None,
             is_log: false,
         });
-        let places = landing_places(&files.collect::<Vec<_>>(), form);
-        places.into_iter().map(|place| (place.folder, place.file)).collect()
+        let files: Vec<_> = files.collect();
+        let places = LandingPlaces::of(&files, form);
+        files.iter().map(|file| places.place(file)).map(|place| (place.folder, place.file)).collect()
     }
 
     /// Promise 7: a file's name cannot leave the job's prefix.

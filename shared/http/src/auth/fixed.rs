@@ -95,9 +95,8 @@ impl Authorizer for FixedCredential {
 
     async fn credential(&self) -> Result<Credential, HttpError> {
         if self.is_refused.load(Ordering::Relaxed) {
-            let said = format!("the server refused {}, which is not sent again", self.key);
             let exchange = Exchange::new(&Method::GET, &self.server);
-            return Err(HttpError::new(exchange, Failure::LoginRefused(said)));
+            return Err(HttpError::new(exchange, Failure::CredentialRefused(self.key)));
         }
         Ok(self.credential.clone())
     }
@@ -122,10 +121,12 @@ mod tests {
         let basic =
             FixedCredential::basic("user", &"pass-word".into(), &server.url("/"), client.redactor()).unwrap();
         assert!(!basic.covers(&Url::parse("https://elsewhere.example.com/").unwrap()));
-        for _ in 0..2 {
+        for said in ["answered 401 Unauthorized", "not sent: the server has refused basic.password"] {
             let request = Request::get(server.url("/a")).authorized_by(basic.clone());
             let error = client.call(&request).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::AuthRejected, "{}", error.line());
+            assert!(error.line().contains(&format!("/a: {said}")), "{}", error.line());
+            assert!(!error.line().contains("token"), "{}", error.line());
             assert!(!error.line().contains("pass-word"), "{}", error.line());
         }
         assert_eq!(server.count(), 1);

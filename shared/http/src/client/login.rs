@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::request::Request;
 use crate::auth::Credential;
-use crate::error::Failure;
+use crate::error::{Failure, HttpError};
 
 /// What became of a call's credentials so far.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ pub(super) async fn authorize(
     login: &mut Login,
 ) -> Result<(), Failure> {
     if let Some(authorizer) = request.authorizer.as_ref().filter(|authorizer| authorizer.covers(hop.url())) {
-        let credential = authorizer.authorize(hop).await.map_err(|error| Failure::Token(Box::new(error)))?;
+        let credential = authorizer.authorize(hop).await.map_err(HttpError::without_credentials)?;
         login.used = Some(credential);
     }
     Ok(())
