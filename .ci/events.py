@@ -64,9 +64,12 @@ def one_function_at_a_time(call: Call, folder: str) -> set[str]:
     assert call("submit", "submit.json") == accepted | {"already_submitted": True, "landed": True, "wait_seconds": 0}
     swept = call("sweep", "sweep.json")
     assert swept["landed"] == 1 and JOB not in [job["job_request_id"] for job in swept["jobs"]], swept
+    verified = call("verify", "verify.json")
+    assert (verified["jobs"], verified["findings"], verified["found"]) == (1, 0, []), verified
+    assert verified["totals"] == published["totals"], verified
     return {
         "submit.json", "poll-status.json", "fetch-files.json",
-        "unpack-upload.json", "unpack-upload-s3.json", "publish.json", "sweep.json",
+        "unpack-upload.json", "unpack-upload-s3.json", "publish.json", "sweep.json", "verify.json",
     }
 
 

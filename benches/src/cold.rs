@@ -98,6 +98,7 @@ fn event(function: &str) -> Value {
             "export": { "kind": "fusion_extract", "extract": "SimpleCarriers", "mode": "incremental" },
         }),
         "sweep" => json!({ "connection": "bench", "destination": "lake", "exports": ["SimpleCarriers"] }),
+        "verify" => json!({}),
         _ => json!({ "connection": "bench", "job_request_id": "unheard-of" }),
     }
 }

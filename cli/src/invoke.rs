@@ -43,6 +43,7 @@ pub(crate) async fn invoke(
             Step::Publish => call(machine, event, deadline, publish::publish).await,
             Step::RegisterTable => json(register::once(machine, &parse(event)?).await?),
             Step::Sweep => call(machine, event, deadline, sweep::sweep).await,
+            Step::Verify => call(machine, event, deadline, verify::verify).await,
         }
     };
     let outcome = called.instrument(span).await;

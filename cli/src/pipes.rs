@@ -217,6 +217,7 @@ mod tests {
             totals: Totals { objects: 7, bytes: 2000, rows: Some(12) },
             already_published: false,
             notify_source: false,
+            register_table: false,
             schema_changes: None,
         };
         (job, published)

@@ -1,36 +1,29 @@
-//! `landfall verify`: holds what has landed against its manifests.
+//! `landfall verify`: tells what the step `verify` finds, as it comes.
 //!
-//! The story: the manifest of every landed job that is asked for is read, an object at a time, beside the receipts of what
-//! landed. Each object that it names is looked for, and held against its size and checksum, or read to its last byte. Then
-//! the jobs of each export are looked at in a row: their increments follow each other without a gap, and have about as many
-//! rows as usual. What differs is told by name, and changes nothing; only where a repair is asked for, what is gone or
-//! changed is landed again.
+//! What differs changes nothing; only where a repair is asked for, what is gone or changed is landed again, and looked at
+//! once more.
 
-mod finding;
-mod job;
 mod repair;
-mod series;
 
-use futures::TryStreamExt as _;
-use landfall::job::{ConnectionName, JobRecord, Totals};
-use landfall::state::{JobObjects, WorkState};
-use landfall::{Error, Result};
-use landfall_systems::SYSTEMS;
+use ::verify::{Finding, Found, Look, Looked, NotSeen, Verified, VerifyEvent};
+use landfall::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, Totals};
+use landfall::{Error, Result, Step};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arguments::Verify;
 use crate::failure::Failure;
 use crate::machine::LocalRuntime;
 use crate::report::Report;
+use crate::run;
 use crate::totals::{in_words, number_of};
-use finding::{Finding, Of};
-use job::{Look, Looked};
-use series::Series;
+
+/// After so many seconds what has been found is told, and the rest is looked at.
+const ANSWER_AFTER_SECONDS: u64 = 5;
 
 /// What a verification comes to: `landfall verify --json` prints it last.
 #[derive(Debug, Default, Serialize)]
-struct Verified {
+struct Summary {
     /// How many landed jobs were looked at.
     jobs: u64,
     /// What their manifests name.
@@ -48,7 +41,7 @@ struct Verified {
     not_seen: u64,
 }
 
-impl Verified {
+impl Summary {
     fn exit_code(&self) -> u8 {
         match (self.not_seen, self.findings) {
             (0, 0) => 0,
@@ -59,6 +52,28 @@ impl Verified {
 
     fn is_of_nothing(&self) -> bool {
         self.jobs + self.not_landed + self.not_seen == 0
+    }
+
+    fn add(&mut self, page: &Verified) {
+        self.jobs += page.jobs;
+        self.totals.add_all(&page.totals);
+        self.objects_by_size += page.objects_by_size;
+        self.findings += page.findings;
+        self.not_landed += page.not_landed;
+        self.not_seen += u64::try_from(page.not_seen.len()).unwrap_or(u64::MAX);
+    }
+
+    /// Counts what is there of a job now, instead of what was there before.
+    fn count_again(&mut self, before: &Looked, now: &Looked) {
+        let instead = |all: u64, before: u64, now: u64| all.saturating_sub(before).saturating_add(now);
+        let Totals { objects, bytes, rows } = &mut self.totals;
+        *objects = instead(*objects, before.totals.objects, now.totals.objects);
+        *bytes = instead(*bytes, before.totals.bytes, now.totals.bytes);
+        let counted = rows.or(now.totals.rows).is_some();
+        let rows_of = |totals: &Totals| totals.rows.unwrap_or(0);
+        *rows = counted.then(|| instead(rows.unwrap_or(0), rows_of(&before.totals), rows_of(&now.totals)));
+        self.objects_by_size = instead(self.objects_by_size, before.by_size, now.by_size);
+        self.findings = instead(self.findings, losses(before), losses(now));
     }
 
     fn text(&self) -> String {
@@ -88,6 +103,10 @@ impl Verified {
     }
 }
 
+fn losses(looked: &Looked) -> u64 {
+    looked.findings.iter().map(|finding| u64::from(finding.is_loss())).sum()
+}
+
 /// Looks, tells what is found as it comes, and returns the exit code: 1 where something differs, 2 where something could
 /// not be looked at.
 pub(crate) async fn verify(
@@ -95,153 +114,175 @@ pub(crate) async fn verify(
     arguments: &Verify,
     report: &mut Report<'_>,
 ) -> Result<u8, Failure> {
-    let work = machine.context().work().await?;
-    let connections = match &arguments.connection {
-        Some(connection) => vec![connection.clone()],
-        None => work.connections().await.map_err(Error::from)?.into_iter().collect(),
-    };
-    let mut verification = Verification { machine, work, arguments, report, verified: Verified::default() };
-    for connection in connections {
-        verification.connection(&connection).await?;
+    let mut event = event(arguments);
+    let mut verification = Verification { machine, arguments, report, summary: Summary::default() };
+    loop {
+        machine
+            .progress()
+            .stage(format!("verifying, {} so far", number_of(verification.summary.jobs, "job")));
+        let page = run::step(machine, Step::Verify, &event, ::verify::verify).await?;
+        verification.page(&page).await?;
+        match page.next {
+            Some(next) => event.from = Some(next.from),
+            None => break,
+        }
     }
-    let Verification { verified, report, .. } = verification;
-    if verified.is_of_nothing() && arguments.names_something() {
+    let Verification { summary, report, .. } = verification;
+    if summary.is_of_nothing() && arguments.names_something() {
         return Err(Error::not_found(
             "no job is known of what is to be verified: landfall status lists the connections and their jobs",
         )
         .into());
     }
-    report.finding(&verified.text(), &json!({ "verified": verified }))?;
-    Ok(verified.exit_code())
+    report.finding(&summary.text(), &json!({ "verified": summary }))?;
+    Ok(summary.exit_code())
+}
+
+fn event(arguments: &Verify) -> VerifyEvent {
+    VerifyEvent {
+        connections: arguments.connection.iter().cloned().collect(),
+        job_request_id: arguments.job_request_id.clone(),
+        exports: arguments.exports.clone(),
+        since: arguments.since,
+        days: None,
+        read: arguments.read,
+        answer_after_seconds: Some(ANSWER_AFTER_SECONDS),
+        from: None,
+    }
 }
 
 /// Nothing has landed where the folder that would hold it is not there.
 pub(crate) fn verify_nothing(report: &mut Report<'_>) -> Result<(), Failure> {
-    let verified = Verified::default();
-    report.finding(&verified.text(), &json!({ "verified": verified }))
+    let summary = Summary::default();
+    report.finding(&summary.text(), &json!({ "verified": summary }))
 }
 
 /// A verification under way.
 struct Verification<'a, 'b> {
     machine: &'a LocalRuntime,
-    work: WorkState,
     arguments: &'a Verify,
     report: &'a mut Report<'b>,
-    verified: Verified,
+    summary: Summary,
 }
 
 impl Verification<'_, '_> {
-    async fn connection(&mut self, connection: &ConnectionName) -> Result<(), Failure> {
-        let work = self.work.clone();
-        let mut series = Series::default();
-        let mut jobs = work.jobs(connection);
-        while let Some(objects) = jobs.try_next().await.map_err(Error::from)? {
-            let Some(record) = work.job(&objects.job).await.map_err(Error::from)? else { continue };
-            if is_asked_for(&record, self.arguments) {
-                self.job(&record, &objects, &mut series).await?;
+    /// Tells of an answer, and lands again what it says is gone, where that is asked for.
+    async fn page(&mut self, page: &Verified) -> Result<(), Failure> {
+        self.summary.add(page);
+        for found in &page.found {
+            let of = Of::found(found);
+            self.tell(&of, &found.findings)?;
+            if found.more > 0 {
+                self.report.words(&format!("{of}: {} more\n", number_of(found.more, "finding")))?;
+            }
+            if found.findings.iter().any(Finding::is_mended_by_landing) {
+                self.mend(&of).await?;
             }
         }
-        for (of, finding) in series.findings() {
-            let findings = [finding];
-            self.verified.findings += count(&findings);
-            self.tell(&of, &findings)?;
+        for NotSeen { connection, export, destination, job_request_id, error, message } in &page.not_seen {
+            let job_request_id = Some(job_request_id);
+            let of =
+                Of { connection, export: export.as_ref(), destination: destination.as_ref(), job_request_id };
+            self.tell_error("not looked at", &of, error, message)?;
         }
-        Ok(())
-    }
-
-    async fn job(
-        &mut self,
-        record: &JobRecord,
-        objects: &JobObjects,
-        series: &mut Series,
-    ) -> Result<(), Failure> {
-        self.machine.progress().stage(format!("verifying {}", objects.job));
-        let of = Of::job(record);
-        match self.look(record, objects).await {
-            Ok(Look::NotLanded) => {
-                self.verified.not_landed += 1;
-                series.add_not_landed(record);
-                Ok(())
-            }
-            Ok(Look::Landed(looked)) => {
-                self.verified.jobs += 1;
-                self.tell(&of, &looked.findings)?;
-                let looked = match looked.findings.is_empty() {
-                    true => looked,
-                    false if self.arguments.repair => self.repair(record, objects, looked).await?,
-                    false => {
-                        let JobRecord { connection, job_request_id, .. } = record;
-                        let options = self.arguments.systems.as_options();
-                        self.report.words(&format!(
-                            "  to land it again: landfall verify {connection} {job_request_id} --repair{options}\n"
-                        ))?;
-                        looked
-                    }
-                };
-                self.verified.findings += count(&looked.findings);
-                self.verified.totals.add_all(&looked.totals);
-                self.verified.objects_by_size += looked.by_size;
-                series.add(record, &looked.totals);
-                Ok(())
-            }
-            Err(error) => {
-                self.verified.not_seen += 1;
-                self.tell_error("not looked at", &of, &error)
-            }
+        match page.untold {
+            0 => Ok(()),
+            untold => self.report.words(&format!("{} more between jobs\n", number_of(untold, "finding"))),
         }
     }
 
-    async fn look(&self, record: &JobRecord, objects: &JobObjects) -> Result<Look> {
-        job::look_at(self.machine, &self.work, record, objects, self.arguments.read).await
+    /// Lands a job again of which something is gone or changed, or says how that is done.
+    async fn mend(&mut self, of: &Of<'_>) -> Result<(), Failure> {
+        let Some(job_request_id) = of.job_request_id.cloned() else { return Ok(()) };
+        let connection = of.connection.clone();
+        if self.arguments.repair {
+            return self.repair(of, &JobRef { connection, job_request_id }).await;
+        }
+        let options = self.arguments.systems.as_options();
+        self.report.words(&format!(
+            "  to land it again: landfall verify {connection} {job_request_id} --repair{options}\n"
+        ))
     }
 
-    /// Lands again what is gone or changed; what is found then. Where it cannot be landed, what was found stands.
-    async fn repair(
-        &mut self,
-        record: &JobRecord,
-        objects: &JobObjects,
-        found: Box<Looked>,
-    ) -> Result<Box<Looked>, Failure> {
-        let of = Of::job(record);
-        if let Err(error) = repair::repair(self.machine, record, &found.findings).await {
-            self.tell_error("not landed again", &of, &error)?;
-            return Ok(found);
+    /// Lands again what is gone or changed, and tells what is found then. Where it cannot be landed, what was found stands.
+    async fn repair(&mut self, of: &Of<'_>, job: &JobRef) -> Result<(), Failure> {
+        let Some((record, before)) = self.look(job).await? else { return Ok(()) };
+        if let Err(error) = repair::repair(self.machine, &record, &before.findings).await {
+            return self.tell_error("not landed again", of, error.error_type().name(), &error.line());
         }
-        match self.look(record, objects).await? {
-            Look::Landed(looked) => {
-                self.tell(&of, &looked.findings)?;
-                if looked.findings.is_empty() {
-                    self.verified.repaired += 1;
-                    let line = of.line(&json!({ "landed_again": true }));
-                    self.report.finding(&format!("landed again: {of}\n"), &line)?;
-                }
-                Ok(looked)
-            }
-            Look::NotLanded => Ok(found),
+        let Some((_, now)) = self.look(job).await? else { return Ok(()) };
+        self.summary.count_again(&before, &now);
+        self.tell(of, &now.findings)?;
+        if now.findings.iter().any(Finding::is_mended_by_landing) {
+            return Ok(());
         }
+        self.summary.repaired += 1;
+        let line = of.line(&json!({ "landed_again": true }));
+        self.report.finding(&format!("landed again: {of}\n"), &line)
     }
 
-    fn tell(&mut self, of: &Of, findings: &[Finding]) -> Result<(), Failure> {
+    /// All that there is of a job now; none where it has not landed.
+    async fn look(&self, job: &JobRef) -> Result<Option<(JobRecord, Box<Looked>)>> {
+        let context = self.machine.context();
+        let work = context.work().await?;
+        let Some(record) = work.job(job).await? else { return Ok(None) };
+        let objects = work.job_objects(job).await?;
+        Ok(match ::verify::look_at(context, &work, &record, &objects, self.arguments.read).await? {
+            Look::Landed(looked) => Some((record, looked)),
+            Look::NotLanded => None,
+        })
+    }
+
+    fn tell(&mut self, of: &Of<'_>, findings: &[Finding]) -> Result<(), Failure> {
         findings.iter().try_for_each(|finding| {
             self.report.finding(&format!("{of}: {finding}\n"), &of.line(&json!(finding)))
         })
     }
 
-    fn tell_error(&mut self, what: &str, of: &Of, error: &Error) -> Result<(), Failure> {
-        let (name, message) = (error.error_type().name(), error.line());
+    fn tell_error(&mut self, what: &str, of: &Of<'_>, name: &str, message: &str) -> Result<(), Failure> {
         let line = of.line(&json!({ "error": { "type": name, "message": message } }));
         self.report.finding(&format!("{what}: {of}: {name}: {message}\n"), &line)
     }
 }
 
-fn count(findings: &[Finding]) -> u64 {
-    findings.iter().map(|finding| u64::from(finding.is_loss())).sum()
+/// What is told of: a job, or the jobs of an export.
+struct Of<'a> {
+    connection: &'a ConnectionName,
+    export: Option<&'a String>,
+    destination: Option<&'a DestinationName>,
+    job_request_id: Option<&'a JobRequestId>,
 }
 
-fn is_asked_for(record: &JobRecord, arguments: &Verify) -> bool {
-    let exports = &arguments.exports;
-    let is_export = |name: &String| *name == SYSTEMS.name(&record.export);
-    arguments.job_request_id.as_ref().is_none_or(|id| *id == record.job_request_id)
-        && arguments.since.is_none_or(|since| record.since >= since)
-        && (exports.is_empty() || exports.iter().any(is_export))
+impl<'a> Of<'a> {
+    fn found(found: &'a Found) -> Self {
+        let Found { connection, export, destination, job_request_id, .. } = found;
+        let (export, destination, job_request_id) =
+            (Some(export), Some(destination), job_request_id.as_ref());
+        Self { connection, export, destination, job_request_id }
+    }
+
+    /// With what is said of it.
+    fn line(&self, said: &Value) -> Value {
+        let mut line = json!({ "connection": self.connection });
+        if let Some(line) = line.as_object_mut() {
+            let mut add =
+                |name: &str, value: Option<Value>| line.extend(value.map(|value| (name.to_owned(), value)));
+            add("export", self.export.map(|export| json!(export)));
+            add("destination", self.destination.map(|destination| json!(destination)));
+            add("job_request_id", self.job_request_id.map(|id| json!(id)));
+            line.extend(said.as_object().cloned().unwrap_or_default());
+        }
+        line
+    }
+}
+
+impl std::fmt::Display for Of<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.job_request_id, self.export) {
+            (Some(id), Some(export)) => write!(formatter, "job {id} on {} ({export})", self.connection),
+            (Some(id), None) => write!(formatter, "job {id} on {}", self.connection),
+            (None, Some(export)) => write!(formatter, "{export} on {}", self.connection),
+            (None, None) => write!(formatter, "{}", self.connection),
+        }
+    }
 }

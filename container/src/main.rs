@@ -1,4 +1,4 @@
-//! All functions as one program, for images of containers: six programs would be six times what they share.
+//! All functions as one program, for images of containers: seven programs would be seven times what they share.
 //!
 //! Where `LANDFALL_FUNCTION` names a function it is that one, to OCI Functions or to Lambda, as the function's own program
 //! is. Otherwise it serves all of them by HTTP, at `POST /<function>`.
@@ -62,6 +62,7 @@ async fn serve_one(step: Step) -> std::result::Result<(), RuntimeError> {
             telemetry::log_json();
             Err(apart().into())
         }
+        Step::Verify => landfall_edge::serve(step, &SYSTEMS, verify::verify).await,
     }
 }
 
@@ -73,6 +74,7 @@ async fn serve_all() -> Result<Infallible> {
     let unpack_upload = Function::new(Step::UnpackUpload, &SYSTEMS, unpack_upload::unpack_upload);
     let publish = Function::new(Step::Publish, &SYSTEMS, publish::publish);
     let sweep = Function::new(Step::Sweep, &SYSTEMS, sweep::sweep);
+    let verify = Function::new(Step::Verify, &SYSTEMS, verify::verify);
     let call = async |name: &str, event, ends_at| {
         Some(match Step::named(name)? {
             Step::Submit => submit.call_with_json(event, ends_at).await,
@@ -82,6 +84,7 @@ async fn serve_all() -> Result<Infallible> {
             Step::Publish => publish.call_with_json(event, ends_at).await,
             Step::Sweep => sweep.call_with_json(event, ends_at).await,
             Step::RegisterTable => Err(apart()),
+            Step::Verify => verify.call_with_json(event, ends_at).await,
         })
     };
     Ok(http::serve(listener, secret, call).await)

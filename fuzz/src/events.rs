@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sweep::SweepEvent;
 use unpack_upload::UnpackEvent;
+use verify::VerifyEvent;
 
 use crate::memory::{self, MIB};
 use crate::text::is_told;
@@ -34,6 +35,7 @@ pub fn events(bytes: &[u8]) {
         }
         event::<UnpackEvent>(&value);
         event::<SweepEvent>(&value);
+        event::<VerifyEvent>(&value);
         event::<RunRecord>(&value);
         event::<Watermark>(&value);
         event::<Outcome>(&value);

@@ -65,7 +65,10 @@ TAKEN = (
     ("PublishFunction", "WriteManifests", "s3:PutObject", "StateMachineArn"),
     ("FetchFilesFunction", "ReadInbox", "s3:GetObject", "StateMachineArn"),
     ("SweepFunction", "RecordJobsAndNoteWhatIsFound", "s3:GetObject", "SweepArn"),
+    ("VerifyFunction", "ReadWhatIsKeptOfJobs", "s3:GetObject", "VerifyArn"),
 )
+# What looks at many jobs, tells of those that it could not look at, and then fails by a name of its own.
+MANY = {"SweepArn": "JobsFailed", "VerifyArn": "NotAsLanded"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +121,8 @@ def machines_may(stack: Stack) -> str:
     """The state machines' roles allow what their definitions call: the engine does not ask IAM for these."""
     count = 0
     for machine, role in (
-        ("ExportJob", "ExportJobRole"), ("Sweep", "SweepMachineRole"), ("ScheduledRunsMachine", "ScheduledRunsRole"),
+        ("ExportJob", "ExportJobRole"), ("Sweep", "SweepMachineRole"), ("Verify", "VerifyMachineRole"),
+        ("ScheduledRunsMachine", "ScheduledRunsRole"),
     ):
         arn = stack.resources[machine]
         text = stack.client("stepfunctions").describe_state_machine(stateMachineArn=arn)["definition"]
@@ -136,7 +140,7 @@ def machines_may(stack: Stack) -> str:
             call = Call(machine, action, resource)
             assert allowed(policy, call), f"{machine} may not {action} on {resource}"
             count += 1
-    return f"{count} calls of three definitions"
+    return f"{count} calls of four definitions"
 
 
 def refused_by_name(run: Run) -> str:
@@ -153,27 +157,26 @@ def refused_by_name(run: Run) -> str:
         assert lacking != whole, (function, sid, action)
         iam.put_role_policy(RoleName=role, PolicyName=name_of_policy, PolicyDocument=json.dumps(lacking))
         try:
-            if machine == "SweepArn":
-                name, said = swept_without(run, event_for(run, function, sid, number))
+            if machine in MANY:
+                name, said = told_without(run, event_for(run, function, sid, number), machine)
             else:
                 found = run.ended(run.start(event_for(run, function, sid, number), machine))
                 name, said = found.get("error"), found.get("cause", "")
         finally:
             iam.put_role_policy(RoleName=role, PolicyName=name_of_policy, PolicyDocument=json.dumps(whole))
-        # The sweep looks at many jobs, and tells of those that it could not look at.
-        assert name == ("JobsFailed" if machine == "SweepArn" else "AuthRejected"), (function, name, said)
-        for part in ("AuthRejected", "refused the credentials") if machine == "SweepArn" else ("refused",):
+        assert name == MANY.get(machine, "AuthRejected"), (function, name, said)
+        for part in ("AuthRejected", "refused the credentials") if machine in MANY else ("refused",):
             assert part in said, (part, said)
         for part in (function, action):
             assert part in said, (part, said)
     return f"{len(TAKEN)} permissions, AuthRejected each time, by the function's name and the action's"
 
 
-def swept_without(run: Run, event: dict) -> tuple[str, str]:
-    """The error's name of a sweep, and what it has told the topic."""
+def told_without(run: Run, event: dict, machine: str) -> tuple[str, str]:
+    """The error's name of what looks at many jobs, and what it has told the topic."""
     with listening(run) as messages:
-        found = run.ended(run.start(event, "SweepArn"))
-        (text, *_) = messages(lambda text: f"on {run.connection} " in text and "could not be checked" in text)
+        found = run.ended(run.start(event, machine))
+        (text, *_) = messages(lambda text: f"on {run.connection} " in text and "could not be " in text)
     return found.get("error", found["status"]), text
 
 
@@ -181,6 +184,8 @@ def event_for(run: Run, function: str, sid: str, number: int) -> dict:
     """An event by which the state machine, or the sweep's, comes to where the function needs the permission."""
     if function == "SweepFunction":
         return {"connection": run.connection, "exports": ["*"], "destination": "lake", "grace_seconds": 0}
+    if function == "VerifyFunction":
+        return {"connections": [run.connection]}
     if sid == "ReadInbox":
         key = f"inbox/lacking-{number}.csv"
         run.store.put_object(Bucket=run.work, Key=key, Body=b"ID\n1\n")

@@ -337,6 +337,35 @@ def swept_failure(run: Run) -> str:
     return text.splitlines()[0]
 
 
+def verified(run: Run) -> str:
+    """What is gone of a landed job is told to the topic, which names the job; of what is whole nothing is said."""
+    run.land(run.event(EXTRACT))
+    event, (manifest,) = {"connections": [run.connection]}, run.manifests()
+
+    def of_what_is_whole() -> None:
+        found = run.ended(run.start(event, "VerifyArn"))
+        assert found["status"] == "SUCCEEDED", f"{found.get('error')}: {found.get('cause')}"
+        assert json.loads(found["output"])["jobs"] == 1, found["output"]
+
+    of_what_is_whole()
+    lost = [next(key for key in run.landed() if key != manifest), manifest]
+    with listening(run) as messages:
+        for key, words in zip(lost, ("gone: ", "the manifest is gone: "), strict=True):
+            body = run.store.get_object(Bucket=run.landing, Key=key)["Body"].read()
+            run.store.delete_object(Bucket=run.landing, Key=key)
+            found = run.ended(run.start(event, "VerifyArn"))
+            assert (found["status"], found.get("error")) == ("FAILED", "NotAsLanded"), found
+            told = f"on {run.connection} (SimpleCarriers): {words}s3://{run.landing}/{key}"
+            (text,) = messages(lambda text, told=told: told in text)
+            assert text.startswith("job ") and "docs/operating.md" in text, text
+            run.store.put_object(Bucket=run.landing, Key=key, Body=body)
+            of_what_is_whole()
+    timer = run.stack.client("scheduler").get_schedule(Name=run.stack.resources["VerifyTimer"].split("/")[-1])
+    assert json.loads(timer["Target"]["Input"]) == {"days": 7}, timer["Target"]
+    assert timer["Target"]["Arn"] == run.stack.outputs["VerifyArn"]
+    return text.splitlines()[0]
+
+
 def scheduled(run: Run) -> str:
     """A schedule's delivery starts its runs, each by a name of its own, and the same delivery again starts none."""
     full, changed = (EXTRACT | {"mode": mode} for mode in ("full", "incremental"))
@@ -534,6 +563,7 @@ SCENARIOS = (
         "sweep, of a job that failed", swept_failure,
         faults={"status": {"final_status": "FAILED", "final_message": 'ORA-01555: snapshot "too" old'}},
     ),
+    Scenario("verification", verified),
     Scenario("schedule", scheduled),
     Scenario("inbox", dropped),
     Scenario(

@@ -114,8 +114,8 @@ impl Log {
 }
 
 fn is_told(line: &Metadata<'_>) -> bool {
-    const OWN: [&str; 7] =
-        ["landfall", "submit", "poll_status", "fetch_files", "unpack_upload", "publish", "sweep"];
+    const OWN: [&str; 8] =
+        ["landfall", "submit", "poll_status", "fetch_files", "unpack_upload", "publish", "sweep", "verify"];
     let library = line.target().split("::").next().unwrap_or_default();
     OWN.contains(&library) || *line.level() <= Level::INFO
 }

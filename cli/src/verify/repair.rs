@@ -4,8 +4,8 @@ use landfall::Result;
 use landfall::event::JobEvent;
 use landfall::job::JobRecord;
 use landfall::state::keys;
+use verify::Finding;
 
-use super::finding::Finding;
 use crate::machine::LocalRuntime;
 use crate::run;
 

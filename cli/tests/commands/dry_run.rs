@@ -74,6 +74,9 @@ async fn what_is_planned_follows_from_how_far_the_run_is() {
     let planned = dry().await;
     assert_eq!(planned["would"], "resume");
     assert_eq!(planned["job_request_id"], submitted["job_request_id"]);
+    let calls = planned["calls"].as_array().unwrap();
+    let what: Vec<&Value> = calls.iter().map(|call| &call["what"]).collect();
+    assert_eq!(what, ["poll"], "what is submitted is not submitted again");
 
     let landed = machine.landfall(&["run", text(&event), "--config", text(&config), "--json"]).await.line();
     let planned = dry().await;

@@ -7,7 +7,6 @@
 //! written for people, and whoever wants to know is told.
 
 mod manifest;
-mod reader;
 pub mod report;
 mod schema;
 mod tables;
@@ -21,6 +20,7 @@ use landfall::context::{Context, Landing};
 use landfall::event::JobEvent;
 use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, OutputFile, Totals};
 use landfall::landed;
+use landfall::manifest::read_tail;
 use landfall::metrics::{Measure, Measured};
 use landfall::notify::{self, FreshLanding};
 use landfall::rows::Tables;
@@ -33,7 +33,6 @@ use serde::{Deserialize, Serialize};
 
 use manifest::{Head, ManifestWriter};
 pub use manifest::{MANIFEST_VERSION, Manifest, ManifestSchema, SourceFile};
-pub use reader::ManifestReader;
 use schema::{Deciding, ToldBy};
 use tables::Location;
 pub use tables::{ManifestColumn, ManifestTable};
@@ -106,7 +105,10 @@ pub async fn publish(context: &Context, event: JobEvent, _deadline: &Deadline) -
         schema_changes = write_manifest(context, &landing, &job, outcome, &files, &key).await?;
     }
 
-    let tail = manifest::read_tail(&landing.store, &key).await?;
+    let tail = read_tail(&landing.store, &key).await?.ok_or_else(|| {
+        let object = landing.store.object(&key);
+        Error::from(StoreError::NoSuchObject { operation: "HeadObject", object })
+    })?;
     if let Some(outcome) = &outcome {
         context.remember(&job, outcome, tail.totals).await;
     }

@@ -7,9 +7,10 @@ use landfall::job::{
     ConnectionName, DestinationName, ExpectedRows, JobRecord, JobRequestId, JobState, LandedObject, Outcome,
     RunKey, StagedFile, Totals, Window,
 };
+use landfall::manifest::Tail;
 use landfall::schema::SchemaChange;
 use landfall::{Error, Result};
-use landfall_store::{ByteBudget, ObjectWriter, Store, StoreError};
+use landfall_store::{ByteBudget, ObjectWriter, Store};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -122,23 +123,6 @@ pub struct SourceFile {
     pub sha256: Sha256,
 }
 
-/// What a manifest ends with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tail {
-    /// How the job ended.
-    pub state: JobState,
-    /// The same in the source's own word.
-    pub native_status: String,
-    /// The source's message about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// What is odd about what has landed, and is no error.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
-    /// What has landed, summed.
-    pub totals: Totals,
-}
-
 /// Writes a manifest piece by piece. It becomes visible whole, when it is finished.
 pub(crate) struct ManifestWriter {
     writer: ObjectWriter,
@@ -155,9 +139,6 @@ struct Broken {
     records: u64,
     objects: u64,
 }
-
-/// Every line of a manifest's lists begins so; the tail's own line begins with a brace's worth less.
-const TAIL_MARK: &str = "\n  ],\n  \"state\":";
 
 impl ManifestWriter {
     /// Begins with what the job was asked for.
@@ -285,28 +266,6 @@ impl ManifestWriter {
             return Err(error.into());
         }
         Ok(())
-    }
-}
-
-/// Reads how a manifest ends, without the objects that it names.
-pub(crate) async fn read_tail(store: &Store, key: &str) -> Result<Tail> {
-    use futures::TryStreamExt as _;
-    const MAX_TAIL: u64 = 64 << 10;
-    let missing = || StoreError::NoSuchObject { operation: "HeadObject", object: key.to_owned() };
-    let info = store.head(key).await?.ok_or_else(missing)?;
-    let from = info.size.saturating_sub(MAX_TAIL);
-    let body = store.read_range(key, &info.etag, from..info.size).await?;
-    let bytes = body.try_fold(Vec::new(), async |mut read, bytes| {
-        read.extend_from_slice(&bytes);
-        Ok(read)
-    });
-    let bytes = bytes.await?;
-    let text = String::from_utf8_lossy(&bytes);
-    let tail = text.rfind(TAIL_MARK).map(|at| text.split_at(at).1.trim_start_matches(['\n', ' ', ']', ',']));
-    let tail = tail.map(|tail| serde_json::from_str(&format!("{{{tail}")));
-    match tail {
-        Some(Ok(tail)) => Ok(tail),
-        _ => Err(Error::integrity(format!("{key} exists, but is not a manifest that landfall wrote"))),
     }
 }
 

@@ -9,6 +9,7 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use landfall::context::{Context, Landing};
 use landfall::job::{FileList, JobRecord, LandedObject, OutputFile};
+use landfall::manifest::{Item, ManifestReader};
 use landfall::state::{PastJob, Watermark, WorkState, keys};
 use landfall::{Error, Result};
 use landfall_report::{
@@ -18,7 +19,6 @@ use landfall_report::{
 use landfall_store::{Condition, Store};
 
 use crate::manifest::{Manifest, SourceFile};
-use crate::reader::{Item, ManifestReader};
 use crate::tables::{ManifestColumn, ManifestTable};
 
 /// How long writing a report may take.
@@ -134,11 +134,11 @@ async fn landed(
     let Some(mut reader) = ManifestReader::open(&landing.store, &key).await? else { return Ok(None) };
     let listed = list.map(|list| list.files.as_slice()).unwrap_or_default();
     let mut seen = Seen::of(listed);
-    while let Some(item) = reader.next_item().await? {
+    while let Some(item) = reader.next_item::<SourceFile, ManifestTable>().await? {
         match item {
             Item::File(file) => seen.file(file),
             Item::Table(table) => seen.table(table),
-            Item::Object(object) => seen.object(object),
+            Item::Object(object) => seen.object(*object),
         }
     }
     let said = reader.finish()?;

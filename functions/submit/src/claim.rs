@@ -148,7 +148,7 @@ impl Run<'_> {
         id: &JobRequestId,
     ) -> Result<JobRecord> {
         let RunEvent { connection, run_key, .. } = self.event;
-        context.record_job_of_run(connection, run_key, record, id).await
+        Box::pin(context.record_job_of_run(connection, run_key, record, id)).await
     }
 
     /// The run's job. What is kept of a job expires; the run's record does not, and says again what was recorded.

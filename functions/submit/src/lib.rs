@@ -75,7 +75,7 @@ pub async fn submit(context: &Context, event: RunEvent, deadline: &Deadline) -> 
     // What can never land is refused before anything has been submitted.
     context.landing(&event.destination).await?;
     if source.is_idempotent() {
-        return submit_again(context, source.as_ref(), event).await;
+        return Box::pin(submit_again(context, source.as_ref(), event)).await;
     }
     let run = Run::of(context, &event, deadline).await?;
 

@@ -35,7 +35,8 @@ pub struct Plan {
     pub planned: Planned,
     /// What time its rows would be of, where it is divided by that. As of now, by this machine's clock.
     pub window: Option<Window>,
-    /// The calls of its source, in their order; none where it has landed, or where the source is not called by HTTP.
+    /// The calls of its source, in their order: those of a submission only where one may be made. None where it has landed,
+    /// or where the source is not called by HTTP.
     pub calls: Vec<PlannedCall>,
 }
 
@@ -71,9 +72,12 @@ pub async fn plan(context: &Context, event: &RunEvent, deadline: &Deadline) -> R
         (None, Some(increments)) => Some(window::would_be(context, event, increments).await?),
         (claimed, _) => claimed,
     };
-    let calls = match planned {
+    let mut calls = match planned {
         Planned::Nothing(_) => Vec::new(),
         _ => source.calls(&order(window.as_ref())).await?,
     };
+    if matches!(planned, Planned::Continue(_)) {
+        calls.retain(|call| !call.submits);
+    }
     Ok(Plan { planned, window, calls })
 }

@@ -129,7 +129,9 @@ impl Inspection<'_> {
         match (run, &ended.run_key) {
             (Some(run), Some(run_key)) => {
                 let JobRef { connection, job_request_id } = job;
-                self.context.record_job_of_run(connection, run_key, run, job_request_id).await.map(Some)
+                Box::pin(self.context.record_job_of_run(connection, run_key, run, job_request_id))
+                    .await
+                    .map(Some)
             }
             _ => Ok(None),
         }

@@ -128,13 +128,23 @@ pub struct PlannedCall {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Option<String>,
+    /// Whether it is part of submitting the job: of a run that has its job, it is not made.
+    #[serde(skip)]
+    pub submits: bool,
 }
 
 impl PlannedCall {
     /// A call that carries nothing.
     pub fn new(what: impl Into<String>, method: &str, url: &Url) -> Self {
         let url = url.as_str().replace("%7B", "{").replace("%7D", "}");
-        Self { what: what.into(), line: format!("{method} {url}"), headers: Vec::new(), body: None }
+        let line = format!("{method} {url}");
+        Self { what: what.into(), line, headers: Vec::new(), body: None, submits: false }
+    }
+
+    /// The same call, as part of submitting the job.
+    #[must_use]
+    pub fn submitting(self) -> Self {
+        Self { submits: true, ..self }
     }
 
     /// The same call, with a document of JSON.

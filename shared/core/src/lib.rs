@@ -14,6 +14,7 @@ pub mod failure;
 pub mod form;
 pub mod job;
 pub mod landed;
+pub mod manifest;
 pub mod metrics;
 pub mod notify;
 pub mod observer;

@@ -21,6 +21,8 @@ pub enum Step {
     RegisterTable,
     /// Finds jobs that have ended and not landed.
     Sweep,
+    /// Holds what has landed against its manifests.
+    Verify,
 }
 
 /// How often, and after which waits, what has failed is called again.
@@ -66,7 +68,7 @@ impl RetryPolicy {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 7] = [
+    pub const ALL: [Step; 8] = [
         Self::Submit,
         Self::PollStatus,
         Self::FetchFiles,
@@ -74,11 +76,19 @@ impl Step {
         Self::Publish,
         Self::RegisterTable,
         Self::Sweep,
+        Self::Verify,
     ];
 
     /// All but `register-table`, which is a program of its own: these are compiled together.
-    pub const TOGETHER: [Step; 6] =
-        [Self::Submit, Self::PollStatus, Self::FetchFiles, Self::UnpackUpload, Self::Publish, Self::Sweep];
+    pub const TOGETHER: [Step; 7] = [
+        Self::Submit,
+        Self::PollStatus,
+        Self::FetchFiles,
+        Self::UnpackUpload,
+        Self::Publish,
+        Self::Sweep,
+        Self::Verify,
+    ];
 
     /// The step of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -95,6 +105,7 @@ impl Step {
             Self::Publish => "publish",
             Self::RegisterTable => "register-table",
             Self::Sweep => "sweep",
+            Self::Verify => "verify",
         }
     }
 

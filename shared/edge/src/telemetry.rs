@@ -8,7 +8,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// What is logged where nothing is said: all that landfall says, and warnings of the libraries below it.
 const USUAL: &str = "warn,landfall=info,submit=info,poll_status=info,fetch_files=info,unpack_upload=info,publish=info,\
-    register_table=info,sweep=info";
+    register_table=info,sweep=info,verify=info";
 
 /// Libraries that put whole requests into their finer lines: what signs them, session tokens, keys of objects.
 const TELL_TOO_MUCH: [&str; 7] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "s3s", "tower"];

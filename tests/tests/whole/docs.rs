@@ -431,7 +431,7 @@ fn every_field_of_an_event_is_on_its_page() {
     for page in pages() {
         tables.extend(first_cells(&read(&page), "fields"));
     }
-    for event in ["submit.event", "sweep.event"] {
+    for event in ["submit.event", "sweep.event", "verify.event"] {
         let schema: Value = serde_json::from_str(&read(&format!("schemas/{event}.json"))).unwrap();
         has_fields(&mut tables, event, &schema["properties"]);
     }

@@ -44,3 +44,4 @@ mod schemas;
 mod stack;
 mod stores;
 mod sweep;
+mod verify;

@@ -84,7 +84,7 @@ fn refer_to(name: &str, schema: Value, named: &mut Map<String, Value>) -> Value 
     json!({ "$ref": format!("#/$defs/{name}") })
 }
 
-fn contract() -> [(&'static str, String); 16] {
+fn contract() -> [(&'static str, String); 18] {
     [
         ("submit.event", schema::<RunEvent>()),
         ("submit.result", schema::<submit::Submitted>()),
@@ -100,6 +100,8 @@ fn contract() -> [(&'static str, String); 16] {
         ("register-table.result", schema::<Registered>()),
         ("sweep.event", schema::<sweep::SweepEvent>()),
         ("sweep.result", schema::<sweep::Swept>()),
+        ("verify.event", schema::<verify::VerifyEvent>()),
+        ("verify.result", schema::<verify::Verified>()),
         ("manifest", schema::<publish::Manifest>()),
         ("notification", schema::<landfall::notify::Notification>()),
     ]
@@ -170,6 +172,7 @@ fn the_sample_events_are_events() {
             }
             "poll-status" | "fetch-files" | "publish" => parse::<JobEvent>(event).err(),
             "sweep" => parse::<sweep::SweepEvent>(event).err(),
+            "verify" => parse::<verify::VerifyEvent>(event).err(),
             "unpack-upload" => parse::<FileEvent>(event).err(),
             "unpack-upload-s3" => parse::<unpack_upload::UnpackEvent>(event).err(),
             other => panic!("events/{other}.json is not known to this test"),

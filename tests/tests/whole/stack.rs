@@ -16,6 +16,7 @@ use landfall_tests::systems::{self, System};
 use landfall_tests::{Setup, World, land_noting, toml_text};
 use serde_json::{Value, json};
 use simulator::credentials;
+use verify::VerifyEvent;
 
 pub(crate) fn template() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
@@ -54,6 +55,7 @@ fn a_redrive_is_proposed_where_it_helps() {
     }
     let mut others = entries(&resource("FailuresToCorrect"), "anything-but:");
     assert!(others.remove("JobsFailed"), "the sweep has told of these itself");
+    assert!(others.remove("NotAsLanded"), "the verification has told of these itself");
     assert_eq!(others, redriven);
     let proposes = |rule: &str| resource(rule).iter().any(|line| line.contains("redrive-execution"));
     assert!(proposes("Failures") && proposes("Stopped") && !proposes("FailuresToCorrect"));
@@ -258,6 +260,14 @@ async fn sweeps(world: &World, event: Value, asked: &Arc<Asked>) -> sweep::Swept
     swept
 }
 
+async fn verifies(world: &World, asked: &Arc<Asked>) -> verify::Verified {
+    let deadline = Deadline::none(world.clock.clone());
+    asked.at(Some("verify"));
+    let verified = verify::verify(&world.anew(), VerifyEvent::default(), &deadline).await.unwrap();
+    asked.at(None);
+    verified
+}
+
 /// A connection that shares a refresh token among its processes, of a pod in which jobs were started by others.
 fn with_refresh_token() -> Setup {
     let auth = format!(
@@ -289,6 +299,11 @@ async fn everything(asked: &Arc<Asked>) {
             next["run_key"] = json!("the-next");
             lands(&world, next, asked).await;
         }
+        assert_eq!(verifies(&world, asked).await.findings, 0, "{}", system.kind);
+        if let Some(manifest) = world.manifests().await.into_keys().next() {
+            world.landing().await.delete(&manifest).await.unwrap();
+        }
+        assert_eq!(verifies(&world, asked).await.findings, 1, "{}", system.kind);
         world.end().await;
     }
     with_tokens(asked).await;
@@ -438,6 +453,7 @@ async fn a_role_allows_what_its_step_does_and_nothing_else() {
         (Step::UnpackUpload, "UnpackUploadRole"),
         (Step::Publish, "PublishRole"),
         (Step::Sweep, "SweepRole"),
+        (Step::Verify, "VerifyRole"),
     ] {
         let grants = grants(role);
         let mut used = BTreeSet::new();

@@ -41,12 +41,12 @@ pub(super) fn calls_of(
     let mut calls = Vec::new();
     for (step, number) in description.submit.iter().zip(1..) {
         let commits = if step.commits { ", which starts the job" } else { "" };
-        calls.push(dry(&format!("submit {number}{commits}"), &step.call, &values)?);
+        calls.push(dry(&format!("submit {number}{commits}"), &step.call, &values)?.submitting());
         unknown(&mut values, step.keep.iter().map(|(name, _)| name.as_str()));
         unknown(&mut values, step.id.iter().map(|_| "id"));
     }
     if let Find::List(list) = &description.find {
-        calls.push(dry("find the job of a lost submission", &list.call, &values)?);
+        calls.push(dry("find the job of a lost submission", &list.call, &values)?.submitting());
     }
     unknown(&mut values, ["id"]);
     calls.push(dry("poll", &description.poll.call, &values)?);
@@ -93,7 +93,7 @@ fn made(what: &str, call: &Call, base_url: &Url, values: &Values) -> Result<Plan
         headers.push(("content-type".to_owned(), (*kind).to_owned()));
     }
     let body = body.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(PlannedCall { what: what.to_owned(), line, headers, body })
+    Ok(PlannedCall { what: what.to_owned(), line, headers, body, submits: false })
 }
 
 #[cfg(test)]

@@ -260,7 +260,9 @@ impl Source for EpmSource {
         let owner = Owner(export.application.as_deref());
         let jobs = |rest: &[&str]| owner.jobs(&self.environment, rest);
         Ok(vec![
-            PlannedCall::new("submit the job", "POST", &jobs(&[])).carrying(&submission(&export)),
+            PlannedCall::new("submit the job", "POST", &jobs(&[]))
+                .carrying(&submission(&export))
+                .submitting(),
             PlannedCall::new("poll", "GET", &jobs(&["{id}"])),
         ])
     }

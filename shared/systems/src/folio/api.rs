@@ -232,7 +232,9 @@ impl Api {
 
     /// The call that makes and starts a job at once, not made.
     pub(super) fn direct_call(&self, call: &str, body: &Value) -> PlannedCall {
-        PlannedCall::new("make and start the job", "POST", &self.url(&[call], &[])).carrying(body)
+        PlannedCall::new("make and start the job", "POST", &self.url(&[call], &[]))
+            .carrying(body)
+            .submitting()
     }
 
     /// The calls of a submission, not made; the profile that the export names is looked up.
@@ -242,9 +244,11 @@ impl Api {
         let upload = self.url(&["file-definitions", "{definition}", "upload"], &[]);
         let start = start_body("{definition}", &profile, Some(export.id_type), export);
         Ok(vec![
-            PlannedCall::new("announce the list of ids", "POST", &definitions),
-            PlannedCall::new("upload the list of ids", "POST", &upload),
-            PlannedCall::new("start the job", "POST", &self.url(&["export"], &[])).carrying(&start),
+            PlannedCall::new("announce the list of ids", "POST", &definitions).submitting(),
+            PlannedCall::new("upload the list of ids", "POST", &upload).submitting(),
+            PlannedCall::new("start the job", "POST", &self.url(&["export"], &[]))
+                .carrying(&start)
+                .submitting(),
         ])
     }
 

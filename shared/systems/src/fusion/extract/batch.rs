@@ -83,7 +83,7 @@ impl<'a> Batch<'a> {
             path.push("{id}");
         }
         vec![
-            PlannedCall::new("submit the job", "POST", &self.collection()).carrying(&body),
+            PlannedCall::new("submit the job", "POST", &self.collection()).carrying(&body).submitting(),
             PlannedCall::new("poll", "GET", &job),
         ]
     }

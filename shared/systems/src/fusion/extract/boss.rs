@@ -64,7 +64,7 @@ impl<'a> Boss<'a> {
     pub(super) fn calls(&self, export: &FusionExtract) -> Vec<PlannedCall> {
         let created = |collection: &str, name: &str, body: &Value| {
             let what = format!("create {name:?} in {collection}, where it is not there");
-            PlannedCall::new(what, "POST", &self.collection(collection)).carrying(body)
+            PlannedCall::new(what, "POST", &self.collection(collection)).carrying(body).submitting()
         };
         let definition = export.definition.as_ref().map(|definition| {
             let name = definition.name.as_deref().unwrap_or(&export.extract);

@@ -3,16 +3,15 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use landfall::job::{ConnectionName, DestinationName, JobRecord, JobRequestId};
-use landfall_systems::SYSTEMS;
-use serde::Serialize;
-use serde_json::{Value, json};
+use landfall::job::JobRequestId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What is found. Names stay; others may come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "finding", rename_all = "snake_case")]
-pub(crate) enum Finding {
-    /// All files of the job have been unpacked, and what is kept until it has landed is deleted: it had its manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "finding", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Finding {
+    /// All files of the job have been unpacked, and no manifest is there.
     ManifestGone {
         /// Where it was.
         object: String,
@@ -40,6 +39,26 @@ pub(crate) enum Finding {
         /// In what it differs.
         reason: String,
     },
+    /// An object is there among the job's that its manifest does not name: whoever reads all that is there reads it, too.
+    ObjectUnknown {
+        /// Where it is.
+        object: String,
+        /// Its key.
+        key: String,
+    },
+    /// The source has counted other rows or records than the manifest.
+    CountDiffers {
+        /// How many the source has counted.
+        source: u64,
+        /// How many the manifest counts.
+        manifest: u64,
+    },
+    /// What is kept of the unpacking of one of the job's files is gone: nothing shows any more that its manifest names all
+    /// that has landed of it.
+    ReceiptGone {
+        /// Where it was.
+        object: String,
+    },
     /// No job that has landed has the rows of this time.
     WindowMissing {
         /// Where the rows before it end.
@@ -47,7 +66,7 @@ pub(crate) enum Finding {
         /// Where the rows after it begin.
         until: Timestamp,
         /// A job that would have them, and has not landed.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         not_landed: Option<JobRequestId>,
     },
     /// The job has many more or far fewer rows than the export's other jobs. Told, and no loss.
@@ -63,20 +82,48 @@ pub(crate) enum Finding {
 
 impl Finding {
     /// Whether something is gone, changed or missing.
-    pub(crate) fn is_loss(&self) -> bool {
+    pub fn is_loss(&self) -> bool {
         !matches!(self, Self::RowsUnusual { .. })
+    }
+
+    /// Whether landing the job again can mend it.
+    pub fn is_mended_by_landing(&self) -> bool {
+        matches!(
+            self,
+            Self::ManifestGone { .. }
+                | Self::ManifestChanged { .. }
+                | Self::ObjectGone { .. }
+                | Self::ObjectChanged { .. }
+        )
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ManifestGone { object } => write!(formatter, "the manifest is gone: {object}"),
+            Self::ManifestGone { object } => {
+                write!(
+                    formatter,
+                    "the manifest is gone: {object}, though all of the job's files have been unpacked"
+                )
+            }
             Self::ManifestChanged { object, reason } => {
                 write!(formatter, "the manifest has been changed: {object}: {reason}")
             }
             Self::ObjectGone { object, .. } => write!(formatter, "gone: {object}"),
             Self::ObjectChanged { object, reason, .. } => write!(formatter, "changed: {object}: {reason}"),
+            Self::ObjectUnknown { object, .. } => {
+                write!(formatter, "not named by the manifest: {object}: somebody else has put it there")
+            }
+            Self::CountDiffers { source, manifest } => {
+                write!(
+                    formatter,
+                    "the source has counted {source} rows or records, and the manifest {manifest}"
+                )
+            }
+            Self::ReceiptGone { object } => {
+                write!(formatter, "what is kept of the unpacking of a file is gone: {object}")
+            }
             Self::WindowMissing { from, until, not_landed } => {
                 write!(formatter, "no landed job has the rows from {from} until {until}")?;
                 match not_landed {
@@ -87,52 +134,6 @@ impl fmt::Display for Finding {
             Self::RowsUnusual { rows, usual, jobs } => {
                 write!(formatter, "note: {rows} rows, where {usual} are usual (median of {jobs} jobs)")
             }
-        }
-    }
-}
-
-/// What a finding is of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Of {
-    connection: ConnectionName,
-    export: String,
-    destination: DestinationName,
-    job_request_id: Option<JobRequestId>,
-}
-
-impl Of {
-    /// A job.
-    pub(crate) fn job(record: &JobRecord) -> Self {
-        Self { job_request_id: Some(record.job_request_id.clone()), ..Self::export(record) }
-    }
-
-    /// All jobs of its export.
-    pub(crate) fn export(record: &JobRecord) -> Self {
-        Self {
-            connection: record.connection.clone(),
-            export: SYSTEMS.name(&record.export),
-            destination: record.destination.clone(),
-            job_request_id: None,
-        }
-    }
-
-    /// With what is said of it.
-    pub(crate) fn line(&self, said: &Value) -> Value {
-        let mut line =
-            json!({ "connection": self.connection, "export": self.export, "destination": self.destination });
-        if let Some(line) = line.as_object_mut() {
-            line.extend(self.job_request_id.iter().map(|id| ("job_request_id".to_owned(), json!(id))));
-            line.extend(said.as_object().cloned().unwrap_or_default());
-        }
-        line
-    }
-}
-
-impl fmt::Display for Of {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.job_request_id {
-            Some(id) => write!(formatter, "job {id} on {} ({})", self.connection, self.export),
-            None => write!(formatter, "{} on {}", self.export, self.connection),
         }
     }
 }

@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
-use landfall::job::LandedObject;
-use landfall::{Error, Result};
 use landfall_store::{Store, StoreError};
+use serde::de::DeserializeOwned;
 
-use crate::manifest::{Manifest, SourceFile};
-use crate::tables::ManifestTable;
+use crate::error::{Error, Result};
+use crate::job::LandedObject;
 
 /// No line of a manifest is longer: that of a table has all of its columns.
 const MAX_LINE: usize = 16 << 20;
@@ -45,15 +44,15 @@ impl List {
     }
 }
 
-/// What a list of a manifest has.
+/// What a list of a manifest has; of files and tables, what their reader wants to know.
 #[derive(Debug)]
-pub(crate) enum Item {
+pub enum Item<File, Table> {
     /// One of the source's files.
-    File(SourceFile),
+    File(File),
     /// A table.
-    Table(ManifestTable),
+    Table(Table),
     /// An object that has landed.
-    Object(LandedObject),
+    Object(Box<LandedObject>),
 }
 
 impl ManifestReader {
@@ -85,12 +84,14 @@ impl ManifestReader {
     ///
     /// # Errors
     /// Those of [`ManifestReader::next`].
-    pub(crate) async fn next_item(&mut self) -> Result<Option<Item>> {
+    pub async fn next_item<File: DeserializeOwned, Table: DeserializeOwned>(
+        &mut self,
+    ) -> Result<Option<Item<File, Table>>> {
         let Some((list, line)) = self.next_line().await? else { return Ok(None) };
         let item = match list {
             List::Files => serde_json::from_str(&line).map(Item::File),
             List::Tables => serde_json::from_str(&line).map(Item::Table),
-            List::Objects => serde_json::from_str(&line).map(Item::Object),
+            List::Objects => serde_json::from_str(&line).map(|object| Item::Object(Box::new(object))),
         };
         item.map(Some).map_err(|error| self.strange(error))
     }
@@ -119,7 +120,7 @@ impl ManifestReader {
     ///
     /// # Errors
     /// `IntegrityError` where what is there is no manifest in the form that landfall writes.
-    pub fn finish(self) -> Result<Manifest> {
+    pub fn finish<Manifest: DeserializeOwned>(self) -> Result<Manifest> {
         serde_json::from_str(&self.rest).map_err(|error| self.strange(error))
     }
 
