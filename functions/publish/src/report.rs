@@ -12,6 +12,7 @@ use landfall::job::{FileList, JobRecord, LandedObject, OutputFile};
 use landfall::manifest::{Item, ManifestReader};
 use landfall::state::{PastJob, Watermark, WorkState, keys};
 use landfall::{Error, Result};
+use landfall_http::Redactor;
 use landfall_report::{
     ColumnFacts, FileFacts, JobFacts, LandedFacts, LogExcerpt, Progress, Requests, Schema, TableFacts,
     WatermarkFacts, job_page,
@@ -276,13 +277,20 @@ async fn log(
         }
         _ => return None,
     };
-    // What is no text is left to whoever has a program for it.
+    // What is no text is left to whoever has a program for it. What looks like a credential is masked: pages travel further
+    // than data.
     let is_text = !bytes.is_empty() && !bytes.contains(&0) && !bytes.starts_with(b"\x1f\x8b");
     is_text.then(|| LogExcerpt {
         name: file.name.clone(),
-        text: String::from_utf8_lossy(&bytes).into_owned(),
+        text: masked(&String::from_utf8_lossy(&bytes)),
         is_cut: size > LOG_BYTES,
     })
+}
+
+/// A text without what looks like a credential, and long lines as far as anybody reads them.
+fn masked(text: &str) -> String {
+    let redactor = Redactor::default();
+    text.lines().map(|line| redactor.text(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The first bytes of an object, and how many it has.
