@@ -200,7 +200,9 @@ impl LocalRuntime {
             None => (None, None),
         };
         let own = ConfigProvider::made("the local configuration", move |path| match path.split_once('/') {
-            None if embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
+            None if path == "work" && embedded.work => Some(json!({ "bucket": WORK, "store": settings })),
+            // Below a name are documents of its own.
+            Some((_, name)) if name.contains('/') => None,
             Some(("destinations", _)) if embedded.landing => {
                 Some(json!({ "type": "s3", "bucket": LANDING, "store": settings }))
             }

@@ -262,3 +262,15 @@ async fn a_beginning_is_written_and_lands() {
         assert_eq!((again.code, std::fs::read(folder.join("landfall.toml")).unwrap() == written), (2, true));
     }
 }
+
+/// A run that nothing disturbs warns of nothing, and a second one neither.
+#[test]
+fn a_run_on_this_machine_warns_of_nothing() {
+    let machine = Machine::new();
+    machine.file("event.json", run_event("fusion-demo"));
+    for _ in 0..2 {
+        let ran = machine.program(&["run", "event.json", "--simulate", "--data", "d"]).output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(ran.status.success() && !said.contains("WARN"), "{said}");
+    }
+}

@@ -526,7 +526,8 @@ async fn each_way_to_log_in() {
 
     let world = World::new(without_scope(only(&basic.replace("simulated-password", "wrong-password")))).await;
     failure("a wrong password", land(&world.context, event(json!({}))).await.err(), "AuthRejected", "");
-    failure("again", land(&world.context, event(json!({}))).await.err(), "AuthRejected", "not sent again");
+    let refused = "not sent: the server has refused basic.password";
+    failure("again", land(&world.context, event(json!({}))).await.err(), "AuthRejected", refused);
     assert_eq!(
         world.simulator.journal().count_of(Operation::DescribeResource),
         1,

@@ -108,12 +108,15 @@ async fn whatever_a_webhook_answers_the_job_lands() {
     let published = land(&with(&world, &more), run_event()).await.unwrap();
     assert!(!published.already_published);
     let counts = || [&refuses, &throttles, &hangs, &redirects, &well].map(|receiver| receiver.count());
-    assert_eq!(counts(), [3, 2, 1, 1, 1]);
+    // How many tries the time has room for depends on how long is waited between them.
+    let [refused, throttled, others @ ..] = counts();
+    assert!((1..=3).contains(&refused) && (1..=2).contains(&throttled), "{refused}, {throttled}");
+    assert_eq!(others, [1, 1, 1]);
     let again = of_destination(&refuses, ON_LANDED) + &of_destination(&well, ON_LANDED);
-    for _ in 0..2 {
+    for _ in 0..4 {
         land(&with(&world, &again), run_event()).await.unwrap();
     }
-    assert_eq!(counts(), [4, 2, 1, 1, 1], "told at last, and once");
+    assert_eq!(counts(), [4, throttled, 1, 1, 1], "told at last, and once");
     world.end().await;
 }
 
