@@ -211,8 +211,6 @@ async fn fetch_until_complete(
     loop {
         let fetched = step(machine, Step::FetchFiles, event, &fetch_files).await?;
         if fetched.complete {
-            // Of a great many the answer names none.
-            fetched.ordinals().into_iter().for_each(tell);
             machine.progress().stage_of_unpacking();
             return Ok(());
         }
