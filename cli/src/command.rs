@@ -18,7 +18,8 @@ use serde_json::Value;
 
 use crate::arguments::{
     Arguments, Cancel, Check, Command, Dashboard, DescriptionAction, Descriptions, Forget, Invoke,
-    MakeReport, Prune, Register, Resume, Run, Serve, ShowSchema, Status, Sweep, Systems, Unpack, Verify,
+    LocalOptions, MakeReport, Prune, Register, Resume, Run, Serve, ShowSchema, Status, Sweep, Systems,
+    Unpack, Verify,
 };
 use crate::disk::files_of;
 use crate::failure::{Failure, worst};
@@ -222,19 +223,14 @@ async fn register_command(
         job_request_id: arguments.job_request_id.clone(),
         destination: None,
     };
-    let outcome = async {
-        let machine = match LocalRuntime::for_status(&arguments.machine, progress).await? {
-            Some(machine) => machine,
-            None => return Err(Error::not_found(format!("{} is not known here", job.job())).into()),
-        };
-        on(machine, async |machine| {
-            register::has_table(machine, &job).await?;
-            let registered = register::register(machine, &job).await?;
-            report.registered(&job, &registered)
-        })
-        .await
-    }
-    .await;
+    let work = async |machine: &LocalRuntime| {
+        register::has_table(machine, &job).await?;
+        let registered = register::register(machine, &job).await?;
+        report.registered(&job, &registered)
+    };
+    let outcome = on_what_is_kept(&arguments.machine, progress, work).await;
+    let outcome =
+        outcome.unwrap_or_else(|| Err(Error::not_found(format!("{} is not known here", job.job())).into()));
     ended(outcome, &mut report, || FailureContext {
         connection: Some(job.connection.to_string()),
         job_request_id: Some(job.job_request_id.to_string()),
@@ -427,15 +423,9 @@ async fn unpack_one(
 
 async fn status_command(arguments: &Status, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
-    let outcome = async {
-        match LocalRuntime::for_status(&arguments.machine, progress).await? {
-            Some(machine) => {
-                on(machine, async |machine| status::show(machine, arguments, &mut report).await).await
-            }
-            None => status::show_nothing(arguments, &mut report),
-        }
-    }
-    .await;
+    let work = async |machine: &LocalRuntime| status::show(machine, arguments, &mut report).await;
+    let outcome = on_what_is_kept(&arguments.machine, progress, work).await;
+    let outcome = outcome.unwrap_or_else(|| status::show_nothing(arguments, &mut report));
     ended(outcome, &mut report, || FailureContext {
         connection: arguments.connection.as_ref().map(ToString::to_string),
         job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
@@ -449,15 +439,9 @@ async fn schema_command(
     progress: &Arc<Progress>,
 ) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
-    let outcome = async {
-        match LocalRuntime::for_status(&arguments.machine, progress).await? {
-            Some(machine) => {
-                on(machine, async |machine| schema::show(machine, arguments, &mut report).await).await
-            }
-            None => Err(schema::unknown(arguments).into()),
-        }
-    }
-    .await;
+    let work = async |machine: &LocalRuntime| schema::show(machine, arguments, &mut report).await;
+    let outcome = on_what_is_kept(&arguments.machine, progress, work).await;
+    let outcome = outcome.unwrap_or_else(|| Err(schema::unknown(arguments).into()));
     let connection = Some(arguments.connection.to_string());
     ended(outcome, &mut report, || FailureContext { connection, ..FailureContext::default() })
 }
@@ -497,16 +481,9 @@ async fn report_command(
     progress: &Arc<Progress>,
 ) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
-    let outcome = async {
-        match LocalRuntime::for_status(&arguments.machine, progress).await? {
-            Some(machine) => {
-                on(machine, async |machine| Box::pin(pages::report(machine, arguments, &mut report)).await)
-                    .await
-            }
-            None => Err(pages::report_nothing(arguments)),
-        }
-    }
-    .await;
+    let work = async |machine: &LocalRuntime| Box::pin(pages::report(machine, arguments, &mut report)).await;
+    let outcome = on_what_is_kept(&arguments.machine, progress, work).await;
+    let outcome = outcome.unwrap_or_else(|| Err(pages::report_nothing(arguments)));
     ended(outcome, &mut report, || FailureContext {
         connection: Some(arguments.connection.to_string()),
         job_request_id: Some(arguments.job_request_id.to_string()),
@@ -520,29 +497,17 @@ async fn dashboard_command(
     progress: &Arc<Progress>,
 ) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
-    let outcome = async {
-        match LocalRuntime::for_status(&arguments.machine, progress).await? {
-            Some(machine) => {
-                on(machine, async |machine| pages::dashboard(machine, arguments, &mut report).await).await
-            }
-            None => Err(pages::dashboard_of_nothing(arguments)),
-        }
-    }
-    .await;
+    let work = async |machine: &LocalRuntime| pages::dashboard(machine, arguments, &mut report).await;
+    let outcome = on_what_is_kept(&arguments.machine, progress, work).await;
+    let outcome = outcome.unwrap_or_else(|| Err(pages::dashboard_of_nothing(arguments)));
     ended(outcome, &mut report, FailureContext::default)
 }
 
 async fn forget_command(arguments: &Forget, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
-    let outcome = async {
-        match LocalRuntime::for_status(&arguments.machine, progress).await? {
-            Some(machine) => {
-                on(machine, async |machine| forget::forget(machine, arguments, &mut report).await).await
-            }
-            None => Err(forget::forget_nothing(arguments)),
-        }
-    }
-    .await;
+    let work = async |machine: &LocalRuntime| forget::forget(machine, arguments, &mut report).await;
+    let outcome = on_what_is_kept(&arguments.machine, progress, work).await;
+    let outcome = outcome.unwrap_or_else(|| Err(forget::forget_nothing(arguments)));
     ended(outcome, &mut report, || FailureContext {
         connection: Some(arguments.connection.to_string()),
         job_request_id: arguments.job_request_id.as_ref().map(ToString::to_string),
@@ -552,19 +517,26 @@ async fn forget_command(arguments: &Forget, out: &mut (dyn Write + Send), progre
 
 async fn prune_command(arguments: &Prune, out: &mut (dyn Write + Send), progress: &Arc<Progress>) -> u8 {
     let mut report = Report::new(out, progress, arguments.machine.json);
-    let outcome = async {
-        match LocalRuntime::for_status(&arguments.machine, progress).await? {
-            Some(machine) => {
-                on(machine, async |machine| prune::prune(machine, arguments, &mut report).await).await
-            }
-            None => report.words("nothing is left behind\n"),
-        }
-    }
-    .await;
+    let work = async |machine: &LocalRuntime| prune::prune(machine, arguments, &mut report).await;
+    let outcome = on_what_is_kept(&arguments.machine, progress, work).await;
+    let outcome = outcome.unwrap_or_else(|| report.words("nothing is left behind\n"));
     ended(outcome, &mut report, || FailureContext {
         connection: arguments.connection.as_ref().map(ToString::to_string),
         ..FailureContext::default()
     })
+}
+
+/// Works on what is kept on a machine; `None` where nothing is.
+async fn on_what_is_kept(
+    local: &LocalOptions,
+    progress: &Arc<Progress>,
+    work: impl AsyncFnOnce(&LocalRuntime) -> Result<(), Failure>,
+) -> Option<Result<(), Failure>> {
+    match LocalRuntime::for_status(local, progress).await {
+        Ok(Some(machine)) => Some(on(machine, work).await),
+        Ok(None) => None,
+        Err(error) => Some(Err(error.into())),
+    }
 }
 
 /// Works on a machine until the work is done or a signal comes, and stops the machine either way.
