@@ -5,7 +5,7 @@
 
 mod repair;
 
-use ::verify::{Finding, Found, Look, Looked, NotSeen, Verified, VerifyEvent};
+use ::verify::{Finding, Found, Look, Looked, NotSeen, Verified, VerifyEvent, exit_code, losses};
 use landfall::job::{ConnectionName, DestinationName, JobRecord, JobRef, JobRequestId, Totals};
 use landfall::{Error, Result, Step};
 use serde::Serialize;
@@ -42,14 +42,6 @@ struct Summary {
 }
 
 impl Summary {
-    fn exit_code(&self) -> u8 {
-        match (self.not_seen, self.findings) {
-            (0, 0) => 0,
-            (0, _) => 1,
-            _ => 2,
-        }
-    }
-
     fn is_of_nothing(&self) -> bool {
         self.jobs + self.not_landed + self.not_seen == 0
     }
@@ -60,7 +52,7 @@ impl Summary {
         self.objects_by_size += page.objects_by_size;
         self.findings += page.findings;
         self.not_landed += page.not_landed;
-        self.not_seen += u64::try_from(page.not_seen.len()).unwrap_or(u64::MAX);
+        self.not_seen += page.not_seen();
     }
 
     /// Counts what is there of a job now, instead of what was there before.
@@ -73,7 +65,7 @@ impl Summary {
         let rows_of = |totals: &Totals| totals.rows.unwrap_or(0);
         *rows = counted.then(|| instead(rows.unwrap_or(0), rows_of(&before.totals), rows_of(&now.totals)));
         self.objects_by_size = instead(self.objects_by_size, before.by_size, now.by_size);
-        self.findings = instead(self.findings, losses(before), losses(now));
+        self.findings = instead(self.findings, losses(&before.findings), losses(&now.findings));
     }
 
     fn text(&self) -> String {
@@ -101,10 +93,6 @@ impl Summary {
         };
         text + &findings
     }
-}
-
-fn losses(looked: &Looked) -> u64 {
-    looked.findings.iter().map(|finding| u64::from(finding.is_loss())).sum()
 }
 
 /// Looks, tells what is found as it comes, and returns the exit code: 1 where something differs, 2 where something could
@@ -135,7 +123,7 @@ pub(crate) async fn verify(
         .into());
     }
     report.finding(&summary.text(), &json!({ "verified": summary }))?;
-    Ok(summary.exit_code())
+    Ok(exit_code(summary.not_seen, summary.findings))
 }
 
 fn event(arguments: &Verify) -> VerifyEvent {

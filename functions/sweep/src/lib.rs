@@ -16,6 +16,7 @@ mod decision;
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use landfall::answer::{MAX_BYTES, json_bytes};
 use landfall::clock::Deadline;
 use landfall::context::Context;
 use landfall::contract::EndedJob;
@@ -28,10 +29,6 @@ use decision::{Inspection, SweepDecision, note_told};
 
 /// So many jobs are in one answer.
 const MAX_IN_AN_ANSWER: usize = 500;
-
-/// So many bytes of JSON are in one answer: a state machine's states pass on 256 KiB at most, with all that they add
-/// (Step Functions developer guide, "Quotas"), and so does the topic that tells of failures (SNS API reference, Publish).
-const MAX_BYTES: usize = 160 * 1024;
 
 /// What looking at one job may take.
 const ENOUGH_FOR_ONE: Duration = Duration::from_secs(15);
@@ -174,11 +171,6 @@ impl Page {
         swept.next = last.map(|after| NextPage { after, told });
         swept
     }
-}
-
-/// How many bytes a part of an answer takes in it.
-fn json_bytes(part: &impl Serialize) -> usize {
-    serde_json::to_vec(part).map_or(0, |json| json.len() + 1)
 }
 
 /// The newest first, by time and, where that is not told, by the number that ids are.

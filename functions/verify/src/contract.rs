@@ -98,23 +98,32 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Verified {
-    /// What it comes to: 1 where something differs, 2 where something could not be looked at.
+    /// What it comes to, as an exit code.
     pub fn exit_code(&self) -> u8 {
-        match (self.not_seen.is_empty(), self.findings) {
-            (true, 0) => 0,
-            (true, _) => 1,
-            _ => 2,
-        }
+        exit_code(self.not_seen(), self.findings)
+    }
+
+    /// How many jobs could not be looked at.
+    pub fn not_seen(&self) -> u64 {
+        u64::try_from(self.not_seen.len()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What a verification comes to: 1 where something differs, 2 where something could not be looked at.
+pub fn exit_code(not_seen: u64, findings: u64) -> u8 {
+    match (not_seen, findings) {
+        (0, 0) => 0,
+        (0, _) => 1,
+        _ => 2,
     }
 }
 
 impl Measured for Verified {
     fn measures(&self) -> Vec<Measure> {
-        let not_seen = u64::try_from(self.not_seen.len()).unwrap_or(u64::MAX);
         vec![
             Measure::count("jobs_verified", self.jobs),
             Measure::count("findings", self.findings),
-            Measure::count("jobs_not_seen", not_seen),
+            Measure::count("jobs_not_seen", self.not_seen()),
         ]
     }
 }

@@ -80,6 +80,11 @@ pub enum Finding {
     },
 }
 
+/// How many of these are of what is gone, changed or missing.
+pub fn losses(findings: &[Finding]) -> u64 {
+    findings.iter().map(|finding| u64::from(finding.is_loss())).sum()
+}
+
 impl Finding {
     /// Whether something is gone, changed or missing.
     pub fn is_loss(&self) -> bool {

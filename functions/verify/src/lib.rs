@@ -27,8 +27,8 @@ use landfall::manifest::read_tail;
 use landfall::state::{JobObjects, WorkState, keys};
 use landfall::{Error, Result};
 
-pub use contract::{Found, NextPage, NotSeen, Place, Verified, VerifyEvent};
-pub use finding::Finding;
+pub use contract::{Found, NextPage, NotSeen, Place, Verified, VerifyEvent, exit_code};
+pub use finding::{Finding, losses};
 pub use job::{Look, Looked, look_at};
 use page::Page;
 use series::{Landed, Of, Series, is_backfill};

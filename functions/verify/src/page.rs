@@ -1,18 +1,15 @@
 //! An answer in the making: it holds what a state machine passes on.
 
 use landfall::Error;
+use landfall::answer::{MAX_BYTES, json_bytes};
 use landfall::context::Context;
 use landfall::failure::shortened;
 use landfall::job::{JobRecord, JobRef, Totals};
 use serde::Serialize;
 
 use crate::contract::{Found, NextPage, NotSeen, Place, Verified};
-use crate::finding::Finding;
+use crate::finding::{Finding, losses};
 use crate::job::Looked;
-
-/// So many bytes of JSON are in one answer: a state machine's states pass on 256 KiB at most, with all that they add
-/// (Step Functions developer guide, "Quotas"), and so does the topic that tells of findings (SNS API reference, Publish).
-const MAX_BYTES: usize = 160 * 1024;
 
 /// So many bytes of findings are told of one job: however much of it is gone, the next one is told of, too.
 const MAX_BYTES_OF_ONE: usize = MAX_BYTES / 4;
@@ -115,15 +112,6 @@ impl Page {
         }
         has_room
     }
-}
-
-fn losses(findings: &[Finding]) -> u64 {
-    findings.iter().map(|finding| u64::from(finding.is_loss())).sum()
-}
-
-/// How many bytes a part of an answer takes in it.
-fn json_bytes(part: &impl Serialize) -> usize {
-    serde_json::to_vec(part).map_or(0, |json| json.len() + 1)
 }
 
 fn found(context: &Context, record: &JobRecord, mut findings: Vec<Finding>, job: Option<JobRef>) -> Found {

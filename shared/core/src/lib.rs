@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod advice;
+pub mod answer;
 mod capabilities;
 pub mod check;
 pub mod config;
