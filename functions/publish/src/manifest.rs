@@ -206,9 +206,8 @@ impl ManifestWriter {
         self.broken.records = self.broken.records.saturating_add(broken);
         self.broken.objects = self.broken.objects.saturating_add(u64::from(broken > 0));
         if is_data {
-            // A source counts what it has written, be it well or not.
-            let counted = self.data_rows.zip(object.rows);
-            self.data_rows = counted.map(|(before, rows)| before.saturating_add(rows).saturating_add(broken));
+            let counted = self.data_rows.zip(object.rows_at_source());
+            self.data_rows = counted.map(|(before, rows)| before.saturating_add(rows));
         }
         self.item(object).await
     }

@@ -210,9 +210,8 @@ impl<'a> Seen<'a> {
         self.requests.object(object.size);
         let is_log = self.logs.contains(object.file.as_str());
         if !is_log {
-            let broken = object.broken_records.as_ref().map_or(0, |broken| broken.count);
-            let rows = self.data_rows.zip(object.rows);
-            self.data_rows = rows.map(|(before, rows)| before.saturating_add(rows).saturating_add(broken));
+            let counted = self.data_rows.zip(object.rows_at_source());
+            self.data_rows = counted.map(|(before, rows)| before.saturating_add(rows));
         }
         let mut behind = self.files.iter().enumerate().skip(self.at);
         if let Some((at, _)) = behind.find(|(_, file)| file.name == object.file) {
@@ -296,10 +295,6 @@ fn masked(text: &str) -> String {
 /// The first bytes of an object, and how many it has.
 async fn beginning(store: &Store, key: &str) -> Result<Option<(Vec<u8>, u64)>> {
     let Some(info) = store.head(key).await? else { return Ok(None) };
-    let body = store.read_range(key, &info.etag, 0..info.size.min(LOG_BYTES)).await?;
-    let bytes = body.try_fold(Vec::new(), async |mut read, bytes| {
-        read.extend_from_slice(&bytes);
-        Ok(read)
-    });
-    Ok(Some((bytes.await?, info.size)))
+    let bytes = store.read_range_whole(key, &info.etag, 0..info.size.min(LOG_BYTES)).await?;
+    Ok(Some((bytes, info.size)))
 }

@@ -82,11 +82,6 @@ impl ReadAt for StagedObject {
 
     async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
         let end = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        let body = self.store.read_range(&self.info.key, &self.info.etag, offset..end).await?;
-        let read = body.try_fold(Vec::with_capacity(length), async |mut read, bytes| {
-            read.extend_from_slice(&bytes);
-            Ok(read)
-        });
-        Ok(read.await?.into())
+        Ok(self.store.read_range_whole(&self.info.key, &self.info.etag, offset..end).await?.into())
     }
 }

@@ -578,6 +578,12 @@ impl LandedObject {
     pub fn content_bytes(&self) -> u64 {
         self.content_size.unwrap_or(self.size)
     }
+
+    /// Its rows as its source counts them: what it has written, be it well or not. `None` where nobody has counted its rows.
+    pub fn rows_at_source(&self) -> Option<u64> {
+        let broken = self.broken_records.as_ref().map_or(0, |broken| broken.count);
+        self.rows.map(|rows| rows.saturating_add(broken))
+    }
 }
 
 /// Objects, bytes and rows, summed.

@@ -23,6 +23,17 @@ impl Store {
     ) -> Result<BoxStream<'static, Result<Bytes>>> {
         RangeRead::begin(self, key, etag, range).await
     }
+
+    /// The same, as bytes in memory: of a range that its caller bounds.
+    pub async fn read_range_whole(&self, key: &str, etag: &str, range: Range<u64>) -> Result<Vec<u8>> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
+        let body = self.read_range(key, etag, range).await?;
+        let read = body.try_fold(Vec::with_capacity(length), async |mut read, bytes| {
+            read.extend_from_slice(&bytes);
+            Ok(read)
+        });
+        read.await
+    }
 }
 
 /// A range that is being read.

@@ -157,10 +157,8 @@ impl DataRows {
 
     fn add(&mut self, object: &LandedObject) {
         if !self.logs.contains(&object.file) {
-            // A source counts what it has written, be it well or not.
-            let broken = object.broken_records.as_ref().map_or(0, |broken| broken.count);
-            let counted = self.counted.zip(object.rows);
-            self.counted = counted.map(|(before, rows)| before.saturating_add(rows).saturating_add(broken));
+            let counted = self.counted.zip(object.rows_at_source());
+            self.counted = counted.map(|(before, rows)| before.saturating_add(rows));
         }
     }
 }

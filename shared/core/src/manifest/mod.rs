@@ -2,7 +2,6 @@
 
 mod reader;
 
-use futures::TryStreamExt as _;
 use landfall_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -41,12 +40,7 @@ pub struct Tail {
 pub async fn read_tail(store: &Store, key: &str) -> Result<Option<Tail>> {
     let Some(info) = store.head(key).await? else { return Ok(None) };
     let from = info.size.saturating_sub(MAX_TAIL);
-    let body = store.read_range(key, &info.etag, from..info.size).await?;
-    let bytes = body.try_fold(Vec::new(), async |mut read, bytes| {
-        read.extend_from_slice(&bytes);
-        Ok(read)
-    });
-    let bytes = bytes.await?;
+    let bytes = store.read_range_whole(key, &info.etag, from..info.size).await?;
     let text = String::from_utf8_lossy(&bytes);
     let tail = text.rfind(TAIL_MARK).map(|at| text.split_at(at).1.trim_start_matches(['\n', ' ', ']', ',']));
     let tail = tail.map(|tail| serde_json::from_str(&format!("{{{tail}")));
