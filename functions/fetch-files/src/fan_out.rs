@@ -12,19 +12,20 @@ use serde::{Deserialize, Serialize};
 /// guide, "Quotas"), and a name may have a kibibyte.
 pub(crate) const MAX_NAMED: usize = 200;
 
-/// So many bytes, and not fewer, are worth it: a function receives some 80 MB a second, which for these are 50 seconds. Of
-/// fewer the unpacking that could be done meanwhile takes a few seconds.
+/// So many bytes, and not fewer, are worth it: at 80 MB a second, which a function is taken to receive, they take 50 seconds.
+/// The unpacking that could be done while fewer come takes a few.
 const ENOUGH: u64 = 4 << 30;
 
-/// The least share of that which a file has on average, 128 MiB: a function takes a second or two for so many bytes, beside
-/// which a call's start and the state machine's transitions around it cost little.
+/// The least share of that which a file has on average, 128 MiB: they take a second and a half, beside which a call's start
+/// and the state machine's transitions around it cost little.
 const SHARE_OF_A_FILE: u64 = 32;
 
 /// How many records are read at once.
 const READS_AT_ONCE: usize = 16;
 
-/// Unpacking a file takes at most this share of the time that fetching it takes.
-const SHARE_OF_UNPACKING: u64 = 4;
+/// Unpacking a file is taken to last this share of the time that fetching it does: all of it where the function's network is
+/// what limits, a quarter at 20 MB a second (`docs/performance.md`).
+const SHARE_OF_UNPACKING: u64 = 2;
 
 /// The files to fetch by calls of their own, after which the job is called for once more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
