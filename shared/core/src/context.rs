@@ -22,6 +22,7 @@ use crate::job::{
     ConnectionName, DestinationName, JobLineage, JobRecord, JobRef, JobRequestId, Outcome, ParentRun, RunKey,
     Totals,
 };
+use crate::memory;
 use crate::observer::{Observer, Silent, name_job};
 use crate::schema::{OnSchemaChange, SchemaVersion};
 use crate::state::{PastJob, RunRecord, Swept, WorkState, keys};
@@ -31,9 +32,9 @@ use crate::systems::Systems;
 /// How long an opened source or store is used before it is opened anew, so that a rotated secret is noticed.
 const KEPT: Duration = Duration::from_secs(300);
 
-/// The bytes that may wait in memory on their way to a store, where nothing limits the process: eight parts.
+/// The bytes that may wait in memory on their way to a store, where nobody says what memory there is: eight parts.
 const BYTES_IN_FLIGHT: usize = 64 << 20;
-/// What a function may use of its memory for them. The rest is for decoders, directories, TLS and the process.
+/// What a process may use of its memory for them. The rest is for decoders, directories, TLS and the process.
 const SHARE_OF_MEMORY: usize = 8;
 /// Two parts: with fewer, a part would wait for the one before it.
 const MIN_IN_FLIGHT: usize = 16 << 20;
@@ -81,13 +82,7 @@ impl Context {
             )
         })?;
         let context = Self::new(ConfigProvider::named(&named).await?, Arc::new(SystemClock), systems);
-        // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables"), and so does Fn.
-        let memory = ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "FN_MEMORY"];
-        let memory = memory.into_iter().find_map(|name| std::env::var(name).ok()?.parse().ok());
-        let context = match memory.and_then(|mebibytes: usize| mebibytes.checked_mul(1 << 20)) {
-            Some(bytes) => context.within_memory(bytes),
-            None => context,
-        };
+        let context = context.within_memory_of_this_process();
         match std::env::var("LANDFALL_RANGE_BYTES") {
             Ok(bytes) => bytes.parse().map(|bytes| context.dividing_at(bytes)).map_err(|error| {
                 Error::invalid_config("LANDFALL_RANGE_BYTES is not a number of bytes").because(error)
@@ -131,6 +126,15 @@ impl Context {
         let in_flight = (bytes / SHARE_OF_MEMORY).clamp(MIN_IN_FLIGHT, MAX_IN_FLIGHT);
         self.budget = ByteBudget::new(in_flight);
         self
+    }
+
+    /// The same context, for a process that may take what memory this one may, as far as that is known.
+    #[must_use]
+    pub fn within_memory_of_this_process(self) -> Self {
+        match memory::of_this_process() {
+            Some(bytes) => self.within_memory(bytes),
+            None => self,
+        }
     }
 
     /// The same context, for a process that knows no other to be submitting its runs: whatever claim it finds
