@@ -145,7 +145,8 @@ impl Context {
         self
     }
 
-    /// The same context, in which an archive is divided so that no range costs more than this, in bytes.
+    /// The same context, in which work is divided among invocations so that none has much more of it than this, in bytes:
+    /// an archive into ranges, and a job's files into calls of their own.
     #[must_use]
     pub fn dividing_at(mut self, range_cost: u64) -> Self {
         self.range_cost = Some(range_cost);
@@ -207,7 +208,7 @@ impl Context {
         self.claim_lease
     }
 
-    /// What a range of an archive may cost that is divided, in bytes, where that is not the usual.
+    /// What an invocation may cost, in bytes, before its work is divided among several, where that is not the usual.
     pub fn range_cost(&self) -> Option<u64> {
         self.range_cost
     }
