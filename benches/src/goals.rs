@@ -24,7 +24,7 @@ pub(crate) fn all(sections: &[Section], starts: &[Start], makers: &[Maker]) -> V
         rows.filter(|row| matches!(row.contestant, Contestant::Landfall(_))).flat_map(|row| &row.runs)
     };
     let most = |what: fn(&Run) -> f64| landfall().map(what).max_by(f64::total_cmp);
-    let rclone = Contestant::RcloneExtract;
+    let (rclone, unspool) = (Contestant::RcloneExtract, Contestant::Unspool);
     let goal = |measure, bound, unit, measured| Goal { measure, bound, measured, unit };
     let own = makers.first();
     let zipped = starts.iter().filter_map(|start| start.zipped_bytes).max();
@@ -38,6 +38,12 @@ pub(crate) fn all(sections: &[Section], starts: &[Start], makers: &[Maker]) -> V
         ),
         goal("wall of rclone extract, loopback", AtLeast(4.0), "x", ratio("large", rclone, RAW, wall)),
         goal("wall of rclone extract, 20 ms", AtLeast(8.0), "x", ratio("large-20ms", rclone, RAW, wall)),
+        goal("wall of s3-unspool, large members", AtLeast(1.0), "x", ratio("large", unspool, RAW, wall)),
+        goal("CPU of s3-unspool, large members", AtLeast(1.0), "x", ratio("large", unspool, RAW, cpu)),
+        goal("wall of s3-unspool, small members", AtLeast(1.0), "x", ratio("small", unspool, RAW, wall)),
+        goal("CPU of s3-unspool, small members", AtLeast(1.0), "x", ratio("small", unspool, RAW, cpu)),
+        goal("wall of s3-unspool, one of 2 GiB", AtLeast(1.0), "x", ratio("single", unspool, RAW, wall)),
+        goal("CPU of s3-unspool, one of 2 GiB", AtLeast(1.0), "x", ratio("single", unspool, RAW, cpu)),
         goal("CPU against the floor", AtMost(1.15), "x", ratio("large", RAW, Contestant::Floor, cpu)),
         goal(
             "CPU against decoding by the zip crate",
