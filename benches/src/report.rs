@@ -311,18 +311,33 @@ pub(crate) fn makers(makers: &[Maker]) -> String {
     text
 }
 
-/// The goals as a table.
+/// The goals as a table, each with a bar.
 pub(crate) fn goals(goals: &[Goal]) -> String {
-    let heads = ["measure", "goal", "measured", ""];
+    let heads = ["measure", "goal", "measured", "", ""];
     let mut lines = vec![heads.map(str::to_owned).to_vec()];
     for goal in goals {
         let (measured, verdict) = match goal.measured {
             Some(value) => (format!("{value:.2}{}", goal.unit), if goal.is_met() { "met" } else { "missed" }),
             None => ("not measured".to_owned(), ""),
         };
-        lines.push(vec![goal.measure.to_owned(), goal.wanted(), measured, verdict.to_owned()]);
+        let cells = [goal.measure.to_owned(), goal.wanted(), measured, bar(goal), verdict.to_owned()];
+        lines.push(cells.to_vec());
     }
-    aligned(&lines)
+    format!("goals: bars are what was measured, | is the goal, their end twice as much\n{}", aligned(&lines))
+}
+
+/// What was measured as a bar, with the goal in its middle.
+fn bar(goal: &Goal) -> String {
+    const HALF: u8 = 10;
+    let (Bound::AtLeast(bound) | Bound::AtMost(bound)) = goal.bound;
+    let Some(measured) = goal.measured else { return String::new() };
+    let cell = |number: u8| {
+        // The middle of the cell, as a share of the goal; of a goal of nothing, anything is too much.
+        let share = (f64::from(number) + 0.5) / f64::from(HALF);
+        if measured > share * bound { '#' } else { '.' }
+    };
+    let (low, high): (String, String) = ((0..HALF).map(cell).collect(), (HALF..2 * HALF).map(cell).collect());
+    format!("{low}|{high}")
 }
 
 /// Columns as wide as their widest cell: the first from the left, the others from the right.
@@ -355,6 +370,18 @@ mod tests {
         assert_eq!(median([3.0]), Some(3.0));
         assert_eq!(median([9.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median([4.0, 1.0, 2.0, 9.0]), Some(3.0));
+    }
+
+    /// Whoever looks at the bars alone must see what was missed.
+    #[test]
+    fn a_bar_is_as_long_as_what_was_measured() {
+        let of = |measured, bound| bar(&Goal { measure: "", bound, measured: Some(measured), unit: "" });
+        assert_eq!(of(5.0, Bound::AtLeast(5.0)), "##########|..........");
+        assert_eq!(of(2.5, Bound::AtLeast(5.0)), "#####.....|..........");
+        assert_eq!(of(1.5, Bound::AtMost(1.0)), "##########|#####.....");
+        assert_eq!(of(99.0, Bound::AtMost(1.0)), "##########|##########");
+        assert_eq!(of(0.0, Bound::AtMost(0.0)), "..........|..........");
+        assert_eq!(of(0.1, Bound::AtMost(0.0)), "##########|##########");
     }
 
     #[test]
