@@ -31,6 +31,8 @@ pub(crate) enum Contestant {
     S5cmdUnzip,
     /// `rclone` down, `7zz`, `rclone` up.
     Rclone7zz,
+    /// `s3-unspool`, from store to store: ranged reads, and one put a member.
+    Unspool,
     /// What nobody can do without.
     Floor,
     /// Decoding alone, by the `zip` crate.
@@ -47,7 +49,7 @@ pub(crate) const RAW_OBSERVED: Contestant = Contestant::Landfall(Form::named("ra
 pub(crate) const SEEDS: Contestant = Contestant::Python("put_object");
 
 /// Everyone, but for what differs with stored members alone.
-pub(crate) const ALL: [Contestant; 13] = [
+pub(crate) const ALL: [Contestant; 14] = [
     RAW,
     RAW_OBSERVED,
     GZIP,
@@ -57,6 +59,7 @@ pub(crate) const ALL: [Contestant; 13] = [
     Contestant::Python("upload_file"),
     Contestant::Python("oci"),
     Contestant::RcloneExtract,
+    Contestant::Unspool,
     Contestant::S5cmdUnzip,
     Contestant::Rclone7zz,
     Contestant::Floor,
@@ -64,7 +67,7 @@ pub(crate) const ALL: [Contestant; 13] = [
 ];
 
 /// Those that are compared at a distance: without what only computes, and those that differ in nothing but that.
-pub(crate) const DISTANT: [Contestant; 9] = [
+pub(crate) const DISTANT: [Contestant; 10] = [
     RAW,
     GZIP,
     GZIP_COPIED,
@@ -72,12 +75,13 @@ pub(crate) const DISTANT: [Contestant; 9] = [
     SEEDS,
     Contestant::Python("upload_file"),
     Contestant::RcloneExtract,
+    Contestant::Unspool,
     Contestant::S5cmdUnzip,
     Contestant::Rclone7zz,
 ];
 
 /// Those that say most of an archive that is much like another.
-pub(crate) const FEW: [Contestant; 9] = [
+pub(crate) const FEW: [Contestant; 10] = [
     RAW,
     RAW_COPIED,
     GZIP,
@@ -85,6 +89,7 @@ pub(crate) const FEW: [Contestant; 9] = [
     ZSTD,
     SEEDS,
     Contestant::RcloneExtract,
+    Contestant::Unspool,
     Contestant::Floor,
     Contestant::ZipCrate,
 ];
@@ -139,6 +144,7 @@ impl Contestant {
             Self::RcloneExtract => "rclone archive extract".to_owned(),
             Self::S5cmdUnzip => "s5cmd, unzip, s5cmd".to_owned(),
             Self::Rclone7zz => "rclone, 7zz, rclone".to_owned(),
+            Self::Unspool => "s3-unspool".to_owned(),
             Self::Floor => "floor: inflate and CRC-32, bare HTTP".to_owned(),
             Self::ZipCrate => "zip crate: decoding alone".to_owned(),
         }
@@ -227,11 +233,7 @@ impl Contestant {
                     "{s5cmd} cp s3://{WORK}/{INPUT} archive.zip >/dev/null && unzip -q archive.zip -d files \
                      && {s5cmd} cp files/ s3://landing/s5cmd/ >/dev/null"
                 ));
-                command.envs([
-                    ("AWS_ACCESS_KEY_ID", "bench"),
-                    ("AWS_SECRET_ACCESS_KEY", "bench"),
-                    ("AWS_REGION", "us-east-1"),
-                ]);
+                with_aws(&mut command);
                 Ok(command)
             }
             Self::Rclone7zz => {
@@ -245,6 +247,15 @@ impl Contestant {
                     seven_zip.display()
                 ));
                 with_rclone(&mut command, &endpoint);
+                Ok(command)
+            }
+            Self::Unspool => {
+                tools.require("s3-unspool-cli")?;
+                let mut command = Command::new(tools.crate_program("s3-unspool"));
+                command.args(["--quiet", "unzip", &format!("s3://{WORK}/{INPUT}"), "s3://landing/unspool/"]);
+                with_aws(&mut command);
+                // An address is called in path style.
+                command.env("AWS_ENDPOINT_URL", &endpoint);
                 Ok(command)
             }
             Self::Floor => {
@@ -265,6 +276,18 @@ fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-e", "-c", script]);
     command
+}
+
+/// Configures a client of Amazon's by its environment; no file of the user's has a say.
+fn with_aws(command: &mut Command) {
+    command.envs([
+        ("AWS_ACCESS_KEY_ID", "bench"),
+        ("AWS_SECRET_ACCESS_KEY", "bench"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ]);
 }
 
 fn rclone(program: &Path, endpoint: &str) -> Command {

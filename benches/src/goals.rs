@@ -1,6 +1,7 @@
 //! The goals, and what was measured of each.
 
 use crate::contestants::{self, Contestant, Run};
+use crate::end_to_end::{Export, Who};
 use crate::report::{
     Bound, Goal, Section, Start, cpu, disk_mib, median, megabytes_a_second, mib, peak_mib, peak_of, up_mib,
     wall,
@@ -8,7 +9,7 @@ use crate::report::{
 use crate::tables::Maker;
 
 /// Holds the goals against what was measured.
-pub(crate) fn all(sections: &[Section], starts: &[Start], makers: &[Maker]) -> Vec<Goal> {
+pub(crate) fn all(sections: &[Section], starts: &[Start], makers: &[Maker], exports: &[Export]) -> Vec<Goal> {
     use Bound::{AtLeast, AtMost};
     use contestants::{GZIP, GZIP_COPIED, RAW, SEEDS};
     let section = |name: &str| sections.iter().find(|section| section.name == name);
@@ -24,7 +25,7 @@ pub(crate) fn all(sections: &[Section], starts: &[Start], makers: &[Maker]) -> V
         rows.filter(|row| matches!(row.contestant, Contestant::Landfall(_))).flat_map(|row| &row.runs)
     };
     let most = |what: fn(&Run) -> f64| landfall().map(what).max_by(f64::total_cmp);
-    let rclone = Contestant::RcloneExtract;
+    let (rclone, unspool) = (Contestant::RcloneExtract, Contestant::Unspool);
     let goal = |measure, bound, unit, measured| Goal { measure, bound, measured, unit };
     let own = makers.first();
     let zipped = starts.iter().filter_map(|start| start.zipped_bytes).max();
@@ -38,6 +39,12 @@ pub(crate) fn all(sections: &[Section], starts: &[Start], makers: &[Maker]) -> V
         ),
         goal("wall of rclone extract, loopback", AtLeast(4.0), "x", ratio("large", rclone, RAW, wall)),
         goal("wall of rclone extract, 20 ms", AtLeast(8.0), "x", ratio("large-20ms", rclone, RAW, wall)),
+        goal("wall of s3-unspool, large members", AtLeast(1.0), "x", ratio("large", unspool, RAW, wall)),
+        goal("CPU of s3-unspool, large members", AtLeast(1.0), "x", ratio("large", unspool, RAW, cpu)),
+        goal("wall of s3-unspool, small members", AtLeast(1.0), "x", ratio("small", unspool, RAW, wall)),
+        goal("CPU of s3-unspool, small members", AtLeast(1.0), "x", ratio("small", unspool, RAW, cpu)),
+        goal("wall of s3-unspool, one of 2 GiB", AtLeast(1.0), "x", ratio("single", unspool, RAW, wall)),
+        goal("CPU of s3-unspool, one of 2 GiB", AtLeast(1.0), "x", ratio("single", unspool, RAW, cpu)),
         goal("CPU against the floor", AtMost(1.15), "x", ratio("large", RAW, Contestant::Floor, cpu)),
         goal(
             "CPU against decoding by the zip crate",
@@ -55,7 +62,19 @@ pub(crate) fn all(sections: &[Section], starts: &[Start], makers: &[Maker]) -> V
         goal("text to Parquet, typed, a core", AtLeast(40.0), " MB/s", own.and_then(megabytes_a_second)),
         goal("text to Parquet, peak memory", AtMost(128.0), " MiB", own.and_then(peak_of)),
         goal("largest function, zipped", AtMost(6.0), " MB", zipped.map(|bytes| mib(bytes) * 1.048_576)),
+        goal("job's end to manifest, beyond 1.1 x the wire", AtMost(2.0), " s", beyond_wire(exports, false)),
+        goal("the same, of an export that has run before", AtMost(2.0), " s", beyond_wire(exports, true)),
     ]
+}
+
+/// The most seconds that landfall takes beyond what the bytes need on the wire, and a tenth: the worst of the exports.
+fn beyond_wire(exports: &[Export], has_run_before: bool) -> Option<f64> {
+    let own = exports.iter().filter(|export| export.who == Who::Landfall);
+    let of = |export: &Export| {
+        let runs = if has_run_before { export.later() } else { export.first() };
+        median(runs.iter().map(|run| run.seconds - 1.1 * run.wire_seconds))
+    };
+    own.filter_map(of).max_by(f64::total_cmp)
 }
 
 /// How many times as long as the slowest function Python takes to its first poll.

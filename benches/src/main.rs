@@ -6,6 +6,7 @@
 mod cold;
 mod contestants;
 mod data;
+mod end_to_end;
 mod failure;
 mod floor;
 mod goals;
@@ -14,6 +15,7 @@ mod plan;
 mod proxy;
 mod report;
 mod sink;
+mod source;
 mod tables;
 mod tools;
 mod wire;
@@ -28,6 +30,7 @@ use clap::{Parser, Subcommand};
 use failure::{Result, While as _};
 use plan::Options;
 use proxy::Network;
+use source::Source;
 
 /// Measures what landing costs, against peers and against the floor.
 #[derive(Debug, Parser)]
@@ -47,6 +50,17 @@ enum Part {
     /// The network.
     #[command(hide = true)]
     Proxy { upstream: u16, milliseconds: u64, bytes_a_second: u32 },
+    /// A source system, and the network to it.
+    #[command(hide = true)]
+    Source {
+        kind: String,
+        job_seconds: u64,
+        milliseconds: u64,
+        bytes_a_second: u32,
+        folder: PathBuf,
+        #[arg(long)]
+        quick: bool,
+    },
     /// Makes an archive.
     #[command(hide = true)]
     Make {
@@ -88,6 +102,11 @@ async fn run_part(part: Part) -> Result<()> {
         Part::Proxy { upstream, milliseconds, bytes_a_second } => {
             let network = Network { round_trip: Duration::from_millis(milliseconds), bytes_a_second };
             proxy::serve(upstream, network).await.while_doing("serving as a network")
+        }
+        Part::Source { kind, job_seconds, milliseconds, bytes_a_second, folder, quick } => {
+            let network = Network { round_trip: Duration::from_millis(milliseconds), bytes_a_second };
+            let takes = Duration::from_secs(job_seconds);
+            source::serve(Source::of_kind(&kind)?, takes, network, &folder, quick).await
         }
         Part::Make { name, folder, quick } => data::Dataset::named(&name)?.make(&folder, quick),
         Part::Floor { port, served_at, archive } => print_floor(&archive, port, &served_at).await,

@@ -9,6 +9,7 @@ use landfall::Step;
 use crate::cold;
 use crate::contestants::{self, Contestant, RAW, Surroundings};
 use crate::data::{Archive, Dataset};
+use crate::end_to_end::{self, Distance};
 use crate::failure::{Failure, Result, While as _};
 use crate::goals;
 use crate::measure::{self, Server};
@@ -34,6 +35,7 @@ struct Planned {
 /// The parts that land no archive.
 const STARTS: &str = "cold";
 const TABLES: &str = "tables";
+const END_TO_END: &str = "end-to-end";
 
 const PLAN: [Planned; 8] = [
     near("large", &contestants::ALL),
@@ -72,7 +74,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let is_wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
     check_names(&options.only)?;
-    build(is_wanted(STARTS))?;
+    build(is_wanted(STARTS), is_wanted(END_TO_END))?;
     let program = std::env::current_exe().while_doing("finding this program")?;
     let folder = program.parent().ok_or_else(|| Failure::new("this program is in no folder"))?;
     let programs = folder.with_file_name("deploy");
@@ -117,8 +119,20 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         }
         false => Vec::new(),
     };
-    let goals = goals::all(&sections, &starts, &makers);
-    println!("\n{}\n{}\n{}", report::starts(&starts), report::makers(&makers), report::goals(&goals));
+    let exports = match is_wanted(END_TO_END) {
+        true => {
+            let distance = Distance {
+                milliseconds: MILLISECONDS,
+                bytes_a_second: BYTES_A_SECOND,
+                store_port: network.port,
+            };
+            end_to_end::exports(&around, distance, options.rounds, options.quick).await?
+        }
+        false => Vec::new(),
+    };
+    let goals = goals::all(&sections, &starts, &makers, &exports);
+    println!("\n{}\n{}", report::starts(&starts), report::makers(&makers));
+    println!("{}\n{}", report::exports(&exports), report::goals(&goals));
     let report = Report {
         machine: machine(),
         is_quick: options.quick,
@@ -126,13 +140,14 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         sections,
         starts,
         makers,
+        exports,
         goals,
     };
     keep(&target, &report)
 }
 
 fn check_names(only: &[String]) -> Result<()> {
-    let names: Vec<_> = PLAN.iter().map(|planned| planned.name).chain([STARTS, TABLES]).collect();
+    let names: Vec<_> = PLAN.iter().map(|planned| planned.name).chain([STARTS, TABLES, END_TO_END]).collect();
     match only.iter().find(|name| !names.contains(&name.as_str())) {
         None => Ok(()),
         Some(unknown) => {
@@ -188,12 +203,15 @@ async fn land(
 }
 
 /// Builds what is measured: each as it is deployed, so not together with what would add to it.
-fn build(with_functions: bool) -> Result<()> {
+fn build(with_functions: bool, with_command: bool) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let mut commands = vec![vec!["--package", "benches", "--bins"]];
     if with_functions {
         commands.push(Step::TOGETHER.iter().flat_map(|step| ["--package", step.name()]).collect());
+    }
+    if with_command {
+        commands.push(vec!["--package", "landfall-cli"]);
     }
     for packages in commands {
         eprintln!("building {}", packages.join(" "));

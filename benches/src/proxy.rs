@@ -31,6 +31,11 @@ pub(crate) struct Network {
 pub(crate) async fn serve(upstream: u16, network: Network) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("{}", listener.local_addr()?.port());
+    forward(listener, upstream, network).await
+}
+
+/// Passes on what comes to a listener.
+pub(crate) async fn forward(listener: TcpListener, upstream: u16, network: Network) -> io::Result<()> {
     loop {
         let (client, _) = listener.accept().await?;
         // A connection that breaks is its two ends' business.

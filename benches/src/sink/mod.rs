@@ -1,5 +1,5 @@
 //! A store that costs next to nothing: S3's protocol, archives served from memory, and what is uploaded checked and
-//! thrown away. Only the work bucket keeps its bytes, so that the real steps run against it.
+//! thrown away. Only the work bucket and manifests keep their bytes, so that the real steps run against it.
 //!
 //! It checks no signatures. It is a process of its own, so that its CPU time is nobody else's.
 
@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use answer::{Answer, described, empty, error, escape, with, xml};
 use receive::{ReceiveError, length, receive};
 pub(crate) use state::{Counts, WORK};
-use state::{Object, Part, State, Upload};
+use state::{Object, Part, State, Upload, is_kept};
 
 const PAGE: usize = 1000;
 
@@ -197,6 +197,8 @@ impl Sink {
         let mut answer = described(Answer::new(Full::new(bytes)), &object);
         if header("range").is_some() {
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+            // It is that of the whole object, which S3 does not tell of a part: clients compare it with what came.
+            answer.headers_mut().remove("x-amz-checksum-crc64nvme");
             let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, object.size);
             answer = with(answer, "content-range", &content_range);
         }
@@ -215,7 +217,7 @@ impl Sink {
     }
 
     async fn put_object(&self, target: &Target, headers: &HeaderMap, body: Incoming) -> Answer {
-        let received = match receive(headers, body, target.bucket == WORK).await {
+        let received = match receive(headers, body, is_kept(&target.bucket, &target.key)).await {
             Ok(received) => received,
             Err(problem) => return refused(&problem),
         };
@@ -227,7 +229,7 @@ impl Sink {
         let object =
             Object { size: received.size, crc64: received.crc64, bytes: received.bytes, is_in_parts: false };
         let answer = with(empty(StatusCode::OK), "etag", &object.etag());
-        state.objects.insert(target.place(), object);
+        state.insert(target.place(), object);
         answer
     }
 
@@ -284,7 +286,7 @@ impl Sink {
                 None => no_such_upload(),
             },
             None => {
-                state.objects.insert(target.place(), Object { bytes, ..copied });
+                state.insert(target.place(), Object { bytes, ..copied });
                 xml("CopyObjectResult", &result)
             }
         }
@@ -320,7 +322,7 @@ impl Sink {
         }
         state.uploads.remove(target.asks("uploadId").unwrap_or_default());
         let etag = escape(&object.etag());
-        state.objects.insert(target.place(), object);
+        state.insert(target.place(), object);
         let content = format!("<Bucket>{bucket}</Bucket><Key>{key}</Key><ETag>{etag}</ETag>");
         xml("CompleteMultipartUploadResult", &content)
     }
@@ -438,9 +440,14 @@ fn slice(bytes: &Bytes, range: &std::ops::Range<u64>) -> Option<Bytes> {
     (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
 }
 
-/// `If-None-Match: *`, where an object is there.
+/// `If-None-Match: *`, where an object is there; `If-Match`, where it is another one, or there is none.
 fn is_taken(state: &State, target: &Target, headers: &HeaderMap) -> bool {
-    headers.contains_key("if-none-match") && state.objects.contains_key(&target.place())
+    let object = state.objects.get(&target.place());
+    let expected = headers.get("if-match").and_then(|etag| etag.to_str().ok());
+    let is_another = expected.is_some_and(|etag| {
+        object.is_none_or(|object| object.etag().trim_matches('"') != etag.trim_matches('"'))
+    });
+    is_another || (headers.contains_key("if-none-match") && object.is_some())
 }
 
 fn no_such_upload() -> Answer {

@@ -6,8 +6,13 @@ use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, checksum_combine};
 use serde::{Deserialize, Serialize};
 
-/// The bucket whose objects keep their bytes: the pipeline's own state, and what is unpacked.
+/// The bucket of the pipeline's own state, and of what is unpacked.
 pub(crate) const WORK: &str = "work";
+
+/// Whether an object's bytes are kept: besides the work bucket's, those of a manifest and the like (`_manifest.json`).
+pub(super) fn is_kept(bucket: &str, key: &str) -> bool {
+    bucket == WORK || key.rsplit('/').next().is_some_and(|name| name.starts_with('_'))
+}
 
 /// An object.
 #[derive(Debug, Clone)]
@@ -65,6 +70,7 @@ pub(super) struct State {
     pub(super) objects: BTreeMap<(String, String), Object>,
     pub(super) uploads: HashMap<String, Upload>,
     pub(super) next_upload: u64,
+    last_landed: Option<LastLanded>,
     requests: BTreeMap<String, u64>,
     bytes_in: u64,
     bytes_out: u64,
@@ -79,7 +85,7 @@ pub(crate) struct Counts {
     pub(crate) bytes_in: u64,
     /// Bytes of bodies that went out.
     pub(crate) bytes_out: u64,
-    /// Objects outside the work bucket.
+    /// Objects outside the work bucket, manifests and the like not among them.
     pub(crate) objects: u64,
     /// Their bytes.
     pub(crate) object_bytes: u64,
@@ -87,6 +93,17 @@ pub(crate) struct Counts {
     pub(crate) digest: u64,
     /// Multipart uploads that were begun and not ended.
     pub(crate) unfinished_uploads: u64,
+    /// What came last outside the work bucket.
+    pub(crate) last_landed: Option<LastLanded>,
+}
+
+/// An object that came, and when.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LastLanded {
+    /// Its key.
+    pub(crate) key: String,
+    /// Milliseconds since 1970.
+    pub(crate) at_milliseconds: i64,
 }
 
 impl State {
@@ -99,13 +116,24 @@ impl State {
         self.bytes_out += bytes_out;
     }
 
+    /// Takes an object on.
+    pub(super) fn insert(&mut self, (bucket, key): (String, String), object: Object) {
+        if bucket != WORK {
+            let at_milliseconds = jiff::Timestamp::now().as_millisecond();
+            self.last_landed = Some(LastLanded { key: key.clone(), at_milliseconds });
+        }
+        self.objects.insert((bucket, key), object);
+    }
+
     pub(super) fn counts(&self) -> Counts {
-        let landed = self.objects.iter().filter(|((bucket, _), _)| bucket != WORK).map(|(_, object)| object);
+        let landed = self.objects.iter().filter(|((bucket, key), _)| !is_kept(bucket, key));
+        let landed = landed.map(|(_, object)| object);
         let mut counts = Counts {
             requests: self.requests.clone(),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             unfinished_uploads: u64::try_from(self.uploads.len()).unwrap_or(u64::MAX),
+            last_landed: self.last_landed.clone(),
             ..Counts::default()
         };
         for object in landed {

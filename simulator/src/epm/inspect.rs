@@ -63,6 +63,16 @@ impl Simulator {
         self.context.store.read(|state| state.epm.jobs.values().map(submitted).collect())
     }
 
+    /// Ends an EPM job that is running, well and now, whatever the switches say.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`] if that cannot be kept.
+    pub fn end_epm_job(&self, id: u64) -> Result<(), Error> {
+        let (now, scenario) = (self.context.clock.now(), &self.context.scenario);
+        self.change(|state| end(&mut state.epm, id, scenario, &EpmStatusFaults::default(), now))
+    }
+
     /// What an EPM job has put out, as it was then; none where it did not end well, or put nothing out.
     ///
     /// # Errors

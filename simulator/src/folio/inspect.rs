@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::api::executions::go_on;
+use super::faults::FolioFaults;
 use super::output;
 use crate::error::Error;
 use crate::simulator::Simulator;
@@ -79,6 +81,21 @@ impl Simulator {
                 }
             });
             jobs.collect()
+        })
+    }
+
+    /// Ends the FOLIO job of a number that is in progress, now, whatever the switches say.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`] if that cannot be kept.
+    pub fn end_folio_job(&self, hr_id: u64) -> Result<(), Error> {
+        let now = self.context.clock.now();
+        self.change(|state| {
+            let found = state.folio.executions.iter_mut().find(|execution| execution.hr_id == hr_id);
+            if let Some(execution) = found {
+                go_on(execution, &FolioFaults::default(), 1, now);
+            }
         })
     }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use super::faults::StatusFaults;
 use super::output::{self, ExpectedFile, Outputs};
+use super::progress;
 use super::state::{Job, JobKind};
 use crate::error::Error;
 use crate::simulator::Simulator;
@@ -80,6 +82,21 @@ impl Simulator {
                 job.end = None;
             }
         })
+    }
+
+    /// Ends a job that is running, well and now, whatever the switches say; returns once its output is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownJob`], also where it cannot be kept or made.
+    pub async fn end_job(&self, id: u64) -> Result<(), Error> {
+        let due = StatusFaults { progression: Vec::new(), ..StatusFaults::default() };
+        let is_running = |job: &SubmittedJob| job.id == id && job.final_status.is_none() && !job.is_recurring;
+        while self.jobs().iter().any(is_running) {
+            let polled = progress::poll(&self.context, &id.to_string(), &due).await;
+            polled.map_err(|_| Error::UnknownJob { id })?;
+        }
+        Ok(())
     }
 
     /// A job's output files, and what a correct landing of each holds.

@@ -309,3 +309,15 @@ async fn a_gateway_can_be_the_only_way_in() {
     let gateway = client.simulator.epm_gateway_url();
     assert_eq!(client.get(&format!("{gateway}{V2}/files/list")).await.status(), 200);
 }
+
+/// Whoever measures says when a job has ended, whatever the switches say.
+#[tokio::test]
+async fn a_job_can_be_ended_from_outside() {
+    let client = Client::with_faults(json!({ "status": { "never_ends": true } })).await;
+    let id = client.submit().await;
+    let status = async || client.json(&format!("{JOBS}/{id}")).await["status"].clone();
+    assert_eq!(status().await, "-1");
+    client.simulator.end_epm_job(id).unwrap();
+    assert_eq!(status().await, "0");
+    assert!(client.simulator.epm_output(id).unwrap().is_some());
+}

@@ -460,3 +460,14 @@ async fn older_versions_answer_in_their_own_ways() {
     assert!(made.get("jobExecutionId").is_none(), "version 3 names the job execution after the upload");
     folio.simulator.shutdown().await;
 }
+
+/// Whoever measures says when a job has ended, whatever the switches say.
+#[tokio::test]
+async fn a_job_can_be_ended_from_outside() {
+    let folio = Folio::with(json!({ "never_ends": true })).await;
+    let job = folio.start("ids.csv", 1).await;
+    assert_eq!(folio.execution(&job).await["status"], "IN_PROGRESS");
+    let hr_id = folio.simulator.folio_jobs()[0].hr_id;
+    folio.simulator.end_folio_job(hr_id).unwrap();
+    assert_eq!(folio.execution(&job).await["status"], "COMPLETED");
+}

@@ -207,3 +207,14 @@ async fn a_failed_job_can_be_started_again() {
     assert_eq!(statuses(&client, id, 4).await, ["ENQUEUED", "IN_PROGRESS", "RUNNING", "SUCCEEDED"]);
     assert_eq!(client.simulator.jobs().len(), 1);
 }
+
+/// Whoever measures says when a job has ended, whatever the switches say, and it then has its output.
+#[tokio::test]
+async fn a_job_can_be_ended_from_outside() {
+    let client = Client::with_faults(json!({ "status": { "never_ends": true } })).await;
+    let id = client.submit(&export("run-1")).await;
+    assert_eq!(statuses(&client, id, 4).await[3], "RUNNING");
+    client.simulator.end_job(id).await.unwrap();
+    assert_eq!(client.simulator.expected_files(id).await.unwrap().len(), 6);
+    assert_eq!(statuses(&client, id, 1).await, ["SUCCEEDED"]);
+}

@@ -357,7 +357,7 @@ async fn list(
 }
 
 /// A poll takes a job a step on.
-fn go_on(execution: &mut Execution, faults: &FolioFaults, polls: u32, now: Timestamp) {
+pub(in crate::folio) fn go_on(execution: &mut Execution, faults: &FolioFaults, polls: u32, now: Timestamp) {
     if execution.status != "IN_PROGRESS" || faults.never_ends {
         return;
     }

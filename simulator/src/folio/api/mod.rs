@@ -7,7 +7,7 @@ mod authn;
 mod cql;
 mod definitions;
 mod errors;
-mod executions;
+pub(super) mod executions;
 mod logs;
 mod paging;
 mod profiles;
