@@ -169,13 +169,13 @@ impl Md5Hasher {
     }
 }
 
-/// Computes a CRC-64/NVME as bytes pass.
+/// Computes a CRC-64/NVME as bytes pass. Boxed: the library's state holds its tables' parameters, and is large to hand on.
 #[derive(Debug, Clone)]
-pub(crate) struct Crc64NvmeHasher(CrcDigest);
+pub(crate) struct Crc64NvmeHasher(Box<CrcDigest>);
 
 impl Default for Crc64NvmeHasher {
     fn default() -> Self {
-        Self(CrcDigest::new(CrcAlgorithm::Crc64Nvme))
+        Self(Box::new(CrcDigest::new(CrcAlgorithm::Crc64Nvme)))
     }
 }
 
