@@ -220,6 +220,8 @@ impl LocalRuntime {
         let context = Context::new(provider, Arc::new(SystemClock), &SYSTEMS)
             .observed_by(progress.clone())
             .started_by(parent_run());
+        // Where the process is its own store, nothing is far, and what is on its way is in memory on both sides.
+        let context = if embedded.landing { context } else { context.within_memory_of_this_process() };
         Ok(Self {
             // Whoever submits on this store holds the run's lock: a claim without an id was left by the dead.
             context: if store.is_some() { context.as_sole_claimant() } else { context },

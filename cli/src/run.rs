@@ -112,7 +112,7 @@ pub(crate) async fn fetch_now(machine: &LocalRuntime, event: &JobEvent) -> Resul
     }
     let _at_work = machine.at_work_on(&event.job()).await?;
     loop {
-        let fetched = step(machine, Step::FetchFiles, event, fetch_files::fetch_files).await?;
+        let fetched = step(machine, Step::FetchFiles, event, fetch_files::fetch_all).await?;
         if fetched.complete || fetched.wait_seconds.is_some() {
             return Ok(fetched.wait_seconds.map(Duration::from_secs));
         }
@@ -206,7 +206,7 @@ async fn fetch_until_complete(
         let _ = ready.unbounded_send(ordinal);
     };
     let fetch_files = async |context: &Context, event, deadline: &Deadline| {
-        fetch_files::fetch_files_and_tell(context, event, deadline, &tell).await
+        fetch_files::fetch_all_and_tell(context, event, deadline, &tell).await
     };
     loop {
         let fetched = step(machine, Step::FetchFiles, event, &fetch_files).await?;
@@ -266,7 +266,7 @@ async fn publish(machine: &LocalRuntime, event: &JobEvent) -> Result<Published> 
 /// Has the source told that the job has landed, which stays so whatever becomes of that.
 async fn notify_source(machine: &LocalRuntime, event: &JobEvent) {
     machine.progress().stage(format!("telling {} that the job has landed", event.connection));
-    if let Err(error) = step(machine, Step::FetchFiles, event, fetch_files::fetch_files).await {
+    if let Err(error) = step(machine, Step::FetchFiles, event, fetch_files::fetch_all).await {
         tracing::warn!(
             error = error.line(),
             "whether the source was told that the job has landed is not known"

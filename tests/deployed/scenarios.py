@@ -256,6 +256,17 @@ def fanned_out(run: Run) -> str:
     return f"{len(manifest['objects'])} members of one archive, in {len(unpacking(run)['UnpackRanges'])} ranges"
 
 
+def fetched_each(run: Run) -> str:
+    """Large files are fetched by calls of their own, and the call for all that comes after it finds every one staged."""
+    execution = run.start(run.event(EXTRACT))
+    found = run.ended(execution)
+    assert found["status"] == "SUCCEEDED", f"{found.get('error')}: {found.get('cause')}"
+    manifest = run.manifest(json.loads(found["output"]))
+    entered = [state for state in run.entered(execution) if state in ("FetchFiles", "FetchEachFile", "UnpackFiles")]
+    assert entered[-4:] == ["FetchFiles", "FetchEachFile", "FetchFiles", "UnpackFiles"], entered
+    return f"{len(manifest['files'])} files by calls of their own"
+
+
 def unpacking(run: Run) -> dict[str, list[str]]:
     """What is kept of divided archives: the engine tells nothing of what is in a map."""
     kept = run.objects(run.work, f"jobs/{run.connection}/")
@@ -547,6 +558,10 @@ SCENARIOS = (
             "views": ["carriers"], "chunks_per_view": 1, "members_per_chunk": 12,
             "member_size": {"bytes": 400_000},
         },
+    ),
+    Scenario(
+        "large files, each by itself", fetched_each,
+        data={"views": ["carriers"], "chunks_per_view": 8, "members_per_chunk": 1, "member_size": {"bytes": 1_000_000}},
     ),
     Scenario("stopped while it is polled, started again", stopped_at("PollStatus")),
     Scenario("stopped while it is fetched, started again", stopped_at("FetchFiles")),

@@ -17,13 +17,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use embedded_store::{Credentials, EmbeddedStore, Handle, Options, Sessions};
-use futures::TryStreamExt as _;
+use fetch_files::{FetchEach, FetchEvent, FetchedFiles, FileToFetch};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use landfall::checksum::{Checksums, Hasher};
 use landfall::clock::{Clock, Deadline, ManualClock, SystemClock};
 use landfall::config::ConfigProvider;
 use landfall::context::Context;
-use landfall::event::{JobEvent, RunEvent, parse};
+use landfall::event::{FileEvent, JobEvent, RunEvent, parse};
 use landfall::form::LandedForm;
 use landfall::job::LandedObject;
 use landfall::step::{MAX_RETURNS, OUTAGE};
@@ -35,6 +36,7 @@ use simulator::{ExpectedFile, Faults, Landing, Scenario, Simulator, credentials}
 use tempfile::TempDir;
 use tokio::runtime;
 use tokio::sync::OnceCell;
+use unpack_upload::UnpackFile;
 
 use self::clock::{CallersTime, OneClock};
 use self::elsewhere::{At, oci_user};
@@ -706,7 +708,7 @@ async fn unpack_and_publish(
     note("unpack-upload");
     for ordinal in files {
         let JobEvent { connection, job_request_id, destination } = event.clone();
-        let file = landfall::event::FileEvent { connection, job_request_id, destination, ordinal };
+        let file = FileEvent { connection, job_request_id, destination, ordinal };
         while !unpack_upload::unpack_file(context, file.clone(), deadline).await?.complete {}
     }
     note("publish");
@@ -714,24 +716,59 @@ async fn unpack_and_publish(
     if published.notify_source {
         note("fetch-files");
         // As a state machine does: whether that succeeds changes nothing about the job.
-        let _ = fetch_files::fetch_files(context, event.clone(), deadline).await;
+        let _ = fetch_files::fetch_all(context, event.clone(), deadline).await;
     }
     Ok(published)
 }
 
-/// Fetches a job's files until all are staged, waiting where the source has not everything ready.
-pub async fn fetch(
-    context: &Context,
-    event: &JobEvent,
-    deadline: &Deadline,
-) -> Result<fetch_files::FetchedFiles> {
+/// Fetches a job's files until all are staged, as a state machine does: it waits where the source has not everything ready,
+/// and fetches files by calls of their own where it is told to.
+pub async fn fetch(context: &Context, event: &JobEvent, deadline: &Deadline) -> Result<FetchedFiles> {
+    let asked = FetchEvent { fan_out: true, ..event.clone().into() };
     loop {
-        let fetched = fetch_files::fetch_files(context, event.clone(), deadline).await?;
+        let fetched = fetch_files::fetch_files(context, asked.clone(), deadline).await?;
         if fetched.complete {
             return Ok(fetched);
         }
-        context.clock().sleep(std::time::Duration::from_secs(fetched.wait_seconds.unwrap_or(0))).await;
+        match &fetched.fetch_each {
+            Some(each) => Box::pin(fetch_each(context, event, deadline, each)).await?,
+            None => wait(context, &fetched).await,
+        }
     }
+}
+
+/// Fetches files by calls of their own, and begins to unpack those of which that is said: what becomes of it is found out by
+/// whoever calls for it again.
+async fn fetch_each(
+    context: &Context,
+    event: &JobEvent,
+    deadline: &Deadline,
+    each: &FetchEach,
+) -> Result<()> {
+    let fetch_and_unpack = async |file: &FileToFetch| {
+        let asked = FetchEvent { ordinal: Some(file.ordinal), ..event.clone().into() };
+        loop {
+            let fetched = fetch_files::fetch_files(context, asked.clone(), deadline).await?;
+            if fetched.complete {
+                break;
+            }
+            wait(context, &fetched).await;
+        }
+        if file.unpack_early {
+            let JobEvent { connection, job_request_id, destination } = event.clone();
+            let file = FileEvent { connection, job_request_id, destination, ordinal: file.ordinal };
+            let asked = UnpackFile { fan_out: true, ..file.into() };
+            let _ = unpack_upload::unpack(context, asked, deadline).await;
+        }
+        Ok(())
+    };
+    let at_once = usize::try_from(each.at_once).unwrap_or(usize::MAX);
+    let fetching = stream::iter(&each.files).map(|file| fetch_and_unpack(file).boxed_local());
+    fetching.buffer_unordered(at_once).try_collect().await
+}
+
+async fn wait(context: &Context, fetched: &FetchedFiles) {
+    context.clock().sleep(std::time::Duration::from_secs(fetched.wait_seconds.unwrap_or(0))).await;
 }
 
 /// Tells what a test has counted, also where the test runner keeps what passing tests print.

@@ -122,6 +122,10 @@ impl Theatre {
         cut: Option<Cut>,
     ) -> Ended<landfall::Result<publish::Published>> {
         let context = self.world.anew().with_transport(Tapped::wrap(&self.line));
+        let context = match self.system.divided_at {
+            Some(bytes) => context.dividing_at(bytes),
+            None => context,
+        };
         let line = Arc::clone(&self.line);
         let system = self.system;
         let known = self.known_id().filter(|_| start == Start::Id);

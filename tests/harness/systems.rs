@@ -5,7 +5,8 @@ use landfall_store::Condition;
 use serde_json::{Value, json};
 use simulator::{
     EpmScenario, FhirScenario, FolioScenario, MarketoScenario, MemberSize, NetsuiteScenario, OracleScenario,
-    RestScenario, SalesforceScenario, Scenario, ShopifyScenario, Simulator, SpApiScenario, StripeScenario,
+    Producer, RestScenario, SalesforceScenario, Scenario, ShopifyScenario, Simulator, SpApiScenario,
+    StripeScenario,
 };
 
 use crate::World;
@@ -23,6 +24,8 @@ pub struct System {
     pub destination: &'static str,
     /// Whether state and landing are in OCI Object Storage, by its own API.
     pub in_oci: bool,
+    /// How much an invocation has to do, in bytes, where that is less than usual: a job's files are then large.
+    pub divided_at: Option<u64>,
     /// The data of the least run that makes every kind of call.
     pub small: fn() -> Scenario,
     /// What others put into the bucket `uploads` before the run, by key.
@@ -78,6 +81,7 @@ pub const FUSION_EXTRACT: System = System {
     event: crate::run_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_extract,
     uploaded: &[],
     jobs: |simulator| simulator.journal().jobs_submitted(),
@@ -100,6 +104,19 @@ pub const FUSION_EXTRACT_AS_PARQUET: System =
 pub const FUSION_EXTRACT_IN_OCI: System =
     System { kind: "fusion_extract in OCI", in_oci: true, ..FUSION_EXTRACT };
 
+/// The same, with files that are so large that each is fetched by a call of its own, and most are unpacked while others come.
+pub const FUSION_EXTRACT_FETCHED_EACH: System = System {
+    kind: "fusion_extract, each file fetched by a call of its own",
+    divided_at: Some(300_000),
+    small: || Scenario {
+        chunks_per_view: 5,
+        member_size: MemberSize::Bytes(100_000),
+        producers: vec![Producer::Stored],
+        ..small_extract()
+    },
+    ..FUSION_EXTRACT
+};
+
 /// Fusion REST resources, an increment of one with children. Nothing runs at the source.
 pub const FUSION_REST: System = System {
     kind: "fusion_rest",
@@ -107,6 +124,7 @@ pub const FUSION_REST: System = System {
     event: rest_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_rest,
     uploaded: &[],
     jobs: |_| 1,
@@ -138,6 +156,7 @@ pub const EPM_JOB: System = System {
     event: epm_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_epm,
     uploaded: &[],
     jobs: |simulator| simulator.epm_jobs().len(),
@@ -184,6 +203,7 @@ pub const FOLIO_EXPORT: System = System {
     event: folio_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_folio,
     uploaded: &[],
     jobs: |simulator| usize::try_from(simulator.folio_starts()).unwrap_or(usize::MAX),
@@ -239,6 +259,7 @@ pub const FHIR_BULK: System = System {
     event: fhir_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_fhir,
     uploaded: &[],
     jobs: |simulator| simulator.fhir_jobs().len(),
@@ -270,6 +291,7 @@ pub const SP_API_REPORTS: System = System {
     event: sp_api_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_sp_api,
     uploaded: &[],
     jobs: |simulator| simulator.sp_api_jobs().len(),
@@ -300,6 +322,7 @@ pub const DELIVERY: System = System {
     event: delivery_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: Scenario::default,
     uploaded: &[
         ("daily/a.csv", b"ID\n1\n2\n"),
@@ -344,6 +367,7 @@ pub const SALESFORCE_BULK: System = System {
     event: salesforce_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_salesforce,
     uploaded: &[],
     jobs: |simulator| simulator.salesforce_jobs().len(),
@@ -376,6 +400,7 @@ pub const STRIPE_REPORTS: System = System {
     event: stripe_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_stripe,
     uploaded: &[],
     jobs: |simulator| simulator.stripe_jobs().len(),
@@ -404,6 +429,7 @@ pub const SHOPIFY_BULK: System = System {
     event: shopify_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_shopify,
     uploaded: &[],
     jobs: |simulator| simulator.shopify_jobs().len(),
@@ -433,6 +459,7 @@ pub const MARKETO_LEADS: System = System {
     event: marketo_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_marketo,
     uploaded: &[],
     jobs: |simulator| simulator.marketo_jobs().len(),
@@ -465,6 +492,7 @@ pub const NETSUITE_ASYNC: System = System {
     event: netsuite_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_netsuite,
     uploaded: &[],
     jobs: |simulator| simulator.netsuite_jobs().len(),
@@ -492,6 +520,7 @@ pub const ORACLE_EXTRACT: System = System {
     event: oracle_event,
     destination: "",
     in_oci: false,
+    divided_at: None,
     small: small_oracle,
     uploaded: &[],
     jobs: |simulator| simulator.oracle_jobs().len(),

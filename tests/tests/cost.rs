@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use landfall_report::Requests;
 use landfall_store::PART_BYTES;
+use landfall_tests::systems::FUSION_EXTRACT_FETCHED_EACH;
 use landfall_tests::{Setup, World, assert_landed, land, objects, run_event, say};
 use simulator::{MemberSize, Operation, Producer, Scenario};
 
@@ -84,4 +85,29 @@ async fn a_runs_requests_are_those_that_its_price_is_made_of() {
         assert_landed(&world, job, "cost").await;
         world.end().await;
     }
+}
+
+/// Files that are fetched by calls of their own, and unpacked meanwhile, cost no write more, but some reads, of what each
+/// call begins with, and lists: whoever comes after looks for what has landed early, and for damage that has shown.
+#[tokio::test]
+async fn calls_of_their_own_cost_reads_and_lists() {
+    const EARLY: u64 = 4;
+    let charged_for = async |divided_at: Option<u64>| {
+        let scenario = Some((FUSION_EXTRACT_FETCHED_EACH.small)());
+        let world = World::new(Setup { scenario, ..Setup::default() }).await;
+        let context = match divided_at {
+            Some(bytes) => world.anew().dividing_at(bytes),
+            None => world.anew(),
+        };
+        Box::pin(land(&context, run_event())).await.unwrap_or_else(|error| panic!("{}", error.line()));
+        let looks = u64::try_from(world.simulator.journal().count_of(Operation::JobStatus)).unwrap();
+        let (puts, gets) = charged(&world.store_requests());
+        world.end().await;
+        (puts, gets - 2 * looks)
+    };
+    let (puts, gets) = charged_for(None).await;
+    let (puts_of_calls, gets_of_calls) = charged_for(FUSION_EXTRACT_FETCHED_EACH.divided_at).await;
+    say(&format!("5 files by calls of their own: {} requests more, charged as GET", gets_of_calls - gets));
+    assert_eq!(puts_of_calls, puts + 1 + 2 * EARLY);
+    assert!((1..=5 * 12).contains(&(gets_of_calls - gets)), "{gets} {gets_of_calls}");
 }

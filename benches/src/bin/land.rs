@@ -38,6 +38,7 @@ async fn land(config: &Path, event: &str) -> Result<String> {
     let event: UnpackEvent = event::parse(serde_json::from_str(event).map_err(unreadable)?)?;
     let context =
         Context::new(ConfigProvider::from_file(config)?, Arc::new(SystemClock), &landfall_systems::SYSTEMS);
+    let context = context.within_memory_of_this_process();
     let unpacked = unpack_upload(&context, event, &Deadline::none(Arc::new(SystemClock))).await?;
     Ok(serde_json::to_string(&unpacked).unwrap_or_default())
 }

@@ -6,11 +6,16 @@
 //! long as its bytes are there too: one that is gone before it has landed is fetched again.
 //! Once every file is staged, the unfinished uploads that dead invocations have left are aborted.
 //! Of a job that has landed, and whose source wants to know that, nothing is fetched any more: the source is told.
+//! Many large files are named rather than fetched, if the caller says that it fetches each by a call of its own: so they
+//! come by several functions' networks, and each can be unpacked while others come. The call for all of them that follows
+//! looks at each once more, and fetches what is missing.
 //! When the invocation's deadline comes near, what has come is put away, and the next invocation goes on behind it. Then,
 //! and where the source has not everything ready, or cannot be reached or may not be asked for a while, the answer is
 //! `complete: false`: call again.
 
 mod download;
+mod event;
+mod fan_out;
 mod gone;
 mod hashing;
 mod invocation;
@@ -29,25 +34,24 @@ use landfall::job::{DamagedFile, FileList, JobRecord, JobRef, OutputFile, Staged
 use landfall::metrics::Measured;
 use landfall::state::keys::LandingPlaces;
 use landfall::state::{WorkState, keys};
-use landfall::{AskAgain, Result, Step, failure, outage};
+use landfall::{AskAgain, Error, Result, Step, failure, outage};
 use landfall_store::PART_BYTES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use download::Ready;
 use download::{Fetch, Fetched};
+pub use event::FetchEvent;
+use fan_out::MAX_NAMED;
+pub use fan_out::{FetchEach, FileToFetch};
 use invocation::Invocation;
 use listing::Listed;
-
-/// The most files that an answer names: a state machine's states pass on 256 KiB at most (Step Functions developer
-/// guide, "Quotas"), and a name may have a kibibyte.
-const MAX_NAMED: usize = 200;
 
 /// What has been fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchedFiles {
-    /// Whether every file of the job is staged.
+    /// Whether every file of the job, or the one that was asked for, is staged.
     pub complete: bool,
     /// The staged files; none, where there are more than 200, or where the job has landed and its source was told so.
     pub files: Vec<FetchedFile>,
@@ -58,6 +62,9 @@ pub struct FetchedFiles {
     /// must not be called for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<u64>,
+    /// The files to fetch by separate calls, after which the job is called for once more. Only with `fan_out`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch_each: Option<FetchEach>,
 }
 
 /// A file that is staged.
@@ -85,9 +92,13 @@ pub struct Listing {
 }
 
 impl FetchedFiles {
+    fn of(complete: bool, files: Vec<FetchedFile>) -> Self {
+        Self { complete, files, listed_in: None, wait_seconds: None, fetch_each: None }
+    }
+
     /// Nothing, before so many seconds have passed.
     fn none_yet(wait_seconds: u64) -> Self {
-        Self { complete: false, files: Vec::new(), listed_in: None, wait_seconds: Some(wait_seconds) }
+        Self { wait_seconds: Some(wait_seconds), ..Self::of(false, Vec::new()) }
     }
 
     /// The places of the files that are staged, once all are.
@@ -101,24 +112,40 @@ impl FetchedFiles {
 
 impl Measured for FetchedFiles {}
 
-/// Fetches the job's output files, or goes on with them.
-pub async fn fetch_files(context: &Context, event: JobEvent, deadline: &Deadline) -> Result<FetchedFiles> {
-    fetch_files_and_tell(context, event, deadline, &|_| {}).await
+/// Fetches the job's output files, or goes on with them; or the one that the event names; or says which to fetch by calls of
+/// their own.
+pub async fn fetch_files(context: &Context, event: FetchEvent, deadline: &Deadline) -> Result<FetchedFiles> {
+    fetch_and_tell(context, event, deadline, &|_| {}).await
+}
+
+/// Fetches all of the job's output files, or goes on with them.
+pub async fn fetch_all(context: &Context, event: JobEvent, deadline: &Deadline) -> Result<FetchedFiles> {
+    fetch_all_and_tell(context, event, deadline, &|_| {}).await
 }
 
 /// The same, and tells of each file as soon as it can be unpacked, while others are still fetched. What earlier calls have
 /// staged is told at the end: some of it may have been found damaged since, and is fetched anew.
-pub async fn fetch_files_and_tell(
+pub async fn fetch_all_and_tell(
     context: &Context,
     event: JobEvent,
     deadline: &Deadline,
     ready: Ready<'_>,
 ) -> Result<FetchedFiles> {
-    let job = context.job(&event).await?;
+    fetch_and_tell(context, event.into(), deadline, ready).await
+}
+
+async fn fetch_and_tell(
+    context: &Context,
+    event: FetchEvent,
+    deadline: &Deadline,
+    ready: Ready<'_>,
+) -> Result<FetchedFiles> {
+    event.check()?;
+    let job = Box::pin(context.job(&event.job_event())).await?;
     if notice::is_given(context, &job).await? {
-        return Ok(FetchedFiles { complete: true, files: Vec::new(), listed_in: None, wait_seconds: None });
+        return Ok(FetchedFiles::of(true, Vec::new()));
     }
-    match fetch(context, &job, deadline, ready).await {
+    match Box::pin(fetch(context, &job, &event, deadline, ready)).await {
         Ok(fetched) => {
             outage::end(context, &job).await?;
             failure::end(context, &job, Step::FetchFiles).await?;
@@ -133,6 +160,7 @@ pub async fn fetch_files_and_tell(
 async fn fetch(
     context: &Context,
     job: &JobRecord,
+    event: &FetchEvent,
     deadline: &Deadline,
     ready: Ready<'_>,
 ) -> Result<FetchedFiles> {
@@ -151,19 +179,32 @@ async fn fetch(
 
     notice::prepare(context, source.as_ref(), job).await?;
 
-    let bytes = files.files.iter().map(|file| file.size).sum::<Option<u64>>();
-    context.observer().files_listed(count(&files), bytes);
     let connection = context.connection(&job.connection).await?;
     let http = connection.http();
-    let max_bytes = http.max_file_bytes;
+    let (max_bytes, at_once) = (http.max_file_bytes, http.parallel_downloads.max(1));
+    if event.fan_out
+        && let Some(each) =
+            fan_out::divided(&work, &job.job(), &files.files, at_once, context.range_cost()).await?
+    {
+        tracing::info!(
+            files = each.files.len(),
+            each.at_once,
+            "each file is to be fetched by a call of its own"
+        );
+        return Ok(FetchedFiles { fetch_each: Some(each), ..FetchedFiles::of(false, Vec::new()) });
+    }
+    let wanted = wanted(&files, job, event.ordinal)?;
+
+    let bytes = wanted.iter().map(|file| file.size).sum::<Option<u64>>();
+    context.observer().files_listed(u64::try_from(wanted.len()).unwrap_or(u64::MAX), bytes);
     let staged_before = AtomicUsize::new(0);
     let places = LandingPlaces::of(&files.files, job.form.name());
     let source = source.as_ref();
     let fetch =
         Fetch { context, source, work: &work, job, invocation: &invocation, max_bytes, places, ready };
-    let mut fetched: Vec<Fetched> = stream::iter(&files.files)
+    let mut fetched: Vec<Fetched> = stream::iter(wanted)
         .map(|file| fetch_one(&fetch, file, &staged_before))
-        .buffered(http.parallel_downloads.max(1))
+        .buffered(at_once)
         .try_collect()
         .await?;
 
@@ -174,10 +215,10 @@ async fn fetch(
     }
     // Whoever has unpacked what was staged before may have found damage in it.
     if staged_before.into_inner() > 0 && discard_damaged(&work, &job.job()).await? {
-        return Ok(FetchedFiles { complete: false, files: Vec::new(), listed_in: None, wait_seconds: None });
+        return Ok(FetchedFiles::of(false, Vec::new()));
     }
     let complete = fetched.iter().all(|fetched| matches!(fetched, Fetched::Staged(_)));
-    if complete {
+    if complete && event.ordinal.is_none() {
         abort_leftovers(&work, &job.job(), &files).await?;
     }
     let wait_seconds = wait_seconds(&fetched);
@@ -196,10 +237,25 @@ fn answer(
     listing: impl FnOnce(u32) -> Listing,
 ) -> FetchedFiles {
     if files.len() <= MAX_NAMED {
-        return FetchedFiles { complete, files, listed_in: None, wait_seconds };
+        return FetchedFiles { wait_seconds, ..FetchedFiles::of(complete, files) };
     }
     let count = u32::try_from(files.len()).unwrap_or(u32::MAX);
-    FetchedFiles { complete, files: Vec::new(), listed_in: complete.then(|| listing(count)), wait_seconds }
+    let listed_in = complete.then(|| listing(count));
+    FetchedFiles { listed_in, wait_seconds, ..FetchedFiles::of(complete, Vec::new()) }
+}
+
+/// The files to fetch: all, or the one of this place.
+fn wanted<'a>(files: &'a FileList, job: &JobRecord, ordinal: Option<u32>) -> Result<Vec<&'a OutputFile>> {
+    let is_wanted = |file: &&OutputFile| ordinal.is_none_or(|ordinal| file.ordinal == ordinal);
+    let wanted: Vec<&OutputFile> = files.files.iter().filter(is_wanted).collect();
+    match ordinal.filter(|_| wanted.is_empty()) {
+        None => Ok(wanted),
+        Some(ordinal) => Err(Error::not_found(format!(
+            "{} has {} output files, and none with ordinal {ordinal}",
+            job.job(),
+            files.files.len()
+        ))),
+    }
 }
 
 /// How long to wait for what the source does not give out yet; not at all where there is more to do.
@@ -296,10 +352,6 @@ async fn abort_leftovers(work: &WorkState, job: &JobRef, files: &FileList) -> Re
         work.store().abort_uploads(&keys::staged_prefix(job), |_| true).await?;
     }
     Ok(())
-}
-
-fn count(files: &FileList) -> u64 {
-    u64::try_from(files.files.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::job::{
     ConnectionName, DestinationName, JobLineage, JobRecord, JobRef, JobRequestId, Outcome, ParentRun, RunKey,
     Totals,
 };
+use crate::memory;
 use crate::observer::{Observer, Silent, name_job};
 use crate::schema::{OnSchemaChange, SchemaVersion};
 use crate::state::{PastJob, RunRecord, Swept, WorkState, keys};
@@ -31,9 +32,9 @@ use crate::systems::Systems;
 /// How long an opened source or store is used before it is opened anew, so that a rotated secret is noticed.
 const KEPT: Duration = Duration::from_secs(300);
 
-/// The bytes that may wait in memory on their way to a store, where nothing limits the process: eight parts.
+/// The bytes that may wait in memory on their way to a store, where nobody says what memory there is: eight parts.
 const BYTES_IN_FLIGHT: usize = 64 << 20;
-/// What a function may use of its memory for them. The rest is for decoders, directories, TLS and the process.
+/// What a process may use of its memory for them. The rest is for decoders, directories, TLS and the process.
 const SHARE_OF_MEMORY: usize = 8;
 /// Two parts: with fewer, a part would wait for the one before it.
 const MIN_IN_FLIGHT: usize = 16 << 20;
@@ -81,13 +82,7 @@ impl Context {
             )
         })?;
         let context = Self::new(ConfigProvider::named(&named).await?, Arc::new(SystemClock), systems);
-        // Lambda tells it in MiB (its developer guide, "Defined runtime environment variables"), and so does Fn.
-        let memory = ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "FN_MEMORY"];
-        let memory = memory.into_iter().find_map(|name| std::env::var(name).ok()?.parse().ok());
-        let context = match memory.and_then(|mebibytes: usize| mebibytes.checked_mul(1 << 20)) {
-            Some(bytes) => context.within_memory(bytes),
-            None => context,
-        };
+        let context = context.within_memory_of_this_process();
         match std::env::var("LANDFALL_RANGE_BYTES") {
             Ok(bytes) => bytes.parse().map(|bytes| context.dividing_at(bytes)).map_err(|error| {
                 Error::invalid_config("LANDFALL_RANGE_BYTES is not a number of bytes").because(error)
@@ -133,6 +128,15 @@ impl Context {
         self
     }
 
+    /// The same context, for a process that may take what memory this one may, as far as that is known.
+    #[must_use]
+    pub fn within_memory_of_this_process(self) -> Self {
+        match memory::of_this_process() {
+            Some(bytes) => self.within_memory(bytes),
+            None => self,
+        }
+    }
+
     /// The same context, for a process that knows no other to be submitting its runs: whatever claim it finds
     /// was left by one that has died, and need not be waited for.
     #[must_use]
@@ -141,7 +145,8 @@ impl Context {
         self
     }
 
-    /// The same context, in which an archive is divided so that no range costs more than this, in bytes.
+    /// The same context, in which work is divided among invocations so that none has much more of it than this, in bytes:
+    /// an archive into ranges, and a job's files into calls of their own.
     #[must_use]
     pub fn dividing_at(mut self, range_cost: u64) -> Self {
         self.range_cost = Some(range_cost);
@@ -203,7 +208,7 @@ impl Context {
         self.claim_lease
     }
 
-    /// What a range of an archive may cost that is divided, in bytes, where that is not the usual.
+    /// What an invocation may cost, in bytes, before its work is divided among several, where that is not the usual.
     pub fn range_cost(&self) -> Option<u64> {
         self.range_cost
     }

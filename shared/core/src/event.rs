@@ -30,7 +30,7 @@ pub struct RunEvent {
     pub parent: Option<ParentRun>,
 }
 
-/// Names a job: the event of `poll-status`, `fetch-files` and `publish`.
+/// Names a job: the event of `poll-status`, `publish` and `register-table`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobEvent {

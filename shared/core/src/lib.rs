@@ -16,6 +16,7 @@ pub mod form;
 pub mod job;
 pub mod landed;
 pub mod manifest;
+mod memory;
 pub mod metrics;
 pub mod notify;
 pub mod observer;

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::checksum::{Crc64NvmeHasher, ObjectDigest};
+
 /// Smaller buffers are left to the allocator, which is good at those.
 const MIN_KEPT: usize = 1 << 20;
 
@@ -34,6 +36,8 @@ struct FreeBuffers {
 pub struct PartBuffer {
     bytes: Vec<u8>,
     filled: usize,
+    /// Of what is filled, computed as it comes: what has just been written is in the cache, a whole part is not.
+    crc64nvme: Crc64NvmeHasher,
     kept: Arc<Mutex<FreeBuffers>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -62,7 +66,8 @@ impl ByteBudget {
         let most = usize::try_from(self.total).unwrap_or(usize::MAX).saturating_mul(1024);
         let reused = lock(&self.kept).take(capacity, most);
         let bytes = reused.unwrap_or_else(|| vec![0; capacity]);
-        PartBuffer { bytes, filled: 0, kept: Arc::clone(&self.kept), _permit: permit }
+        let (crc64nvme, kept) = (Crc64NvmeHasher::default(), Arc::clone(&self.kept));
+        PartBuffer { bytes, filled: 0, crc64nvme, kept, _permit: permit }
     }
 }
 
@@ -103,7 +108,7 @@ impl PartBuffer {
         if let Some(room) = room.get_mut(..fits.len()) {
             room.copy_from_slice(fits);
         }
-        self.filled += fits.len();
+        self.filled(fits.len());
         others
     }
 
@@ -116,7 +121,9 @@ impl PartBuffer {
     pub fn filled(&mut self, bytes: usize) -> &[u8] {
         let before = self.filled;
         self.filled = self.bytes.len().min(before.saturating_add(bytes));
-        self.bytes.get(before..self.filled).unwrap_or_default()
+        let filled = self.bytes.get(before..self.filled).unwrap_or_default();
+        self.crc64nvme.update(filled);
+        filled
     }
 
     /// Whether nothing more fits.
@@ -132,6 +139,12 @@ impl PartBuffer {
     /// What is filled.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.filled).unwrap_or_default()
+    }
+
+    /// What is filled, as an object or a part of one.
+    pub(super) fn digest(&self) -> ObjectDigest {
+        let size = u64::try_from(self.filled).unwrap_or(u64::MAX);
+        ObjectDigest { size, crc64nvme: self.crc64nvme.finish() }
     }
 
     /// What is filled, to be sent. The room comes free once nobody holds these bytes any more.

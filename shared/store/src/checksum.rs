@@ -169,6 +169,28 @@ impl Md5Hasher {
     }
 }
 
+/// Computes a CRC-64/NVME as bytes pass.
+#[derive(Debug, Clone)]
+pub(crate) struct Crc64NvmeHasher(CrcDigest);
+
+impl Default for Crc64NvmeHasher {
+    fn default() -> Self {
+        Self(CrcDigest::new(CrcAlgorithm::Crc64Nvme))
+    }
+}
+
+impl Crc64NvmeHasher {
+    /// Takes the next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The checksum of all that it has seen.
+    pub(crate) fn finish(&self) -> Crc64Nvme {
+        self.0.finalize().into()
+    }
+}
+
 /// The CRC-32C (iSCSI) of these bytes, as S3's headers have it.
 pub(crate) fn crc32c_base64(bytes: &[u8]) -> String {
     let crc = crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes);

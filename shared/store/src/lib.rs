@@ -233,7 +233,19 @@ impl Store {
 
     /// Uploads one part. The store verifies its checksum.
     pub async fn upload_part(&self, key: &str, upload_id: &str, number: i32, bytes: Bytes) -> Result<Part> {
-        either!(self, bucket => bucket.upload_part(key, upload_id, number, bytes).await)
+        let crc64nvme = Crc64Nvme::of(&bytes);
+        self.upload_hashed_part((key, upload_id), number, bytes, crc64nvme).await
+    }
+
+    /// The same for bytes whose checksum is known.
+    pub(crate) async fn upload_hashed_part(
+        &self,
+        upload: (&str, &str),
+        number: i32,
+        bytes: Bytes,
+        crc64nvme: Crc64Nvme,
+    ) -> Result<Part> {
+        either!(self, bucket => bucket.upload_part(upload, number, bytes, crc64nvme).await)
     }
 
     /// Makes the parts of an upload one object. Where the checksum of every part is known, the store verifies that

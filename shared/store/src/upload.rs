@@ -104,8 +104,10 @@ impl ObjectWriter {
         }
         let (upload_id, number) = self.next_part().await?;
         let (store, key) = (self.store.clone(), self.key.clone());
-        self.in_flight
-            .spawn(async move { store.upload_part(&key, &upload_id, number, part.into_bytes()).await });
+        self.in_flight.spawn(async move {
+            let crc64nvme = part.digest().crc64nvme;
+            store.upload_hashed_part((&key, &upload_id), number, part.into_bytes(), crc64nvme).await
+        });
         Ok(())
     }
 
@@ -182,7 +184,7 @@ impl ObjectWriter {
             self.send_last().await?;
             self.sealed()
         } else {
-            ObjectDigest::of(self.filling.as_ref().map_or(&[], PartBuffer::as_bytes))
+            self.filling.as_ref().map_or_else(|| ObjectDigest::of(&[]), PartBuffer::digest)
         };
         verify(sealed)?;
         let etag = match self.finish().await? {
@@ -232,8 +234,9 @@ impl ObjectWriter {
 
     async fn send_last(&mut self) -> Result<()> {
         if let (Some(last), Some(upload_id)) = (self.filling.take(), self.upload_id.clone()) {
-            let bytes = last.into_bytes();
-            self.done.push(self.store.upload_part(&self.key, &upload_id, self.next_number, bytes).await?);
+            let (crc64nvme, upload) = (last.digest().crc64nvme, (self.key.as_str(), upload_id.as_str()));
+            let sent = self.store.upload_hashed_part(upload, self.next_number, last.into_bytes(), crc64nvme);
+            self.done.push(sent.await?);
         }
         self.settle().await?;
         self.done.sort_unstable_by_key(|part| part.number);

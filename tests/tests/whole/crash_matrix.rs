@@ -2,7 +2,7 @@
 //! then started again; the outcome must be that of an undisturbed run (promises 1 to 4).
 //!
 //! `LANDFALL_CUT_PAIRS` and `LANDFALL_CUT_SEED` say how many pairs of cuts are tried, and which; `LANDFALL_OCI_CUTS` how
-//! many single ones with the state in OCI. Each single cut is gone on from in one of two ways by turns, from the event or
+//! many single ones with the state in OCI, `LANDFALL_EACH_CUTS` with files that are fetched by calls of their own. Each single cut is gone on from in one of two ways by turns, from the event or
 //! from the id alone, and in both with `LANDFALL_CUT_STARTS=2`. What comes after a job's files are staged knows nothing of
 //! their source: every call of it is cut with Fusion's extraction, in each form, and of the other systems one of
 //! `LANDFALL_CUT_SHARED`. So it is with all steps of the described systems, which share an engine: every call is cut with one
@@ -17,7 +17,7 @@ use landfall_tests::cut::{At, Cut, Ended, Made, Moment};
 use landfall_tests::matrix::{Start, Tally, Theatre, Undisturbed};
 use landfall_tests::systems::{
     self, DELIVERY_IN_OCI, FUSION_EXTRACT, FUSION_EXTRACT_AS_GZIP, FUSION_EXTRACT_AS_PARQUET,
-    FUSION_EXTRACT_IN_OCI, System,
+    FUSION_EXTRACT_FETCHED_EACH, FUSION_EXTRACT_IN_OCI, System,
 };
 use landfall_tests::watch::{Landed, landed};
 use landfall_tests::{for_each_system, on_a_thread};
@@ -30,6 +30,8 @@ const PAIRS: u64 = 25;
 const SEED: u64 = 20_261_121;
 /// One of so many cuts is tried of what several systems share.
 const SHARED: u64 = 3;
+/// So many cuts are tried of a run whose files are fetched by calls of their own.
+const EACH_CUTS: u64 = 80;
 /// So many cuts are tried of a run whose state is in OCI.
 const OCI_CUTS: u64 = 40;
 
@@ -148,6 +150,27 @@ async fn cut_with_its_state_in_oci_a_run_lands_as_if_nothing_had_been() {
     let max = usize::try_from(from_environment("LANDFALL_OCI_CUTS", OCI_CUTS)).unwrap();
     cut_at_some(FUSION_EXTRACT_IN_OCI, |cuts, random| at_most(max, cuts, random)).await;
     cut_at_some(DELIVERY_IN_OCI, |cuts, random| at_most(max / 2, cuts, random)).await;
+}
+
+/// Where each file is fetched by a call of its own, and most are unpacked while others come: a sample of those calls, and of
+/// those that a file in parts makes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_while_files_come_by_calls_of_their_own_a_run_lands_as_if_nothing_had_been() {
+    let max = usize::try_from(from_environment("LANDFALL_EACH_CUTS", EACH_CUTS)).unwrap();
+    cut_at_some(FUSION_EXTRACT_FETCHED_EACH, |cuts, random| {
+        let of_files = cuts.into_iter().filter(|(made, _)| made.step == "fetch-files").collect();
+        at_most(max, of_files, random)
+    })
+    .await;
+    let in_parts = Scenario {
+        chunks_per_view: 2,
+        member_size: MemberSize::Bytes(9 << 20),
+        producers: vec![Producer::Stored],
+        ..(FUSION_EXTRACT_FETCHED_EACH.small)()
+    };
+    let made =
+        cut_inside(FUSION_EXTRACT_FETCHED_EACH, in_parts, &["Upload work/", "Part work/", "/content"]).await;
+    assert!(made.iter().any(|made| made.name.starts_with("UploadPart work/")), "a file comes in parts");
 }
 
 type Cuts<'a> = Vec<(&'a Made, Cut)>;

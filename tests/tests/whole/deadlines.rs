@@ -78,7 +78,7 @@ impl SlowWorld {
 
     async fn fetch(&self, event: &JobEvent) -> landfall::Result<fetch_files::FetchedFiles> {
         self.invoke(async |context, deadline| {
-            Box::pin(fetch_files::fetch_files(&context, event.clone(), &deadline)).await
+            Box::pin(fetch_files::fetch_all(&context, event.clone(), &deadline)).await
         })
         .await
     }
@@ -229,7 +229,7 @@ async fn each_file_is_told_of_as_soon_as_it_is_staged() {
         let tell = |ordinal| told.lock().unwrap().push((ordinal, downloads() - before));
         let fetched = loop {
             let fetched =
-                fetch_files::fetch_files_and_tell(&context, event.clone(), &deadline, &tell).await.unwrap();
+                fetch_files::fetch_all_and_tell(&context, event.clone(), &deadline, &tell).await.unwrap();
             if fetched.complete {
                 break fetched;
             }

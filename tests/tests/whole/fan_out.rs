@@ -297,6 +297,26 @@ async fn a_bad_range_withdraws_what_others_have_landed() {
     end(world).await;
 }
 
+/// Promise 3: calls for all of a bad archive that are at it at once, one of them begun early, leave nothing of it: each sees
+/// for itself what is wrong with it, and withdraws what it has landed since another has withdrawn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_for_all_of_a_bad_archive_at_once_leave_nothing_of_it() {
+    for round in 0..8 {
+        let world = world_with(&bad_archive(24), None).await;
+        let calls = (0..3).map(|_| {
+            let context = world.anew();
+            on_a_thread(move || async move { call(&context, true, None).await })
+        });
+        for came in join_all(calls).await {
+            let error = came.unwrap_err();
+            assert_eq!(error.error_type().name(), "IntegrityError", "round {round}: {}", error.line());
+        }
+        assert!(world.landed().await.is_empty(), "round {round}: {:?}", world.landed().await.keys());
+        assert_eq!(world.unfinished_uploads().await, 0);
+        end(world).await;
+    }
+}
+
 /// Holds up who comes to a call of the store first, until it is told to let go.
 struct Gate {
     operation: &'static str,

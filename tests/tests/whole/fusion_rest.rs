@@ -635,7 +635,7 @@ async fn a_spent_hour_is_waited_for_outside_of_the_invocation() {
     loop {
         let ends = world.clock.now() + SignedDuration::from_mins(15);
         let deadline = Deadline::at(ends, MovedClock::of(&world.clock));
-        let fetched = fetch_files::fetch_files(&world.anew(), job.clone(), &deadline).await.unwrap();
+        let fetched = fetch_files::fetch_all(&world.anew(), job.clone(), &deadline).await.unwrap();
         assert!(world.clock.now() < ends, "the invocation would have been killed");
         staged.push(fetched.files.len());
         match fetched.complete {

@@ -51,7 +51,7 @@ async fn id_of(world: &World, key: &str) -> String {
 
 async fn fetch_within(context: &Context, id: &str, deadline: &Deadline) -> landfall::Result<bool> {
     let event: JobEvent = parse(job_event(id))?;
-    fetch_files::fetch_files(context, event, deadline).await.map(|fetched| fetched.complete)
+    fetch_files::fetch_all(context, event, deadline).await.map(|fetched| fetched.complete)
 }
 
 async fn fetch(world: &World, id: &str) -> landfall::Result<bool> {

@@ -22,6 +22,7 @@ mod epm_planning;
 mod export_schema;
 mod failures;
 mod fan_out;
+mod fetch_each;
 mod folio;
 mod folio_direct;
 mod forms;

@@ -90,7 +90,7 @@ fn contract() -> [(&'static str, String); 18] {
         ("submit.result", schema::<submit::Submitted>()),
         ("poll-status.event", schema::<JobEvent>()),
         ("poll-status.result", schema::<poll_status::Polled>()),
-        ("fetch-files.event", schema::<JobEvent>()),
+        ("fetch-files.event", schema::<fetch_files::FetchEvent>()),
         ("fetch-files.result", schema::<fetch_files::FetchedFiles>()),
         ("unpack-upload.event", schema::<unpack_upload::UnpackEvent>()),
         ("unpack-upload.result", schema::<unpack_upload::Unpacked>()),
@@ -170,7 +170,8 @@ fn the_sample_events_are_events() {
             run if run.starts_with("run-") || run == "submit" => {
                 parse::<RunEvent>(event).and_then(|run| SYSTEMS.spec(&run.export)).err()
             }
-            "poll-status" | "fetch-files" | "publish" => parse::<JobEvent>(event).err(),
+            "poll-status" | "publish" => parse::<JobEvent>(event).err(),
+            "fetch-files" => parse::<fetch_files::FetchEvent>(event).err(),
             "sweep" => parse::<sweep::SweepEvent>(event).err(),
             "verify" => parse::<verify::VerifyEvent>(event).err(),
             "unpack-upload" => parse::<FileEvent>(event).err(),

@@ -247,15 +247,15 @@ impl OciBucket {
     /// Uploads one part. The store verifies its checksum.
     pub(crate) async fn upload_part(
         &self,
-        key: &str,
-        upload_id: &str,
+        (key, upload_id): (&str, &str),
         number: i32,
         bytes: Bytes,
+        crc64nvme: Crc64Nvme,
     ) -> Result<Part> {
         let object = self.object(key);
         let named = ("UploadPart", object.as_str());
         let session = self.session(named).await?;
-        let (crc64nvme, size) = (Crc64Nvme::of(&bytes), u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let pairs = [("uploadId", upload_id), ("uploadPartNum", &number.to_string())];
         let request = self.about_upload(session, named, Method::PUT, (key, &pairs))?;
         let request =

@@ -160,7 +160,7 @@ impl S3Bucket {
 
     /// Writes on a condition that the store holds, with a checksum that it takes; the `ETag`.
     async fn put_if(&self, key: &str, bytes: &Bytes, condition: Condition<'_>) -> Result<String> {
-        let mut checksum = self.payload_checksum("PutObject", key, bytes).await?;
+        let mut checksum = self.payload_checksum("PutObject", key, bytes, None).await?;
         let mut refused = None;
         loop {
             let request = self.client.put_object().bucket(&self.bucket).key(key);
@@ -217,17 +217,20 @@ impl S3Bucket {
         }
     }
 
-    /// What the store is to hold bytes against before it takes them.
+    /// What the store is to hold bytes against before it takes them, whose CRC-64/NVME may be known.
     async fn payload_checksum(
         &self,
         operation: &'static str,
         key: &str,
         bytes: &Bytes,
+        known: Option<Crc64Nvme>,
     ) -> Result<PayloadChecksum> {
         match self.abilities.checksum() {
             ChecksumKind::Md5 => self.md5_of(operation, key, bytes).await,
             ChecksumKind::Crc32c => Ok(PayloadChecksum::Crc32c(crc32c_base64(bytes))),
-            ChecksumKind::Crc64Nvme => Ok(PayloadChecksum::Crc64Nvme(Crc64Nvme::of(bytes))),
+            ChecksumKind::Crc64Nvme => {
+                Ok(PayloadChecksum::Crc64Nvme(known.unwrap_or_else(|| Crc64Nvme::of(bytes))))
+            }
         }
     }
 
@@ -444,13 +447,12 @@ impl S3Bucket {
     /// Uploads one part. The store verifies its checksum.
     pub(crate) async fn upload_part(
         &self,
-        key: &str,
-        upload_id: &str,
+        (key, upload_id): (&str, &str),
         number: i32,
         bytes: Bytes,
+        crc64nvme: Crc64Nvme,
     ) -> Result<Part> {
-        let mut checksum = self.payload_checksum("UploadPart", key, &bytes).await?;
-        let crc64nvme = checksum.crc64nvme_of(&bytes);
+        let mut checksum = self.payload_checksum("UploadPart", key, &bytes, Some(crc64nvme)).await?;
         let mut refused = None;
         loop {
             let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
@@ -678,14 +680,6 @@ impl PayloadChecksum {
         match self {
             Self::Md5(md5) => Some(md5.base64()),
             Self::Crc64Nvme(_) | Self::Crc32c(_) => None,
-        }
-    }
-
-    /// Our own checksum of the bytes that it proves.
-    fn crc64nvme_of(&self, bytes: &[u8]) -> Crc64Nvme {
-        match self {
-            Self::Crc64Nvme(crc) => *crc,
-            Self::Crc32c(_) | Self::Md5(_) => Crc64Nvme::of(bytes),
         }
     }
 }
