@@ -465,7 +465,7 @@ async fn older_versions_answer_in_their_own_ways() {
 #[tokio::test]
 async fn a_job_can_be_ended_from_outside() {
     let folio = Folio::with(json!({ "never_ends": true })).await;
-    let job = folio.start("ids.csv", 1).await;
+    let job = folio.start(&id(1), 1).await;
     assert_eq!(folio.execution(&job).await["status"], "IN_PROGRESS");
     let hr_id = folio.simulator.folio_jobs()[0].hr_id;
     folio.simulator.end_folio_job(hr_id).unwrap();
