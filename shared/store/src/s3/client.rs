@@ -92,6 +92,7 @@ mod tests {
 
     use super::*;
     use crate::Store;
+    use crate::checksum::Crc64Nvme;
     use crate::object::Condition;
     use crate::s3::Dialect;
     use landfall_http::scripted::{Reply, Scripted, Seen};
@@ -115,7 +116,9 @@ mod tests {
         };
         let store = S3Bucket { unsigned_payload, ..S3Bucket::open("bucket", &settings).await };
         store.put("a.csv", Bytes::from_static(b"a,b\n"), Condition::Absent).await.unwrap();
-        store.upload_part("a.csv", "u", 1, Bytes::from_static(b"1,2,3\n")).await.unwrap();
+        let bytes = Bytes::from_static(b"1,2,3\n");
+        let crc64nvme = Crc64Nvme::of(&bytes);
+        store.upload_part(("a.csv", "u"), 1, bytes, crc64nvme).await.unwrap();
         server.seen()
     }
 
