@@ -46,6 +46,8 @@ pub(crate) const GZIP_COPIED: Contestant = Contestant::Landfall(Form::named("gzi
 pub(crate) const ZSTD: Contestant = Contestant::Landfall(Form::named("zstd"));
 /// Beside [`RAW`], what looking at every value costs.
 pub(crate) const RAW_OBSERVED: Contestant = Contestant::Landfall(Form::named("raw").observing_columns());
+/// What memory is worth at a distance.
+pub(crate) const RAW_LARGE: Contestant = Contestant::Landfall(Form::named("raw").with_much_memory());
 pub(crate) const SEEDS: Contestant = Contestant::Python("put_object");
 
 /// Everyone, but for what differs with stored members alone.
@@ -67,8 +69,9 @@ pub(crate) const ALL: [Contestant; 14] = [
 ];
 
 /// Those that are compared at a distance: without what only computes, and those that differ in nothing but that.
-pub(crate) const DISTANT: [Contestant; 10] = [
+pub(crate) const DISTANT: [Contestant; 11] = [
     RAW,
+    RAW_LARGE,
     GZIP,
     GZIP_COPIED,
     ZSTD,
@@ -137,7 +140,8 @@ impl Contestant {
             Self::Landfall(form) => {
                 let store = if form.is_one_store { ", inside one store" } else { "" };
                 let observed = if form.observes_columns { ", columns observed" } else { "" };
-                format!("landfall, {}{store}{observed}", form.name)
+                let memory = if form.has_much_memory() { ", 2 GiB of memory" } else { "" };
+                format!("landfall, {}{store}{observed}{memory}", form.name)
             }
             Self::Python("oci") => "Python: requests, zipfile, OCI SDK".to_owned(),
             Self::Python(way) => format!("Python: requests, zipfile, boto3 {way}"),
@@ -205,6 +209,7 @@ impl Contestant {
                 world::write_config(&config, port, form)?;
                 let mut command = Command::new(around.programs.join("land"));
                 command.arg(config).arg(world::event().to_string());
+                command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", form.memory);
                 Ok(command)
             }
             Self::Python(way) => {

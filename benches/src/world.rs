@@ -26,17 +26,34 @@ pub(crate) struct Form {
     pub(crate) is_one_store: bool,
     /// Whether every value is looked at for the columns.
     pub(crate) observes_columns: bool,
+    /// The memory of the function that it is landed by, in MiB.
+    pub(crate) memory: &'static str,
 }
+
+/// A function of this memory has 64 MiB on their way.
+const USUAL_MEMORY: &str = "512";
+/// Of this, four times as much: the most that there is.
+const LARGE_MEMORY: &str = "2048";
 
 impl Form {
     /// A form, from one store to another.
     pub(crate) const fn named(name: &'static str) -> Self {
-        Self { name, is_one_store: false, observes_columns: false }
+        Self { name, is_one_store: false, observes_columns: false, memory: USUAL_MEMORY }
     }
 
     /// The same, inside one store.
     pub(crate) const fn inside_one_store(self) -> Self {
         Self { is_one_store: true, ..self }
+    }
+
+    /// The same, by a function of much memory.
+    pub(crate) const fn with_much_memory(self) -> Self {
+        Self { memory: LARGE_MEMORY, ..self }
+    }
+
+    /// Whether the function has much memory.
+    pub(crate) fn has_much_memory(self) -> bool {
+        self.memory == LARGE_MEMORY
     }
 
     /// The same, with every value looked at.
