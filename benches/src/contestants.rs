@@ -115,6 +115,17 @@ pub(crate) struct Surroundings {
     pub(crate) sink_port: u16,
 }
 
+impl Surroundings {
+    /// The folder that may be written to, without what was left there.
+    pub(crate) fn empty_folder(&self) -> Result<&Path> {
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder).while_doing("emptying the contestants' folder")?;
+        }
+        fs::create_dir_all(&self.folder).while_doing("making the contestants' folder")?;
+        Ok(&self.folder)
+    }
+}
+
 /// One run of a contestant.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Run {
@@ -156,11 +167,7 @@ impl Contestant {
 
     /// Lands an archive once, by a link to the sink on this port, and makes sure that it has landed.
     pub(crate) async fn run(self, around: &Surroundings, archive: &Archive, port: u16) -> Result<Run> {
-        let folder = &around.folder;
-        if folder.exists() {
-            fs::remove_dir_all(folder).while_doing("emptying the contestants' folder")?;
-        }
-        fs::create_dir_all(folder).while_doing("making the contestants' folder")?;
+        let folder = around.empty_folder()?;
         let form = if let Self::Landfall(form) = self { form } else { Form::named("raw") };
         world::prepare(around.sink_port, archive, form).await?;
         wire::mount(around.sink_port, WORK, INPUT, &archive.path).await?;

@@ -135,10 +135,7 @@ impl Case {
         landed: &mut Vec<Landed>,
     ) -> Result<()> {
         let doing = "making a folder for whole runs";
-        let folder = &around.folder;
-        if folder.exists() {
-            fs::remove_dir_all(folder).while_doing(doing)?;
-        }
+        let folder = around.empty_folder()?;
         let of_source = folder.join("source");
         fs::create_dir_all(&of_source).while_doing(doing)?;
         let _source = Server::start(&mut self.source(&of_source, distance)?)?;
