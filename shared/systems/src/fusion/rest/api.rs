@@ -200,6 +200,7 @@ impl Api {
     }
 }
 
-fn closing(closed: AcquireError) -> Error {
+/// Nobody waits any more for a turn.
+pub(super) fn closing(closed: AcquireError) -> Error {
     Error::source_unavailable("the source is being closed").because(closed)
 }

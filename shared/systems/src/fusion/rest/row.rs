@@ -5,6 +5,7 @@
 //! has more rows than came with its parent is read anew, in the order of its key.
 
 use std::borrow::Cow;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,9 +13,10 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::{OnceCell, Semaphore};
 use url::Url;
 
-use super::api::{Api, count};
+use super::api::{Api, closing, count};
 use super::describe::{KeyAttributes, Shape};
 use super::members::{self, Members, members};
 use super::query::{Collection, Key, KeyRange};
@@ -79,8 +81,8 @@ pub(super) struct RowWriter {
     api: Arc<Api>,
     collection: Arc<Collection>,
     shape: Arc<Shape>,
-    /// Whether rows were seen that are where their keys say.
-    are_at_their_keys: Arc<AtomicBool>,
+    /// Whether a row that was asked for is where its key says.
+    are_at_their_keys: Arc<OnceCell<bool>>,
     /// Whether rows were held against the fields that were asked for.
     has_looked: Arc<AtomicBool>,
 }
@@ -90,14 +92,22 @@ impl RowWriter {
         Self { api, collection, shape, are_at_their_keys: Arc::default(), has_looked: Arc::default() }
     }
 
-    /// Rows as lines.
+    /// Rows as lines. Those that come whole wait for nobody, so that of the others, however far apart, as many are completed
+    /// at once as requests are made.
     pub(super) async fn lines(&self, rows: Vec<KeyedRow>) -> Result<Vec<u8>> {
         if !rows.is_empty() && !self.has_looked.swap(true, Ordering::Relaxed) {
             self.look_for_fields(&rows);
         }
+        let (count, at_once) = (rows.len(), &Semaphore::new(self.api.parallel_pages()));
         let lines = stream::iter(rows)
-            .map(|(key, row)| async move { self.text_if_there(Some(&key), &row).await })
-            .buffered(self.api.parallel_pages());
+            .map(|(key, row)| async move {
+                let _turn = match self.reads_on(slice::from_ref(&row))? {
+                    true => Some(at_once.acquire().await.map_err(closing)?),
+                    false => None,
+                };
+                self.text_if_there(Some(&key), &row).await
+            })
+            .buffered(count.max(1));
         lines
             .try_fold(Vec::new(), |mut lines, line| async move {
                 if let Some(line) = line {
@@ -315,7 +325,8 @@ impl RowWriter {
     }
 
     /// Where a row's child is. Not every row is where its key says: workers, and rows whose key has several fields, are
-    /// at a hash, which only links tell. So a row that came without links is asked for them.
+    /// at a hash, which only links tell. So a row that came without links is asked for them: one of all, where that shows
+    /// rows to be where their keys say.
     async fn address_of(&self, parent: Parent<'_>, child: &Child<'_>) -> Result<Url> {
         if let Some(address) = self.known_address(parent, child) {
             return Ok(address);
@@ -326,29 +337,36 @@ impl RowWriter {
                 child.name
             ))
         })?;
-        let by_key = below_key(&self.collection.url, key, child.name);
-        if let Some(by_key) = by_key.clone().filter(|_| self.are_at_their_keys.load(Ordering::Relaxed)) {
-            return Ok(by_key);
-        }
+        let Some(by_key) = below_key(&self.collection.url, key, child.name) else {
+            let missing = format!("{} does not say where its {} are", named(parent.key), child.name);
+            return self.told_address(key, child).await?.ok_or_else(|| self.broken(&missing));
+        };
+        let mut told = None;
+        let look = async || -> Result<bool> {
+            let told = told.insert(self.told_address(key, child).await?);
+            Ok(told.as_ref().is_none_or(|told| told.path() == by_key.path()))
+        };
+        let told = match (self.are_at_their_keys.get_or_try_init(look).await?, told) {
+            (true, _) => None,
+            (false, Some(told)) => told,
+            (false, None) => self.told_address(key, child).await?,
+        };
+        Ok(told.unwrap_or(by_key))
+    }
+
+    /// Where a row's child is, as the row says that is asked for with its links; none where it has none.
+    async fn told_address(&self, key: &Key, child: &Child<'_>) -> Result<Option<Url>> {
         let page = self.api.page(self.collection.one(key), self.collection.framework).await?;
         let Some(row) = page.items.first() else {
             return Err(Error::not_found(format!(
                 "{} has gone from {}",
-                named(parent.key),
+                named(Some(key)),
                 self.collection.name
             )));
         };
         let Members(members) = members(row).map_err(|why| self.broken(&why))?;
-        let told = self_link(&members).and_then(|address| self.callable(&address));
-        let told = told.and_then(|row| below(row, &["child", child.name]));
-        if let Some(by_key) = &by_key
-            && told.as_ref().is_none_or(|told| told.path() == by_key.path())
-        {
-            self.are_at_their_keys.store(true, Ordering::Relaxed);
-        }
-        told.or(by_key).ok_or_else(|| {
-            self.broken(&format!("{} does not say where its {} are", named(parent.key), child.name))
-        })
+        let row = self_link(&members).and_then(|address| self.callable(&address));
+        Ok(row.and_then(|row| below(row, &["child", child.name])))
     }
 
     fn callable(&self, address: &str) -> Option<Url> {

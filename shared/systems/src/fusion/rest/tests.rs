@@ -1,6 +1,7 @@
 //! The source against a pod that answers as it is told.
 
 use std::sync::Mutex as StdMutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -261,6 +262,34 @@ async fn a_child_that_has_more_is_read_from_its_beginning() {
         assert_eq!(children.first().map(Seen::path), asked_at, "{parent}");
         assert!(children.iter().all(|seen| seen.query()["orderBy"] == "LineId:asc"), "{parent}");
     }
+}
+
+/// Children that are to be read are read a few at a time, however many rows that came whole lie between theirs: the first is
+/// given out here only after another was asked for.
+#[tokio::test]
+async fn children_far_apart_are_read_at_once() {
+    let row = |key: u32| {
+        let has_more = key.is_multiple_of(20);
+        format!(
+            "{{\"InvoiceId\":{key},\"invoiceLines\":{{\"items\":[{{\"LineId\":1}}],\"hasMore\":{has_more}}}}}"
+        )
+    };
+    let rows = (1..=60).map(row).collect::<Vec<_>>().join(",");
+    let is_another_asked = AtomicBool::new(false);
+    let pod = TestPod::start(move |seen| match seen.path().strip_prefix(INVOICES) {
+        // That rows are where their keys say.
+        Some("") if seen.query()["limit"] == "1" => page(r#"{"InvoiceId":20}"#, false),
+        Some("") => page(&rows, false),
+        Some("/20/child/invoiceLines") if !is_another_asked.load(Ordering::SeqCst) => Reply::status(503),
+        _ => {
+            is_another_asked.store(seen.path().contains("/child/"), Ordering::SeqCst);
+            page(r#"{"LineId":1},{"LineId":2}"#, false)
+        }
+    })
+    .await;
+    let read = pod.read(json!({ "expand": ["invoiceLines"] }), None, None, None).await.unwrap();
+    assert_eq!(keys_of(&read), (1..=60).collect::<Vec<_>>());
+    assert_eq!(read.matches("\"invoiceLines\":[{\"LineId\":1},{\"LineId\":2}]").count(), 3);
 }
 
 /// Trap: an array says not whether it is whole. One with as many rows as come unasked may have been cut.
