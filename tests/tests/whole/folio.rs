@@ -200,7 +200,7 @@ async fn tokens() {
 #[tokio::test]
 async fn a_job_outlives_its_tokens() {
     let faults = json!({ "login": { "access_seconds": 20 } });
-    let folio = FolioScenario { polls: 8, ..FolioScenario::default() };
+    let folio = FolioScenario { polls: 14, ..FolioScenario::default() };
     let scenario = Some(Scenario { folio, ..Scenario::default() });
     let setup = Setup { one_clock: true, scenario, ..setup(faults) };
     let world = expect("a short life", setup, event(), LANDS).await;

@@ -26,7 +26,7 @@ const LIFE: SignedDuration = SignedDuration::from_secs(200);
 const WRITTEN_EVERY: SignedDuration = SignedDuration::from_secs(150);
 /// How long the job runs: so many polls, at most half a minute apart, at each of three statuses.
 const RUN: Duration = Duration::from_secs(20 * 60);
-const POLLS_PER_STATUS: u32 = 23;
+const POLLS_PER_STATUS: u32 = 25;
 
 /// Who gives tokens, and has the store let them in.
 struct Issuer {

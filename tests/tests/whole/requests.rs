@@ -70,7 +70,7 @@ async fn a_job_is_first_asked_for_when_it_may_have_ended() {
         event
     };
     let waits = async |event| submit_event(&world.context, event).await.unwrap().wait_seconds;
-    assert_eq!(waits(of_run("first")).await, 4);
+    assert_eq!(waits(of_run("first")).await, 2);
     assert_eq!(waits(of_run("first")).await, 0, "it may have ended since it was submitted");
     land(&world.context, of_run("first")).await.unwrap();
     let first = remembered(&world).await;

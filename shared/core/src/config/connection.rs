@@ -139,12 +139,17 @@ impl Default for JobSettings {
     }
 }
 
-/// Nothing is looked at sooner again: what comes meanwhile is noticed two seconds late on average.
-const MIN_POLL_SECONDS: u64 = 4;
+/// Nothing is looked at sooner again: what comes meanwhile is noticed a second late on average, and a list of files that is
+/// to be seen twice counts two seconds after it was seen first.
+const MIN_POLL_SECONDS: u64 = 2;
 
 /// By what part of the time that something has taken already the next look at it may be later: its end is noticed late by
 /// half of that on average.
 const SHARE_OF_WAIT: u64 = 10;
+
+/// The same of what usually takes about so long: as each time is like the last, looks that just miss its end would miss it
+/// every time.
+const SHARE_OF_USUAL_WAIT: u64 = 20;
 
 /// The same, where that is more than `poll_seconds`.
 const SHARE_OF_LONG_WAIT: u64 = 100;
@@ -158,11 +163,14 @@ impl JobSettings {
     /// Seconds until the next look at what has taken so long already: a tenth of that, within `poll_seconds`, so that an end
     /// is noticed soon of what is short; and rarer as time goes by, so that a state machine's history holds a job of any
     /// length, however often it is to be polled at first. What usually takes longer is not looked at more often than every
-    /// `poll_seconds` until it is nearly due.
+    /// `poll_seconds` until it is nearly due, and from then on twice as often.
     pub fn next_poll_seconds(&self, taken: Duration, usual: Option<Duration>) -> u64 {
         let taken = taken.as_secs();
-        let due = usual.map_or(0, |usual| usual.as_secs().saturating_mul(9) / 10);
-        let soon = (taken / SHARE_OF_WAIT).max(MIN_POLL_SECONDS).max(due.saturating_sub(taken));
+        let (due, share) = match usual {
+            Some(usual) => (usual.as_secs().saturating_mul(9) / 10, SHARE_OF_USUAL_WAIT),
+            None => (0, SHARE_OF_WAIT),
+        };
+        let soon = (taken / share).max(MIN_POLL_SECONDS).max(due.saturating_sub(taken));
         soon.min(self.poll_seconds).max(taken / SHARE_OF_LONG_WAIT)
     }
 
@@ -213,8 +221,8 @@ mod tests {
         }
     }
 
-    /// That a job has ended is noticed, on average, within a twentieth of its time, or two seconds: of the first job of an
-    /// export, and of those that take no less than is usual.
+    /// That a job has ended is noticed, on average, within a twentieth of its time, or a second and a half: of the first job
+    /// of an export, and of those that take no less than is usual.
     #[test]
     fn an_end_is_noticed_soon() {
         let settings = JobSettings::default();
@@ -226,9 +234,19 @@ mod tests {
                 }
                 let ends = about..=about + about / 2;
                 let late: u64 = ends.clone().map(|ends| polled(&settings, ends, usual).1).sum();
-                let most: u64 = ends.map(|ends| ends.max(40)).sum();
+                let most: u64 = ends.map(|ends| ends.max(30)).sum();
                 assert!(late * 20 <= most, "{about} s, usually {usual:?}: {late} * 20 > {most}");
             }
+        }
+    }
+
+    /// What takes as long each time does not come just behind a poll each time.
+    #[test]
+    fn an_end_as_usual_is_noticed_at_once() {
+        let settings = JobSettings::default();
+        for usual in 10..=2000 {
+            let (_, late) = polled(&settings, usual, Some(usual));
+            assert!(late <= 2 + usual / 20, "{usual} s: {late} s later");
         }
     }
 
@@ -240,7 +258,7 @@ mod tests {
             let (polls, _) = polled(&settings, ends, Some(ends));
             assert!(polls <= ends / 30 + 3, "{ends} s: {polls} polls");
             let (polls, _) = polled(&settings, ends, None);
-            assert!(polls <= ends / 30 + 25, "{ends} s: {polls} polls of one that is not known");
+            assert!(polls <= ends / 30 + 32, "{ends} s: {polls} polls of one that is not known");
         }
     }
 }

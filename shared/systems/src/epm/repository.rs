@@ -28,7 +28,7 @@ const MAX_LIST_BYTES: u64 = 32 * 1024 * 1024;
 const MAX_OUTCOME_BYTES: usize = 64 * 1024;
 /// How long the preparation of a download is waited for.
 const PREPARED_WITHIN: Duration = Duration::from_secs(600);
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+const FIRST_WAIT: Duration = Duration::from_millis(250);
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// The older API gives out no more in one request (Download).
 const MOST_V1_BYTES: u64 = 1 << 30;
