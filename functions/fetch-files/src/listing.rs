@@ -206,15 +206,7 @@ async fn outcome(
             _ => Error::job_failed(said),
         });
     }
-    let outcome = Outcome {
-        state: status.state,
-        native_status: status.native_status,
-        message: status.message,
-        expected_rows: status.expected_rows,
-        since: context.clock().now(),
-        observed_at: status.observed_at,
-    };
-    Ok(work.record_outcome(&job.job(), outcome).await?)
+    Ok(work.record_outcome(&job.job(), status.outcome(context.clock().now())).await?)
 }
 
 async fn not_yet(

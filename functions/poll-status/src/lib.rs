@@ -106,15 +106,7 @@ pub async fn poll_status(context: &Context, event: JobEvent, _deadline: &Deadlin
             Ok(polled)
         }
         JobState::Succeeded | JobState::Partial | JobState::Empty => {
-            let outcome = Outcome {
-                state: status.state,
-                native_status: status.native_status,
-                message: status.message,
-                expected_rows: status.expected_rows,
-                since: context.clock().now(),
-                observed_at: status.observed_at,
-            };
-            let outcome = work.record_outcome(&job.job(), outcome).await?;
+            let outcome = work.record_outcome(&job.job(), status.outcome(context.clock().now())).await?;
             failure::end(context, &job, Step::PollStatus).await?;
             Ok(ended(outcome))
         }

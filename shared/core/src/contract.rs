@@ -17,7 +17,9 @@ use crate::checksum::Sha256;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::export::Export;
-use crate::job::{ExpectedRows, FileList, JobRecord, JobRequestId, JobState, OutputFile, RunKey, Window};
+use crate::job::{
+    ExpectedRows, FileList, JobRecord, JobRequestId, JobState, Outcome, OutputFile, RunKey, Window,
+};
 use crate::state::WorkState;
 
 pub use landfall_http::ResumeAt;
@@ -39,6 +41,14 @@ pub struct JobStatus {
     pub expected_rows: Option<ExpectedRows>,
     /// When it said so by its own clock, where its files are held against the time at which the job had ended.
     pub observed_at: Option<Timestamp>,
+}
+
+impl JobStatus {
+    /// How the job ended, as it was seen first at this time; of one whose state lands.
+    pub fn outcome(self, since: Timestamp) -> Outcome {
+        let Self { state, native_status, message, expected_rows, observed_at, .. } = self;
+        Outcome { state, native_status, message, expected_rows, since, observed_at }
+    }
 }
 
 /// A job that has ended, whoever submitted it.

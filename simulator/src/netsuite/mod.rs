@@ -11,11 +11,10 @@ pub mod scenario;
 pub(crate) mod state;
 
 use axum::Router;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::credentials::NETSUITE_SCOPE;
 use crate::endpoints::Endpoints;
-use crate::identity::credentials::{CLIENT_ID, CLIENT_SECRET};
 use crate::system::System;
 
 /// What is known of it from outside.
@@ -35,14 +34,5 @@ pub(crate) const SYSTEM: System = System {
 
 /// An integration record.
 fn connection(endpoints: &Endpoints) -> Value {
-    json!({
-        "type": "declared",
-        "system": "netsuite-async",
-        "base_url": endpoints.base_url,
-        "scope": NETSUITE_SCOPE,
-        "auth": {
-            "grant": "client_credentials", "client_auth": "body", "token_url": endpoints.token_url,
-            "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
-        },
-    })
+    endpoints.described("netsuite-async", NETSUITE_SCOPE, "body")
 }

@@ -10,11 +10,10 @@ pub mod scenario;
 pub(crate) mod state;
 
 use axum::Router;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::endpoints::Endpoints;
 use crate::fusion_rest::credentials::REST_SCOPE;
-use crate::identity::credentials::{CLIENT_ID, CLIENT_SECRET};
 use crate::system::System;
 
 /// What is known of it from outside.
@@ -34,14 +33,5 @@ pub(crate) const SYSTEM: System = System {
 
 /// A pod takes the tokens of its REST resources, or the user's name and password.
 fn connection(endpoints: &Endpoints) -> Value {
-    json!({
-        "type": "declared",
-        "system": "oracle-extract",
-        "base_url": endpoints.base_url,
-        "scope": REST_SCOPE,
-        "auth": {
-            "grant": "client_credentials", "token_url": endpoints.token_url, "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET,
-        },
-    })
+    endpoints.described("oracle-extract", REST_SCOPE, "basic")
 }
