@@ -18,7 +18,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use landfall::clock::Deadline;
 use landfall::context::{Context, Landing};
 use landfall::event::JobEvent;
-use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, OutputFile, Totals};
+use landfall::job::{FileList, JobRecord, JobState, LandedObject, Outcome, OutputFile, StagedFile, Totals};
 use landfall::landed;
 use landfall::manifest::read_tail;
 use landfall::metrics::{Measure, Measured};
@@ -197,15 +197,28 @@ fn not_unpacked(job: &JobRecord, ordinal: u32) -> Error {
 
 /// The tables of all files, and the files whose values have all been looked at.
 async fn tables(work: &WorkState, job: &JobRecord, files: &FileList) -> Result<(Tables, HashSet<u32>)> {
+    let of_file = async |file: &OutputFile| {
+        let tables = work.tables(&job.job(), file.ordinal).await?;
+        Ok::<_, Error>(tables.map(|tables| (file.ordinal, tables)))
+    };
+    let mut of_files = stream::iter(&files.files).map(of_file).buffered(FILES_AT_ONCE);
     let mut tables = Tables::default();
     let mut observed = HashSet::new();
-    for file in &files.files {
-        if let Some(of_file) = work.tables(&job.job(), file.ordinal).await? {
-            tables.join(&of_file);
-            observed.insert(file.ordinal);
-        }
+    while let Some(of_file) = of_files.try_next().await? {
+        let Some((ordinal, of_file)) = of_file else { continue };
+        tables.join(&of_file);
+        observed.insert(ordinal);
     }
     Ok((tables, observed))
+}
+
+async fn staged(work: &WorkState, job: &JobRecord, ordinal: u32) -> Result<StagedFile> {
+    work.staged(&job.job(), ordinal).await?.ok_or_else(|| {
+        Error::not_found(format!(
+            "file {ordinal} of {} has not been fetched: call fetch-files first",
+            job.job()
+        ))
+    })
 }
 
 async fn write_manifest(
@@ -216,26 +229,19 @@ async fn write_manifest(
     files: &FileList,
     key: &str,
 ) -> Result<Option<u64>> {
-    let work = context.work().await?;
-    let (tables, observed) = tables(&work, job, files).await?;
+    let work = &context.work().await?;
+    let (tables, observed) = tables(work, job, files).await?;
     let told_by = match tables.is_empty() {
         true => None,
-        false => {
-            Some(Deciding { context, work: &work, landing, job, files, tables: &tables }.decide().await?)
-        }
+        false => Some(Deciding { context, work, landing, job, files, tables: &tables }.decide().await?),
     };
     let mut writer = ManifestWriter::begin(&landing.store, key, context.budget(), &Head::of(job)).await?;
     let mut unverified: HashMap<u32, String> = HashMap::new();
-    for file in &files.files {
-        let staged = work.staged(&job.job(), file.ordinal).await?.ok_or_else(|| {
-            Error::not_found(format!(
-                "file {} of {} has not been fetched: call fetch-files first",
-                file.ordinal,
-                job.job()
-            ))
-        })?;
+    let read = stream::iter(&files.files).map(|file| staged(work, job, file.ordinal));
+    let mut of_files = read.buffered(FILES_AT_ONCE);
+    while let Some(staged) = of_files.try_next().await? {
         writer.file(&staged).await?;
-        unverified.extend(staged.unverified.map(|reason| (file.ordinal, reason)));
+        unverified.extend(staged.unverified.map(|reason| (staged.ordinal, reason)));
     }
     if let Some(ToldBy { version, record, manifest }) = &told_by {
         let location = Location {
@@ -252,9 +258,11 @@ async fn write_manifest(
     }
     writer.begin_objects().await?;
     let mut unobserved = 0_u64;
-    for file in &files.files {
+    let mut of_files = stream::iter(&files.files)
+        .map(|file| async move { Ok::<_, Error>((file, receipt(work, job, file.ordinal).await?)) })
+        .buffered(FILES_AT_ONCE);
+    while let Some((file, mut receipt)) = of_files.try_next().await? {
         let is_observed = observed.contains(&file.ordinal);
-        let mut receipt = receipt(&work, job, file.ordinal).await?;
         while let Some(mut object) = receipt.try_next().await? {
             // A member was held against what its archive says of it.
             object.etag_digest = None;
