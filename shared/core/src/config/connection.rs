@@ -139,8 +139,7 @@ impl Default for JobSettings {
     }
 }
 
-/// Nothing is looked at sooner again: what comes meanwhile is noticed a second late on average, and a list of files that is
-/// to be seen twice counts two seconds after it was seen first.
+/// Nothing is looked at sooner again: what comes meanwhile is noticed a second late on average.
 const MIN_POLL_SECONDS: u64 = 2;
 
 /// By what part of the time that something has taken already the next look at it may be later: its end is noticed late by

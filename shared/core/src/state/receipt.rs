@@ -4,9 +4,10 @@
 //! written and read an object at a time, in the archive's order. It is one JSON document, with each object on a line
 //! of its own.
 
+use bytes::Bytes;
 use futures::io::AsyncBufReadExt as _;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, future, stream};
 use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny};
 
@@ -26,25 +27,32 @@ const NEWEST: u32 = 1;
 const END: &str = "]}";
 
 impl WorkState {
-    /// What unpacking a file landed, in the archive's order; `None` for a file that has not been unpacked.
+    /// What unpacking a file landed, in the archive's order; `None` for a file that has not been unpacked. A large one is read
+    /// once its objects are asked for: an answer that stays unread would hold up those on the same connection.
     pub async fn receipt(
         &self,
         job: &JobRef,
         ordinal: u32,
     ) -> Result<Option<BoxStream<'static, Result<LandedObject>>>> {
         let key = keys::receipt(job, ordinal);
-        let store = self.store();
-        let body = match store.read(&key, SMALL).await {
-            Ok(Some(small)) => stream::once(std::future::ready(Ok(small.bytes))).boxed(),
-            Ok(None) => return Ok(None),
-            Err(StoreError::TooLarge { .. }) => match store.head(&key).await? {
-                Some(info) => store.read_range(&key, &info.etag, 0..info.size).await?,
-                None => return Ok(None),
-            },
-            Err(error) => return Err(error),
-        };
-        let lines = body.map_err(std::io::Error::other).into_async_read().lines();
-        objects(lines, store.object(&key), ordinal).await.map(Some)
+        let store = self.store().clone();
+        let object = store.object(&key);
+        match store.read(&key, SMALL).await {
+            Ok(Some(small)) => {
+                let body = stream::once(future::ready(Ok(small.bytes))).boxed();
+                objects(body, object, ordinal).await.map(Some)
+            }
+            Ok(None) => Ok(None),
+            Err(StoreError::TooLarge { .. }) => {
+                let Some(info) = store.head(&key).await? else { return Ok(None) };
+                let read = async move {
+                    let body = store.read_range(&key, &info.etag, 0..info.size).await?;
+                    objects(body, object, ordinal).await
+                };
+                Ok(Some(stream::once(read).try_flatten().boxed()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What unpacking a file landed, summed; `None` for a file that has not been unpacked.
@@ -108,12 +116,13 @@ fn head(ordinal: u32) -> String {
     format!("{{\"ordinal\":{ordinal},\"objects\":[")
 }
 
-/// The objects that a receipt's lines name. One that ends early is no receipt.
+/// The objects that the lines of a receipt's body name. One that ends early is no receipt.
 async fn objects(
-    mut lines: impl Stream<Item = std::io::Result<String>> + Send + Unpin + 'static,
+    body: BoxStream<'static, Result<Bytes>>,
     object: String,
     ordinal: u32,
 ) -> Result<BoxStream<'static, Result<LandedObject>>> {
+    let mut lines = body.map_err(std::io::Error::other).into_async_read().lines();
     let malformed = |source| StoreError::Malformed { object: object.clone(), source };
     let first = next(&mut lines, &object).await?;
     // As the document that it begins, without the objects that come.
@@ -169,8 +178,8 @@ mod tests {
         r#"{"key":"k","size":1,"crc32":"00000000","crc64nvme":"0000000000000000","file":"a.zip"}"#;
 
     async fn read(text: &str) -> Result<usize> {
-        let lines: Vec<_> = text.lines().map(|line| Ok(line.to_owned())).collect();
-        let objects = objects(stream::iter(lines), "s3://work/receipts/7.json".to_owned(), 7).await?;
+        let body = stream::iter([Ok(Bytes::copy_from_slice(text.as_bytes()))]).boxed();
+        let objects = objects(body, "s3://work/receipts/7.json".to_owned(), 7).await?;
         objects.try_collect::<Vec<_>>().await.map(|objects| objects.len())
     }
 
