@@ -61,6 +61,19 @@ fn a_redrive_is_proposed_where_it_helps() {
     assert!(proposes("Failures") && proposes("Stopped") && !proposes("FailuresToCorrect"));
 }
 
+/// Promise 3: an archive that is refused leaves nothing. What unpacks ahead of the call that counts is not called again by
+/// Lambda, once the run that would clear up behind it has failed.
+#[test]
+fn lambda_repeats_no_call_that_unpacks_ahead() {
+    let function = resource("UnpackUploadFunction");
+    let value = |key: &str| {
+        let mut values = function.iter().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
+        values.next().map(|value| value.parse::<u32>().unwrap())
+    };
+    assert_eq!(value("MaximumRetryAttempts"), Some(0));
+    assert_eq!(value("MaximumEventAgeInSeconds"), value("Timeout"));
+}
+
 /// Promise 5: whatever a cause says, also with quotes in it, the mail is sent: a value from outside stands in the
 /// template as a JSON value of its own, never inside of a text.
 #[test]
