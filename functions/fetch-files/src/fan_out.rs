@@ -90,7 +90,9 @@ fn planned(mut files: Vec<&OutputFile>, at_once: usize) -> FetchEach {
     let all_have = has_come.iter().copied().max().unwrap_or_default();
     let files = files.into_iter().zip(has_come).map(|(file, has_come)| FileToFetch {
         ordinal: file.ordinal,
-        unpack_early: has_come.saturating_add(size(file) / SHARE_OF_UNPACKING) <= all_have,
+        // Of a file whose size is not known, it is not known how long before the last it comes.
+        unpack_early: file.size.is_some()
+            && has_come.saturating_add(size(file) / SHARE_OF_UNPACKING) <= all_have,
     });
     FetchEach { files: files.collect(), at_once: u32::try_from(at_once).unwrap_or(u32::MAX) }
 }
@@ -158,5 +160,8 @@ mod tests {
         assert_eq!(early(&[100, 900, 200], 4), [(1, false), (2, true), (0, true)], "the largest first");
         assert_eq!(early(&[100; 3], 1), [(0, true), (1, true), (2, false)]);
         assert_eq!(early(&[], 0), []);
+        let one_unknown = planned(files(&[Some(200 * MIB), None, Some(200 * MIB)]).iter().collect(), 1);
+        let early: Vec<_> = one_unknown.files.iter().map(|file| (file.ordinal, file.unpack_early)).collect();
+        assert_eq!(early, [(0, true), (2, false), (1, false)], "a file of no known size may be the largest");
     }
 }
