@@ -6,6 +6,10 @@ use landfall::clock::elapsed;
 use landfall::context::Context;
 use landfall::job::{JobRecord, Outcome};
 
+/// The least between two looks: a list that is the same in two of them counts, and what answers for a source may lag behind
+/// it by seconds.
+const MIN_SECONDS_APART: u64 = 4;
+
 /// How long to wait before the source is asked again; nothing once it has had its time.
 ///
 /// Output files are listed, scanned and given out one after the other when the job itself has ended: for the
@@ -22,6 +26,7 @@ pub(crate) async fn wait_seconds(
     let since_end = elapsed(outcome.since, now);
     let since_change = changed_at.filter(|_| since_end < settings.timeout()).map(|at| elapsed(at, now));
     let taken = since_change.map_or(since_end, |since| since.min(since_end));
-    let wait_seconds = settings.next_poll_seconds(taken, None).min(settings.settle_seconds).max(1);
+    let soon = settings.next_poll_seconds(taken, None).max(MIN_SECONDS_APART);
+    let wait_seconds = soon.min(settings.settle_seconds).max(1);
     Ok((taken < settings.settle()).then_some(wait_seconds))
 }
