@@ -26,8 +26,8 @@ const MAX_MEMBERS: usize = 256;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// A unit counts as two parts against the budget, one that is filled and one on its way, or as what it has where that
-/// is less. Where nothing limits the process, four large members are on their way at once, two where the store wants
-/// parts of 16 MiB: while some wait for the store, others are decoded.
+/// is less. In 64 MiB four large members are on their way at once, two where the store wants parts of
+/// 16 MiB: while some wait for the store, others are decoded.
 const PARTS_OF_A_UNIT: u64 = 2;
 
 /// Members that land together: one, or small neighbours in the order of their data.
