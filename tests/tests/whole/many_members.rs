@@ -5,8 +5,12 @@ use std::io::{Cursor, Write as _};
 use std::sync::{Arc, Mutex};
 
 use embedded_store::{After, Before, Call, Intercept, Options};
+use futures::TryStreamExt as _;
 use http::StatusCode;
 use landfall::form::LandedForm;
+use landfall::job::{JobRef, LandedObject};
+use landfall::state::WorkState;
+use landfall_store::StoreError;
 use landfall_tests::staged::{event, stage, unpack};
 use landfall_tests::{Setup, World, assert_holds};
 use zip::CompressionMethod;
@@ -91,14 +95,37 @@ async fn neighbours_share_a_read_and_land_one_by_one() {
         assert!(reads <= MEMBERS / 256 + 6, "{reads} reads");
 
         let landed = world.landed().await;
-        let receipt = world.context.work().await.unwrap().receipt(&event().job(), 0).await.unwrap().unwrap();
-        let receipt: Vec<_> = futures::TryStreamExt::try_collect(receipt).await.unwrap();
+        let receipt = receipt(&world.context.work().await.unwrap(), &event().job(), 0).await.unwrap();
         for (member, object) in receipt.iter().enumerate() {
             let content = if member > 0 { content(member) } else { Vec::new() };
             assert_holds(object, &landed[&object.key], &content, &format!("{form:?}"));
         }
         world.end().await;
     }
+}
+
+/// A large receipt is read once its objects are asked for, and not while others are: an answer that nobody reads takes of
+/// the window of its connection, where that is HTTP/2, until the one that is read comes to a halt.
+#[tokio::test]
+async fn a_large_receipt_is_not_begun_before_it_is_read() {
+    let (world, _) = world(LandedForm::Raw, &archive()).await;
+    unpack(&world.context, 0).await.unwrap();
+    let (work, job) = (world.context.work().await.unwrap(), event().job());
+    let object = receipt(&work, &job, 0).await.unwrap().remove(0);
+    let many = std::iter::repeat_n(object, 8_000);
+    work.record_receipt(&job, 9, many, world.context.budget()).await.unwrap();
+    assert_eq!(receipt(&work, &job, 9).await.unwrap().len(), 8_000);
+
+    let opened = work.receipt(&job, 9).await.unwrap().unwrap();
+    work.forget_receipt(&job, 9).await.unwrap();
+    let read = opened.try_collect::<Vec<_>>().await.map(|objects| objects.len());
+    let error = read.unwrap_err();
+    assert!(matches!(error, StoreError::NoSuchObject { .. }), "{error}");
+    world.end().await;
+}
+
+async fn receipt(work: &WorkState, job: &JobRef, ordinal: u32) -> Result<Vec<LandedObject>, StoreError> {
+    work.receipt(job, ordinal).await?.expect("it has been unpacked").try_collect().await
 }
 
 /// Promise 3: puts that are on their way when a member turns out to be bad have arrived before what has landed is
