@@ -538,6 +538,20 @@ async fn last_file(world: &World) -> usize {
     world.simulator.expected_files(world.simulator.jobs()[0].id).await.unwrap().len()
 }
 
+/// Promise 5: a list counts that is the same in two looks, seconds apart: what answers for a source may lag behind it.
+#[tokio::test]
+async fn two_looks_at_a_list_are_seconds_apart() {
+    let setup = Setup { one_clock: true, ..Setup::default() };
+    let world = expect("undisturbed", setup, run_event(), Lands).await;
+    let requests = world.simulator.journal().requests();
+    let looks = requests.iter().filter(|entry| entry.operation == Operation::ListOutputFiles);
+    let times: Vec<_> = looks.map(|entry| entry.at).collect();
+    // Each is asked for what follows it, too.
+    assert_eq!(times.len(), 4);
+    assert!(times[2].duration_since(times[1]).as_secs() >= 4, "{times:?}");
+    world.end().await;
+}
+
 /// A frozen list whose checksum does not hold is looked at once more: the source may have corrected it.
 #[tokio::test]
 async fn a_list_that_was_wrong_is_looked_at_once_more() {
